@@ -1,0 +1,2 @@
+namespace Picograd.Tune;
+internal static class Program { private static int Main() => 0; }
