@@ -1,0 +1,220 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+
+namespace Picograd.Lower.Cpu;
+
+/// <summary>What the CPU memory pool holds at one moment, in bytes (counted in whole size classes).</summary>
+/// <param name="LiveBytes">Memory now owned by buffers.</param>
+/// <param name="PeakBytes">The most that <paramref name="LiveBytes"/> has been since the start or the last reset.</param>
+/// <param name="PooledBytes">Memory taken from the system and waiting in the pool.</param>
+public readonly record struct CpuMemoryStatistics(long LiveBytes, long PeakBytes, long PooledBytes);
+
+/// <summary>
+/// The pool behind <see cref="CpuBuffer"/>: one stack of free blocks a size class. Sizes go 64, 128, 192, 256 bytes and then
+/// in four steps for each doubling, so at most a fifth of a block above 256 bytes is slack.
+/// </summary>
+public static unsafe class CpuMemory
+{
+    private const int SmallStep = 64;
+    private const int LargePage = 2 << 20;
+    private const int SystemPage = 4096;
+    private const int ClassCount = 4 * 40 + 1;
+
+    private static readonly FreeList[] Lists = CreateLists();
+    private static readonly long MachineBytes = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+    private static long s_live;
+    private static long s_peak;
+    private static long s_pooled;
+
+    /// <summary>Free blocks of one size; the object is its own lock.</summary>
+    private sealed class FreeList
+    {
+        public nint[] Blocks = new nint[8];
+        public int Count;
+        public SpinLock Gate = new(enableThreadOwnerTracking: false);
+    }
+
+    /// <summary>
+    /// The most bytes the pool keeps; a block returned above that goes back to the system. At first a quarter of the memory
+    /// that the machine (or its container) has.
+    /// </summary>
+    public static long PoolLimitBytes { get; set; } = Math.Max(64L << 20, MachineBytes / 4);
+
+    /// <summary>The present figures.</summary>
+    public static CpuMemoryStatistics Statistics =>
+        new(Volatile.Read(ref s_live), Volatile.Read(ref s_peak), Volatile.Read(ref s_pooled));
+
+    /// <summary>Makes the peak start again from what is live now.</summary>
+    public static void ResetPeak() => Volatile.Write(ref s_peak, Volatile.Read(ref s_live));
+
+    /// <summary>Gives every pooled block back to the system and returns how many bytes that was.</summary>
+    public static long Trim()
+    {
+        long freed = 0;
+        for (int sizeClass = 0; sizeClass < Lists.Length; sizeClass++)
+        {
+            while (TryPop(sizeClass, out nint block))
+            {
+                long bytes = BytesOf(sizeClass);
+                Interlocked.Add(ref s_pooled, -bytes);
+                FreeToSystem(block, bytes);
+                freed += bytes;
+            }
+        }
+        return freed;
+    }
+
+    /// <summary>The size class that holds so many bytes.</summary>
+    internal static int ClassOf(long bytes)
+    {
+        if (bytes <= 4 * SmallStep)
+        {
+            return bytes <= SmallStep ? 0 : (int)((bytes - 1) / SmallStep);
+        }
+        // bytes lies in (2^e, 2^(e+1)] with e >= 8; each such interval is cut in four.
+        int exponent = 63 - BitOperations.LeadingZeroCount((ulong)(bytes - 1));
+        int quarter = (int)((bytes - 1) >> (exponent - 2)) & 3;
+        return 4 + 4 * (exponent - 8) + quarter;
+    }
+
+    /// <summary>The bytes of a block of a size class.</summary>
+    internal static long BytesOf(int sizeClass)
+    {
+        if (sizeClass < 4)
+        {
+            return (sizeClass + 1) * SmallStep;
+        }
+        int exponent = 8 + (sizeClass - 4) / 4;
+        int quarter = (sizeClass - 4) % 4;
+        return (1L << exponent) + (quarter + 1) * (1L << (exponent - 2));
+    }
+
+    internal static byte* Rent(int sizeClass)
+    {
+        long bytes = BytesOf(sizeClass);
+        if (TryPop(sizeClass, out nint block))
+        {
+            Interlocked.Add(ref s_pooled, -bytes);
+        }
+        else
+        {
+            block = AllocateFromSystem(bytes);
+        }
+        long live = Interlocked.Add(ref s_live, bytes);
+        long peak = Volatile.Read(ref s_peak);
+        while (live > peak)
+        {
+            long seen = Interlocked.CompareExchange(ref s_peak, live, peak);
+            if (seen == peak)
+            {
+                break;
+            }
+            peak = seen;
+        }
+        return (byte*)block;
+    }
+
+    internal static void Return(byte* pointer, int sizeClass)
+    {
+        long bytes = BytesOf(sizeClass);
+        Interlocked.Add(ref s_live, -bytes);
+        if (Interlocked.Add(ref s_pooled, bytes) > PoolLimitBytes)
+        {
+            Interlocked.Add(ref s_pooled, -bytes);
+            FreeToSystem((nint)pointer, bytes);
+            return;
+        }
+        FreeList list = Lists[sizeClass];
+        bool taken = false;
+        list.Gate.Enter(ref taken);
+        if (list.Count == list.Blocks.Length)
+        {
+            Array.Resize(ref list.Blocks, list.Count * 2);
+        }
+        list.Blocks[list.Count++] = (nint)pointer;
+        list.Gate.Exit();
+    }
+
+    private static bool TryPop(int sizeClass, out nint block)
+    {
+        FreeList list = Lists[sizeClass];
+        block = 0;
+        bool taken = false;
+        list.Gate.Enter(ref taken);
+        if (list.Count > 0)
+        {
+            block = list.Blocks[--list.Count];
+        }
+        list.Gate.Exit();
+        return block != 0;
+    }
+
+    private static nint AllocateFromSystem(long bytes)
+    {
+        // Buffers that were dropped without Dispose come back only after a collection: ask for one before memory runs out.
+        if (Volatile.Read(ref s_live) + Volatile.Read(ref s_pooled) + bytes > MachineBytes / 10 * 8)
+        {
+            Reclaim();
+        }
+        nint block;
+        try
+        {
+            block = Allocate(bytes);
+        }
+        catch (OutOfMemoryException)
+        {
+            Reclaim();
+            try
+            {
+                block = Allocate(bytes);
+            }
+            catch (OutOfMemoryException inner)
+            {
+                throw new OutOfMemoryException(
+                    $"A CPU buffer of {bytes} bytes cannot be had: {Volatile.Read(ref s_live)} bytes are live in other"
+                        + $" buffers and the machine has {MachineBytes}.",
+                    inner
+                );
+            }
+        }
+        GC.AddMemoryPressure(bytes);
+        return block;
+    }
+
+    private static void Reclaim()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        Trim();
+    }
+
+    private static nint Allocate(long bytes)
+    {
+        int alignment =
+            bytes >= LargePage ? LargePage
+            : bytes >= SystemPage ? SystemPage
+            : SmallStep;
+        nint block = (nint)NativeMemory.AlignedAlloc((nuint)bytes, (nuint)alignment);
+        if (bytes >= LargePage)
+        {
+            LargePages.Advise(block, bytes);
+        }
+        return block;
+    }
+
+    private static void FreeToSystem(nint block, long bytes)
+    {
+        NativeMemory.AlignedFree((void*)block);
+        GC.RemoveMemoryPressure(bytes);
+    }
+
+    private static FreeList[] CreateLists()
+    {
+        var lists = new FreeList[ClassCount];
+        for (int i = 0; i < lists.Length; i++)
+        {
+            lists[i] = new FreeList();
+        }
+        return lists;
+    }
+}
