@@ -1,0 +1,106 @@
+using System.Collections.Immutable;
+
+namespace Picograd.Algorithms;
+
+/// <summary>Walks over expressions. Rewriting goes through <see cref="Op"/>, so constants fold again.</summary>
+public static class ExprRewriter
+{
+    /// <summary>Direct operands, left to right.</summary>
+    public static IEnumerable<Expr> Children(this Expr e) =>
+        e switch
+        {
+            Unary u => [u.A],
+            Binary b => [b.A, b.B],
+            Fma f => [f.A, f.B, f.C],
+            Select s => [s.Cond, s.Then, s.Else],
+            Cast c => [c.A],
+            Bitcast c => [c.A],
+            Load l => l.Indices,
+            _ => [],
+        };
+
+    /// <summary>Same node over other operands (in the order of <see cref="Children"/>), folded.</summary>
+    public static Expr WithChildren(this Expr e, Func<Expr, Expr> map)
+    {
+        switch (e)
+        {
+            case Unary u:
+                var ua = map(u.A);
+                return ReferenceEquals(ua, u.A) ? e
+                    : u.Kind == UnaryOp.Not ? Op.Not(ua)
+                    : u.Kind == UnaryOp.Neg ? Op.Neg(ua)
+                    : new Unary(u.Kind, ua);
+            case Binary b:
+                var (ba, bb) = (map(b.A), map(b.B));
+                return ReferenceEquals(ba, b.A) && ReferenceEquals(bb, b.B) ? e : Rebuild(b.Kind, ba, bb);
+            case Fma f:
+                return new Fma(map(f.A), map(f.B), map(f.C));
+            case Select s:
+                return Op.Select(map(s.Cond), map(s.Then), map(s.Else));
+            case Cast c:
+                return Op.Cast(c.To, map(c.A));
+            case Bitcast c:
+                return Op.Bitcast(c.To, map(c.A));
+            case Load l:
+                var indices = l.Indices.Select(map).ToImmutableArray();
+                return new Load(l.Buffer, indices);
+            default:
+                return e;
+        }
+    }
+
+    /// <summary>Binary node of a kind, folded.</summary>
+    public static Expr Rebuild(BinaryOp kind, Expr a, Expr b) =>
+        kind switch
+        {
+            BinaryOp.Add => Op.Add(a, b),
+            BinaryOp.Sub => Op.Sub(a, b),
+            BinaryOp.Mul => Op.Mul(a, b),
+            BinaryOp.Div => Op.Div(a, b),
+            BinaryOp.FloorDiv => Op.FloorDiv(a, b),
+            BinaryOp.Mod => Op.Mod(a, b),
+            BinaryOp.Min => Op.Min(a, b),
+            BinaryOp.Max => Op.Max(a, b),
+            BinaryOp.Eq => Op.Eq(a, b),
+            BinaryOp.Ne => Op.Ne(a, b),
+            BinaryOp.Lt => Op.Lt(a, b),
+            BinaryOp.Le => Op.Le(a, b),
+            BinaryOp.And => Op.And(a, b),
+            BinaryOp.Or => Op.Or(a, b),
+            _ => Op.Bit(kind, a, b),
+        };
+
+    /// <summary>
+    /// Replaces each node for which <paramref name="replace"/> gives a result (asked top down; the result is not
+    /// visited again); other nodes keep their place over rewritten operands.
+    /// </summary>
+    public static Expr Map(this Expr e, Func<Expr, Expr?> replace) =>
+        replace(e) ?? e.WithChildren(child => child.Map(replace));
+
+    public static Expr Substitute(this Expr e, IReadOnlyDictionary<Var, Expr> values) =>
+        values.Count == 0 ? e : e.Map(node => node is Var v && values.TryGetValue(v, out var value) ? value : null);
+
+    public static Expr Substitute(this Expr e, Var var, Expr value) =>
+        e.Map(node => ReferenceEquals(node, var) ? value : null);
+
+    /// <summary>The node and everything below it, parents first.</summary>
+    public static IEnumerable<Expr> Nodes(this Expr e)
+    {
+        yield return e;
+        foreach (var child in e.Children())
+        foreach (var node in child.Nodes())
+            yield return node;
+    }
+
+    public static bool Uses(this Expr e, Var var) => e.Nodes().Any(n => ReferenceEquals(n, var));
+
+    public static ISet<Var> FreeVars(this Expr e) => e.Nodes().OfType<Var>().ToHashSet();
+
+    public static IEnumerable<Load> Loads(this Expr e) => e.Nodes().OfType<Load>();
+
+    /// <summary>The operands of a chain of And.</summary>
+    public static IEnumerable<Expr> Conjuncts(this Expr e) =>
+        e is Binary { Kind: BinaryOp.And } b ? b.A.Conjuncts().Concat(b.B.Conjuncts())
+        : e.IsTrue() ? []
+        : [e];
+}

@@ -1,0 +1,124 @@
+using System.Collections.Immutable;
+
+namespace Picograd.Algorithms;
+
+/// <summary>
+/// constant + Σ coefficient · atom, the canonical form of index arithmetic. An atom is a Var or any expression that is
+/// not linear itself (a floor division, a load, a product of variables). Coefficients are not zero; atoms keep the order
+/// in which they first appeared.
+/// </summary>
+public sealed class LinearForm
+{
+    private LinearForm(long constant, ImmutableArray<(Expr Atom, long Coefficient)> terms)
+    {
+        Constant = constant;
+        Terms = terms;
+    }
+
+    public long Constant { get; }
+
+    public ImmutableArray<(Expr Atom, long Coefficient)> Terms { get; }
+
+    public bool IsConstant => Terms.IsEmpty;
+
+    /// <summary>Whether every atom is a variable.</summary>
+    public bool IsAffine => Terms.All(t => t.Atom is Var);
+
+    public static LinearForm Of(Expr e)
+    {
+        var terms = new List<(Expr, long)>();
+        long constant = 0;
+        Collect(e, 1, terms, ref constant);
+        return Normal(constant, terms);
+    }
+
+    public long CoefficientOf(Expr atom)
+    {
+        foreach (var (a, c) in Terms)
+        {
+            if (a == atom)
+                return c;
+        }
+        return 0;
+    }
+
+    public static LinearForm operator -(LinearForm a, LinearForm b) =>
+        Normal(a.Constant - b.Constant, [.. a.Terms, .. b.Terms.Select(t => (t.Atom, -t.Coefficient))]);
+
+    public static LinearForm operator +(LinearForm a, LinearForm b) =>
+        Normal(a.Constant + b.Constant, [.. a.Terms, .. b.Terms]);
+
+    /// <summary>The terms whose atoms satisfy a predicate, and the rest (with the constant).</summary>
+    public (LinearForm Matching, LinearForm Others) Partition(Func<Expr, bool> predicate) =>
+        (new(0, [.. Terms.Where(t => predicate(t.Atom))]), new(Constant, [.. Terms.Where(t => !predicate(t.Atom))]));
+
+    public LinearForm WithConstant(long constant) => new(constant, Terms);
+
+    public Interval Range(IReadOnlyDictionary<Var, Interval> ranges)
+    {
+        var range = Interval.Point(Constant);
+        foreach (var (atom, coefficient) in Terms)
+            range += Interval.Of(atom, ranges) * Interval.Point(coefficient);
+        return range;
+    }
+
+    public Expr ToExpr()
+    {
+        Expr? sum = null;
+        foreach (var (atom, coefficient) in Terms)
+        {
+            if (coefficient < 0 && sum is not null)
+                sum = Op.Sub(sum, Op.Mul(atom, -coefficient));
+            else
+                sum = sum is null ? Op.Mul(atom, coefficient) : Op.Add(sum, Op.Mul(atom, coefficient));
+        }
+        if (sum is null)
+            return Constant;
+        return Constant < 0 ? Op.Sub(sum, -Constant) : Op.Add(sum, Constant);
+    }
+
+    private static LinearForm Normal(long constant, List<(Expr Atom, long Coefficient)> terms)
+    {
+        var merged = new List<(Expr Atom, long Coefficient)>(terms.Count);
+        foreach (var (atom, coefficient) in terms)
+        {
+            int at = merged.FindIndex(t => t.Atom == atom);
+            if (at < 0)
+                merged.Add((atom, coefficient));
+            else
+                merged[at] = (atom, merged[at].Coefficient + coefficient);
+        }
+        merged.RemoveAll(t => t.Coefficient == 0);
+        return new(constant, [.. merged]);
+    }
+
+    private static void Collect(Expr e, long scale, List<(Expr, long)> terms, ref long constant)
+    {
+        switch (e)
+        {
+            case IntImm i:
+                constant += scale * i.Value;
+                break;
+            case Unary { Kind: UnaryOp.Neg } u:
+                Collect(u.A, -scale, terms, ref constant);
+                break;
+            case Binary { Kind: BinaryOp.Add } b:
+                Collect(b.A, scale, terms, ref constant);
+                Collect(b.B, scale, terms, ref constant);
+                break;
+            case Binary { Kind: BinaryOp.Sub } b:
+                Collect(b.A, scale, terms, ref constant);
+                Collect(b.B, -scale, terms, ref constant);
+                break;
+            case Binary { Kind: BinaryOp.Mul, B: IntImm factor } b:
+                Collect(b.A, scale * factor.Value, terms, ref constant);
+                break;
+            case Binary { Kind: BinaryOp.Mul, A: IntImm factor } b:
+                Collect(b.B, scale * factor.Value, terms, ref constant);
+                break;
+            default:
+                terms.Add((e, scale));
+                break;
+        }
+    }
+}

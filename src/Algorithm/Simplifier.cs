@@ -1,0 +1,137 @@
+namespace Picograd.Algorithms;
+
+/// <summary>
+/// Rewrites integer and boolean expressions to a canonical, smaller form, given the ranges of variables. Exact: the
+/// value is the same for all values of the variables within their ranges. Float arithmetic is left as it is.
+/// </summary>
+public sealed class Simplifier(IReadOnlyDictionary<Var, Interval> ranges)
+{
+    public static Expr Simplify(Expr e, IReadOnlyDictionary<Var, Interval> ranges) => new Simplifier(ranges).Visit(e);
+
+    /// <summary>Whether a predicate holds for all values in range.</summary>
+    public static bool Proves(Expr predicate, IReadOnlyDictionary<Var, Interval> ranges) =>
+        Simplify(predicate, ranges).IsTrue();
+
+    public Interval RangeOf(Expr e) => LinearForm.Of(e).Range(ranges);
+
+    public Expr Visit(Expr e)
+    {
+        if (e is IntImm or FloatImm)
+            return e;
+        if (e is Var v)
+            return ranges.TryGetValue(v, out var range) && range.IsPoint ? range.Min : e;
+        var node = e.WithChildren(Visit);
+        if (node is not Binary b)
+            return node is Unary { Kind: UnaryOp.Neg, Type: DType.Int64 } ? LinearForm.Of(node).ToExpr() : node;
+        if (b.A.Type.IsFloat() || b.A.Type != DTypes.Index)
+            return node;
+        return b.Kind switch
+        {
+            BinaryOp.Add or BinaryOp.Sub or BinaryOp.Mul => LinearForm.Of(b).ToExpr(),
+            BinaryOp.FloorDiv => FloorDiv(b),
+            BinaryOp.Mod => Mod(b),
+            BinaryOp.Min => MinMax(b, min: true),
+            BinaryOp.Max => MinMax(b, min: false),
+            BinaryOp.Lt or BinaryOp.Le or BinaryOp.Eq or BinaryOp.Ne => Compare(b),
+            _ => node,
+        };
+    }
+
+    private Expr FloorDiv(Binary b)
+    {
+        if (b.B is not IntImm { Value: > 0 } divisor)
+            return b;
+        long c = divisor.Value;
+        // (c·q + r) / c = q + r / c, where r keeps the terms that c does not divide.
+        var (quotient, rest) = SplitByDivisor(LinearForm.Of(b.A), c);
+        var range = rest.Range(ranges);
+        if (Op.FloorDiv(range.Min, c) == Op.FloorDiv(range.Max, c) && range != Interval.Everything)
+            return LinearForm.Of(quotient + Op.FloorDiv(range.Min, c)).ToExpr();
+        // (x / a) / c = x / (a·c)
+        var inner = rest.ToExpr() is Binary { Kind: BinaryOp.FloorDiv, B: IntImm { Value: > 0 } a } nested
+            ? Op.FloorDiv(nested.A, a.Value * c)
+            : Op.FloorDiv(rest.ToExpr(), c);
+        return LinearForm.Of(quotient + inner).ToExpr();
+    }
+
+    private Expr Mod(Binary b)
+    {
+        if (b.B is not IntImm { Value: > 0 } divisor)
+            return b;
+        long c = divisor.Value;
+        var (_, rest) = SplitByDivisor(LinearForm.Of(b.A), c);
+        var range = rest.Range(ranges);
+        if (range != Interval.Everything && Op.FloorDiv(range.Min, c) == Op.FloorDiv(range.Max, c))
+            return rest.WithConstant(rest.Constant - Op.FloorDiv(range.Min, c) * c).ToExpr();
+        return Op.Mod(rest.ToExpr(), c);
+    }
+
+    private static (Expr Quotient, LinearForm Remainder) SplitByDivisor(LinearForm form, long c)
+    {
+        Expr quotient = 0;
+        Expr rest = 0;
+        foreach (var (atom, coefficient) in form.Terms)
+        {
+            if (coefficient % c == 0)
+                quotient += Op.Mul(atom, coefficient / c);
+            else
+                rest += Op.Mul(atom, coefficient);
+        }
+        long whole = Op.FloorDiv(form.Constant, c);
+        return (quotient + whole, LinearForm.Of(rest + (form.Constant - whole * c)));
+    }
+
+    private Expr MinMax(Binary b, bool min)
+    {
+        var difference = (LinearForm.Of(b.A) - LinearForm.Of(b.B)).Range(ranges);
+        if (difference.Max <= 0)
+            return min ? b.A : b.B;
+        if (difference.Min >= 0)
+            return min ? b.B : b.A;
+        return b;
+    }
+
+    private Expr Compare(Binary b)
+    {
+        var form = LinearForm.Of(b.A) - LinearForm.Of(b.B);
+        var d = form.Range(ranges);
+        switch (b.Kind)
+        {
+            case BinaryOp.Lt:
+                if (d.Max < 0)
+                    return Op.True;
+                if (d.Min >= 0)
+                    return Op.False;
+                break;
+            case BinaryOp.Le:
+                if (d.Max <= 0)
+                    return Op.True;
+                if (d.Min > 0)
+                    return Op.False;
+                break;
+            default:
+                bool equal = b.Kind == BinaryOp.Eq;
+                if (d is { Min: 0, Max: 0 })
+                    return equal ? Op.True : Op.False;
+                if (d.Min > 0 || d.Max < 0)
+                    return equal ? Op.False : Op.True;
+                return b;
+        }
+        // Canonical: terms on the left, the constant on the right; x ≤ c as x < c + 1; common factors divided out.
+        long bound = -form.Constant + (b.Kind == BinaryOp.Le ? 1 : 0);
+        long gcd = 0;
+        foreach (var (_, coefficient) in form.Terms)
+            gcd = Gcd(gcd, Math.Abs(coefficient));
+        Expr left = 0;
+        foreach (var (atom, coefficient) in form.Terms)
+            left += Op.Mul(atom, coefficient / gcd);
+        // g·x < bound  ⇔  x < ceil(bound / g)
+        return new Binary(
+            BinaryOp.Lt,
+            LinearForm.Of(left).ToExpr(),
+            new IntImm(-Op.FloorDiv(-bound, gcd), DTypes.Index)
+        );
+    }
+
+    private static long Gcd(long a, long b) => b == 0 ? a : Gcd(b, a % b);
+}
