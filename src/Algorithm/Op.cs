@@ -251,7 +251,7 @@ public static class Op
         return new Binary(kind, a, b);
     }
 
-    private static FloatImm? Fold(BinaryOp kind, Expr a, Expr b)
+    private static Expr? Fold(BinaryOp kind, Expr a, Expr b)
     {
         if (a is not FloatImm x || b is not FloatImm y)
             return null;
