@@ -1,0 +1,159 @@
+using System.Diagnostics;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Picograd.Lower.Cpu;
+
+/// <summary>Read bandwidth from data that fits one level of the memory hierarchy.</summary>
+/// <param name="Level"><c>l1</c>, <c>l2</c>, <c>l3</c> or <c>memory</c>.</param>
+/// <param name="WorkingSetBytes">Bytes that each thread went over again and again.</param>
+/// <param name="ReadGbps">All threads together, in 10^9 bytes a second.</param>
+public sealed record LevelBandwidth(
+    [property: JsonPropertyName("level")] string Level,
+    [property: JsonPropertyName("working_set_bytes")] long WorkingSetBytes,
+    [property: JsonPropertyName("read_gbps")] double ReadGbps
+);
+
+/// <summary>What the machine's cores can do at most, measured: the ceilings that kernels are compared with.</summary>
+/// <param name="Fingerprint">The machine, as <see cref="CpuTarget.Fingerprint"/> says it.</param>
+/// <param name="Threads">Threads that ran at once.</param>
+/// <param name="FmaGflops">
+/// Single-precision fused multiply-adds from registers at the target's vector width, two operations each, in 10^9 a second.
+/// </param>
+/// <param name="ReadGbps">Reading memory, in 10^9 bytes a second.</param>
+/// <param name="CopyGbps">Copying memory by streaming stores, bytes read plus bytes written, in 10^9 a second.</param>
+/// <param name="Levels">Read bandwidth by cache level.</param>
+/// <param name="Seconds">How long the measurement took.</param>
+public sealed record MachineCeilings(
+    [property: JsonPropertyName("fingerprint")] string Fingerprint,
+    [property: JsonPropertyName("threads")] int Threads,
+    [property: JsonPropertyName("fma_gflops")] double FmaGflops,
+    [property: JsonPropertyName("read_gbps")] double ReadGbps,
+    [property: JsonPropertyName("copy_gbps")] double CopyGbps,
+    [property: JsonPropertyName("levels")] IReadOnlyList<LevelBandwidth> Levels,
+    [property: JsonPropertyName("seconds")] double Seconds
+)
+{
+    /// <summary>The record as one line of JSON.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this);
+}
+
+/// <summary>
+/// Measures <see cref="MachineCeilings"/>. Each figure is the best of many samples of a fraction of a millisecond, because
+/// whatever else the machine does can only make a sample slower.
+/// </summary>
+public static unsafe class MachineProbe
+{
+    // The whole probe takes 0.1 + 3 * 0.08 + 2 * 0.3 seconds and the time to touch the memory: below 2 s a thread count.
+    private const double FmaSeconds = 0.1;
+    private const double CacheSeconds = 0.08;
+    private const double MemorySeconds = 0.3;
+
+    private const long SmallestMemorySet = 64L << 20;
+    private const long LargestMemorySet = 256L << 20;
+
+    /// <summary>Measures with <paramref name="threads"/> threads of the shared pool at the target's vector width.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Threads below 1 or above what the pool allows.</exception>
+    public static MachineCeilings Measure(CpuTarget target, int threads)
+    {
+        WorkerPool pool = WorkerPool.Shared;
+        if (threads < 1 || threads > pool.NumThreads)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(threads),
+                $"threads is {threads}, but the worker pool allows 1 to {pool.NumThreads}."
+            );
+        }
+        long start = Stopwatch.GetTimestamp();
+        double fma = FmaGflops(target, threads);
+        long memorySet = MemorySet(target, threads);
+        using CpuBuffer source = CpuBuffer.Rent(memorySet * threads);
+        using CpuBuffer destination = CpuBuffer.Rent(memorySet * threads);
+        // Touching both makes the system hand out the pages now rather than while the clock runs.
+        source.Clear();
+        destination.Clear();
+        var levels = new List<LevelBandwidth>
+        {
+            Level("l1", target.L1Bytes / 2, CacheSeconds),
+            Level("l2", target.L2Bytes / 2, CacheSeconds),
+        };
+        long l3Set = target.L3Bytes / (2 * threads);
+        if (l3Set > target.L2Bytes)
+        {
+            levels.Add(Level("l3", l3Set, CacheSeconds));
+        }
+        LevelBandwidth memory = Level("memory", memorySet, MemorySeconds);
+        levels.Add(memory);
+        double copy = Copy();
+        return new MachineCeilings(
+            target.Fingerprint(threads),
+            threads,
+            fma,
+            memory.ReadGbps,
+            copy,
+            levels,
+            Stopwatch.GetElapsedTime(start).TotalSeconds
+        );
+
+        LevelBandwidth Level(string name, long bytes, double seconds)
+        {
+            bytes = Math.Max(4096, bytes / 4096 * 4096);
+            // Passes for a sample of about 100 microseconds at 20 GB/s; never less than one.
+            long passes = Math.Max(1, 2_000_000 / bytes);
+            long* context = stackalloc long[5];
+            context[0] = (long)source.Address;
+            context[1] = memorySet;
+            context[2] = bytes;
+            context[3] = passes;
+            context[4] = target.VectorBits;
+            double best = Best(seconds, threads, &ProbeKernels.Read, context);
+            return new LevelBandwidth(name, bytes, bytes * passes * threads / best / 1e9);
+        }
+
+        double Copy()
+        {
+            long* context = stackalloc long[5];
+            context[0] = (long)source.Address;
+            context[1] = memorySet;
+            context[2] = memorySet;
+            context[3] = (long)destination.Address;
+            context[4] = target.VectorBits;
+            double best = Best(MemorySeconds, threads, &ProbeKernels.Copy, context);
+            return 2.0 * memorySet * threads / best / 1e9;
+        }
+    }
+
+    /// <summary>Only the arithmetic ceiling (see <see cref="MachineCeilings.FmaGflops"/>); takes about a tenth of a second.</summary>
+    public static double FmaGflops(CpuTarget target, int threads)
+    {
+        long* context = stackalloc long[2];
+        context[0] = target.VectorBits;
+        context[1] = 4000;
+        double best = Best(FmaSeconds, threads, &ProbeKernels.FusedMultiplyAdd, context);
+        long flops = 2 * context[1] * ProbeKernels.FmaPerIteration(target.VectorBits) * target.VectorFloats;
+        return flops * (double)threads / best / 1e9;
+    }
+
+    /// <summary>Bytes for each thread that no cache holds: together at least three times the level 3 cache.</summary>
+    private static long MemorySet(CpuTarget target, int threads) =>
+        Math.Clamp(3 * target.L3Bytes, SmallestMemorySet, LargestMemorySet) / threads / 4096 * 4096;
+
+    /// <summary>The shortest time of one parallel run of the body, in seconds, over the given span and at least five runs.</summary>
+    private static double Best(
+        double seconds,
+        int threads,
+        delegate* managed<long*, long, long, long, void> body,
+        long* context
+    )
+    {
+        long until = Stopwatch.GetTimestamp() + (long)(seconds * Stopwatch.Frequency);
+        long best = long.MaxValue;
+        for (int run = 0; run < 5 || Stopwatch.GetTimestamp() < until; run++)
+        {
+            long begin = Stopwatch.GetTimestamp();
+            WorkerPool.Run(body, context, threads, threads, dynamic: false);
+            best = Math.Min(best, Stopwatch.GetTimestamp() - begin);
+        }
+        return (double)best / Stopwatch.Frequency;
+    }
+}
