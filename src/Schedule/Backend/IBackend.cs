@@ -1,0 +1,56 @@
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>What rules, cost models and default schedules need to know of a target.</summary>
+/// <param name="Name">cpu, cuda.</param>
+/// <param name="Fingerprint">Stable text of everything that a tuned result depends on, threads included.</param>
+/// <param name="VectorBits">Width of the widest vector used (CPU), else 0.</param>
+/// <param name="VectorRegisters">Architectural vector registers (CPU), else 0.</param>
+/// <param name="Threads">Worker threads a kernel may use.</param>
+/// <param name="L1Bytes">Data cache of one core.</param>
+/// <param name="L2Bytes">Second-level cache of one core.</param>
+/// <param name="L3Bytes">Last-level cache.</param>
+public sealed record TargetInfo(
+    string Name,
+    string Fingerprint,
+    int VectorBits,
+    int VectorRegisters,
+    int Threads,
+    long L1Bytes,
+    long L2Bytes,
+    long L3Bytes
+)
+{
+    /// <summary>Lanes of a vector of a type.</summary>
+    public int Lanes(DType type) => Math.Max(1, VectorBits / 8 / type.Size());
+}
+
+/// <summary>A back end: nest → kernel. Search and front end know targets only through this.</summary>
+public interface IBackend
+{
+    TargetInfo Target { get; }
+
+    /// <summary>Lowers and compiles. Throws <see cref="LoweringException"/> where the target cannot run the nest well.</summary>
+    ICompiledKernel Compile(LoopNest nest);
+}
+
+/// <summary>A kernel ready to run; thread-safe to call.</summary>
+public interface ICompiledKernel : IDisposable
+{
+    /// <summary>
+    /// Runs it. <paramref name="arguments"/>: base address of each of the algorithm's Arguments (inputs, outputs), in
+    /// order; <paramref name="parameters"/>: value of each symbolic extent, in order (null where there are none).
+    /// </summary>
+    unsafe void Run(nint* arguments, long* parameters);
+
+    /// <summary>Workspace bytes held while it runs.</summary>
+    long WorkspaceBytes { get; }
+}
+
+/// <summary>A nest that a back end refuses, with the reason by name (counted by the search).</summary>
+public sealed class LoweringException(string reason, string message) : Exception($"{reason}: {message}")
+{
+    /// <summary>Short stable name: il-too-large, too-many-locals, register-index, unsupported, ….</summary>
+    public string Reason { get; } = reason;
+}

@@ -1,0 +1,97 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// A program: the algorithm it computes, its loops, and the trace of primitives that made it. Immutable and always
+/// valid. Buffers other than the algorithm's arguments are in <see cref="Intermediates"/>: each lives at the innermost
+/// place that encloses all its uses (or at the loop named by <see cref="StoreAt"/>) and is there cut down to the region
+/// used, when the nest is lowered (see StoragePlacement). Until then they have the full shape.
+/// </summary>
+public sealed record LoopNest(
+    Algorithm Algorithm,
+    Stmt Body,
+    ImmutableArray<Buffer> Intermediates,
+    ImmutableDictionary<string, string> StoreAt,
+    ImmutableArray<Step> Trace
+)
+{
+    /// <summary>Ranges of the symbolic extents.</summary>
+    public ImmutableDictionary<Var, Interval> ParameterRanges => Algorithm.ParameterRanges;
+
+    public IEnumerable<For> Loops => Body.Nodes().OfType<For>();
+
+    public IEnumerable<Block> Blocks => Body.Nodes().OfType<Block>();
+
+    public IEnumerable<Buffer> Buffers => Algorithm.Arguments.Concat(Intermediates);
+
+    /// <summary>The loop with a name; throws <see cref="ScheduleException"/> listing the loops there are.</summary>
+    public For Loop(string name) =>
+        Loops.FirstOrDefault(l => l.Name == name)
+        ?? throw new ScheduleException(
+            this,
+            null,
+            $"there is no loop '{name}'",
+            $"loops: {Join(Loops.Select(l => l.Name))}"
+        );
+
+    public Block Block(string name) =>
+        Blocks.FirstOrDefault(b => b.Name == name)
+        ?? throw new ScheduleException(
+            this,
+            null,
+            $"there is no block '{name}'",
+            $"blocks: {Join(Blocks.Select(b => b.Name))}"
+        );
+
+    public Buffer Buffer(string name) =>
+        Buffers.FirstOrDefault(b => b.Name == name)
+        ?? throw new ScheduleException(
+            this,
+            null,
+            $"there is no buffer '{name}'",
+            $"buffers: {Join(Buffers.Select(b => b.Name))}"
+        );
+
+    /// <summary>Loops around a statement of the nest (by reference), outermost first.</summary>
+    public ImmutableArray<For> LoopsAround(Stmt stmt) =>
+        Body.PathTo(stmt) is { } path
+            ? [.. path.OfType<For>().Where(l => !ReferenceEquals(l, stmt))]
+            : throw new ArgumentException("the statement is not part of this nest");
+
+    /// <summary>Ranges of parameters and of the variables of loops, [0, extent).</summary>
+    public Dictionary<Var, Interval> Ranges(IEnumerable<For> loops)
+    {
+        var ranges = new Dictionary<Var, Interval>(ParameterRanges);
+        foreach (var loop in loops)
+        {
+            long max = Interval.Of(loop.Extent, ranges).Max;
+            ranges[loop.Var] = new Interval(0, Math.Max(0, max - 1));
+        }
+        return ranges;
+    }
+
+    /// <summary>A loop, block or buffer name that is not taken: the wish itself or wish with a number behind it.</summary>
+    public string FreshName(string wish)
+    {
+        var taken = Loops
+            .Select(l => l.Name)
+            .Concat(Blocks.Select(b => b.Name))
+            .Concat(Buffers.Select(b => b.Name))
+            .ToHashSet();
+        if (!taken.Contains(wish))
+            return wish;
+        int i = 1;
+        while (taken.Contains($"{wish}{i}"))
+            i++;
+        return $"{wish}{i}";
+    }
+
+    /// <summary>Same nest with one statement (by reference) put in the place of another.</summary>
+    public LoopNest Replace(Stmt old, Stmt replacement) => this with { Body = Body.Replace(old, replacement) };
+
+    public override string ToString() => NestPrinter.Print(this);
+
+    private static string Join(IEnumerable<string> names) => string.Join(", ", names);
+}

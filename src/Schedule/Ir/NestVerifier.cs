@@ -1,0 +1,96 @@
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// The executable specification of a valid nest; runs after every primitive. A failure is a bug of the primitive, not
+/// of its caller, so it is an InvalidOperationException.
+/// </summary>
+public static class NestVerifier
+{
+    public static void Check(LoopNest nest)
+    {
+        var known = new HashSet<Buffer>(nest.Buffers);
+        var names = new HashSet<string>();
+        foreach (var loop in nest.Loops)
+        {
+            if (!names.Add(loop.Name))
+                throw new InvalidOperationException($"two loops are called {loop.Name}:\n{nest}");
+        }
+        var blocks = new HashSet<string>();
+        foreach (var block in nest.Blocks)
+        {
+            if (!blocks.Add(block.Name))
+                throw new InvalidOperationException($"two blocks are called {block.Name}:\n{nest}");
+        }
+        Visit(nest.Body, new HashSet<Var>(nest.Algorithm.Parameters.Select(p => p.Var)), known, nest);
+    }
+
+    private static void Visit(Stmt stmt, HashSet<Var> scope, HashSet<Buffer> buffers, LoopNest nest)
+    {
+        switch (stmt)
+        {
+            case For f:
+                Closed(f.Extent, scope, buffers, nest, f);
+                scope.Add(f.Var);
+                Visit(f.Body, scope, buffers, nest);
+                scope.Remove(f.Var);
+                return;
+            case If i:
+                Closed(i.Cond, scope, buffers, nest, i);
+                break;
+            case Allocate a:
+                buffers.Add(a.Buffer);
+                break;
+            case Store s:
+                Written(s.Buffer, buffers, nest, s);
+                foreach (var e in s.Indices.Append(s.Value))
+                    Closed(e, scope, buffers, nest, s);
+                break;
+            case Block b:
+                foreach (var output in b.Outputs)
+                {
+                    Written(output, buffers, nest, b);
+                    if (output.Rank != b.Indices.Length)
+                        throw new InvalidOperationException(
+                            $"block {b.Name}: {b.Indices.Length} indices for {output}:\n{nest}"
+                        );
+                }
+                foreach (var axis in b.Axes)
+                    Closed(axis.Binding, scope, buffers, nest, b);
+                Closed(b.Predicate, scope, buffers, nest, b);
+                var inner = new HashSet<Var>(scope);
+                inner.UnionWith(b.Axes.Select(a => a.Var));
+                foreach (var e in b.Indices.Concat(b.Values))
+                    Closed(e, inner, buffers, nest, b);
+                break;
+            default:
+                break;
+        }
+        foreach (var child in stmt.Children())
+            Visit(child, scope, buffers, nest);
+    }
+
+    private static void Written(Buffer buffer, HashSet<Buffer> buffers, LoopNest nest, Stmt at)
+    {
+        if (!buffers.Contains(buffer) || nest.Algorithm.Inputs.Contains(buffer))
+            throw new InvalidOperationException(
+                $"{buffer.Name} is written but is not an output or intermediate:\n{NestPrinter.Print(nest, at)}"
+            );
+    }
+
+    private static void Closed(Expr e, HashSet<Var> scope, HashSet<Buffer> buffers, LoopNest nest, Stmt at)
+    {
+        foreach (var node in e.Nodes())
+        {
+            if (node is Var v && !scope.Contains(v))
+                throw new InvalidOperationException(
+                    $"{v.Name} is used outside its loop:\n{NestPrinter.Print(nest, at)}"
+                );
+            if (node is Load l && !buffers.Contains(l.Buffer))
+                throw new InvalidOperationException(
+                    $"{l.Buffer.Name} is not a buffer of the nest:\n{NestPrinter.Print(nest, at)}"
+                );
+        }
+    }
+}

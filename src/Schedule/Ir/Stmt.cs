@@ -1,0 +1,169 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+// The whole loop-nest IR:
+//
+//   stmt  ::= For var in [0, extent) kind: stmt          loops; extents never negative; var unique in the nest
+//           | Seq stmt*                                   in order
+//           | If cond: stmt [else stmt]
+//           | Allocate buffer: stmt                       the buffer lives for one execution of the body, unwritten
+//           | Store buffer[index*] = value
+//           | Block name(axis = binding*) where pred:     one statement of a stage, in terms of its own axes
+//                 out[index*] = value  |  out[index*] reduce= value
+//           | Barrier scope                               all threads of the scope meet
+//           | Prefetch buffer[index*]                     no effect on values
+//           | Call intrinsic(operands)                    a hardware instruction, see Intrinsic
+//
+// Loop kinds Parallel and the GPU kinds promise that iterations touch disjoint elements (or meet at a barrier); Vector
+// promises the same and that the body has no loop inside that the lanes would leave at different times.
+
+public enum LoopKind
+{
+    Serial,
+
+    /// <summary>Iterations spread over the worker pool (CPU).</summary>
+    Parallel,
+
+    /// <summary>Iterations are the lanes of vector instructions; any constant extent.</summary>
+    Vector,
+
+    /// <summary>Replicated at compile time; constant extent.</summary>
+    Unrolled,
+    BlockX,
+    BlockY,
+    BlockZ,
+    Cluster,
+    Warpgroup,
+    Warp,
+    ThreadX,
+    ThreadY,
+    ThreadZ,
+    Lane,
+}
+
+public static class LoopKinds
+{
+    public static bool IsGpu(this LoopKind kind) => kind >= LoopKind.BlockX;
+
+    /// <summary>Kinds whose iterations run at the same time within one GPU block.</summary>
+    public static bool IsThread(this LoopKind kind) => kind >= LoopKind.Warpgroup;
+
+    /// <summary>Kinds whose iterations may run at the same time or in any order.</summary>
+    public static bool IsConcurrent(this LoopKind kind) => kind is not (LoopKind.Serial or LoopKind.Unrolled);
+
+    /// <summary>As printed and as named in traces: serial, parallel, vector, unrolled, block.x, thread.x, ….</summary>
+    public static string Text(this LoopKind kind) =>
+        kind switch
+        {
+            LoopKind.BlockX => "block.x",
+            LoopKind.BlockY => "block.y",
+            LoopKind.BlockZ => "block.z",
+            LoopKind.ThreadX => "thread.x",
+            LoopKind.ThreadY => "thread.y",
+            LoopKind.ThreadZ => "thread.z",
+            _ => kind.ToString().ToLowerInvariant(),
+        };
+
+    public static LoopKind? Parse(string text) =>
+        Enum.GetValues<LoopKind>().Where(k => k.Text() == text).Select(k => (LoopKind?)k).FirstOrDefault();
+}
+
+public abstract record Stmt
+{
+    public sealed override string ToString() => NestPrinter.Print(this);
+}
+
+/// <summary>Runs Body for Var = 0 … Extent−1.</summary>
+public sealed record For(Var Var, Expr Extent, LoopKind Kind, Stmt Body) : Stmt
+{
+    public string Name => Var.Name;
+
+    /// <summary>
+    /// Lowering splits this loop where predicates below it change from always true to not always true, so that the
+    /// first part runs without tests (loop partitioning; tail=peel).
+    /// </summary>
+    public bool Peel { get; init; }
+
+    /// <summary>Hints by name (threads=2, partition=dynamic …); never change what is computed.</summary>
+    public ImmutableSortedDictionary<string, string> Annotations { get; init; } =
+        ImmutableSortedDictionary<string, string>.Empty;
+
+    public long? ConstantExtent => (Extent as IntImm)?.Value;
+}
+
+public sealed record Seq(ImmutableArray<Stmt> Items) : Stmt
+{
+    /// <summary>Flattens nested sequences; one statement stands for itself.</summary>
+    public static Stmt Of(IEnumerable<Stmt> items)
+    {
+        var flat = items.SelectMany(i => i is Seq s ? s.Items : [i]).ToImmutableArray();
+        return flat.Length == 1 ? flat[0] : new Seq(flat);
+    }
+
+    public static Stmt Of(params Stmt[] items) => Of(items.AsEnumerable());
+
+    public bool IsEmpty => Items.IsEmpty;
+
+    public bool Equals(Seq? other) => other is not null && Items.AsSpan().SequenceEqual(other.Items.AsSpan());
+
+    public override int GetHashCode() => Items.Aggregate(17, (h, s) => HashCode.Combine(h, s));
+}
+
+public sealed record If(Expr Cond, Stmt Then, Stmt? Else = null) : Stmt;
+
+public sealed record Allocate(Buffer Buffer, Stmt Body) : Stmt;
+
+public sealed record Store(Buffer Buffer, ImmutableArray<Expr> Indices, Expr Value) : Stmt;
+
+public sealed record Prefetch(Buffer Buffer, ImmutableArray<Expr> Indices) : Stmt;
+
+public enum BarrierScope
+{
+    Warp,
+    Warpgroup,
+    Block,
+}
+
+public sealed record Barrier(BarrierScope Scope) : Stmt;
+
+/// <summary>An axis of a block: takes the value of Binding, an expression over loop variables, within [0, Extent).</summary>
+public sealed record BlockAxis(Var Var, Expr Extent, AxisKind Kind, Expr Binding)
+{
+    public string Name => Var.Name;
+}
+
+/// <summary>
+/// The statement of a stage. Where Predicate (over loop variables) holds, axes are bound and Outputs[i][Indices] is set
+/// to Values[i], or, with a Reducer, to combine(old, Values). With Init, the point at which all reduce axes are 0
+/// first sets the outputs to the reducer's identity. Indices and Values are over block axes (and, rarely, loop
+/// variables). Bindings visit each point of the axes' domain at least once, exactly once if an axis is Reduce or
+/// Ordered.
+/// </summary>
+public sealed record Block(
+    string Name,
+    ImmutableArray<BlockAxis> Axes,
+    Expr Predicate,
+    ImmutableArray<Buffer> Outputs,
+    ImmutableArray<Expr> Indices,
+    ImmutableArray<Expr> Values,
+    Reducer? Reducer = null,
+    bool Init = false
+) : Stmt
+{
+    public Buffer Output => Outputs[0];
+
+    public bool IsReduction => Reducer is not null;
+
+    public IEnumerable<BlockAxis> SpatialAxes => Axes.Where(a => a.Kind == AxisKind.Spatial);
+
+    public IEnumerable<BlockAxis> ReduceAxes => Axes.Where(a => a.Kind == AxisKind.Reduce);
+
+    public IReadOnlyDictionary<Var, Expr> Bindings => Axes.ToDictionary(a => a.Var, a => a.Binding);
+
+    /// <summary>Loads of the values and of the indices (not the implicit load of a reduction's own output).</summary>
+    public IEnumerable<Load> Loads => Values.Concat(Indices).SelectMany(e => e.Loads());
+
+    public IEnumerable<Buffer> Reads => Loads.Select(l => l.Buffer).Distinct();
+}

@@ -1,0 +1,90 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// A schedule primitive: a pure function from a valid nest to a valid nest that computes the same. Subclasses sit one a
+/// file in this folder with their requirements and a before / after example, which the tests run.
+/// </summary>
+public abstract class Primitive
+{
+    public abstract string Name { get; }
+
+    /// <summary>Form of the trace line, for help and errors.</summary>
+    public abstract string Usage { get; }
+
+    /// <summary>Requirements in a few lines of prose.</summary>
+    public abstract string Requirements { get; }
+
+    /// <summary>
+    /// Checks and rewrites. Returns the new nest and the names of what it made (loops, blocks, buffers), which replace
+    /// the step's Results; where the step already gives result names, those are used.
+    /// </summary>
+    protected abstract (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step);
+
+    /// <summary>Applies the step and appends it to the trace. Throws <see cref="ScheduleException"/>.</summary>
+    public LoopNest Apply(LoopNest nest, Step step)
+    {
+        try
+        {
+            var (result, names) = Rewrite(nest, step);
+            result = result with { Trace = nest.Trace.Add(step with { Results = names }) };
+            NestVerifier.Check(result);
+            return result;
+        }
+        catch (ScheduleException e) when (e.Primitive is null)
+        {
+            throw new ScheduleException(e.Nest ?? nest, e.At, e.Reason, e.Legal, step.ToString());
+        }
+    }
+
+    protected ScheduleException Refuse(LoopNest nest, Stmt? at, string reason, string? legal = null) =>
+        new(nest, at, reason, legal);
+
+    protected string Arg(LoopNest nest, Step step, int index) =>
+        index < step.Args.Length
+            ? step.Args[index]
+            : throw new ScheduleException(nest, null, $"argument {index + 1} is missing", Usage);
+
+    protected long IntArg(LoopNest nest, Step step, int index, long min, long max)
+    {
+        string text = Arg(nest, step, index);
+        if (!long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value))
+            throw new ScheduleException(nest, null, $"argument {index + 1} '{text}' is not a whole number", Usage);
+        if (value < min || value > max)
+            throw new ScheduleException(nest, null, $"argument {index + 1} is {value}", $"{min} to {max}");
+        return value;
+    }
+
+    /// <summary>Name for result i: the one that the step asks for, else a fresh one from the wish.</summary>
+    protected static string ResultName(LoopNest nest, Step step, int index, string wish)
+    {
+        if (index >= step.Results.Length)
+            return nest.FreshName(wish);
+        string name = step.Results[index];
+        if (nest.FreshName(name) != name)
+            throw new ScheduleException(nest, null, $"the result name '{name}' is taken");
+        return name;
+    }
+
+    /// <summary>Refuses options that the primitive does not know.</summary>
+    protected void KnownOptions(LoopNest nest, Step step, params string[] known)
+    {
+        foreach (string option in step.Options.Keys)
+        {
+            if (!known.Contains(option))
+                throw new ScheduleException(
+                    nest,
+                    null,
+                    $"unknown option '{option}'",
+                    known.Length == 0 ? "no options" : string.Join(", ", known)
+                );
+        }
+    }
+
+    /// <summary>Simplifies an expression over the loops around it.</summary>
+    protected static Expr Simplify(LoopNest nest, Expr e, IEnumerable<For> loops) =>
+        Simplifier.Simplify(e, nest.Ranges(loops));
+}

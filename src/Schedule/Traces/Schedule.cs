@@ -1,0 +1,33 @@
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// Writes a schedule by hand; each method applies one primitive and records it in the trace.
+/// <code>
+/// var s = new Schedule(matmul);
+/// var (mo, mi) = s.Split("C.m", 6, Tail.Peel);
+/// </code>
+/// </summary>
+public sealed partial class Schedule(LoopNest nest)
+{
+    public Schedule(Algorithm algorithm)
+        : this(InitialNest.Of(algorithm)) { }
+
+    public LoopNest Nest { get; private set; } = nest;
+
+    /// <summary>Applies any primitive by its step; returns the names of what it made.</summary>
+    public IReadOnlyList<string> Apply(Step step)
+    {
+        Nest = PrimitiveRegistry.Get(step.Primitive).Apply(Nest, step);
+        return Nest.Trace[^1].Results;
+    }
+
+    public (string Outer, string Inner) Split(string loop, long factor, Tail? tail = null)
+    {
+        var made = Apply(Step.Of("split", loop, factor.ToString()).With("tail", tail is { } t ? Text(t) : null));
+        return (made[0], made[1]);
+    }
+
+    private static string Text(Tail tail) => tail == Tail.ShiftInwards ? "shift" : tail.ToString().ToLowerInvariant();
+}
