@@ -1,0 +1,2 @@
+global using Picograd.TuneDb;
+global using Xunit;

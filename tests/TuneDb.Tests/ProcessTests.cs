@@ -1,0 +1,83 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Picograd.Tests;
+
+/// <summary>Several processes on one file, and processes that are killed.</summary>
+public sealed class ProcessTests : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Four_processes_create_and_fill_one_file_without_losing_anything()
+    {
+        const int Workers = 4;
+        const int Count = 40;
+        var path = _folder.File();
+        var processes = Enumerable
+            .Range(0, Workers)
+            .Select(w => HelperProcess.Start("write", path, $"{w}", $"{Count}"))
+            .ToList();
+        foreach (var process in processes)
+        {
+            HelperProcess.Finish(process);
+            process.Dispose();
+        }
+
+        using var store = SqliteTuneStore.Open(path);
+        Assert.Empty(store.Verify().Problems);
+        Assert.Equal((Workers * Count) + 1, store.All().Count);
+        Assert.Equal(Workers * Count, store.Candidates().Distinct().Count());
+        Assert.Equal(Workers * Count * 2, store.History().Count);
+        // The fastest offer won, in whatever order the offers came.
+        Assert.Equal(100 - (Workers - 1) - (Count - 1), store.FindExact(SampleRecords.Key())!.Milliseconds);
+    }
+
+    [Fact]
+    public void Killing_a_writer_loses_at_most_the_candidate_in_flight()
+    {
+        var path = _folder.File();
+        var random = new Random(20260304);
+        for (var round = 0; round < 6; round++)
+        {
+            using var process = HelperProcess.Start("hammer", path);
+            var acknowledged = -1;
+            using var started = new ManualResetEventSlim();
+            process.OutputDataReceived += (_, line) =>
+            {
+                if (line.Data is { } text)
+                {
+                    acknowledged = int.Parse(text, CultureInfo.InvariantCulture);
+                    started.Set();
+                }
+            };
+            process.BeginOutputReadLine();
+            Assert.True(started.Wait(TimeSpan.FromSeconds(60)), "the helper wrote nothing within a minute");
+            Thread.Sleep(random.Next(5, 120));
+            process.Kill();
+            process.WaitForExit();
+
+            using var store = SqliteTuneStore.Open(path);
+            Assert.Empty(store.Verify().Problems);
+            var candidates = store.Candidates();
+            Assert.InRange(candidates.Count, acknowledged + 1, acknowledged + 2);
+            Assert.All(candidates.Index(), pair => Assert.Equal(SampleRecords.Candidate(index: pair.Index), pair.Item));
+            Assert.Equal(0, store.DamagedSkipped);
+        }
+    }
+
+    [Fact]
+    public void A_reader_sees_what_another_process_writes_later()
+    {
+        var path = _folder.File();
+        SqliteTuneStore.Open(path).Dispose();
+        using var serving = TuneServing.OpenForServing(path);
+        Assert.Null(serving.FindExact(SampleRecords.Key()));
+        using var process = HelperProcess.Start("write", path, "0", "1");
+        HelperProcess.Finish(process);
+        Assert.NotNull(serving.FindExact(SampleRecords.Key()));
+        Assert.Null(serving.Warning);
+    }
+}

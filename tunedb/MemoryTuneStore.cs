@@ -1,0 +1,148 @@
+namespace Picograd.TuneDb;
+
+/// <summary>A store without a file: for shipped winners, for runs that must leave nothing behind, and for tests.</summary>
+public sealed class MemoryTuneStore : TuneStore
+{
+    private readonly Lock _lock = new();
+    private readonly List<TuneHistoryEntry> _history = [];
+    private readonly List<TuneCandidate> _candidates = [];
+    private Dictionary<(TuneKey Key, bool Certified), TuneRecord> _records = [];
+
+    /// <inheritdoc/>
+    public override TuneRecord? FindExact(TuneKey key)
+    {
+        lock (_lock)
+        {
+            return _records.TryGetValue((key, true), out var record) && record.IsServable ? record : null;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<TuneRecord> FindNear(TuneKey key, int max)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
+        lock (_lock)
+        {
+            return _records
+                .Values.Where(record => record.IsServable && record.Key != key && record.Key.SameFamily(key))
+                .Select(record => (record, distance: record.Key.LogDistance(key)))
+                .Where(pair => pair.distance is not null)
+                .OrderBy(pair => pair.distance)
+                .ThenBy(pair => pair.record.Key.Shapes, StringComparer.Ordinal)
+                .Take(max)
+                .Select(pair => pair.record)
+                .ToList();
+        }
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<TuneRecord> All(TuneFilter? filter = null)
+    {
+        lock (_lock)
+        {
+            return _records
+                .Values.Where(record => filter?.Matches(record) ?? true)
+                .OrderBy(record => record.Key.ToText(), StringComparer.Ordinal)
+                .ThenByDescending(record => record.Certified)
+                .ToList();
+        }
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<TuneHistoryEntry> History(TuneKey? key = null)
+    {
+        lock (_lock)
+        {
+            return _history.Where(entry => key is null || entry.Record.Key == key).ToList();
+        }
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<TuneCandidate> Candidates(TuneKey? key = null)
+    {
+        lock (_lock)
+        {
+            return _candidates.Where(candidate => key is null || candidate.Key == key).ToList();
+        }
+    }
+
+    /// <inheritdoc/>
+    public override TuneVerifyReport Verify()
+    {
+        var records = All();
+        var problems = records
+            .Select(record => (record, problem: record.Problem()))
+            .Where(pair => pair.problem is not null)
+            .Select(pair => $"The record of '{pair.record.Spec}' is unsound: {pair.problem}.")
+            .ToList();
+        return new TuneVerifyReport(records.Count, records.Count(record => record.Certified), problems);
+    }
+
+    /// <inheritdoc/>
+    public override TunePruneResult Prune(TunePruneOptions options)
+    {
+        lock (_lock)
+        {
+            bool Outdated(TuneKey key, DateTime utc) =>
+                utc < options.OlderThan || (options.KeepCompilerVersion is { } keep && key.CompilerVersion != keep);
+
+            var doomed = _records
+                .Where(pair =>
+                    Outdated(pair.Key.Key, pair.Value.Provenance.Utc) || (options.Uncertified && !pair.Key.Certified)
+                )
+                .Select(pair => pair.Key)
+                .ToList();
+            doomed.ForEach(place => _records.Remove(place));
+            return new TunePruneResult(
+                doomed.Count,
+                _history.RemoveAll(entry => options.History || Outdated(entry.Record.Key, entry.RecordedUtc)),
+                _candidates.RemoveAll(c => options.Candidates || Outdated(c.Key, c.Utc))
+            );
+        }
+    }
+
+    /// <summary>Nothing is held that needs releasing.</summary>
+    public override void Dispose() { }
+
+    /// <inheritdoc/>
+    protected override T Atomically<T>(Func<T> changes)
+    {
+        lock (_lock)
+        {
+            var records = new Dictionary<(TuneKey, bool), TuneRecord>(_records);
+            var (history, candidates) = (_history.Count, _candidates.Count);
+            var done = false;
+            try
+            {
+                var result = changes();
+                done = true;
+                return result;
+            }
+            finally
+            {
+                if (!done)
+                {
+                    _records = records;
+                    _history.RemoveRange(history, _history.Count - history);
+                    _candidates.RemoveRange(candidates, _candidates.Count - candidates);
+                }
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override (bool Taken, TuneRecord? Record) Load(TuneKey key, bool certified) =>
+        _records.TryGetValue((key, certified), out var record) ? (true, record) : (false, null);
+
+    /// <inheritdoc/>
+    protected override void Save(TuneRecord record) => _records[(record.Key, record.Certified)] = record;
+
+    /// <inheritdoc/>
+    protected override bool Delete(TuneKey key, bool certified) => _records.Remove((key, certified));
+
+    /// <inheritdoc/>
+    protected override void AddHistory(TuneHistoryEntry entry) => _history.Add(entry);
+
+    /// <inheritdoc/>
+    protected override void AddCandidates(IEnumerable<TuneCandidate> candidates) => _candidates.AddRange(candidates);
+}

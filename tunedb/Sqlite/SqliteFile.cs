@@ -1,0 +1,243 @@
+using System.Buffers.Binary;
+using Microsoft.Data.Sqlite;
+
+namespace Picograd.TuneDb.Sqlite;
+
+/// <summary>
+/// What can be said about a database file before SQLite opens it, from its 100-byte header
+/// (https://sqlite.org/fileformat2.html#the_database_header), and the connection itself.
+/// </summary>
+internal static class SqliteFile
+{
+    private const int HeaderLength = 100;
+
+    private static ReadOnlySpan<byte> Magic => "SQLite format 3\0"u8;
+
+    /// <summary>Refuses directories, missing directories and files that are foreign or cut off.</summary>
+    public static void Inspect(string path, TuneDbMode mode)
+    {
+        if (Directory.Exists(path))
+        {
+            throw SqliteErrors.Error(
+                TuneDbErrorKind.PathIsDirectory,
+                path,
+                "is a directory; name a file, for instance one inside it"
+            );
+        }
+
+        PrepareDirectory(path, mode);
+        if (!File.Exists(path))
+        {
+            if (mode == TuneDbMode.ReadOnly)
+            {
+                throw SqliteErrors.Error(
+                    TuneDbErrorKind.FileMissing,
+                    path,
+                    "does not exist; `tune` creates it, or name another file"
+                );
+            }
+
+            return;
+        }
+
+        InspectHeader(path, mode);
+    }
+
+    /// <summary>A clause that says how many bytes the header promises and the file lacks; null when it lacks none.</summary>
+    /// <remarks>
+    /// While a write-ahead log is pending the header may run ahead of the file (a checkpoint writes page 1 first), so
+    /// only a file without one can be judged. Asked again a little later, because a checkpoint of another process
+    /// may be under way just now.
+    /// </remarks>
+    public static string? MissingBytes(string path)
+    {
+        string? clause = null;
+        for (var attempt = 0; attempt < 3; attempt++)
+        {
+            if (attempt > 0)
+            {
+                Thread.Sleep(30);
+            }
+
+            if (HasPendingLog(path))
+            {
+                return null;
+            }
+
+            clause = MissingBytesNow(path);
+            if (clause is null)
+            {
+                return null;
+            }
+        }
+
+        return clause;
+    }
+
+    /// <summary>Opens the connection. A read-only one on a read-only medium is opened as immutable.</summary>
+    public static SqliteConnection Connect(string path, TuneDbMode mode, TimeSpan busyTimeout)
+    {
+        if (mode == TuneDbMode.ReadWrite)
+        {
+            return Connect(path, SqliteOpenMode.ReadWriteCreate, busyTimeout);
+        }
+
+        try
+        {
+            return Connect(path, SqliteOpenMode.ReadOnly, busyTimeout);
+        }
+        catch (SqliteException e)
+            when (e.SqliteErrorCode is SQLitePCL.raw.SQLITE_CANTOPEN or SQLitePCL.raw.SQLITE_READONLY
+                && !HasPendingLog(path)
+            )
+        {
+            // The directory does not allow the shared-memory file of the write-ahead log. Without a pending log the
+            // file holds everything, and since nobody can write beside it, it can be read as immutable.
+            return Connect(new Uri(path).AbsoluteUri + "?immutable=1", SqliteOpenMode.ReadOnly, busyTimeout);
+        }
+    }
+
+    private static SqliteConnection Connect(string source, SqliteOpenMode mode, TimeSpan busyTimeout)
+    {
+        var connection = new SqliteConnection(
+            new SqliteConnectionStringBuilder
+            {
+                DataSource = source,
+                Mode = mode,
+                // A pooled connection would keep the file open, hence its log in place, after Dispose.
+                Pooling = false,
+                DefaultTimeout = Math.Max(1, (int)Math.Ceiling(busyTimeout.TotalSeconds)),
+            }.ToString()
+        );
+        try
+        {
+            connection.Open();
+            SqliteSchema.Execute(connection, $"PRAGMA busy_timeout={(int)busyTimeout.TotalMilliseconds}");
+            SqliteSchema.Execute(connection, "PRAGMA cell_size_check=ON");
+            SqliteSchema.Execute(connection, "PRAGMA trusted_schema=OFF");
+            // The first read: only now does SQLite look at the file.
+            SqliteSchema.Number(connection, "SELECT count(*) FROM sqlite_schema");
+            return connection;
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+    }
+
+    private static void PrepareDirectory(string path, TuneDbMode mode)
+    {
+        var directory = Path.GetDirectoryName(path);
+        if (directory is null || Directory.Exists(directory))
+        {
+            return;
+        }
+
+        if (mode == TuneDbMode.ReadOnly || path != Path.GetFullPath(TuneDbLocation.DefaultPath))
+        {
+            throw SqliteErrors.Error(
+                mode == TuneDbMode.ReadOnly ? TuneDbErrorKind.FileMissing : TuneDbErrorKind.DirectoryMissing,
+                path,
+                $"cannot be opened because the directory '{directory}' does not exist; create it or name another file"
+            );
+        }
+
+        try
+        {
+            Directory.CreateDirectory(directory);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw SqliteErrors.Error(
+                TuneDbErrorKind.ReadOnly,
+                path,
+                $"cannot be created because the directory '{directory}' cannot be created; "
+                    + $"name another file with --db or {TuneDbLocation.EnvironmentVariable}",
+                e
+            );
+        }
+    }
+
+    private static void InspectHeader(string path, TuneDbMode mode)
+    {
+        byte[] header;
+        try
+        {
+            header = ReadHeader(path, out _);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw SqliteErrors.Error(TuneDbErrorKind.Io, path, $"cannot be read ({e.Message.TrimEnd('.')})", e);
+        }
+
+        if (header.Length == 0)
+        {
+            // An empty file is a database without contents to SQLite; opening for writing fills it.
+            if (mode == TuneDbMode.ReadOnly && !HasPendingLog(path))
+            {
+                throw SqliteErrors.Error(
+                    TuneDbErrorKind.Truncated,
+                    path,
+                    "is empty; `tune` fills it, or restore a copy"
+                );
+            }
+
+            return;
+        }
+
+        var common = Math.Min(header.Length, Magic.Length);
+        if (!header.AsSpan(0, common).SequenceEqual(Magic[..common]))
+        {
+            throw SqliteErrors.Error(
+                TuneDbErrorKind.Foreign,
+                path,
+                "is not a SQLite database; name another file, this one was left as it is"
+            );
+        }
+
+        if (MissingBytes(path) is { } clause)
+        {
+            throw SqliteErrors.Error(TuneDbErrorKind.Truncated, path, clause);
+        }
+    }
+
+    private static string? MissingBytesNow(string path)
+    {
+        byte[] header;
+        long length;
+        try
+        {
+            header = ReadHeader(path, out length);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+
+        if (header.Length < HeaderLength)
+        {
+            return length == 0
+                ? null
+                : $"is truncated: it is {length} bytes long, shorter than a header; restore a copy or delete it";
+        }
+
+        int pageSize = BinaryPrimitives.ReadUInt16BigEndian(header.AsSpan(16));
+        pageSize = pageSize == 1 ? 65536 : pageSize;
+        var promised = (long)pageSize * BinaryPrimitives.ReadUInt32BigEndian(header.AsSpan(28));
+        return length >= promised
+            ? null
+            : $"is truncated: it is {length} bytes long, but its header promises {promised}; restore a copy or delete it";
+    }
+
+    private static byte[] ReadHeader(string path, out long length)
+    {
+        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        var header = new byte[HeaderLength];
+        var read = stream.ReadAtLeast(header, HeaderLength, throwOnEndOfStream: false);
+        length = stream.Length;
+        return header[..read];
+    }
+
+    private static bool HasPendingLog(string path) => new FileInfo(path + "-wal") is { Exists: true, Length: > 0 };
+}

@@ -1,0 +1,223 @@
+using Microsoft.Data.Sqlite;
+using Picograd.TuneDb.Sqlite;
+using Picograd.TuneDb.Text;
+
+namespace Picograd.TuneDb;
+
+/// <summary>Care of the file: verification and pruning.</summary>
+public sealed partial class SqliteTuneStore
+{
+    /// <inheritdoc/>
+    public override TuneVerifyReport Verify() =>
+        Run(() =>
+        {
+            var problems = new List<string>();
+            var (records, certified) = (0, 0);
+            try
+            {
+                VerifyStorage(problems);
+                (records, certified) = VerifyRecords(problems);
+                VerifyHistory(problems);
+                VerifyKeys(problems);
+            }
+            catch (SqliteException e)
+            {
+                // Damage that stops SQLite itself is a finding here, like the others.
+                problems.Add(SqliteErrors.Translate(FilePath, e).Message);
+            }
+
+            return new TuneVerifyReport(records, certified, problems);
+        });
+
+    /// <inheritdoc/>
+    public override TunePruneResult Prune(TunePruneOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.OlderThan is { Kind: not DateTimeKind.Utc } moment)
+        {
+            throw new ArgumentException($"OlderThan is of kind {moment.Kind}, but it must be Utc.", nameof(options));
+        }
+
+        var result = Atomically(() =>
+        {
+            var (records, history, candidates) = (0, 0, 0);
+            if (options.OlderThan is { } limit)
+            {
+                // The fixed-width UTC form sorts as text in the order of time.
+                var text = RecordText.Time(limit);
+                records += DeleteWhere("records WHERE utc < $value", text);
+                history += DeleteWhere("history WHERE recorded_utc < $value", text);
+                candidates += DeleteWhere("candidates WHERE utc < $value", text);
+            }
+
+            if (options.KeepCompilerVersion is { } keep)
+            {
+                records += DeleteWhere("records WHERE compiler <> $value", keep);
+                history += DeleteWhere("history WHERE compiler <> $value", keep);
+                candidates += DeleteWhere(
+                    "candidates WHERE key_hash IN (SELECT key_hash FROM keys WHERE compiler <> $value)",
+                    keep
+                );
+            }
+
+            if (options.Uncertified)
+            {
+                records += DeleteWhere("records WHERE certified = $value", 0);
+            }
+
+            if (options.Candidates)
+            {
+                candidates += DeleteWhere("candidates WHERE id >= $value", 0);
+            }
+
+            if (options.History)
+            {
+                history += DeleteWhere("history WHERE id >= $value", 0);
+            }
+
+            if (options.Damaged)
+            {
+                records += DeleteDamaged("records", $"SELECT {RecordRow.Columns}, id FROM records", RecordRow.Read);
+                history += DeleteDamaged("history", $"SELECT {HistoryRow.Columns}, id FROM history", HistoryRow.Read);
+            }
+
+            DeleteWhere("keys WHERE key_hash NOT IN (SELECT key_hash FROM candidates) AND $value = 0", 0);
+            _knownKeys.Clear();
+            return new TunePruneResult(records, history, candidates);
+        });
+        GiveBackSpace();
+        return result;
+    }
+
+    private int DeleteWhere(string tableAndCondition, object value)
+    {
+        using var command = Command($"DELETE FROM {tableAndCondition}", ("$value", value));
+        return command.ExecuteNonQuery();
+    }
+
+    private int DeleteDamaged<T>(string table, string select, RowReader<T> read)
+        where T : class
+    {
+        var damaged = new List<long>();
+        using (var command = Command(select))
+        using (var rows = command.ExecuteReader())
+        {
+            while (rows.Read())
+            {
+                if (read(rows, out _) is null)
+                {
+                    damaged.Add(rows.GetInt64(rows.FieldCount - 1));
+                }
+            }
+        }
+
+        return damaged.Sum(id => DeleteWhere($"{table} WHERE id = $value", id));
+    }
+
+    /// <summary>Shrinks the file. Other processes may stand in the way; the space is then given back another time.</summary>
+    private void GiveBackSpace() =>
+        Run(() =>
+        {
+            foreach (var pragma in new[] { "PRAGMA incremental_vacuum", "PRAGMA wal_checkpoint(TRUNCATE)" })
+            {
+                // Both work step by step, one row each, and report being blocked as a row.
+                using var command = Command(pragma);
+                using var rows = command.ExecuteReader();
+                while (rows.Read()) { }
+            }
+
+            return true;
+        });
+
+    private void VerifyStorage(List<string> problems)
+    {
+        using var command = Command("PRAGMA integrity_check(20)");
+        using var rows = command.ExecuteReader();
+        while (rows.Read())
+        {
+            if (rows.GetString(0) is var finding && finding != "ok")
+            {
+                problems.Add($"SQLite's integrity check reports: {finding.ReplaceLineEndings(" ").TrimEnd('.')}.");
+            }
+        }
+    }
+
+    private (int Records, int Certified) VerifyRecords(List<string> problems)
+    {
+        var (records, certified) = (0, 0);
+        using var command = Command($"SELECT {RecordRow.Columns} FROM records ORDER BY key_hash, certified");
+        using var rows = command.ExecuteReader();
+        while (rows.Read())
+        {
+            var problem = VerifyRecord(rows, out var isCertified);
+            if (problem is not null)
+            {
+                var name = $"'{rows.GetString(7).ReplaceLineEndings(" ")}' (key {rows.GetString(28)})";
+                problems.Add($"The record of {name} is unsound: {problem}.");
+                continue;
+            }
+
+            records++;
+            certified += isCertified ? 1 : 0;
+        }
+
+        return (records, certified);
+    }
+
+    private static string? VerifyRecord(SqliteDataReader row, out bool certified)
+    {
+        certified = false;
+        if (RecordRow.Read(row, out var damage) is not { } record)
+        {
+            return damage;
+        }
+
+        certified = record.Certified;
+        return record.Problem()
+            ?? Mismatch("key", record.Key.Hash, row.GetString(28))
+            ?? Mismatch("family", record.Key.FamilyHash, row.GetString(29))
+            ?? Mismatch("trace", record.TraceHash, row.GetString(30));
+    }
+
+    private static string? Mismatch(string what, string expected, string found) =>
+        expected == found ? null : $"the hash of its {what} is stored as {found}, but is {expected}";
+
+    private void VerifyHistory(List<string> problems)
+    {
+        using var command = Command($"SELECT {HistoryRow.Columns}, id FROM history ORDER BY id");
+        using var rows = command.ExecuteReader();
+        while (rows.Read())
+        {
+            if (HistoryRow.Read(rows, out var damage) is null)
+            {
+                problems.Add($"Entry {rows.GetInt64(6)} of the history is unsound: {damage}.");
+            }
+        }
+    }
+
+    private void VerifyKeys(List<string> problems)
+    {
+        using (var command = Command("SELECT key_hash, body FROM keys"))
+        using (var rows = command.ExecuteReader())
+        {
+            while (rows.Read())
+            {
+                if (Digest.Short(rows.GetString(1)) is var hash && hash != rows.GetString(0))
+                {
+                    problems.Add(
+                        $"The key {rows.GetString(0)} of the candidate log is unsound: its text hashes to {hash}."
+                    );
+                }
+            }
+        }
+
+        var orphans = SqliteSchema.Number(
+            _connection,
+            "SELECT count(*) FROM candidates WHERE key_hash NOT IN (SELECT key_hash FROM keys)"
+        );
+        if (orphans > 0)
+        {
+            problems.Add($"{orphans} entries of the candidate log have no key.");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+namespace Picograd.TuneDb;
+
+/// <summary>
+/// The look-up that models run on: the user's database first, then the winners that ship with the library. It never
+/// throws for the state of a file: whatever is wrong becomes one sentence in <see cref="Warning"/>, and the answer is
+/// then "nothing found", for which dispatch has the default schedules.
+/// </summary>
+public sealed class TuneServing : ITuneLookup
+{
+    // A model must not hang on a database: after this long without an answer it runs on without one.
+    private static readonly TimeSpan BusyTimeout = TimeSpan.FromSeconds(2);
+
+    private readonly ITuneLookup _shipped;
+    private ITuneLookup? _store;
+
+    private TuneServing(string? path, ITuneLookup? store, ITuneLookup shipped, string? warning)
+    {
+        Path = path;
+        _store = store;
+        _shipped = shipped;
+        Warning = warning;
+    }
+
+    /// <summary>The database file that is, or would be, read; null when its name could not be understood.</summary>
+    public string? Path { get; }
+
+    /// <summary>True while a database file is being read.</summary>
+    public bool HasDatabase => _store is not null;
+
+    /// <summary>One sentence about what is wrong; null when nothing is. A default file not yet made is not wrong.</summary>
+    public string? Warning { get; private set; }
+
+    /// <summary>
+    /// Opens the database that <see cref="TuneDbLocation.Resolve"/> finds, for reading. Never throws for the state of
+    /// the file.
+    /// </summary>
+    /// <param name="explicitPath">The file; null for the environment's or the default one.</param>
+    /// <param name="shipped">Look-up to fall back on; the winners in this library when null.</param>
+    public static TuneServing OpenForServing(string? explicitPath = null, ITuneLookup? shipped = null)
+    {
+        shipped ??= ShippedWinners.Load(out _);
+        string? path = null;
+        try
+        {
+            path = TuneDbLocation.Resolve(explicitPath);
+            return new TuneServing(path, SqliteTuneStore.Open(path, TuneDbMode.ReadOnly, BusyTimeout), shipped, null);
+        }
+        catch (TuneDbException e) when (e.Kind == TuneDbErrorKind.FileMissing && TuneDbLocation.IsDefault(explicitPath))
+        {
+            return new TuneServing(path, null, shipped, null);
+        }
+        catch (Exception e)
+            when (e is TuneDbException or ArgumentException or IOException or UnauthorizedAccessException
+                || e is NotSupportedException or DllNotFoundException or TypeInitializationException
+            )
+        {
+            // The last three: a path or a system for which there is no SQLite.
+            return new TuneServing(path, null, shipped, OnDefaults(e.Message));
+        }
+    }
+
+    /// <inheritdoc/>
+    public TuneRecord? FindExact(TuneKey key) => Ask(store => store.FindExact(key)) ?? _shipped.FindExact(key);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<TuneRecord> FindNear(TuneKey key, int max)
+    {
+        var mine = Ask(store => store.FindNear(key, max)) ?? [];
+        var shipped = _shipped.FindNear(key, max);
+        if (shipped.Count == 0)
+        {
+            return mine;
+        }
+
+        // A stable sort: at equal distance the user's own records come first.
+        return mine.Concat(shipped)
+            .DistinctBy(record => record.Key)
+            .OrderBy(record => record.Key.LogDistance(key))
+            .Take(max)
+            .ToList();
+    }
+
+    /// <summary>Closes the database.</summary>
+    public void Dispose()
+    {
+        Interlocked.Exchange(ref _store, null)?.Dispose();
+        _shipped.Dispose();
+    }
+
+    /// <summary>Asks the database; after a failure it is given up, and the first failure is the warning.</summary>
+    private T? Ask<T>(Func<ITuneLookup, T?> question)
+        where T : class
+    {
+        if (_store is not { } store)
+        {
+            return null;
+        }
+
+        try
+        {
+            return question(store);
+        }
+        catch (TuneDbException e)
+        {
+            // The connection is not closed here: another thread may be asking it. Its finalizer closes it.
+            Interlocked.CompareExchange(ref _store, null, store);
+            Warning ??= OnDefaults(e.Message);
+            return null;
+        }
+        catch (ObjectDisposedException)
+        {
+            // Another thread disposed of this object between the look and the question.
+            return null;
+        }
+    }
+
+    private static string OnDefaults(string sentence) =>
+        sentence.TrimEnd('.') + "; models run on default schedules meanwhile.";
+}

@@ -1,0 +1,83 @@
+namespace Picograd.TuneDb;
+
+/// <summary>Merge, export and import with files.</summary>
+public static class TuneStoreFiles
+{
+    /// <summary>Merges a database file, which is only read; see <see cref="ITuneStore.Merge"/>.</summary>
+    /// <exception cref="TuneDbException">The file cannot be used, or it is the file of this store.</exception>
+    public static TuneMergeResult MergeFile(this ITuneStore store, string path)
+    {
+        var full = TuneDbLocation.Full(path, nameof(path));
+        if (store is SqliteTuneStore mine && mine.FilePath == full)
+        {
+            throw new TuneDbException(
+                TuneDbErrorKind.SameFile,
+                full,
+                $"The tune database '{full}' cannot be merged into itself; name another file."
+            );
+        }
+
+        using var other = SqliteTuneStore.Open(full, TuneDbMode.ReadOnly);
+        return store.Merge(other);
+    }
+
+    /// <summary>
+    /// Exports to a file, which appears whole or not at all: the text is written beside it and then takes its place.
+    /// </summary>
+    /// <exception cref="TuneDbException">The file cannot be written.</exception>
+    public static int ExportFile(
+        this ITuneStore store,
+        string path,
+        TuneFilter? filter = null,
+        bool includeUncertified = false
+    )
+    {
+        var full = TuneDbLocation.Full(path, nameof(path));
+        var partial = full + ".partial";
+        try
+        {
+            int count;
+            using (var writer = new StreamWriter(partial))
+            {
+                count = store.Export(writer, filter, includeUncertified);
+            }
+
+            File.Move(partial, full, overwrite: true);
+            return count;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new TuneDbException(
+                TuneDbErrorKind.Io,
+                full,
+                $"The winners cannot be written to '{full}' ({e.Message.TrimEnd('.')}).",
+                e
+            );
+        }
+    }
+
+    /// <summary>Imports from a file; see <see cref="ITuneStore.Import"/>.</summary>
+    /// <exception cref="TuneDbException">The file cannot be read or is not exported text.</exception>
+    public static TuneImportResult ImportFile(this ITuneStore store, string path)
+    {
+        var full = TuneDbLocation.Full(path, nameof(path));
+        try
+        {
+            using var reader = new StreamReader(full);
+            return store.Import(reader);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new TuneDbException(
+                TuneDbErrorKind.Io,
+                full,
+                $"The winners cannot be read from '{full}' ({e.Message.TrimEnd('.')}).",
+                e
+            );
+        }
+        catch (TuneDbException e) when (e.Path is null)
+        {
+            throw new TuneDbException(e.Kind, full, $"{e.Message.TrimEnd('.')} (file '{full}').", e);
+        }
+    }
+}
