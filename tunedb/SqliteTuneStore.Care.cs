@@ -62,17 +62,17 @@ public sealed partial class SqliteTuneStore
 
             if (options.Uncertified)
             {
-                records += DeleteWhere("records WHERE certified = $value", 0);
+                records += DeleteWhere("records WHERE certified = 0");
             }
 
             if (options.Candidates)
             {
-                candidates += DeleteWhere("candidates WHERE id >= $value", 0);
+                candidates += DeleteWhere("candidates");
             }
 
             if (options.History)
             {
-                history += DeleteWhere("history WHERE id >= $value", 0);
+                history += DeleteWhere("history");
             }
 
             if (options.Damaged)
@@ -81,7 +81,7 @@ public sealed partial class SqliteTuneStore
                 history += DeleteDamaged("history", $"SELECT {HistoryRow.Columns}, id FROM history", HistoryRow.Read);
             }
 
-            DeleteWhere("keys WHERE key_hash NOT IN (SELECT key_hash FROM candidates) AND $value = 0", 0);
+            DeleteWhere("keys WHERE key_hash NOT IN (SELECT key_hash FROM candidates)");
             _knownKeys.Clear();
             return new TunePruneResult(records, history, candidates);
         });
@@ -89,9 +89,14 @@ public sealed partial class SqliteTuneStore
         return result;
     }
 
-    private int DeleteWhere(string tableAndCondition, object value)
+    private int DeleteWhere(string tableAndCondition, object? value = null)
     {
-        using var command = Command($"DELETE FROM {tableAndCondition}", ("$value", value));
+        using var command = Command($"DELETE FROM {tableAndCondition}");
+        if (value is not null)
+        {
+            command.Parameters.AddWithValue("$value", value);
+        }
+
         return command.ExecuteNonQuery();
     }
 

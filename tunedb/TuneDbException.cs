@@ -3,6 +3,9 @@ namespace Picograd.TuneDb;
 /// <summary>What is wrong with a tune database or with a text of exported winners.</summary>
 public enum TuneDbErrorKind
 {
+    /// <summary>The path is blank or no path at all.</summary>
+    BadPath,
+
     /// <summary>The path names a directory, not a file.</summary>
     PathIsDirectory,
 
@@ -62,6 +65,6 @@ public sealed class TuneDbException(
     /// <summary>The reason, for callers that react to it.</summary>
     public TuneDbErrorKind Kind { get; } = kind;
 
-    /// <summary>Full path of the file concerned; null for a text that has no file.</summary>
+    /// <summary>Full path of the file concerned; null for a text that has no file and for a path that is none.</summary>
     public string? Path { get; } = path;
 }

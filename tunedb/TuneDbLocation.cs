@@ -22,7 +22,7 @@ public static class TuneDbLocation
     /// The full path of the database: <paramref name="explicitPath"/> if given, else the environment variable
     /// <c>PICOGRAD_TUNEDB</c> if set, else <see cref="DefaultPath"/>. Creates nothing.
     /// </summary>
-    /// <exception cref="ArgumentException">The path is blank or holds a null character.</exception>
+    /// <exception cref="TuneDbException">The path is blank or holds a null character.</exception>
     public static string Resolve(string? explicitPath = null)
     {
         if (explicitPath is not null)
@@ -44,10 +44,11 @@ public static class TuneDbLocation
     {
         if (string.IsNullOrWhiteSpace(path) || path.Contains('\0'))
         {
-            throw new ArgumentException(
-                $"{argument} must name a database file, but it was '{path.Replace("\0", "\\0")}', "
-                    + "which is blank or holds a null character.",
-                argument
+            throw new TuneDbException(
+                TuneDbErrorKind.BadPath,
+                null,
+                $"{argument} must name a tune database file, but it was '{path.Replace("\0", "\\0")}', "
+                    + "which is blank or holds a null character."
             );
         }
 

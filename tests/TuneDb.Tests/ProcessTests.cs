@@ -69,6 +69,35 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Fact]
+    public void Killing_a_process_that_creates_the_file_leaves_one_that_opens()
+    {
+        var random = new Random(20260305);
+        var begun = 0;
+        for (var round = 0; round < 10; round++)
+        {
+            var path = _folder.File($"{round}.sqlite");
+            using var process = HelperProcess.Start("hammer", path);
+            _ = process.StandardOutput.ReadToEndAsync();
+            for (var wait = 0; wait < 60_000 && !File.Exists(path) && !process.HasExited; wait++)
+            {
+                Thread.Sleep(1);
+            }
+
+            // Creating takes some 20 ms from the moment the file appears.
+            Thread.Sleep(random.Next(0, 20));
+            process.Kill();
+            process.WaitForExit();
+            begun += File.Exists(path) ? 1 : 0;
+
+            using var store = SqliteTuneStore.Open(path);
+            Assert.Empty(store.Verify().Problems);
+            store.Put(SampleRecords.Record());
+        }
+
+        Assert.True(begun > 0, "no process had begun to create its file, so nothing was tested");
+    }
+
+    [Fact]
     public void A_reader_sees_what_another_process_writes_later()
     {
         var path = _folder.File();

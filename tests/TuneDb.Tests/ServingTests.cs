@@ -33,7 +33,7 @@ public sealed class ServingTests(ITestOutputHelper output) : IDisposable
         Assert.False(TuneDbLocation.IsDefault());
         Assert.Equal(_folder.File("named"), TuneDbLocation.Resolve(_folder.File("named")));
         Assert.Equal(Path.GetFullPath("here.sqlite"), TuneDbLocation.Resolve("here.sqlite"));
-        Assert.Contains("blank", Assert.Throws<ArgumentException>(() => TuneDbLocation.Resolve(" ")).Message);
+        Assert.Contains("blank", Assert.Throws<TuneDbException>(() => TuneDbLocation.Resolve(" ")).Message);
     }
 
     [Fact]
@@ -58,7 +58,7 @@ public sealed class ServingTests(ITestOutputHelper output) : IDisposable
     {
         Environment.SetEnvironmentVariable(TuneDbLocation.EnvironmentVariable, " ");
         using var serving = TuneServing.OpenForServing();
-        Assert.Contains("PICOGRAD_TUNEDB must name a database file", serving.Warning);
+        Assert.Contains("PICOGRAD_TUNEDB must name a tune database file", serving.Warning);
         Assert.Null(serving.Path);
         Assert.Null(serving.FindExact(SampleRecords.Key()));
     }
