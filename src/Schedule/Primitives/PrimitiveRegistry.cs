@@ -4,7 +4,13 @@ namespace Picograd.Schedules;
 public static class PrimitiveRegistry
 {
     public static IReadOnlyDictionary<string, Primitive> All { get; } =
-        new Primitive[] { new Split() }.ToDictionary(p => p.Name);
+        new Primitive[]
+        {
+            // One a line, by name.
+            new ComputeInline(),
+            new Split(),
+            new TransformLayout(),
+        }.ToDictionary(p => p.Name);
 
     public static Primitive Get(string name) =>
         All.TryGetValue(name, out var primitive)

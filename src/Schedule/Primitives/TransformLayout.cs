@@ -1,0 +1,193 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// <c>[loops =] transform_layout buffer map [pad=zero]</c>: stores an intermediate in another arrangement, for instance
+/// packed in panels of 14 rows with <c>m,k->m/14,k,m%14</c> (see <see cref="LayoutMap"/>). Where the buffer is made by a
+/// map over its own axes, that block now runs over the physical dimensions, in their order, and fills the padding with
+/// zero; the results are its new loops.
+/// </summary>
+public sealed class TransformLayout : Primitive
+{
+    public override string Name => "transform_layout";
+
+    public override string Usage => "[loops =] transform_layout buffer m,k->m/14,k,m%14 [pad=zero]";
+
+    public override string Requirements =>
+        """
+            The buffer is an intermediate without explicit strides, and no intrinsic uses it yet. The map names every
+            dimension and gives each element one place. Divisors that do not divide an extent need pad=zero, which
+            grows the buffer; the padding is zero where the producer is a map that still has its initial loops, else
+            it stays unwritten. Blocks with several outputs share indices, so none of their outputs can be changed.
+            """;
+
+    protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
+    {
+        KnownOptions(nest, step, "pad");
+        var buffer = nest.IntermediateNamed(Arg(nest, step, 0));
+        var map = Parse(nest, buffer, Arg(nest, step, 1));
+        Check(nest, step, buffer, map);
+        var packed = buffer.With(shape: map.Shape(buffer.Shape, new Simplifier(nest.ParameterRanges)));
+        var producer = nest.WritersOf(buffer) is [var sole] ? sole : null;
+        var domain =
+            producer is not null && producer.IsMap() && IndexedByAxes(producer, buffer)
+                ? nest.DomainLoops(producer)
+                : null;
+
+        Stmt Rewritten(Stmt s) =>
+            s switch
+            {
+                Block b when b.Outputs.Contains(buffer) || b.Reads.Contains(buffer) => RewriteBlock(
+                    b,
+                    buffer,
+                    packed,
+                    map,
+                    new Simplifier(nest.AxisRanges(b))
+                ),
+                Prefetch p when p.Buffer == buffer => new Prefetch(
+                    packed,
+                    map.Place(p.Indices, new Simplifier(nest.Ranges(nest.LoopsAround(p))))
+                ),
+                _ => s,
+            };
+
+        var result = nest with
+        {
+            Body = nest.Body.MapUp(Rewritten),
+            Intermediates = nest.Intermediates.Replace(buffer, packed),
+        };
+        if (domain is null)
+            return (result, []);
+        return RunOverPhysical(result, step, nest, producer!, domain.Value, buffer, packed, map);
+    }
+
+    private static LayoutMap Parse(LoopNest nest, Buffer buffer, string text)
+    {
+        LayoutMap map;
+        try
+        {
+            map = LayoutMap.Parse(text);
+        }
+        catch (FormatException e)
+        {
+            throw new ScheduleException(nest, null, $"layout map: {e.Message}", "for instance m,k->m/14,k,m%14");
+        }
+        if (map.Dims.Length != buffer.Rank)
+            throw new ScheduleException(
+                nest,
+                null,
+                $"layout map: it names {map.Dims.Length} dimensions, {buffer} has {buffer.Rank}"
+            );
+        return map;
+    }
+
+    private void Check(LoopNest nest, Step step, Buffer buffer, LayoutMap map)
+    {
+        if (!buffer.Strides.IsDefault)
+            throw Refuse(
+                nest,
+                null,
+                $"buffer {buffer.Name} has explicit strides",
+                "transform_layout, then storage_align"
+            );
+        if (nest.Blocks.FirstOrDefault(b => b.Outputs.Length > 1 && b.Outputs.Contains(buffer)) is { } tuple)
+            throw Refuse(
+                nest,
+                tuple,
+                $"block {tuple.Name} writes {tuple.Outputs.Length} outputs at shared indices, {buffer.Name} among them"
+            );
+        if (nest.OtherUsesOf(buffer).FirstOrDefault(s => s is not Prefetch) is { } use)
+            throw Refuse(
+                nest,
+                use,
+                $"{buffer.Name} is used by a statement that is not a block",
+                "transform_layout before tensorize"
+            );
+        string? pad = step.Option("pad");
+        if (pad is not (null or "zero"))
+            throw Refuse(nest, null, $"unknown padding '{pad}'", "pad=zero, or leave it out");
+        for (int d = 0; d < buffer.Rank && pad is null; d++)
+        {
+            if (!Divides(nest, map.Granule(d), buffer.Shape[d]))
+                throw Refuse(
+                    nest,
+                    null,
+                    $"{map.Granule(d)} does not divide the extent {buffer.Shape[d]} of dimension {map.Dims[d]} of {buffer.Name}",
+                    "a divisor of the extent, or pad=zero"
+                );
+        }
+    }
+
+    private static bool Divides(LoopNest nest, long factor, Expr extent) =>
+        Simplifier.Simplify(Op.Mod(extent, factor), nest.ParameterRanges).IsConst(0);
+
+    private static bool IndexedByAxes(Block block, Buffer buffer) =>
+        block.ArePlainAxes(block.Indices)
+        && block.Indices.Length == block.Axes.Length
+        && block.Indices.Select((v, d) => block.Axis(v).Extent == buffer.Shape[d]).All(same => same);
+
+    private static Block RewriteBlock(Block b, Buffer buffer, Buffer packed, LayoutMap map, Simplifier simplifier)
+    {
+        Expr Move(Expr e) =>
+            e.Map(node =>
+                node is Load load && load.Buffer == buffer
+                    ? packed.At(map.Place([.. load.Indices.Select(Move)], simplifier))
+                    : null
+            );
+        ImmutableArray<Expr> indices = [.. b.Indices.Select(Move)];
+        return b with
+        {
+            Outputs = [.. b.Outputs.Select(o => o == buffer ? packed : o)],
+            Indices = b.Outputs.Contains(buffer) ? map.Place(indices, simplifier) : indices,
+            Values = [.. b.Values.Select(Move)],
+        };
+    }
+
+    private static (LoopNest, ImmutableArray<string>) RunOverPhysical(
+        LoopNest result,
+        Step step,
+        LoopNest before,
+        Block producer,
+        ImmutableArray<For> domain,
+        Buffer buffer,
+        Buffer packed,
+        LayoutMap map
+    )
+    {
+        var moved = result.Block(producer.Name);
+        var root = result.Loop(domain[0].Name);
+        // Names are chosen as if the old loops were gone, so that dimensions left whole keep theirs.
+        var names = result.Replace(root, new Seq([]));
+        var loops = new For[map.Pieces.Length];
+        var axes = new BlockAxis[map.Pieces.Length];
+        for (int i = 0; i < loops.Length; i++)
+        {
+            var var = new Var(ResultName(names, step, i, $"{producer.Name}.{map.Pieces[i].Name}"));
+            loops[i] = new For(var, packed.Shape[i], LoopKind.Serial, new Seq([]));
+            axes[i] = new BlockAxis(new Var(map.Pieces[i].Name), packed.Shape[i], AxisKind.Spatial, var);
+        }
+        ImmutableArray<Expr> place = [.. axes.Select(a => (Expr)a.Var)];
+        var logical = map.Inverse(place);
+        var inBounds = Op.True;
+        for (int d = 0; d < buffer.Rank; d++)
+        {
+            if (!Divides(before, map.Granule(d), buffer.Shape[d]))
+                inBounds = Op.And(inBounds, Op.Lt(logical[d], buffer.Shape[d]));
+        }
+        var own = producer.Indices.Select((v, d) => ((Var)v, logical[d])).ToDictionary();
+        var value = producer.Values[0].Substitute(own);
+        var block = moved with
+        {
+            Axes = [.. axes],
+            Indices = place,
+            Values = [Op.Select(inBounds, value, Op.Const(0, value.Type))],
+        };
+        var simplifier = new Simplifier(result.AxisRanges(block));
+        Stmt body = block with { Values = [.. block.Values.Select(simplifier.Visit)] };
+        foreach (var loop in Enumerable.Reverse(loops))
+            body = loop with { Body = body };
+        return (result.Replace(root, body), [.. loops.Select(l => l.Name)]);
+    }
+}
