@@ -72,7 +72,7 @@ public static unsafe class HandElementwise
         for (; i < last; i += TS.Count)
         {
             long count = Math.Min(TS.Count, last - i);
-            Tail.Store<TV, TS>(VectorMath.Tanh<TV, TS>(Tail.Load<TV, TS>(job->X + i, count, 0)), job->Z + i, count);
+            TS.StoreTail(VectorMath.Tanh<TV, TS>(TS.LoadTail(job->X + i, count, 0)), job->Z + i, count);
         }
     }
 
@@ -94,7 +94,7 @@ public static unsafe class HandElementwise
         for (; i < last; i += TS.Count)
         {
             long count = Math.Min(TS.Count, last - i);
-            Tail.Store<TV, TS>(VectorMath.Exp<TV, TS>(Tail.Load<TV, TS>(job->X + i, count, 0)), job->Z + i, count);
+            TS.StoreTail(VectorMath.Exp<TV, TS>(TS.LoadTail(job->X + i, count, 0)), job->Z + i, count);
         }
     }
 

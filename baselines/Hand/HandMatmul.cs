@@ -22,8 +22,12 @@ public static unsafe class HandMatmul
     // Below this many rows a copy of B costs more than it saves.
     private const long RowsWorthPacking = 48;
 
-    // Below this many multiply-adds for each thread, waking it costs more than it saves (about 2 microseconds of work).
-    private const long WorkPerThread = 1 << 18;
+    // Below this many multiply-adds for each thread a second one makes the product slower: 32 × 200 × 200 takes 15
+    // microseconds with one thread and 18 with two, which pack for each other and exchange the panels between their caches.
+    private const long WorkPerThread = 1 << 20;
+
+    // Up to this many rows, with B stored transposed, dot products beat packing B (1 × 3072 × 768: 2.8 times as fast).
+    private const long RowsForDotProducts = 4;
 
     /// <summary>Everything that the bodies of the parallel loops read.</summary>
     private struct Job
@@ -116,6 +120,16 @@ public static unsafe class HandMatmul
         where TS : ISimd<TV>
     {
         long work = job->M * job->N * job->K;
+        if (job->TransposedB && job->M <= RowsForDotProducts && (!job->TransposedA || job->M == 1))
+        {
+            for (long i = 0; i < job->Batch; i++)
+            {
+                Job one = Single(job, i);
+                int workers = RowArguments.Workers(job->N * job->K, threads);
+                WorkerPool.Run(&DotProducts<TV, TS>, (long*)&one, job->N, workers, dynamic: false);
+            }
+            return;
+        }
         if (job->Batch > 1 && (threads == 1 || work < WorkPerThread * threads))
         {
             int workers = job->Batch * work < WorkPerThread * threads ? 1 : threads;
@@ -126,6 +140,25 @@ public static unsafe class HandMatmul
         {
             Job one = Single(job, i);
             Product<TV, TS>(&one, work < WorkPerThread * threads ? 1 : threads);
+        }
+    }
+
+    /// <summary>An iteration is a column of C: a row of B against every row of A.</summary>
+    private static void DotProducts<TV, TS>(long* context, long begin, long end, long worker)
+        where TV : struct
+        where TS : ISimd<TV>
+    {
+        Job* job = (Job*)context;
+        for (long column = begin; column < end; column++)
+        {
+            for (long row = 0; row < job->M; row++)
+            {
+                job->C[row * job->N + column] = RowKernels.Dot<TV, TS>(
+                    job->A + row * job->K,
+                    job->B + column * job->K,
+                    job->K
+                );
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Picograd.Baselines;
 
@@ -14,6 +15,7 @@ internal static unsafe class MatmulMicroKernels
         where TV : struct
         where TS : ISimd<TV>
     {
+        Prefetch(c, ldc, 12);
         TV c00 = TS.Create(0),
             c01 = TS.Create(0);
         TV c10 = TS.Create(0),
@@ -102,6 +104,7 @@ internal static unsafe class MatmulMicroKernels
         where TV : struct
         where TS : ISimd<TV>
     {
+        Prefetch(c, ldc, 6);
         TV c00 = TS.Create(0),
             c01 = TS.Create(0);
         TV c10 = TS.Create(0),
@@ -146,6 +149,20 @@ internal static unsafe class MatmulMicroKernels
         Put<TV, TS>(c30, c31, c + 3 * ldc, accumulate);
         Put<TV, TS>(c40, c41, c + 4 * ldc, accumulate);
         Put<TV, TS>(c50, c51, c + 5 * ldc, accumulate);
+    }
+
+    /// <summary>Asks for the tile of C, which is needed only when the loop over the depth has ended.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(float* c, long ldc, int rows)
+    {
+        if (Sse.IsSupported)
+        {
+            for (int i = 0; i < rows; i++)
+            {
+                Sse.Prefetch0(c + i * ldc);
+                Sse.Prefetch0(c + i * ldc + 16);
+            }
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Picograd.Baselines;
 
@@ -12,6 +14,23 @@ internal static unsafe class MatmulPacking
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void CopyRows(float* source, long stride, float* panel, long group, long depth, long count)
     {
+        if (count == group && group % 4 == 0)
+        {
+            for (long p = 0; p < depth; p++)
+            {
+                if (Sse.IsSupported)
+                {
+                    // Rows lie too far apart for the hardware to guess the next one.
+                    Sse.Prefetch0(source + (p + 8) * stride);
+                    Sse.Prefetch0(source + (p + 8) * stride + group - 1);
+                }
+                for (long i = 0; i < group; i += 4)
+                {
+                    Vector128.Load(source + p * stride + i).Store(panel + p * group + i);
+                }
+            }
+            return;
+        }
         for (long p = 0; p < depth; p++)
         {
             var to = new Span<float>(panel + p * group, (int)group);

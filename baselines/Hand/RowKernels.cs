@@ -27,12 +27,11 @@ internal static unsafe class RowKernels
         {
             a = TS.Max(a, TS.Load(x + i));
         }
-        float max = TS.MaxElement(TS.Max(TS.Max(a, b), TS.Max(c, d)));
-        for (; i < n; i++)
+        if (i < n)
         {
-            max = Math.Max(max, x[i]);
+            b = TS.Max(b, TS.LoadTail(x + i, n - i, float.NegativeInfinity));
         }
-        return max;
+        return TS.MaxElement(TS.Max(TS.Max(a, b), TS.Max(c, d)));
     }
 
     /// <summary>y[i] = e^(x[i] − shift); returns their sum. y may be x.</summary>
@@ -57,8 +56,8 @@ internal static unsafe class RowKernels
         for (; i < n; i += TS.Count)
         {
             long count = Math.Min(TS.Count, n - i);
-            TV rest = VectorMath.Exp<TV, TS>(TS.Sub(Tail.Load<TV, TS>(x + i, count, float.NegativeInfinity), minus));
-            Tail.Store<TV, TS>(rest, y + i, count);
+            TV rest = VectorMath.Exp<TV, TS>(TS.Sub(TS.LoadTail(x + i, count, float.NegativeInfinity), minus));
+            TS.StoreTail(rest, y + i, count);
             sum = TS.Add(sum, rest);
         }
         return TS.Sum(TS.Add(sum, other));
@@ -82,7 +81,7 @@ internal static unsafe class RowKernels
         for (; i < n; i += TS.Count)
         {
             long count = Math.Min(TS.Count, n - i);
-            TV rest = Tail.Load<TV, TS>(x + i, count, float.NegativeInfinity);
+            TV rest = TS.LoadTail(x + i, count, float.NegativeInfinity);
             sum = TS.Add(sum, VectorMath.Exp<TV, TS>(TS.Sub(rest, minus)));
         }
         return TS.Sum(TS.Add(sum, other));
@@ -104,9 +103,10 @@ internal static unsafe class RowKernels
             TS.Store(first, y + i);
             TS.Store(second, y + i + TS.Count);
         }
-        for (; i < n; i++)
+        for (; i < n; i += TS.Count)
         {
-            y[i] = MathF.FusedMultiplyAdd(x[i], scale, offset);
+            long count = Math.Min(TS.Count, n - i);
+            TS.StoreTail(TS.Fma(TS.LoadTail(x + i, count, 0), factor, plus), y + i, count);
         }
     }
 
@@ -132,11 +132,39 @@ internal static unsafe class RowKernels
         {
             a = TS.Add(a, TS.Load(x + i));
         }
-        float sum = TS.Sum(TS.Add(TS.Add(a, b), TS.Add(c, d)));
-        for (; i < n; i++)
+        if (i < n)
         {
-            sum += x[i];
+            b = TS.Add(b, TS.LoadTail(x + i, n - i, 0));
         }
-        return sum;
+        return TS.Sum(TS.Add(TS.Add(a, b), TS.Add(c, d)));
+    }
+
+    /// <summary>Σ x[i]·y[i], with four accumulators of a vector each.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static float Dot<TV, TS>(float* x, float* y, long n)
+        where TV : struct
+        where TS : ISimd<TV>
+    {
+        TV a = TS.Create(0);
+        TV b = a;
+        TV c = a;
+        TV d = a;
+        long i = 0;
+        for (; i + 4 * TS.Count <= n; i += 4 * TS.Count)
+        {
+            a = TS.Fma(TS.Load(x + i), TS.Load(y + i), a);
+            b = TS.Fma(TS.Load(x + i + TS.Count), TS.Load(y + i + TS.Count), b);
+            c = TS.Fma(TS.Load(x + i + 2 * TS.Count), TS.Load(y + i + 2 * TS.Count), c);
+            d = TS.Fma(TS.Load(x + i + 3 * TS.Count), TS.Load(y + i + 3 * TS.Count), d);
+        }
+        for (; i + TS.Count <= n; i += TS.Count)
+        {
+            a = TS.Fma(TS.Load(x + i), TS.Load(y + i), a);
+        }
+        if (i < n)
+        {
+            b = TS.Fma(TS.LoadTail(x + i, n - i, 0), TS.LoadTail(y + i, n - i, 0), b);
+        }
+        return TS.Sum(TS.Add(TS.Add(a, b), TS.Add(c, d)));
     }
 }

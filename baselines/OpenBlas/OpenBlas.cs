@@ -6,6 +6,14 @@ namespace Picograd.Baselines;
 /// OpenBLAS, where the system has it: its single-precision matrix product and its number of threads. Only a library with
 /// OpenBLAS's own functions counts; the reference BLAS that some systems install as libblas does not.
 /// </summary>
+/// <remarks>
+/// OpenBLAS chooses kernels by the processor's model, and a version older than the processor falls back to older ones:
+/// 0.3.21 runs its AVX2 kernels (Haswell) on a Zen 5 with AVX-512, at half the speed that the same library reaches there when
+/// the environment variable <c>OPENBLAS_CORETYPE=SKYLAKEX</c> is set before the process starts. <see cref="Description"/>
+/// says which kernels run, so that a report can show it. After a call with several threads its own threads keep their
+/// cores busy for some tens of milliseconds (<c>OPENBLAS_THREAD_TIMEOUT</c>): timings that follow at once, of any other
+/// library with several threads, need a pause first.
+/// </remarks>
 public static unsafe class OpenBlas
 {
     private const int RowMajor = 101;

@@ -13,6 +13,16 @@ internal unsafe interface ISimd<TV>
 
     static abstract TV Load(float* p);
     static abstract void Store(TV v, float* p);
+
+    /// <summary>
+    /// The first <paramref name="count"/> elements (1 to <see cref="Count"/>) from memory, the others
+    /// <paramref name="fill"/>; touches no memory beyond them.
+    /// </summary>
+    static abstract TV LoadTail(float* p, long count, float fill);
+
+    /// <summary>Stores the first <paramref name="count"/> elements and touches nothing beyond them.</summary>
+    static abstract void StoreTail(TV v, float* p, long count);
+
     static abstract TV Create(float x);
     static abstract TV Add(TV a, TV b);
     static abstract TV Sub(TV a, TV b);

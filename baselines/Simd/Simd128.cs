@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using V = System.Runtime.Intrinsics.Vector128<float>;
 
 namespace Picograd.Baselines;
@@ -14,6 +15,35 @@ internal readonly unsafe struct Simd128 : ISimd<V>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(V v, float* p) => v.Store(p);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V LoadTail(float* p, long count, float fill)
+    {
+        if (Avx.IsSupported)
+        {
+            V mask = Mask(count);
+            return Vector128.ConditionalSelect(mask, Avx.MaskLoad(p, mask), Vector128.Create(fill));
+        }
+        return Vector128.Create(p[0], count > 1 ? p[1] : fill, count > 2 ? p[2] : fill, count > 3 ? p[3] : fill);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreTail(V v, float* p, long count)
+    {
+        if (Avx.IsSupported)
+        {
+            Avx.MaskStore(p, Mask(count), v);
+            return;
+        }
+        for (int i = 0; i < count; i++)
+        {
+            p[i] = v[i];
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Mask(long count) =>
+        Vector128.LessThan(Vector128<int>.Indices, Vector128.Create((int)count)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Create(float x) => Vector128.Create(x);

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using V = System.Runtime.Intrinsics.Vector256<float>;
 
 namespace Picograd.Baselines;
@@ -14,6 +15,20 @@ internal readonly unsafe struct Simd256 : ISimd<V>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(V v, float* p) => v.Store(p);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V LoadTail(float* p, long count, float fill)
+    {
+        V mask = Mask(count);
+        return Vector256.ConditionalSelect(mask, Avx.MaskLoad(p, mask), Vector256.Create(fill));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreTail(V v, float* p, long count) => Avx.MaskStore(p, Mask(count), v);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Mask(long count) =>
+        Vector256.LessThan(Vector256<int>.Indices, Vector256.Create((int)count)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Create(float x) => Vector256.Create(x);

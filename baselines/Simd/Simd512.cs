@@ -17,6 +17,17 @@ internal readonly unsafe struct Simd512 : ISimd<V>
     public static void Store(V v, float* p) => v.Store(p);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V LoadTail(float* p, long count, float fill) =>
+        Avx512F.MaskLoad(p, Mask(count), Vector512.Create(fill));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreTail(V v, float* p, long count) => Avx512F.MaskStore(p, Mask(count), v);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Mask(long count) =>
+        Vector512.LessThan(Vector512<int>.Indices, Vector512.Create((int)count)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Create(float x) => Vector512.Create(x);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
