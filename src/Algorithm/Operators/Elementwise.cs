@@ -1,0 +1,111 @@
+using System.Collections.Immutable;
+
+namespace Picograd.Algorithms.Operators;
+
+/// <summary>What element-wise operators share: functions, broadcasting, types.</summary>
+internal static class Elementwise
+{
+    private static readonly string[] AxisNames = ["i", "j", "k", "l", "p", "q"];
+
+    /// <summary>Half-precision types are for storage: they are computed in float32.</summary>
+    public static DType ComputeType(DType type) => type is DType.Float16 or DType.BFloat16 ? DType.Float32 : type;
+
+    /// <summary>Axes i, j, k, … over a shape.</summary>
+    public static Axis[] Axes(ImmutableArray<long> shape) =>
+        [.. shape.Select((extent, d) => new Axis(AxisNames[d], extent))];
+
+    /// <summary>A function of one value by its operator's name.</summary>
+    public static Expr Function(string name, Expr x) =>
+        name switch
+        {
+            "tanh" => Op.Tanh(x),
+            "exp" => Op.Exp(x),
+            "log" => Op.Log(x),
+            "sigmoid" => Op.Sigmoid(x),
+            "relu" => Op.Max(x, Op.Const(0, x.Type)),
+            "neg" => Op.Neg(x),
+            "sqrt" => Op.Sqrt(x),
+            "rsqrt" => Op.Rsqrt(x),
+            "reciprocal" => Op.Reciprocal(x),
+            "erf" => Op.Erf(x),
+            "sin" => Op.Sin(x),
+            "cos" => Op.Cos(x),
+            "abs" => Op.Abs(x),
+            "floor" => Op.Floor(x),
+            "ceil" => Op.Ceil(x),
+            "round" => Op.Round(x),
+            "square" => x * x,
+            "silu" => x * Op.Sigmoid(x),
+            // x · Φ(x) with the normal distribution function Φ(x) = (1 + erf(x / √2)) / 2
+            "gelu" => x * (Op.Const(0.5, x.Type) * (1 + Op.Erf(x * Op.Const(0.70710678118654752, x.Type)))),
+            _ => throw new ArgumentException($"no element-wise function is called {name}"),
+        };
+
+    /// <summary>A function of two values by its operator's name; comparisons give bool.</summary>
+    public static Expr Function(string name, Expr a, Expr b) =>
+        name switch
+        {
+            "add" => a + b,
+            "sub" => a - b,
+            "mul" => a * b,
+            "div" => a / b,
+            "maximum" => Op.Max(a, b),
+            "minimum" => Op.Min(a, b),
+            "pow" => Power(a, b),
+            "eq" => Op.Eq(a, b),
+            "ne" => Op.Ne(a, b),
+            "lt" => Op.Lt(a, b),
+            "le" => Op.Le(a, b),
+            "gt" => Op.Lt(b, a),
+            "ge" => Op.Le(b, a),
+            "logical_and" => Op.And(a, b),
+            "logical_or" => Op.Or(a, b),
+            "logical_xor" => Op.Ne(a, b),
+            _ => throw new ArgumentException($"no element-wise function of two values is called {name}"),
+        };
+
+    /// <summary>
+    /// Shape of the result of broadcasting as NumPy and PyTorch do: aligned at the last dimension, 1 stretches; null if
+    /// the shapes do not fit.
+    /// </summary>
+    public static ImmutableArray<long>? Broadcast(params ReadOnlySpan<ImmutableArray<long>> shapes)
+    {
+        int rank = 0;
+        foreach (var shape in shapes)
+            rank = Math.Max(rank, shape.Length);
+        var result = new long[rank];
+        Array.Fill(result, 1);
+        foreach (var shape in shapes)
+        {
+            int offset = rank - shape.Length;
+            for (int d = 0; d < shape.Length; d++)
+            {
+                if (shape[d] == 1)
+                    continue;
+                if (result[offset + d] != 1 && result[offset + d] != shape[d])
+                    return null;
+                result[offset + d] = shape[d];
+            }
+        }
+        return [.. result];
+    }
+
+    /// <summary>The element of an operand that broadcasts to the axes.</summary>
+    public static Expr Element(Buffer operand, Axis[] axes)
+    {
+        int offset = axes.Length - operand.Rank;
+        return operand.At([.. operand.Shape.Select((e, d) => e.IsConst(1) ? 0 : (Expr)axes[offset + d].Var)]);
+    }
+
+    // a^b = e^(b·ln|a|), negated for negative a and odd b; NaN for negative a and fractional b.
+    private static Expr Power(Expr a, Expr b)
+    {
+        Expr zero = Op.Const(0, a.Type);
+        Expr size = Op.Exp(b * Op.Log(Op.Abs(a)));
+        Expr whole = Op.Eq(Op.Floor(b), b);
+        Expr half = b * Op.Const(0.5, a.Type);
+        Expr odd = Op.Ne(Op.Floor(half), half);
+        Expr negative = Op.Select(whole, Op.Select(odd, -size, size), Op.Const(double.NaN, a.Type));
+        return Op.Select(Op.Eq(b, zero), Op.Const(1, a.Type), Op.Select(Op.Lt(a, zero), negative, size));
+    }
+}

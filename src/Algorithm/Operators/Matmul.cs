@@ -1,0 +1,65 @@
+using System.Collections.Immutable;
+
+namespace Picograd.Algorithms.Operators;
+
+/// <summary>
+/// C[b, m, n] = act(Σ_k A[b, m, k] · B[b, k, n] + bias[n]). With ta A is stored as [k, m], with tb B as [n, k].
+/// </summary>
+internal static class Matmul
+{
+    public static OperatorDefinition Definition { get; } =
+        new(
+            "matmul",
+            "matrix product, optionally of a batch, with bias and activation",
+            [
+                OperatorKey.Dimension("m", "rows of the result"),
+                OperatorKey.Dimension("n", "columns of the result"),
+                OperatorKey.Dimension("k", "length of the dot products"),
+                OperatorKey.Flag("ta", "A is stored transposed, [k, m]"),
+                OperatorKey.Flag("tb", "B is stored transposed, [n, k]"),
+                new OperatorKey("batch", KeyKind.Dimension, "number of products") { Default = "1" },
+                OperatorKey.Choice("bcast", "operand that all products of the batch share", "none", "a", "b"),
+                OperatorKey.Flag("bias", "add a vector [n] to every row"),
+                OperatorKey.Choice("act", "activation", "none", "relu", "tanh", "sigmoid", "gelu", "silu"),
+                OperatorKey.Types(DType.Float32, DType.Float64, DType.Float16, DType.BFloat16),
+            ],
+            Build
+        )
+        {
+            Example = "matmul m=5 n=7 k=3",
+            Check = s => s.Choice("bcast") != "none" && s.Dim("batch") == 1 ? "bcast needs batch greater than 1" : null,
+        };
+
+    private static Algorithm Build(OperatorSpec spec)
+    {
+        var type = spec.Type();
+        var compute = Elementwise.ComputeType(type);
+        var (m, n, k) = (new Axis("m", spec.Dim("m")), new Axis("n", spec.Dim("n")), new Axis("k", spec.Dim("k")));
+        Axis[] batch = spec.Dim("batch") > 1 ? [new Axis("b", spec.Dim("batch"))] : [];
+        var g = new AlgorithmBuilder("matmul");
+
+        Expr Operand(string name, bool shared, Axis row, Axis column, bool transposed)
+        {
+            Axis[] axes = [.. shared ? [] : batch, .. transposed ? (Axis[])[column, row] : [row, column]];
+            var buffer = g.Input(name, type, [.. axes.Select(a => a.Extent)]);
+            return Op.Cast(compute, buffer[[.. axes.Select(a => (Expr)a.Var)]]);
+        }
+
+        var a = Operand("A", spec.Choice("bcast") == "a", m, k, spec.Flag("ta"));
+        var b = Operand("B", spec.Choice("bcast") == "b", k, n, spec.Flag("tb"));
+        Buffer? bias = spec.Flag("bias") ? g.Input("bias", type, n.Extent) : null;
+
+        Axis[] space = [.. batch, m, n];
+        string act = spec.Choice("act");
+        bool epilogue = bias is not null || act != "none" || compute != type;
+        var product = g.Stage(epilogue ? "P" : "C", space, AlgorithmBuilder.Sum(k, a * b));
+        if (!epilogue)
+            return g.Build(product);
+        Expr value = product[[.. space.Select(x => (Expr)x.Var)]];
+        if (bias is not null)
+            value += Op.Cast(compute, bias[n]);
+        if (act != "none")
+            value = Elementwise.Function(act, value);
+        return g.Build(g.Stage("C", space, Op.Cast(type, value)));
+    }
+}

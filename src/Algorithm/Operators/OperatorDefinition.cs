@@ -1,0 +1,67 @@
+using System.Collections.Immutable;
+
+namespace Picograd.Algorithms.Operators;
+
+/// <summary>What the elements of an input may be, for generated test and tuning data.</summary>
+public readonly record struct InputDomain(DomainKind Kind, long Limit = 0)
+{
+    public static readonly InputDomain Any = new(DomainKind.Any);
+    public static readonly InputDomain Positive = new(DomainKind.Positive);
+    public static readonly InputDomain Unit = new(DomainKind.Unit);
+    public static readonly InputDomain Probability = new(DomainKind.Probability);
+    public static readonly InputDomain NonZero = new(DomainKind.NonZero);
+
+    public static InputDomain Index(long limit) => new(DomainKind.Index, limit);
+}
+
+public enum DomainKind
+{
+    /// <summary>Any number of the type.</summary>
+    Any,
+
+    /// <summary>Greater than 0.</summary>
+    Positive,
+
+    /// <summary>Not 0 (a divisor).</summary>
+    NonZero,
+
+    /// <summary>Between −1 and 1.</summary>
+    Unit,
+
+    /// <summary>Between 0 and 1, exclusive.</summary>
+    Probability,
+
+    /// <summary>An integer in [0, Limit).</summary>
+    Index,
+}
+
+/// <summary>
+/// An operator of the library: its name, the keys of its text form in canonical order, and how an instance becomes an
+/// algorithm.
+/// </summary>
+public sealed record OperatorDefinition(
+    string Name,
+    string Doc,
+    ImmutableArray<OperatorKey> Keys,
+    Func<OperatorSpec, Algorithm> Build
+)
+{
+    /// <summary>Checks keys against one another: null, or what is wrong.</summary>
+    public Func<OperatorSpec, string?> Check { get; init; } = _ => null;
+
+    /// <summary>What each input holds.</summary>
+    public Func<OperatorSpec, Buffer, InputDomain> Domain { get; init; } = (_, _) => InputDomain.Any;
+
+    /// <summary>Bytes that must move; null: every input and output once.</summary>
+    public Func<OperatorSpec, long>? Bytes { get; init; }
+
+    /// <summary>An example that is small and valid, for help texts and tests.</summary>
+    public required string Example { get; init; }
+
+    /// <summary>name key=… [optional=…] with the meaning of each key, for help texts.</summary>
+    public string Usage =>
+        Name
+        + string.Concat(
+            Keys.Select(k => k.Default is null && !k.Optional ? $" {k.Name}=" : $" [{k.Name}={k.Default ?? ""}]")
+        );
+}

@@ -1,0 +1,153 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Picograd.Algorithms.Evaluation;
+
+namespace Picograd.Algorithms.Operators;
+
+/// <summary>
+/// One operator instance in its one text form, <c>matmul m=256 n=3072 k=768 tb=1</c>: the operator's name, then
+/// key=value pairs. Used on the command line, in files, in the database and in reports. Equal if the canonical texts
+/// are: keys in the operator's order, defaults left out.
+/// </summary>
+public sealed class OperatorSpec : IEquatable<OperatorSpec>
+{
+    /// <summary>Largest tensor of an instance, in bytes.</summary>
+    public const long LargestTensor = 1L << 40;
+
+    private readonly ImmutableDictionary<string, string> _values;
+    private readonly string _text;
+    private readonly Lazy<Algorithm> _algorithm;
+
+    private OperatorSpec(OperatorDefinition definition, ImmutableDictionary<string, string> values)
+    {
+        Definition = definition;
+        _values = values;
+        _text = string.Join(
+            ' ',
+            definition
+                .Keys.Where(k => values.TryGetValue(k.Name, out string? v) && v != k.Default)
+                .Select(k => $"{k.Name}={values[k.Name]}")
+                .Prepend(definition.Name)
+        );
+        _algorithm = new(() => definition.Build(this));
+    }
+
+    public OperatorDefinition Definition { get; }
+
+    /// <summary>The operator's name.</summary>
+    public string Name => Definition.Name;
+
+    /// <summary>Reads a text form; blanks separate the parts.</summary>
+    /// <exception cref="OperatorSpecException">Unknown operator or key, missing or wrong value.</exception>
+    public static OperatorSpec Parse(string text)
+    {
+        string[] parts = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+        if (parts.Length == 0)
+            throw new OperatorSpecException(
+                "the operator is missing; write a name and key=value pairs, such as matmul m=512 n=512 k=512"
+            );
+        var pairs = new List<(string, string)>();
+        foreach (string part in parts.AsSpan(1))
+        {
+            int split = part.IndexOf('=');
+            if (split <= 0 || split == part.Length - 1)
+                throw new OperatorSpecException($"{parts[0]}: '{part}' is not a key=value pair");
+            pairs.Add((part[..split], part[(split + 1)..]));
+        }
+        return Of(parts[0], [.. pairs]);
+    }
+
+    /// <summary>Same as <see cref="Parse"/> from parts already apart.</summary>
+    public static OperatorSpec Of(string name, params ReadOnlySpan<(string Key, string Value)> pairs)
+    {
+        var definition =
+            OperatorLibrary.Find(name)
+            ?? throw new OperatorSpecException(
+                $"unknown operator '{name}'; known are {string.Join(", ", OperatorLibrary.All.Select(o => o.Name))}"
+            );
+        var values = ImmutableDictionary.CreateBuilder<string, string>();
+        foreach (var (keyName, value) in pairs)
+        {
+            var key =
+                definition.Keys.FirstOrDefault(k => k.Name == keyName)
+                ?? throw new OperatorSpecException(
+                    $"{name}: unknown key '{keyName}'; keys are {string.Join(", ", definition.Keys.Select(k => k.Name))}"
+                );
+            if (values.ContainsKey(keyName))
+                throw new OperatorSpecException($"{name}: {keyName} is given twice");
+            values[keyName] = key.Normalize(name, value);
+        }
+        foreach (var key in definition.Keys)
+        {
+            if (values.ContainsKey(key.Name))
+                continue;
+            if (key.Default is not null)
+                values[key.Name] = key.Default;
+            else if (!key.Optional)
+                throw new OperatorSpecException($"{name}: {key.Name} ({key.Doc}) is missing; write {definition.Usage}");
+        }
+        var spec = new OperatorSpec(definition, values.ToImmutable());
+        if (definition.Check(spec) is { } wrong)
+            throw new OperatorSpecException($"{name}: {wrong}");
+        spec.CheckSizes();
+        return spec;
+    }
+
+    public bool Has(string key) => _values.ContainsKey(key);
+
+    /// <summary>Value of a dimension.</summary>
+    public long Dim(string key) => long.Parse(_values[key], CultureInfo.InvariantCulture);
+
+    public bool Flag(string key) => _values[key] == "1";
+
+    public string Choice(string key) => _values[key];
+
+    public ImmutableArray<long> Shape(string key) =>
+        [.. _values[key].Split('x').Select(e => long.Parse(e, CultureInfo.InvariantCulture))];
+
+    public ImmutableArray<long> List(string key) =>
+        [.. _values[key].Split(',').Select(e => long.Parse(e, CultureInfo.InvariantCulture))];
+
+    /// <summary>The dtype called by a key.</summary>
+    public DType Type(string key = "dtype") => Enum.GetValues<DType>().First(t => t.Name() == _values[key]);
+
+    /// <summary>The algorithm; the same object every time, so that its buffers can be used as keys.</summary>
+    public Algorithm Build() => _algorithm.Value;
+
+    /// <summary>Arithmetic operations on data: one for each add, multiply, compare-and-keep or function call.</summary>
+    public double Flops => OperatorCost.Flops(Build());
+
+    /// <summary>Bytes that any implementation must move between memory and processor: inputs and outputs once.</summary>
+    public long MinBytes => Definition.Bytes?.Invoke(this) ?? OperatorCost.Bytes(Build());
+
+    /// <summary>
+    /// Arrays for every input, valid for the operator (indices in range, logarithms of positive numbers), never zero,
+    /// exactly representable in their types; the same for the same seed.
+    /// </summary>
+    public IReadOnlyDictionary<Buffer, NDArray> MakeInputs(int seed, InputKind kind = InputKind.Normal) =>
+        SampleInputs.Make(this, seed, kind);
+
+    public bool Equals(OperatorSpec? other) => other is not null && _text == other._text;
+
+    public override bool Equals(object? obj) => Equals(obj as OperatorSpec);
+
+    public override int GetHashCode() => StringComparer.Ordinal.GetHashCode(_text);
+
+    /// <summary>The canonical text.</summary>
+    public override string ToString() => _text;
+
+    private void CheckSizes()
+    {
+        var algorithm = Build();
+        foreach (var buffer in algorithm.Inputs.Concat(algorithm.Stages.SelectMany(s => s.Outputs)))
+        {
+            Int128 bytes = buffer.Type.Size();
+            foreach (var extent in buffer.Shape)
+                bytes *= ((IntImm)extent).Value;
+            if (bytes > LargestTensor)
+                throw new OperatorSpecException(
+                    $"{Name}: {buffer} would take {bytes} bytes; a tensor may have at most {LargestTensor}"
+                );
+        }
+    }
+}

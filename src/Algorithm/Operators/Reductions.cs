@@ -1,0 +1,123 @@
+using System.Collections.Immutable;
+
+namespace Picograd.Algorithms.Operators;
+
+/// <summary>
+/// Reductions of X over some axes: <c>sum rows=4096 cols=4096 axis=0</c> or <c>sum shape=4x5x6 axes=0,2</c>. The result
+/// has the other axes, in order. argmax and argmin give the extreme values and their indices (int64) along one axis.
+/// </summary>
+internal static class Reductions
+{
+    private static readonly DType[] Numbers =
+    [
+        DType.Float32,
+        DType.Float64,
+        DType.Float16,
+        DType.BFloat16,
+        DType.Int32,
+        DType.Int64,
+    ];
+
+    private static readonly DType[] Floats = [DType.Float32, DType.Float64, DType.Float16, DType.BFloat16];
+
+    public static ImmutableArray<OperatorDefinition> Definitions { get; } =
+    [
+        Define("sum", Numbers),
+        Define("mean", Floats),
+        Define("max", Numbers),
+        Define("min", Numbers),
+        Define("prod", Numbers),
+        Define("any", [DType.Bool]),
+        Define("all", [DType.Bool]),
+        Define("argmax", [DType.Float32, DType.Float64, DType.Int32, DType.Int64]),
+        Define("argmin", [DType.Float32, DType.Float64, DType.Int32, DType.Int64]),
+    ];
+
+    private static OperatorDefinition Define(string name, ReadOnlySpan<DType> types) =>
+        new(
+            name,
+            $"{name} over some axes",
+            [
+                new OperatorKey("rows", KeyKind.Dimension, "rows of a matrix") { Optional = true },
+                new OperatorKey("cols", KeyKind.Dimension, "columns of a matrix") { Optional = true },
+                new OperatorKey("axis", KeyKind.Choice, "axis of the matrix that is reduced")
+                {
+                    Choices = ["0", "1"],
+                    Optional = true,
+                },
+                new OperatorKey("shape", KeyKind.Shape, "shape of X") { Optional = true },
+                new OperatorKey("axes", KeyKind.List, "axes of the shape that are reduced") { Optional = true },
+                OperatorKey.Types(types),
+            ],
+            Build
+        )
+        {
+            Example = $"{name} rows=5 cols=7 axis=1",
+            Check = Check,
+            Domain = (_, _) => name == "prod" ? InputDomain.NonZero : InputDomain.Any,
+        };
+
+    private static string? Check(OperatorSpec spec)
+    {
+        bool matrix = spec.Has("rows") || spec.Has("cols") || spec.Has("axis");
+        bool general = spec.Has("shape") || spec.Has("axes");
+        if (matrix && general)
+            return "give either rows, cols and axis, or shape and axes, not both";
+        if (matrix)
+        {
+            string[] missing = [.. new[] { "rows", "cols", "axis" }.Where(k => !spec.Has(k))];
+            return missing.Length == 0 ? null : $"{string.Join(", ", missing)} missing beside rows, cols, axis";
+        }
+        if (!spec.Has("shape") || !spec.Has("axes"))
+            return "give rows, cols and axis, or shape and axes";
+        var (shape, axes) = (spec.Shape("shape"), spec.List("axes"));
+        foreach (long axis in axes)
+        {
+            if (axis >= shape.Length)
+                return $"axes={axis} is not an axis of a shape of {shape.Length} dimensions";
+        }
+        if (axes.Distinct().Count() != axes.Length)
+            return "axes names an axis twice";
+        return axes.Length > 1 && spec.Name is ("argmax" or "argmin") ? "the index is along one axis; give one" : null;
+    }
+
+    private static Algorithm Build(OperatorSpec spec)
+    {
+        bool matrix = spec.Has("rows");
+        ImmutableArray<long> shape = matrix ? [spec.Dim("rows"), spec.Dim("cols")] : spec.Shape("shape");
+        ImmutableArray<long> reduced = matrix ? [spec.Dim("axis")] : spec.List("axes");
+        var type = spec.Type();
+        var compute = Elementwise.ComputeType(type);
+        var axes = Elementwise.Axes(shape);
+        Axis[] kept = [.. axes.Where((_, d) => !reduced.Contains(d))];
+        Axis[] over = [.. axes.Where((_, d) => reduced.Contains(d))];
+
+        var g = new AlgorithmBuilder(spec.Name);
+        var x = g.Input("X", type, [.. axes.Select(a => a.Extent)]);
+        var value = Op.Cast(compute, x[[.. axes.Select(a => (Expr)a.Var)]]);
+        if (spec.Name is "argmax" or "argmin")
+        {
+            var pair =
+                spec.Name == "argmax"
+                    ? AlgorithmBuilder.ArgMax(over[0], value)
+                    : AlgorithmBuilder.ArgMin(over[0], value);
+            return g.Build([.. g.TupleStage("Y", kept, pair)]);
+        }
+        var reduction = spec.Name switch
+        {
+            "sum" or "mean" => AlgorithmBuilder.Sum(over, value),
+            "max" => AlgorithmBuilder.Max(over, value),
+            "min" => AlgorithmBuilder.Min(over, value),
+            "prod" => AlgorithmBuilder.Prod(over, value),
+            "any" => AlgorithmBuilder.Any(over, value),
+            "all" => AlgorithmBuilder.All(over, value),
+            _ => throw new ArgumentException($"no reduction is called {spec.Name}"),
+        };
+        if (spec.Name != "mean" && compute == type)
+            return g.Build(g.Stage("Y", kept, reduction));
+        Expr total = g.Stage("S", kept, reduction)[[.. kept.Select(a => (Expr)a.Var)]];
+        if (spec.Name == "mean")
+            total /= Op.Const(over.Aggregate(1.0, (p, a) => p * ((IntImm)a.Extent).Value), compute);
+        return g.Build(g.Stage("Y", kept, Op.Cast(type, total)));
+    }
+}

@@ -1,0 +1,144 @@
+using System.Collections.Immutable;
+
+namespace Picograd.Algorithms.Operators;
+
+/// <summary>Y[i] = f(X[i]).</summary>
+internal static class UnaryOperators
+{
+    private static readonly string[] FloatOnly =
+    [
+        "tanh",
+        "exp",
+        "log",
+        "sigmoid",
+        "sqrt",
+        "rsqrt",
+        "reciprocal",
+        "erf",
+        "sin",
+        "cos",
+        "floor",
+        "ceil",
+        "round",
+        "silu",
+        "gelu",
+    ];
+
+    private static readonly string[] Arithmetic = ["neg", "abs", "relu", "square"];
+
+    public static ImmutableArray<OperatorDefinition> Definitions { get; } =
+    [
+        .. FloatOnly.Select(f => Define(f, [DType.Float32, DType.Float64, DType.Float16, DType.BFloat16])),
+        .. Arithmetic.Select(f =>
+            Define(f, [DType.Float32, DType.Float64, DType.Float16, DType.BFloat16, DType.Int32, DType.Int64])
+        ),
+        LogicalNot,
+        Cast,
+        Fill,
+    ];
+
+    private static OperatorDefinition LogicalNot =>
+        new("logical_not", "not X, element by element", [OperatorKey.Dimension("n", "elements")], BuildNot)
+        {
+            Example = "logical_not n=13",
+        };
+
+    private static OperatorDefinition Cast
+    {
+        get
+        {
+            string[] types = [.. Enum.GetValues<DType>().Select(t => t.Name())];
+            return new(
+                "cast",
+                "conversion of the element type",
+                [
+                    OperatorKey.Dimension("n", "elements"),
+                    OperatorKey.Choice("from", "type of X", types) with
+                    {
+                        Default = null,
+                    },
+                    OperatorKey.Choice("to", "type of Y", types) with
+                    {
+                        Default = null,
+                    },
+                ],
+                BuildCast
+            )
+            {
+                Example = "cast n=13 from=i64 to=f32",
+            };
+        }
+    }
+
+    private static OperatorDefinition Fill =>
+        new(
+            "fill",
+            "every element is the scalar V",
+            [
+                OperatorKey.Dimension("n", "elements"),
+                OperatorKey.Types(
+                    DType.Float32,
+                    DType.Float64,
+                    DType.Float16,
+                    DType.BFloat16,
+                    DType.Int32,
+                    DType.Int64,
+                    DType.UInt32,
+                    DType.UInt8,
+                    DType.Bool
+                ),
+            ],
+            BuildFill
+        )
+        {
+            Example = "fill n=13",
+        };
+
+    private static OperatorDefinition Define(string function, ReadOnlySpan<DType> types) =>
+        new(
+            function,
+            $"{function}(X), element by element",
+            [OperatorKey.Dimension("n", "elements"), OperatorKey.Types(types)],
+            Build
+        )
+        {
+            Example = $"{function} n=13",
+            Domain = (_, _) =>
+                function is "log" or "sqrt" or "rsqrt" ? InputDomain.Positive
+                : function == "reciprocal" ? InputDomain.NonZero
+                : InputDomain.Any,
+        };
+
+    private static Algorithm Build(OperatorSpec spec)
+    {
+        var type = spec.Type();
+        var g = new AlgorithmBuilder(spec.Name);
+        var i = new Axis("i", spec.Dim("n"));
+        var x = g.Input("X", type, i.Extent);
+        var value = Elementwise.Function(spec.Name, Op.Cast(Elementwise.ComputeType(type), x[i]));
+        return g.Build(g.Stage("Y", [i], Op.Cast(type, value)));
+    }
+
+    private static Algorithm BuildNot(OperatorSpec spec)
+    {
+        var g = new AlgorithmBuilder(spec.Name);
+        var i = new Axis("i", spec.Dim("n"));
+        var x = g.Input("X", DType.Bool, i.Extent);
+        return g.Build(g.Stage("Y", [i], Op.Not(x[i])));
+    }
+
+    private static Algorithm BuildCast(OperatorSpec spec)
+    {
+        var g = new AlgorithmBuilder(spec.Name);
+        var i = new Axis("i", spec.Dim("n"));
+        var x = g.Input("X", spec.Type("from"), i.Extent);
+        return g.Build(g.Stage("Y", [i], Op.Cast(spec.Type("to"), x[i])));
+    }
+
+    private static Algorithm BuildFill(OperatorSpec spec)
+    {
+        var g = new AlgorithmBuilder(spec.Name);
+        var v = g.Input("V", spec.Type());
+        return g.Build(g.Stage("Y", [new Axis("i", spec.Dim("n"))], v[[]]));
+    }
+}

@@ -1,0 +1,67 @@
+using Picograd.Algorithms.Operators;
+using Xunit;
+
+namespace Picograd.Tests.Operators;
+
+public class OperatorSpecTests
+{
+    public static TheoryData<string> Examples => [.. OperatorLibrary.All.Select(o => o.Example)];
+
+    [Theory]
+    [MemberData(nameof(Examples))]
+    public void Text_form_is_canonical_and_round_trips(string text)
+    {
+        var spec = OperatorSpec.Parse(text);
+        Assert.Equal(text, spec.ToString());
+        Assert.Equal(spec, OperatorSpec.Parse(spec.ToString()));
+        Assert.True(spec.MinBytes > 0);
+        Assert.NotEmpty(spec.Build().Outputs);
+    }
+
+    [Fact]
+    public void Canonical_text_orders_keys_and_drops_defaults()
+    {
+        var spec = OperatorSpec.Parse("  matmul k=768  m=0256 tb=1 n=3072 ta=0 dtype=f32 ");
+        Assert.Equal("matmul m=256 n=3072 k=768 tb=1", spec.ToString());
+        Assert.Equal(2.0 * 256 * 3072 * 768, spec.Flops);
+        Assert.Equal(4L * (256 * 768 + 768 * 3072 + 256 * 3072), spec.MinBytes);
+        Assert.Same(spec.Build(), spec.Build());
+    }
+
+    [Theory]
+    [InlineData("", "the operator is missing")]
+    [InlineData("matmull m=1", "unknown operator 'matmull'; known are matmul, tanh,")]
+    [InlineData("matmul m=1 n=2", "matmul: k (length of the dot products) is missing")]
+    [InlineData("matmul m=-1 n=2 k=3", "matmul: m=-1 is negative; allowed: a whole number from 1 to 2147483647")]
+    [InlineData("matmul m=0 n=2 k=3", "m=0 is zero")]
+    [InlineData("matmul m=2147483648 n=2 k=3", "m=2147483648 is too large")]
+    [InlineData("matmul m=99999999999999999999 n=2 k=3", "is too large")]
+    [InlineData("matmul m=2147483647 n=2147483647 k=3", "a tensor may have at most 1099511627776")]
+    [InlineData("matmul m=x n=2 k=3", "m=x is not a whole number")]
+    [InlineData("matmul m=1.5 n=2 k=3", "m=1.5 is not a whole number")]
+    [InlineData("matmul m=1 n=2 k=3 q=4", "unknown key 'q'; keys are m, n, k, ta,")]
+    [InlineData("matmul m=1 n=2 k=3 m=4", "m is given twice")]
+    [InlineData("matmul m=1 n=2 k=", "'k=' is not a key=value pair")]
+    [InlineData("matmul m=1 n=2 k", "'k' is not a key=value pair")]
+    [InlineData("matmul m=1 n=2 k=3 ta=2", "ta=2 is not allowed; allowed: 0 or 1")]
+    [InlineData("matmul m=1 n=2 k=3 act=swish", "act=swish is not allowed; allowed: one of none, relu,")]
+    [InlineData("matmul m=1 n=2 k=3 bcast=a", "bcast needs batch greater than 1")]
+    [InlineData("add", "give n, or the shapes a, b")]
+    [InlineData("add a=3x4", "give n, or the shapes a, b")]
+    [InlineData("add n=3 a=3 b=3", "not both")]
+    [InlineData("add a=3x4 b=3", "the shapes 3x4, 3 do not broadcast")]
+    [InlineData("add a=3x b=3", "a=3x is not a whole number")]
+    [InlineData("add a=1x1x1x1x1x1x1 b=3", "has 7 dimensions")]
+    [InlineData("sum rows=3", "cols, axis missing")]
+    [InlineData("sum rows=3 cols=3 axis=2", "axis=2 is not allowed; allowed: one of 0, 1")]
+    [InlineData("sum shape=3x3 axes=2", "axes=2 is not an axis of a shape of 2 dimensions")]
+    [InlineData("sum shape=3x3 axes=0,0", "axes names an axis twice")]
+    [InlineData("sum shape=3x3 axes=a", "axes=a is not a whole number")]
+    [InlineData("sum rows=3 shape=3", "not both")]
+    [InlineData("argmax shape=3x3 axes=0,1", "give one")]
+    public void Refusals_say_why(string text, string reason)
+    {
+        var refusal = Assert.Throws<OperatorSpecException>(() => OperatorSpec.Parse(text));
+        Assert.Contains(reason, refusal.Message);
+    }
+}
