@@ -1,0 +1,96 @@
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules.Interpret;
+
+/// <summary>
+/// Puts each intermediate of a nest into an Allocate, at full shape, where LoopNest says that it lives: at the loop of
+/// StoreAt, else at the innermost place that encloses all uses and all loops over which a block carries values in it.
+/// </summary>
+internal static class IntermediatePlacement
+{
+    public static LoopNest Place(LoopNest nest)
+    {
+        var body = nest.Body;
+        foreach (var buffer in nest.Intermediates)
+        {
+            if (body.Nodes().OfType<Allocate>().Any(a => a.Buffer == buffer))
+                continue;
+            body = Wrap(nest, body, buffer);
+        }
+        return nest with { Body = body, Intermediates = [] };
+    }
+
+    private static Stmt Wrap(LoopNest nest, Stmt body, Buffer buffer)
+    {
+        if (nest.StoreAt.TryGetValue(buffer.Name, out string? name))
+        {
+            var loop = body.Nodes().OfType<For>().FirstOrDefault(l => l.Name == name);
+            return loop is null
+                ? new Allocate(buffer, body)
+                : body.Replace(loop, loop with { Body = new Allocate(buffer, loop.Body) });
+        }
+        var path = CommonPath(body, buffer);
+        // Memory of a GPU block cannot be opened by one of its threads.
+        int outside = path.Count;
+        var carried = Carried(body, buffer);
+        for (int i = 0; i < path.Count; i++)
+        {
+            if (path[i] is For f && (carried.Contains(f.Var) || (buffer.Scope == Scope.Shared && f.Kind.IsThread())))
+            {
+                outside = i;
+                break;
+            }
+        }
+        var place =
+            outside < path.Count ? path[outside]
+            : path[^1] is Seq or If ? path[^1]
+            : body;
+        return body.Replace(place, new Allocate(buffer, place));
+    }
+
+    // From the root down to the innermost statement that has all uses below it.
+    private static List<Stmt> CommonPath(Stmt body, Buffer buffer)
+    {
+        var path = new List<Stmt> { body };
+        while (!UsesItself(path[^1], buffer))
+        {
+            var users = path[^1].Children().Where(c => c.Nodes().Any(s => UsesItself(s, buffer))).ToList();
+            if (users.Count != 1)
+                break;
+            path.Add(users[0]);
+        }
+        return path;
+    }
+
+    private static bool UsesItself(Stmt s, Buffer buffer)
+    {
+        IEnumerable<Expr> expressions = s switch
+        {
+            For f => [f.Extent],
+            If i => [i.Cond],
+            Store t => [.. t.Indices, t.Value],
+            Prefetch p => p.Indices,
+            Block b => [.. b.Axes.Select(a => a.Binding), b.Predicate, .. b.Indices, .. b.Values],
+            Call c => c.Origins.SelectMany(o => o),
+            _ => [],
+        };
+        return s switch
+            {
+                Store t => t.Buffer == buffer,
+                Prefetch p => p.Buffer == buffer,
+                Block b => b.Outputs.Contains(buffer),
+                Call c => c.Buffers.Contains(buffer),
+                _ => false,
+            } || expressions.Any(e => e.Loads().Any(l => l.Buffer == buffer));
+    }
+
+    // Variables of the loops along which a block finds in the buffer what an earlier iteration left there.
+    private static HashSet<Var> Carried(Stmt body, Buffer buffer) =>
+        body.Nodes()
+            .OfType<Block>()
+            .Where(b => b.Outputs.Contains(buffer))
+            .SelectMany(b => b.Axes)
+            .Where(a => a.Kind != AxisKind.Spatial)
+            .SelectMany(a => a.Binding.FreeVars())
+            .ToHashSet();
+}

@@ -1,0 +1,33 @@
+namespace Picograd.Schedules.Interpret;
+
+/// <summary>What the interpreter watches for.</summary>
+[Flags]
+public enum Sanitizers
+{
+    None = 0,
+
+    /// <summary>
+    /// Indices outside of a buffer and block axes outside of their extent. When off, loads from outside give 0 and
+    /// stores to outside are dropped.
+    /// </summary>
+    Bounds = 1,
+
+    /// <summary>Reads of elements never written, outputs left incomplete. When off, such reads give NaN or −1.</summary>
+    Unwritten = 2,
+
+    /// <summary>Conflicting accesses by iterations that may run at the same time.</summary>
+    Race = 4,
+
+    /// <summary>Barriers that not all threads of their scope reach.</summary>
+    Barrier = 8,
+    All = Bounds | Unwritten | Race | Barrier,
+}
+
+/// <param name="Sanitizers">All unless said otherwise.</param>
+/// <param name="Seed">
+/// Order of the iterations of concurrent loops: null runs them in ascending order, a number in an order drawn from it.
+/// </param>
+public sealed record InterpreterOptions(Sanitizers Sanitizers = Sanitizers.All, int? Seed = null)
+{
+    public static InterpreterOptions Default { get; } = new();
+}

@@ -1,0 +1,132 @@
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules.Interpret;
+
+/// <summary>
+/// Scalar arithmetic of each dtype on widened values. One operation on floats, done in double and then rounded, gives
+/// the correctly rounded float result (double has more than 2·24+2 bits), so only Fma needs a narrow version.
+/// </summary>
+internal static class Numerics
+{
+    /// <summary>Nearest value of a stored float type, ties to even.</summary>
+    public static double Round(DType type, double value) =>
+        type switch
+        {
+            DType.Float64 => value,
+            DType.Float32 => (float)value,
+            DType.Float16 => (double)(Half)(float)value,
+            DType.BFloat16 => BFloat((float)value),
+            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not a float type"),
+        };
+
+    /// <summary>Result of arithmetic: the half types compute in Float32.</summary>
+    public static double Compute(DType type, double value) => type == DType.Float64 ? value : (float)value;
+
+    public static long Wrap(DType type, long value) =>
+        type switch
+        {
+            DType.Int64 => value,
+            DType.Int32 => (int)value,
+            DType.UInt32 => (uint)value,
+            DType.UInt8 => (byte)value,
+            DType.Bool => value != 0 ? 1 : 0,
+            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not an integer type"),
+        };
+
+    /// <summary>Float to integer, towards zero; clamped where out of range, NaN gives 0.</summary>
+    public static long Truncate(DType type, double value) =>
+        type switch
+        {
+            DType.Int64 => (long)value,
+            DType.Int32 => (int)value,
+            DType.UInt32 => (uint)value,
+            DType.UInt8 => (byte)Math.Clamp(double.IsNaN(value) ? 0 : value, 0, 255),
+            DType.Bool => value != 0 ? 1 : 0,
+            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not an integer type"),
+        };
+
+    /// <summary>Integer to float with one rounding.</summary>
+    public static double FromInteger(DType type, long value) =>
+        type == DType.Float64 ? value : Round(type, (float)value);
+
+    public static long BitsOf(DType type, double value) =>
+        type switch
+        {
+            DType.Float64 => BitConverter.DoubleToInt64Bits(value),
+            DType.Float32 => BitConverter.SingleToInt32Bits((float)value),
+            DType.Float16 => BitConverter.HalfToInt16Bits((Half)(float)value),
+            DType.BFloat16 => BitConverter.SingleToInt32Bits((float)value) >> 16,
+            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not a float type"),
+        };
+
+    public static double FromBits(DType type, long bits) =>
+        type switch
+        {
+            DType.Float64 => BitConverter.Int64BitsToDouble(bits),
+            DType.Float32 => BitConverter.Int32BitsToSingle((int)bits),
+            DType.Float16 => (double)BitConverter.Int16BitsToHalf((short)bits),
+            DType.BFloat16 => BitConverter.Int32BitsToSingle((int)bits << 16),
+            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not a float type"),
+        };
+
+    public static long Shift(BinaryOp kind, DType type, long a, long b)
+    {
+        int by = (int)(b & (type.Size() * 8 - 1));
+        return kind == BinaryOp.Shl ? Wrap(type, a << by) : a >> by;
+    }
+
+    public static double Function(UnaryOp op, double x) =>
+        op switch
+        {
+            UnaryOp.Neg => -x,
+            UnaryOp.Abs => Math.Abs(x),
+            UnaryOp.Exp => Math.Exp(x),
+            UnaryOp.Log => Math.Log(x),
+            UnaryOp.Tanh => Math.Tanh(x),
+            UnaryOp.Sigmoid => 1 / (1 + Math.Exp(-x)),
+            UnaryOp.Erf => Erf(x),
+            UnaryOp.Sin => Math.Sin(x),
+            UnaryOp.Cos => Math.Cos(x),
+            UnaryOp.Sqrt => Math.Sqrt(x),
+            UnaryOp.Rsqrt => 1 / Math.Sqrt(x),
+            UnaryOp.Reciprocal => 1 / x,
+            UnaryOp.Floor => Math.Floor(x),
+            UnaryOp.Ceil => Math.Ceiling(x),
+            UnaryOp.Round => Math.Round(x, MidpointRounding.ToEven),
+            _ => throw new ArgumentOutOfRangeException(nameof(op), op, "not a float function"),
+        };
+
+    // Maclaurin series near 0; beyond, 1 − erfc by its continued fraction (Lentz). Both to about 1e-15.
+    private static double Erf(double x)
+    {
+        if (double.IsNaN(x))
+            return x;
+        double a = Math.Abs(x);
+        if (a > 6)
+            return Math.Sign(x);
+        if (a < 2.5)
+        {
+            double term = x;
+            double sum = x;
+            for (int n = 1; Math.Abs(term) > 1e-18 * Math.Abs(sum); n++)
+            {
+                term *= -x * x / n;
+                sum += term / (2 * n + 1);
+            }
+            return 2 / Math.Sqrt(Math.PI) * sum;
+        }
+        double fraction = a;
+        for (int k = 60; k > 0; k--)
+            fraction = a + k / 2.0 / fraction;
+        return Math.Sign(x) * (1 - Math.Exp(-a * a) / (fraction * Math.Sqrt(Math.PI)));
+    }
+
+    private static double BFloat(float value)
+    {
+        if (float.IsNaN(value))
+            return value;
+        uint bits = BitConverter.SingleToUInt32Bits(value);
+        bits += 0x7FFF + ((bits >> 16) & 1);
+        return BitConverter.UInt32BitsToSingle(bits & 0xFFFF0000);
+    }
+}

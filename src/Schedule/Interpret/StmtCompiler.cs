@@ -1,0 +1,141 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules.Interpret;
+
+/// <summary>Statements as a tree of nodes.</summary>
+internal sealed class StmtCompiler(ExprCompiler exprs)
+{
+    private static readonly Node Nothing = new SeqNode([]);
+    private ImmutableArray<For> _loops = [];
+    private LaunchShape? _launch;
+
+    public Node Compile(Stmt stmt)
+    {
+        var site = SiteOf(stmt);
+        switch (stmt)
+        {
+            case For f:
+                return Loop(f, site);
+            case Seq q:
+                return new SeqNode([.. q.Items.Select(Compile)]);
+            case If i:
+                return new IfNode(exprs.Int(i.Cond, site), Compile(i.Then), i.Else is null ? null : Compile(i.Else));
+            case Allocate a:
+                bool shared = a.Body.Nodes().OfType<For>().Any(l => l.Kind.IsConcurrent());
+                return new AllocateNode(
+                    a.Buffer,
+                    exprs.Slot(a.Buffer),
+                    exprs.Ints(a.Buffer.Shape, site),
+                    shared,
+                    Compile(a.Body)
+                );
+            case Store s:
+                return new StoreNode(exprs.Slot(s.Buffer), exprs.Ints(s.Indices, site), ValueOf(s.Value, site), site);
+            case Prefetch:
+                return Nothing;
+            case Barrier b:
+                return new BarrierNode(b.Scope, b.Scope == BarrierScope.Block && ExcludesThreads(), site);
+            case Block b:
+                return BlockOf(b, b.Outputs.Select(o => (o, b.Indices)), site);
+            case Call c:
+                return CallOf(c, site);
+            default:
+                throw new InvalidOperationException($"the interpreter has no meaning for {stmt.GetType().Name}");
+        }
+    }
+
+    private Node Loop(For loop, Site site)
+    {
+        var outerLaunch = _launch;
+        var extent = exprs.Int(loop.Extent, site);
+        if (loop.Kind.IsGpu())
+            _launch ??= new LaunchShape(loop);
+        _loops = _loops.Add(loop);
+        var body = Compile(loop.Body);
+        _loops = _loops.RemoveAt(_loops.Length - 1);
+        int slot = exprs.Slot(loop.Var);
+        Node node = loop.Kind.IsThread()
+            ? new ThreadLoopNode(loop, slot, extent, body, _launch!)
+            : new LoopNode(loop, slot, extent, body, loop.Kind.IsGpu() ? _launch : null);
+        _launch = outerLaunch;
+        return node;
+    }
+
+    // A thread loop around that is shorter than another of its kind in the launch leaves some threads out.
+    private bool ExcludesThreads() =>
+        _launch is { } launch
+        && _loops.Any(l => l.Kind.IsThread() && l.ConstantExtent is { } e && e < launch.ExtentOf(l.Kind));
+
+    private BlockNode BlockOf(Block b, IEnumerable<(Buffer Buffer, ImmutableArray<Expr> Indices)> outputs, Site site)
+    {
+        if (b.Reducer is { } r)
+            exprs.Uses(r);
+        var axes = b
+            .Axes.Select(a => new AxisSlot(
+                a.Name,
+                exprs.Slot(a.Var),
+                exprs.Int(a.Extent, site),
+                exprs.Int(a.Binding, site),
+                a.Kind == AxisKind.Reduce
+            ))
+            .ToArray();
+        var targets = outputs
+            .Select(
+                (o, i) =>
+                    new Target(
+                        exprs.Slot(o.Buffer),
+                        exprs.Ints(o.Indices, site),
+                        ValueOf(b.Values[i], site),
+                        b.Reducer is null ? default : ValueOf(b.Reducer.Identity[i], site),
+                        b.Reducer is null ? default : ValueOf(b.Reducer.Result[i], site)
+                    )
+            )
+            .ToArray();
+        var predicate = b.Predicate.IsTrue() ? null : exprs.Int(b.Predicate, site);
+        return new BlockNode(b.Name, predicate, axes, targets, b.Reducer is not null, b.Init, site);
+    }
+
+    // The meaning of the instruction as serial loops, with the operands' tiles put in place.
+    private Node CallOf(Call call, Site site)
+    {
+        var meaning = call.Intrinsic.Meaning;
+        Expr InPlace(Expr e) =>
+            e.Map(node =>
+                node is Load l && call.Intrinsic.Operands.IndexOf(l.Buffer) is >= 0 and var operand
+                    ? new Load(call.Buffers[operand], Element(call, operand, [.. l.Indices.Select(InPlace)]))
+                    : null
+            );
+        var outputs = meaning.Outputs.Select(o =>
+        {
+            int operand = call.Intrinsic.Operands.IndexOf(o);
+            return (call.Buffers[operand], Element(call, operand, [.. meaning.Indices.Select(InPlace)]));
+        });
+        var loops = meaning.Axes.Select(a => (Axis: a, Var: new Var(a.Name))).ToList();
+        var block = meaning with
+        {
+            Axes = [.. loops.Select(l => l.Axis with { Binding = l.Var })],
+            Values = [.. meaning.Values.Select(InPlace)],
+        };
+        Node node = BlockOf(block, outputs, site);
+        foreach (var (axis, v) in Enumerable.Reverse(loops))
+        {
+            var loop = new For(v, axis.Extent, LoopKind.Serial, call);
+            node = new LoopNode(loop, exprs.Slot(v), exprs.Int(axis.Extent, site), node, null);
+        }
+        return node;
+    }
+
+    private static ImmutableArray<Expr> Element(Call call, int operand, ImmutableArray<Expr> tile)
+    {
+        var index = call.Origins[operand].ToArray();
+        for (int d = 0; d < tile.Length; d++)
+            index[call.Dims[operand][d]] += tile[d];
+        return [.. index];
+    }
+
+    private Value ValueOf(Expr e, Site site) =>
+        e.Type.IsFloat() ? new Value(exprs.Float(e, site), null) : new Value(null, exprs.Int(e, site));
+
+    private Site SiteOf(Stmt stmt) => new(stmt, [.. _loops.Select(l => (l.Name, exprs.Slot(l.Var)))]);
+}
