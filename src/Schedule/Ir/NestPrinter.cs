@@ -58,6 +58,11 @@ public static class NestPrinter
             case Store s:
                 Line($"{s.Buffer.Name}[{string.Join(", ", s.Indices)}] = {s.Value}");
                 break;
+            case StoreAll all:
+                Line(
+                    $"{string.Join(", ", all.Stores.Select(s => $"{s.Buffer.Name}[{string.Join(", ", s.Indices)}]"))} = {string.Join(", ", all.Stores.Select(s => s.Value))}"
+                );
+                break;
             case Prefetch p:
                 Line($"prefetch {p.Buffer.Name}[{string.Join(", ", p.Indices)}]");
                 break;

@@ -47,6 +47,10 @@ public static class NestVerifier
                 foreach (var e in s.Indices.Append(s.Value))
                     Closed(e, scope, buffers, nest, s);
                 break;
+            case StoreAll all:
+                foreach (var store in all.Stores)
+                    Visit(store, scope, buffers, nest);
+                break;
             case Block b:
                 foreach (var output in b.Outputs)
                 {

@@ -10,6 +10,7 @@ namespace Picograd.Schedules;
 //           | If cond: stmt [else stmt]
 //           | Allocate buffer: stmt                       the buffer lives for one execution of the body, unwritten
 //           | Store buffer[index*] = value
+//           | StoreAll Store*                             values first, then stores (tuple-valued reductions)
 //           | Block name(axis = binding*) where pred:     one statement of a stage, in terms of its own axes
 //                 out[index*] = value  |  out[index*] reduce= value
 //           | Barrier scope                               all threads of the scope meet

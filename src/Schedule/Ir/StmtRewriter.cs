@@ -108,6 +108,7 @@ public static class StmtRewriter
             If i => new If(map(i.Cond), i.Then.MapExprs(map), i.Else?.MapExprs(map)),
             Allocate a => a with { Body = a.Body.MapExprs(map) },
             Store t => t with { Indices = [.. t.Indices.Select(map)], Value = map(t.Value) },
+            StoreAll a => new StoreAll([.. a.Stores.Select(t => (Store)t.MapExprs(map))]),
             Prefetch p => p with { Indices = [.. p.Indices.Select(map)] },
             Block b => b with
             {
@@ -130,6 +131,9 @@ public static class StmtRewriter
                 node switch
                 {
                     Store t when t.Buffer == old => t with { Buffer = replacement },
+                    StoreAll a => new StoreAll(
+                        [.. a.Stores.Select(t => t.Buffer == old ? t with { Buffer = replacement } : t)]
+                    ),
                     Prefetch p when p.Buffer == old => p with { Buffer = replacement },
                     Allocate a when a.Buffer == old => a with { Buffer = replacement },
                     Block b when b.Outputs.Contains(old) => b with

@@ -1,0 +1,544 @@
+using System.Reflection.Emit;
+using System.Runtime.InteropServices;
+using Picograd.Algorithms;
+using Picograd.Schedules;
+
+namespace Picograd.Lower.Cpu;
+
+/// <summary>
+/// Writes one method: the kernel's entry, or the body of a parallel loop (a method of its own, which gets its outer
+/// variables through a context). Statements without control flow gather in a region, so that values are shared across
+/// unrolled copies.
+/// </summary>
+internal sealed class FunctionEmitter
+{
+    // Slots of a parallel context before the outer loop variables.
+    private const int ContextHeader = 6;
+    private const int ContextSlots = ContextHeader + 26;
+
+    private readonly KernelBuilder _kernel;
+    private readonly IlWriter _il;
+    private readonly Addressing _addressing;
+    private readonly Dictionary<Var, LocalBuilder> _parameters = [];
+    private readonly Dictionary<Buffer, PromotedBuffer> _promoted = [];
+    private readonly ValueBuilder _values;
+    private readonly bool _isBody;
+    private Region _region = new();
+
+    // Locals of the method's own inputs.
+    private readonly LocalBuilder _arguments;
+    private readonly LocalBuilder _parameterValues;
+    private readonly LocalBuilder _workspace;
+    private readonly LocalBuilder _sharedBytes;
+    private readonly LocalBuilder _workerBytes;
+    private LocalBuilder? _worker;
+    private LocalBuilder? _context;
+
+    private FunctionEmitter(KernelBuilder kernel, ILGenerator generator, bool isBody)
+    {
+        _kernel = kernel;
+        _il = new IlWriter(generator);
+        kernel.Writers.Add(_il);
+        _addressing = new Addressing(_il);
+        _values = new ValueBuilder(() => _region, _addressing, _parameters, _promoted);
+        _isBody = isBody;
+        _arguments = _il.NewLocal(typeof(nint));
+        _parameterValues = _il.NewLocal(typeof(nint));
+        _workspace = _il.NewLocal(typeof(nint));
+        _sharedBytes = _il.NewLocal(typeof(long));
+        _workerBytes = _il.NewLocal(typeof(long));
+    }
+
+    public static DynamicMethod EmitEntry(KernelBuilder kernel, string name)
+    {
+        var method = new DynamicMethod(
+            name,
+            typeof(void),
+            [typeof(nint*), typeof(long*), typeof(byte*), typeof(long), typeof(long)],
+            typeof(FunctionEmitter).Module,
+            skipVisibility: true
+        );
+        var emitter = new FunctionEmitter(kernel, method.GetILGenerator(), false);
+        emitter.EntryProlog();
+        emitter.Finish(kernel.Nest.Body);
+        kernel.Methods.Add(method);
+        return method;
+    }
+
+    private void Finish(Stmt body)
+    {
+        Emit(body);
+        Flush();
+        _il.Emit(OpCodes.Ret);
+        _il.CheckLimits();
+    }
+
+    private void EntryProlog()
+    {
+        var targets = new[] { _arguments, _parameterValues, _workspace, _sharedBytes, _workerBytes };
+        for (int i = 0; i < targets.Length; i++)
+        {
+            _il.Argument(i);
+            _il.Store(targets[i]);
+        }
+        if (_kernel.Nest.Loops.Any(l => l.Kind == LoopKind.Parallel))
+        {
+            _context = _il.NewLocal(typeof(nint));
+            _il.Int(ContextSlots * 8);
+            _il.Emit(OpCodes.Conv_U);
+            _il.Emit(OpCodes.Localloc);
+            _il.Store(_context);
+        }
+        Bind();
+    }
+
+    // Parameters and the bases of arguments become locals, those that the method uses.
+    private void Bind()
+    {
+        var algorithm = _kernel.Nest.Algorithm;
+        for (int i = 0; i < algorithm.Parameters.Length; i++)
+        {
+            var local = _il.NewLocal(typeof(long));
+            _il.Load(_parameterValues);
+            _il.AddOffset(8L * i);
+            _il.Emit(OpCodes.Ldind_I8);
+            _il.Store(local);
+            _parameters[algorithm.Parameters[i].Var] = local;
+        }
+        var arguments = algorithm.Arguments;
+        for (int i = 0; i < arguments.Length; i++)
+        {
+            var local = _il.NewLocal(typeof(nint));
+            _il.Load(_arguments);
+            _il.AddOffset((long)nint.Size * i);
+            _il.Emit(OpCodes.Ldind_I);
+            _il.Store(local);
+            _addressing.SetBase(arguments[i], local);
+        }
+    }
+
+    private void Flush()
+    {
+        if (_region.IsEmpty)
+        {
+            _region = new Region();
+            return;
+        }
+        new RegionEmitter(_il, _kernel.Isa).Emit(_region);
+        _region = new Region();
+    }
+
+    private void Emit(Stmt stmt)
+    {
+        switch (stmt)
+        {
+            case Seq q:
+                foreach (var item in q.Items)
+                    Emit(item);
+                break;
+            case For { Kind: LoopKind.Vector } f:
+                EmitVector(f);
+                break;
+            case For { Kind: LoopKind.Parallel } f when !_isBody && Threads(f) > 1:
+                EmitParallel(f);
+                break;
+            case For { Kind: var kind } f when kind.IsGpu():
+                throw new LoweringException("gpu-loop", $"loop {f.Name} is {kind.Text()}, which the CPU does not have");
+            case For f:
+                EmitLoop(f, null, null);
+                break;
+            case If i:
+                EmitIf(i);
+                break;
+            case Allocate a:
+                EmitAllocate(a);
+                break;
+            case Store s:
+                EmitStore(s);
+                break;
+            case StoreAll all:
+                EmitStoreAll(all);
+                break;
+            case Prefetch p:
+                if (System.Runtime.Intrinsics.X86.Sse.IsSupported)
+                    _region.Add(EffectKind.Prefetch, null, _values.Address(p, p.Buffer, p.Indices));
+                break;
+            default:
+                throw new LoweringException("unsupported", $"{stmt.GetType().Name} on the CPU");
+        }
+    }
+
+    private int Threads(For f) =>
+        f.Annotations.TryGetValue("threads", out var text)
+            ? Math.Min(int.Parse(text, System.Globalization.CultureInfo.InvariantCulture), _kernel.Threads)
+            : _kernel.Threads;
+
+    // ---- control flow
+
+    private void EmitLoop(For f, LocalBuilder? begin, LocalBuilder? end)
+    {
+        Flush();
+        if (f.ConstantExtent == 0)
+            return;
+        var saved = _addressing.Save();
+        var variable = _il.NewLocal(typeof(long));
+        bool constant = end is null && f.Extent is IntImm;
+        if (!constant && end is null)
+        {
+            end = _il.NewLocal(typeof(long));
+            new RegionEmitter(_il, _kernel.Isa).EmitValue(_values.Scalar(f.Extent));
+            _il.Store(end);
+            _region = new Region();
+        }
+        var advancing = _addressing.EnterLoop(f.Var, variable, begin, Accesses(f.Body));
+        if (begin is null)
+            _il.Long(0);
+        else
+            _il.Load(begin);
+        _il.Store(variable);
+        var top = _il.NewLabel();
+        var exit = _il.NewLabel();
+        if (!constant)
+        {
+            _il.Load(variable);
+            _il.Load(end!);
+            _il.Emit(OpCodes.Bge, exit);
+        }
+        _il.Mark(top);
+        Emit(f.Body);
+        Flush();
+        foreach (var (pointer, step) in advancing)
+        {
+            _il.Load(pointer);
+            _il.AddOffset(step);
+            _il.Store(pointer);
+        }
+        _il.Load(variable);
+        _il.Long(1);
+        _il.Emit(OpCodes.Add);
+        _il.Store(variable);
+        _il.Load(variable);
+        if (constant)
+            _il.Long(f.ConstantExtent!.Value);
+        else
+            _il.Load(end!);
+        _il.Emit(OpCodes.Blt, top);
+        _il.Mark(exit);
+        _addressing.LeaveLoop();
+        _addressing.Restore(saved);
+    }
+
+    private static IEnumerable<(Buffer, object, System.Collections.Immutable.ImmutableArray<Expr>)> RawAccesses(Stmt body)
+    {
+        foreach (var node in body.Nodes())
+        {
+            IEnumerable<Expr> expressions = [];
+            switch (node)
+            {
+                case Store s:
+                    yield return (s.Buffer, s, s.Indices);
+                    expressions = s.Indices.Append(s.Value);
+                    break;
+                case StoreAll a:
+                    foreach (var store in a.Stores)
+                        yield return (store.Buffer, store, store.Indices);
+                    expressions = a.Stores.SelectMany(s => s.Indices.Append(s.Value));
+                    break;
+                case Prefetch p:
+                    yield return (p.Buffer, p, p.Indices);
+                    break;
+                case If i:
+                    expressions = [i.Cond];
+                    break;
+                default:
+                    break;
+            }
+            foreach (var load in expressions.SelectMany(e => e.Loads()))
+                yield return (load.Buffer, load, load.Indices);
+        }
+    }
+
+    private IEnumerable<(Buffer, LinearForm)> Accesses(Stmt body)
+    {
+        foreach (var (buffer, access, indices) in RawAccesses(body))
+        {
+            if (buffer.Scope != Scope.Register)
+                yield return (buffer, _addressing.FormOf(access, buffer, indices));
+        }
+    }
+
+    private void EmitVector(For f)
+    {
+        int size = VectorAnalysis.ElementSize(f);
+        int lanes = size == 0 ? 1 : _kernel.Isa.Bits / 8 / size;
+        if (_values.Vector is not null || size == 0 || f.ConstantExtent is not { } extent || extent > lanes)
+        {
+            EmitLoop(f with { Kind = LoopKind.Serial }, null, null);
+            return;
+        }
+        _values.Vector = new VectorContext(f.Var, lanes, (int)extent, size, null);
+        Emit(f.Body);
+        // A loop inside may have ended the region; what is gathered now still belongs to this context.
+        _values.Vector = null;
+    }
+
+    private void EmitIf(If i)
+    {
+        if (_values.Vector is { } vector && i.Cond.Uses(vector.Lane))
+        {
+            var mask = _values.BuildLanes(i.Cond);
+            _values.Vector = vector with { Mask = _values.And(vector.Mask, mask) };
+            EmitMasked(i.Then);
+            if (i.Else is not null)
+            {
+                var not = _region.Make(NodeOp.Unary, mask.Type, UnaryOp.Not, mask);
+                _values.Vector = vector with { Mask = _values.And(vector.Mask, not) };
+                EmitMasked(i.Else);
+            }
+            _values.Vector = vector;
+            return;
+        }
+        Flush();
+        var saved = _addressing.Save();
+        var otherwise = _il.NewLabel();
+        var end = i.Else is null ? otherwise : _il.NewLabel();
+        new RegionEmitter(_il, _kernel.Isa).EmitValue(_values.Scalar(i.Cond));
+        _region = new Region();
+        _il.Emit(OpCodes.Brfalse, otherwise);
+        Emit(i.Then);
+        Flush();
+        _addressing.Restore(saved);
+        if (i.Else is not null)
+        {
+            _il.Emit(OpCodes.Br, end);
+            _il.Mark(otherwise);
+            saved = _addressing.Save();
+            Emit(i.Else);
+            Flush();
+            _addressing.Restore(saved);
+        }
+        _il.Mark(end);
+    }
+
+    // A mask is a value of the region it was made in, so what is under it must not end the region.
+    private void EmitMasked(Stmt stmt)
+    {
+        if (stmt.Nodes().Any(n => n is For or If { } && n is not For { Kind: LoopKind.Vector } && IsBranch(n)))
+            throw new LoweringException("masked-control-flow", "a loop or branch below a condition that differs between lanes");
+        Emit(stmt);
+    }
+
+    private bool IsBranch(Stmt stmt) => stmt is not If i || !i.Cond.Uses(_values.Vector!.Lane);
+
+    private void EmitParallel(For f)
+    {
+        Flush();
+        int threads = Threads(f);
+        _kernel.UsesThreads(threads);
+        var method = new DynamicMethod(
+            $"{_kernel.Nest.Algorithm.Name}.{f.Name}",
+            typeof(void),
+            [typeof(long*), typeof(long), typeof(long), typeof(long)],
+            typeof(FunctionEmitter).Module,
+            skipVisibility: true
+        );
+        var outer = _addressing.LoopsInScope;
+        if (outer.Count > ContextSlots - ContextHeader)
+            throw new LoweringException("too-deep", $"{outer.Count} loops around parallel loop {f.Name}");
+        var body = new FunctionEmitter(_kernel, method.GetILGenerator(), true);
+        body.EmitBody(f, [.. outer.Select(o => o.Var)], _promoted.Keys);
+        _kernel.Methods.Add(method);
+        var handle = GCHandle.Alloc(method.CreateDelegate<ParallelBody>());
+        _kernel.Bodies.Add(handle);
+
+        void Slot(int index, Action value)
+        {
+            _il.Load(_context!);
+            _il.AddOffset(8L * index);
+            value();
+            _il.Emit(OpCodes.Stind_I8);
+        }
+        Slot(0, () => _il.Long(GCHandle.ToIntPtr(handle)));
+        Slot(1, () => LoadAsLong(_arguments));
+        Slot(2, () => LoadAsLong(_parameterValues));
+        Slot(3, () => LoadAsLong(_workspace));
+        Slot(4, () => _il.Load(_sharedBytes));
+        Slot(5, () => _il.Load(_workerBytes));
+        for (int i = 0; i < outer.Count; i++)
+        {
+            var local = outer[i].Local;
+            Slot(ContextHeader + i, () => _il.Load(local));
+        }
+        _il.Load(_context!);
+        new RegionEmitter(_il, _kernel.Isa).EmitValue(_values.Scalar(f.Extent));
+        _region = new Region();
+        _il.Int(threads);
+        _il.Int(f.Annotations.TryGetValue("partition", out var partition) && partition == "dynamic" ? 1 : 0);
+        _il.Call(typeof(ParallelTrampoline).GetMethod(nameof(ParallelTrampoline.Run))!);
+    }
+
+    private void LoadAsLong(LocalBuilder local)
+    {
+        _il.Load(local);
+        _il.Emit(OpCodes.Conv_I8);
+    }
+
+    private void EmitBody(For f, Var[] outer, IEnumerable<Buffer> outsideRegisters)
+    {
+        if (outsideRegisters.Any())
+        {
+            foreach (var (buffer, _, _) in RawAccesses(f.Body))
+            {
+                if (outsideRegisters.Contains(buffer))
+                    throw new LoweringException("register-across-threads", $"{buffer.Name} is in registers outside the parallel loop {f.Name}");
+            }
+        }
+        void FromSlot(int index, LocalBuilder local)
+        {
+            _il.Argument(0);
+            _il.AddOffset(8L * index);
+            _il.Emit(OpCodes.Ldind_I8);
+            if (local.LocalType == typeof(nint))
+                _il.Emit(OpCodes.Conv_I);
+            _il.Store(local);
+        }
+        FromSlot(1, _arguments);
+        FromSlot(2, _parameterValues);
+        FromSlot(3, _workspace);
+        FromSlot(4, _sharedBytes);
+        FromSlot(5, _workerBytes);
+        var begin = _il.NewLocal(typeof(long));
+        var end = _il.NewLocal(typeof(long));
+        _worker = _il.NewLocal(typeof(long));
+        foreach (var (index, local) in new[] { (1, begin), (2, end), (3, _worker) })
+        {
+            _il.Argument(index);
+            _il.Store(local);
+        }
+        Bind();
+        foreach (var buffer in RawAccesses(f.Body).Select(a => a.Item1).Distinct())
+        {
+            if (!_addressing.HasBase(buffer) && !AllocatedIn(f.Body, buffer))
+                BindWorkspace(buffer, false);
+        }
+        for (int i = 0; i < outer.Length; i++)
+        {
+            var local = _il.NewLocal(typeof(long));
+            FromSlot(ContextHeader + i, local);
+            _addressing.Enter(outer[i], local);
+        }
+        EmitLoop(f with { Kind = LoopKind.Serial }, begin, end);
+        Flush();
+        _il.Emit(OpCodes.Ret);
+        _il.CheckLimits();
+    }
+
+    private static bool AllocatedIn(Stmt stmt, Buffer buffer) =>
+        stmt.Nodes().Any(n => n is Allocate a && a.Buffer == buffer);
+
+    // ---- storage
+
+    private void EmitAllocate(Allocate a)
+    {
+        Flush();
+        int lanes =
+            a.Buffer.Scope == Scope.Register ? RegisterPromotion.LanesOf(a.Buffer, a.Body, _kernel.Isa.Bits) : 0;
+        if (lanes > 0)
+        {
+            _promoted[a.Buffer] = new PromotedBuffer(a.Buffer, lanes, type => _il.NewLocal(RegisterType(type)));
+            Emit(a.Body);
+            Flush();
+            _promoted.Remove(a.Buffer);
+            return;
+        }
+        BindWorkspace(a.Buffer, _isBody);
+        Emit(a.Body);
+        Flush();
+    }
+
+    private Type RegisterType(ValueType type) =>
+        type.IsVector ? _kernel.Isa.Vector(VectorIsa.Scalar(type.Element))
+        : type.Element switch
+        {
+            DType.Float32 => typeof(float),
+            DType.Float64 => typeof(double),
+            DType.Int64 => typeof(long),
+            DType.UInt32 => typeof(uint),
+            _ => typeof(int),
+        };
+
+    private void BindWorkspace(Buffer buffer, bool inBody)
+    {
+        var (offset, perWorker) = _kernel.Place(buffer, inBody);
+        var local = _il.NewLocal(typeof(nint));
+        _il.Load(_workspace);
+        _il.AddOffset(offset);
+        if (perWorker)
+        {
+            _il.Load(_sharedBytes);
+            _il.Load(_workerBytes);
+            _il.Load(_worker!);
+            _il.Emit(OpCodes.Mul);
+            _il.Emit(OpCodes.Add);
+            _il.Emit(OpCodes.Conv_I);
+            _il.Emit(OpCodes.Add);
+        }
+        _il.Store(local);
+        _addressing.SetBase(buffer, local);
+    }
+
+    private void EmitStore(Store s)
+    {
+        var vector = _values.Vector;
+        bool lanes = vector is not null && s.Indices.Any(i => i.Uses(vector.Lane));
+        var value = lanes ? _values.BuildLanes(s.Value) : _values.Build(s.Value);
+        Put(s, value, lanes);
+    }
+
+    private void EmitStoreAll(StoreAll all)
+    {
+        var values = all.Stores.Select(s => _values.Build(s.Value)).ToArray();
+        _region.Add(EffectKind.Materialize, null, values);
+        for (int i = 0; i < values.Length; i++)
+            Put(all.Stores[i], values[i], false);
+    }
+
+    private void Put(Store s, Node value, bool lanes)
+    {
+        var vector = _values.Vector;
+        if (_promoted.TryGetValue(s.Buffer, out var registers))
+        {
+            var (element, lane) = registers.Element(s.Indices, lanes ? vector!.Lane : null);
+            if (!lanes && element.Type.IsVector)
+                _region.Add(EffectKind.RegisterWriteLane, (element, lane), value);
+            else
+            {
+                if (lanes && vector!.Mask is { } mask)
+                {
+                    var old = _region.Make(NodeOp.RegisterRead, element.Type, element, element.Epoch);
+                    value = _region.Make(NodeOp.Select, element.Type, null, mask, value, old);
+                }
+                _region.Add(EffectKind.RegisterWrite, element, value);
+            }
+            element.Epoch++;
+            return;
+        }
+        var address = _values.Address(s, s.Buffer, s.Indices);
+        if (!lanes)
+        {
+            _region.Add(EffectKind.Store, s.Buffer.Type, address, value);
+        }
+        else
+        {
+            long stride = _addressing.FormOf(s, s.Buffer, s.Indices).CoefficientOf(vector!.Lane);
+            var mask = _values.MemoryMask();
+            if (stride != 1)
+                _region.Add(EffectKind.StridedStore, (stride * s.Buffer.Type.Size(), vector.Count), address, value);
+            else if (mask is null)
+                _region.Add(EffectKind.Store, s.Buffer.Type, address, value);
+            else
+                _region.Add(EffectKind.MaskedStore, null, address, value, mask);
+        }
+        _region.Written(s.Buffer);
+    }
+}

@@ -1,0 +1,84 @@
+using System.Reflection.Emit;
+using System.Runtime.InteropServices;
+using Picograd.Algorithms;
+using Picograd.Schedules;
+
+namespace Picograd.Lower.Cpu;
+
+/// <summary>Entry of a kernel: arguments, symbolic extents, workspace, bytes of its shared part, bytes a worker.</summary>
+internal unsafe delegate void KernelEntry(nint* arguments, long* parameters, byte* workspace, long shared, long worker);
+
+/// <summary>Body of a parallel loop over [begin, end).</summary>
+internal unsafe delegate void ParallelBody(long* context, long begin, long end, long worker);
+
+/// <summary>
+/// What the methods of one kernel share: its workspace layout and the delegates of parallel bodies. The workspace is
+/// the shared buffers, then one area a worker for buffers that live inside parallel loops.
+/// </summary>
+internal sealed class KernelBuilder(LoopNest nest, VectorIsa isa, int threads)
+{
+    private const int Alignment = 64;
+
+    private readonly Dictionary<Buffer, (long Offset, bool PerWorker)> _places = [];
+
+    public LoopNest Nest { get; } = nest;
+
+    public VectorIsa Isa { get; } = isa;
+
+    /// <summary>Workers for parallel loops that do not say.</summary>
+    public int Threads { get; } = threads;
+
+    public int MaxThreads { get; private set; } = 1;
+
+    public long SharedBytes { get; private set; }
+
+    public long WorkerBytes { get; private set; }
+
+    public List<GCHandle> Bodies { get; } = [];
+
+    public List<DynamicMethod> Methods { get; } = [];
+
+    public List<IlWriter> Writers { get; } = [];
+
+    public void UsesThreads(int count) => MaxThreads = Math.Max(MaxThreads, count);
+
+    public (long Offset, bool PerWorker) Place(Buffer buffer, bool inParallel)
+    {
+        if (_places.TryGetValue(buffer, out var place))
+            return place;
+        long elements = 1;
+        foreach (var extent in buffer.Shape)
+        {
+            long max = Interval.Of(extent, Nest.ParameterRanges).Max;
+            if (max > 1L << 40)
+                throw new LoweringException("workspace", $"the size of {buffer} has no bound");
+            elements *= Math.Max(1, max);
+        }
+        if (!buffer.Strides.IsDefault && buffer.ConstantSize() is { } spanned)
+            elements = Math.Max(elements, spanned);
+        // Distinct pages sets for big buffers would cost; a line between them avoids 4 KiB aliasing of equal offsets.
+        long bytes = (elements * buffer.Type.Size() + Alignment - 1) / Alignment * Alignment + Alignment;
+        if (inParallel)
+        {
+            place = (WorkerBytes, true);
+            WorkerBytes += bytes;
+        }
+        else
+        {
+            place = (SharedBytes, false);
+            SharedBytes += bytes;
+        }
+        return _places[buffer] = place;
+    }
+}
+
+/// <summary>Where the worker pool enters the body of a generated parallel loop.</summary>
+public static unsafe class ParallelTrampoline
+{
+    /// <summary>Slot 0 of the context is the handle of the body's delegate.</summary>
+    public static void Invoke(long* context, long begin, long end, long worker) =>
+        ((ParallelBody)GCHandle.FromIntPtr((nint)context[0]).Target!)(context, begin, end, worker);
+
+    public static void Run(long* context, long extent, int threads, bool dynamic) =>
+        WorkerPool.Run(&Invoke, context, extent, threads, dynamic);
+}

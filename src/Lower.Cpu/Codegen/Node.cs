@@ -1,0 +1,97 @@
+using System.Reflection.Emit;
+using Picograd.Algorithms;
+
+namespace Picograd.Lower.Cpu;
+
+/// <summary>Type of a value in generated code: a scalar (Lanes 1) or a vector. A Bool vector is a mask.</summary>
+internal readonly record struct ValueType(DType Element, int Lanes)
+{
+    public bool IsVector => Lanes > 1;
+
+    public static ValueType Scalar(DType type) => new(type, 1);
+}
+
+internal enum NodeOp
+{
+    IntConst,
+    FloatConst,
+    /// <summary>Value of an integer local (loop variable, parameter).</summary>
+    Variable,
+    /// <summary>Byte address: pointer local + displacement [+ dynamic byte offset].</summary>
+    Address,
+    Load,
+    MaskedLoad,
+    /// <summary>Lane i from address + i·stride.</summary>
+    StridedLoad,
+    RegisterRead,
+    ExtractLane,
+    Splat,
+    /// <summary>Lane numbers 0, 1, 2, ….</summary>
+    Iota,
+    /// <summary>Mask from a scalar bool.</summary>
+    SplatMask,
+    Unary,
+    Binary,
+    Fma,
+    Select,
+    /// <summary>Scalar select with the operands not chosen left alone.</summary>
+    LazySelect,
+    Cast,
+    Bitcast,
+}
+
+/// <summary>One value of a straight-line region, shared by all its uses (hash-consed by <see cref="Region"/>).</summary>
+internal sealed class Node(NodeOp op, ValueType type, Node[] inputs, object? data, int id)
+{
+    public NodeOp Op { get; } = op;
+
+    public ValueType Type { get; } = type;
+
+    public Node[] Inputs { get; } = inputs;
+
+    /// <summary>Constant, operator kind, variable, <see cref="PointerRef"/> or <see cref="RegisterElement"/>.</summary>
+    public object? Data { get; } = data;
+
+    public int Id { get; } = id;
+
+    /// <summary>Uses that have not been emitted yet.</summary>
+    public int Uses { get; set; }
+
+    public LocalBuilder? Local { get; set; }
+
+    /// <summary>Cheaper to repeat than to keep.</summary>
+    public bool IsTrivial =>
+        Op is NodeOp.IntConst or NodeOp.FloatConst or NodeOp.Variable
+        || (Op == NodeOp.Address && Inputs.Length == 0)
+        || (Op is NodeOp.Splat && Inputs[0].Op is NodeOp.FloatConst or NodeOp.IntConst)
+        || Op == NodeOp.Iota;
+}
+
+/// <summary>A pointer local and a constant displacement in bytes.</summary>
+internal sealed record PointerRef(LocalBuilder Pointer, long Displacement);
+
+/// <summary>A machine register that holds one element, or one vector of elements, of a promoted buffer.</summary>
+internal sealed class RegisterElement(LocalBuilder local, ValueType type)
+{
+    public LocalBuilder Local { get; } = local;
+
+    public ValueType Type { get; } = type;
+
+    /// <summary>Counts writes, so that reads before and after are different values.</summary>
+    public int Epoch { get; set; }
+}
+
+internal enum EffectKind
+{
+    Store,
+    MaskedStore,
+    StridedStore,
+    RegisterWrite,
+    RegisterWriteLane,
+    Prefetch,
+    /// <summary>Computes inputs into locals, for stores that must all see the old state.</summary>
+    Materialize,
+}
+
+/// <summary>A side effect of a region; effects keep their order.</summary>
+internal sealed record Effect(EffectKind Kind, Node[] Inputs, object? Data = null);

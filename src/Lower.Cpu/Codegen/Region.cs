@@ -1,0 +1,88 @@
+using Picograd.Algorithms;
+
+namespace Picograd.Lower.Cpu;
+
+/// <summary>
+/// A straight-line stretch of the program being built: values hash-consed into a DAG, side effects in order. Equal loads
+/// share a node until something is stored to their buffer.
+/// </summary>
+internal sealed class Region
+{
+    private readonly Dictionary<Key, Node> _interned = [];
+    private readonly Dictionary<Buffer, int> _epochs = [];
+    private int _ids;
+    private int _private;
+
+    public List<Effect> Effects { get; } = [];
+
+    public bool IsEmpty => Effects.Count == 0;
+
+    public Node Make(NodeOp op, ValueType type, object? data, int epoch, params Node[] inputs)
+    {
+        if (_private > 0)
+            return new Node(op, type, inputs, data, _ids++);
+        var key = new Key(op, type, data, epoch, inputs);
+        if (!_interned.TryGetValue(key, out var node))
+            _interned[key] = node = new Node(op, type, inputs, data, _ids++);
+        return node;
+    }
+
+    public Node Make(NodeOp op, ValueType type, object? data, params Node[] inputs) => Make(op, type, data, 0, inputs);
+
+    public Node Int(long value, DType type = DType.Int64) => Make(NodeOp.IntConst, ValueType.Scalar(type), value);
+
+    /// <summary>
+    /// Builds nodes that nothing outside shares: for operands that may be left alone at run time.
+    /// </summary>
+    public Node Private(Func<Node> build)
+    {
+        _private++;
+        try
+        {
+            return build();
+        }
+        finally
+        {
+            _private--;
+        }
+    }
+
+    public bool IsPrivate => _private > 0;
+
+    public int EpochOf(Buffer buffer) => _epochs.GetValueOrDefault(buffer);
+
+    public void Written(Buffer buffer) => _epochs[buffer] = EpochOf(buffer) + 1;
+
+    public void Add(EffectKind kind, object? data, params Node[] inputs) => Effects.Add(new Effect(kind, inputs, data));
+
+    private readonly struct Key(NodeOp op, ValueType type, object? data, int epoch, Node[] inputs) : IEquatable<Key>
+    {
+        private readonly NodeOp _op = op;
+        private readonly ValueType _type = type;
+        private readonly object? _data = data;
+        private readonly int _epoch = epoch;
+        private readonly Node[] _inputs = inputs;
+
+        public bool Equals(Key other)
+        {
+            if (_op != other._op || _type != other._type || _epoch != other._epoch || _inputs.Length != other._inputs.Length)
+                return false;
+            for (int i = 0; i < _inputs.Length; i++)
+            {
+                if (!ReferenceEquals(_inputs[i], other._inputs[i]))
+                    return false;
+            }
+            return Equals(_data, other._data);
+        }
+
+        public override bool Equals(object? obj) => obj is Key other && Equals(other);
+
+        public override int GetHashCode()
+        {
+            int hash = HashCode.Combine(_op, _type, _data, _epoch);
+            foreach (var input in _inputs)
+                hash = HashCode.Combine(hash, input.Id);
+            return hash;
+        }
+    }
+}

@@ -1,0 +1,133 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+using Picograd.Schedules;
+
+namespace Picograd.Lower.Cpu;
+
+/// <summary>
+/// Decides whether a register buffer can live in locals: all indices constant, but for a vector lane in the last
+/// dimension that starts at a multiple of the lanes. Elements are then locals of one vector each (or of one scalar, where
+/// no access is a vector).
+/// </summary>
+internal sealed class RegisterPromotion
+{
+    private readonly Buffer _buffer;
+    private int _lanes = 1;
+    private bool _possible = true;
+    private readonly List<(ImmutableArray<Expr> Indices, Var? Lane)> _accesses = [];
+
+    private RegisterPromotion(Buffer buffer) => _buffer = buffer;
+
+    /// <summary>Lanes of an element's local, or 0 where the buffer must be memory.</summary>
+    public static int LanesOf(Buffer buffer, Stmt body, int bits)
+    {
+        if (buffer.Type is DType.Float16 or DType.BFloat16)
+            return 0;
+        var promotion = new RegisterPromotion(buffer);
+        promotion.Visit(body, null, bits);
+        return promotion._possible && promotion.Consistent() ? promotion._lanes : 0;
+    }
+
+    private void Visit(Stmt stmt, For? vector, int bits)
+    {
+        switch (stmt)
+        {
+            case For { Kind: LoopKind.Vector } f:
+                Visit(f.Body, f, bits);
+                return;
+            // Another method: locals cannot be shared with it.
+            case For { Kind: LoopKind.Parallel } p when Touches(p.Body):
+                _possible = false;
+                return;
+            case For f:
+                Scan(f.Extent, vector, bits);
+                break;
+            case If i:
+                Scan(i.Cond, vector, bits);
+                break;
+            case Store s:
+                Visit(s, vector, bits);
+                return;
+            case StoreAll a:
+                foreach (var store in a.Stores)
+                    Visit(store, vector, bits);
+                return;
+            case Call c when c.Buffers.Contains(_buffer):
+                _possible = false;
+                return;
+            default:
+                break;
+        }
+        foreach (var child in stmt.Children())
+            Visit(child, vector, bits);
+    }
+
+    private bool Touches(Stmt stmt) =>
+        stmt.Nodes()
+            .Any(n =>
+                n is Store s && (s.Buffer == _buffer || s.Value.Loads().Any(l => l.Buffer == _buffer))
+                || n is StoreAll a && a.Stores.Any(t => t.Buffer == _buffer || t.Value.Loads().Any(l => l.Buffer == _buffer))
+            );
+
+    private void Visit(Store s, For? vector, int bits)
+    {
+        if (s.Buffer == _buffer)
+            Access(s.Indices, vector, bits);
+        foreach (var index in s.Indices)
+            Scan(index, vector, bits);
+        Scan(s.Value, vector, bits);
+    }
+
+    private void Scan(Expr e, For? vector, int bits)
+    {
+        foreach (var load in e.Loads())
+        {
+            if (load.Buffer == _buffer)
+                Access(load.Indices, vector, bits);
+        }
+    }
+
+    private void Access(ImmutableArray<Expr> indices, For? vector, int bits)
+    {
+        bool varying = vector is not null && indices.Any(i => i.Uses(vector.Var));
+        if (varying)
+            _lanes = bits / 8 / _buffer.Type.Size();
+        _accesses.Add((indices, varying ? vector!.Var : null));
+    }
+
+    private bool Consistent()
+    {
+        foreach (var (indices, lane) in _accesses)
+        {
+            if (Place(indices, lane, _lanes) is null)
+                return false;
+        }
+        return true;
+    }
+
+    /// <summary>Key of the element's local and the lane within it, or null where the index is not of the form above.</summary>
+    public static (string Element, int Lane)? Place(ImmutableArray<Expr> indices, Var? lane, int lanes)
+    {
+        var key = new System.Text.StringBuilder();
+        for (int d = 0; d < indices.Length; d++)
+        {
+            var form = LinearForm.Of(indices[d]);
+            bool last = d == indices.Length - 1;
+            long coefficient = lane is null ? 0 : form.CoefficientOf(lane);
+            if (form.Terms.Length != (coefficient == 0 ? 0 : 1) || coefficient is not (0 or 1))
+                return null;
+            if (coefficient == 1 && (!last || form.Constant % lanes != 0))
+                return null;
+            if (lane is not null && last && coefficient == 0)
+                return null;
+            if (!last)
+            {
+                key.Append(form.Constant).Append(',');
+                continue;
+            }
+            key.Append(form.Constant / lanes);
+            return (key.ToString(), (int)(form.Constant % lanes));
+        }
+        return ("", 0);
+    }
+}

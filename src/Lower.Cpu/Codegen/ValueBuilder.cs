@@ -1,0 +1,340 @@
+using System.Collections.Immutable;
+using System.Reflection.Emit;
+using Picograd.Algorithms;
+using Picograd.Schedules;
+
+namespace Picograd.Lower.Cpu;
+
+/// <summary>Turns expressions into nodes of the current region, scalar or vector as the context says.</summary>
+internal sealed class ValueBuilder(
+    Func<Region> region,
+    Addressing addressing,
+    IReadOnlyDictionary<Var, LocalBuilder> parameters,
+    Dictionary<Buffer, PromotedBuffer> promoted
+)
+{
+    private readonly Dictionary<Expr, bool> _varying = new(ReferenceEqualityComparer.Instance);
+    private VectorContext? _vector;
+
+    public VectorContext? Vector
+    {
+        get => _vector;
+        set
+        {
+            if (_vector?.Lane != value?.Lane)
+                _varying.Clear();
+            _vector = value;
+        }
+    }
+
+    private Region Region => region();
+
+    /// <summary>A node of the expression: a vector where it differs between lanes, else a scalar.</summary>
+    public Node Build(Expr e) => IsVarying(e) ? BuildVector(e) : BuildScalar(e);
+
+    /// <summary>As <see cref="Build"/>, made a vector where the context is one.</summary>
+    public Node BuildLanes(Expr e) => Splat(Build(e));
+
+    public Node Scalar(Expr e) => BuildScalar(e);
+
+    private bool IsVarying(Expr e)
+    {
+        if (_vector is null)
+            return false;
+        if (e is IntImm or FloatImm)
+            return false;
+        if (!_varying.TryGetValue(e, out bool varying))
+        {
+            varying = ReferenceEquals(e, _vector.Lane);
+            foreach (var child in e.Children())
+                varying |= IsVarying(child);
+            _varying[e] = varying;
+        }
+        return varying;
+    }
+
+    private ValueType Lanes(DType type) => new(type, _vector!.Lanes);
+
+    public Node Splat(Node node)
+    {
+        if (_vector is null || node.Type.IsVector)
+            return node;
+        return node.Type.Element == DType.Bool
+            ? Region.Make(NodeOp.SplatMask, Lanes(DType.Bool), null, node)
+            : Region.Make(NodeOp.Splat, Lanes(node.Type.Element), null, node);
+    }
+
+    // ---- scalars
+
+    private Node BuildScalar(Expr e)
+    {
+        switch (e)
+        {
+            case IntImm i:
+                return Region.Int(i.Value, i.Type);
+            case FloatImm f:
+                return Region.Make(NodeOp.FloatConst, ValueType.Scalar(f.Type), f.Value);
+            case Var v:
+                var local =
+                    addressing.LocalOf(v)
+                    ?? (parameters.TryGetValue(v, out var parameter) ? parameter : null)
+                    ?? throw new InvalidOperationException($"variable {v.Name} has no value here");
+                return Region.Make(NodeOp.Variable, ValueType.Scalar(DType.Int64), local);
+            case Load l:
+                return LoadScalar(l);
+            case Unary u:
+                return Region.Make(NodeOp.Unary, ValueType.Scalar(u.Type), u.Kind, BuildScalar(u.A));
+            case Binary { Kind: BinaryOp.And } b when ReadsMemory(b.B):
+                return Lazy(BuildScalar(b.A), b.B, Op.False);
+            case Binary { Kind: BinaryOp.Or } b when ReadsMemory(b.B):
+                return Lazy(BuildScalar(b.A), Op.True, b.B);
+            case Binary b:
+                return Region.Make(NodeOp.Binary, ValueType.Scalar(b.Type), b.Kind, BuildScalar(b.A), BuildScalar(b.B));
+            case Fma f:
+                return Region.Make(
+                    NodeOp.Fma,
+                    ValueType.Scalar(f.Type),
+                    null,
+                    BuildScalar(f.A),
+                    BuildScalar(f.B),
+                    BuildScalar(f.C)
+                );
+            case Select s when ReadsMemory(s.Then) || ReadsMemory(s.Else):
+                return Lazy(BuildScalar(s.Cond), s.Then, s.Else);
+            case Select s:
+                return Region.Make(
+                    NodeOp.Select,
+                    ValueType.Scalar(s.Type),
+                    null,
+                    BuildScalar(s.Cond),
+                    BuildScalar(s.Then),
+                    BuildScalar(s.Else)
+                );
+            case Cast c:
+                return Region.Make(NodeOp.Cast, ValueType.Scalar(c.To), null, BuildScalar(c.A));
+            case Bitcast c:
+                return Region.Make(NodeOp.Bitcast, ValueType.Scalar(c.To), null, BuildScalar(c.A));
+            default:
+                throw new LoweringException("unsupported", $"{e.GetType().Name} on the CPU");
+        }
+    }
+
+    private Node Lazy(Node cond, Expr then, Expr otherwise)
+    {
+        var a = Region.Private(() => BuildScalar(then));
+        var b = Region.Private(() => BuildScalar(otherwise));
+        return Region.Make(NodeOp.LazySelect, a.Type, null, cond, a, b);
+    }
+
+    private bool ReadsMemory(Expr e) => e.Loads().Any(l => !promoted.ContainsKey(l.Buffer));
+
+    private Node LoadScalar(Load l)
+    {
+        if (promoted.TryGetValue(l.Buffer, out var registers))
+        {
+            var (element, lane) = registers.Element(l.Indices, null);
+            var read = Region.Make(NodeOp.RegisterRead, element.Type, element, element.Epoch);
+            return element.Type.IsVector
+                ? Region.Make(NodeOp.ExtractLane, ValueType.Scalar(element.Type.Element), lane, read)
+                : read;
+        }
+        var address = Address(l, l.Buffer, l.Indices);
+        return Region.Make(NodeOp.Load, ValueType.Scalar(l.Type), l.Type, Region.EpochOf(l.Buffer), address);
+    }
+
+    /// <summary>Address of an access; in a vector context that of lane 0.</summary>
+    public Node Address(object access, Buffer buffer, ImmutableArray<Expr> indices)
+    {
+        var form = addressing.FormOf(access, buffer, indices);
+        int size = buffer.Type.Size();
+        var (pointer, others) = addressing.Resolve(buffer, form, _vector?.Lane);
+        Node? dynamic = null;
+        foreach (var (atom, coefficient) in others.Terms)
+        {
+            var term = BuildScalar(atom);
+            if (term.Type.Element != DType.Int64)
+                term = Region.Make(NodeOp.Cast, ValueType.Scalar(DType.Int64), null, term);
+            if (coefficient * size != 1)
+                term = Region.Make(
+                    NodeOp.Binary,
+                    ValueType.Scalar(DType.Int64),
+                    BinaryOp.Mul,
+                    term,
+                    Region.Int(coefficient * size)
+                );
+            dynamic = dynamic is null
+                ? term
+                : Region.Make(NodeOp.Binary, ValueType.Scalar(DType.Int64), BinaryOp.Add, dynamic, term);
+        }
+        var reference = new PointerRef(pointer, others.Constant * size);
+        return Region.Make(NodeOp.Address, ValueType.Scalar(DType.Int64), reference, dynamic is null ? [] : [dynamic]);
+    }
+
+    // ---- vectors
+
+    private Node BuildVector(Expr e)
+    {
+        var vector = _vector!;
+        switch (e)
+        {
+            case Load l:
+                return LoadVector(l);
+            case Unary u:
+                return Region.Make(NodeOp.Unary, Lanes(u.Type), u.Kind, BuildLanes(u.A));
+            case Binary b when b.Type == DType.Bool && b.A.Type == DTypes.Index:
+                return CompareIndices(b);
+            case Binary { Kind: BinaryOp.Shl or BinaryOp.Shr } b:
+                var amount = Region.Int(((IntImm)b.B).Value, DType.Int32);
+                return Region.Make(NodeOp.Binary, Lanes(b.Type), b.Kind, BuildLanes(b.A), amount);
+            case Binary b:
+                return Region.Make(NodeOp.Binary, Lanes(b.Type), b.Kind, BuildLanes(b.A), BuildLanes(b.B));
+            case Fma f:
+                return Region.Make(NodeOp.Fma, Lanes(f.Type), null, BuildLanes(f.A), BuildLanes(f.B), BuildLanes(f.C));
+            case Select s:
+                var mask = BuildLanes(s.Cond);
+                var then = UnderMask(mask, false, s.Then);
+                var otherwise = UnderMask(mask, true, s.Else);
+                return Region.Make(NodeOp.Select, Lanes(s.Type), null, mask, then, otherwise);
+            case Cast c when c.A.Type == DTypes.Index && c.To != DType.Float64:
+                var lanes = IndexLanes(c.A);
+                return c.To == vector.IndexType ? lanes : Region.Make(NodeOp.Cast, Lanes(c.To), null, lanes);
+            case Cast c:
+                return Region.Make(NodeOp.Cast, Lanes(c.To), null, BuildLanes(c.A));
+            case Bitcast c:
+                return Region.Make(NodeOp.Bitcast, Lanes(c.To), null, BuildLanes(c.A));
+            default:
+                throw new LoweringException("unsupported", $"vector {e.GetType().Name} on the CPU");
+        }
+    }
+
+    // Loads of an operand that is not chosen must not touch memory.
+    private Node UnderMask(Node mask, bool inverted, Expr e)
+    {
+        if (!ReadsMemory(e))
+            return BuildLanes(e);
+        var saved = _vector!;
+        if (inverted)
+            mask = Region.Make(NodeOp.Unary, Lanes(DType.Bool), UnaryOp.Not, mask);
+        _vector = saved with { Mask = And(saved.Mask, mask) };
+        // A value equal for all lanes: read under a branch if any lane wants it would do; lane masks do as well.
+        var node = IsVarying(e) ? BuildVector(e) : Splat(Region.IsPrivate ? BuildScalar(e) : LazyUniform(mask, e));
+        _vector = saved;
+        return node;
+    }
+
+    private Node LazyUniform(Node mask, Expr e)
+    {
+        if (mask.Op == NodeOp.SplatMask)
+            return Lazy(mask.Inputs[0], e, Op.Const(0, e.Type));
+        throw new LoweringException("vector-lazy", $"{e} is read only by some lanes and is the same for all");
+    }
+
+    public Node And(Node? a, Node b) =>
+        a is null ? b : Region.Make(NodeOp.Binary, Lanes(DType.Bool), BinaryOp.And, a, b);
+
+    /// <summary>Lanes on for memory accesses: those that exist and are not masked; null for all.</summary>
+    public Node? MemoryMask()
+    {
+        var vector = _vector!;
+        if (vector.Count == vector.Lanes)
+            return vector.Mask;
+        var iota = Region.Make(NodeOp.Iota, Lanes(vector.IndexType), null);
+        var count = Splat(Region.Int(vector.Count, vector.IndexType));
+        var tail = Region.Make(NodeOp.Binary, Lanes(DType.Bool), BinaryOp.Lt, iota, count);
+        return vector.Mask is null ? tail : And(vector.Mask, tail);
+    }
+
+    private Node LoadVector(Load l)
+    {
+        var vector = _vector!;
+        if (promoted.TryGetValue(l.Buffer, out var registers))
+        {
+            var (element, _) = registers.Element(l.Indices, vector.Lane);
+            return Region.Make(NodeOp.RegisterRead, element.Type, element, element.Epoch);
+        }
+        var form = addressing.FormOf(l, l.Buffer, l.Indices);
+        long stride = form.CoefficientOf(vector.Lane);
+        var address = Address(l, l.Buffer, l.Indices);
+        int epoch = Region.EpochOf(l.Buffer);
+        if (stride == 1)
+        {
+            return MemoryMask() is { } mask
+                ? Region.Make(NodeOp.MaskedLoad, Lanes(l.Type), null, epoch, address, mask)
+                : Region.Make(NodeOp.Load, Lanes(l.Type), null, epoch, address);
+        }
+        if (stride == 0)
+            throw new LoweringException("unsupported", $"{l} mixes a lane into an index that does not advance");
+        object data = (stride * l.Type.Size(), vector.Count);
+        return Region.Make(NodeOp.StridedLoad, Lanes(l.Type), data, epoch, address);
+    }
+
+    // rest + c·lane as a vector of 32- (or 64-) bit integers.
+    private Node IndexLanes(Expr e)
+    {
+        var vector = _vector!;
+        var form = LinearForm.Of(e);
+        var (_, rest) = form.Partition(a => ReferenceEquals(a, vector.Lane));
+        var start = BuildScalar(rest.ToExpr());
+        if (vector.IndexType != DType.Int64)
+            start = Region.Make(NodeOp.Cast, ValueType.Scalar(vector.IndexType), null, start);
+        var steps = Steps(form.CoefficientOf(vector.Lane));
+        return Region.Make(NodeOp.Binary, Lanes(vector.IndexType), BinaryOp.Add, steps, Splat(start));
+    }
+
+    private Node Steps(long coefficient)
+    {
+        var type = _vector!.IndexType;
+        var iota = Region.Make(NodeOp.Iota, Lanes(type), null);
+        return coefficient == 1
+            ? iota
+            : Region.Make(NodeOp.Binary, Lanes(type), BinaryOp.Mul, iota, Splat(Region.Int(coefficient, type)));
+    }
+
+    // a op b  ⇔  c·lane op −rest; the scalar side is clamped so that it fits a lane without changing the comparison.
+    private Node CompareIndices(Binary b)
+    {
+        var vector = _vector!;
+        var form = LinearForm.Of(b.A) - LinearForm.Of(b.B);
+        var (_, rest) = form.Partition(a => ReferenceEquals(a, vector.Lane));
+        var bound = BuildScalar((LinearForm.Of(0) - rest).ToExpr());
+        if (vector.IndexType == DType.Int32)
+        {
+            if (bound.Op == NodeOp.IntConst)
+                bound = Region.Int(Math.Clamp((long)bound.Data!, -(1L << 30), 1L << 30), DType.Int32);
+            else
+            {
+                var long64 = ValueType.Scalar(DType.Int64);
+                bound = Region.Make(NodeOp.Binary, long64, BinaryOp.Min, bound, Region.Int(1L << 30));
+                bound = Region.Make(NodeOp.Binary, long64, BinaryOp.Max, bound, Region.Int(-(1L << 30)));
+                bound = Region.Make(NodeOp.Cast, ValueType.Scalar(DType.Int32), null, bound);
+            }
+        }
+        return Region.Make(
+            NodeOp.Binary,
+            Lanes(DType.Bool),
+            b.Kind,
+            Steps(form.CoefficientOf(vector.Lane)),
+            Splat(bound)
+        );
+    }
+}
+
+/// <summary>A register buffer in locals, by constant index.</summary>
+internal sealed class PromotedBuffer(Buffer buffer, int lanes, Func<ValueType, LocalBuilder> newLocal)
+{
+    private readonly Dictionary<string, RegisterElement> _elements = [];
+
+    /// <summary>The local that holds an index, and the lane within it.</summary>
+    public (RegisterElement Element, int Lane) Element(ImmutableArray<Expr> indices, Var? lane)
+    {
+        var (key, at) =
+            RegisterPromotion.Place(indices, lane, lanes)
+            ?? throw new InvalidOperationException($"{buffer.Name} was promoted with an index that is not constant");
+        if (!_elements.TryGetValue(key, out var element))
+        {
+            var type = new ValueType(buffer.Type, lanes);
+            _elements[key] = element = new RegisterElement(newLocal(type), type);
+        }
+        return (element, at);
+    }
+}

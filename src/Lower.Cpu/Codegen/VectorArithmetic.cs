@@ -1,0 +1,136 @@
+using Picograd.Algorithms;
+using Picograd.Schedules;
+
+namespace Picograd.Lower.Cpu;
+
+/// <summary>Calls of vector operators. Masks are integer vectors with all bits of a lane set or clear.</summary>
+internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> push)
+{
+    public void Compute(Node node)
+    {
+        var type = node.Type.Element;
+        switch (node.Op)
+        {
+            case NodeOp.Unary:
+                push(node.Inputs[0]);
+                Unary((UnaryOp)node.Data!, Lane(node));
+                break;
+            case NodeOp.Binary:
+                Binary(node, (BinaryOp)node.Data!);
+                break;
+            case NodeOp.Fma:
+                push(node.Inputs[0]);
+                push(node.Inputs[1]);
+                push(node.Inputs[2]);
+                il.Call(isa.Op("FusedMultiplyAdd", Lane(node), 3));
+                break;
+            case NodeOp.Select:
+                var lane = Lane(node);
+                push(node.Inputs[0]);
+                var maskLane = Lane(node.Inputs[0]);
+                if (maskLane != lane)
+                    il.Call(isa.As(maskLane, lane));
+                push(node.Inputs[1]);
+                push(node.Inputs[2]);
+                il.Call(isa.Op("ConditionalSelect", lane, 3));
+                break;
+            case NodeOp.Cast:
+                push(node.Inputs[0]);
+                Cast(Lane(node.Inputs[0]), Lane(node), node.Inputs[0].Type.Element, type);
+                break;
+            case NodeOp.Bitcast:
+                push(node.Inputs[0]);
+                il.Call(isa.As(Lane(node.Inputs[0]), Lane(node)));
+                break;
+            default:
+                throw new InvalidOperationException($"no vector code for {node.Op}");
+        }
+    }
+
+    private Type Lane(Node node) =>
+        node.Type.Element == DType.Bool
+            ? VectorIsa.MaskLane(isa.Bits / 8 / node.Type.Lanes)
+            : VectorIsa.Scalar(node.Type.Element);
+
+    private void Unary(UnaryOp kind, Type lane)
+    {
+        string name = kind switch
+        {
+            UnaryOp.Neg => "Negate",
+            UnaryOp.Not => "OnesComplement",
+            UnaryOp.Abs => "Abs",
+            UnaryOp.Sqrt => "Sqrt",
+            UnaryOp.Floor => "Floor",
+            UnaryOp.Ceil => "Ceiling",
+            UnaryOp.Round => "Round",
+            _ => throw new LoweringException("unsupported", $"vector {kind} reached code generation unexpanded"),
+        };
+        il.Call(isa.Op(name, lane, 1));
+    }
+
+    private void Binary(Node node, BinaryOp kind)
+    {
+        var (a, b) = (node.Inputs[0], node.Inputs[1]);
+        var lane = Lane(a);
+        if (kind is BinaryOp.Shl or BinaryOp.Shr)
+        {
+            push(a);
+            push(b);
+            bool unsigned = lane == typeof(uint);
+            string shift = kind == BinaryOp.Shl ? "ShiftLeft" : unsigned ? "ShiftRightLogical" : "ShiftRightArithmetic";
+            il.Call(isa.WithInt(shift, lane));
+            return;
+        }
+        push(a);
+        push(b);
+        string name = kind switch
+        {
+            BinaryOp.Add => "Add",
+            BinaryOp.Sub => "Subtract",
+            BinaryOp.Mul => "Multiply",
+            BinaryOp.Div => "Divide",
+            BinaryOp.Min => "Min",
+            BinaryOp.Max => "Max",
+            BinaryOp.Eq or BinaryOp.Ne => "Equals",
+            BinaryOp.Lt => "LessThan",
+            BinaryOp.Le => "LessThanOrEqual",
+            BinaryOp.And or BinaryOp.BitAnd => "BitwiseAnd",
+            BinaryOp.Or or BinaryOp.BitOr => "BitwiseOr",
+            BinaryOp.BitXor => "Xor",
+            _ => throw new LoweringException("unsupported", $"vector {kind}"),
+        };
+        il.Call(isa.Op(name, lane, 2));
+        if (kind is BinaryOp.Eq or BinaryOp.Ne or BinaryOp.Lt or BinaryOp.Le)
+        {
+            var mask = Lane(node);
+            if (lane != mask)
+                il.Call(isa.As(lane, mask));
+            if (kind == BinaryOp.Ne)
+                il.Call(isa.Op("OnesComplement", mask, 1));
+        }
+    }
+
+    private void Cast(Type fromLane, Type toLane, DType from, DType to)
+    {
+        switch (from, to)
+        {
+            case (DType.Int32 or DType.UInt32, DType.Float32):
+                il.Call(isa.Convert("ConvertToSingle", fromLane));
+                break;
+            case (DType.Float32, DType.Int32):
+                il.Call(isa.Convert("ConvertToInt32Native", fromLane));
+                break;
+            case (DType.Int64, DType.Float64):
+                il.Call(isa.Convert("ConvertToDouble", fromLane));
+                break;
+            case (DType.Float64, DType.Int64):
+                il.Call(isa.Convert("ConvertToInt64Native", fromLane));
+                break;
+            case (DType.Int32, DType.UInt32) or (DType.UInt32, DType.Int32):
+                il.Call(isa.As(fromLane, toLane));
+                break;
+            default:
+                throw new LoweringException("unsupported", $"vector conversion from {from.Name()} to {to.Name()}");
+        }
+    }
+}

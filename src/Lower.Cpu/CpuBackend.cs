@@ -1,0 +1,66 @@
+using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
+using Picograd.Schedules;
+
+namespace Picograd.Lower.Cpu;
+
+/// <summary>
+/// The CPU back end: nest → passes → IL in DynamicMethods → machine code by .NET's JIT.
+/// </summary>
+public sealed class CpuBackend : IBackend
+{
+    private readonly CpuTarget _target;
+    private readonly int _threads;
+
+    /// <param name="target">Vector width and caches to compile for.</param>
+    /// <param name="threads">Workers that parallel loops may use; at least 1.</param>
+    public CpuBackend(CpuTarget target, int threads)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        _target = target;
+        _threads = threads;
+        Target = new TargetInfo(
+            "cpu",
+            target.Fingerprint(threads),
+            target.VectorBits,
+            target.VectorRegisters,
+            threads,
+            target.L1Bytes,
+            target.L2Bytes,
+            target.L3Bytes
+        );
+    }
+
+    public TargetInfo Target { get; }
+
+    /// <summary>The compiler as one list: name and rewrite of each pass, in order.</summary>
+    public ImmutableArray<(string Name, Func<LoopNest, LoopNest> Run)> Passes =>
+        [
+            ("storage-placement", StoragePlacement.Run),
+            ("lower-blocks", LowerBlocks.Run),
+            ("loop-partition", LoopPartition.Run),
+            ("expand-math", ExpandMath.Run),
+            ("contract-fma", _target.HasFma ? ContractFma.Run : nest => nest),
+            ("legalize-vectors", new LegalizeVectors(_target.VectorBits).Run),
+            ("unroll", nest => new UnrollLoops(MaxStatements).Run(nest)),
+        ];
+
+    /// <summary>Statements after unrolling beyond which the IL would pass the JIT's limits anyway.</summary>
+    public const int MaxStatements = 4_000;
+
+    ICompiledKernel IBackend.Compile(LoopNest nest) => Compile(nest);
+
+    public CpuKernel Compile(LoopNest nest)
+    {
+        string name = nest.Algorithm.Name;
+        foreach (var (_, run) in Passes)
+            nest = run(nest);
+        var builder = new KernelBuilder(nest, VectorIsa.Of(_target.VectorBits), _threads);
+        var method = FunctionEmitter.EmitEntry(builder, name);
+        var entry = method.CreateDelegate<KernelEntry>();
+        foreach (var body in builder.Bodies)
+            RuntimeHelpers.PrepareDelegate((Delegate)body.Target!);
+        RuntimeHelpers.PrepareDelegate(entry);
+        return new CpuKernel(entry, builder, name);
+    }
+}

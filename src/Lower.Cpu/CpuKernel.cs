@@ -1,0 +1,71 @@
+using System.Runtime.InteropServices;
+using Picograd.Schedules;
+
+namespace Picograd.Lower.Cpu;
+
+/// <summary>A compiled kernel and the workspace it needs, rented for each run.</summary>
+public sealed unsafe class CpuKernel : ICompiledKernel
+{
+    private readonly KernelEntry _entry;
+    private readonly List<GCHandle> _bodies;
+    private readonly long _sharedBytes;
+    private readonly long _workerBytes;
+    private CpuBuffer? _spare;
+    private bool _disposed;
+
+    internal CpuKernel(KernelEntry entry, KernelBuilder builder, string name)
+    {
+        _entry = entry;
+        _bodies = builder.Bodies;
+        Name = name;
+        // One line of distance between workers' areas, so that they never share one.
+        _workerBytes = builder.WorkerBytes;
+        _sharedBytes = builder.SharedBytes;
+        WorkspaceBytes = _sharedBytes + _workerBytes * builder.MaxThreads;
+        IlBytes = builder.Writers.Max(w => w.IlBytes);
+        Locals = builder.Writers.Max(w => w.Locals);
+        LocalReferences = builder.Writers.Max(w => w.LocalReferences);
+    }
+
+    public string Name { get; }
+
+    public long WorkspaceBytes { get; }
+
+    /// <summary>Size of the largest method: bytes of IL, locals, references to locals (the JIT's limits).</summary>
+    public int IlBytes { get; }
+
+    public int Locals { get; }
+
+    public int LocalReferences { get; }
+
+    public void Run(nint* arguments, long* parameters)
+    {
+        if (WorkspaceBytes == 0)
+        {
+            _entry(arguments, parameters, null, 0, 0);
+            return;
+        }
+        // The last workspace is kept; a call at the same time from another thread takes its own.
+        var buffer = Interlocked.Exchange(ref _spare, null) ?? CpuBuffer.Rent(WorkspaceBytes);
+        _entry(arguments, parameters, buffer.Pointer, _sharedBytes, _workerBytes);
+        buffer = Interlocked.Exchange(ref _spare, buffer);
+        buffer?.Dispose();
+        if (_disposed)
+            Interlocked.Exchange(ref _spare, null)?.Dispose();
+    }
+
+    public void Dispose()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        Interlocked.Exchange(ref _spare, null)?.Dispose();
+        foreach (var handle in _bodies)
+            handle.Free();
+        _bodies.Clear();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Frees the handles of parallel bodies.</summary>
+    ~CpuKernel() => Dispose();
+}

@@ -1,0 +1,119 @@
+using Picograd.Algorithms;
+using Picograd.Schedules;
+
+namespace Picograd.Lower.Cpu;
+
+/// <summary>
+/// Whether the body of a vector loop can be written with vector instructions: every value that varies over the lanes
+/// has one element size, and addresses advance by a constant.
+/// </summary>
+internal sealed class VectorAnalysis
+{
+    private readonly Var _lane;
+    private int _size;
+
+    private VectorAnalysis(Var lane) => _lane = lane;
+
+    /// <summary>Bytes an element (4 or 8), or 0 where lanes must run one by one.</summary>
+    public static int ElementSize(For loop)
+    {
+        var analysis = new VectorAnalysis(loop.Var);
+        return analysis.Accepts(loop.Body, false) && analysis._size > 0 ? analysis._size : 0;
+    }
+
+    private bool Accepts(Stmt stmt, bool masked) =>
+        stmt switch
+        {
+            For { Kind: LoopKind.Serial or LoopKind.Unrolled } f => !f.Extent.Uses(_lane) && Accepts(f.Body, masked),
+            Seq q => q.Items.All(i => Accepts(i, masked)),
+            If i => Accepts(i.Cond, masked)
+                && Accepts(i.Then, masked || i.Cond.Uses(_lane))
+                && (i.Else is null || Accepts(i.Else, masked || i.Cond.Uses(_lane))),
+            Store s => AcceptsStore(s, masked),
+            Prefetch p => !p.Indices.Any(x => x.Uses(_lane)),
+            _ => false,
+        };
+
+    private bool AcceptsStore(Store s, bool masked)
+    {
+        var stride = Stride(s.Buffer, s.Indices);
+        return stride is not null and not 0
+            && (stride == 1 || !masked)
+            && !s.Indices.Any(i => i.Loads().Any(l => l.Indices.Any(x => x.Uses(_lane))))
+            && Size(s.Buffer.Type)
+            && s.Value.Type == s.Buffer.Type
+            && Accepts(s.Value, masked);
+    }
+
+    // Elements per lane, null where that is not a constant.
+    private long? Stride(Buffer buffer, IReadOnlyCollection<Expr> indices)
+    {
+        var form = LinearForm.Of(buffer.Offset([.. indices]));
+        return form.Terms.Any(t => !ReferenceEquals(t.Atom, _lane) && t.Atom.Uses(_lane)) ? null : form.CoefficientOf(_lane);
+    }
+
+    private bool Size(DType type)
+    {
+        if (type is not (DType.Float32 or DType.Int32 or DType.UInt32 or DType.Float64 or DType.Int64))
+            return false;
+        if (_size == 0)
+            _size = type.Size();
+        return _size == type.Size();
+    }
+
+    private bool IsLaneAffine(Expr e) =>
+        e.Type == DTypes.Index && !LinearForm.Of(e).Terms.Any(t => !ReferenceEquals(t.Atom, _lane) && t.Atom.Uses(_lane));
+
+    private bool Accepts(Expr e, bool masked)
+    {
+        if (!e.Uses(_lane))
+            return true;
+        switch (e)
+        {
+            case Load l:
+                return Size(l.Type)
+                    && Stride(l.Buffer, l.Indices) is { } stride
+                    && (stride == 1 || !masked)
+                    && !l.Indices.Any(i => i.Loads().Any(inner => inner.Uses(_lane)));
+            case Unary u:
+                return u.Kind
+                        is UnaryOp.Neg
+                            or UnaryOp.Not
+                            or UnaryOp.Abs
+                            or UnaryOp.Sqrt
+                            or UnaryOp.Floor
+                            or UnaryOp.Ceil
+                            or UnaryOp.Round
+                    && (u.Type == DType.Bool || Size(u.Type))
+                    && Accepts(u.A, masked);
+            case Binary b when b.Type == DType.Bool && b.A.Type == DTypes.Index:
+                return IsLaneAffine(b.A - b.B);
+            case Binary b:
+                if (b.Kind is BinaryOp.Shl or BinaryOp.Shr && b.B is not IntImm)
+                    return false;
+                if (b.Kind is BinaryOp.FloorDiv or BinaryOp.Mod)
+                    return false;
+                return (b.A.Type == DType.Bool || Size(b.A.Type)) && Accepts(b.A, masked) && Accepts(b.B, masked);
+            case Fma f:
+                return Size(f.Type) && Accepts(f.A, masked) && Accepts(f.B, masked) && Accepts(f.C, masked);
+            case Select s:
+                bool inner = masked || s.Cond.Uses(_lane) || s.Then.Loads().Any() || s.Else.Loads().Any();
+                return Size(s.Type) && Accepts(s.Cond, masked) && Accepts(s.Then, inner) && Accepts(s.Else, inner);
+            case Cast c when c.A.Type == DTypes.Index && c.To is DType.Float32 or DType.Int32 or DType.UInt32:
+                return Size(c.To) && IsLaneAffine(c.A);
+            case Cast c:
+                return (c.A.Type, c.To)
+                        is
+                            (DType.Int32 or DType.UInt32, DType.Float32)
+                            or (DType.Float32, DType.Int32)
+                            or (DType.Int32, DType.UInt32)
+                            or (DType.UInt32, DType.Int32)
+                    && Size(c.To)
+                    && Accepts(c.A, masked);
+            case Bitcast c:
+                return Size(c.To) && Size(c.A.Type) && Accepts(c.A, masked);
+            default:
+                return false;
+        }
+    }
+}

@@ -1,0 +1,102 @@
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// A loop marked Peel is cut where the conditions below it stop being always true: [0, t) without tests, [t, extent)
+/// with them. A last part of one iteration loses its loop. Expects plain statements (after LowerBlocks).
+/// </summary>
+public static class LoopPartition
+{
+    public static LoopNest Run(LoopNest nest) => nest with { Body = Visit(nest.Body, new(nest.ParameterRanges)) };
+
+    private static Stmt Visit(Stmt stmt, Dictionary<Var, Interval> ranges)
+    {
+        if (stmt is not For f)
+            return stmt.WithChildren(child => Visit(child, ranges));
+        long max = Interval.Of(f.Extent, ranges).Max;
+        var range = new Interval(0, Math.Max(0, max - 1));
+        if (f.Peel && f.ConstantExtent is { } extent && Threshold(f, range, ranges) is { } cut && cut < extent)
+        {
+            Stmt? main = cut > 0 ? Part(f, 0, cut, ranges) : null;
+            var tail = Part(f, cut, extent - cut, ranges);
+            return main is null ? tail : Seq.Of(main, tail);
+        }
+        ranges[f.Var] = range;
+        var body = Visit(f.Body, ranges);
+        ranges.Remove(f.Var);
+        return f with { Body = body, Peel = false };
+    }
+
+    private static Stmt Part(For f, long start, long count, Dictionary<Var, Interval> ranges)
+    {
+        if (count == 1)
+        {
+            var once = f.Body.Substitute(new Dictionary<Var, Expr> { [f.Var] = start });
+            return Visit(SimplifyConditions.Run(once, ranges), ranges);
+        }
+        // The tail keeps the variable's name for people; it is another variable.
+        var var = start == 0 ? f.Var : new Var(f.Var.Name);
+        var body = start == 0 ? f.Body : f.Body.Substitute(new Dictionary<Var, Expr> { [f.Var] = var + start });
+        ranges[var] = new Interval(0, count - 1);
+        body = Visit(SimplifyConditions.Run(body, ranges), ranges);
+        ranges.Remove(var);
+        return new For(var, count, f.Kind, body) { Annotations = f.Annotations };
+    }
+
+    /// <summary>First iteration at which some condition on the variable may fail; null where there is none.</summary>
+    private static long? Threshold(For f, Interval range, Dictionary<Var, Interval> outer)
+    {
+        var ranges = new Dictionary<Var, Interval>(outer) { [f.Var] = range };
+        long? cut = null;
+        Collect(f.Body);
+        return cut;
+
+        void Collect(Stmt stmt)
+        {
+            switch (stmt)
+            {
+                case For inner:
+                    ranges[inner.Var] = new Interval(0, Math.Max(0, Interval.Of(inner.Extent, ranges).Max - 1));
+                    Collect(inner.Body);
+                    return;
+                case If i:
+                    Conditions(i.Cond);
+                    break;
+                case Store s:
+                    foreach (var node in s.Value.Nodes())
+                    {
+                        if (node is Select select)
+                            Conditions(select.Cond);
+                    }
+                    break;
+                default:
+                    break;
+            }
+            foreach (var child in stmt.Children())
+                Collect(child);
+        }
+
+        void Conditions(Expr condition)
+        {
+            foreach (var part in condition.Conjuncts())
+            {
+                if (part is not Binary { Kind: BinaryOp.Lt or BinaryOp.Le } compare || compare.A.Type != DTypes.Index)
+                    continue;
+                var form = LinearForm.Of(compare.A) - LinearForm.Of(compare.B);
+                long coefficient = form.CoefficientOf(f.Var);
+                if (coefficient <= 0)
+                    continue;
+                // Always true while coefficient·v + max(others) < 0 (or ≤ 0).
+                var others = form.Partition(a => ReferenceEquals(a, f.Var)).Others;
+                if (others.Terms.Any(t => t.Atom.Uses(f.Var)))
+                    continue;
+                long worst = others.Range(ranges).Max;
+                long slack = compare.Kind == BinaryOp.Lt ? -worst - 1 : -worst;
+                long last = Op.FloorDiv(slack, coefficient);
+                long first = Math.Max(0, last + 1);
+                cut = Math.Min(cut ?? long.MaxValue, first);
+            }
+        }
+    }
+}
