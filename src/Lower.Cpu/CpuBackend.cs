@@ -36,11 +36,8 @@ public sealed class CpuBackend : IBackend
     /// <summary>The compiler as one list: name and rewrite of each pass, in order.</summary>
     public ImmutableArray<(string Name, Func<LoopNest, LoopNest> Run)> Passes =>
         [
-            ("storage-placement", StoragePlacement.Run),
             ("lower-blocks", LowerBlocks.Run),
             ("loop-partition", LoopPartition.Run),
-            ("expand-math", ExpandMath.Run),
-            ("contract-fma", _target.HasFma ? ContractFma.Run : nest => nest),
             ("legalize-vectors", new LegalizeVectors(_target.VectorBits).Run),
             ("unroll", nest => new UnrollLoops(MaxStatements).Run(nest)),
         ];

@@ -57,7 +57,10 @@ internal sealed class FunctionEmitter
             [typeof(nint*), typeof(long*), typeof(byte*), typeof(long), typeof(long)],
             typeof(FunctionEmitter).Module,
             skipVisibility: true
-        );
+        )
+        {
+            InitLocals = false,
+        };
         var emitter = new FunctionEmitter(kernel, method.GetILGenerator(), false);
         emitter.EntryProlog();
         emitter.Finish(kernel.Nest.Body);
@@ -228,7 +231,9 @@ internal sealed class FunctionEmitter
         _addressing.Restore(saved);
     }
 
-    private static IEnumerable<(Buffer, object, System.Collections.Immutable.ImmutableArray<Expr>)> RawAccesses(Stmt body)
+    private static IEnumerable<(Buffer, object, System.Collections.Immutable.ImmutableArray<Expr>)> RawAccesses(
+        Stmt body
+    )
     {
         foreach (var node in body.Nodes())
         {
@@ -324,7 +329,10 @@ internal sealed class FunctionEmitter
     private void EmitMasked(Stmt stmt)
     {
         if (stmt.Nodes().Any(n => n is For or If { } && n is not For { Kind: LoopKind.Vector } && IsBranch(n)))
-            throw new LoweringException("masked-control-flow", "a loop or branch below a condition that differs between lanes");
+            throw new LoweringException(
+                "masked-control-flow",
+                "a loop or branch below a condition that differs between lanes"
+            );
         Emit(stmt);
     }
 
@@ -341,7 +349,10 @@ internal sealed class FunctionEmitter
             [typeof(long*), typeof(long), typeof(long), typeof(long)],
             typeof(FunctionEmitter).Module,
             skipVisibility: true
-        );
+        )
+        {
+            InitLocals = false,
+        };
         var outer = _addressing.LoopsInScope;
         if (outer.Count > ContextSlots - ContextHeader)
             throw new LoweringException("too-deep", $"{outer.Count} loops around parallel loop {f.Name}");
@@ -390,7 +401,10 @@ internal sealed class FunctionEmitter
             foreach (var (buffer, _, _) in RawAccesses(f.Body))
             {
                 if (outsideRegisters.Contains(buffer))
-                    throw new LoweringException("register-across-threads", $"{buffer.Name} is in registers outside the parallel loop {f.Name}");
+                    throw new LoweringException(
+                        "register-across-threads",
+                        $"{buffer.Name} is in registers outside the parallel loop {f.Name}"
+                    );
             }
         }
         void FromSlot(int index, LocalBuilder local)
@@ -457,15 +471,16 @@ internal sealed class FunctionEmitter
     }
 
     private Type RegisterType(ValueType type) =>
-        type.IsVector ? _kernel.Isa.Vector(VectorIsa.Scalar(type.Element))
-        : type.Element switch
-        {
-            DType.Float32 => typeof(float),
-            DType.Float64 => typeof(double),
-            DType.Int64 => typeof(long),
-            DType.UInt32 => typeof(uint),
-            _ => typeof(int),
-        };
+        type.IsVector
+            ? _kernel.Isa.Vector(VectorIsa.Scalar(type.Element))
+            : type.Element switch
+            {
+                DType.Float32 => typeof(float),
+                DType.Float64 => typeof(double),
+                DType.Int64 => typeof(long),
+                DType.UInt32 => typeof(uint),
+                _ => typeof(int),
+            };
 
     private void BindWorkspace(Buffer buffer, bool inBody)
     {

@@ -15,25 +15,31 @@ internal enum NodeOp
 {
     IntConst,
     FloatConst,
+
     /// <summary>Value of an integer local (loop variable, parameter).</summary>
     Variable,
+
     /// <summary>Byte address: pointer local + displacement [+ dynamic byte offset].</summary>
     Address,
     Load,
     MaskedLoad,
+
     /// <summary>Lane i from address + i·stride.</summary>
     StridedLoad,
     RegisterRead,
     ExtractLane,
     Splat,
+
     /// <summary>Lane numbers 0, 1, 2, ….</summary>
     Iota,
+
     /// <summary>Mask from a scalar bool.</summary>
     SplatMask,
     Unary,
     Binary,
     Fma,
     Select,
+
     /// <summary>Scalar select with the operands not chosen left alone.</summary>
     LazySelect,
     Cast,
@@ -89,6 +95,7 @@ internal enum EffectKind
     RegisterWrite,
     RegisterWriteLane,
     Prefetch,
+
     /// <summary>Computes inputs into locals, for stores that must all see the old state.</summary>
     Materialize,
 }

@@ -65,7 +65,12 @@ internal sealed class Region
 
         public bool Equals(Key other)
         {
-            if (_op != other._op || _type != other._type || _epoch != other._epoch || _inputs.Length != other._inputs.Length)
+            if (
+                _op != other._op
+                || _type != other._type
+                || _epoch != other._epoch
+                || _inputs.Length != other._inputs.Length
+            )
                 return false;
             for (int i = 0; i < _inputs.Length; i++)
             {

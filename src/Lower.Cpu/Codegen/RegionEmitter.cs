@@ -144,7 +144,11 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
 
     private Type ClrType(ValueType type) =>
         type.IsVector
-            ? isa.Vector(type.Element == DType.Bool ? VectorIsa.MaskLane(isa.Bits / 8 / type.Lanes) : VectorIsa.Scalar(type.Element))
+            ? isa.Vector(
+                type.Element == DType.Bool
+                    ? VectorIsa.MaskLane(isa.Bits / 8 / type.Lanes)
+                    : VectorIsa.Scalar(type.Element)
+            )
             : type.Element switch
             {
                 DType.Float32 => typeof(float),
@@ -247,7 +251,6 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
 
     private void LoadScalar(DType stored)
     {
-        il.Emit(OpCodes.Unaligned, 1, stored.Size() > 1);
         il.Emit(
             stored switch
             {
@@ -264,7 +267,6 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
 
     private void StoreScalar(DType stored)
     {
-        il.Emit(OpCodes.Unaligned, 1, stored.Size() > 1);
         il.Emit(
             stored switch
             {

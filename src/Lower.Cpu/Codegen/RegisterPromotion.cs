@@ -66,7 +66,8 @@ internal sealed class RegisterPromotion
         stmt.Nodes()
             .Any(n =>
                 n is Store s && (s.Buffer == _buffer || s.Value.Loads().Any(l => l.Buffer == _buffer))
-                || n is StoreAll a && a.Stores.Any(t => t.Buffer == _buffer || t.Value.Loads().Any(l => l.Buffer == _buffer))
+                || n is StoreAll a
+                    && a.Stores.Any(t => t.Buffer == _buffer || t.Value.Loads().Any(l => l.Buffer == _buffer))
             );
 
     private void Visit(Store s, For? vector, int bits)

@@ -89,7 +89,10 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
                 Call(typeof(System.Math), kind.ToString(), typeof(double), 1);
                 break;
             default:
-                throw new LoweringException("unsupported", $"{kind} of {type.Name()} reached code generation unexpanded");
+                throw new LoweringException(
+                    "unsupported",
+                    $"{kind} of {type.Name()} reached code generation unexpanded"
+                );
         }
     }
 
@@ -112,7 +115,11 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
                 push(b);
                 if (b.Type.Element == DType.Int64)
                     il.Emit(OpCodes.Conv_I4);
-                il.Emit(kind == BinaryOp.Shl ? OpCodes.Shl : unsigned ? OpCodes.Shr_Un : OpCodes.Shr);
+                il.Emit(
+                    kind == BinaryOp.Shl ? OpCodes.Shl
+                    : unsigned ? OpCodes.Shr_Un
+                    : OpCodes.Shr
+                );
                 return;
             default:
                 break;
@@ -173,7 +180,12 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
     private void FloorDivision(BinaryOp kind, Node a, Node b)
     {
         var type = a.Type.Element;
-        if (b.Op == NodeOp.IntConst && type != DType.UInt32 && (long)b.Data! is > 0 and var divisor && long.IsPow2(divisor))
+        if (
+            b.Op == NodeOp.IntConst
+            && type != DType.UInt32
+            && (long)b.Data! is > 0 and var divisor
+            && long.IsPow2(divisor)
+        )
         {
             push(a);
             if (type == DType.Int64 && kind == BinaryOp.Mod)
@@ -191,9 +203,7 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
             il.Emit(kind == BinaryOp.Mod ? OpCodes.Rem_Un : OpCodes.Div_Un);
             return;
         }
-        il.Call(
-            typeof(IntegerDivision).GetMethod(kind == BinaryOp.Mod ? "Mod" : "FloorDiv", [Clr(type), Clr(type)])!
-        );
+        il.Call(typeof(IntegerDivision).GetMethod(kind == BinaryOp.Mod ? "Mod" : "FloorDiv", [Clr(type), Clr(type)])!);
     }
 
     private void Branch(Node node)

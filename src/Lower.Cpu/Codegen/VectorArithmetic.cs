@@ -77,7 +77,10 @@ internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> 
             push(a);
             push(b);
             bool unsigned = lane == typeof(uint);
-            string shift = kind == BinaryOp.Shl ? "ShiftLeft" : unsigned ? "ShiftRightLogical" : "ShiftRightArithmetic";
+            string shift =
+                kind == BinaryOp.Shl ? "ShiftLeft"
+                : unsigned ? "ShiftRightLogical"
+                : "ShiftRightArithmetic";
             il.Call(isa.WithInt(shift, lane));
             return;
         }

@@ -93,7 +93,10 @@ internal sealed class VectorIsa
             "As",
             from,
             to,
-            () => _ops.GetMethods().First(m => m.Name == "As" && m.GetGenericArguments().Length == 2).MakeGenericMethod(from, to)
+            () =>
+                _ops.GetMethods()
+                    .First(m => m.Name == "As" && m.GetGenericArguments().Length == 2)
+                    .MakeGenericMethod(from, to)
         );
 
     /// <summary>Create(T) or Create(T, …, T) with one argument a lane.</summary>
@@ -120,7 +123,8 @@ internal sealed class VectorIsa
             "Store",
             lane,
             null,
-            () => _ops.GetMethods().First(m => m.Name == "Store" && m.GetParameters().Length == 2).MakeGenericMethod(lane)
+            () =>
+                _ops.GetMethods().First(m => m.Name == "Store" && m.GetParameters().Length == 2).MakeGenericMethod(lane)
         );
 
     public MethodInfo Indices(Type lane) =>
@@ -133,7 +137,9 @@ internal sealed class VectorIsa
             name,
             from,
             null,
-            () => _ops.GetMethods().First(m => m.Name == name && m.GetParameters() is [var p] && p.ParameterType == Vector(from))
+            () =>
+                _ops.GetMethods()
+                    .First(m => m.Name == name && m.GetParameters() is [var p] && p.ParameterType == Vector(from))
         );
 
     /// <summary>
@@ -220,10 +226,7 @@ public static unsafe class MaskedMemory
 
     public static Vector256<T> Load256<T>(T* source, Vector256<T> mask)
         where T : unmanaged =>
-        Vector256.Create(
-            Load128(source, mask.GetLower()),
-            Load128(source + Vector128<T>.Count, mask.GetUpper())
-        );
+        Vector256.Create(Load128(source, mask.GetLower()), Load128(source + Vector128<T>.Count, mask.GetUpper()));
 
     public static void Store256<T>(T* target, Vector256<T> mask, Vector256<T> value)
         where T : unmanaged

@@ -49,7 +49,9 @@ internal sealed class VectorAnalysis
     private long? Stride(Buffer buffer, IReadOnlyCollection<Expr> indices)
     {
         var form = LinearForm.Of(buffer.Offset([.. indices]));
-        return form.Terms.Any(t => !ReferenceEquals(t.Atom, _lane) && t.Atom.Uses(_lane)) ? null : form.CoefficientOf(_lane);
+        return form.Terms.Any(t => !ReferenceEquals(t.Atom, _lane) && t.Atom.Uses(_lane))
+            ? null
+            : form.CoefficientOf(_lane);
     }
 
     private bool Size(DType type)
@@ -62,7 +64,8 @@ internal sealed class VectorAnalysis
     }
 
     private bool IsLaneAffine(Expr e) =>
-        e.Type == DTypes.Index && !LinearForm.Of(e).Terms.Any(t => !ReferenceEquals(t.Atom, _lane) && t.Atom.Uses(_lane));
+        e.Type == DTypes.Index
+        && !LinearForm.Of(e).Terms.Any(t => !ReferenceEquals(t.Atom, _lane) && t.Atom.Uses(_lane));
 
     private bool Accepts(Expr e, bool masked)
     {
@@ -105,9 +108,12 @@ internal sealed class VectorAnalysis
                 return (c.A.Type, c.To)
                         is
                             (DType.Int32 or DType.UInt32, DType.Float32)
-                            or (DType.Float32, DType.Int32)
-                            or (DType.Int32, DType.UInt32)
-                            or (DType.UInt32, DType.Int32)
+                            or
+                            (DType.Float32, DType.Int32)
+                            or
+                            (DType.Int32, DType.UInt32)
+                            or
+                            (DType.UInt32, DType.Int32)
                     && Size(c.To)
                     && Accepts(c.A, masked);
             case Bitcast c:

@@ -131,9 +131,9 @@ public static class StmtRewriter
                 node switch
                 {
                     Store t when t.Buffer == old => t with { Buffer = replacement },
-                    StoreAll a => new StoreAll(
-                        [.. a.Stores.Select(t => t.Buffer == old ? t with { Buffer = replacement } : t)]
-                    ),
+                    StoreAll a => new StoreAll([
+                        .. a.Stores.Select(t => t.Buffer == old ? t with { Buffer = replacement } : t),
+                    ]),
                     Prefetch p when p.Buffer == old => p with { Buffer = replacement },
                     Allocate a when a.Buffer == old => a with { Buffer = replacement },
                     Block b when b.Outputs.Contains(old) => b with

@@ -31,7 +31,10 @@ public sealed class UnrollLoops(int limit)
         switch (stmt)
         {
             case For { Kind: LoopKind.Unrolled } symbolic:
-                throw new LoweringException("unroll-symbolic", $"loop {symbolic.Name} has the extent {symbolic.Extent}");
+                throw new LoweringException(
+                    "unroll-symbolic",
+                    $"loop {symbolic.Name} has the extent {symbolic.Extent}"
+                );
             case For loop:
                 ranges[loop.Var] = new Interval(0, Math.Max(0, Interval.Of(loop.Extent, ranges).Max - 1));
                 var body = Visit(loop.Body, ranges);
@@ -63,8 +66,7 @@ public sealed class UnrollLoops(int limit)
             {
                 case Store s when Registers(f.Var, s.Buffer, s.Indices) || InLoads(s.Value):
                     return true;
-                case StoreAll a
-                    when a.Stores.Any(s => Registers(f.Var, s.Buffer, s.Indices) || InLoads(s.Value)):
+                case StoreAll a when a.Stores.Any(s => Registers(f.Var, s.Buffer, s.Indices) || InLoads(s.Value)):
                     return true;
                 default:
                     break;
