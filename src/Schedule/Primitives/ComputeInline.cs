@@ -20,6 +20,18 @@ public sealed class ComputeInline : Primitive
             buffer in any way; no intrinsic or prefetch uses it.
             """;
 
+    public override PrimitiveExample Example =>
+        new(
+            "maps",
+            "compute_inline B",
+            """
+            for C.i in 0..8:
+              for C.j in 0..12:
+                block C(i = C.i, j = C.j):
+                  C[i, j] = A[i, j] * 2.0 + 1.0
+            """
+        );
+
     protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
     {
         KnownOptions(nest, step);

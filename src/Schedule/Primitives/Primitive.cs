@@ -18,6 +18,9 @@ public abstract class Primitive
     /// <summary>Requirements in a few lines of prose.</summary>
     public abstract string Requirements { get; }
 
+    /// <summary>The primitive at work on a small nest; the tests run it and demand one of every primitive.</summary>
+    public virtual PrimitiveExample? Example => null;
+
     /// <summary>
     /// Checks and rewrites. Returns the new nest and the names of what it made (loops, blocks, buffers), which replace
     /// the step's Results; where the step already gives result names, those are used.
@@ -29,7 +32,15 @@ public abstract class Primitive
     {
         try
         {
+            CheckResultNames(nest, step);
             var (result, names) = Rewrite(nest, step);
+            if (!step.Results.IsEmpty && step.Results.Length != names.Length)
+                throw Refuse(
+                    nest,
+                    null,
+                    $"it makes {names.Length} results, the step names {step.Results.Length}",
+                    Usage
+                );
             result = result with { Trace = nest.Trace.Add(step with { Results = names }) };
             NestVerifier.Check(result);
             return result;
@@ -56,6 +67,30 @@ public abstract class Primitive
         if (value < min || value > max)
             throw new ScheduleException(nest, null, $"argument {index + 1} is {value}", $"{min} to {max}");
         return value;
+    }
+
+    /// <summary>Refuses a wrong number of arguments.</summary>
+    protected void ArgCount(LoopNest nest, Step step, int min, int max)
+    {
+        if (step.Args.Length < min || step.Args.Length > max)
+            throw Refuse(nest, null, $"{step.Args.Length} arguments given", Usage);
+    }
+
+    private static void CheckResultNames(LoopNest nest, Step step)
+    {
+        for (int i = 0; i < step.Results.Length; i++)
+        {
+            string name = step.Results[i];
+            if (name.Length == 0 || !name.All(c => char.IsLetterOrDigit(c) || c is '_' or '.'))
+                throw new ScheduleException(
+                    nest,
+                    null,
+                    $"the result name '{name}' is not a name",
+                    "letters, digits, '_' and '.'"
+                );
+            if (step.Results.IndexOf(name) < i)
+                throw new ScheduleException(nest, null, $"the result name '{name}' is given twice");
+        }
     }
 
     /// <summary>Name for result i: the one that the step asks for, else a fresh one from the wish.</summary>

@@ -7,9 +7,17 @@ public static class PrimitiveRegistry
         new Primitive[]
         {
             // One a line, by name.
+            new Annotate(),
+            new Bind(),
             new ComputeInline(),
+            new Fuse(),
+            new Parallel(),
+            new Reorder(),
             new Split(),
+            new Tile(),
             new TransformLayout(),
+            new Unroll(),
+            new Vectorize(),
         }.ToDictionary(p => p.Name);
 
     public static Primitive Get(string name) =>

@@ -23,6 +23,24 @@ public sealed class TransformLayout : Primitive
             it stays unwritten. Blocks with several outputs share indices, so none of their outputs can be changed.
             """;
 
+    public override PrimitiveExample Example =>
+        new(
+            "maps",
+            "transform_layout B i,j->i/4,j,i%4",
+            """
+            buffer B: f32[2, 12, 4] heap
+            for B.i0 in 0..2:
+              for B.j in 0..12:
+                for B.i1 in 0..4:
+                  block B(i0 = B.i0, j = B.j, i1 = B.i1):
+                    B[i0, j, i1] = A[i0 * 4 + i1, j] * 2.0
+            for C.i in 0..8:
+              for C.j in 0..12:
+                block C(i = C.i, j = C.j):
+                  C[i, j] = B[i // 4, j, i % 4] + 1.0
+            """
+        );
+
     protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
     {
         KnownOptions(nest, step, "pad");

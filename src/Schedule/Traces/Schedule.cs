@@ -22,12 +22,4 @@ public sealed partial class Schedule(LoopNest nest)
         Nest = PrimitiveRegistry.Get(step.Primitive).Apply(Nest, step);
         return Nest.Trace[^1].Results;
     }
-
-    public (string Outer, string Inner) Split(string loop, long factor, Tail? tail = null)
-    {
-        var made = Apply(Step.Of("split", loop, factor.ToString()).With("tail", tail is { } t ? Text(t) : null));
-        return (made[0], made[1]);
-    }
-
-    private static string Text(Tail tail) => tail == Tail.ShiftInwards ? "shift" : tail.ToString().ToLowerInvariant();
 }

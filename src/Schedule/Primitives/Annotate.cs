@@ -1,0 +1,75 @@
+using System.Collections.Immutable;
+using System.Globalization;
+
+namespace Picograd.Schedules;
+
+/// <summary><c>annotate loop key=value</c>: gives a parallel loop a hint, or changes one.</summary>
+public sealed class Annotate : Primitive
+{
+    public override string Name => "annotate";
+
+    public override string Usage => "annotate loop key=value";
+
+    public override string Requirements =>
+        """
+            The loop is parallel. Keys: threads (a whole number from 1 to 1024: use no more than so many workers) and
+            partition (static or dynamic).
+            """;
+
+    public override PrimitiveExample Example =>
+        new(
+            "maps",
+            ["parallel C.i"],
+            "annotate C.i threads=2",
+            """
+            buffer B: f32[8, 12] heap
+            for B.i in 0..8:
+              for B.j in 0..12:
+                block B(i = B.i, j = B.j):
+                  B[i, j] = A[i, j] * 2.0
+            for C.i in 0..8 parallel threads=2:
+              for C.j in 0..12:
+                block C(i = C.i, j = C.j):
+                  C[i, j] = B[i, j] + 1.0
+            """
+        );
+
+    protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
+    {
+        ArgCount(nest, step, 1, 1);
+        var loop = nest.Loop(Arg(nest, step, 0));
+        if (step.Options.IsEmpty)
+            throw Refuse(nest, loop, "no key=value given", "threads=N, partition=static|dynamic");
+        CheckAll(nest, step.Options);
+        if (loop.Kind != LoopKind.Parallel)
+            throw Refuse(
+                nest,
+                loop,
+                $"loop {loop.Name} is {loop.Kind.Text()}, and its hints are for parallel loops",
+                $"parallel loops: {string.Join(", ", nest.Loops.Where(l => l.Kind == LoopKind.Parallel).Select(l => l.Name))}"
+            );
+        return (nest.Replace(loop, loop with { Annotations = loop.Annotations.SetItems(step.Options) }), []);
+    }
+
+    /// <summary>Refuses unknown keys and values.</summary>
+    internal static void CheckAll(LoopNest nest, IEnumerable<KeyValuePair<string, string>> hints)
+    {
+        foreach (var (key, value) in hints)
+        {
+            bool good = key switch
+            {
+                "threads" => int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int n)
+                    && n is >= 1 and <= 1024,
+                "partition" => value is "static" or "dynamic",
+                _ => throw new ScheduleException(nest, null, $"unknown key '{key}'", "threads, partition"),
+            };
+            if (!good)
+                throw new ScheduleException(
+                    nest,
+                    null,
+                    $"{key} cannot be '{value}'",
+                    key == "threads" ? "1 to 1024" : "static, dynamic"
+                );
+        }
+    }
+}

@@ -1,0 +1,116 @@
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>What every primitive checks that lets iterations of a loop run at once.</summary>
+internal static class Concurrency
+{
+    /// <summary>Throws unless the iterations of a loop may run at once as a kind.</summary>
+    public static void Require(LoopNest nest, For loop, LoopKind kind)
+    {
+        var around = nest.LoopsAround(loop);
+        var ranges = nest.Ranges(nest.Loops);
+        foreach (var stmt in loop.Body.Nodes())
+        {
+            if (stmt is Barrier && !kind.IsGpu())
+                throw new ScheduleException(
+                    nest,
+                    stmt,
+                    $"{loop.Name} cannot be {kind.Text()}: there is a barrier below it",
+                    "GPU kinds"
+                );
+            if (stmt is Block block)
+                RequireSpatial(nest, loop, block, kind, ranges);
+        }
+        var same = nest.ParameterRanges.Keys.Concat(around.Select(l => l.Var)).ToHashSet();
+        foreach (var group in Dependence.Accesses(loop.Body).GroupBy(a => a.Buffer))
+        {
+            if (!group.Any(a => a.IsWrite) || Dependence.IsPrivate(nest, loop, group.Key, kind))
+                continue;
+            if (Dependence.CommonKeys(loop.Var, group, ranges, same).Count > 0)
+                continue;
+            var culprit = group.FirstOrDefault(a =>
+                a.IsWrite && Dependence.CommonKeys(loop.Var, [a], ranges, same).Count == 0
+            )
+                is { At: not null } write
+                ? write
+                : group.First(a => a.IsWrite);
+            throw new ScheduleException(
+                nest,
+                culprit.At,
+                $"{loop.Name} cannot be {kind.Text()}: it is not certain that its iterations touch different elements of {group.Key.Name}",
+                $"a loop that alone decides which elements of {group.Key.Name} are written"
+            );
+        }
+    }
+
+    /// <summary>No loop of a kind for which the test holds may lie around or below.</summary>
+    public static void RequireNoNesting(LoopNest nest, For loop, LoopKind kind, Func<LoopKind, bool> excluded)
+    {
+        var other =
+            nest.LoopsAround(loop).FirstOrDefault(l => excluded(l.Kind))
+            ?? loop.Body.Nodes().OfType<For>().FirstOrDefault(l => excluded(l.Kind));
+        if (other is not null)
+            throw new ScheduleException(
+                nest,
+                other,
+                $"{loop.Name} cannot be {kind.Text()}: {other.Name}, in the same chain of loops, is {other.Kind.Text()}",
+                $"serial and unrolled loops around and below {loop.Name}, and kinds that go with {kind.Text()}"
+            );
+    }
+
+    /// <summary>The loop must be serial still, since a kind is given once.</summary>
+    public static void RequireSerial(LoopNest nest, For loop, string why)
+    {
+        if (loop.Kind != LoopKind.Serial)
+            throw new ScheduleException(
+                nest,
+                loop,
+                $"loop {loop.Name} is {loop.Kind.Text()}; {why}",
+                $"serial loops: {Serial(nest)}"
+            );
+    }
+
+    /// <summary>The constant extent of a loop; throws where it is symbolic.</summary>
+    public static long RequireConstant(LoopNest nest, For loop, string what) =>
+        loop.ConstantExtent
+        ?? throw new ScheduleException(
+            nest,
+            loop,
+            $"{loop.Name} cannot be {what}: its extent {loop.Extent} is not a constant",
+            $"split {loop.Name} by a constant first and take the inner loop"
+        );
+
+    private static void RequireSpatial(
+        LoopNest nest,
+        For loop,
+        Block block,
+        LoopKind kind,
+        IReadOnlyDictionary<Var, Interval> ranges
+    )
+    {
+        foreach (var axis in block.Axes)
+        {
+            if (axis.Kind == AxisKind.Spatial || !axis.Binding.Uses(loop.Var))
+                continue;
+            if (!Simplifier.Simplify(axis.Binding, ranges).Uses(loop.Var))
+                continue;
+            throw axis.Kind == AxisKind.Reduce
+                ? new ScheduleException(
+                    nest,
+                    block,
+                    $"{loop.Name} cannot be {kind.Text()}: its iterations combine into the same elements, it is bound to the reduce axis {axis.Name} of block {block.Name}",
+                    $"rfactor over {loop.Name} first (then the partial results are elements of their own), or a loop of a spatial axis"
+                )
+                : new ScheduleException(
+                    nest,
+                    block,
+                    $"{loop.Name} cannot be {kind.Text()}: its iterations must run in order, it is bound to the ordered axis {axis.Name} of block {block.Name}",
+                    "a loop of a spatial axis"
+                );
+        }
+    }
+
+    private static string Serial(LoopNest nest) =>
+        string.Join(", ", nest.Loops.Where(l => l.Kind == LoopKind.Serial).Select(l => l.Name));
+}

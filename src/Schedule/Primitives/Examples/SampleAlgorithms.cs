@@ -1,0 +1,108 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>Small algorithms that the examples of primitives are written on. Each call builds a new one.</summary>
+public static class SampleAlgorithms
+{
+    /// <summary>Every sample by the name that the documentation gives it.</summary>
+    public static IReadOnlyDictionary<string, Func<Algorithm>> All { get; } =
+        new Dictionary<string, Func<Algorithm>>
+        {
+            ["matmul"] = MatMul,
+            ["matmul-relu"] = MatMulRelu,
+            ["maps"] = Maps,
+            ["stencil"] = Stencil,
+            ["softmax"] = Softmax,
+            ["scan"] = Scan,
+            ["scatter"] = Scatter,
+            ["rows"] = Rows,
+        };
+
+    /// <summary>C[6, 8] = sum over k&lt;10 of A[6, 10] · B[10, 8].</summary>
+    public static Algorithm MatMul()
+    {
+        var g = new AlgorithmBuilder("matmul");
+        return g.Build(Product(g, "C"));
+    }
+
+    /// <summary>P = the product of <see cref="MatMul"/>, an intermediate; R[6, 8] = max(P, 0).</summary>
+    public static Algorithm MatMulRelu()
+    {
+        var g = new AlgorithmBuilder("matmul_relu");
+        var p = Product(g, "P");
+        var (m, n) = (new Axis("m", 6), new Axis("n", 8));
+        return g.Build(g.Stage("R", [m, n], Op.Max(p[m, n], 0f)));
+    }
+
+    /// <summary>B[8, 12] = A · 2, an intermediate; C[8, 12] = B + 1.</summary>
+    public static Algorithm Maps()
+    {
+        var g = new AlgorithmBuilder("maps");
+        var a = g.Input("A", DType.Float32, 8, 12);
+        var (i, j) = (new Axis("i", 8), new Axis("j", 12));
+        var b = g.Stage("B", [i, j], a[i, j] * 2f);
+        return g.Build(g.Stage("C", [i, j], b[i, j] + 1f));
+    }
+
+    /// <summary>B[18] = A · 2, an intermediate; C[16] = B[i] + B[i+1] + B[i+2]: neighbours share what they read.</summary>
+    public static Algorithm Stencil()
+    {
+        var g = new AlgorithmBuilder("stencil");
+        var a = g.Input("A", DType.Float32, 18);
+        var (x, i) = (new Axis("x", 18), new Axis("i", 16));
+        var b = g.Stage("B", [x], a[x] * 2f);
+        return g.Build(g.Stage("C", [i], b[i] + b[i.Var + 1] + b[i.Var + 2]));
+    }
+
+    /// <summary>Row-wise softmax of A[4, 10]: maximum M, exponentials E, sum S, quotient Y.</summary>
+    public static Algorithm Softmax()
+    {
+        var g = new AlgorithmBuilder("softmax");
+        var a = g.Input("A", DType.Float32, 4, 10);
+        var (i, j) = (new Axis("i", 4), new Axis("j", 10));
+        var max = g.Stage("M", [i], AlgorithmBuilder.Max([j], a[i, j]));
+        var e = g.Stage("E", [i, j], Op.Exp(a[i, j] - max[i]));
+        var sum = g.Stage("S", [i], AlgorithmBuilder.Sum(j, e[i, j]));
+        return g.Build(g.Stage("Y", [i, j], e[i, j] / sum[i]));
+    }
+
+    /// <summary>C[4, 10] = running sums of the rows of A.</summary>
+    public static Algorithm Scan()
+    {
+        var g = new AlgorithmBuilder("scan");
+        var a = g.Input("A", DType.Float32, 4, 10);
+        var (i, t) = (new Axis("i", 4), new Axis("t", 10));
+        return g.Build(g.Scan("C", [i, t], t, a[i, t], Reducer.Sum(DType.Float32)));
+    }
+
+    /// <summary>C[6, 4] = for each of 9 rows, row I[r] of C plus row r of A: indices may repeat.</summary>
+    public static Algorithm Scatter()
+    {
+        var g = new AlgorithmBuilder("scatter");
+        var a = g.Input("A", DType.Float32, 9, 4);
+        var index = g.Input("I", DType.Int32, 9);
+        var (r, j) = (new Axis("r", 9), new Axis("j", 4));
+        ImmutableArray<Expr> place = [Op.Cast(DTypes.Index, index[r]), j];
+        return g.Build(g.Scatter("C", [r, j], [6, 4], place.AsSpan(), a[r, j], Reducer.Sum(DType.Float32)));
+    }
+
+    /// <summary>C[N] = sums of the rows of A[N, 10], N symbolic in 1..64.</summary>
+    public static Algorithm Rows()
+    {
+        var g = new AlgorithmBuilder("rows");
+        var rows = g.Parameter("N", 64);
+        var a = g.Input("A", DType.Float32, rows, 10);
+        var (i, j) = (new Axis("i", rows), new Axis("j", 10));
+        return g.Build(g.Stage("C", [i], AlgorithmBuilder.Sum(j, a[i, j])));
+    }
+
+    private static Algorithms.Buffer Product(AlgorithmBuilder g, string name)
+    {
+        var a = g.Input("A", DType.Float32, 6, 10);
+        var b = g.Input("B", DType.Float32, 10, 8);
+        var (m, n, k) = (new Axis("m", 6), new Axis("n", 8), new Axis("k", 10));
+        return g.Stage(name, [m, n], AlgorithmBuilder.Sum(k, a[m, k] * b[k, n]));
+    }
+}

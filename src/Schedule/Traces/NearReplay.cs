@@ -1,0 +1,162 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// A trace replayed on another shape. Either Nest is there, with what was changed on the way in Changes, or Failure says
+/// why it cannot be.
+/// </summary>
+public sealed record NearReplay(LoopNest? Nest, string? Failure, ImmutableArray<string> Changes);
+
+/// <summary>Replays step by step; a refused step is tried again in the forms that mean the same for other extents.</summary>
+internal static class NearReplayer
+{
+    // Hints of speed: without one of them the nest is slower, never wrong, and it makes no names unless used below.
+    private static readonly ImmutableHashSet<string> Hints =
+    [
+        "unroll",
+        "vectorize",
+        "parallel",
+        "annotate",
+        "prefetch",
+        "storage_align",
+        "double_buffer",
+        "pipeline",
+    ];
+
+    public static NearReplay Run(Trace trace, Algorithm algorithm)
+    {
+        LoopNest nest;
+        try
+        {
+            nest = InitialNest.Of(trace.Adopt(algorithm));
+        }
+        catch (TraceException e)
+        {
+            return new NearReplay(null, e.Message, []);
+        }
+        var changes = ImmutableArray.CreateBuilder<string>();
+        for (int i = 0; i < trace.Steps.Length; i++)
+        {
+            var step = trace.Steps[i];
+            string? refusal = null;
+            bool done = false;
+            foreach (var form in Forms(nest, trace, i))
+            {
+                try
+                {
+                    nest = PrimitiveRegistry.Get(form.Primitive).Apply(nest, form);
+                }
+                catch (ScheduleException e)
+                {
+                    refusal ??= e.Reason;
+                    continue;
+                }
+                if (!ReferenceEquals(form, step))
+                    changes.Add($"'{step}' became '{form}'");
+                done = true;
+                break;
+            }
+            if (done)
+                continue;
+            if (!Hints.Contains(step.Primitive) || step.Results.Any(r => IsNamedLater(trace, i, r)))
+                return new NearReplay(
+                    null,
+                    $"step {i + 1} '{step}' does not fit {algorithm.Name}: {refusal}",
+                    changes.ToImmutable()
+                );
+            changes.Add($"'{step}' left out: {refusal}");
+        }
+        return new NearReplay(nest, null, changes.ToImmutable());
+    }
+
+    // The step itself comes first unless its factor is larger than the loop, which would only compute beyond it.
+    private static IEnumerable<Step> Forms(LoopNest nest, Trace trace, int index)
+    {
+        var step = trace.Steps[index];
+        return step.Primitive switch
+        {
+            "split" => Factors(nest, trace, index, [(0, 1, 1)]),
+            "tile" => Factors(nest, trace, index, [(0, 2, 2), (1, 3, 3)]),
+            _ => [step],
+        };
+    }
+
+    /// <summary>Forms of a step with loops and factors: (argument of the loop, of the factor, result that is the inner loop).</summary>
+    private static IEnumerable<Step> Factors(
+        LoopNest nest,
+        Trace trace,
+        int index,
+        (int Loop, int Factor, int Inner)[] places
+    )
+    {
+        var step = trace.Steps[index];
+        var fitted = step;
+        foreach (var (loopAt, factorAt, innerAt) in places)
+        {
+            if (Extent(nest, step, loopAt) is not { } extent || Factor(step, factorAt) is not { } factor)
+                continue;
+            bool lanes = innerAt < step.Results.Length && IsVectorized(trace, index, step.Results[innerAt]);
+            if (factor > extent)
+                fitted = WithArg(fitted, factorAt, Fit(factor, extent, lanes));
+        }
+        yield return fitted.ToString() == step.ToString() ? step : fitted;
+        // A tail that was impossible or missing before is needed now: first at full factor, then with one that divides.
+        foreach (string? tail in (string?[])[null, "peel", "guard"])
+            yield return fitted with
+            {
+                Options = fitted.Options.Remove("tail").AddRange(Tail(tail)),
+            };
+        var divided = fitted;
+        foreach (var (loopAt, factorAt, _) in places)
+        {
+            if (Extent(nest, step, loopAt) is { } extent && Factor(fitted, factorAt) is { } factor)
+                divided = WithArg(divided, factorAt, Divisor(extent, factor));
+        }
+        yield return divided;
+    }
+
+    private static IEnumerable<KeyValuePair<string, string>> Tail(string? tail) =>
+        tail is null ? [] : [new("tail", tail)];
+
+    // Lanes stay a multiple of eight or four, so that whole vectors remain and the rest is the tail.
+    private static long Fit(long factor, long extent, bool lanes)
+    {
+        long fit = Math.Max(1, Math.Min(factor, extent));
+        if (!lanes)
+            return fit;
+        return fit >= 8 ? fit - fit % 8
+            : fit >= 4 ? 4
+            : fit;
+    }
+
+    private static long Divisor(long extent, long factor)
+    {
+        for (long f = Math.Min(factor, extent); f > 1; f--)
+        {
+            if (extent % f == 0)
+                return f;
+        }
+        return 1;
+    }
+
+    private static long? Extent(LoopNest nest, Step step, int arg) =>
+        arg < step.Args.Length ? nest.Loops.FirstOrDefault(l => l.Name == step.Args[arg])?.ConstantExtent : null;
+
+    private static long? Factor(Step step, int arg) =>
+        arg < step.Args.Length && long.TryParse(step.Args[arg], CultureInfo.InvariantCulture, out long f) ? f : null;
+
+    private static Step WithArg(Step step, int arg, long value) =>
+        step with
+        {
+            Args = step.Args.SetItem(arg, value.ToString(CultureInfo.InvariantCulture)),
+        };
+
+    private static bool IsVectorized(Trace trace, int index, string loop) =>
+        trace.Steps.Skip(index + 1).Any(s => s.Primitive == "vectorize" && s.Args.Contains(loop));
+
+    private static bool IsNamedLater(Trace trace, int index, string name) =>
+        trace.Steps.Skip(index + 1).Any(s => s.Args.Contains(name) || s.Options.Values.Contains(name));
+}
