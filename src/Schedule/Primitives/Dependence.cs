@@ -99,7 +99,16 @@ internal static class Dependence
             return false;
         if (nest.StoreAt.TryGetValue(buffer.Name, out var at) && !loop.Nodes().Any(s => s is For f && f.Name == at))
             return false;
-        return Accesses(nest.Body).Count(a => a.Buffer == buffer) == Accesses(loop.Body).Count(a => a.Buffer == buffer);
+        // A buffer that keeps values from one iteration of an outer loop to the next lives outside of that loop.
+        var outside = nest.LoopsAround(loop).Select(l => l.Var).Append(loop.Var).ToHashSet();
+        bool keeps = nest
+            .Blocks.Where(b => b.Outputs.Contains(buffer))
+            .SelectMany(b => b.Axes)
+            .Any(a => a.Kind != AxisKind.Spatial && a.Binding.Nodes().Any(n => n is Var v && outside.Contains(v)));
+        if (keeps)
+            return false;
+        return Accesses(nest.Body).Count(a => a.Buffer == buffer)
+            == Accesses(loop.Body).Count(a => a.Buffer == buffer);
     }
 
     private static IEnumerable<Access> Reads(Stmt at, Expr e) =>
