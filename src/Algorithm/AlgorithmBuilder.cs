@@ -19,6 +19,7 @@ public sealed class AlgorithmBuilder(string name)
     private readonly List<Buffer> _inputs = [];
     private readonly List<Stage> _stages = [];
     private readonly HashSet<string> _names = [];
+    private readonly HashSet<Var> _vars = [];
 
     /// <summary>A symbolic extent between min and max inclusive.</summary>
     public Parameter Parameter(string parameterName, long max, long min = 1)
@@ -48,7 +49,12 @@ public sealed class AlgorithmBuilder(string name)
     /// <summary>out[axes] = value. Output shape = extents of the axes, dtype = that of the value (or given).</summary>
     public Buffer Stage(string stageName, ReadOnlySpan<Axis> axes, Expr value, DType? store = null)
     {
-        var output = NewOutput(stageName, axes, store ?? value.Type);
+        var type = store ?? value.Type;
+        if (type != value.Type && !(type.IsFloat() && value.Type.IsFloat()))
+            throw new ArgumentException(
+                $"stage {stageName}: a value of {value.Type.Name()} cannot be stored as {type.Name()}; use Cast"
+            );
+        var output = NewOutput(stageName, axes, type);
         Add(
             new Stage(
                 stageName,
@@ -120,9 +126,12 @@ public sealed class AlgorithmBuilder(string name)
     {
         if (shape.Length != indices.Length)
             throw new ArgumentException($"scatter {stageName}: {shape.Length} dimensions but {indices.Length} indices");
+        RequireSingle(stageName, value, reducer);
         Claim(stageName);
         var output = new Buffer(stageName, value.Type, [.. shape]);
         CheckShape(stageName, output.Shape);
+        if (initial is not null && (initial.Type != output.Type || !initial.Shape.SequenceEqual(output.Shape)))
+            throw new ArgumentException($"scatter {stageName}: starts from {initial}, which is not like {output}");
         var places = indices.ToArray();
         var kinds = axes.ToArray()
             .Select(a => a with { Kind = places.Any(i => i == a.Var) ? AxisKind.Spatial : AxisKind.Reduce });
@@ -143,8 +152,7 @@ public sealed class AlgorithmBuilder(string name)
         var list = axes.ToArray();
         if (!list.Any(a => a.Var == along.Var))
             throw new ArgumentException($"scan {stageName}: {along.Name} is not one of its axes");
-        if (reducer.Arity != 1)
-            throw new ArgumentException($"scan {stageName}: reducer {reducer.Name} is tuple-valued");
+        RequireSingle(stageName, value, reducer);
         var output = NewOutput(stageName, axes, value.Type);
         Add(
             new Stage(
@@ -164,6 +172,8 @@ public sealed class AlgorithmBuilder(string name)
     {
         if (outputs.Length == 0)
             throw new ArgumentException($"{name}: an algorithm needs at least one output");
+        if (outputs.Distinct().Count() != outputs.Length)
+            throw new ArgumentException($"{name}: an output is named twice");
         foreach (var output in outputs)
         {
             if (!_stages.Any(s => s.Outputs.Contains(output)))
@@ -211,6 +221,16 @@ public sealed class AlgorithmBuilder(string name)
     public static Reduction ArgMin(Axis axis, Expr value, Expr? where = null) =>
         new(Reducer.ArgMin(value.Type), [axis], [value, axis.Var], where);
 
+    private static void RequireSingle(string stageName, Expr value, Reducer reducer)
+    {
+        if (reducer.Arity != 1)
+            throw new ArgumentException($"stage {stageName}: reducer {reducer.Name} is tuple-valued");
+        if (reducer.Identity[0].Type != value.Type)
+            throw new ArgumentException(
+                $"stage {stageName}: {reducer.Name} is over {reducer.Identity[0].Type.Name()}, its value {value.Type.Name()}"
+            );
+    }
+
     private Buffer NewOutput(string bufferName, ReadOnlySpan<Axis> axes, DType type)
     {
         Claim(bufferName);
@@ -227,6 +247,8 @@ public sealed class AlgorithmBuilder(string name)
         var twins = stage.Axes.GroupBy(a => a.Name).FirstOrDefault(g => g.Count() > 1);
         if (twins is not null)
             throw new ArgumentException($"stage {stage.Name}: two axes are called {twins.Key}");
+        foreach (var axis in stage.Axes)
+            CheckShape($"stage {stage.Name}, axis {axis.Name}", [axis.Extent]);
         var known = stage.Axes.Select(a => a.Var).Concat(_parameters.Select(p => p.Var)).ToHashSet();
         foreach (var used in stage.Indices.Concat(stage.Values).SelectMany(e => e.FreeVars()))
         {
@@ -242,7 +264,23 @@ public sealed class AlgorithmBuilder(string name)
                     $"stage {stage.Name} reads {read.Name}, which is neither an input nor an earlier stage"
                 );
         }
-        return stage;
+        return WithOwnAxes(stage);
+    }
+
+    // Stages may be written over the same axes; each gets variables of its own, so that a schedule can tell them apart.
+    private Stage WithOwnAxes(Stage stage)
+    {
+        var fresh = stage.Axes.Where(a => !_vars.Add(a.Var)).ToDictionary(a => a.Var, a => (Expr)new Var(a.Name));
+        if (fresh.Count == 0)
+            return stage;
+        foreach (var axis in fresh.Values)
+            _vars.Add((Var)axis);
+        return stage with
+        {
+            Axes = [.. stage.Axes.Select(a => fresh.TryGetValue(a.Var, out var v) ? a with { Var = (Var)v } : a)],
+            Indices = [.. stage.Indices.Select(i => i.Substitute(fresh))],
+            Values = [.. stage.Values.Select(v => v.Substitute(fresh))],
+        };
     }
 
     private void Claim(string newName)

@@ -48,6 +48,8 @@ public static class ExprPrinter
                 return $"bitcast.{c.To.Name()}({Print(c.A)})";
             case Load l:
                 return $"{l.Buffer.Name}[{string.Join(", ", l.Indices.Select(i => Print(i)))}]";
+            case ReducerArg a:
+                return $"{(a.IsNew ? "new" : "acc")}.{a.Index}";
             default:
                 throw new InvalidOperationException($"no printed form for {e.GetType().Name}");
         }

@@ -1,50 +1,88 @@
 namespace Picograd.Algorithms;
 
-/// <summary>Integers Min ≤ x ≤ Max. <see cref="Everything"/> stands for no knowledge; empty never occurs.</summary>
+/// <summary>
+/// Integers Min ≤ x ≤ Max. A Min of −2^60 or below and a Max of 2^60 or above stand for "no bound on this side", so
+/// that arithmetic never claims more than it knows; <see cref="Everything"/> has neither. Empty never occurs.
+/// </summary>
 public readonly record struct Interval(long Min, long Max)
 {
-    // Far enough from the ends of long that sums and products of a few of them can be clamped instead of overflowing.
     private const long Limit = 1L << 60;
+
+    // What an unbounded side counts as in sums and products: beyond the reach of any bounded operand.
+    private static readonly Int128 Infinite = (Int128)1 << 63;
 
     public static readonly Interval Everything = new(-Limit, Limit);
 
     public static Interval Point(long value) => new(value, value);
 
-    public bool IsPoint => Min == Max;
+    /// <summary>Exactly one known value.</summary>
+    public bool IsPoint => Min == Max && IsBounded;
 
-    public static Interval operator +(Interval a, Interval b) => Clamp((Int128)a.Min + b.Min, (Int128)a.Max + b.Max);
+    /// <summary>Both ends are known.</summary>
+    public bool IsBounded => Min > -Limit && Max < Limit;
 
-    public static Interval operator -(Interval a, Interval b) => Clamp((Int128)a.Min - b.Max, (Int128)a.Max - b.Min);
+    private Int128 Low => Min <= -Limit ? -Infinite : Min;
+
+    private Int128 High => Max >= Limit ? Infinite : Max;
+
+    public static Interval operator +(Interval a, Interval b) => Clamp(a.Low + b.Low, a.High + b.High);
+
+    public static Interval operator -(Interval a, Interval b) => Clamp(a.Low - b.High, a.High - b.Low);
 
     public static Interval operator *(Interval a, Interval b)
     {
-        Int128 p = (Int128)a.Min * b.Min;
-        Int128 q = (Int128)a.Min * b.Max;
-        Int128 r = (Int128)a.Max * b.Min;
-        Int128 s = (Int128)a.Max * b.Max;
+        Int128 p = a.Low * b.Low;
+        Int128 q = a.Low * b.High;
+        Int128 r = a.High * b.Low;
+        Int128 s = a.High * b.High;
         return Clamp(Int128.Min(Int128.Min(p, q), Int128.Min(r, s)), Int128.Max(Int128.Max(p, q), Int128.Max(r, s)));
     }
 
+    /// <summary>x // y for a positive y; everything where y may not be positive.</summary>
     public Interval FloorDiv(Interval by)
     {
         if (by.Min <= 0)
             return Everything;
-        long a = Op.FloorDiv(Min, by.Min);
-        long b = Op.FloorDiv(Min, by.Max);
-        long c = Op.FloorDiv(Max, by.Min);
-        long d = Op.FloorDiv(Max, by.Max);
-        return new(Math.Min(Math.Min(a, b), Math.Min(c, d)), Math.Max(Math.Max(a, b), Math.Max(c, d)));
+        // A large divisor brings the quotient towards 0 (or −1), a small one away from it.
+        long least = Min <= -Limit ? -Limit : Op.FloorDiv(Min, Min < 0 ? by.Min : by.Max);
+        long most = Max >= Limit ? Limit : Op.FloorDiv(Max, Max < 0 ? by.Max : by.Min);
+        if (Min >= 0 && by.Max >= Limit)
+            least = 0;
+        if (Max < 0 && by.Max >= Limit)
+            most = -1;
+        return new(least, most);
     }
 
-    public Interval Mod(Interval by) =>
-        by.Min <= 0 ? Everything
-        : Min >= 0 && Max < by.Min ? this
-        : new(0, by.Max - 1);
+    /// <summary>x mod y for a positive y; everything where y may not be positive.</summary>
+    public Interval Mod(Interval by)
+    {
+        if (by.Min <= 0)
+            return Everything;
+        if (Min >= 0 && Max < by.Min)
+            return this;
+        long most = by.Max >= Limit ? Limit : by.Max - 1;
+        return new(0, Min >= 0 ? Math.Min(most, Max) : most);
+    }
 
     public Interval Union(Interval other) => new(Math.Min(Min, other.Min), Math.Max(Max, other.Max));
 
     /// <summary>The range of an integer expression, given those of its variables (others: everything).</summary>
     public static Interval Of(Expr e, IReadOnlyDictionary<Var, Interval> ranges)
+    {
+        var range = OfUnwrapped(e, ranges);
+        // Narrow integers wrap: a range that leaves the type says nothing but the type.
+        var (least, most) = e.Type switch
+        {
+            DType.Int32 => ((long)int.MinValue, (long)int.MaxValue),
+            DType.UInt32 => (0L, uint.MaxValue),
+            DType.UInt8 => (0L, byte.MaxValue),
+            DType.Bool => (0L, 1L),
+            _ => (long.MinValue, long.MaxValue),
+        };
+        return range.Min >= least && range.Max <= most ? range : new(least, most);
+    }
+
+    private static Interval OfUnwrapped(Expr e, IReadOnlyDictionary<Var, Interval> ranges)
     {
         switch (e)
         {
@@ -71,9 +109,7 @@ public readonly record struct Interval(long Min, long Max)
                 };
             case Select s:
                 return Of(s.Then, ranges).Union(Of(s.Else, ranges));
-            case Cast { To: DType.Int64, A.Type: DType.UInt8 }:
-                return new(0, 255);
-            case Cast { To: DType.Int64, A.Type: DType.Int64 or DType.Int32 } c:
+            case Cast { To: not DType.Bool } c when !c.To.IsFloat() && !c.A.Type.IsFloat():
                 return Of(c.A, ranges);
             default:
                 return Everything;

@@ -168,7 +168,22 @@ public static class Op
         (a, b) = Match(a, b, kind.ToString());
         if (!a.Type.IsInteger())
             throw new ArgumentException($"{kind} needs integers, got {a.Type.Name()}: {a}");
-        return new Binary(kind, a, b);
+        if (b is IntImm { Value: 0 } && kind != BinaryOp.BitAnd)
+            return a;
+        if (a is IntImm { Value: 0 } && kind is (BinaryOp.BitOr or BinaryOp.BitXor))
+            return b;
+        if (a is not IntImm x || b is not IntImm y)
+            return new Binary(kind, a, b);
+        long value = kind switch
+        {
+            BinaryOp.BitAnd => x.Value & y.Value,
+            BinaryOp.BitOr => x.Value | y.Value,
+            BinaryOp.BitXor => x.Value ^ y.Value,
+            BinaryOp.Shl => x.Value << (int)y.Value,
+            BinaryOp.Shr => x.Value >> (int)y.Value,
+            _ => throw new ArgumentException($"{kind} is not an operation on bits"),
+        };
+        return new IntImm(Wrap(value, a.Type), a.Type);
     }
 
     public static Expr Call(UnaryOp kind, Expr a)

@@ -63,6 +63,13 @@ public sealed class Reducer
             throw new ArgumentException(
                 $"reducer {name}: {identity.Length} identities but combine returned {result.Length} values"
             );
+        for (int i = 0; i < result.Length; i++)
+        {
+            if (result[i].Type != identity[i].Type)
+                throw new ArgumentException(
+                    $"reducer {name}: component {i} starts as {identity[i].Type.Name()} but combines to {result[i].Type.Name()}"
+                );
+        }
         return new Reducer(name, identity, result);
     }
 

@@ -45,7 +45,7 @@ public sealed class Simplifier(IReadOnlyDictionary<Var, Interval> ranges)
         // (c·q + r) / c = q + r / c, where r keeps the terms that c does not divide.
         var (quotient, rest) = SplitByDivisor(LinearForm.Of(b.A), c);
         var range = rest.Range(ranges);
-        if (Op.FloorDiv(range.Min, c) == Op.FloorDiv(range.Max, c) && range != Interval.Everything)
+        if (range.IsBounded && Op.FloorDiv(range.Min, c) == Op.FloorDiv(range.Max, c))
             return LinearForm.Of(quotient + Op.FloorDiv(range.Min, c)).ToExpr();
         // (x / a) / c = x / (a·c)
         var inner = rest.ToExpr() is Binary { Kind: BinaryOp.FloorDiv, B: IntImm { Value: > 0 } a } nested
@@ -61,7 +61,7 @@ public sealed class Simplifier(IReadOnlyDictionary<Var, Interval> ranges)
         long c = divisor.Value;
         var (_, rest) = SplitByDivisor(LinearForm.Of(b.A), c);
         var range = rest.Range(ranges);
-        if (range != Interval.Everything && Op.FloorDiv(range.Min, c) == Op.FloorDiv(range.Max, c))
+        if (range.IsBounded && Op.FloorDiv(range.Min, c) == Op.FloorDiv(range.Max, c))
             return rest.WithConstant(rest.Constant - Op.FloorDiv(range.Min, c) * c).ToExpr();
         return Op.Mod(rest.ToExpr(), c);
     }
@@ -83,7 +83,10 @@ public sealed class Simplifier(IReadOnlyDictionary<Var, Interval> ranges)
 
     private Expr MinMax(Binary b, bool min)
     {
-        var difference = (LinearForm.Of(b.A) - LinearForm.Of(b.B)).Range(ranges);
+        var (left, right) = (LinearForm.Of(b.A), LinearForm.Of(b.B));
+        if (IsHuge(left.Constant) || IsHuge(right.Constant))
+            return b;
+        var difference = (left - right).Range(ranges);
         if (difference.Max <= 0)
             return min ? b.A : b.B;
         if (difference.Min >= 0)
@@ -93,7 +96,10 @@ public sealed class Simplifier(IReadOnlyDictionary<Var, Interval> ranges)
 
     private Expr Compare(Binary b)
     {
-        var form = LinearForm.Of(b.A) - LinearForm.Of(b.B);
+        var (x, y) = (LinearForm.Of(b.A), LinearForm.Of(b.B));
+        if (IsHuge(x.Constant) || IsHuge(y.Constant))
+            return b;
+        var form = x - y;
         var d = form.Range(ranges);
         switch (b.Kind)
         {
@@ -117,6 +123,9 @@ public sealed class Simplifier(IReadOnlyDictionary<Var, Interval> ranges)
                     return equal ? Op.False : Op.True;
                 return b;
         }
+        // Index arithmetic does not overflow, but data may: a[i] < b[i] must not become a[i] - b[i] < 0.
+        if (!d.IsBounded && form.Terms.Any(t => t.Atom.Nodes().Any(n => n is Load or ReducerArg)))
+            return b;
         // Canonical: terms on the left, the constant on the right; x ≤ c as x < c + 1; common factors divided out.
         long bound = -form.Constant + (b.Kind == BinaryOp.Le ? 1 : 0);
         long gcd = 0;
@@ -132,6 +141,9 @@ public sealed class Simplifier(IReadOnlyDictionary<Var, Interval> ranges)
             new IntImm(-Op.FloorDiv(-bound, gcd), DTypes.Index)
         );
     }
+
+    // Beyond the reach of index arithmetic: the identity of a min or max over int64.
+    private static bool IsHuge(long constant) => constant is <= -(1L << 60) or >= 1L << 60;
 
     private static long Gcd(long a, long b) => b == 0 ? a : Gcd(b, a % b);
 }

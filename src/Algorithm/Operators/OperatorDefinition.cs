@@ -9,6 +9,7 @@ public readonly record struct InputDomain(DomainKind Kind, long Limit = 0)
     public static readonly InputDomain Positive = new(DomainKind.Positive);
     public static readonly InputDomain Unit = new(DomainKind.Unit);
     public static readonly InputDomain Probability = new(DomainKind.Probability);
+    public static readonly InputDomain Negative = new(DomainKind.Negative);
     public static readonly InputDomain NonZero = new(DomainKind.NonZero);
 
     public static InputDomain Index(long limit) => new(DomainKind.Index, limit);
@@ -21,6 +22,9 @@ public enum DomainKind
 
     /// <summary>Greater than 0.</summary>
     Positive,
+
+    /// <summary>Less than 0.</summary>
+    Negative,
 
     /// <summary>Not 0 (a divisor).</summary>
     NonZero,

@@ -7,7 +7,19 @@ namespace Picograd.Algorithms.Operators;
 public static class OperatorLibrary
 {
     public static ImmutableArray<OperatorDefinition> All { get; } =
-    [Matmul.Definition, .. UnaryOperators.Definitions, .. BinaryOperators.Definitions, .. Reductions.Definitions];
+    [
+        Matmul.Definition,
+        .. UnaryOperators.Definitions,
+        .. BinaryOperators.Definitions,
+        .. Reductions.Definitions,
+        .. Softmax.Definitions,
+        .. CrossEntropy.Definitions,
+        .. Indexing.Definitions,
+        .. Scans.Definitions,
+        .. Gradients.Definitions,
+        .. Optimizers.Definitions,
+        .. RandomNumbers.Definitions,
+    ];
 
     private static readonly FrozenDictionary<string, OperatorDefinition> ByName = All.ToFrozenDictionary(o => o.Name);
 

@@ -62,6 +62,7 @@ internal static class SampleInputs
         domain.Kind switch
         {
             DomainKind.Positive => Math.Abs(value),
+            DomainKind.Negative => -Math.Abs(value),
             DomainKind.Unit => Math.Tanh(value) * 0.999,
             DomainKind.Probability => 0.001 + 0.998 * random.NextDouble(),
             _ => value,

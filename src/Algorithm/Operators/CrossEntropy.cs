@@ -1,0 +1,60 @@
+using System.Collections.Immutable;
+
+namespace Picograd.Algorithms.Operators;
+
+/// <summary>
+/// Mean over the rows of −log softmax(X)[r, T[r]], in nats, for logits X[rows, classes] and int64 targets T[rows] in
+/// [0, classes) (the caller checks them); and its derivative by X, times the derivative G[] by the loss.
+/// </summary>
+internal static class CrossEntropy
+{
+    private static readonly ImmutableArray<OperatorKey> Keys =
+    [
+        OperatorKey.Dimension("rows", "examples"),
+        OperatorKey.Dimension("classes", "logits of an example"),
+        OperatorKey.Types(DType.Float32, DType.Float64),
+    ];
+
+    public static ImmutableArray<OperatorDefinition> Definitions { get; } =
+    [
+        new("cross_entropy", "mean negative log-likelihood of the targets", Keys, Build)
+        {
+            Example = "cross_entropy rows=5 classes=7",
+            Domain = Domain,
+        },
+        new("cross_entropy_grad", "derivative of cross_entropy by the logits", Keys, BuildGradient)
+        {
+            Example = "cross_entropy_grad rows=5 classes=7",
+            Domain = Domain,
+        },
+    ];
+
+    private static InputDomain Domain(OperatorSpec spec, Buffer buffer) =>
+        buffer.Name == "T" ? InputDomain.Index(spec.Dim("classes")) : InputDomain.Any;
+
+    private static Algorithm Build(OperatorSpec spec)
+    {
+        var g = new AlgorithmBuilder(spec.Name);
+        var r = new Axis("r", spec.Dim("rows"));
+        var x = g.Input("X", spec.Type(), r.Extent, spec.Dim("classes"));
+        var t = g.Input("T", DType.Int64, r.Extent);
+        var (max, sum) = Softmax.Normalizers(g, x, r, spec.Dim("classes"));
+        Expr loss = (max[r] - x[r, t[r]] + Op.Log(sum[r])) / Op.Const(spec.Dim("rows"), spec.Type());
+        return g.Build(g.Stage("L", [], AlgorithmBuilder.Sum(r, loss)));
+    }
+
+    private static Algorithm BuildGradient(OperatorSpec spec)
+    {
+        var type = spec.Type();
+        var g = new AlgorithmBuilder(spec.Name);
+        var (r, c) = (new Axis("r", spec.Dim("rows")), new Axis("c", spec.Dim("classes")));
+        var x = g.Input("X", type, r.Extent, c.Extent);
+        var t = g.Input("T", DType.Int64, r.Extent);
+        var upstream = g.Input("G", type);
+        var (max, sum) = Softmax.Normalizers(g, x, r, c.Extent);
+        Expr probability = Op.Exp(x[r, c] - max[r]) / sum[r];
+        Expr hit = Op.Select(Op.Eq(c, t[r]), Op.Const(1, type), Op.Const(0, type));
+        Expr scale = upstream[[]] / Op.Const(spec.Dim("rows"), type);
+        return g.Build(g.Stage("dX", [r, c], (probability - hit) * scale));
+    }
+}

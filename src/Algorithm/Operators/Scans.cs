@@ -1,0 +1,35 @@
+using System.Collections.Immutable;
+
+namespace Picograd.Algorithms.Operators;
+
+/// <summary>Inclusive running sums and products of X[rows, cols] along one axis.</summary>
+internal static class Scans
+{
+    public static ImmutableArray<OperatorDefinition> Definitions { get; } = [Define("cumsum"), Define("cumprod")];
+
+    private static OperatorDefinition Define(string name) =>
+        new(
+            name,
+            $"running {(name == "cumsum" ? "sum" : "product")} along an axis",
+            [
+                OperatorKey.Dimension("rows", "rows of X"),
+                OperatorKey.Dimension("cols", "columns of X"),
+                OperatorKey.Choice("axis", "axis that is run along", "1", "0"),
+                OperatorKey.Types(DType.Float32, DType.Float64, DType.Int32, DType.Int64),
+            ],
+            Build
+        )
+        {
+            Example = $"{name} rows=3 cols=7",
+        };
+
+    private static Algorithm Build(OperatorSpec spec)
+    {
+        var type = spec.Type();
+        var g = new AlgorithmBuilder(spec.Name);
+        var (i, j) = (new Axis("i", spec.Dim("rows")), new Axis("j", spec.Dim("cols")));
+        var x = g.Input("X", type, i.Extent, j.Extent);
+        var reducer = spec.Name == "cumsum" ? Reducer.Sum(type) : Reducer.Prod(type);
+        return g.Build(g.Scan("Y", [i, j], spec.Choice("axis") == "0" ? i : j, x[i, j], reducer));
+    }
+}

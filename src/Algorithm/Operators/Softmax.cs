@@ -1,0 +1,65 @@
+using System.Collections.Immutable;
+
+namespace Picograd.Algorithms.Operators;
+
+/// <summary>
+/// Softmax and its logarithm along the columns of X[rows, cols], safe against overflow: the row's maximum is taken off
+/// first. A row of nothing but −∞ gives NaN, as in PyTorch.
+/// </summary>
+internal static class Softmax
+{
+    private static readonly ImmutableArray<OperatorKey> Keys =
+    [
+        OperatorKey.Dimension("rows", "independent rows"),
+        OperatorKey.Dimension("cols", "elements that share a sum"),
+        OperatorKey.Types(DType.Float32, DType.Float64),
+    ];
+
+    public static ImmutableArray<OperatorDefinition> Definitions { get; } =
+    [
+        new("softmax", "exp(X) over its sum along each row", Keys, Build) { Example = "softmax rows=5 cols=7" },
+        new("log_softmax", "logarithm of softmax", Keys, Build) { Example = "log_softmax rows=5 cols=7" },
+        new("softmax_grad", "dX from Y = softmax(X) and dY: Y · (dY − Σ Y·dY)", Keys, BuildGradient)
+        {
+            Example = "softmax_grad rows=5 cols=7",
+            Domain = (_, b) => b.Name == "Y" ? InputDomain.Probability : InputDomain.Any,
+        },
+        new("log_softmax_grad", "dX from Y = log_softmax(X) and dY: dY − exp(Y) · Σ dY", Keys, BuildGradient)
+        {
+            Example = "log_softmax_grad rows=5 cols=7",
+            Domain = (_, b) => b.Name == "Y" ? InputDomain.Negative : InputDomain.Any,
+        },
+    ];
+
+    /// <summary>Stages with the maximum of each row and the sum of exp(x − maximum).</summary>
+    public static (Buffer Max, Buffer Sum) Normalizers(AlgorithmBuilder g, Buffer x, Axis row, Expr columns)
+    {
+        var c = new Axis("c", columns);
+        var max = g.Stage("M", [row], AlgorithmBuilder.Max([c], x[row, c]));
+        var sum = g.Stage("S", [row], AlgorithmBuilder.Sum(c, Op.Exp(x[row, c] - max[row])));
+        return (max, sum);
+    }
+
+    private static Algorithm Build(OperatorSpec spec)
+    {
+        var g = new AlgorithmBuilder(spec.Name);
+        var (r, c) = (new Axis("r", spec.Dim("rows")), new Axis("c", spec.Dim("cols")));
+        var x = g.Input("X", spec.Type(), r.Extent, c.Extent);
+        var (max, sum) = Normalizers(g, x, r, c.Extent);
+        Expr shifted = x[r, c] - max[r];
+        var value = spec.Name == "softmax" ? Op.Exp(shifted) / sum[r] : shifted - Op.Log(sum[r]);
+        return g.Build(g.Stage("Y", [r, c], value));
+    }
+
+    private static Algorithm BuildGradient(OperatorSpec spec)
+    {
+        var g = new AlgorithmBuilder(spec.Name);
+        var (r, c) = (new Axis("r", spec.Dim("rows")), new Axis("c", spec.Dim("cols")));
+        var y = g.Input("Y", spec.Type(), r.Extent, c.Extent);
+        var dy = g.Input("dY", spec.Type(), r.Extent, c.Extent);
+        bool log = spec.Name == "log_softmax_grad";
+        var dot = g.Stage("D", [r], AlgorithmBuilder.Sum(c, log ? dy[r, c] : y[r, c] * dy[r, c]));
+        Expr value = log ? dy[r, c] - Op.Exp(y[r, c]) * dot[r] : y[r, c] * (dy[r, c] - dot[r]);
+        return g.Build(g.Stage("dX", [r, c], value));
+    }
+}

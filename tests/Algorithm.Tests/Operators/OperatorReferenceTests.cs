@@ -1,0 +1,153 @@
+using Picograd.Algorithms;
+using Picograd.Algorithms.Evaluation;
+using Picograd.Algorithms.Operators;
+using Xunit;
+
+namespace Picograd.Tests.Operators;
+
+/// <summary>Every operator of the library against loops that know nothing of it.</summary>
+public class OperatorReferenceTests
+{
+    private static readonly string[] NotHere =
+    [
+        "matmul", // MatmulTests
+        "random_uniform", // RandomNumberTests
+        "random_normal",
+        "random_integer",
+    ];
+
+    private static readonly string[] More =
+    [
+        "tanh n=1",
+        "gelu n=31 dtype=f64",
+        "relu n=17 dtype=i32",
+        "abs n=17 dtype=i64",
+        "exp n=5 dtype=bf16",
+        "add n=1",
+        "add n=17 dtype=i64",
+        "sub a=3x1x5 b=2x1",
+        "mul a=1 b=3x7",
+        "maximum a=7x1 b=1x5 dtype=i32",
+        "div a=4x3 b=4x1 dtype=f64",
+        "le a=5 b=3x5 dtype=i64",
+        "eq a=3x5 b=5 dtype=u8",
+        "where n=11",
+        "where c=1 a=3x5 b=3x1 dtype=i64",
+        "sum rows=1 cols=1 axis=0",
+        "sum rows=13 cols=7 axis=0",
+        "sum rows=2 cols=31 axis=1 dtype=i64",
+        "sum shape=4x5x6 axes=0,2",
+        "sum shape=4x5x6 axes=0,1,2",
+        "sum shape=2x3x2x3x2x3 axes=1,4",
+        "mean shape=4x5x6 axes=2,0",
+        "mean rows=7 cols=3 axis=0 dtype=bf16",
+        "prod shape=3x4 axes=0,1",
+        "max rows=7 cols=5 axis=0 dtype=i32",
+        "min shape=5x3x2 axes=1 dtype=i64",
+        "any shape=3x4x2 axes=2",
+        "all shape=3x2 axes=1",
+        "argmax rows=7 cols=11 axis=0",
+        "argmin shape=3x5x4 axes=1",
+        "argmax rows=3 cols=17 axis=1 dtype=i64",
+        "softmax rows=1 cols=1",
+        "softmax rows=17 cols=31 dtype=f64",
+        "log_softmax rows=2 cols=101",
+        "cross_entropy rows=1 classes=1",
+        "cross_entropy rows=32 classes=27",
+        "cross_entropy_grad rows=13 classes=3",
+        "embedding vocab=1 dim=1 rows=1",
+        "embedding vocab=27 dim=10 rows=96",
+        "embedding_grad vocab=2 dim=3 rows=97",
+        "gather_grad rows=2 cols=3 n=31",
+        "copy shape=2x3x4 strides=0,4,1",
+        "copy shape=7 strides=3 dtype=u8",
+        "cumsum rows=7 cols=5 axis=0",
+        "cumsum rows=1 cols=1",
+        "cumprod rows=3 cols=4 axis=0 dtype=f64",
+        "cumsum rows=2 cols=9 dtype=i64",
+        "cast n=31 from=f32 to=i32",
+        "cast n=31 from=f32 to=bool",
+        "cast n=31 from=bool to=f64",
+        "cast n=31 from=i64 to=u8",
+        "cast n=31 from=f32 to=f16",
+        "fill n=5 dtype=i64",
+        "arange n=5 dtype=f32",
+    ];
+
+    public static TheoryData<string> Specs =>
+        [.. OperatorLibrary.All.Where(o => !NotHere.Contains(o.Name)).Select(o => o.Example).Concat(More)];
+
+    [Theory]
+    [MemberData(nameof(Specs))]
+    public void Equals_plain_loops(string text)
+    {
+        var spec = OperatorSpec.Parse(text);
+        var algorithm = spec.Build();
+        foreach (int seed in new[] { 1, 2, 3 })
+        {
+            var inputs = spec.MakeInputs(seed);
+            var expected = References.Of(new Given(spec, inputs));
+            var got = Evaluator.Run(algorithm, inputs);
+            Assert.Equal(expected.Length, algorithm.Outputs.Length);
+            // Derivatives are checked against central differences; gelu's constants are rounded to float32.
+            double tolerance =
+                spec.Name == "gelu" || spec.Name.EndsWith("_grad", StringComparison.Ordinal) ? 1e-7 : 1e-11;
+            for (int o = 0; o < expected.Length; o++)
+            {
+                var output = got[algorithm.Outputs[o]];
+                Assert.Equal(expected[o].Length, output.Length);
+                for (int i = 0; i < output.Length; i++)
+                    Assert.True(
+                        Math.Abs(expected[o][i] - output.At(i)) <= tolerance * Math.Max(1, Math.Abs(expected[o][i]))
+                            || expected[o][i].Equals(output.At(i)),
+                        $"{text}, seed {seed}, output {o}[{i}]: expected {expected[o][i]:R}, got {output.At(i):R}"
+                    );
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Specs))]
+    public void Tracking_bounds_changes_no_value_and_gives_finite_bounds(string text)
+    {
+        var spec = OperatorSpec.Parse(text);
+        var algorithm = spec.Build();
+        var inputs = spec.MakeInputs(5);
+        var plain = Evaluator.Run(algorithm, inputs);
+        var bounded = Evaluator.RunWithBounds(algorithm, inputs);
+        foreach (var output in algorithm.Outputs)
+        {
+            double largest = Enumerable.Range(0, plain[output].Length).Max(i => Math.Abs(plain[output].At(i)));
+            double unit = BoundRules.UnitRoundoff(output.Type);
+            for (int i = 0; i < plain[output].Length; i++)
+            {
+                Assert.Equal(plain[output].At(i), bounded[output].Value.At(i), 1e-12 * Math.Max(1, largest));
+                Assert.InRange(bounded[output].Bound[i], 0, 2000 * unit * Math.Max(10, largest));
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(InputKind.Normal)]
+    [InlineData(InputKind.WideRange)]
+    [InlineData(InputKind.Cancellation)]
+    public void Inputs_are_never_zero_and_the_same_for_the_same_seed(InputKind kind)
+    {
+        foreach (var definition in OperatorLibrary.All)
+        {
+            var spec = OperatorSpec.Parse(definition.Example);
+            var (first, second) = (spec.MakeInputs(9, kind), spec.MakeInputs(9, kind));
+            foreach (var (buffer, array) in first)
+            {
+                for (int i = 0; i < array.Length; i++)
+                {
+                    Assert.Equal(array.At(i), second[buffer].At(i));
+                    if (buffer.Type.IsFloat())
+                        Assert.NotEqual(0, array.At(i));
+                    if (buffer.Type == DType.Float32)
+                        Assert.Equal(array.At(i), (float)array.At(i));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+using Picograd.Algorithms.Evaluation;
+using Picograd.Algorithms.Operators;
+
+namespace Picograd.Tests.Operators;
+
+/// <summary>Inputs of an instance by name, for the plain loops that tests compare with.</summary>
+internal sealed class Given(OperatorSpec spec, IReadOnlyDictionary<Picograd.Algorithms.Buffer, NDArray> inputs)
+{
+    public OperatorSpec Spec { get; } = spec;
+
+    public NDArray this[string name] => inputs.Single(i => i.Key.Name == name).Value;
+
+    public double Scalar(string name) => this[name].At(0);
+}
+
+/// <summary>
+/// Plain loops for every operator but matmul, written from the definitions and not from the library: name to outputs,
+/// row-major.
+/// </summary>
+internal static class References
+{
+    private static readonly Dictionary<string, Func<double, double>> UnaryFunctions = new()
+    {
+        ["tanh"] = Math.Tanh,
+        ["exp"] = Math.Exp,
+        ["log"] = Math.Log,
+        ["sigmoid"] = x => 1 / (1 + Math.Exp(-x)),
+        ["sqrt"] = Math.Sqrt,
+        ["rsqrt"] = x => 1 / Math.Sqrt(x),
+        ["reciprocal"] = x => 1 / x,
+        ["erf"] = ErfByQuadrature,
+        ["sin"] = Math.Sin,
+        ["cos"] = Math.Cos,
+        ["floor"] = Math.Floor,
+        ["ceil"] = Math.Ceiling,
+        ["round"] = x => Math.Round(x, MidpointRounding.ToEven),
+        ["silu"] = x => x / (1 + Math.Exp(-x)),
+        ["gelu"] = x => 0.5 * x * (1 + ErfByQuadrature(x / Math.Sqrt(2))),
+        ["neg"] = x => -x,
+        ["abs"] = Math.Abs,
+        ["relu"] = x => x > 0 ? x : 0,
+        ["square"] = x => x * x,
+        ["logical_not"] = x => x == 0 ? 1 : 0,
+    };
+
+    private static readonly Dictionary<string, Func<double, double, double>> BinaryFunctions = new()
+    {
+        ["add"] = (a, b) => a + b,
+        ["sub"] = (a, b) => a - b,
+        ["mul"] = (a, b) => a * b,
+        ["div"] = (a, b) => a / b,
+        ["pow"] = Math.Pow,
+        ["maximum"] = (a, b) => a > b ? a : b,
+        ["minimum"] = (a, b) => a < b ? a : b,
+        ["eq"] = (a, b) => a == b ? 1 : 0,
+        ["ne"] = (a, b) => a != b ? 1 : 0,
+        ["lt"] = (a, b) => a < b ? 1 : 0,
+        ["le"] = (a, b) => a <= b ? 1 : 0,
+        ["gt"] = (a, b) => a > b ? 1 : 0,
+        ["ge"] = (a, b) => a >= b ? 1 : 0,
+        ["logical_and"] = (a, b) => a != 0 && b != 0 ? 1 : 0,
+        ["logical_or"] = (a, b) => a != 0 || b != 0 ? 1 : 0,
+        ["logical_xor"] = (a, b) => (a != 0) != (b != 0) ? 1 : 0,
+    };
+
+    // f and f' by central differences of an independent f; the operators whose first input is f's result invert it.
+    private static readonly Dictionary<string, (Func<double, double> F, Func<double, double>? Inverse)> Derivatives =
+        new()
+        {
+            ["tanh_grad"] = (Math.Tanh, Math.Atanh),
+            ["sigmoid_grad"] = (x => 1 / (1 + Math.Exp(-x)), y => Math.Log(y / (1 - y))),
+            ["sqrt_grad"] = (Math.Sqrt, y => y * y),
+            ["relu_grad"] = (x => x > 0 ? x : 0, y => y > 0 ? y : -1),
+            ["abs_grad"] = (Math.Abs, null),
+            ["erf_grad"] = (ErfByQuadrature, null),
+            ["silu_grad"] = (x => x / (1 + Math.Exp(-x)), null),
+            ["gelu_grad"] = (x => 0.5 * x * (1 + ErfByQuadrature(x / Math.Sqrt(2))), null),
+        };
+
+    public static double[][] Of(Given g)
+    {
+        var spec = g.Spec;
+        if (UnaryFunctions.TryGetValue(spec.Name, out var unary))
+            return [Each(g["X"].Length, i => unary(g["X"].At(i)))];
+        if (BinaryFunctions.TryGetValue(spec.Name, out var binary))
+            return [Broadcast([g["A"], g["B"]], v => binary(v[0], v[1]))];
+        if (Derivatives.TryGetValue(spec.Name, out var d))
+        {
+            var first = d.Inverse is null ? g["X"] : g["Y"];
+            return
+            [
+                Each(
+                    first.Length,
+                    i => g["dY"].At(i) * Slope(spec.Name, d.F, d.Inverse is null ? first.At(i) : d.Inverse(first.At(i)))
+                ),
+            ];
+        }
+        return spec.Name switch
+        {
+            "where" => [Broadcast([g["C"], g["A"], g["B"]], v => v[0] != 0 ? v[1] : v[2])],
+            "cast" => [Each(g["X"].Length, i => Cast(g["X"].At(i), spec.Choice("to")))],
+            "fill" => [Each((int)spec.Dim("n"), _ => g.Scalar("V"))],
+            "copy" => [Each(g["X"].Length, i => g["X"].At(i))],
+            "arange" => [Each((int)spec.Dim("n"), i => g.Scalar("start") + i * g.Scalar("step"))],
+            "sum" or "mean" or "max" or "min" or "prod" or "any" or "all" or "argmax" or "argmin" =>
+                ReductionReferences.Of(g),
+            "softmax" or "log_softmax" or "softmax_grad" or "log_softmax_grad" => RowReferences.Softmax(g),
+            "cross_entropy" or "cross_entropy_grad" => RowReferences.CrossEntropy(g),
+            "cumsum" or "cumprod" => RowReferences.Scan(g),
+            "embedding" or "embedding_grad" or "gather" or "gather_grad" => RowReferences.Indexed(g),
+            "sgd" => [Each(g["P"].Length, i => g["P"].At(i) - g.Scalar("lr") * g["G"].At(i))],
+            "sgd_momentum" => Momentum(g),
+            "adam" => Adam(g),
+            _ => throw new InvalidOperationException($"no reference for {spec.Name}"),
+        };
+    }
+
+    public static double[] Each(int length, Func<int, double> f) => [.. Enumerable.Range(0, length).Select(f)];
+
+    private static double[][] Momentum(Given g)
+    {
+        var h = g["H"];
+        var v = Each(g["P"].Length, i => h.At(1) * g["V"].At(i) + g["G"].At(i) + h.At(2) * g["P"].At(i));
+        return [Each(v.Length, i => g["P"].At(i) - h.At(0) * v[i]), v];
+    }
+
+    private static double[][] Adam(Given g)
+    {
+        var h = g["H"];
+        int n = g["P"].Length;
+        var slope = Each(n, i => g["G"].At(i) + h.At(6) * g["P"].At(i));
+        var m = Each(n, i => h.At(1) * g["M"].At(i) + (1 - h.At(1)) * slope[i]);
+        var v = Each(n, i => h.At(2) * g["V"].At(i) + (1 - h.At(2)) * slope[i] * slope[i]);
+        var p = Each(n, i => g["P"].At(i) - h.At(0) * (m[i] / h.At(4)) / (Math.Sqrt(v[i] / h.At(5)) + h.At(3)));
+        return [p, m, v];
+    }
+
+    private static double[] Broadcast(NDArray[] operands, Func<double[], double> f)
+    {
+        int rank = operands.Max(o => o.Shape.Length);
+        var shape = new long[rank];
+        for (int d = 0; d < rank; d++)
+            shape[d] = operands.Max(o => d - (rank - o.Shape.Length) is var e and >= 0 ? o.Shape[e] : 1);
+        int total = (int)shape.Aggregate(1L, (a, b) => a * b);
+        return Each(
+            total,
+            flat =>
+            {
+                var place = new long[rank];
+                for (int d = rank - 1, rest = flat; d >= 0; rest = (int)(rest / shape[d]), d--)
+                    place[d] = rest % shape[d];
+                return f([
+                    .. operands.Select(o =>
+                        o[[.. place.Skip(rank - o.Shape.Length).Select((p, d) => o.Shape[d] == 1 ? 0 : p)]]
+                    ),
+                ]);
+            }
+        );
+    }
+
+    private static double Cast(double x, string to) =>
+        to switch
+        {
+            "bool" => x != 0 ? 1 : 0,
+            "i32" or "i64" => Math.Truncate(x),
+            "u8" => (byte)(long)x,
+            "u32" => (uint)(long)x,
+            _ => x,
+        };
+
+    private static double Slope(string name, Func<double, double> f, double x)
+    {
+        // The square root is only defined to one side of 0: step in proportion.
+        double h = name == "sqrt_grad" ? 1e-5 * x : 1e-5;
+        return (f(x + h) - f(x - h)) / (2 * h);
+    }
+
+    // 2/√π ∫ e^(−t²) by Simpson's rule.
+    private static double ErfByQuadrature(double x)
+    {
+        double end = Math.Clamp(x, -7, 7);
+        const int steps = 4000;
+        double h = end / steps;
+        double sum = 1 + Math.Exp(-end * end);
+        for (int i = 1; i < steps; i++)
+            sum += (i % 2 == 0 ? 2 : 4) * Math.Exp(-(i * h) * (i * h));
+        return 2 / Math.Sqrt(Math.PI) * h / 3 * sum;
+    }
+}

@@ -1,0 +1,120 @@
+namespace Picograd.Tests.Operators;
+
+/// <summary>Operators on the rows of a matrix by plain loops.</summary>
+internal static class RowReferences
+{
+    public static double[][] Softmax(Given g)
+    {
+        int rows = (int)g.Spec.Dim("rows");
+        int cols = (int)g.Spec.Dim("cols");
+        var result = new double[rows * cols];
+        for (int r = 0; r < rows; r++)
+        {
+            if (g.Spec.Name.EndsWith("_grad", StringComparison.Ordinal))
+            {
+                bool log = g.Spec.Name.StartsWith("log", StringComparison.Ordinal);
+                double dot = 0;
+                for (int c = 0; c < cols; c++)
+                    dot += (log ? 1 : g["Y"][r, c]) * g["dY"][r, c];
+                for (int c = 0; c < cols; c++)
+                    result[r * cols + c] = log
+                        ? g["dY"][r, c] - Math.Exp(g["Y"][r, c]) * dot
+                        : g["Y"][r, c] * (g["dY"][r, c] - dot);
+                continue;
+            }
+            var p = Probabilities(g, r, cols);
+            for (int c = 0; c < cols; c++)
+                result[r * cols + c] = g.Spec.Name == "softmax" ? p[c] : Math.Log(p[c]);
+        }
+        return [result];
+    }
+
+    public static double[][] CrossEntropy(Given g)
+    {
+        int rows = (int)g.Spec.Dim("rows");
+        int classes = (int)g.Spec.Dim("classes");
+        double loss = 0;
+        var gradient = new double[rows * classes];
+        for (int r = 0; r < rows; r++)
+        {
+            var p = Probabilities(g, r, classes);
+            int target = (int)g["T"].At(r);
+            loss -= Math.Log(p[target]) / rows;
+            if (g.Spec.Name == "cross_entropy")
+                continue;
+            for (int c = 0; c < classes; c++)
+                gradient[r * classes + c] = (p[c] - (c == target ? 1 : 0)) / rows * g.Scalar("G");
+        }
+        return [g.Spec.Name == "cross_entropy" ? [loss] : gradient];
+    }
+
+    public static double[][] Scan(Given g)
+    {
+        var x = g["X"];
+        int rows = (int)x.Shape[0];
+        int cols = (int)x.Shape[1];
+        bool down = g.Spec.Choice("axis") == "0";
+        var result = new double[x.Length];
+        for (int i = 0; i < rows; i++)
+        for (int j = 0; j < cols; j++)
+        {
+            double v = x[i, j];
+            if (down ? i > 0 : j > 0)
+            {
+                double before = result[down ? (i - 1) * cols + j : i * cols + j - 1];
+                v = g.Spec.Name == "cumsum" ? before + v : before * v;
+            }
+            result[i * cols + j] = v;
+        }
+        return [result];
+    }
+
+    public static double[][] Indexed(Given g)
+    {
+        int rows = (int)g.Spec.Dim("rows");
+        var index = g["I"];
+        switch (g.Spec.Name)
+        {
+            case "embedding":
+            {
+                int dim = (int)g.Spec.Dim("dim");
+                return [References.Each(rows * dim, i => g["W"][(long)index.At(i / dim), i % dim])];
+            }
+            case "embedding_grad":
+            {
+                int dim = (int)g.Spec.Dim("dim");
+                var table = new double[g.Spec.Dim("vocab") * dim];
+                for (int r = 0; r < rows; r++)
+                for (int d = 0; d < dim; d++)
+                    table[(int)index.At(r) * dim + d] += g["dY"][r, d];
+                return [table];
+            }
+            case "gather":
+            {
+                int n = (int)g.Spec.Dim("n");
+                return [References.Each(rows * n, i => g["X"][i / n, (long)index.At(i)])];
+            }
+            default:
+            {
+                int n = (int)g.Spec.Dim("n");
+                int cols = (int)g.Spec.Dim("cols");
+                var result = new double[rows * cols];
+                for (int r = 0; r < rows; r++)
+                for (int j = 0; j < n; j++)
+                    result[r * cols + (int)index.At(r * n + j)] += g["dY"][r, j];
+                return [result];
+            }
+        }
+    }
+
+    private static double[] Probabilities(Given g, int row, int cols)
+    {
+        double max = double.NegativeInfinity;
+        for (int c = 0; c < cols; c++)
+            max = Math.Max(max, g["X"][row, c]);
+        double sum = 0;
+        for (int c = 0; c < cols; c++)
+            sum += Math.Exp(g["X"][row, c] - max);
+        return References.Each(cols, c => Math.Exp(g["X"][row, c] - max) / sum);
+    }
+}
