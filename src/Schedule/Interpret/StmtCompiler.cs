@@ -32,16 +32,6 @@ internal sealed class StmtCompiler(ExprCompiler exprs)
                 );
             case Store s:
                 return new StoreNode(exprs.Slot(s.Buffer), exprs.Ints(s.Indices, site), ValueOf(s.Value, site), site);
-            case StoreAll all:
-                var targets = all.Stores.Select(s => new Target(
-                    exprs.Slot(s.Buffer),
-                    exprs.Ints(s.Indices, site),
-                    ValueOf(s.Value, site),
-                    default,
-                    default
-                ));
-                exprs.NeedsTemporaries(all.Stores.Length);
-                return new BlockNode("", null, [], [.. targets], false, false, site);
             case Prefetch:
                 return Nothing;
             case Barrier b:
@@ -79,7 +69,8 @@ internal sealed class StmtCompiler(ExprCompiler exprs)
 
     private BlockNode BlockOf(Block b, IEnumerable<(Buffer Buffer, ImmutableArray<Expr> Indices)> outputs, Site site)
     {
-        exprs.NeedsTemporaries(b.Outputs.Length);
+        if (b.Reducer is { } r)
+            exprs.Uses(r);
         var axes = b
             .Axes.Select(a => new AxisSlot(
                 a.Name,

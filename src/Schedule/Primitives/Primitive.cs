@@ -27,6 +27,9 @@ public abstract class Primitive
     /// </summary>
     protected abstract (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step);
 
+    /// <summary>The step as the trace keeps it, where that says more than was asked for (results are filled in).</summary>
+    protected virtual Step Record(Step step) => step;
+
     /// <summary>Applies the step and appends it to the trace. Throws <see cref="ScheduleException"/>.</summary>
     public LoopNest Apply(LoopNest nest, Step step)
     {
@@ -41,7 +44,7 @@ public abstract class Primitive
                     $"it makes {names.Length} results, the step names {step.Results.Length}",
                     Usage
                 );
-            result = result with { Trace = nest.Trace.Add(step with { Results = names }) };
+            result = result with { Trace = nest.Trace.Add(Record(step) with { Results = names }) };
             NestVerifier.Check(result);
             return result;
         }

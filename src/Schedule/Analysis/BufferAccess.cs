@@ -1,0 +1,138 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+public enum AccessKind
+{
+    Read,
+    Write,
+
+    /// <summary>The implicit read of a reduction's own output.</summary>
+    Accumulate,
+
+    /// <summary>A prefetch: no effect on values.</summary>
+    Hint,
+}
+
+/// <summary>
+/// One access of a statement to a buffer, with the indices over loop variables (block axes are substituted by their
+/// bindings). An intrinsic touches Tile[d] elements from Indices[d] on, everything else one.
+/// </summary>
+/// <param name="Path">Statements from the root that was searched to Statement, both included.</param>
+/// <param name="Guards">Conjuncts under which the statement runs, of its predicate only.</param>
+public sealed record BufferAccess(
+    AccessKind Kind,
+    Stmt Statement,
+    Buffer Buffer,
+    ImmutableArray<Expr> Indices,
+    ImmutableArray<long> Tile,
+    ImmutableArray<Stmt> Path,
+    ImmutableArray<Expr> Guards
+)
+{
+    public bool IsWrite => Kind == AccessKind.Write;
+
+    public bool IsRead => Kind is AccessKind.Read or AccessKind.Accumulate;
+
+    /// <summary>Loops on the path, outermost first; not the statement itself.</summary>
+    public IEnumerable<For> Loops => Path.OfType<For>().Where(l => !ReferenceEquals(l, Statement));
+
+    /// <summary>All accesses below (and in) a statement, in program order.</summary>
+    public static IEnumerable<BufferAccess> Below(Stmt root) => Walk(root, []);
+
+    private static IEnumerable<BufferAccess> Walk(Stmt stmt, ImmutableArray<Stmt> above)
+    {
+        var path = above.Add(stmt);
+        foreach (var access in Of(stmt, path))
+            yield return access;
+        foreach (var child in stmt.Children())
+        foreach (var access in Walk(child, path))
+            yield return access;
+    }
+
+    private static IEnumerable<BufferAccess> Of(Stmt stmt, ImmutableArray<Stmt> path)
+    {
+        BufferAccess Make(
+            AccessKind kind,
+            Buffer buffer,
+            ImmutableArray<Expr> indices,
+            ImmutableArray<Expr> guards = default
+        ) =>
+            new(
+                kind,
+                stmt,
+                buffer,
+                indices,
+                [.. indices.Select(_ => 1L)],
+                path,
+                guards.IsDefault ? ImmutableArray<Expr>.Empty : guards
+            );
+        IEnumerable<BufferAccess> Reads(IEnumerable<Expr> expressions, ImmutableArray<Expr> guards = default) =>
+            expressions.SelectMany(e => e.Loads()).Select(l => Make(AccessKind.Read, l.Buffer, l.Indices, guards));
+        switch (stmt)
+        {
+            case For f:
+                return Reads([f.Extent]);
+            case If i:
+                return Reads([i.Cond]);
+            case Store s:
+                return Reads([.. s.Indices, s.Value]).Append(Make(AccessKind.Write, s.Buffer, s.Indices));
+            case Prefetch p:
+                return Reads(p.Indices).Append(Make(AccessKind.Hint, p.Buffer, p.Indices));
+            case Block b:
+                var bindings = b.Bindings;
+                ImmutableArray<Expr> guards = [.. b.Predicate.Conjuncts()];
+                ImmutableArray<Expr> indices = [.. b.Indices.Select(i => i.Substitute(bindings))];
+                var accesses = Reads(b.Axes.Select(a => a.Binding).Append(b.Predicate))
+                    .Concat(Reads(b.Indices.Concat(b.Values).Select(e => e.Substitute(bindings)), guards));
+                if (b.IsReduction)
+                    accesses = accesses.Concat(b.Outputs.Select(o => Make(AccessKind.Accumulate, o, indices, guards)));
+                return accesses.Concat(b.Outputs.Select(o => Make(AccessKind.Write, o, indices, guards)));
+            case Call c:
+                return OfCall(c, path).Concat(Reads(c.Origins.SelectMany(o => o)));
+            default:
+                return [];
+        }
+    }
+
+    private static IEnumerable<BufferAccess> OfCall(Call call, ImmutableArray<Stmt> path)
+    {
+        var meaning = call.Intrinsic.Meaning;
+        for (int i = 0; i < call.Buffers.Length; i++)
+        {
+            var operand = call.Intrinsic.Operands[i];
+            var tile = call.Origins[i].Select(_ => 1L).ToArray();
+            for (int d = 0; d < operand.Rank; d++)
+            {
+                if (operand.Shape[d] is not IntImm extent)
+                    throw new InvalidOperationException(
+                        $"intrinsic {call.Intrinsic.Name}: operand {operand} has no constant shape"
+                    );
+                tile[call.Dims[i][d]] = extent.Value;
+            }
+            bool writes = meaning.Outputs.Contains(operand);
+            bool reads = meaning.Reads.Contains(operand) || (writes && meaning.IsReduction && !meaning.Init);
+            if (reads)
+                yield return new(
+                    AccessKind.Read,
+                    call,
+                    call.Buffers[i],
+                    call.Origins[i],
+                    [.. tile],
+                    path,
+                    ImmutableArray<Expr>.Empty
+                );
+            if (writes)
+                yield return new(
+                    AccessKind.Write,
+                    call,
+                    call.Buffers[i],
+                    call.Origins[i],
+                    [.. tile],
+                    path,
+                    ImmutableArray<Expr>.Empty
+                );
+        }
+    }
+}

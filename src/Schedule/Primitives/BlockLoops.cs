@@ -1,0 +1,124 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>The values that an axis takes: Base … Base + Extent − 1, by a loop, or just Base.</summary>
+internal sealed record AxisRange(Expr Base, Expr Extent, bool Loop)
+{
+    public static AxisRange Full(BlockAxis axis) => new(0, axis.Extent, true);
+
+    public static AxisRange Of(Span span) => new(span.Min, span.Extent, span.Varies);
+}
+
+/// <summary>New serial loops around a block, for the primitives that move or make blocks.</summary>
+internal static class BlockLoops
+{
+    /// <summary>
+    /// The block under loops named block.axis, in the order of its axes, which visit the ranges given (axes without
+    /// one: all of it). Its predicate keeps axes within their extents where that is not certain, and the conditions.
+    /// </summary>
+    /// <param name="nest">Gives ranges and free names; the block must not be in it.</param>
+    /// <param name="conditions">Further predicates, from the bindings of the new loops.</param>
+    public static (Stmt Stmt, ImmutableArray<string> Loops) Make(
+        LoopNest nest,
+        Block block,
+        IReadOnlyDictionary<Var, AxisRange> ranges,
+        IEnumerable<For> outer,
+        Func<int, string, string> name,
+        Func<IReadOnlyDictionary<Var, Expr>, IEnumerable<Expr>>? conditions = null
+    )
+    {
+        var loops = new List<For>();
+        var axes = ImmutableArray.CreateBuilder<BlockAxis>();
+        foreach (var axis in block.Axes)
+        {
+            var range = ranges.GetValueOrDefault(axis.Var) ?? AxisRange.Full(axis);
+            var binding = range.Base;
+            if (range.Loop)
+            {
+                var var = new Var(name(loops.Count, $"{block.Name}.{axis.Name}"));
+                loops.Add(new For(var, range.Extent, LoopKind.Serial, new Seq([])));
+                binding = range.Base.IsConst(0) ? var : range.Base + var;
+            }
+            axes.Add(axis with { Binding = binding });
+        }
+        var known = nest.Ranges(outer.Concat(loops));
+        var predicate = Op.True;
+        void Require(Expr condition)
+        {
+            var simple = Simplifier.Simplify(condition, known);
+            if (!simple.IsTrue() && !predicate.Conjuncts().Contains(simple))
+                predicate = Op.And(predicate, simple);
+        }
+        foreach (var axis in axes)
+        {
+            Require(Op.Le(0, axis.Binding));
+            Require(Op.Lt(axis.Binding, axis.Extent));
+        }
+        var moved = block with { Axes = axes.ToImmutable() };
+        foreach (var condition in conditions?.Invoke(moved.Bindings) ?? [])
+            Require(condition);
+        Stmt stmt = moved with { Predicate = predicate };
+        foreach (var loop in Enumerable.Reverse(loops))
+            stmt = loop with { Body = stmt };
+        return (stmt, [.. loops.Select(l => l.Name)]);
+    }
+
+    /// <summary>
+    /// A map over fresh axes, one a dimension of the region, that copies element to element: to[i] = from[i]. Not yet
+    /// under loops.
+    /// </summary>
+    public static Block Copy(
+        string name,
+        ImmutableArray<Buffer> from,
+        ImmutableArray<Buffer> to,
+        IEnumerable<string> axisNames
+    )
+    {
+        ImmutableArray<BlockAxis> axes =
+        [
+            .. axisNames.Select((n, d) => new BlockAxis(new Var(n), to[0].Shape[d], AxisKind.Spatial, 0)),
+        ];
+        ImmutableArray<Expr> place = [.. axes.Select(a => (Expr)a.Var)];
+        return new Block(name, axes, Op.True, to, place, [.. from.Select(f => (Expr)f.At(place))]);
+    }
+
+    /// <summary>Names for dimensions: those of the axes that index them, else d0, d1, ….</summary>
+    public static IEnumerable<string> DimensionNames(Block block, ImmutableArray<Expr> indices)
+    {
+        var names = indices
+            .Select((e, d) => e is Var v && block.Axes.Any(a => a.Var == v) ? v.Name : $"d{d}")
+            .ToArray();
+        return names.Distinct().Count() == names.Length ? names : names.Select((_, d) => $"d{d}");
+    }
+
+    /// <summary>The statement with another put before or after it, flat within a sequence.</summary>
+    public static LoopNest Insert(LoopNest nest, Stmt at, Stmt added, bool after) =>
+        nest.Replace(at, after ? Seq.Of(at, added) : Seq.Of(added, at)) is { } result
+            ? result with
+            {
+                Body = result.Body.MapUp(s => s is Seq q && q.Items.Any(i => i is Seq) ? Seq.Of(q.Items) : s),
+            }
+            : nest;
+
+    public static string ScopeName(Scope scope) =>
+        scope switch
+        {
+            Scope.Register => "reg",
+            Scope.Fragment => "frag",
+            _ => scope.ToString().ToLowerInvariant(),
+        };
+
+    /// <summary>heap, stack, register, shared or fragment.</summary>
+    public static Scope ParseScope(LoopNest nest, string text) =>
+        Enum.GetValues<Scope>().Where(s => s != Scope.Global && s.ToString().ToLowerInvariant() == text).ToArray()
+            is [var scope]
+            ? scope
+            : throw new ScheduleException(
+                nest,
+                null,
+                $"unknown scope '{text}'",
+                "heap, stack, register, shared, fragment"
+            );
+}

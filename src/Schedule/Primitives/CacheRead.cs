@@ -1,0 +1,101 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// <c>cache, copy = cache_read buffer block scope</c>: a new block copies the buffer to a new intermediate, as early as
+/// its writers allow, and the block reads that instead.
+/// </summary>
+public sealed class CacheRead : Primitive
+{
+    public override string Name => "cache_read";
+
+    public override string Usage => "cache, copy = cache_read buffer block heap|stack|register|shared|fragment";
+
+    public override string Requirements =>
+        """
+            The block reads the buffer and does not write it. Where it shares loops with writers of the buffer, what it
+            reads below them is a box known exactly.
+            """;
+
+    public override PrimitiveExample Example =>
+        new(
+            "matmul",
+            ["split C.m 3"],
+            "A.stack, A.stack.copy = cache_read A C stack",
+            """
+            buffer A.stack: f32[6, 10] stack
+            for A.stack.copy.m in 0..6:
+              for A.stack.copy.k in 0..10:
+                block A.stack.copy(m = A.stack.copy.m, k = A.stack.copy.k):
+                  A.stack[m, k] = A[m, k]
+            for C.m.o in 0..2:
+              for C.m.i in 0..3:
+                for C.n in 0..8:
+                  for C.k in 0..10:
+                    block C(m = C.m.o * 3 + C.m.i, n = C.n, k:reduce = C.k):
+                      C[m, n] sum= A.stack[m, k] * B[k, n]
+            """
+        );
+
+    protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
+    {
+        KnownOptions(nest, step);
+        var buffer = nest.Buffer(Arg(nest, step, 0));
+        var block = nest.Block(Arg(nest, step, 1));
+        var scope = BlockLoops.ParseScope(nest, Arg(nest, step, 2));
+        if (!block.Reads.Contains(buffer))
+            throw Refuse(
+                nest,
+                block,
+                $"block {block.Name} does not read {buffer.Name}",
+                $"it reads {string.Join(", ", block.Reads.Select(b => b.Name))}"
+            );
+        if (block.Outputs.Contains(buffer))
+            throw Refuse(nest, block, $"block {block.Name} reads {buffer.Name} and writes it", "cache_write");
+
+        var path = nest.Body.PathTo(block)!.Value;
+        var at = path.First(s => s is not Seq && !BufferAccess.Below(s).Any(a => a.IsWrite && a.Buffer == buffer));
+        var outer = nest.LoopsAround(at);
+        Region? read = null;
+        if (!outer.IsEmpty)
+        {
+            var analysis = new RegionAnalysis(nest, outer);
+            read = analysis.Hull(
+                BufferAccess
+                    .Below(nest.Body)
+                    .Where(a => a.IsRead && a.Buffer == buffer && ReferenceEquals(a.Statement, block))
+            )!;
+            if (!read.Exact || !read.Limits.IsEmpty || !read.Guards.IsEmpty)
+                throw Refuse(
+                    nest,
+                    at,
+                    $"what block {block.Name} reads of {buffer.Name} below loop {outer[^1].Name} is not a box known exactly",
+                    $"cache_read before {buffer.Name}'s writers move below loop {outer[^1].Name}"
+                );
+        }
+        string cacheName = ResultName(nest, step, 0, $"{buffer.Name}.{BlockLoops.ScopeName(scope)}");
+        var cache = new Buffer(cacheName, buffer.Type, buffer.Shape, scope);
+        var names = nest with { Intermediates = nest.Intermediates.Add(cache) };
+        var index = block.Loads.First(l => l.Buffer == buffer).Indices;
+        var copy = BlockLoops.Copy(
+            ResultName(names, step, 1, $"{cacheName}.copy"),
+            [buffer],
+            [cache],
+            BlockLoops.DimensionNames(block, index)
+        );
+        var ranges = read is null
+            ? new Dictionary<Var, AxisRange>()
+            : read.Dims.Select((s, d) => (copy.Axes[d].Var, AxisRange.Of(s))).ToDictionary();
+        var (loops, _) = BlockLoops.Make(names, copy, ranges, outer, (_, wish) => names.FreshName(wish));
+        var result = BlockLoops.Insert(names, at, loops, after: false);
+        var reader = result.Block(block.Name);
+        var caching = reader with
+        {
+            Indices = [.. reader.Indices.Select(e => e.ReplaceBuffer(buffer, cache))],
+            Values = [.. reader.Values.Select(e => e.ReplaceBuffer(buffer, cache))],
+        };
+        return (result.Replace(reader, caching), [cacheName, copy.Name]);
+    }
+}

@@ -1,0 +1,41 @@
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+// Placement, caching and reduction primitives by method; each adds one step to the trace.
+public sealed partial class Schedule
+{
+    /// <returns>The new loops, in the order of the block's axes.</returns>
+    public IReadOnlyList<string> ComputeAt(string block, string loop) => Apply(Step.Of("compute_at", block, loop));
+
+    /// <returns>The new loops, in the order of the block's axes.</returns>
+    public IReadOnlyList<string> ReverseComputeAt(string block, string loop) =>
+        Apply(Step.Of("reverse_compute_at", block, loop));
+
+    public void StoreAt(string buffer, string loop) => Apply(Step.Of("store_at", buffer, loop));
+
+    /// <returns>The buffer made, and the block that fills it.</returns>
+    public (string Cache, string Copy) CacheRead(string buffer, string block, Scope scope)
+    {
+        var made = Apply(Step.Of("cache_read", buffer, block, Text(scope)));
+        return (made[0], made[1]);
+    }
+
+    /// <returns>The buffer made (of a tuple-valued block, the first), and the block that copies it out.</returns>
+    public (string Cache, string Copy) CacheWrite(string buffer, Scope scope)
+    {
+        var made = Apply(Step.Of("cache_write", buffer, Text(scope)));
+        return (made[0], made[^1]);
+    }
+
+    public void SetScope(string buffer, Scope scope) => Apply(Step.Of("set_scope", buffer, Text(scope)));
+
+    /// <returns>The block of partial results; also the name of its buffer, where it has one only.</returns>
+    public string Rfactor(string block, string loop) => Apply(Step.Of("rfactor", block, loop))[0];
+
+    /// <returns>The block that sets the initial value.</returns>
+    public string DecomposeReduction(string block, string loop) =>
+        Apply(Step.Of("decompose_reduction", block, loop))[0];
+
+    private static string Text(Scope scope) => scope.ToString().ToLowerInvariant();
+}
