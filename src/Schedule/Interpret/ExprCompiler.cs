@@ -12,7 +12,7 @@ internal sealed class ExprCompiler
 
     public int BufferCount => _buffers.Count;
 
-    /// <summary>Largest arity of the reducers seen.</summary>
+    /// <summary>Most components that one statement writes.</summary>
     public int Arity { get; private set; } = 1;
 
     public int Slot(Var v)
@@ -29,7 +29,7 @@ internal sealed class ExprCompiler
         return slot;
     }
 
-    public void Uses(Reducer reducer) => Arity = Math.Max(Arity, reducer.Arity);
+    public void NeedsTemporaries(int arity) => Arity = Math.Max(Arity, arity);
 
     public IntFn[] Ints(IEnumerable<Expr> list, Site site) => [.. list.Select(e => Int(e, site))];
 

@@ -1,4 +1,5 @@
 using Picograd.Algorithms;
+using Picograd.Algorithms.Evaluation;
 
 namespace Picograd.Schedules.Interpret;
 
@@ -84,6 +85,39 @@ public sealed class HostArray
             );
         for (int i = 0; i < elements.Count; i++)
             array[i] = elements[i];
+        return array;
+    }
+
+    /// <summary>
+    /// The elements of an array of the evaluator, rounded to its dtype, laid out for <paramref name="buffer"/>.
+    /// </summary>
+    /// <exception cref="ArgumentException">The dtypes differ.</exception>
+    public static HostArray From(NDArray elements, Buffer buffer)
+    {
+        if (elements.Type != buffer.Type)
+            throw new ArgumentException($"elements: {elements} given for {buffer}");
+        var array = new HostArray(elements.Type, elements.Shape, buffer.Strides.IsDefault ? null : buffer.Strides);
+        for (int i = 0; i < elements.Length; i++)
+        {
+            long at = array.OffsetOf(i);
+            if (array.Type.IsFloat())
+                array._floats[at] = Numerics.Round(array.Type, elements.Doubles[i]);
+            else
+                array._integers[at] = Numerics.Wrap(array.Type, elements.Longs[i]);
+        }
+        return array;
+    }
+
+    public NDArray ToNDArray()
+    {
+        var array = new NDArray(Type, Shape);
+        for (int i = 0; i < array.Length; i++)
+        {
+            if (Type.IsFloat())
+                array.Doubles[i] = _floats[OffsetOf(i)];
+            else
+                array.Longs[i] = _integers[OffsetOf(i)];
+        }
         return array;
     }
 

@@ -5,6 +5,7 @@ namespace Picograd.Schedules.Interpret;
 /// <summary>
 /// Puts each intermediate of a nest into an Allocate, at full shape, where LoopNest says that it lives: at the loop of
 /// StoreAt, else at the innermost place that encloses all uses and all loops over which a block carries values in it.
+/// Once blocks are lowered to stores nothing tells which loops those are, and it lives for the whole program.
 /// </summary>
 internal static class IntermediatePlacement
 {
@@ -29,6 +30,8 @@ internal static class IntermediatePlacement
                 ? new Allocate(buffer, body)
                 : body.Replace(loop, loop with { Body = new Allocate(buffer, loop.Body) });
         }
+        if (body.Nodes().Any(s => s is Store or StoreAll or Call && UsesItself(s, buffer)))
+            return new Allocate(buffer, body);
         var path = CommonPath(body, buffer);
         // Memory of a GPU block cannot be opened by one of its threads.
         int outside = path.Count;
@@ -69,6 +72,7 @@ internal static class IntermediatePlacement
             For f => [f.Extent],
             If i => [i.Cond],
             Store t => [.. t.Indices, t.Value],
+            StoreAll a => a.Stores.SelectMany(t => t.Indices.Append(t.Value)),
             Prefetch p => p.Indices,
             Block b => [.. b.Axes.Select(a => a.Binding), b.Predicate, .. b.Indices, .. b.Values],
             Call c => c.Origins.SelectMany(o => o),
@@ -77,6 +81,7 @@ internal static class IntermediatePlacement
         return s switch
             {
                 Store t => t.Buffer == buffer,
+                StoreAll a => a.Stores.Any(t => t.Buffer == buffer),
                 Prefetch p => p.Buffer == buffer,
                 Block b => b.Outputs.Contains(buffer),
                 Call c => c.Buffers.Contains(buffer),

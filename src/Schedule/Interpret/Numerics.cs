@@ -1,4 +1,5 @@
 using Picograd.Algorithms;
+using Picograd.Algorithms.Evaluation;
 
 namespace Picograd.Schedules.Interpret;
 
@@ -83,8 +84,8 @@ internal static class Numerics
             UnaryOp.Exp => Math.Exp(x),
             UnaryOp.Log => Math.Log(x),
             UnaryOp.Tanh => Math.Tanh(x),
-            UnaryOp.Sigmoid => 1 / (1 + Math.Exp(-x)),
-            UnaryOp.Erf => Erf(x),
+            UnaryOp.Sigmoid => FloatFunctions.Sigmoid(x),
+            UnaryOp.Erf => FloatFunctions.Erf(x),
             UnaryOp.Sin => Math.Sin(x),
             UnaryOp.Cos => Math.Cos(x),
             UnaryOp.Sqrt => Math.Sqrt(x),
@@ -95,31 +96,6 @@ internal static class Numerics
             UnaryOp.Round => Math.Round(x, MidpointRounding.ToEven),
             _ => throw new ArgumentOutOfRangeException(nameof(op), op, "not a float function"),
         };
-
-    // Maclaurin series near 0; beyond, 1 − erfc by its continued fraction (Lentz). Both to about 1e-15.
-    private static double Erf(double x)
-    {
-        if (double.IsNaN(x))
-            return x;
-        double a = Math.Abs(x);
-        if (a > 6)
-            return Math.Sign(x);
-        if (a < 2.5)
-        {
-            double term = x;
-            double sum = x;
-            for (int n = 1; Math.Abs(term) > 1e-18 * Math.Abs(sum); n++)
-            {
-                term *= -x * x / n;
-                sum += term / (2 * n + 1);
-            }
-            return 2 / Math.Sqrt(Math.PI) * sum;
-        }
-        double fraction = a;
-        for (int k = 60; k > 0; k--)
-            fraction = a + k / 2.0 / fraction;
-        return Math.Sign(x) * (1 - Math.Exp(-a * a) / (fraction * Math.Sqrt(Math.PI)));
-    }
 
     private static double BFloat(float value)
     {

@@ -32,6 +32,16 @@ internal sealed class StmtCompiler(ExprCompiler exprs)
                 );
             case Store s:
                 return new StoreNode(exprs.Slot(s.Buffer), exprs.Ints(s.Indices, site), ValueOf(s.Value, site), site);
+            case StoreAll all:
+                var targets = all.Stores.Select(s => new Target(
+                    exprs.Slot(s.Buffer),
+                    exprs.Ints(s.Indices, site),
+                    ValueOf(s.Value, site),
+                    default,
+                    default
+                ));
+                exprs.NeedsTemporaries(all.Stores.Length);
+                return new BlockNode("", null, [], [.. targets], false, false, site);
             case Prefetch:
                 return Nothing;
             case Barrier b:
@@ -69,8 +79,7 @@ internal sealed class StmtCompiler(ExprCompiler exprs)
 
     private BlockNode BlockOf(Block b, IEnumerable<(Buffer Buffer, ImmutableArray<Expr> Indices)> outputs, Site site)
     {
-        if (b.Reducer is { } r)
-            exprs.Uses(r);
+        exprs.NeedsTemporaries(b.Outputs.Length);
         var axes = b
             .Axes.Select(a => new AxisSlot(
                 a.Name,

@@ -57,6 +57,12 @@ internal static class Padding
                     grown.TryAdd(output, Enlarge(nest, loop, block, axis, output, extent));
                 break;
             default:
+                if (block.Indices.Any(i => i.Uses(axis.Var)))
+                    throw Refusal(
+                        nest,
+                        block,
+                        $"where block {block.Name} writes depends on its reduce axis {axis.Name}"
+                    );
                 break;
         }
         var padded = block with { Axes = block.Axes.Replace(axis, axis with { Extent = extent }) };

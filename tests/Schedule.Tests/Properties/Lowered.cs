@@ -1,0 +1,38 @@
+using Picograd.Schedules;
+
+namespace Picograd.Tests.Properties;
+
+/// <summary>A nest after each of the passes that back ends share.</summary>
+internal static class Lowered
+{
+    // Small nests stay far below it; beyond, unrolling refuses.
+    private const int UnrollLimit = 4000;
+
+    /// <summary>Name of a pass and the nest after it, in order; ends early where a pass says that it cannot go on.</summary>
+    public static IEnumerable<(string Stage, LoopNest Nest)> Stages(LoopNest nest)
+    {
+        (string, Func<LoopNest, LoopNest>)[] passes =
+        [
+            ("lower blocks", LowerBlocks.Run),
+            ("loop partition", LoopPartition.Run),
+            ("simplify conditions", SimplifyConditions.Run),
+            ("unroll", new UnrollLoops(UnrollLimit).Run),
+        ];
+        foreach (var (name, pass) in passes)
+        {
+            LoopNest after;
+            try
+            {
+                after = pass(nest);
+            }
+            catch (LoweringException)
+            {
+                yield break;
+            }
+            if (ReferenceEquals(after.Body, nest.Body))
+                continue;
+            nest = after;
+            yield return (name, nest);
+        }
+    }
+}

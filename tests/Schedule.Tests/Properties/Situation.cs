@@ -1,0 +1,77 @@
+namespace Picograd.Tests.Properties;
+
+/// <summary>Algorithms and preparing steps that make it likely that a primitive applies.</summary>
+internal sealed record Situation(Form[][] Forms, params string[] Steps)
+{
+    private static readonly Form[] Chain = [Form.Map, Form.Map];
+    private static readonly Form[] ReduceAfterMap = [Form.Map, Form.Reduce];
+
+    /// <summary>By primitive; any algorithm does for those that are not here.</summary>
+    public static IReadOnlyDictionary<string, Situation> All { get; } =
+        new Dictionary<string, Situation>
+        {
+            ["annotate"] = new([], "parallel"),
+            ["cache_read"] = new(
+                [
+                    [Form.Contract],
+                    [Form.Stencil],
+                ],
+                "split"
+            ),
+            ["compute_at"] = new(
+                [Chain, [Form.Map, Form.Stencil], ReduceAfterMap, [Form.Reduce, Form.Broadcast]],
+                "split"
+            ),
+            ["compute_inline"] = new([Chain, [Form.Stencil, Form.Map]]),
+            ["decompose_padding"] = new([
+                [Form.Stencil],
+                [Form.Strided],
+                [Form.Window],
+            ]),
+            ["decompose_reduction"] = new(
+                [
+                    [Form.Reduce],
+                    [Form.Contract],
+                    [Form.ArgMax],
+                ],
+                "reorder"
+            ),
+            ["pad_einsum"] = new([
+                [Form.Contract],
+            ]),
+            ["reverse_compute_at"] = new([Chain, [Form.Contract, Form.Map], [Form.Reduce, Form.Map]], "split"),
+            ["reverse_compute_inline"] = new([Chain, [Form.Gather, Form.Map]]),
+            ["rfactor"] = new(
+                [
+                    [Form.Reduce],
+                    [Form.Contract],
+                    [Form.ArgMax],
+                ],
+                "split"
+            ),
+            ["set_scope"] = new([Chain]),
+            ["storage_align"] = new([
+                [Form.Broadcast, Form.Map],
+                [Form.Contract, Form.Map],
+            ]),
+            ["store_at"] = new([Chain, [Form.Map, Form.Stencil], ReduceAfterMap], "split", "compute_at"),
+            ["swizzle"] = new([
+                [Form.Broadcast, Form.Map],
+                [Form.Contract, Form.Map],
+            ]),
+            ["transform_layout"] = new([Chain, [Form.Broadcast, Form.Contract]]),
+        };
+
+    public static Recipe Draw(string primitive, int seed)
+    {
+        var forms = All.TryGetValue(primitive, out var situation) ? situation.Forms : [];
+        var random = new Random(seed);
+        // One in four is about anything.
+        return forms.Length == 0 || random.Next(4) == 0
+            ? Recipe.Draw(seed)
+            : Recipe.Draw(seed, forms[random.Next(forms.Length)]);
+    }
+
+    public static IReadOnlyList<string> Before(string primitive) =>
+        All.TryGetValue(primitive, out var situation) ? situation.Steps : [];
+}

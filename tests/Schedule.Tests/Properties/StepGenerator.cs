@@ -1,0 +1,218 @@
+using System.Globalization;
+using Picograd.Schedules;
+
+namespace Picograd.Tests.Properties;
+
+/// <summary>
+/// Draws arguments for a primitive on a nest: plausible ones, legal or not. Null where the nest has nothing to name.
+/// </summary>
+internal static partial class StepGenerator
+{
+    private static readonly string?[] Tails = [null, "none", "guard", "peel", "predicate", "shift", "pad"];
+    private static readonly string[] Scopes = ["heap", "stack", "register", "shared", "fragment"];
+
+    private static readonly string[] Kinds =
+    [
+        .. Enum.GetValues<LoopKind>().Where(k => k.IsGpu()).Select(k => k.Text()),
+    ];
+
+    /// <summary>One generator a primitive, by its name.</summary>
+    public static IReadOnlyDictionary<string, Func<Random, LoopNest, Step?>> All { get; } =
+        new Dictionary<string, Func<Random, LoopNest, Step?>>
+        {
+            ["annotate"] = Annotate,
+            ["bind"] = (r, n) => LoopStep("bind", r, n, Pick(r, Kinds)),
+            ["cache_read"] = CacheRead,
+            ["cache_write"] = (r, n) => BufferStep("cache_write", r, Written(n), Pick(r, Scopes)),
+            ["compute_at"] = (r, n) => BlockAndLoop("compute_at", r, n),
+            ["compute_inline"] = (r, n) => Pick(r, n.Blocks) is { } b ? Step.Of("compute_inline", b.Name) : null,
+            ["decompose_padding"] = (r, n) => BlockAndOwnLoop("decompose_padding", r, n),
+            ["decompose_reduction"] = (r, n) => BlockAndOwnLoop("decompose_reduction", r, n),
+            ["fuse"] = Fuse,
+            ["pad_einsum"] = PadEinsum,
+            ["parallel"] = Parallel,
+            ["reorder"] = Reorder,
+            ["reverse_compute_at"] = (r, n) => BlockAndLoop("reverse_compute_at", r, n),
+            ["reverse_compute_inline"] = (r, n) =>
+                Pick(r, n.Blocks) is { } b ? Step.Of("reverse_compute_inline", b.Name) : null,
+            ["rfactor"] = (r, n) => BlockAndOwnLoop("rfactor", r, n),
+            ["set_scope"] = (r, n) => BufferStep("set_scope", r, n.Intermediates, Pick(r, Scopes)),
+            ["split"] = Split,
+            ["storage_align"] = StorageAlign,
+            ["store_at"] = StoreAt,
+            ["swizzle"] = Swizzle,
+            ["tile"] = Tile,
+            ["transform_layout"] = TransformLayout,
+            ["unroll"] = (r, n) => LoopStep("unroll", r, n),
+            ["vectorize"] = Vectorize,
+        };
+
+    private static T? Pick<T>(Random random, IEnumerable<T> from)
+        where T : class
+    {
+        var list = from as IReadOnlyList<T> ?? [.. from];
+        return list.Count == 0 ? null : list[random.Next(list.Count)];
+    }
+
+    private static string Text(long value) => value.ToString(CultureInfo.InvariantCulture);
+
+    private static string Factor(Random random) => Text(new long[] { 1, 2, 2, 3, 4, 4, 5, 8 }[random.Next(8)]);
+
+    // Serial loops twice as often as any: most primitives want them.
+    private static For? Loop(Random random, LoopNest nest)
+    {
+        var serial = nest.Loops.Where(l => l.Kind == LoopKind.Serial).ToList();
+        return serial.Count > 0 && random.Next(3) > 0 ? Pick(random, serial) : Pick(random, nest.Loops);
+    }
+
+    private static Step? LoopStep(string primitive, Random random, LoopNest nest, params string?[] more) =>
+        Loop(random, nest) is { } loop ? Step.Of(primitive, [loop.Name, .. more.OfType<string>()]) : null;
+
+    private static Step? BufferStep(string primitive, Random random, IEnumerable<Buffer> from, params string?[] more) =>
+        Pick(random, from) is { } buffer ? Step.Of(primitive, [buffer.Name, .. more.OfType<string>()]) : null;
+
+    private static IEnumerable<Buffer> Written(LoopNest nest) => nest.Algorithm.Outputs.Concat(nest.Intermediates);
+
+    private static Step? Annotate(Random random, LoopNest nest)
+    {
+        var parallel = nest.Loops.Where(l => l.Kind == LoopKind.Parallel).ToList();
+        var loop = parallel.Count > 0 ? Pick(random, parallel) : Pick(random, nest.Loops);
+        if (loop is null)
+            return null;
+        return random.Next(2) == 0
+            ? Step.Of("annotate", loop.Name).With("threads", Text(random.Next(1, 5)))
+            : Step.Of("annotate", loop.Name).With("partition", random.Next(2) == 0 ? "static" : "dynamic");
+    }
+
+    private static Step? Split(Random random, LoopNest nest) =>
+        LoopStep("split", random, nest, Factor(random))?.With("tail", Tails[random.Next(Tails.Length)]);
+
+    private static Step? Tile(Random random, LoopNest nest)
+    {
+        var outer = Pick(random, nest.Loops.Where(l => l.Body is For));
+        return outer is null
+            ? null
+            : Step.Of("tile", outer.Name, ((For)outer.Body).Name, Factor(random), Factor(random))
+                .With("tail", Tails[random.Next(Tails.Length)]);
+    }
+
+    private static Step? Fuse(Random random, LoopNest nest)
+    {
+        var outer = Pick(random, nest.Loops.Where(l => l.Body is For));
+        return outer is null ? null : Step.Of("fuse", outer.Name, ((For)outer.Body).Name);
+    }
+
+    private static Step? Reorder(Random random, LoopNest nest)
+    {
+        if (Pick(random, nest.Blocks) is not { } block)
+            return null;
+        var around = nest.LoopsAround(block).Select(l => l.Name).ToArray();
+        // The loops of a chain end at the block; a start somewhere along it.
+        string[] names = around[random.Next(around.Length + 1)..];
+        if (names.Length < 2)
+            return null;
+        random.Shuffle(names);
+        return Step.Of("reorder", random.Next(2) == 0 ? names : names[..random.Next(2, names.Length + 1)]);
+    }
+
+    private static Step? Parallel(Random random, LoopNest nest)
+    {
+        var step = LoopStep("parallel", random, nest);
+        if (step is not null && random.Next(3) == 0)
+            step = step.With("threads", Text(random.Next(1, 4)));
+        return step is not null && random.Next(3) == 0 ? step.With("partition", "dynamic") : step;
+    }
+
+    private static Step? Vectorize(Random random, LoopNest nest)
+    {
+        var innermost = nest.Loops.Where(l => l.Body is Block).ToList();
+        var loop = innermost.Count > 0 && random.Next(3) > 0 ? Pick(random, innermost) : Pick(random, nest.Loops);
+        return loop is null ? null : Step.Of("vectorize", loop.Name);
+    }
+
+    private static Step? BlockAndOwnLoop(string primitive, Random random, LoopNest nest)
+    {
+        if (Pick(random, nest.Blocks) is not { } block)
+            return null;
+        return Pick(random, nest.LoopsAround(block)) is { } loop ? Step.Of(primitive, block.Name, loop.Name) : null;
+    }
+
+    private static Step? BlockAndLoop(string primitive, Random random, LoopNest nest)
+    {
+        if (Pick(random, nest.Blocks) is not { } block)
+            return null;
+        var own = nest.LoopsAround(block).Select(l => l.Name).ToHashSet();
+        var others = nest.Loops.Where(l => !own.Contains(l.Name)).ToList();
+        var loop = random.Next(5) > 0 && others.Count > 0 ? Pick(random, others) : Pick(random, nest.Loops);
+        return loop is null ? null : Step.Of(primitive, block.Name, loop.Name);
+    }
+
+    private static Step? StoreAt(Random random, LoopNest nest) =>
+        Pick(random, nest.Intermediates) is { } buffer && Pick(random, nest.Loops) is { } loop
+            ? Step.Of("store_at", buffer.Name, loop.Name)
+            : null;
+
+    private static Step? CacheRead(Random random, LoopNest nest)
+    {
+        if (Pick(random, nest.Blocks) is not { } block || Pick(random, block.Reads) is not { } buffer)
+            return null;
+        return Step.Of("cache_read", block.Name, buffer.Name, Pick(random, Scopes)!);
+    }
+
+    private static Step? StorageAlign(Random random, LoopNest nest)
+    {
+        var buffer = Pick(random, nest.Intermediates.Where(b => b.Rank >= 2));
+        if (buffer is null)
+            return null;
+        long factor = new long[] { 4, 8, 16 }[random.Next(3)];
+        return Step.Of(
+            "storage_align",
+            buffer.Name,
+            Text(random.Next(buffer.Rank)),
+            Text(factor),
+            Text(random.Next((int)factor))
+        );
+    }
+
+    private static Step? Swizzle(Random random, LoopNest nest)
+    {
+        var buffer = Pick(random, nest.Intermediates.Where(b => b.Rank >= 2));
+        if (buffer is null)
+            return null;
+        var step = Step.Of("swizzle", buffer.Name, Text(1 << random.Next(2)), Text(random.Next(1, 3)));
+        return random.Next(3) == 0 ? step.With("row", Text(random.Next(buffer.Rank))) : step;
+    }
+
+    private static Step? TransformLayout(Random random, LoopNest nest)
+    {
+        var buffer = Pick(random, nest.Intermediates.Where(b => b.Rank >= 1));
+        if (buffer is null)
+            return null;
+        string[] dims = [.. Enumerable.Range(0, buffer.Rank).Select(d => $"d{d}")];
+        var places = new List<string>(dims);
+        if (random.Next(3) > 0)
+        {
+            int d = random.Next(dims.Length);
+            string by = Factor(random);
+            places[d] = $"{dims[d]}/{by}";
+            places.Insert(random.Next(places.Count + 1), $"{dims[d]}%{by}");
+        }
+        if (random.Next(2) == 0)
+        {
+            string[] shuffled = [.. places];
+            random.Shuffle(shuffled);
+            places = [.. shuffled];
+        }
+        var step = Step.Of("transform_layout", buffer.Name, $"{string.Join(",", dims)}->{string.Join(",", places)}");
+        return random.Next(2) == 0 ? step.With("pad", "zero") : step;
+    }
+
+    private static Step? PadEinsum(Random random, LoopNest nest)
+    {
+        var sums = nest.Blocks.Where(b => b.Reducer is { IsSum: true }).ToList();
+        var block = sums.Count > 0 ? Pick(random, sums) : Pick(random, nest.Blocks);
+        return block is null
+            ? null
+            : Step.Of("pad_einsum", block.Name, string.Join(",", block.Axes.Select(_ => Factor(random))));
+    }
+}
