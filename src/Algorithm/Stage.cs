@@ -14,17 +14,6 @@ public enum AxisKind
     Ordered,
 }
 
-/// <summary>An iteration axis [0, Extent) of a stage.</summary>
-public sealed record Axis(Var Var, Expr Extent, AxisKind Kind = AxisKind.Spatial)
-{
-    public Axis(string name, Expr extent, AxisKind kind = AxisKind.Spatial)
-        : this(new Var(name), extent, kind) { }
-
-    public string Name => Var.Name;
-
-    public override string ToString() => $"{Name}<{Extent}";
-}
-
 public enum StageKind
 {
     /// <summary>out[axes] = value.</summary>

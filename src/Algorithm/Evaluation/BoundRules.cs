@@ -143,9 +143,10 @@ public static class BoundRules
             _ => 0,
         };
 
+    // σ(x)·σ(−x), which unlike σ·(1 − σ) does not cancel.
     private static double SigmoidSlope(double x)
     {
-        double s = 1 / (1 + Math.Exp(-x));
-        return s * (1 - s);
+        double e = Math.Exp(-x);
+        return e / ((1 + e) * (1 + e));
     }
 }
