@@ -107,8 +107,7 @@ internal static class Dependence
             .Any(a => a.Kind != AxisKind.Spatial && a.Binding.Nodes().Any(n => n is Var v && outside.Contains(v)));
         if (keeps)
             return false;
-        return Accesses(nest.Body).Count(a => a.Buffer == buffer)
-            == Accesses(loop.Body).Count(a => a.Buffer == buffer);
+        return Accesses(nest.Body).Count(a => a.Buffer == buffer) == Accesses(loop.Body).Count(a => a.Buffer == buffer);
     }
 
     private static IEnumerable<Access> Reads(Stmt at, Expr e) =>

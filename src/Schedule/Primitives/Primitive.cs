@@ -44,7 +44,10 @@ public abstract class Primitive
                     $"it makes {names.Length} results, the step names {step.Results.Length}",
                     Usage
                 );
-            result = result with { Trace = nest.Trace.Add(Record(step) with { Results = names }) };
+            result = result.WithoutStaleStoreAt() with
+            {
+                Trace = nest.Trace.Add(Record(step) with { Results = names }),
+            };
             NestVerifier.Check(result);
             return result;
         }

@@ -203,6 +203,9 @@ public sealed class ReverseComputeAt : Primitive
             conditions.Add(_ => guard);
         foreach (var load in block.Loads.Where(l => l.Buffer == buffer))
         {
+            // A loop that decides an axis already cannot decide another one by another read: their points would meet
+            // in one iteration only by chance.
+            var taken = ranges.Values.SelectMany(r => r.Base.FreeVars()).Where(visible.Contains).ToHashSet();
             for (int d = 0; d < buffer.Rank; d++)
             {
                 var span = made.Dims[d];
@@ -233,6 +236,16 @@ public sealed class ReverseComputeAt : Primitive
                         nest,
                         target,
                         $"the producers of block {block.Name} below loop {target.Name} write different parts along its axis {axis.Name}"
+                    );
+                if (
+                    other is null
+                    && outer.FirstOrDefault(l => taken.Contains(l.Var) && range.Base.Uses(l.Var)) is { } twice
+                )
+                    throw Refuse(
+                        nest,
+                        target,
+                        $"block {block.Name} reads {load} along axis {axis.Name} and something else along another axis, and loop {twice.Name} decides which part of both is written",
+                        $"a loop outside {twice.Name}"
                     );
                 ranges[axis.Var] = range;
                 foreach (var limit in limits)

@@ -13,6 +13,7 @@ internal static class Lowered
     {
         (string, Func<LoopNest, LoopNest>)[] passes =
         [
+            ("storage placement", StoragePlacement.Run),
             ("lower blocks", LowerBlocks.Run),
             ("loop partition", LoopPartition.Run),
             ("simplify conditions", SimplifyConditions.Run),
@@ -25,7 +26,7 @@ internal static class Lowered
             {
                 after = pass(nest);
             }
-            catch (LoweringException)
+            catch (Exception e) when (e is LoweringException or ScheduleException)
             {
                 yield break;
             }

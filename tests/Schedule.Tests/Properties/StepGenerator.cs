@@ -156,7 +156,7 @@ internal static partial class StepGenerator
     {
         if (Pick(random, nest.Blocks) is not { } block || Pick(random, block.Reads) is not { } buffer)
             return null;
-        return Step.Of("cache_read", block.Name, buffer.Name, Pick(random, Scopes)!);
+        return Step.Of("cache_read", buffer.Name, block.Name, Pick(random, Scopes)!);
     }
 
     private static Step? StorageAlign(Random random, LoopNest nest)
