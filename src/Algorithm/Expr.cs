@@ -5,6 +5,7 @@ namespace Picograd.Algorithms;
 // Semantics of expressions, for every evaluator, interpreter and back end alike:
 // - Integers are two's complement of their width and wrap. Index arithmetic (Int64) is assumed not to overflow.
 // - FloorDiv and Mod round towards minus infinity; the divisor is positive, so Mod is in [0, divisor).
+//   Shift amounts are in [0, width).
 // - Float arithmetic is IEEE 754 of its width, round to nearest even; a back end may contract a*b+c into Fma.
 //   Min and Max return NaN if either operand is NaN. Comparisons with NaN are false, except Ne.
 // - Select, And and Or are lazy as far as memory goes: a Load in the operand that is not chosen (for And / Or: the
