@@ -105,6 +105,8 @@ public readonly record struct Interval(long Min, long Max)
                     BinaryOp.Mod => x.Mod(y),
                     BinaryOp.Min => new(Math.Min(x.Min, y.Min), Math.Min(x.Max, y.Max)),
                     BinaryOp.Max => new(Math.Max(x.Min, y.Min), Math.Max(x.Max, y.Max)),
+                    BinaryOp.BitXor or BinaryOp.BitOr when x.Min >= 0 && y.Min >= 0 => new(0, AllOnes(x.Max | y.Max)),
+                    BinaryOp.BitAnd when x.Min >= 0 && y.Min >= 0 => new(0, Math.Min(x.Max, y.Max)),
                     _ => Everything,
                 };
             case Select s:
@@ -115,6 +117,10 @@ public readonly record struct Interval(long Min, long Max)
                 return Everything;
         }
     }
+
+    // The smallest number of the form 2^k - 1 that is at least x.
+    private static long AllOnes(long x) =>
+        x == 0 ? 0 : (1L << (64 - System.Numerics.BitOperations.LeadingZeroCount((ulong)x))) - 1;
 
     private static Interval Clamp(Int128 min, Int128 max) =>
         new((long)Int128.Clamp(min, -Limit, Limit), (long)Int128.Clamp(max, -Limit, Limit));

@@ -68,6 +68,11 @@ public static class NestVerifier
                 foreach (var e in b.Indices.Concat(b.Values))
                     Closed(e, inner, buffers, nest, b);
                 break;
+            case Call c:
+                Written(c.Buffers[0], buffers, nest, c);
+                foreach (var (buffer, origin) in c.Buffers.Zip(c.Origins))
+                    Closed(buffer.At(origin), scope, buffers, nest, c);
+                break;
             default:
                 break;
         }

@@ -88,20 +88,25 @@ internal static class BlockFacts
     public static int OrderOf(this LoopNest nest, Block block) =>
         nest.Blocks.TakeWhile(b => !ReferenceEquals(b, block)).Count();
 
+    /// <summary>Whether a block or an intrinsic reads or writes the buffer.</summary>
+    public static bool Touches(this Stmt stmt, Buffer buffer) =>
+        stmt switch
+        {
+            Block b => b.Outputs.Contains(buffer) || b.Reads.Contains(buffer),
+            Call c => c.Buffers.Contains(buffer),
+            _ => false,
+        };
+
     /// <summary>Without the entries of StoreAt whose buffer or loop is gone, or whose loop misses a use.</summary>
     public static LoopNest WithoutStaleStoreAt(this LoopNest nest)
     {
-        var stale = nest.StoreAt.Where(entry =>
-        {
-            var buffer = nest.Intermediates.FirstOrDefault(b => b.Name == entry.Key);
-            var loop = nest.Loops.FirstOrDefault(l => l.Name == entry.Value);
-            return buffer is null
-                || loop is null
-                || nest.Blocks.Where(b => b.Outputs.Contains(buffer) || b.Reads.Contains(buffer))
-                    .Except(loop.Body.Nodes().OfType<Block>(), ReferenceEqualityComparer.Instance)
-                    .Any();
-        });
-        return nest with { StoreAt = nest.StoreAt.RemoveRange(stale.Select(e => e.Key)) };
+        bool IsStale(string bufferName, string loopName) =>
+            nest.Intermediates.FirstOrDefault(b => b.Name == bufferName) is not { } buffer
+            || nest.Loops.FirstOrDefault(l => l.Name == loopName) is not { } loop
+            || nest.Body.Nodes().Count(s => s.Touches(buffer)) != loop.Body.Nodes().Count(s => s.Touches(buffer));
+
+        var stale = nest.StoreAt.Where(e => IsStale(e.Key, e.Value)).Select(e => e.Key);
+        return nest with { StoreAt = nest.StoreAt.RemoveRange(stale) };
     }
 
     /// <summary>The intermediate with a name; refuses arguments of the algorithm, whose layout the caller owns.</summary>

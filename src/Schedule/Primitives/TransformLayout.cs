@@ -54,28 +54,7 @@ public sealed class TransformLayout : Primitive
                 ? nest.DomainLoops(producer)
                 : null;
 
-        Stmt Rewritten(Stmt s) =>
-            s switch
-            {
-                Block b when b.Outputs.Contains(buffer) || b.Reads.Contains(buffer) => RewriteBlock(
-                    b,
-                    buffer,
-                    packed,
-                    map,
-                    new Simplifier(nest.AxisRanges(b))
-                ),
-                Prefetch p when p.Buffer == buffer => new Prefetch(
-                    packed,
-                    map.Place(p.Indices, new Simplifier(nest.Ranges(nest.LoopsAround(p))))
-                ),
-                _ => s,
-            };
-
-        var result = nest with
-        {
-            Body = nest.Body.MapUp(Rewritten),
-            Intermediates = nest.Intermediates.Replace(buffer, packed),
-        };
+        var result = nest.MoveElements(buffer, packed, map.Place);
         if (domain is null)
             return (result, []);
         return RunOverPhysical(result, step, nest, producer!, domain.Value, buffer, packed, map);
@@ -110,19 +89,7 @@ public sealed class TransformLayout : Primitive
                 $"buffer {buffer.Name} has explicit strides",
                 "transform_layout, then storage_align"
             );
-        if (nest.Blocks.FirstOrDefault(b => b.Outputs.Length > 1 && b.Outputs.Contains(buffer)) is { } tuple)
-            throw Refuse(
-                nest,
-                tuple,
-                $"block {tuple.Name} writes {tuple.Outputs.Length} outputs at shared indices, {buffer.Name} among them"
-            );
-        if (nest.OtherUsesOf(buffer).FirstOrDefault(s => s is not Prefetch) is { } use)
-            throw Refuse(
-                nest,
-                use,
-                $"{buffer.Name} is used by a statement that is not a block",
-                "transform_layout before tensorize"
-            );
+        nest.CheckElementsCanMove(buffer, Name);
         string? pad = step.Option("pad");
         if (pad is not (null or "zero"))
             throw Refuse(nest, null, $"unknown padding '{pad}'", "pad=zero, or leave it out");
@@ -145,23 +112,6 @@ public sealed class TransformLayout : Primitive
         block.ArePlainAxes(block.Indices)
         && block.Indices.Length == block.Axes.Length
         && block.Indices.Select((v, d) => block.Axis(v).Extent == buffer.Shape[d]).All(same => same);
-
-    private static Block RewriteBlock(Block b, Buffer buffer, Buffer packed, LayoutMap map, Simplifier simplifier)
-    {
-        Expr Move(Expr e) =>
-            e.Map(node =>
-                node is Load load && load.Buffer == buffer
-                    ? packed.At(map.Place([.. load.Indices.Select(Move)], simplifier))
-                    : null
-            );
-        ImmutableArray<Expr> indices = [.. b.Indices.Select(Move)];
-        return b with
-        {
-            Outputs = [.. b.Outputs.Select(o => o == buffer ? packed : o)],
-            Indices = b.Outputs.Contains(buffer) ? map.Place(indices, simplifier) : indices,
-            Values = [.. b.Values.Select(Move)],
-        };
-    }
 
     private static (LoopNest, ImmutableArray<string>) RunOverPhysical(
         LoopNest result,

@@ -1,0 +1,30 @@
+using System.Globalization;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>Micro-kernel steps of a CPU, as declarations.</summary>
+public static class CpuIntrinsics
+{
+    /// <summary>
+    /// cpu.fma.{rows}x{lanes}: the update of an accumulator tile in registers by an outer product,
+    /// c[i, j] += a[i] · b[j], j along neighbouring elements of b and c. With one row, a is a single element and c a
+    /// row.
+    /// </summary>
+    public static Intrinsic Fma(int rows, int lanes)
+    {
+        string name = string.Create(CultureInfo.InvariantCulture, $"cpu.fma.{rows}x{lanes}");
+        var j = new Axis("j", lanes);
+        var b = new Buffer("b", DType.Float32, [lanes], Scope.Global, [1]);
+        if (rows == 1)
+        {
+            var row = new Buffer("c", DType.Float32, [lanes], Scope.Register, [1]);
+            var scalar = new Buffer("a", DType.Float32, []);
+            return IntrinsicLibrary.Accumulate(name, [j], [row, scalar, b], [j.Var], scalar.At([]) * b[j]);
+        }
+        var i = new Axis("i", rows);
+        var c = new Buffer("c", DType.Float32, [rows, lanes], Scope.Register, [0, 1]);
+        var a = new Buffer("a", DType.Float32, [rows]);
+        return IntrinsicLibrary.Accumulate(name, [i, j], [c, a, b], [i.Var, j.Var], a[i] * b[j]);
+    }
+}

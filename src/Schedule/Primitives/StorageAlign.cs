@@ -1,0 +1,104 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// <c>storage_align buffer dim factor offset</c>: leaves room after each slice of a dimension so that its stride is
+/// offset modulo factor, in elements. Rows then start on a vector or cache line (offset 0), or walk over all banks or
+/// cache sets (an odd offset) where a power of two would hit one.
+/// </summary>
+public sealed class StorageAlign : Primitive
+{
+    public override string Name => "storage_align";
+
+    public override string Usage => "storage_align buffer dim factor offset";
+
+    public override string Requirements =>
+        """
+            The buffer is an intermediate of rank 2 or more; dim counts from 0 and is not the last one, whose elements
+            stay neighbours. 0 <= offset < factor. Extents after dim are constant. Several dimensions: inner ones first,
+            and after transform_layout.
+            """;
+
+    protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
+    {
+        KnownOptions(nest, step);
+        var buffer = nest.IntermediateNamed(Arg(nest, step, 0));
+        if (buffer.Rank < 2)
+            throw Refuse(
+                nest,
+                null,
+                $"buffer {buffer.Name} has {buffer.Rank} dimension, and the last one stays dense",
+                "buffers of two dimensions or more"
+            );
+        int dim = (int)IntArg(nest, step, 1, 0, buffer.Rank - 2);
+        long factor = IntArg(nest, step, 2, 1, int.MaxValue);
+        long offset = IntArg(nest, step, 3, 0, factor - 1);
+        if (buffer.Shape.Skip(1).FirstOrDefault(e => e is not IntImm) is { } symbolic)
+            throw Refuse(
+                nest,
+                null,
+                $"extent {symbolic} of {buffer.Name} is not constant, so its strides are not either",
+                "buffers in which only the first extent is symbolic"
+            );
+        if (!buffer.Strides.IsDefault)
+        {
+            for (int d = 0; d < dim; d++)
+            {
+                if (buffer.Strides[d] != buffer.Strides[d + 1] * Extent(buffer.Shape, d + 1))
+                    throw Refuse(
+                        nest,
+                        null,
+                        $"dimension {d} of {buffer.Name} is aligned already, and dimension {dim} lies within it",
+                        "align inner dimensions first"
+                    );
+            }
+        }
+        var strides = Strides(buffer.Shape, buffer.Strides, dim, factor, offset);
+        return (nest.SwapIntermediate(buffer, buffer.With(strides: strides)), []);
+    }
+
+    /// <summary>
+    /// Strides of a buffer that storage was cut down to another shape: what the steps of the trace that align the
+    /// buffer give for that shape. Default where there are none or an inner extent is not constant.
+    /// </summary>
+    public static ImmutableArray<long> StridesFor(LoopNest nest, string buffer, ImmutableArray<Expr> shape)
+    {
+        ImmutableArray<long> strides = default;
+        if (shape.Skip(1).Any(e => e is not IntImm))
+            return strides;
+        foreach (var step in nest.Trace.Where(s => s.Primitive == "storage_align" && s.Args[0] == buffer))
+        {
+            var numbers = step.Args.Skip(1).Select(a => long.Parse(a, CultureInfo.InvariantCulture)).ToArray();
+            strides = Strides(shape, strides, (int)numbers[0], numbers[1], numbers[2]);
+        }
+        return strides;
+    }
+
+    private static ImmutableArray<long> Strides(
+        ImmutableArray<Expr> shape,
+        ImmutableArray<long> current,
+        int dim,
+        long factor,
+        long offset
+    )
+    {
+        var strides = new long[shape.Length];
+        strides[^1] = 1;
+        for (int d = shape.Length - 2; d >= 0; d--)
+        {
+            long dense = strides[d + 1] * Extent(shape, d + 1);
+            strides[d] =
+                d > dim && !current.IsDefault ? current[d]
+                : d == dim ? dense + Missing(dense, factor, offset)
+                : dense;
+        }
+        return [.. strides];
+    }
+
+    private static long Extent(ImmutableArray<Expr> shape, int d) => ((IntImm)shape[d]).Value;
+
+    private static long Missing(long stride, long factor, long offset) => (offset - stride % factor + factor) % factor;
+}
