@@ -89,4 +89,27 @@ public class ComputeInlineTests
         var s = new Schedule(g.Build(g.Stage("C", [u], sum[u] * 2f)));
         Refused(s, "compute_inline P", "its axis t is ordered");
     }
+
+    [Fact]
+    public void InterpreterAgreesOnOddSizes()
+    {
+        var s = new Schedule(ScaleShiftSum(7, 5));
+        s.ComputeInline("S");
+        Agrees(s.Nest);
+        s.ComputeInline("T");
+        s.Split("C.n", 3);
+        Agrees(s.Nest);
+    }
+
+    [Fact]
+    public void RoundingOfTheBufferIsKept()
+    {
+        var g = new AlgorithmBuilder("half");
+        var a = g.Input("A", DType.Float32, 9);
+        var (i, j) = (new Axis("i", 9), new Axis("j", 9));
+        var half = g.Stage("H", [i], a[i] * 3f, DType.Float16);
+        var s = new Schedule(g.Build(g.Stage("C", [j], Op.Cast(DType.Float32, half[j]))));
+        s.ComputeInline("H");
+        Assert.Equal("f32(f16(A[j] * 3.0))", s.Nest.Block("C").Values[0].ToString());
+    }
 }

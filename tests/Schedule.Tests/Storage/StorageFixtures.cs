@@ -1,5 +1,7 @@
 using Picograd.Algorithms;
+using Picograd.Algorithms.Evaluation;
 using Picograd.Schedules;
+using Picograd.Schedules.Interpret;
 using Xunit;
 
 namespace Picograd.Tests.Storage;
@@ -75,5 +77,79 @@ internal static class StorageFixtures
             Indices = [.. block.Indices.Select(i => simplifier.Visit(i.Substitute(block.Bindings)))],
             Values = [.. block.Values.Select(v => simplifier.Visit(v.Substitute(block.Bindings)))],
         };
+    }
+
+    /// <summary>
+    /// Runs the nest in the interpreter, all sanitizers on, on random inputs: each output element must lie within the
+    /// evaluator's bound, for each seed.
+    /// </summary>
+    public static void Agrees(LoopNest nest, IReadOnlyDictionary<string, long>? parameters = null)
+    {
+        var interpreter = new Interpreter(nest);
+        for (int seed = 1; seed <= 2; seed++)
+        {
+            var random = new Random(seed);
+            var arguments = nest.Algorithm.Arguments.Select(b => HostArray.For(b, parameters)).ToArray();
+            var inputs = new Dictionary<Buffer, NDArray>();
+            foreach (var (buffer, array) in nest.Algorithm.Inputs.Zip(arguments))
+            {
+                for (long i = 0; i < array.Count; i++)
+                    array[i] = random.NextDouble() * 2 - 1;
+                inputs[buffer] = NDArray.Of(buffer.Type, array.Shape, array.ToDoubles());
+            }
+            interpreter.Execute(arguments, parameters);
+            var expected = Evaluator.RunWithBounds(nest.Algorithm, inputs, parameters);
+            foreach (var (buffer, array) in nest.Algorithm.Arguments.Zip(arguments).Skip(nest.Algorithm.Inputs.Length))
+            {
+                for (int i = 0; i < array.Count; i++)
+                    Assert.True(
+                        expected[buffer].Accepts(i, array[i]),
+                        $"seed {seed}: {buffer.Name}[{i}] is {array[i]}, expected {expected[buffer].Value.At(i)}\n{nest}"
+                    );
+            }
+        }
+    }
+
+    /// <summary>Swaps a loop with the one directly below it.</summary>
+    public static LoopNest Interchange(LoopNest nest, string outer)
+    {
+        var above = nest.Loop(outer);
+        var below = Assert.IsType<For>(above.Body);
+        return nest.Replace(above, below with { Body = above with { Body = below.Body } });
+    }
+
+    /// <summary>Puts an intermediate into another scope.</summary>
+    public static LoopNest InScope(LoopNest nest, string name, Scope scope)
+    {
+        var old = nest.Buffer(name);
+        var moved = old.With(scope: scope);
+        return nest with
+        {
+            Body = nest.Body.ReplaceBuffer(old, moved),
+            Intermediates = nest.Intermediates.Replace(old, moved),
+        };
+    }
+
+    /// <summary>Sets the outputs of a sum to zero in a nest of its own, before the root that holds the block.</summary>
+    public static LoopNest InitFirst(LoopNest nest, string name)
+    {
+        var block = nest.Block(name);
+        var root = nest.LoopsAround(block)[0];
+        var axes = block.SpatialAxes.Select(a =>
+            (Axis: a, Own: new Var(a.Name), Loop: new Var($"{name}.init.{a.Name}"))
+        );
+        var list = axes.ToList();
+        Stmt init = new Block(
+            name + ".init",
+            [.. list.Select(x => x.Axis with { Var = x.Own, Binding = x.Loop })],
+            Op.True,
+            block.Outputs,
+            [.. block.Indices.Select(i => i.Substitute(list.ToDictionary(x => x.Axis.Var, x => (Expr)x.Own)))],
+            [.. block.Reducer!.Identity]
+        );
+        foreach (var x in Enumerable.Reverse(list))
+            init = new For(x.Loop, x.Axis.Extent, LoopKind.Serial, init);
+        var update = root.Replace(block, block with { Init = false });
+        return nest.Replace(root, Seq.Of(init, update));
     }
 }

@@ -158,4 +158,40 @@ public class TransformLayoutTests
         var s = new Schedule(g.Build(g.Stage("C", [r2], best[0][r2] + Op.Cast(DType.Float32, best[1][r2]))));
         Refused(s, "transform_layout best.0 r->r/2,r%2", "best writes 2 outputs at shared indices");
     }
+
+    [Theory]
+    [InlineData("m,k->m/14,k,m%14", true)]
+    [InlineData("m,k->k,m", false)]
+    [InlineData("m,k->k/4,m/6%3,m/18,k%4,m%6", true)]
+    public void InterpreterAgreesOnOddSizes(string map, bool pad)
+    {
+        var packed = new Schedule(CopyThenMatmul(31, 5, 7));
+        packed.TransformLayout("A.c", map, pad);
+        packed.Split("C.m", 14);
+        Agrees(packed.Nest);
+
+        var keepsLoops = new Schedule(CopyThenMatmul(31, 5, 7));
+        keepsLoops.Split("A.c.m", 4);
+        keepsLoops.TransformLayout("A.c", map, pad);
+        Agrees(keepsLoops.Nest);
+
+        var reduction = new Schedule(MatmulBiasTanh(31, 7, 5));
+        reduction.TransformLayout("S", map, pad);
+        Agrees(reduction.Nest);
+    }
+
+    [Fact]
+    public void SymbolicExtentAgrees()
+    {
+        var g = new AlgorithmBuilder("symbolic");
+        var rows = g.Parameter("M", 100);
+        var a = g.Input("A", DType.Float32, rows, 8);
+        var (m, k) = (new Axis("m", rows), new Axis("k", 8));
+        var copy = g.Stage("P", [m, k], a[m, k]);
+        var (m2, k2) = (new Axis("m", rows), new Axis("k", 8));
+        var s = new Schedule(g.Build(g.Stage("C", [m2, k2], copy[m2, k2] * 2f)));
+        s.TransformLayout("P", "m,k->m/4,k,m%4", pad: true);
+        foreach (long size in new long[] { 1, 4, 7 })
+            Agrees(s.Nest, new Dictionary<string, long> { ["M"] = size });
+    }
 }
