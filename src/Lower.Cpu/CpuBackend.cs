@@ -36,6 +36,7 @@ public sealed class CpuBackend : IBackend
     /// <summary>The compiler as one list: name and rewrite of each pass, in order.</summary>
     public ImmutableArray<(string Name, Func<LoopNest, LoopNest> Run)> Passes =>
         [
+            ("expand-calls", ExpandCalls.Run),
             ("lower-blocks", LowerBlocks.Run),
             ("loop-partition", LoopPartition.Run),
             ("legalize-vectors", new LegalizeVectors(_target.VectorBits).Run),

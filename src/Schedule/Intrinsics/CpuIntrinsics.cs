@@ -6,6 +6,16 @@ namespace Picograd.Schedules;
 /// <summary>Micro-kernel steps of a CPU, as declarations.</summary>
 public static class CpuIntrinsics
 {
+    /// <summary>cpu.add.1x{lanes}: adds neighbouring elements to others in memory, c[j] += a[j].</summary>
+    public static Intrinsic AddRow(int lanes)
+    {
+        string name = string.Create(CultureInfo.InvariantCulture, $"cpu.add.1x{lanes}");
+        var j = new Axis("j", lanes);
+        var c = new Buffer("c", DType.Float32, [lanes], Scope.Global, [1]);
+        var a = new Buffer("a", DType.Float32, [lanes], Scope.Global, [1]);
+        return IntrinsicLibrary.Accumulate(name, [j], [c, a], [j.Var], a[j]);
+    }
+
     /// <summary>
     /// cpu.fma.{rows}x{lanes}: the update of an accumulator tile in registers by an outer product,
     /// c[i, j] += a[i] · b[j], j along neighbouring elements of b and c. With one row, a is a single element and c a

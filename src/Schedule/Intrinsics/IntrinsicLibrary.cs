@@ -9,6 +9,8 @@ public static class IntrinsicLibrary
     public static IReadOnlyDictionary<string, Intrinsic> All { get; } =
         new[]
         {
+            CpuIntrinsics.AddRow(4),
+            CpuIntrinsics.AddRow(8),
             CpuIntrinsics.Fma(1, 8),
             CpuIntrinsics.Fma(1, 16),
             CpuIntrinsics.Fma(6, 16),

@@ -12,7 +12,8 @@ public static class NestPrinter
         foreach (var buffer in nest.Intermediates)
         {
             string where = nest.StoreAt.TryGetValue(buffer.Name, out var loop) ? $" at {loop}" : "";
-            text.AppendLine($"buffer {buffer} {buffer.Scope.ToString().ToLowerInvariant()}{where}");
+            string strides = buffer.Strides.IsDefault ? "" : $" strides[{string.Join(", ", buffer.Strides)}]";
+            text.AppendLine($"buffer {buffer} {buffer.Scope.ToString().ToLowerInvariant()}{strides}{where}");
         }
         Print(nest.Body, 0, marked, text);
         return text.ToString();

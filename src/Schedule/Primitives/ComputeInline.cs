@@ -35,6 +35,7 @@ public sealed class ComputeInline : Primitive
     protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
     {
         KnownOptions(nest, step);
+        ArgCount(nest, step, 1, 1);
         var block = nest.Block(Arg(nest, step, 0));
         var buffer = Check(nest, block);
         Expr value = Op.Cast(buffer.Type, block.Values[0]);

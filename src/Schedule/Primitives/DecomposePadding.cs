@@ -21,9 +21,38 @@ public sealed class DecomposePadding : Primitive
             over axes of the block. The loop contains nothing but the block. The fill copies the loops from there on.
             """;
 
+    public override PrimitiveExample Example =>
+        new(
+            "matmul",
+            ["pad_einsum C 4,1,1"],
+            "A.pad.fill = decompose_padding A.pad A.pad.m",
+            """
+            buffer A.pad: f32[8, 10] heap
+            buffer C.pad: f32[8, 8] heap
+            for A.pad.fill.m in 0..8:
+              for A.pad.fill.k in 0..10:
+                block A.pad.fill(m = A.pad.fill.m, k = A.pad.fill.k):
+                  A.pad[m, k] = 0.0
+            for A.pad.m in 0..6:
+              for A.pad.k in 0..10:
+                block A.pad(m = A.pad.m, k = A.pad.k):
+                  A.pad[m, k] = A[m, k]
+            for C.m in 0..8:
+              for C.n in 0..8:
+                for C.k in 0..10:
+                  block C(m = C.m, n = C.n, k:reduce = C.k):
+                    C.pad[m, n] sum= A.pad[m, k] * B[k, n]
+            for C.crop.m in 0..6:
+              for C.crop.n in 0..8:
+                block C.crop(m = C.crop.m, n = C.crop.n):
+                  C[m, n] = C.pad[m, n]
+            """
+        );
+
     protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
     {
         KnownOptions(nest, step);
+        ArgCount(nest, step, 2, 2);
         var block = nest.Block(Arg(nest, step, 0));
         var top = nest.Loop(Arg(nest, step, 1));
         if (

@@ -23,9 +23,38 @@ public sealed class PadEinsum : Primitive
             be zero. One factor an axis, at least one above 1.
             """;
 
+    public override PrimitiveExample Example =>
+        new(
+            "matmul",
+            "A.pad, B.pad, C.crop = pad_einsum C 4,8,1",
+            """
+            buffer A.pad: f32[8, 10] heap
+            buffer B.pad: f32[10, 8] heap
+            buffer C.pad: f32[8, 8] heap
+            for A.pad.m in 0..8:
+              for A.pad.k in 0..10:
+                block A.pad(m = A.pad.m, k = A.pad.k):
+                  A.pad[m, k] = select(m < 6, A[m, k], 0.0)
+            for B.pad.k in 0..10:
+              for B.pad.n in 0..8:
+                block B.pad(k = B.pad.k, n = B.pad.n):
+                  B.pad[k, n] = B[k, n]
+            for C.m in 0..8:
+              for C.n in 0..8:
+                for C.k in 0..10:
+                  block C(m = C.m, n = C.n, k:reduce = C.k):
+                    C.pad[m, n] sum= A.pad[m, k] * B.pad[k, n]
+            for C.crop.m in 0..6:
+              for C.crop.n in 0..8:
+                block C.crop(m = C.crop.m, n = C.crop.n):
+                  C[m, n] = C.pad[m, n]
+            """
+        );
+
     protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
     {
         KnownOptions(nest, step);
+        ArgCount(nest, step, 2, 2);
         var block = nest.Block(Arg(nest, step, 0));
         var factors = Factors(nest, block, Arg(nest, step, 1));
         var loads = CheckBlock(nest, block, factors);

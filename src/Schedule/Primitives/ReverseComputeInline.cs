@@ -21,9 +21,22 @@ public sealed class ReverseComputeInline : Primitive
             where several blocks would do.
             """;
 
+    public override PrimitiveExample Example =>
+        new(
+            "maps",
+            "reverse_compute_inline C",
+            """
+            for B.i in 0..8:
+              for B.j in 0..12:
+                block B(i = B.i, j = B.j):
+                  C[i, j] = A[i, j] * 2.0 + 1.0
+            """
+        );
+
     protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
     {
         KnownOptions(nest, step);
+        ArgCount(nest, step, 1, 2);
         var block = nest.Block(Arg(nest, step, 0));
         CheckConsumer(nest, block);
         var producer = step.Args.Length > 1 ? nest.Block(step.Args[1]) : SoleProducer(nest, block);

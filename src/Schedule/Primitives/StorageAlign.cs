@@ -22,9 +22,27 @@ public sealed class StorageAlign : Primitive
             and after transform_layout.
             """;
 
+    public override PrimitiveExample Example =>
+        new(
+            "maps",
+            "storage_align B 0 16 4",
+            """
+            buffer B: f32[8, 12] heap strides[20, 1]
+            for B.i in 0..8:
+              for B.j in 0..12:
+                block B(i = B.i, j = B.j):
+                  B[i, j] = A[i, j] * 2.0
+            for C.i in 0..8:
+              for C.j in 0..12:
+                block C(i = C.i, j = C.j):
+                  C[i, j] = B[i, j] + 1.0
+            """
+        );
+
     protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
     {
         KnownOptions(nest, step);
+        ArgCount(nest, step, 4, 4);
         var buffer = nest.IntermediateNamed(Arg(nest, step, 0));
         if (buffer.Rank < 2)
             throw Refuse(

@@ -22,9 +22,27 @@ public sealed class Swizzle : Primitive
             than the last one; default the one before it.
             """;
 
+    public override PrimitiveExample Example =>
+        new(
+            "maps",
+            "swizzle B 2 1",
+            """
+            buffer B: f32[8, 12] heap
+            for B.i in 0..8:
+              for B.j in 0..12:
+                block B(i = B.i, j = B.j):
+                  B[i, j // 4 * 4 + (j % 4 ^ i % 2 * 2)] = A[i, j] * 2.0
+            for C.i in 0..8:
+              for C.j in 0..12:
+                block C(i = C.i, j = C.j):
+                  C[i, j] = B[i, j // 4 * 4 + (j % 4 ^ i % 2 * 2)] + 1.0
+            """
+        );
+
     protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
     {
         KnownOptions(nest, step, "row");
+        ArgCount(nest, step, 3, 3);
         var buffer = nest.IntermediateNamed(Arg(nest, step, 0));
         long chunk = IntArg(nest, step, 1, 1, 1 << 20);
         int bits = (int)IntArg(nest, step, 2, 1, 5);

@@ -22,9 +22,24 @@ public sealed class Tensorize : Primitive
             intrinsic that only accumulates wants decompose_reduction first.
             """;
 
+    public override PrimitiveExample Example =>
+        new(
+            "scatter",
+            "tensorize C.j cpu.add.1x4",
+            """
+            for C.init.d0 in 0..6:
+              for C.init.d1 in 0..4:
+                block C.init(d0 = C.init.d0, d1 = C.init.d1):
+                  C[d0, d1] = 0.0
+            for C.r in 0..9:
+              cpu.add.1x4(C[i64(I[C.r]), 0], A[C.r, 0])
+            """
+        );
+
     protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
     {
         KnownOptions(nest, step);
+        ArgCount(nest, step, 2, 2);
         var top = nest.Loop(Arg(nest, step, 0));
         string name = Arg(nest, step, 1);
         if (!IntrinsicLibrary.All.TryGetValue(name, out var intrinsic))

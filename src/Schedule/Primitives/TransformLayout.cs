@@ -44,6 +44,7 @@ public sealed class TransformLayout : Primitive
     protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
     {
         KnownOptions(nest, step, "pad");
+        ArgCount(nest, step, 2, 2);
         var buffer = nest.IntermediateNamed(Arg(nest, step, 0));
         var map = Parse(nest, buffer, Arg(nest, step, 1));
         Check(nest, step, buffer, map);

@@ -80,6 +80,7 @@ internal static class NearReplayer
         {
             "split" => Factors(nest, trace, index, [(0, 1, 1)]),
             "tile" => Factors(nest, trace, index, [(0, 2, 2), (1, 3, 3)]),
+            "transform_layout" => [step, step.With("pad", "zero")],
             _ => [step],
         };
     }

@@ -101,7 +101,7 @@ public class DecomposePaddingTests
             "pad_einsum"
         );
         Refused(s, "decompose_padding P C.m", "loop C.m does not contain block P alone", "P.m, P.n");
-        Refused(s, "decompose_padding P", "argument 2 is missing");
+        Refused(s, "decompose_padding P", "1 arguments given", "decompose_padding block loop");
         s.DecomposePadding("P", "P.m");
         Refused(s, "decompose_padding P P.m", "is not select");
         Refused(s, "compute_inline P", "P is written by several blocks: P.fill, P");

@@ -222,4 +222,35 @@ public class TensorizeTests
             return new Schedule(Interchange(InScope(nest, "S", Scope.Register), "S.n"));
         }
     }
+
+    [Fact]
+    public void ExpansionPassLeavesNoCall()
+    {
+        var s = Ready(5, 32, 7);
+        s.Split("S.init.n", 16);
+        s.Tensorize("S.n.i", "cpu.fma.1x16");
+        Assert.Same(s.Nest.Body, ExpandCalls.Run(s.Nest, i => i.Name == "cpu.fma.1x16").Body);
+        var plain = ExpandCalls.Run(s.Nest);
+        Assert.Empty(plain.Body.Nodes().OfType<Call>());
+        Assert.Equal(LoopKind.Vector, plain.Loop("cpu.fma.1x16.0.j").Kind);
+        Agrees(plain);
+        Agrees(LowerBlocks.Run(plain));
+    }
+
+    [Theory]
+    [MemberData(nameof(Intrinsics))]
+    public void DeclarationsAreWhole(string name)
+    {
+        var intrinsic = IntrinsicLibrary.All[name];
+        Assert.Equal(name, intrinsic.Name);
+        Assert.Equal(intrinsic.Operands[0], Assert.Single(intrinsic.Meaning.Outputs));
+        Assert.All(intrinsic.Operands, o => Assert.NotNull(o.ConstantSize()));
+        Assert.Equal(
+            intrinsic.Operands.Skip(1).ToHashSet(),
+            intrinsic.Meaning.Values[0].Loads().Select(l => l.Buffer).ToHashSet()
+        );
+        Assert.All(intrinsic.Meaning.Axes, a => Assert.Equal(a.Var, a.Binding));
+    }
+
+    public static TheoryData<string> Intrinsics => [.. IntrinsicLibrary.All.Keys];
 }

@@ -143,7 +143,7 @@ public class TransformLayoutTests
         Refused(s, "transform_layout A.c m,k->k,x", "'x' is not a dimension");
         Refused(s, "transform_layout A.c m,k->k,m/0", "not a positive whole number");
         Refused(s, "transform_layout A.c mk", "no '->'");
-        Refused(s, "transform_layout A.c", "argument 2 is missing", "transform_layout");
+        Refused(s, "transform_layout A.c", "1 arguments given", "transform_layout");
         Refused(s, "transform_layout Z m->m", "there is no buffer 'Z'", "A.c");
     }
 
