@@ -103,12 +103,15 @@ public static class StoragePlacement
         bool same = shape.SequenceEqual(buffer.Shape);
         if (same && scope == buffer.Scope)
             return buffer;
-        return new Buffer(buffer.Name, buffer.Type, shape, scope, same ? buffer.Strides : Strides(buffer, shape));
+        return new Buffer(buffer.Name, buffer.Type, shape, scope, same ? buffer.Strides : Strides(nest, buffer, shape));
     }
 
-    // Explicit strides are those of storage_align: rows longer than they need to be. The padding stays.
-    private static ImmutableArray<long> Strides(Buffer buffer, ImmutableArray<Expr> shape)
+    // Explicit strides are those of storage_align, which says what they are for another shape. Strides that no step
+    // of the trace made keep their padding.
+    private static ImmutableArray<long> Strides(LoopNest nest, Buffer buffer, ImmutableArray<Expr> shape)
     {
+        if (StorageAlign.StridesFor(nest, buffer.Name, shape) is { IsDefault: false } aligned)
+            return aligned;
         if (buffer.Strides.IsDefault || shape.Any(e => e is not IntImm) || buffer.Shape.Any(e => e is not IntImm))
             return default;
         var strides = new long[shape.Length];

@@ -59,6 +59,13 @@ internal sealed record Situation(Form[][] Forms, params string[] Steps)
                 [Form.Broadcast, Form.Map],
                 [Form.Contract, Form.Map],
             ]),
+            ["tensorize"] = new(
+                [
+                    [Form.Scatter],
+                    [Form.Broadcast, Form.Scatter],
+                ],
+                "split"
+            ),
             ["transform_layout"] = new([Chain, [Form.Broadcast, Form.Contract]]),
         };
 

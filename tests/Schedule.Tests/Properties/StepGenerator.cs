@@ -41,6 +41,7 @@ internal static partial class StepGenerator
             ["storage_align"] = StorageAlign,
             ["store_at"] = StoreAt,
             ["swizzle"] = Swizzle,
+            ["tensorize"] = Tensorize,
             ["tile"] = Tile,
             ["transform_layout"] = TransformLayout,
             ["unroll"] = (r, n) => LoopStep("unroll", r, n),
@@ -214,5 +215,22 @@ internal static partial class StepGenerator
         return block is null
             ? null
             : Step.Of("pad_einsum", block.Name, string.Join(",", block.Axes.Select(_ => Factor(random))));
+    }
+
+    // Where a sum accumulates in a loop of an instruction's extent, that loop more often than any.
+    private static Step? Tensorize(Random random, LoopNest nest)
+    {
+        var names = IntrinsicLibrary.All.Keys.Order(StringComparer.Ordinal).ToList();
+        var fitting = nest
+            .Loops.Where(l => l.Body is Block { Reducer.IsSum: true, Init: false })
+            .SelectMany(l =>
+                names
+                    .Where(n => IntrinsicLibrary.All[n].Meaning.Axes is [var only] && only.Extent == l.Extent)
+                    .Select(n => Step.Of("tensorize", l.Name, n))
+            )
+            .ToList();
+        return fitting.Count > 0 && random.Next(4) > 0
+            ? Pick(random, fitting)
+            : LoopStep("tensorize", random, nest, Pick(random, names));
     }
 }
