@@ -16,6 +16,30 @@ public static class CpuIntrinsics
         return IntrinsicLibrary.Accumulate(name, [j], [c, a], [j.Var], a[j]);
     }
 
+    /// <summary>cpu.sum.{length}: adds neighbouring elements to one element in memory, c += Σ a[k].</summary>
+    public static Intrinsic Sum(int length)
+    {
+        string name = string.Create(CultureInfo.InvariantCulture, $"cpu.sum.{length}");
+        var k = new Axis("k", length, AxisKind.Reduce);
+        var c = new Buffer("c", DType.Float32, []);
+        var a = new Buffer("a", DType.Float32, [length], Scope.Global, [1]);
+        return IntrinsicLibrary.Accumulate(name, [k], [c, a], [], a[k]);
+    }
+
+    /// <summary>
+    /// cpu.dot.{length}: adds the product of two vectors of neighbouring elements to one element in memory,
+    /// c += Σ a[k] · b[k].
+    /// </summary>
+    public static Intrinsic Dot(int length)
+    {
+        string name = string.Create(CultureInfo.InvariantCulture, $"cpu.dot.{length}");
+        var k = new Axis("k", length, AxisKind.Reduce);
+        var c = new Buffer("c", DType.Float32, []);
+        var a = new Buffer("a", DType.Float32, [length], Scope.Global, [1]);
+        var b = new Buffer("b", DType.Float32, [length], Scope.Global, [1]);
+        return IntrinsicLibrary.Accumulate(name, [k], [c, a, b], [], a[k] * b[k]);
+    }
+
     /// <summary>
     /// cpu.fma.{rows}x{lanes}: the update of an accumulator tile in registers by an outer product,
     /// c[i, j] += a[i] · b[j], j along neighbouring elements of b and c. With one row, a is a single element and c a

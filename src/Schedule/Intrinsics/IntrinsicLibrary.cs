@@ -11,9 +11,13 @@ public static class IntrinsicLibrary
         {
             CpuIntrinsics.AddRow(4),
             CpuIntrinsics.AddRow(8),
+            CpuIntrinsics.Dot(4),
+            CpuIntrinsics.Dot(8),
             CpuIntrinsics.Fma(1, 8),
             CpuIntrinsics.Fma(1, 16),
             CpuIntrinsics.Fma(6, 16),
+            CpuIntrinsics.Sum(4),
+            CpuIntrinsics.Sum(8),
             TensorCores.MmaTf32,
         }.ToDictionary(i => i.Name);
 

@@ -1,3 +1,5 @@
+using Picograd.Algorithms;
+
 namespace Picograd.Tests.Properties;
 
 /// <summary>Algorithms and preparing steps that make it likely that a primitive applies.</summary>
@@ -62,12 +64,20 @@ internal sealed record Situation(Form[][] Forms, params string[] Steps)
             ["tensorize"] = new(
                 [
                     [Form.Scatter],
-                    [Form.Broadcast, Form.Scatter],
+                    [Form.Reduce],
+                    [Form.Contract],
                 ],
-                "split"
-            ),
+                "decompose_reduction"
+            )
+            {
+                // Only whole tiles of float32 have instructions.
+                Fit = r => r with { Extents = [8, 4, 8, 4], Symbolic = false, Type = DType.Float32 },
+            },
             ["transform_layout"] = new([Chain, [Form.Broadcast, Form.Contract]]),
         };
+
+    /// <summary>Makes a recipe fit further.</summary>
+    public Func<Recipe, Recipe> Fit { get; init; } = recipe => recipe;
 
     public static Recipe Draw(string primitive, int seed)
     {
@@ -76,7 +86,7 @@ internal sealed record Situation(Form[][] Forms, params string[] Steps)
         // One in four is about anything.
         return forms.Length == 0 || random.Next(4) == 0
             ? Recipe.Draw(seed)
-            : Recipe.Draw(seed, forms[random.Next(forms.Length)]);
+            : situation!.Fit(Recipe.Draw(seed, forms[random.Next(forms.Length)]));
     }
 
     public static IReadOnlyList<string> Before(string primitive) =>

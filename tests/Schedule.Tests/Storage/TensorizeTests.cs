@@ -223,6 +223,30 @@ public class TensorizeTests
         }
     }
 
+    [Theory]
+    [InlineData("cpu.dot.8", "cpu.dot.8(C[C.m, C.n], A[C.m, C.k.o * 8], B[C.n, C.k.o * 8])")]
+    [InlineData("cpu.dot.4", "the tile is C.k.i=8 (reduce), cpu.dot.4 wants k=4 (reduce)")]
+    [InlineData("cpu.sum.8", "the value is A[m, k] * B[n, k], that of cpu.sum.8 is a[k]")]
+    public void ReduceAxisOfADotProduct(string intrinsic, string expected)
+    {
+        var g = new AlgorithmBuilder("nt");
+        var a = g.Input("A", DType.Float32, 3, 16);
+        var b = g.Input("B", DType.Float32, 5, 16);
+        var (m, n, k) = (new Axis("m", 3), new Axis("n", 5), new Axis("k", 16));
+        var s = new Schedule(g.Build(g.Stage("C", [m, n], AlgorithmBuilder.Sum(k, a[m, k] * b[n, k]))));
+        s.Split("C.k", 8);
+        s.Apply(Step.Of("decompose_reduction", "C", "C.k.o"));
+        if (expected.StartsWith("the", StringComparison.Ordinal))
+        {
+            Refused(s, $"tensorize C.k.i {intrinsic}", expected);
+            return;
+        }
+        s.Tensorize("C.k.i", intrinsic);
+        Assert.Equal(expected, s.Nest.Body.Nodes().OfType<Call>().Single().ToString().Trim());
+        Agrees(s.Nest);
+        Agrees(LowerBlocks.Run(ExpandCalls.Run(StoragePlacement.Run(s.Nest))));
+    }
+
     [Fact]
     public void ExpansionPassLeavesNoCall()
     {
