@@ -12,10 +12,13 @@ internal sealed class ThreadGroup
 /// One execution of an outermost GPU loop. Blocks and warps are known by their coordinates, so that two thread loops
 /// one after the other are run by the same threads.
 /// </summary>
-internal sealed class Launch(LaunchShape shape)
+internal sealed class Launch(LaunchShape shape, bool loopsJoin)
 {
     private readonly Dictionary<(long, long, long, long), ThreadGroup> _blocks = [];
     private readonly Dictionary<(ThreadGroup, int, long, long), ThreadGroup> _groups = [];
+
+    /// <summary>See <see cref="InterpreterOptions.ThreadLoopsJoin"/>.</summary>
+    public bool LoopsJoin => loopsJoin;
 
     public ThreadGroup Block(long[] c)
     {
@@ -175,24 +178,16 @@ internal sealed class Context
                         : sameGroup ? 2
                         : 1
                     );
-                return a.Block!.Epoch == earlier.BlockEpoch
+                return !(a._launch.LoopsJoin && InDifferentLoops(a, b))
+                    && a.Block!.Epoch == earlier.BlockEpoch
                     && !(sameGroup && a.Warpgroup!.Epoch > earlier.WarpgroupEpoch)
                     && !(sameWarp && a.Warp!.Epoch > earlier.WarpEpoch);
             }
         }
-        while (a._depth > b._depth)
-            a = a._parent!;
-        while (b._depth > a._depth)
-            b = b._parent!;
-        if (ReferenceEquals(a, b))
+        if (!Part(ref a, ref b))
         {
             distance = int.MaxValue;
             return false;
-        }
-        while (!ReferenceEquals(a._parent, b._parent))
-        {
-            a = a._parent!;
-            b = b._parent!;
         }
         distance = a._depth + (a._launch is not null && ReferenceEquals(a._launch, b._launch) ? InThread : 0);
         return a._instance == b._instance && a._iteration != b._iteration;
@@ -203,6 +198,26 @@ internal sealed class Context
         _loop is null ? "the sequential part"
         : _parent!._loop is null ? $"{_loop.Kind.Text()} {_loop.Name}={_iteration}"
         : $"{_parent.Describe()}, {_loop.Kind.Text()} {_loop.Name}={_iteration}";
+
+    // One after the other in the sequence of a common ancestor, not iterations of one loop.
+    private static bool InDifferentLoops(Context a, Context b) => !Part(ref a, ref b) || a._instance != b._instance;
+
+    // Climbs to where the paths from the root part; false if one lies on the other.
+    private static bool Part(ref Context a, ref Context b)
+    {
+        while (a._depth > b._depth)
+            a = a._parent!;
+        while (b._depth > a._depth)
+            b = b._parent!;
+        if (ReferenceEquals(a, b))
+            return false;
+        while (!ReferenceEquals(a._parent, b._parent))
+        {
+            a = a._parent!;
+            b = b._parent!;
+        }
+        return true;
+    }
 
     private static bool SameThread(long[] a, long[] b)
     {

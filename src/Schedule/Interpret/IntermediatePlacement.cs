@@ -33,12 +33,11 @@ internal static class IntermediatePlacement
         if (body.Nodes().Any(s => s is Store or StoreAll or Call && UsesItself(s, buffer)))
             return new Allocate(buffer, body);
         var path = CommonPath(body, buffer);
-        // Memory of a GPU block cannot be opened by one of its threads.
         int outside = path.Count;
         var carried = Carried(body, buffer);
         for (int i = 0; i < path.Count; i++)
         {
-            if (path[i] is For f && (carried.Contains(f.Var) || (buffer.Scope == Scope.Shared && f.Kind.IsThread())))
+            if (path[i] is For f && (carried.Contains(f.Var) || f.Kind.Shares(buffer.Scope)))
             {
                 outside = i;
                 break;

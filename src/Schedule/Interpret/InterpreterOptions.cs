@@ -27,7 +27,15 @@ public enum Sanitizers
 /// <param name="Seed">
 /// Order of the iterations of concurrent loops: null runs them in ascending order, a number in an order drawn from it.
 /// </param>
-public sealed record InterpreterOptions(Sanitizers Sanitizers = Sanitizers.All, int? Seed = null)
+/// <param name="ThreadLoopsJoin">
+/// Whether all threads of a thread loop meet at its end, as if a barrier followed: so in a schedule, where a sequence is
+/// in order whatever it contains. Not so in a lowered GPU program, in which only barriers order the threads of a block.
+/// </param>
+public sealed record InterpreterOptions(
+    Sanitizers Sanitizers = Sanitizers.All,
+    int? Seed = null,
+    bool ThreadLoopsJoin = false
+)
 {
     public static InterpreterOptions Default { get; } = new();
 }

@@ -68,6 +68,8 @@ internal sealed class Run(LoopNest nest, InterpreterOptions options)
 
     public bool Checks(Sanitizers sanitizer) => (options.Sanitizers & sanitizer) != 0;
 
+    public bool ThreadLoopsJoin => options.ThreadLoopsJoin;
+
     public long NextInstance() => ++_instances;
 
     /// <summary>0 … count−1 in the order in which to run them.</summary>

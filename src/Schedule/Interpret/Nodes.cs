@@ -70,7 +70,7 @@ internal sealed class LoopNode(For loop, int slot, IntFn extent, Node body, Laun
         }
         var outer = frame.Context;
         long instance = frame.Run.NextInstance();
-        var launch = outer.Launch ?? (shape is null ? null : new Launch(shape));
+        var launch = outer.Launch ?? (shape is null ? null : new Launch(shape, frame.Run.ThreadLoopsJoin));
         foreach (long i in frame.Run.Order(count))
         {
             frame.Vars[slot] = i;
@@ -103,7 +103,7 @@ internal sealed class ThreadLoopNode(For loop, int slot, IntFn extent, Node body
     public override void Execute(Team team)
     {
         var run = team.Active[0].Run;
-        var launch = team.Active[0].Context.Launch ?? new Launch(shape);
+        var launch = team.Active[0].Context.Launch ?? new Launch(shape, run.ThreadLoopsJoin);
         var active = new List<Frame>();
         foreach (var frame in team.Active)
         {

@@ -54,6 +54,21 @@ public static class LoopKinds
     /// <summary>Kinds whose iterations may run at the same time or in any order.</summary>
     public static bool IsConcurrent(this LoopKind kind) => kind is not (LoopKind.Serial or LoopKind.Unrolled);
 
+    /// <summary>
+    /// Whether the iterations of a loop have memory of the scope in common, so that a buffer there lives outside of the
+    /// loop: device memory for all blocks, shared memory for the threads of a block, a fragment for those of a warp; the
+    /// lanes of a vector loop have everything in common.
+    /// </summary>
+    public static bool Shares(this LoopKind kind, Scope scope) =>
+        kind == LoopKind.Vector
+        || scope switch
+        {
+            Scope.Heap => kind.IsGpu(),
+            Scope.Shared => kind.IsThread(),
+            Scope.Fragment => kind is LoopKind.Lane or LoopKind.ThreadX or LoopKind.ThreadY or LoopKind.ThreadZ,
+            _ => false,
+        };
+
     /// <summary>As printed and as named in traces: serial, parallel, vector, unrolled, block.x, thread.x, ….</summary>
     public static string Text(this LoopKind kind) =>
         kind switch

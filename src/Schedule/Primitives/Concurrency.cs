@@ -44,6 +44,20 @@ internal static class Concurrency
         }
     }
 
+    /// <summary>
+    /// Throws if a loop that was concurrent already may not be after a rewrite of what it contains: a buffer that its
+    /// iterations now share, a producer that they all compute.
+    /// </summary>
+    public static void RequireStill(LoopNest before, LoopNest after)
+    {
+        foreach (var loop in after.Loops.Where(l => l.Kind.IsConcurrent()))
+        {
+            bool untouched = before.Loops.Any(l => ReferenceEquals(l, loop)) && before.StoreAt == after.StoreAt;
+            if (!untouched)
+                Require(after, loop, loop.Kind);
+        }
+    }
+
     /// <summary>No loop of a kind for which the test holds may lie around or below.</summary>
     public static void RequireNoNesting(LoopNest nest, For loop, LoopKind kind, Func<LoopKind, bool> excluded)
     {

@@ -87,7 +87,7 @@ internal static class Dependence
 
     /// <summary>
     /// Whether each iteration of the loop has the buffer to itself: an intermediate that is used nowhere else and does
-    /// not live outside. Shared memory and fragments are common to the threads of a block.
+    /// not live outside.
     /// </summary>
     public static bool IsPrivate(LoopNest nest, For loop, Algorithms.Buffer buffer, LoopKind kind)
     {
@@ -95,7 +95,7 @@ internal static class Dependence
             return true;
         if (!nest.Intermediates.Contains(buffer))
             return false;
-        if (kind.IsThread() && buffer.Scope is Scope.Shared or Scope.Fragment)
+        if (kind.Shares(buffer.Scope))
             return false;
         if (nest.StoreAt.TryGetValue(buffer.Name, out var at) && !loop.Nodes().Any(s => s is For f && f.Name == at))
             return false;

@@ -49,6 +49,7 @@ public abstract class Primitive
                 Trace = nest.Trace.Add(Record(step) with { Results = names }),
             };
             NestVerifier.Check(result);
+            Concurrency.RequireStill(nest, result);
             return result;
         }
         catch (ScheduleException e) when (e.Primitive is null)

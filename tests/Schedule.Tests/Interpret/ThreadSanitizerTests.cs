@@ -151,6 +151,11 @@ public class ThreadSanitizerTests
         Run(Nest(_u, false));
         Run(Nest(63 - _u, true));
         Stops(SanitizerKind.Race, Nest(63 - _u, false));
+        // In a schedule the loops are in order, as all statements of a sequence; what is within one loop is not.
+        var joins = new InterpreterOptions(ThreadLoopsJoin: true);
+        Nests.Run(Nests.With(Twice, Nest(63 - _u, false)), joins);
+        var within = Nests.With(Twice, Exchange(63 - _t, null));
+        Assert.Equal(SanitizerKind.Race, Assert.Throws<SanitizerException>(() => Nests.Run(within, joins)).Kind);
     }
 
     [Fact]

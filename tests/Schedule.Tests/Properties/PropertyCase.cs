@@ -34,7 +34,12 @@ internal sealed class Subject
         ];
         try
         {
-            Interpreter.Run(nest, arguments, Recipe.Parameters, new InterpreterOptions(Seed: seed));
+            Interpreter.Run(
+                nest,
+                arguments,
+                Recipe.Parameters,
+                new InterpreterOptions(Seed: seed, ThreadLoopsJoin: true)
+            );
         }
         catch (SanitizerException e)
         {
