@@ -1,0 +1,186 @@
+using Picograd.Algorithms;
+
+namespace Picograd.Autograd;
+
+/// <summary>
+/// One recorded operator: its rule, the nodes of its inputs, and what its derivative reads. A leaf has a node too, which
+/// adds what it receives to the leaf's gradient. One flat class for all operators keeps recording at one allocation.
+/// </summary>
+internal sealed class Node
+{
+    private static long s_order;
+
+    private readonly Rule _rule;
+    private Node? _nextA;
+    private Node? _nextB;
+    private Node? _nextC;
+    private Node?[]? _nextMore;
+    private Layout? _shapeA;
+    private Layout? _shapeB;
+    private Layout? _shapeC;
+    private Layout[]? _shapesMore;
+    private Tensor? _a;
+    private Tensor? _b;
+    private Tensor? _c;
+    private Tensor? _output;
+    private int _versionA;
+    private int _versionB;
+    private int _versionC;
+    private int _versionOutput;
+    private bool _released;
+
+    private Node(Rule rule)
+    {
+        _rule = rule;
+        Order = Interlocked.Increment(ref s_order);
+    }
+
+    /// <summary>Later nodes have higher numbers, so falling order is a topological order.</summary>
+    public long Order { get; }
+
+    public string Name => _rule.Name;
+
+    /// <summary>The leaf whose gradient this node adds to; null for an operator.</summary>
+    public Tensor? Leaf { get; private init; }
+
+    /// <summary>A non-leaf tensor that wants to keep its gradient.</summary>
+    public Tensor? Retaining { get; set; }
+
+    /// <summary>Attributes of the operator, as its row of the table says.</summary>
+    public object? Data;
+    public long I;
+    public long J;
+    public double X;
+
+    // State of one backward pass.
+    public Tensor? Grad;
+    public bool GradIsOwn;
+    public long Pass;
+
+    private static readonly Rule LeafRule = new("leaf", Saves.Nothing, static (_, _) => { });
+
+    public static Node OfLeaf(Tensor leaf) => new(LeafRule) { Leaf = leaf };
+
+    public static Node Of(Rule rule, Tensor output, Tensor a, Tensor? b = null, Tensor? c = null)
+    {
+        var node = new Node(rule) { _nextA = a.NodeForGrad(), _shapeA = a.Layout };
+        var saves = rule.Saves;
+        if ((saves & Saves.A) != 0)
+            (node._a, node._versionA) = (a, a.Version);
+        if (b is not null)
+        {
+            node._nextB = b.NodeForGrad();
+            node._shapeB = b.Layout;
+            if ((saves & Saves.B) != 0)
+                (node._b, node._versionB) = (b, b.Version);
+        }
+        if (c is not null)
+        {
+            node._nextC = c.NodeForGrad();
+            node._shapeC = c.Layout;
+            if ((saves & Saves.C) != 0)
+                (node._c, node._versionC) = (c, c.Version);
+        }
+        if ((saves & Saves.Output) != 0)
+            (node._output, node._versionOutput) = (output, output.Version);
+        return node;
+    }
+
+    public static Node OfMany(Rule rule, ReadOnlySpan<Tensor> inputs)
+    {
+        var node = new Node(rule)
+        {
+            _nextMore = new Node?[inputs.Length],
+            _shapesMore = new Layout[inputs.Length],
+        };
+        for (int i = 0; i < inputs.Length; i++)
+        {
+            node._nextMore[i] = inputs[i].NodeForGrad();
+            node._shapesMore[i] = inputs[i].Layout;
+        }
+        return node;
+    }
+
+    public Tensor A => Saved(_a, _versionA);
+
+    public Tensor B => Saved(_b, _versionB);
+
+    public Tensor C => Saved(_c, _versionC);
+
+    public Tensor Output => Saved(_output, _versionOutput);
+
+    public int InputCount => _nextMore?.Length ?? 3;
+
+    /// <summary>Shape of an input.</summary>
+    public Layout Shape(int input) =>
+        _shapesMore is { } more
+            ? more[input]
+            : input switch
+            {
+                0 => _shapeA!,
+                1 => _shapeB!,
+                _ => _shapeC!,
+            };
+
+    public Node? Next(int input) =>
+        _nextMore is { } more
+            ? more[input]
+            : input switch
+            {
+                0 => _nextA,
+                1 => _nextB,
+                _ => _nextC,
+            };
+
+    /// <summary>Whether an input wants its gradient.</summary>
+    public bool Needs(int input) => Next(input) is not null;
+
+    /// <summary>
+    /// Hands an input its gradient. One of a larger shape, because the input was broadcast, is summed to the input's shape.
+    /// </summary>
+    public void Send(int input, Tensor grad)
+    {
+        if (Next(input) is not { } next)
+            return;
+        var shape = Shape(input);
+        if (!grad.Layout.SameSizes(shape))
+        {
+            var summed = grad.SumTo(shape);
+            grad.DropIfUnheld(summed);
+            grad = summed;
+        }
+        Engine.Deliver(next, grad);
+    }
+
+    public void Apply(Tensor grad)
+    {
+        if (_released)
+            throw new InvalidOperationException(
+                $"Backward: the graph of {Name} was already used and freed; call Backward(retainGraph: true) the first time "
+                    + "to go through it twice."
+            );
+        _rule.Apply(this, grad);
+    }
+
+    /// <summary>Lets go of saved tensors and inputs, so that memory is free before the whole graph is.</summary>
+    public void Release()
+    {
+        _released = true;
+        _a = _b = _c = _output = null;
+        _nextA = _nextB = _nextC = null;
+        _nextMore = null;
+        Data = null;
+    }
+
+    private Tensor Saved(Tensor? tensor, int version)
+    {
+        if (tensor is null)
+            throw new InvalidOperationException($"Backward: {Name} did not save what its derivative reads.");
+        if (tensor.Version != version)
+            throw new InvalidOperationException(
+                $"Backward: the {tensor.DType.Name()} tensor of shape {tensor.Layout} that {Name} saved was changed in place "
+                    + $"afterwards (it is at version {tensor.Version}, saved at {version}); change a Clone() instead."
+            );
+        return tensor;
+    }
+}

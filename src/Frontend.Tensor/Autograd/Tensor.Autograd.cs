@@ -1,0 +1,176 @@
+using Picograd.Algorithms;
+using Picograd.Autograd;
+
+namespace Picograd;
+
+public sealed partial class Tensor
+{
+    /// <summary>How many nodes and leaves of a backward pass hold this tensor as a gradient.</summary>
+    internal int GradHolders;
+
+    /// <summary>Whether operators on it are recorded: it is a leaf that wants a gradient, or was computed from one.</summary>
+    public bool RequiresGrad => (_flags & Flags.RequiresGrad) != 0;
+
+    /// <summary>Whether it was not computed by a recorded operator.</summary>
+    public bool IsLeaf => _node is null || _node.Leaf is not null;
+
+    /// <summary>
+    /// The gradient that <see cref="Backward(Tensor?, bool, bool)"/> left: of leaves that require one, and of tensors with
+    /// <see cref="RetainGrad"/>. Null when there is none (yet). Same shape and dtype as the tensor.
+    /// </summary>
+    /// <exception cref="ArgumentException">Set to a tensor of another shape or dtype.</exception>
+    public Tensor? Grad
+    {
+        get
+        {
+            if (_grad is not null)
+                _flags |= Flags.GradSeen;
+            return _grad;
+        }
+        set
+        {
+            if (value is not null && (!value.Layout.SameSizes(Layout) || value.DType != DType))
+                throw new ArgumentException(
+                    $"Grad: a tensor of shape {Layout} and dtype {DType.Name()} cannot have a gradient of shape "
+                        + $"{value.Layout} and dtype {value.DType.Name()}."
+                );
+            _flags = value is null ? _flags & ~Flags.GradSeen : _flags | Flags.GradSeen;
+            _grad = value;
+        }
+    }
+
+    internal Tensor? GradOrNull => _grad;
+
+    /// <summary>Starts (or ends) the recording of a leaf. Returns itself.</summary>
+    /// <exception cref="ArgumentException">It is not of floats.</exception>
+    /// <exception cref="InvalidOperationException">Switched off on a tensor that a recorded operator computed.</exception>
+    public Tensor RequiresGrad_(bool requiresGrad = true)
+    {
+        if (requiresGrad && !DType.IsFloat())
+            throw new ArgumentException(
+                $"RequiresGrad_: only float tensors have gradients, but this one is {DType.Name()}."
+            );
+        if (!requiresGrad && !IsLeaf)
+            throw new InvalidOperationException(
+                "RequiresGrad_: this tensor was computed by a recorded operator; use Detach() to cut it off."
+            );
+        _flags = requiresGrad ? _flags | Flags.RequiresGrad : _flags & ~Flags.RequiresGrad;
+        if (!requiresGrad)
+            _node = null;
+        return this;
+    }
+
+    /// <summary>Keeps the gradient of a tensor that is not a leaf. Returns itself.</summary>
+    /// <exception cref="InvalidOperationException">It does not require a gradient.</exception>
+    public Tensor RetainGrad()
+    {
+        if (!RequiresGrad)
+            throw new InvalidOperationException("RetainGrad: this tensor does not require a gradient.");
+        if (_node is { Leaf: null } node)
+            node.Retaining = this;
+        return this;
+    }
+
+    /// <summary>The same elements (shared memory) without history.</summary>
+    public Tensor Detach() => Alias(Layout);
+
+    /// <summary>Operators on this thread are not recorded until the result is disposed.</summary>
+    public static GradModeScope NoGrad() => new(enabled: false);
+
+    /// <summary>Operators on this thread are recorded again until the result is disposed, within a NoGrad scope.</summary>
+    public static GradModeScope EnableGrad() => new(enabled: true);
+
+    /// <summary>
+    /// Adds the gradient of this tensor with respect to every leaf that it was computed from to the leaf's
+    /// <see cref="Grad"/>.
+    /// </summary>
+    /// <param name="gradient">Gradient of what is to be differentiated with respect to this tensor; 1 for a single element.</param>
+    /// <param name="retainGraph">Keep the record, so that it can be gone through again.</param>
+    /// <param name="createGraph">Record the derivatives too, so that gradients can be differentiated.</param>
+    /// <exception cref="InvalidOperationException">Nothing was recorded; more than one element and no gradient given; a
+    /// saved tensor was changed in place; the record was freed.</exception>
+    public void Backward(Tensor? gradient = null, bool retainGraph = false, bool createGraph = false)
+    {
+        if (!RequiresGrad)
+            throw new InvalidOperationException(
+                $"Backward: this tensor of shape {Layout} does not require a gradient and was not computed from one that does."
+            );
+        if (gradient is null)
+        {
+            if (NumElements != 1)
+                throw new InvalidOperationException(
+                    $"Backward: only a tensor of one element has a gradient of its own, but this one has shape {Layout}; "
+                        + "pass the gradient, or reduce it first, for instance with Sum() or Mean()."
+                );
+            gradient = OnesLike(this);
+            Engine.Run(this, gradient, retainGraph, createGraph);
+            if (gradient.GradHolders == 0 && !createGraph)
+                gradient.Dispose();
+            return;
+        }
+        if (!gradient.Layout.SameSizes(Layout) || gradient.DType != DType)
+            throw new ArgumentException(
+                $"Backward: the gradient has shape {gradient.Layout} and dtype {gradient.DType.Name()}, but the tensor "
+                    + $"{Layout} and {DType.Name()}."
+            );
+        Engine.Run(this, gradient, retainGraph, createGraph);
+    }
+
+    /// <summary>Forgets the gradient; its memory goes back unless <see cref="Grad"/> was read.</summary>
+    public void ZeroGrad_()
+    {
+        var grad = _grad;
+        bool seen = (_flags & Flags.GradSeen) != 0;
+        _grad = null;
+        _flags &= ~Flags.GradSeen;
+        if (grad is not null && --grad.GradHolders <= 0 && !seen)
+            grad.Dispose();
+    }
+
+    internal void SetGrad(Tensor grad)
+    {
+        grad.GradHolders++;
+        grad._flags |= Flags.Kept;
+        // A recorded gradient may be saved by nodes of its own graph, so ZeroGrad_ must not free it.
+        if (GradMode.Enabled)
+            _flags |= Flags.GradSeen;
+        _grad = grad;
+    }
+
+    /// <summary>The node that takes this tensor's gradient; null when it needs none.</summary>
+    internal Node? NodeForGrad() => RequiresGrad ? _node ??= Node.OfLeaf(this) : null;
+
+    /// <summary>One holder less; frees what nobody holds.</summary>
+    internal void ReleaseGrad()
+    {
+        if (--GradHolders <= 0 && !GradMode.Enabled)
+            Dispose();
+    }
+
+    /// <summary>Frees a gradient that was merged into another one and is held nowhere.</summary>
+    internal void DropIfUnheld(Tensor? successor = null)
+    {
+        if (GradHolders == 0 && !GradMode.Enabled && !ReferenceEquals(this, successor))
+            Dispose();
+    }
+
+    /// <summary>Whether an operator on these tensors is to be recorded.</summary>
+    internal static bool Records(Tensor a) => a.RequiresGrad && GradMode.Enabled;
+
+    internal static bool Records(Tensor a, Tensor b) =>
+        ((a._flags | b._flags) & Flags.RequiresGrad) != 0 && GradMode.Enabled;
+
+    internal static bool Records(Tensor a, Tensor b, Tensor c) =>
+        ((a._flags | b._flags | c._flags) & Flags.RequiresGrad) != 0 && GradMode.Enabled;
+
+    /// <summary>Marks this tensor as the result of a recorded operator.</summary>
+    internal Node Record(Rule rule, Tensor a, Tensor? b = null, Tensor? c = null) =>
+        SetNode(Node.Of(rule, this, a, b, c));
+
+    internal Node SetNode(Node node)
+    {
+        _node = node;
+        _flags |= Flags.RequiresGrad;
+        return node;
+    }
+}

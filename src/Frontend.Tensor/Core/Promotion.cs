@@ -1,0 +1,53 @@
+using Picograd.Algorithms;
+
+namespace Picograd;
+
+/// <summary>
+/// PyTorch's rules for the dtype of a result. Categories are bool &lt; integer &lt; float. Tensors with dimensions decide;
+/// a 0-d tensor counts only if its category is higher, and a number only if its category is higher than both.
+/// </summary>
+internal static class Promotion
+{
+    /// <summary>Strength of an operand in promotion: a tensor with dimensions, a 0-d tensor, a plain number.</summary>
+    public enum Rank
+    {
+        Number,
+        Scalar,
+        Tensor,
+    }
+
+    public static DType Of(DType a, Rank rankA, DType b, Rank rankB)
+    {
+        if (a == b)
+            return a;
+        if (rankA == rankB)
+            return Join(a, b);
+        var (strong, weak) = rankA > rankB ? (a, b) : (b, a);
+        if (Category(weak) <= Category(strong))
+            return strong;
+        // A number of a higher category brings the default type of its category, a 0-d tensor its own.
+        bool isNumber = rankA == Rank.Number || rankB == Rank.Number;
+        return isNumber && weak.IsFloat() ? DType.Float32 : weak;
+    }
+
+    public static Rank RankOf(Tensor t) => t.Rank == 0 ? Rank.Scalar : Rank.Tensor;
+
+    /// <summary>Type of a division or of a function such as exp: integers and bools become float32.</summary>
+    public static DType Float(DType type) => type.IsFloat() ? type : DType.Float32;
+
+    public static int Category(DType type) =>
+        type == DType.Bool ? 0
+        : type.IsFloat() ? 2
+        : 1;
+
+    private static DType Join(DType a, DType b)
+    {
+        int ca = Category(a);
+        int cb = Category(b);
+        if (ca != cb)
+            return ca > cb ? a : b;
+        if (ca == 2)
+            return a == DType.Float64 || b == DType.Float64 ? DType.Float64 : DType.Float32;
+        return a == DType.Int64 || b == DType.Int64 ? DType.Int64 : DType.Int32;
+    }
+}

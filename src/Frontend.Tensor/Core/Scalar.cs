@@ -1,0 +1,73 @@
+using System.Globalization;
+using Picograd.Algorithms;
+
+namespace Picograd;
+
+/// <summary>A plain number as an operand: <c>t * 2</c>, <c>1.5 - t</c>. It never widens a tensor within its category.</summary>
+public readonly struct Scalar
+{
+    private readonly double _float;
+    private readonly long _integer;
+
+    private Scalar(DType type, double value, long integer)
+    {
+        Type = type;
+        _float = value;
+        _integer = integer;
+    }
+
+    /// <summary>The type it would have as a tensor: bool, int64 or float32.</summary>
+    public DType Type { get; }
+
+    public static implicit operator Scalar(int value) => new(DType.Int64, value, value);
+
+    public static implicit operator Scalar(long value) => new(DType.Int64, value, value);
+
+    public static implicit operator Scalar(float value) => new(DType.Float32, value, 0);
+
+    public static implicit operator Scalar(double value) => new(DType.Float32, value, 0);
+
+    public static implicit operator Scalar(bool value) => new(DType.Bool, value ? 1 : 0, value ? 1 : 0);
+
+    /// <summary>Its value as a float.</summary>
+    public double AsDouble => _float;
+
+    /// <summary>Its value as an integer; a float is cut towards zero.</summary>
+    public long AsLong => Type.IsFloat() ? (long)_float : _integer;
+
+    public override string ToString() =>
+        Type switch
+        {
+            DType.Bool => _integer != 0 ? "true" : "false",
+            DType.Int64 => _integer.ToString(CultureInfo.InvariantCulture),
+            _ => _float.ToString(CultureInfo.InvariantCulture),
+        };
+
+    /// <summary>Writes the value as one element of a type.</summary>
+    internal unsafe void Store(DType type, void* to)
+    {
+        switch (type)
+        {
+            case DType.Float32:
+                *(float*)to = (float)_float;
+                break;
+            case DType.Float64:
+                *(double*)to = _float;
+                break;
+            case DType.Int32:
+                *(int*)to = (int)AsLong;
+                break;
+            case DType.Int64:
+                *(long*)to = AsLong;
+                break;
+            case DType.UInt8:
+                *(byte*)to = (byte)AsLong;
+                break;
+            case DType.Bool:
+                *(byte*)to = (byte)(_float != 0 ? 1 : 0);
+                break;
+            default:
+                throw new ArgumentException($"A tensor cannot have the dtype {type.Name()}.");
+        }
+    }
+}

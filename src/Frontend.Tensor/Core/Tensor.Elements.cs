@@ -1,0 +1,175 @@
+using System.Runtime.InteropServices;
+using Picograd.Algorithms;
+
+namespace Picograd;
+
+public sealed unsafe partial class Tensor
+{
+    /// <summary>A tensor of one dimension with a copy of the values.</summary>
+    /// <typeparam name="TValue">float, double, int, long, byte or bool.</typeparam>
+    public static Tensor From<TValue>(ReadOnlySpan<TValue> values)
+        where TValue : unmanaged => From(values, [values.Length]);
+
+    /// <inheritdoc cref="From{TValue}(ReadOnlySpan{TValue})"/>
+    public static Tensor From<TValue>(TValue[] values)
+        where TValue : unmanaged => From((ReadOnlySpan<TValue>)values, [values.Length]);
+
+    /// <summary>A tensor with a copy of the values in row-major order.</summary>
+    /// <exception cref="ArgumentException">Their number is not that of the shape, or tensors have no such element type.</exception>
+    public static Tensor From<TValue>(ReadOnlySpan<TValue> values, ReadOnlySpan<long> shape)
+        where TValue : unmanaged
+    {
+        var type = TypeOf<TValue>();
+        var tensor = Allocate(CheckedShape(shape, "From"), type);
+        if (tensor.NumElements != values.Length)
+            throw new ArgumentException(
+                $"From: {values.Length} values were given for the shape {Layout.Text(shape)}, which has {tensor.NumElements} elements."
+            );
+        MemoryMarshal.AsBytes(values).CopyTo(tensor.Storage.Buffer.AsSpan<byte>());
+        return tensor;
+    }
+
+    /// <inheritdoc cref="From{TValue}(ReadOnlySpan{TValue}, ReadOnlySpan{long})"/>
+    public static Tensor From<TValue>(TValue[] values, ReadOnlySpan<long> shape)
+        where TValue : unmanaged => From((ReadOnlySpan<TValue>)values, shape);
+
+    /// <summary>A tensor of the values of a rectangular array.</summary>
+    public static Tensor From<TValue>(TValue[,] values)
+        where TValue : unmanaged =>
+        From(
+            MemoryMarshal.CreateReadOnlySpan(
+                ref System.Runtime.CompilerServices.Unsafe.As<byte, TValue>(
+                    ref MemoryMarshal.GetArrayDataReference((Array)values)
+                ),
+                values.Length
+            ),
+            [values.GetLength(0), values.GetLength(1)]
+        );
+
+    /// <summary>A 0-d tensor.</summary>
+    public static Tensor From<TValue>(TValue value)
+        where TValue : unmanaged => From(new ReadOnlySpan<TValue>(in value), []);
+
+    /// <summary>The elements in row-major order.</summary>
+    /// <exception cref="ArgumentException">TValue is not the element type of the tensor.</exception>
+    public TValue[] ToArray<TValue>()
+        where TValue : unmanaged
+    {
+        if (TypeOf<TValue>() != DType)
+            throw new ArgumentException(
+                $"ToArray: the tensor's dtype is {DType.Name()}, but {typeof(TValue).Name} was asked for; convert it with To()."
+            );
+        var values = new TValue[NumElements];
+        if (IsContiguous)
+        {
+            new ReadOnlySpan<TValue>((void*)Address, values.Length).CopyTo(values);
+            GC.KeepAlive(this);
+            return values;
+        }
+        int i = 0;
+        foreach (long at in Places())
+            values[i++] = ((TValue*)Storage.Address)[at];
+        return values;
+    }
+
+    /// <summary>The elements in row-major order as float64, whatever the dtype.</summary>
+    public double[] ToDoubles()
+    {
+        double[] values = new double[NumElements];
+        int i = 0;
+        foreach (long at in Places())
+            values[i++] = ReadElement(at);
+        return values;
+    }
+
+    /// <summary>The only element, as a float64.</summary>
+    /// <exception cref="InvalidOperationException">There is not exactly one.</exception>
+    public double Item()
+    {
+        if (NumElements != 1)
+            throw new InvalidOperationException(
+                $"Item: the tensor must have one element, but its shape is {Layout}; index it first."
+            );
+        return ReadElement(Layout.Offset);
+    }
+
+    /// <summary>The only element.</summary>
+    /// <exception cref="InvalidOperationException">There is not exactly one.</exception>
+    public TValue Item<TValue>()
+        where TValue : unmanaged, System.Numerics.INumberBase<TValue>
+    {
+        if (DType == DType.Int64 && NumElements == 1)
+            return TValue.CreateChecked(((long*)Storage.Address)[Layout.Offset]);
+        return TValue.CreateChecked(Item());
+    }
+
+    internal static DType TypeOf<TValue>()
+        where TValue : unmanaged =>
+        typeof(TValue) == typeof(float) ? DType.Float32
+        : typeof(TValue) == typeof(double) ? DType.Float64
+        : typeof(TValue) == typeof(int) ? DType.Int32
+        : typeof(TValue) == typeof(long) ? DType.Int64
+        : typeof(TValue) == typeof(byte) ? DType.UInt8
+        : typeof(TValue) == typeof(bool) ? DType.Bool
+        : throw new ArgumentException(
+            $"Tensors have elements of float, double, int, long, byte or bool, but {typeof(TValue).Name} was given."
+        );
+
+    internal double ReadElement(long place)
+    {
+        nint address = Storage.Address;
+        double value = DType switch
+        {
+            DType.Float32 => ((float*)address)[place],
+            DType.Float64 => ((double*)address)[place],
+            DType.Int32 => ((int*)address)[place],
+            DType.Int64 => ((long*)address)[place],
+            _ => ((byte*)address)[place],
+        };
+        GC.KeepAlive(this);
+        return value;
+    }
+
+    /// <summary>Places in the storage of the elements in row-major order.</summary>
+    private IEnumerable<long> Places()
+    {
+        if (NumElements == 0)
+            yield break;
+        long[] at = new long[Rank];
+        long place = Layout.Offset;
+        while (true)
+        {
+            yield return place;
+            int d = Rank - 1;
+            for (; d >= 0; d--)
+            {
+                place += Layout.Strides[d];
+                if (++at[d] < Layout.Sizes[d])
+                    break;
+                place -= at[d] * Layout.Strides[d];
+                at[d] = 0;
+            }
+            if (d < 0)
+                yield break;
+        }
+    }
+
+    internal static Layout CheckedShape(ReadOnlySpan<long> shape, string what)
+    {
+        foreach (long size in shape)
+        {
+            if (size < 0)
+                throw new ArgumentException(
+                    $"{what}: the shape {Layout.Text(shape)} has a negative size; sizes must be at least 0."
+                );
+        }
+        try
+        {
+            return Layout.Contiguous(shape);
+        }
+        catch (OverflowException)
+        {
+            throw new ArgumentException($"{what}: the shape {Layout.Text(shape)} has more elements than can be counted.");
+        }
+    }
+}

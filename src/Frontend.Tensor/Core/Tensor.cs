@@ -1,0 +1,170 @@
+using System.Runtime.CompilerServices;
+using Picograd.Algorithms;
+using Picograd.Autograd;
+
+namespace Picograd;
+
+/// <summary>
+/// An array of numbers of any rank, with PyTorch's semantics: a strided view of shared storage, which records how it was
+/// computed when gradients are wanted. Every operator runs a kernel of the operator library at once, through the best
+/// schedule known (see <see cref="Dispatch.Dispatcher"/>). <c>==</c> compares references; use <see cref="Eq"/> for
+/// elements. Not safe for concurrent changes; concurrent reads are.
+/// </summary>
+public sealed partial class Tensor : IDisposable
+{
+    private Storage? _storage;
+    internal readonly Layout Layout;
+    private Node? _node;
+    private Tensor? _grad;
+    private Flags _flags;
+
+    [Flags]
+    private enum Flags : byte
+    {
+        None = 0,
+        RequiresGrad = 1,
+        Kept = 2,
+        IsView = 4,
+        GradSeen = 8,
+    }
+
+    internal Tensor(Storage storage, Layout layout, DType type, bool isView = false)
+    {
+        _storage = storage;
+        Layout = layout;
+        DType = type;
+        if (isView)
+            _flags = Flags.IsView;
+        TensorScope.Current?.Add(this);
+    }
+
+    /// <summary>Type of the elements: Float32, Float64, Int32, Int64, UInt8 or Bool.</summary>
+    public DType DType { get; }
+
+    /// <summary>Where the elements lie.</summary>
+    public Device Device => Device.Cpu;
+
+    /// <summary>Size of each dimension; empty for a scalar.</summary>
+    public ReadOnlySpan<long> Shape => Layout.Sizes;
+
+    /// <summary>Elements between neighbours along each dimension.</summary>
+    public ReadOnlySpan<long> Strides => Layout.Strides;
+
+    /// <summary>Number of dimensions.</summary>
+    public int Rank => Layout.Rank;
+
+    /// <summary>Number of elements.</summary>
+    public long NumElements => Layout.Count;
+
+    /// <summary>Whether the elements lie in row-major order without gaps.</summary>
+    public bool IsContiguous => Layout.IsContiguous;
+
+    /// <summary>Whether it shares the memory of the tensor it was taken from.</summary>
+    public bool IsView => (_flags & Flags.IsView) != 0;
+
+    /// <summary>Whether its memory was given back, by <see cref="Dispose"/> or by the end of its scope.</summary>
+    public bool IsDisposed => _storage is null;
+
+    /// <summary>How often its memory was changed in place.</summary>
+    public int Version => Storage.Version;
+
+    internal bool IsKept => (_flags & Flags.Kept) != 0;
+
+    internal Storage Storage
+    {
+        get
+        {
+            var storage = _storage;
+            if (storage is null)
+                ThrowDisposed();
+            return storage!;
+        }
+    }
+
+    /// <summary>Address of element [0, 0, …]; keep the tensor alive while it is used.</summary>
+    internal nint Address => Storage.Address + (nint)(Layout.Offset * ElementSize);
+
+    internal int ElementSize => DType.Size();
+
+    /// <summary>Size of one dimension; negative ones count from the end.</summary>
+    public long Size(int dim) => Layout.Rank == 0 ? ThrowNoSize(dim) : Layout.Sizes[Layout.Dim(dim, "Size")];
+
+    /// <summary>
+    /// Frees what is made in a <c>using</c> block at its end; see <see cref="TensorScope"/>. Call it once a training step.
+    /// </summary>
+    public static TensorScope Scope() => TensorScope.Enter();
+
+    /// <summary>Keeps it beyond the end of the scope it was made in. Returns itself.</summary>
+    public Tensor Keep()
+    {
+        _flags |= Flags.Kept;
+        return this;
+    }
+
+    /// <summary>
+    /// Gives its memory back, once no other view of it is left. Using it afterwards throws ObjectDisposedException.
+    /// Calling this is never necessary: unreachable tensors are collected, and the collector knows how large they are.
+    /// </summary>
+    public void Dispose()
+    {
+        var storage = _storage;
+        if (storage is null)
+            return;
+        _storage = null;
+        _node = null;
+        storage.Release();
+    }
+
+    /// <summary>Number of threads that kernels may use from now on; tuned schedules are kept apart by it.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Less than 1 or more than the machine has.</exception>
+    public static void SetNumThreads(int threads) => Dispatch.Dispatcher.SetNumThreads(threads);
+
+    /// <summary>Number of threads that kernels may use.</summary>
+    public static int NumThreads => Dispatch.Dispatcher.NumThreads;
+
+    /// <summary>Shape, dtype and device, then rows of rounded values.</summary>
+    public override string ToString() => TensorPrinter.Print(this);
+
+    internal static Tensor Allocate(Layout contiguous, DType type) =>
+        new(Storage.Allocate(contiguous.Count * type.Size()), contiguous, type);
+
+    internal static Tensor Allocate(ReadOnlySpan<long> sizes, DType type) => Allocate(Layout.Contiguous(sizes), type);
+
+    /// <summary>An empty contiguous tensor of this one's shape.</summary>
+    internal Tensor AllocateLike(DType type) =>
+        Layout.IsContiguous && Layout.Offset == 0 && Packed(Layout)
+            ? Allocate(Layout, type)
+            : Allocate(Layout.Contiguous(Layout.Sizes), type);
+
+    /// <summary>Another tensor over the same storage, without history.</summary>
+    internal Tensor Alias(Layout layout)
+    {
+        var storage = Storage;
+        storage.AddOwner();
+        return new Tensor(storage, layout, DType, isView: true);
+    }
+
+    // A size-1 or empty dimension may carry any stride in a contiguous layout; reuse only the plain ones for new tensors.
+    private static bool Packed(Layout layout)
+    {
+        long step = 1;
+        for (int d = layout.Rank - 1; d >= 0; d--)
+        {
+            if (layout.Strides[d] != step)
+                return false;
+            step *= Math.Max(1, layout.Sizes[d]);
+        }
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void ThrowDisposed() =>
+        throw new ObjectDisposedException(
+            nameof(Tensor),
+            $"This {DType.Name()} tensor of shape {Layout} was disposed, by Dispose or at the end of its Tensor.Scope; "
+                + "call Keep() on what must outlive a scope."
+        );
+
+    private static long ThrowNoSize(int dim) =>
+        throw new ArgumentOutOfRangeException(nameof(dim), $"Size: dim is {dim}, but a scalar has no dimensions.");
+}

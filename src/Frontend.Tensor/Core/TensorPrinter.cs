@@ -1,0 +1,125 @@
+using System.Globalization;
+using System.Text;
+using Picograd.Algorithms;
+
+namespace Picograd;
+
+/// <summary>
+/// A tensor as text: a head line with shape, dtype and device, then rows of rounded values, cut in the middle when long.
+/// <code>
+/// Tensor[2, 3] f32 cpu
+/// [[ 0.1234, -1.5000,  2.0000],
+///  [ 1.0000,  0.0000,  0.2500]]
+/// </code>
+/// </summary>
+internal static class TensorPrinter
+{
+    private const int Edge = 3;
+    private const int ThresholdElements = 1000;
+    private const string Gap = "...";
+
+    public static string Print(Tensor tensor)
+    {
+        if (tensor.IsDisposed)
+            return $"Tensor{tensor.Layout} {tensor.DType.Name()} disposed";
+        var text = new StringBuilder($"Tensor{tensor.Layout} {tensor.DType.Name()} {tensor.Device}");
+        if (tensor.RequiresGrad)
+            text.Append(tensor.IsLeaf ? " requires_grad" : " grad_fn=" + tensor.NodeForGrad()!.Name);
+        text.Append('\n');
+        bool cut = tensor.NumElements > ThresholdElements;
+        var words = new List<string>();
+        Collect(tensor, 0, tensor.Layout.Offset, cut, words, Format(tensor, cut));
+        int width = words.Count == 0 ? 0 : words.Max(w => w.Length);
+        int next = 0;
+        Write(tensor, 0, cut, words, ref next, width, text);
+        return text.ToString();
+    }
+
+    /// <summary>Four decimals, or scientific where values are far from 1; integers and bools as they are.</summary>
+    private static Func<double, string> Format(Tensor tensor, bool cut)
+    {
+        var culture = CultureInfo.InvariantCulture;
+        if (tensor.DType == DType.Bool)
+            return v => v != 0 ? "true" : "false";
+        if (!tensor.DType.IsFloat())
+            return v => v.ToString("0", culture);
+        double largest = 0;
+        double smallest = double.PositiveInfinity;
+        var finite = new List<string>();
+        Collect(
+            tensor,
+            0,
+            tensor.Layout.Offset,
+            cut,
+            finite,
+            v =>
+            {
+                double size = Math.Abs(v);
+                if (size > 0 && double.IsFinite(v))
+                    (largest, smallest) = (Math.Max(largest, size), Math.Min(smallest, size));
+                return "";
+            }
+        );
+        bool far = largest >= 1e5 || (largest > 0 && largest < 1e-3) || largest / smallest > 1e8;
+        return v =>
+            double.IsNaN(v) ? "nan"
+            : double.IsInfinity(v) ? v > 0 ? "inf" : "-inf"
+            : v.ToString(far ? "0.0000e+00" : "0.0000", culture);
+    }
+
+    private static void Collect(
+        Tensor tensor,
+        int dim,
+        long place,
+        bool cut,
+        List<string> words,
+        Func<double, string> format
+    )
+    {
+        if (dim == tensor.Rank)
+        {
+            words.Add(format(tensor.ReadElement(place)));
+            return;
+        }
+        long size = tensor.Layout.Sizes[dim];
+        for (long i = 0; i < size; i++)
+        {
+            if (cut && size > 2 * Edge && i == Edge)
+                i = size - Edge;
+            Collect(tensor, dim + 1, place + i * tensor.Layout.Strides[dim], cut, words, format);
+        }
+    }
+
+    private static void Write(
+        Tensor tensor,
+        int dim,
+        bool cut,
+        List<string> words,
+        ref int next,
+        int width,
+        StringBuilder text
+    )
+    {
+        if (dim == tensor.Rank)
+        {
+            text.Append(words[next++].PadLeft(width));
+            return;
+        }
+        bool last = dim == tensor.Rank - 1;
+        string separator = last ? ", " : "," + new string('\n', tensor.Rank - 1 - dim) + new string(' ', dim + 1);
+        long size = tensor.Layout.Sizes[dim];
+        text.Append('[');
+        for (long i = 0; i < size; i++)
+        {
+            if (i > 0)
+                text.Append(separator);
+            if (cut && size > 2 * Edge && i == Edge)
+            {
+                text.Append(Gap).Append(separator);
+                i = size - Edge;
+            }
+            Write(tensor, dim + 1, cut, words, ref next, width, text);
+        }
+        text.Append(']');
+    }
+}
