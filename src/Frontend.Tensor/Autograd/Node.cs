@@ -109,6 +109,9 @@ internal sealed class Node
 
     public Tensor Output => Saved(_output, _versionOutput);
 
+    /// <summary>For an operator in place: its output is saved as it is after the change.</summary>
+    public void ResaveOutput() => _versionOutput = _output?.Version ?? 0;
+
     public int InputCount => _nextMore?.Length ?? 3;
 
     /// <summary>Shape of an input.</summary>

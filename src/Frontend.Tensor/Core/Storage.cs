@@ -34,6 +34,24 @@ internal sealed class Storage
             _buffer.Dispose();
     }
 
+    /// <summary>Gives up its buffer to a new owner; the storage must not be used afterwards but to be released.</summary>
+    public CpuBuffer Surrender()
+    {
+        var buffer = _buffer;
+        _buffer = Surrendered;
+        return buffer;
+    }
+
+    // Disposing it, which the release of an emptied storage does, is harmless.
+    private static readonly CpuBuffer Surrendered = MakeSurrendered();
+
+    private static CpuBuffer MakeSurrendered()
+    {
+        var buffer = CpuBuffer.Rent(0);
+        buffer.Dispose();
+        return buffer;
+    }
+
     /// <summary>
     /// Gives every sharing tensor new contents by swapping in a buffer of the same length. In-place operators write to fresh
     /// memory and then swap, because a schedule may read an element again after its result is stored (shifted tails).

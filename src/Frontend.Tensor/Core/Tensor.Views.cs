@@ -165,7 +165,10 @@ public sealed partial class Tensor
             );
         long[] sizes = [.. Layout.Sizes];
         sizes[d] = length;
-        return Region(new Layout(sizes, Layout.Strides, Layout.Offset + start * Layout.Strides[d]));
+        return Region(
+            new Layout(sizes, Layout.Strides, Layout.Offset + start * Layout.Strides[d]),
+            Records(this) ? DenseRegion(sizes, d, start) : null
+        );
     }
 
     /// <summary>Pieces along a dimension, each <paramref name="size"/> long but perhaps the last; views.</summary>
@@ -184,8 +187,46 @@ public sealed partial class Tensor
     /// <summary>Itself if its elements lie in row-major order without gaps, else a copy of which that holds.</summary>
     public Tensor Contiguous() => Layout.IsContiguous ? this : Clone();
 
-    /// <summary>A view of some of the elements; its gradient is zero elsewhere.</summary>
-    internal Tensor Region(Layout layout) => RecordView(Alias(layout), Derivatives.Region, layout);
+    /// <summary>
+    /// A view of some of the elements; its gradient is zero elsewhere. <paramref name="dense"/> is the same region of a
+    /// dense tensor of this shape, needed where the view is recorded.
+    /// </summary>
+    internal Tensor Region(Layout layout, Layout? dense) => RecordView(Alias(layout), Derivatives.Region, dense);
+
+    /// <summary>Zeros of a shape with a tensor in the place of a region.</summary>
+    internal static Tensor IntoRegion(Tensor values, Layout shape, Layout dense)
+    {
+        var result = Zeros(shape.Sizes, values.DType);
+        using (var region = result.Alias(dense))
+            Dispatch.Copying.Into(region, values);
+        if (Records(values))
+            result.Record(Derivatives.Overwrite, result, values).Data = dense;
+        return result;
+    }
+
+    /// <summary>A copy with a region overwritten.</summary>
+    internal Tensor WithRegion(Layout dense, Tensor values)
+    {
+        var result = Dispatch.Copying.Dense(this);
+        using (var region = result.Alias(dense))
+            Dispatch.Copying.Into(region, values);
+        if (Records(this, values))
+            result.Record(Derivatives.Overwrite, this, values).Data = dense;
+        return result;
+    }
+
+    /// <summary>A region given as that of a dense tensor.</summary>
+    internal Tensor RegionOf(Layout dense)
+    {
+        var all = Contiguous();
+        return all.Region(new Layout(dense.Sizes, dense.Strides, all.Layout.Offset + dense.Offset), dense);
+    }
+
+    private Layout DenseRegion(long[] sizes, int dim, long start)
+    {
+        long[] strides = Layout.RowMajor(Layout.Sizes);
+        return new Layout(sizes, strides, start * strides[dim]);
+    }
 
     private Tensor RecordView(Tensor view, Rule rule, object? data = null)
     {

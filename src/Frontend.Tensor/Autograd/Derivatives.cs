@@ -1,0 +1,245 @@
+using Picograd.Algorithms;
+using Picograd.Dispatch;
+
+namespace Picograd.Autograd;
+
+/// <summary>
+/// The table of derivatives. In each row n holds what the operator saved (A, B, C: its inputs; Output), g is the gradient
+/// of the output, and Send gives an input its gradient, summed over what was broadcast. Where the library has a fused
+/// kernel for a row it is used, unless the row itself is to be differentiated.
+/// </summary>
+internal static partial class Derivatives
+{
+    private static bool Fused => !GradMode.Enabled;
+
+    // Arithmetic.
+
+    public static readonly Rule Add = new(
+        "add",
+        Saves.Nothing,
+        static (n, g) =>
+        {
+            n.Send(0, g);
+            n.Send(1, g);
+        }
+    );
+
+    public static readonly Rule Sub = new(
+        "sub",
+        Saves.Nothing,
+        static (n, g) =>
+        {
+            n.Send(0, g);
+            if (n.Needs(1))
+                n.Send(1, -g);
+        }
+    );
+
+    public static readonly Rule Mul = new(
+        "mul",
+        Saves.A | Saves.B,
+        static (n, g) =>
+        {
+            if (n.Needs(0))
+                n.Send(0, g * n.B);
+            if (n.Needs(1))
+                n.Send(1, g * n.A);
+        }
+    );
+
+    public static readonly Rule Div = new(
+        "div",
+        Saves.A | Saves.B,
+        static (n, g) =>
+        {
+            if (n.Needs(0))
+                n.Send(0, g / n.B);
+            if (n.Needs(1))
+                n.Send(1, -g * n.A / n.B.Square());
+        }
+    );
+
+    public static readonly Rule Pow = new(
+        "pow",
+        Saves.A | Saves.B | Saves.Output,
+        static (n, g) =>
+        {
+            if (n.Needs(0))
+                n.Send(0, Tensor.Where(n.B.Eq(0), Tensor.ZerosLike(n.B), g * n.B * n.A.Pow(n.B - 1)));
+            // 0 to a positive power stays 0 whatever the power.
+            if (n.Needs(1))
+                n.Send(1, g * Tensor.Where(n.A.Eq(0), Tensor.ZerosLike(n.A), n.Output * n.A.Log()));
+        }
+    );
+
+    // At equal elements each side gets half, as in PyTorch.
+    public static readonly Rule Maximum = new(
+        "maximum",
+        Saves.A | Saves.B,
+        static (n, g) =>
+        {
+            n.Send(0, g * Share(n.A > n.B, n.A.Eq(n.B), g.DType));
+            if (n.Needs(1))
+                n.Send(1, g * Share(n.B > n.A, n.A.Eq(n.B), g.DType));
+        }
+    );
+
+    public static readonly Rule Minimum = new(
+        "minimum",
+        Saves.A | Saves.B,
+        static (n, g) =>
+        {
+            n.Send(0, g * Share(n.A < n.B, n.A.Eq(n.B), g.DType));
+            if (n.Needs(1))
+                n.Send(1, g * Share(n.B < n.A, n.A.Eq(n.B), g.DType));
+        }
+    );
+
+    // With a plain number X; I is 1 where the number comes first.
+
+    public static readonly Rule AddNumber = new("add", Saves.Nothing, static (n, g) => n.Send(0, g));
+
+    public static readonly Rule SubNumber = new(
+        "sub",
+        Saves.Nothing,
+        static (n, g) => n.Send(0, n.I == 1 ? -g : g)
+    );
+
+    public static readonly Rule MulNumber = new("mul", Saves.Nothing, static (n, g) => n.Send(0, g * n.X));
+
+    public static readonly Rule DivNumber = new(
+        "div",
+        Saves.A,
+        static (n, g) => n.Send(0, n.I == 1 ? g * -n.X / n.A.Square() : g / n.X)
+    );
+
+    // Functions of one tensor.
+
+    public static readonly Rule Neg = new("neg", Saves.Nothing, static (n, g) => n.Send(0, -g));
+
+    public static readonly Rule Abs = new(
+        "abs",
+        Saves.A,
+        static (n, g) => n.Send(0, Fused ? Elementwise.Gradient(AbsGrad, n.A, g) : g * Sign(n.A, g.DType))
+    );
+
+    public static readonly Rule Relu = new(
+        "relu",
+        Saves.Output,
+        static (n, g) => n.Send(0, Fused ? Elementwise.Gradient(ReluGrad, n.Output, g) : g * (n.Output > 0).To(g.DType))
+    );
+
+    public static readonly Rule Square = new("square", Saves.A, static (n, g) => n.Send(0, g * n.A * 2));
+
+    public static readonly Rule Tanh = new(
+        "tanh",
+        Saves.Output,
+        static (n, g) => n.Send(0, Fused ? Elementwise.Gradient(TanhGrad, n.Output, g) : g * (1 - n.Output.Square()))
+    );
+
+    public static readonly Rule Exp = new("exp", Saves.Output, static (n, g) => n.Send(0, g * n.Output));
+
+    public static readonly Rule Log = new("log", Saves.A, static (n, g) => n.Send(0, g / n.A));
+
+    public static readonly Rule Sigmoid = new(
+        "sigmoid",
+        Saves.Output,
+        static (n, g) => n.Send(0, Fused ? Elementwise.Gradient(SigmoidGrad, n.Output, g) : g * n.Output * (1 - n.Output))
+    );
+
+    public static readonly Rule Sqrt = new(
+        "sqrt",
+        Saves.Output,
+        static (n, g) => n.Send(0, Fused ? Elementwise.Gradient(SqrtGrad, n.Output, g) : g / (n.Output * 2))
+    );
+
+    public static readonly Rule Rsqrt = new(
+        "rsqrt",
+        Saves.Output,
+        static (n, g) => n.Send(0, g * n.Output * n.Output.Square() * -0.5)
+    );
+
+    public static readonly Rule Reciprocal = new(
+        "reciprocal",
+        Saves.Output,
+        static (n, g) => n.Send(0, -g * n.Output.Square())
+    );
+
+    public static readonly Rule Erf = new(
+        "erf",
+        Saves.A,
+        static (n, g) => n.Send(0, Fused ? Elementwise.Gradient(ErfGrad, n.A, g) : g * ((-n.A.Square()).Exp() * TwoOverRootPi))
+    );
+
+    public static readonly Rule Sin = new("sin", Saves.A, static (n, g) => n.Send(0, g * n.A.Cos()));
+
+    public static readonly Rule Cos = new("cos", Saves.A, static (n, g) => n.Send(0, -g * n.A.Sin()));
+
+    public static readonly Rule Silu = new(
+        "silu",
+        Saves.A,
+        static (n, g) =>
+        {
+            if (Fused)
+            {
+                n.Send(0, Elementwise.Gradient(SiluGrad, n.A, g));
+                return;
+            }
+            var s = n.A.Sigmoid();
+            n.Send(0, g * s * (n.A * (1 - s) + 1));
+        }
+    );
+
+    public static readonly Rule Gelu = new(
+        "gelu",
+        Saves.A,
+        static (n, g) =>
+            n.Send(
+                0,
+                Fused
+                    ? Elementwise.Gradient(GeluGrad, n.A, g)
+                    : g
+                        * (
+                            ((n.A * RootHalf).Erf() + 1) * 0.5
+                            + n.A * ((n.A.Square() * -0.5).Exp() * (0.5 * RootHalf * TwoOverRootPi))
+                        )
+            )
+    );
+
+    // Steps have slope 0 wherever they have one.
+    public static readonly Rule Flat = new("round", Saves.Nothing, static (n, g) => n.Send(0, g * 0));
+
+    public static readonly Rule Where = new(
+        "where",
+        Saves.A,
+        static (n, g) =>
+        {
+            if (n.Needs(1))
+                n.Send(1, Tensor.Where(n.A, g, Tensor.ZerosLike(g)));
+            if (n.Needs(2))
+                n.Send(2, Tensor.Where(n.A, Tensor.ZerosLike(g), g));
+        }
+    );
+
+    public static readonly Rule Clone = new("clone", Saves.Nothing, static (n, g) => n.Send(0, g));
+
+    // I: the dtype converted from.
+    public static readonly Rule Cast = new("to", Saves.Nothing, static (n, g) => n.Send(0, g.To((DType)n.I)));
+
+    // Fused kernels of the library, of the function's result (tanh, sigmoid, sqrt, relu) or argument.
+    private static readonly Family TanhGrad = Family.OfVector("tanh_grad");
+    private static readonly Family SigmoidGrad = Family.OfVector("sigmoid_grad");
+    private static readonly Family SqrtGrad = Family.OfVector("sqrt_grad");
+    private static readonly Family ReluGrad = Family.OfVector("relu_grad");
+    private static readonly Family AbsGrad = Family.OfVector("abs_grad");
+    private static readonly Family ErfGrad = Family.OfVector("erf_grad");
+    private static readonly Family SiluGrad = Family.OfVector("silu_grad");
+    private static readonly Family GeluGrad = Family.OfVector("gelu_grad");
+
+    private const double TwoOverRootPi = 1.1283791670955126;
+    private const double RootHalf = 0.70710678118654752;
+
+    private static Tensor Share(Tensor wins, Tensor ties, DType type) => wins.To(type) + ties.To(type) * 0.5;
+
+    private static Tensor Sign(Tensor x, DType type) => (x > 0).To(type) - (x < 0).To(type);
+}

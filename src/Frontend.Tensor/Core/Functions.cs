@@ -1,0 +1,82 @@
+using Picograd.Algorithms;
+using Picograd.Autograd;
+using Picograd.Dispatch;
+
+namespace Picograd;
+
+/// <summary>Which dtypes an element-wise function takes and gives.</summary>
+internal enum FunctionKind
+{
+    /// <summary>Numbers to numbers of their type.</summary>
+    Arithmetic,
+
+    /// <summary>Integers and bools are made float32 first.</summary>
+    Float,
+
+    /// <summary>Gives bools.</summary>
+    Comparison,
+}
+
+/// <summary>An element-wise function of two tensors: its kernel and its derivative.</summary>
+internal sealed record BinaryFunction(string Name, FunctionKind Kind, Rule? Rule, Rule? NumberRule = null)
+{
+    public Family Family { get; } = Family.OfBroadcast(Name, "ab");
+
+    public static readonly BinaryFunction Add = new(
+        "add",
+        FunctionKind.Arithmetic,
+        Derivatives.Add,
+        Derivatives.AddNumber
+    );
+    public static readonly BinaryFunction Sub = new(
+        "sub",
+        FunctionKind.Arithmetic,
+        Derivatives.Sub,
+        Derivatives.SubNumber
+    );
+    public static readonly BinaryFunction Mul = new(
+        "mul",
+        FunctionKind.Arithmetic,
+        Derivatives.Mul,
+        Derivatives.MulNumber
+    );
+    public static readonly BinaryFunction Div = new("div", FunctionKind.Float, Derivatives.Div, Derivatives.DivNumber);
+    public static readonly BinaryFunction Pow = new("pow", FunctionKind.Float, Derivatives.Pow);
+    public static readonly BinaryFunction Maximum = new("maximum", FunctionKind.Arithmetic, Derivatives.Maximum);
+    public static readonly BinaryFunction Minimum = new("minimum", FunctionKind.Arithmetic, Derivatives.Minimum);
+    public static readonly BinaryFunction Eq = new("eq", FunctionKind.Comparison, null);
+    public static readonly BinaryFunction Ne = new("ne", FunctionKind.Comparison, null);
+    public static readonly BinaryFunction Lt = new("lt", FunctionKind.Comparison, null);
+    public static readonly BinaryFunction Le = new("le", FunctionKind.Comparison, null);
+    public static readonly BinaryFunction Gt = new("gt", FunctionKind.Comparison, null);
+    public static readonly BinaryFunction Ge = new("ge", FunctionKind.Comparison, null);
+    public static readonly BinaryFunction And = new("logical_and", FunctionKind.Comparison, null);
+    public static readonly BinaryFunction Or = new("logical_or", FunctionKind.Comparison, null);
+    public static readonly BinaryFunction Xor = new("logical_xor", FunctionKind.Comparison, null);
+}
+
+/// <summary>An element-wise function of one tensor: its kernel and its derivative.</summary>
+internal sealed record UnaryFunction(string Name, FunctionKind Kind, Rule Rule)
+{
+    public Family Family { get; } = Family.OfVector(Name);
+
+    public static readonly UnaryFunction Neg = new("neg", FunctionKind.Arithmetic, Derivatives.Neg);
+    public static readonly UnaryFunction Abs = new("abs", FunctionKind.Arithmetic, Derivatives.Abs);
+    public static readonly UnaryFunction Relu = new("relu", FunctionKind.Arithmetic, Derivatives.Relu);
+    public static readonly UnaryFunction Square = new("square", FunctionKind.Arithmetic, Derivatives.Square);
+    public static readonly UnaryFunction Tanh = new("tanh", FunctionKind.Float, Derivatives.Tanh);
+    public static readonly UnaryFunction Exp = new("exp", FunctionKind.Float, Derivatives.Exp);
+    public static readonly UnaryFunction Log = new("log", FunctionKind.Float, Derivatives.Log);
+    public static readonly UnaryFunction Sigmoid = new("sigmoid", FunctionKind.Float, Derivatives.Sigmoid);
+    public static readonly UnaryFunction Sqrt = new("sqrt", FunctionKind.Float, Derivatives.Sqrt);
+    public static readonly UnaryFunction Rsqrt = new("rsqrt", FunctionKind.Float, Derivatives.Rsqrt);
+    public static readonly UnaryFunction Reciprocal = new("reciprocal", FunctionKind.Float, Derivatives.Reciprocal);
+    public static readonly UnaryFunction Erf = new("erf", FunctionKind.Float, Derivatives.Erf);
+    public static readonly UnaryFunction Sin = new("sin", FunctionKind.Float, Derivatives.Sin);
+    public static readonly UnaryFunction Cos = new("cos", FunctionKind.Float, Derivatives.Cos);
+    public static readonly UnaryFunction Silu = new("silu", FunctionKind.Float, Derivatives.Silu);
+    public static readonly UnaryFunction Gelu = new("gelu", FunctionKind.Float, Derivatives.Gelu);
+    public static readonly UnaryFunction Floor = new("floor", FunctionKind.Float, Derivatives.Flat);
+    public static readonly UnaryFunction Ceil = new("ceil", FunctionKind.Float, Derivatives.Flat);
+    public static readonly UnaryFunction Round = new("round", FunctionKind.Float, Derivatives.Flat);
+}

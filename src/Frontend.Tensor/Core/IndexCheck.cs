@@ -1,0 +1,39 @@
+using Picograd.Algorithms;
+
+namespace Picograd;
+
+/// <summary>
+/// Indices must be in range before a kernel reads through them: kernels do not check. Looking at them is not arithmetic,
+/// so it is done here and not by an operator.
+/// </summary>
+internal static class IndexCheck
+{
+    /// <summary>The indices as dense int64 within [0, limit); negative ones count from the end where allowed.</summary>
+    /// <exception cref="ArgumentException">Not of integers.</exception>
+    /// <exception cref="IndexOutOfRangeException">An index is out of range; names it and its place.</exception>
+    public static unsafe Tensor Places(string what, Tensor indices, long limit, bool wrap)
+    {
+        if (!indices.DType.IsInteger())
+            throw new ArgumentException(
+                $"{what}: indices must be int64 (or int32, uint8), but they are {indices.DType.Name()}."
+            );
+        var dense = (indices.DType == DType.Int64 ? indices : Dispatch.Elementwise.Cast(indices, DType.Int64)).Contiguous();
+        bool negative = false;
+        int at = 0;
+        foreach (long index in new ReadOnlySpan<long>((void*)dense.Address, checked((int)dense.NumElements)))
+        {
+            if ((ulong)index >= (ulong)limit)
+            {
+                if (!wrap || index >= limit || index < -limit)
+                    throw new IndexOutOfRangeException(
+                        $"{what}: index {index} at place {at} of an index tensor of shape {indices.Layout} is out of range; "
+                            + $"there are {limit}."
+                    );
+                negative = true;
+            }
+            at++;
+        }
+        GC.KeepAlive(dense);
+        return negative ? Tensor.Where(dense < 0, dense + limit, dense) : dense;
+    }
+}

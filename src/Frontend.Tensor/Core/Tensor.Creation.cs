@@ -1,0 +1,154 @@
+using Picograd.Algorithms;
+using Picograd.Dispatch;
+
+namespace Picograd;
+
+public sealed partial class Tensor
+{
+    /// <summary>Float32 zeros.</summary>
+    public static Tensor Zeros(params ReadOnlySpan<long> shape) => Full(shape, 0, DType.Float32);
+
+    /// <summary>Zeros of a dtype.</summary>
+    public static Tensor Zeros(ReadOnlySpan<long> shape, DType dtype) => Full(shape, 0, dtype);
+
+    /// <summary>Float32 ones.</summary>
+    public static Tensor Ones(params ReadOnlySpan<long> shape) => Full(shape, 1, DType.Float32);
+
+    /// <summary>Ones of a dtype.</summary>
+    public static Tensor Ones(ReadOnlySpan<long> shape, DType dtype) => Full(shape, 1, dtype);
+
+    /// <summary>One value everywhere; the dtype is the value's (a float makes float32) where none is given.</summary>
+    public static Tensor Full(ReadOnlySpan<long> shape, Scalar value, DType? dtype = null)
+    {
+        var tensor = Empty(shape, dtype ?? value.Type, "Full");
+        Elementwise.Fill(tensor.Address, tensor.NumElements, tensor.DType, value);
+        return tensor;
+    }
+
+    /// <summary>Float32 memory with whatever is in it.</summary>
+    public static Tensor Empty(params ReadOnlySpan<long> shape) => Empty(shape, DType.Float32, "Empty");
+
+    /// <summary>Memory of a dtype with whatever is in it.</summary>
+    public static Tensor Empty(ReadOnlySpan<long> shape, DType dtype) => Empty(shape, dtype, "Empty");
+
+    /// <summary>0, 1, … up to an end, exclusive; int64.</summary>
+    public static Tensor Arange(long end) => Arange(0, end);
+
+    /// <summary>start, start + step, … up to an end, exclusive; int64 unless a dtype is given.</summary>
+    public static Tensor Arange(long start, long end, long step = 1, DType dtype = DType.Int64)
+    {
+        if (step == 0)
+            throw new ArgumentException("Arange: step is 0, but must not be.");
+        long count = Math.Max(0, (end - start + step - Math.Sign(step)) / step);
+        return Range(count, start, step, dtype);
+    }
+
+    /// <summary>start, start + step, … up to an end, exclusive; float32 unless a dtype is given.</summary>
+    public static Tensor Arange(double start, double end, double step = 1, DType dtype = DType.Float32)
+    {
+        if (step == 0 || !double.IsFinite((end - start) / step))
+            throw new ArgumentException($"Arange: from {start} to {end} by {step} is not a range.");
+        return Range((long)Math.Max(0, Math.Ceiling((end - start) / step)), start, step, dtype);
+    }
+
+    /// <summary>The identity matrix, or its first columns.</summary>
+    public static Tensor Eye(long rows, long? columns = null, DType dtype = DType.Float32)
+    {
+        var down = Arange(rows).Unsqueeze(1);
+        var across = Arange(columns ?? rows);
+        return Elementwise.Cast(down.Eq(across), dtype);
+    }
+
+    /// <summary>Uniform in [0, 1), float32, from the default generator.</summary>
+    public static Tensor Rand(params ReadOnlySpan<long> shape) => Rand(shape, null);
+
+    /// <summary>Uniform in [0, 1).</summary>
+    public static Tensor Rand(ReadOnlySpan<long> shape, Generator? generator, DType dtype = DType.Float32) =>
+        Random(VectorKernels.Uniform, shape, generator, dtype, "Rand");
+
+    /// <summary>Normal with mean 0 and deviation 1, float32, from the default generator.</summary>
+    public static Tensor Randn(params ReadOnlySpan<long> shape) => Randn(shape, null);
+
+    /// <summary>Normal with mean 0 and deviation 1.</summary>
+    public static Tensor Randn(ReadOnlySpan<long> shape, Generator? generator, DType dtype = DType.Float32) =>
+        Random(VectorKernels.Normal, shape, generator, dtype, "Randn");
+
+    /// <summary>Integers from low up to high, exclusive; int64.</summary>
+    /// <exception cref="ArgumentException">high is not above low, or 2³¹ or more above it.</exception>
+    public static Tensor RandInt(long low, long high, ReadOnlySpan<long> shape, Generator? generator = null)
+    {
+        if (high <= low || high - low >= 1L << 31)
+            throw new ArgumentException(
+                $"RandInt: there are no numbers from {low} up to {high}; high must be above low by less than 2^31."
+            );
+        var tensor = Empty(shape, DType.Int64, "RandInt");
+        generator ??= Generator.Default;
+        long at = generator.Take(tensor.NumElements);
+        VectorKernels.RandomIntegers(tensor.Address, tensor.NumElements, high - low, generator.Seed, at);
+        return low == 0 ? tensor : tensor + low;
+    }
+
+    /// <summary>Starts the default generator anew.</summary>
+    public static void ManualSeed(long seed) => Generator.Default.ManualSeed(seed);
+
+    /// <summary>Zeros of a tensor's shape, and dtype unless one is given.</summary>
+    public static Tensor ZerosLike(Tensor like, DType? dtype = null) => Full(like.Shape, 0, dtype ?? like.DType);
+
+    /// <summary>Ones of a tensor's shape, and dtype unless one is given.</summary>
+    public static Tensor OnesLike(Tensor like, DType? dtype = null) => Full(like.Shape, 1, dtype ?? like.DType);
+
+    /// <summary>One value in a tensor's shape, and dtype unless one is given.</summary>
+    public static Tensor FullLike(Tensor like, Scalar value, DType? dtype = null) =>
+        Full(like.Shape, value, dtype ?? like.DType);
+
+    /// <summary>Memory of a tensor's shape, and dtype unless one is given, with whatever is in it.</summary>
+    public static Tensor EmptyLike(Tensor like, DType? dtype = null) => Empty(like.Shape, dtype ?? like.DType);
+
+    /// <summary>Uniform random numbers of a tensor's shape and dtype.</summary>
+    public static Tensor RandLike(Tensor like, Generator? generator = null) => Rand(like.Shape, generator, like.DType);
+
+    /// <summary>Normal random numbers of a tensor's shape and dtype.</summary>
+    public static Tensor RandnLike(Tensor like, Generator? generator = null) =>
+        Randn(like.Shape, generator, like.DType);
+
+    private static Tensor Empty(ReadOnlySpan<long> shape, DType dtype, string what)
+    {
+        RequireDType(dtype, what);
+        return Allocate(CheckedShape(shape, what), dtype);
+    }
+
+    private static Tensor Range(long count, Scalar start, Scalar step, DType dtype)
+    {
+        RequireDType(dtype, "Arange");
+        var native =
+            dtype is DType.Float32 or DType.Float64 or DType.Int64 ? dtype : Promotion.Of(start.Type, 0, step.Type, 0);
+        var tensor = Allocate([count], native);
+        VectorKernels.Arange(tensor.Address, count, native, start, step);
+        return Elementwise.Cast(tensor, dtype);
+    }
+
+    private static Tensor Random(
+        Family family,
+        ReadOnlySpan<long> shape,
+        Generator? generator,
+        DType dtype,
+        string what
+    )
+    {
+        if (!dtype.IsFloat())
+            throw new ArgumentException($"{what}: random numbers are float32 or float64, but {dtype.Name()} was asked for.");
+        var tensor = Empty(shape, dtype, what);
+        generator ??= Generator.Default;
+        long at = generator.Take(tensor.NumElements);
+        VectorKernels.Random(family, tensor.Address, tensor.NumElements, dtype, generator.Seed, at);
+        return tensor;
+    }
+
+    internal static void RequireDType(DType dtype, string what)
+    {
+        if (dtype is DType.Float16 or DType.BFloat16 or DType.UInt32)
+            throw new ArgumentException(
+                $"{what}: dtype is {dtype.Name()}, but tensors are f32, f64, i32, i64, u8 or bool."
+            );
+    }
+}

@@ -1,0 +1,219 @@
+using Picograd.Algorithms;
+using Picograd.Autograd;
+using Picograd.Dispatch;
+
+namespace Picograd;
+
+public sealed partial class Tensor
+{
+    /// <summary>Adds in place: every tensor that shares the memory sees it.</summary>
+    public void operator +=(Tensor b) => Add_(b);
+
+    public void operator +=(Scalar b) => Add_(b);
+
+    /// <summary>Subtracts in place.</summary>
+    public void operator -=(Tensor b) => Sub_(b);
+
+    public void operator -=(Scalar b) => Sub_(b);
+
+    /// <summary>Multiplies in place.</summary>
+    public void operator *=(Tensor b) => Mul_(b);
+
+    public void operator *=(Scalar b) => Mul_(b);
+
+    /// <summary>Divides in place.</summary>
+    public void operator /=(Tensor b) => Div_(b);
+
+    public void operator /=(Scalar b) => Div_(b);
+
+    /// <summary>Adds in place. Returns itself.</summary>
+    /// <exception cref="ArgumentException">The result has another shape, or a dtype of a higher category.</exception>
+    /// <exception cref="InvalidOperationException">A leaf that requires a gradient, or a recorded view.</exception>
+    public Tensor Add_(Tensor b) => ChangeBy(BinaryFunction.Add, b);
+
+    public Tensor Add_(Scalar b) => ChangeBy(BinaryFunction.Add, b);
+
+    /// <inheritdoc cref="Add_(Tensor)"/>
+    public Tensor Sub_(Tensor b) => ChangeBy(BinaryFunction.Sub, b);
+
+    public Tensor Sub_(Scalar b) => ChangeBy(BinaryFunction.Sub, b);
+
+    /// <inheritdoc cref="Add_(Tensor)"/>
+    public Tensor Mul_(Tensor b) => ChangeBy(BinaryFunction.Mul, b);
+
+    public Tensor Mul_(Scalar b) => ChangeBy(BinaryFunction.Mul, b);
+
+    /// <inheritdoc cref="Add_(Tensor)"/>
+    public Tensor Div_(Tensor b) => ChangeBy(BinaryFunction.Div, b);
+
+    public Tensor Div_(Scalar b) => ChangeBy(BinaryFunction.Div, b);
+
+    public Tensor Neg_() => ChangeBy(UnaryFunction.Neg);
+
+    public Tensor Relu_() => ChangeBy(UnaryFunction.Relu);
+
+    public Tensor Tanh_() => ChangeBy(UnaryFunction.Tanh);
+
+    public Tensor Exp_() => ChangeBy(UnaryFunction.Exp);
+
+    public Tensor Sqrt_() => ChangeBy(UnaryFunction.Sqrt);
+
+    public Tensor Sigmoid_() => ChangeBy(UnaryFunction.Sigmoid);
+
+    /// <summary>Makes every element 0. Returns itself.</summary>
+    public Tensor Zero_() => Fill_(0);
+
+    /// <summary>Makes every element one value. Returns itself.</summary>
+    public Tensor Fill_(Scalar value)
+    {
+        CheckChange("fill_", this);
+        var node = GradMode.Enabled && RequiresGrad ? Node.Of(Derivatives.Forget, this, this) : null;
+        if (IsContiguous)
+        {
+            Elementwise.Fill(Address, NumElements, DType, value);
+            Storage.Version++;
+        }
+        else
+        {
+            Copying.Into(this, Full([], value, DType).Expand(Layout.Sizes));
+        }
+        return Changed(node);
+    }
+
+    /// <summary>Takes over the elements of another tensor, converted and broadcast. Returns itself.</summary>
+    /// <exception cref="ArgumentException">The other's shape does not broadcast to this one's; names both.</exception>
+    public Tensor Copy_(Tensor from)
+    {
+        ArgumentNullException.ThrowIfNull(from);
+        CheckChange("copy_", from);
+        var values = from.To(DType);
+        CheckFits("copy_", values.Layout);
+        values = values.ExpandTo(Layout);
+        var node = Records(this, values) ? Node.Of(Derivatives.CopyInto, this, this, values) : null;
+        Copying.Into(this, values);
+        return Changed(node);
+    }
+
+    /// <summary>Uniform random numbers from low up to high, exclusive. Returns itself.</summary>
+    public Tensor Uniform_(double low = 0, double high = 1, Generator? generator = null) =>
+        Draw(Rand(Shape, generator, DType), high - low, low, "uniform_");
+
+    /// <summary>Normal random numbers. Returns itself.</summary>
+    public Tensor Normal_(double mean = 0, double std = 1, Generator? generator = null) =>
+        Draw(Randn(Shape, generator, DType), std, mean, "normal_");
+
+    /// <summary>this ← this + b for a gradient that only the engine holds: no checks, no record.</summary>
+    internal void AddInto(Tensor b)
+    {
+        bool recording = GradMode.Enabled;
+        GradMode.Enabled = false;
+        try
+        {
+            Copying.Replace(this, Apply(BinaryFunction.Add, this, b));
+        }
+        finally
+        {
+            GradMode.Enabled = recording;
+        }
+    }
+
+    private Tensor Draw(Tensor unit, double scale, double shift, string what)
+    {
+        CheckChange(what, this);
+        var node = GradMode.Enabled && RequiresGrad ? Node.Of(Derivatives.Forget, this, this) : null;
+        using (NoGrad())
+            Copying.Replace(this, scale == 1 && shift == 0 ? unit : unit * scale + shift);
+        return Changed(node);
+    }
+
+    private Tensor ChangeBy(UnaryFunction function)
+    {
+        CheckChange(function.Name + "_", this);
+        if (function.Kind == FunctionKind.Float && !DType.IsFloat())
+            throw ResultDType(function.Name, DType.Float32);
+        var node = Records(this) ? Node.Of(function.Rule, this, this) : null;
+        using (NoGrad())
+            Copying.Replace(this, Apply(function, this));
+        node?.ResaveOutput();
+        return Changed(node);
+    }
+
+    private Tensor ChangeBy(BinaryFunction function, Tensor b)
+    {
+        ArgumentNullException.ThrowIfNull(b);
+        CheckChange(function.Name + "_", b);
+        CheckFits(function.Name + "_", b.Layout);
+        var node = Records(this, b) ? Node.Of(function.Rule!, this, this, b.To(DType)) : null;
+        using (NoGrad())
+            Store(function.Name, Apply(function, this, b));
+        return Changed(node);
+    }
+
+    private Tensor ChangeBy(BinaryFunction function, Scalar b)
+    {
+        CheckChange(function.Name + "_", this);
+        Node? node = null;
+        if (Records(this))
+        {
+            node = Node.Of(function.NumberRule!, this, this);
+            node.X = b.AsDouble;
+        }
+        using (NoGrad())
+            Store(function.Name, Apply(function, this, b));
+        return Changed(node);
+    }
+
+    private void Store(string function, Tensor result)
+    {
+        if (Promotion.Category(result.DType) > Promotion.Category(DType))
+            throw ResultDType(function, result.DType);
+        Copying.Replace(this, Elementwise.Cast(result, DType));
+    }
+
+    private Tensor Changed(Node? node)
+    {
+        if (node is not null)
+            SetNode(node);
+        return this;
+    }
+
+    // What may be changed in place: not a leaf that wants a gradient, not a view that takes part in a record, not a view
+    // that shows one element several times.
+    private void CheckChange(string what, Tensor other)
+    {
+        for (int d = 0; d < Rank; d++)
+        {
+            if (Layout.Strides[d] == 0 && Layout.Sizes[d] > 1)
+                throw new InvalidOperationException(
+                    $"{what}: this view of shape {Layout} shows one element several times; change a Clone() instead."
+                );
+        }
+        if (!Records(this, other))
+            return;
+        if (RequiresGrad && IsLeaf)
+            throw new InvalidOperationException(
+                $"{what}: a leaf tensor that requires a gradient cannot be changed in place while operators are recorded; "
+                    + "do it in a Tensor.NoGrad() scope, or change a Clone()."
+            );
+        if (IsView)
+            throw new InvalidOperationException(
+                $"{what}: a view cannot be changed in place while operators on it are recorded; assign to the tensor it was "
+                    + "taken from, as in t[..] = values, or change a Clone()."
+            );
+    }
+
+    private void CheckFits(string what, Layout other)
+    {
+        var shape = Broadcasting.Shape(Layout, other);
+        if (shape is null || !shape.AsSpan().SequenceEqual(Layout.Sizes))
+            throw new ArgumentException(
+                $"{what}: the shape {other} does not broadcast to the shape {Layout}, which cannot change in place."
+            );
+    }
+
+    private ArgumentException ResultDType(string what, DType result) =>
+        new(
+            $"{what}_: the result is {result.Name()}, which cannot be stored in place in a tensor of {DType.Name()}; "
+                + "convert it with To() first."
+        );
+}

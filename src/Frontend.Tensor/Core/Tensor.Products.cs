@@ -1,0 +1,92 @@
+using Picograd.Algorithms;
+using Picograd.Autograd;
+using Picograd.Dispatch;
+
+namespace Picograd;
+
+public sealed partial class Tensor
+{
+    /// <summary>
+    /// The matrix product. Vectors count as a row on the left and a column on the right, and lose that dimension again; in
+    /// front of the last two, dimensions broadcast.
+    /// </summary>
+    /// <exception cref="ArgumentException">Scalars, dtypes that differ, or shapes that do not fit; names both shapes.</exception>
+    public Tensor MatMul(Tensor other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        if (Rank == 2 && other.Rank == 2)
+        {
+            CheckProduct(this, other, Layout.Sizes[1], other.Layout.Sizes[0]);
+            return Product(this, other);
+        }
+        if (Rank == 0 || other.Rank == 0)
+            throw new ArgumentException(
+                $"matmul: both operands must have a dimension, but the shapes are {Layout} and {other.Layout}."
+            );
+        CheckProduct(this, other, Layout.Sizes[^1], other.Layout.Sizes[other.Rank == 1 ? 0 : ^2]);
+        var a = Rank == 1 ? Unsqueeze(0) : this;
+        var b = other.Rank == 1 ? other.Unsqueeze(1) : other;
+        var result = Matrices(a, b);
+        if (other.Rank == 1)
+            result = result.Squeeze(-1);
+        return Rank == 1 ? result.Squeeze(other.Rank == 1 ? -1 : -2) : result;
+    }
+
+    /// <summary>[m, k] · [k, n], recorded; shapes and dtypes checked.</summary>
+    internal static Tensor Product(Tensor a, Tensor b)
+    {
+        var result = Products.Matrices(a, b);
+        if (Records(a, b))
+            result.Record(Derivatives.Matmul, a, b);
+        return result;
+    }
+
+    /// <summary>[batch, m, k] · [batch, k, n], recorded; one of them may be a matrix that all share.</summary>
+    internal static Tensor BatchProduct(Tensor a, Tensor b)
+    {
+        var result = Products.Batch(a, b);
+        if (Records(a, b))
+            result.Record(Derivatives.BatchMatmul, a, b);
+        return result;
+    }
+
+    private static Tensor Matrices(Tensor a, Tensor b)
+    {
+        if (a.Rank == 2 && b.Rank == 2)
+            return Product(a, b);
+        long m = a.Layout.Sizes[^2];
+        long k = a.Layout.Sizes[^1];
+        long n = b.Layout.Sizes[^1];
+        // One matrix on the right: the rows of all products lie one below the other.
+        if (b.Rank == 2)
+            return Product(a.Reshape(a.Layout.Product(0, a.Rank - 1), k), b)
+                .ReshapeTo([.. a.Layout.Sizes[..^1], n]);
+        var batchA = Layout.Contiguous(a.Layout.Sizes.AsSpan(0, a.Rank - 2));
+        var batchB = Layout.Contiguous(b.Layout.Sizes.AsSpan(0, b.Rank - 2));
+        long[] batch =
+            Broadcasting.Shape(batchA, batchB)
+            ?? throw new ArgumentException(
+                $"matmul: the batch dimensions of the shapes {a.Layout} and {b.Layout} do not broadcast."
+            );
+        long count = Layout.Contiguous(batch).Count;
+        var left = batchA.Count == 1 ? a.Reshape(m, k) : Flat(a, batch, count, m, k);
+        var right = batchB.Count == 1 && left.Rank == 3 ? b.Reshape(k, n) : Flat(b, batch, count, k, n);
+        return BatchProduct(left, right).ReshapeTo([.. batch, m, n]);
+    }
+
+    private static Tensor Flat(Tensor t, long[] batch, long count, long rows, long columns) =>
+        t.Expand([.. batch, rows, columns]).Reshape(count, rows, columns);
+
+    internal static void CheckProduct(Tensor a, Tensor b, long k, long other)
+    {
+        if (a.DType != b.DType)
+            throw new ArgumentException(
+                $"matmul: the dtypes {a.DType.Name()} and {b.DType.Name()} differ; convert one with To()."
+            );
+        a.RequireFloat("matmul");
+        if (k != other)
+            throw new ArgumentException(
+                $"matmul: the shapes {a.Layout} and {b.Layout} do not fit; {k} columns meet {other} rows."
+            );
+    }
+}

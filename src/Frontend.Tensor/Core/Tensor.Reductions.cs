@@ -1,0 +1,249 @@
+using System.Numerics;
+using Picograd.Algorithms;
+using Picograd.Autograd;
+using Picograd.Dispatch;
+
+namespace Picograd;
+
+/// <summary>A reduction: its kernel, its derivative, and what it gives over nothing (null: an error).</summary>
+internal sealed record Reduction(string Name, Rule? Rule, double? OverNothing)
+{
+    public Family Family { get; } = Reducing.Of(Name);
+
+    public static readonly Reduction Sum = new("sum", Derivatives.Sum, 0);
+    public static readonly Reduction Mean = new("mean", Derivatives.Mean, double.NaN);
+    public static readonly Reduction Prod = new("prod", Derivatives.Prod, 1);
+    public static readonly Reduction Max = new("max", Derivatives.Extreme, null);
+    public static readonly Reduction Min = new("min", Derivatives.Extreme, null);
+    public static readonly Reduction Any = new("any", null, 0);
+    public static readonly Reduction All = new("all", null, 1);
+    public static readonly Reduction ArgMax = new("argmax", null, null);
+    public static readonly Reduction ArgMin = new("argmin", null, null);
+}
+
+public sealed partial class Tensor
+{
+    /// <summary>The sum of all elements; of integers and bools in int64.</summary>
+    public Tensor Sum() => Summable().Reduce(Reduction.Sum, [], false);
+
+    /// <summary>Sums along one dimension, which stays with size 1 if <paramref name="keepdim"/>.</summary>
+    public Tensor Sum(int dim, bool keepdim = false) => Summable().Reduce(Reduction.Sum, [dim], keepdim);
+
+    /// <summary>Sums over some dimensions; none named means all.</summary>
+    public Tensor Sum(ReadOnlySpan<int> dims, bool keepdim = false) =>
+        Summable().Reduce(Reduction.Sum, dims, keepdim);
+
+    /// <summary>The mean of all elements, which must be floats.</summary>
+    public Tensor Mean() => RequireFloat("Mean").Reduce(Reduction.Mean, [], false);
+
+    /// <inheritdoc cref="Sum(int, bool)"/>
+    public Tensor Mean(int dim, bool keepdim = false) =>
+        RequireFloat("Mean").Reduce(Reduction.Mean, [dim], keepdim);
+
+    /// <inheritdoc cref="Sum(ReadOnlySpan{int}, bool)"/>
+    public Tensor Mean(ReadOnlySpan<int> dims, bool keepdim = false) =>
+        RequireFloat("Mean").Reduce(Reduction.Mean, dims, keepdim);
+
+    /// <summary>The variance over some dimensions (none named: all): Σ (x − mean)² / (count − correction).</summary>
+    public Tensor Var(ReadOnlySpan<int> dims = default, long correction = 1, bool keepdim = false)
+    {
+        var mean = Mean(dims, keepdim: true);
+        double count = NumElements / (double)Math.Max(1, mean.NumElements);
+        return (this - mean).Square().Sum(dims, keepdim) / Math.Max(0, count - correction);
+    }
+
+    /// <summary>The square root of <see cref="Var"/>.</summary>
+    public Tensor Std(ReadOnlySpan<int> dims = default, long correction = 1, bool keepdim = false) =>
+        Var(dims, correction, keepdim).Sqrt();
+
+    /// <summary>The product of all elements.</summary>
+    public Tensor Prod() => Summable().Reduce(Reduction.Prod, [], false);
+
+    /// <inheritdoc cref="Sum(int, bool)"/>
+    public Tensor Prod(int dim, bool keepdim = false) => Summable().Reduce(Reduction.Prod, [dim], keepdim);
+
+    /// <summary>The largest element; NaN if there is one.</summary>
+    public Tensor Max() => Reduce(Reduction.Max, [], false);
+
+    /// <summary>The smallest element; NaN if there is one.</summary>
+    public Tensor Min() => Reduce(Reduction.Min, [], false);
+
+    /// <summary>Largest elements along a dimension and their places (int64), of equals the first.</summary>
+    public (Tensor Values, Tensor Indices) Max(int dim, bool keepdim = false) =>
+        Extreme(Reduction.ArgMax, dim, keepdim);
+
+    /// <summary>Smallest elements along a dimension and their places (int64), of equals the first.</summary>
+    public (Tensor Values, Tensor Indices) Min(int dim, bool keepdim = false) =>
+        Extreme(Reduction.ArgMin, dim, keepdim);
+
+    /// <summary>Largest elements over some dimensions (none named: all); equal ones share the gradient.</summary>
+    public Tensor Amax(ReadOnlySpan<int> dims = default, bool keepdim = false) =>
+        Reduce(Reduction.Max, dims, keepdim);
+
+    /// <summary>Smallest elements over some dimensions (none named: all); equal ones share the gradient.</summary>
+    public Tensor Amin(ReadOnlySpan<int> dims = default, bool keepdim = false) =>
+        Reduce(Reduction.Min, dims, keepdim);
+
+    /// <summary>Place of the largest element in row-major order (no dim), or places along a dimension; int64.</summary>
+    public Tensor ArgMax(int? dim = null, bool keepdim = false) =>
+        dim is { } d ? Max(d, keepdim).Indices : Flatten().Max(0).Indices;
+
+    /// <summary>Place of the smallest element in row-major order (no dim), or places along a dimension; int64.</summary>
+    public Tensor ArgMin(int? dim = null, bool keepdim = false) =>
+        dim is { } d ? Min(d, keepdim).Indices : Flatten().Min(0).Indices;
+
+    /// <summary>Whether any element is not zero, over some dimensions (none named: all).</summary>
+    public Tensor Any(ReadOnlySpan<int> dims = default, bool keepdim = false) =>
+        ToBool().Reduce(Reduction.Any, dims, keepdim);
+
+    /// <summary>Whether no element is zero, over some dimensions (none named: all).</summary>
+    public Tensor All(ReadOnlySpan<int> dims = default, bool keepdim = false) =>
+        ToBool().Reduce(Reduction.All, dims, keepdim);
+
+    /// <summary>Inclusive running sums along a dimension.</summary>
+    public Tensor Cumsum(int dim)
+    {
+        int d = Layout.Dim(dim, "Cumsum");
+        var input = Summable();
+        if (Rank == 0)
+            return input + 0;
+        if (d != Rank - 1)
+            return input.Transpose(d, -1).Cumsum(-1).Transpose(d, -1);
+        var result = RowKernels.Cumsum(input);
+        if (Records(input))
+            result.Record(Derivatives.Cumsum, input);
+        return result;
+    }
+
+    /// <summary>Summed so that it has a shape which broadcasts to this one's.</summary>
+    internal Tensor SumTo(Layout shape)
+    {
+        int added = Rank - shape.Rank;
+        uint over = 0;
+        for (int d = 0; d < Rank; d++)
+        {
+            if (d < added || (shape.Sizes[d - added] == 1 && Layout.Sizes[d] != 1))
+                over |= 1u << d;
+        }
+        return Reduce(Reduction.Sum, over, shape.Sizes);
+    }
+
+    /// <summary>Reduced to sizes of the same rank, in which the reduced ones are 1.</summary>
+    internal Tensor ReduceTo(Reduction reduction, long[] sizes)
+    {
+        uint over = 0;
+        for (int d = 0; d < Rank; d++)
+        {
+            if (sizes[d] == 1)
+                over |= 1u << d;
+        }
+        return Reduce(reduction, over, sizes);
+    }
+
+    private Tensor Reduce(Reduction reduction, ReadOnlySpan<int> dims, bool keepdim)
+    {
+        uint over = Mask(dims, reduction.Name);
+        return Reduce(reduction, over, Kept(over, keepdim));
+    }
+
+    private Tensor Reduce(Reduction reduction, uint over, long[] kept)
+    {
+        if (DType == DType.UInt8)
+            return Elementwise.Cast(Elementwise.Cast(this, DType.Int32).Reduce(reduction, over, kept), DType);
+        if (DType == DType.Bool && reduction.Name is "max" or "min")
+            return Reduce(reduction.Name == "max" ? Reduction.Any : Reduction.All, over, kept);
+        Tensor result;
+        if (NumElements > 0)
+        {
+            result = Reducing.Run(reduction.Family, this, over, kept, DType);
+        }
+        else
+        {
+            result = Allocate(Layout.Contiguous(kept), DType);
+            if (result.NumElements > 0 && reduction.OverNothing is null)
+                throw new ArgumentException(
+                    $"{reduction.Name}: a dimension of size 0 of shape {Layout} has no {reduction.Name}; reduce others, or none."
+                );
+            Elementwise.Fill(result.Address, result.NumElements, DType, reduction.OverNothing ?? 0);
+        }
+        if (reduction.Rule is { } rule && Records(this))
+            result.Record(rule, this).Data = Kept(over, keepdim: true);
+        return result;
+    }
+
+    private (Tensor Values, Tensor Indices) Extreme(Reduction reduction, int dim, bool keepdim)
+    {
+        int d = Layout.Dim(dim, reduction.Name);
+        if (DType is DType.UInt8 or DType.Bool)
+        {
+            var (wide, places) = Elementwise.Cast(this, DType.Int32).Extreme(reduction, dim, keepdim);
+            return (wide.To(DType), places);
+        }
+        if (Rank == 0)
+            return (this + 0, Zeros([], DType.Int64));
+        uint over = 1u << d;
+        long[] kept = Kept(over, keepdim);
+        if (Layout.Sizes[d] == 0)
+            throw new ArgumentException(
+                $"{reduction.Name}: dimension {dim} of shape {Layout} has size 0, so it has no {reduction.Name}."
+            );
+        if (NumElements == 0)
+            return (Empty(kept, DType), Empty(kept, DType.Int64));
+        var (values, indices) = Reducing.Extreme(reduction.Family, this, d, kept);
+        if (Records(this))
+        {
+            var node = values.Record(Derivatives.ExtremeAlong, this, indices);
+            node.Data = Kept(over, keepdim: true);
+            node.I = d;
+        }
+        return (values, indices);
+    }
+
+    private uint Mask(ReadOnlySpan<int> dims, string what)
+    {
+        if (Rank > Broadcasting.MaxRank)
+            throw new ArgumentException($"{what}: tensors may have at most {Broadcasting.MaxRank} dimensions.");
+        if (dims.IsEmpty)
+            return Rank == 0 ? 0 : uint.MaxValue >> (32 - Rank);
+        uint mask = 0;
+        foreach (int dim in dims)
+        {
+            int d = Layout.Dim(dim, what);
+            if ((mask & (1u << d)) != 0)
+                throw new ArgumentException($"{what}: dimension {dim} is given twice.");
+            mask |= 1u << d;
+        }
+        return mask;
+    }
+
+    private long[] Kept(uint over, bool keepdim)
+    {
+        if (keepdim)
+        {
+            long[] sizes = [.. Layout.Sizes];
+            for (int d = 0; d < sizes.Length; d++)
+            {
+                if ((over >> d & 1) != 0)
+                    sizes[d] = 1;
+            }
+            return sizes;
+        }
+        int left = Rank - BitOperations.PopCount(over & (Rank == 0 ? 0 : uint.MaxValue >> (32 - Rank)));
+        long[] kept = left == 0 ? [] : new long[left];
+        for (int d = 0, at = 0; d < Rank; d++)
+        {
+            if ((over >> d & 1) == 0)
+                kept[at++] = Layout.Sizes[d];
+        }
+        return kept;
+    }
+
+    private Tensor Summable() => DType.IsFloat() ? this : To(DType.Int64);
+
+    internal Tensor RequireFloat(string what) =>
+        DType.IsFloat()
+            ? this
+            : throw new ArgumentException(
+                $"{what}: needs a float tensor, but this one is {DType.Name()}; convert it with To(DType.Float32)."
+            );
+}

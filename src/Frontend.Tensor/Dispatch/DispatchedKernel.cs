@@ -1,0 +1,125 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+using Picograd.Algorithms.Operators;
+using Picograd.Schedules;
+
+namespace Picograd.Dispatch;
+
+/// <summary>Where the schedule of a kernel came from.</summary>
+public enum KernelSource
+{
+    /// <summary>A tuned record of exactly this operator instance.</summary>
+    Exact,
+
+    /// <summary>A tuned record of another shape, replayed with its factors inferred again.</summary>
+    Near,
+
+    /// <summary>The rules of the operator's structure, without tuning.</summary>
+    Default,
+}
+
+/// <summary>
+/// The kernel that dispatch chose for an operator instance, with how it came to be chosen. Thread-safe to run.
+/// </summary>
+public sealed unsafe class DispatchedKernel
+{
+    private readonly ICompiledKernel _compiled;
+    private readonly ImmutableArray<Guard> _guards;
+    private readonly Func<DispatchedKernel>? _unguarded;
+    private DispatchedKernel? _fallback;
+    private long _guardFailures;
+
+    internal DispatchedKernel(
+        OperatorSpec spec,
+        LoopNest nest,
+        ICompiledKernel compiled,
+        KernelSource source,
+        ImmutableArray<string> notes,
+        ImmutableArray<Guard> guards,
+        Func<DispatchedKernel>? unguarded
+    )
+    {
+        Spec = spec;
+        Nest = nest;
+        _compiled = compiled;
+        Source = source;
+        Notes = notes;
+        _guards = guards;
+        _unguarded = unguarded;
+    }
+
+    /// <summary>The operator instance.</summary>
+    public OperatorSpec Spec { get; }
+
+    /// <summary>What is computed; its Arguments give the order of the addresses to <see cref="Run"/>.</summary>
+    public Algorithm Algorithm => Nest.Algorithm;
+
+    /// <summary>The scheduled program.</summary>
+    public LoopNest Nest { get; }
+
+    public KernelSource Source { get; }
+
+    /// <summary><c>exact</c>, <c>near</c> or <c>default</c>.</summary>
+    public string SourceName => Source.ToString().ToLowerInvariant();
+
+    /// <summary>Why better sources were passed over, one sentence each; empty for an exact record without trouble.</summary>
+    public ImmutableArray<string> Notes { get; }
+
+    /// <summary>How often a call's addresses did not meet what the schedule assumes, so that the default one ran.</summary>
+    public long GuardFailures => Interlocked.Read(ref _guardFailures);
+
+    /// <summary>Workspace bytes held while it runs.</summary>
+    public long WorkspaceBytes => _compiled.WorkspaceBytes;
+
+    /// <summary>Runs it on the base addresses of the algorithm's Arguments, in order.</summary>
+    public void Run(nint* arguments)
+    {
+        if (!_guards.IsEmpty && !GuardsHold(arguments))
+        {
+            Interlocked.Increment(ref _guardFailures);
+            (_fallback ??= _unguarded!()).Run(arguments);
+            return;
+        }
+        _compiled.Run(arguments, null);
+    }
+
+    private bool GuardsHold(nint* arguments)
+    {
+        foreach (var guard in _guards)
+        {
+            if (arguments[guard.Argument] % guard.Alignment != 0)
+                return false;
+        }
+        return true;
+    }
+}
+
+/// <summary>What a tuned kernel assumes of an argument: that its address is a multiple of a number of bytes.</summary>
+internal readonly record struct Guard(int Argument, int Alignment)
+{
+    /// <summary>
+    /// Reads <c>align(A,64)</c>. Guards on contiguity hold by construction, since every argument of a kernel is dense.
+    /// Null for a guard that this version cannot check, with which a record must not be used.
+    /// </summary>
+    public static bool TryParse(string text, Algorithm algorithm, out Guard? guard)
+    {
+        guard = null;
+        string trimmed = text.Trim();
+        if (trimmed.StartsWith("contiguous(", StringComparison.Ordinal))
+            return true;
+        if (!trimmed.StartsWith("align(", StringComparison.Ordinal) || !trimmed.EndsWith(')'))
+            return false;
+        string[] parts = trimmed["align(".Length..^1].Split(',', StringSplitOptions.TrimEntries);
+        if (parts.Length != 2 || !int.TryParse(parts[1], out int bytes) || bytes < 1)
+            return false;
+        for (int i = 0; i < algorithm.Arguments.Length; i++)
+        {
+            if (algorithm.Arguments[i].Name == parts[0])
+            {
+                guard = new Guard(i, bytes);
+                return true;
+            }
+        }
+        return false;
+    }
+}

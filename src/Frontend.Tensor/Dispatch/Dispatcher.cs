@@ -1,0 +1,158 @@
+using Picograd.Algorithms;
+using Picograd.Algorithms.Operators;
+using Picograd.Schedules;
+using Picograd.TuneDb;
+
+namespace Picograd.Dispatch;
+
+/// <summary>Makes a back end for a number of threads.</summary>
+public delegate IBackend BackendFactory(int threads);
+
+/// <summary>The schedule of an algorithm by rules, without tuning.</summary>
+public delegate LoopNest DefaultScheduleRule(Algorithm algorithm, TargetInfo target);
+
+/// <summary>
+/// Chooses and keeps the kernel of every operator instance: a tuned record of exactly this instance, else one of a near
+/// shape replayed with its factors inferred again, else the default schedule. A record that cannot be used costs speed
+/// and a note, never an error. After the first call of an instance a dispatch is a look-up in a table.
+/// </summary>
+public static unsafe class Dispatcher
+{
+    private static readonly Lock Gate = new();
+    private static DispatchContext? s_current;
+    private static int s_threads = 1;
+
+    /// <summary>Number of threads that kernels may use.</summary>
+    public static int NumThreads => Volatile.Read(ref s_current)?.Threads ?? s_threads;
+
+    /// <summary>
+    /// Sends everything through a store and a back end from now on; kernels made before are forgotten.
+    /// </summary>
+    /// <param name="store">Where tuned records are looked up; null for none.</param>
+    /// <param name="backend">The back end; its target says how many threads kernels may use.</param>
+    /// <param name="rule">Default schedules; null for those of the library.</param>
+    public static void Use(ITuneLookup? store, IBackend backend, DefaultScheduleRule? rule = null)
+    {
+        ArgumentNullException.ThrowIfNull(backend);
+        Use(store, _ => backend, backend.Target.Threads, rule);
+    }
+
+    /// <inheritdoc cref="Use(ITuneLookup?, IBackend, DefaultScheduleRule?)"/>
+    /// <param name="store">Where tuned records are looked up; null for none.</param>
+    /// <param name="backends">Makes the back end, again after each change of the number of threads.</param>
+    /// <param name="threads">Number of threads that kernels may use.</param>
+    /// <param name="rule">Default schedules; null for those of the library.</param>
+    public static void Use(ITuneLookup? store, BackendFactory backends, int threads, DefaultScheduleRule? rule = null)
+    {
+        ArgumentNullException.ThrowIfNull(backends);
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        lock (Gate)
+        {
+            s_threads = threads;
+            Volatile.Write(ref s_current, new DispatchContext(store, backends, threads, rule ?? DefaultRules.Rule));
+        }
+    }
+
+    /// <summary>
+    /// Back to the defaults: the tuned records of the user's database (PICOGRAD_TUNEDB names another) and of the library,
+    /// and kernels for this processor.
+    /// </summary>
+    public static void UseDefaults() => Volatile.Write(ref s_current, null);
+
+    /// <summary>Forgets every kernel, so that records tuned meanwhile are found.</summary>
+    public static void Refresh()
+    {
+        lock (Gate)
+        {
+            if (s_current is { } now)
+                Volatile.Write(ref s_current, now.WithThreads(now.Threads));
+        }
+    }
+
+    /// <summary>Number of threads that kernels may use from now on.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Less than 1 or more than the machine has.</exception>
+    public static void SetNumThreads(int threads)
+    {
+        if (threads < 1 || threads > Environment.ProcessorCount)
+            throw new ArgumentOutOfRangeException(
+                nameof(threads),
+                $"SetNumThreads: threads is {threads}, but this machine allows 1 to {Environment.ProcessorCount}."
+            );
+        lock (Gate)
+        {
+            s_threads = threads;
+            if (s_current is { } now && now.Threads != threads)
+                Volatile.Write(ref s_current, now.WithThreads(threads));
+        }
+    }
+
+    /// <summary>The target that kernels are compiled for.</summary>
+    public static TargetInfo Target => Current.Backend.Target;
+
+    /// <summary>The kernel that an operator instance runs on.</summary>
+    public static DispatchedKernel Resolve(OperatorSpec spec)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        return Current.Resolve(spec);
+    }
+
+    /// <summary>How an operator instance is run and why, in a few lines: source, notes, trace.</summary>
+    /// <exception cref="OperatorSpecException">The text is not an operator instance.</exception>
+    public static string Explain(string spec)
+    {
+        var kernel = Resolve(OperatorSpec.Parse(spec));
+        var lines = new List<string> { $"{kernel.Spec}: {kernel.SourceName} on {Target.Fingerprint}" };
+        lines.AddRange(kernel.Notes.Select(note => $"  {note}"));
+        if (kernel.GuardFailures > 0)
+            lines.Add($"  guards did not hold in {kernel.GuardFailures} calls, which ran on the default schedule");
+        lines.AddRange(kernel.Nest.Trace.Select(step => $"  | {step}"));
+        return string.Join('\n', lines);
+    }
+
+    /// <summary>What dispatch has done so far with this store and back end.</summary>
+    public static DispatchStatistics Statistics => Current.Statistics;
+
+    internal static DispatchContext Current => Volatile.Read(ref s_current) ?? MakeDefault();
+
+    /// <summary>Runs the kernel of a signature.</summary>
+    internal static void Run(Family family, ReadOnlySpan<long> signature, nint* arguments) =>
+        Find(family, signature).Run(arguments);
+
+    internal static DispatchedKernel Find(Family family, ReadOnlySpan<long> signature)
+    {
+        var context = Current;
+        return context.Table.Find(signature) ?? Miss(context, family, signature);
+    }
+
+    private static DispatchedKernel Miss(DispatchContext context, Family family, ReadOnlySpan<long> signature)
+    {
+        var kernel = context.Resolve(OperatorSpec.Parse(family.Spec(signature)));
+        context.Table.Add(signature, kernel);
+        return kernel;
+    }
+
+    private static DispatchContext MakeDefault()
+    {
+        lock (Gate)
+        {
+            if (s_current is { } now)
+                return now;
+            var made = new DispatchContext(
+                TuneServing.OpenForServing(),
+                DefaultRules.Backend,
+                s_threads,
+                DefaultRules.Rule
+            );
+            Volatile.Write(ref s_current, made);
+            return made;
+        }
+    }
+}
+
+/// <summary>Counts of a dispatcher's choices.</summary>
+/// <param name="Kernels">Operator instances that have a kernel.</param>
+/// <param name="Exact">Of these on a tuned record of their own.</param>
+/// <param name="Near">Of these on a record of a near shape.</param>
+/// <param name="Default">Of these on a default schedule.</param>
+/// <param name="RecordsRefused">Records found that could not be used; the notes of the kernels say why.</param>
+public readonly record struct DispatchStatistics(int Kernels, int Exact, int Near, int Default, int RecordsRefused);

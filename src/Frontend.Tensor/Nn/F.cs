@@ -1,0 +1,138 @@
+using Picograd.Algorithms;
+using Picograd.Autograd;
+using Picograd.Dispatch;
+
+namespace Picograd.Nn;
+
+/// <summary>How a loss over many examples becomes one number.</summary>
+public enum LossReduction
+{
+    Mean,
+    Sum,
+
+    /// <summary>One loss an example.</summary>
+    None,
+}
+
+/// <summary>The functions behind the modules, without state (PyTorch's nn.functional).</summary>
+public static class F
+{
+    /// <summary>x · weightᵀ + bias: x [.., in], weight [out, in], bias [out] or null; gives [.., out].</summary>
+    /// <exception cref="ArgumentException">Shapes that do not fit, or dtypes that differ; names them.</exception>
+    public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(weight);
+        if (weight.Rank != 2 || x.Rank == 0 || x.Layout.Sizes[^1] != weight.Layout.Sizes[1])
+            throw new ArgumentException(
+                $"linear: an input of shape {x.Layout} does not fit a weight of shape {weight.Layout}; the input's last size "
+                    + "must be the weight's second."
+            );
+        if (bias is not null && (bias.Rank != 1 || bias.Layout.Sizes[0] != weight.Layout.Sizes[0]))
+            throw new ArgumentException(
+                $"linear: a bias of shape {bias.Layout} does not fit a weight of shape {weight.Layout}."
+            );
+        if (x.DType != weight.DType || (bias is not null && bias.DType != x.DType))
+            throw new ArgumentException(
+                $"linear: the input is {x.DType.Name()}, the weight {weight.DType.Name()}"
+                    + (bias is null ? "" : $", the bias {bias.DType.Name()}")
+                    + "; all must be of one dtype."
+            );
+        x.RequireFloat("linear");
+        if (x.Rank != 2)
+        {
+            long[] sizes = [.. x.Layout.Sizes[..^1], weight.Layout.Sizes[0]];
+            return Linear(x.Reshape(x.Layout.Product(0, x.Rank - 1), x.Layout.Sizes[^1]), weight, bias).ReshapeTo(sizes);
+        }
+        var result = Products.TimesTransposed(x, weight, bias);
+        bool records = bias is null ? Tensor.Records(x, weight) : Tensor.Records(x, weight, bias);
+        if (records)
+            result.Record(Derivatives.Linear, x, weight, bias);
+        return result;
+    }
+
+    /// <summary>Rows of a table [vocab, dim] by indices of any shape; gives [.., dim].</summary>
+    /// <exception cref="IndexOutOfRangeException">An index is not in [0, vocab).</exception>
+    public static Tensor Embedding(Tensor table, Tensor indices)
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        ArgumentNullException.ThrowIfNull(indices);
+        if (table.Rank != 2)
+            throw new ArgumentException($"embedding: the table must be a matrix, but its shape is {table.Layout}.");
+        var places = IndexCheck.Places("embedding", indices, table.Layout.Sizes[0], wrap: false);
+        return EmbeddingOf(table, places);
+    }
+
+    /// <summary>Embedding by dense int64 indices known to be in range.</summary>
+    internal static Tensor EmbeddingOf(Tensor table, Tensor places)
+    {
+        if (table.DType is DType.UInt8 or DType.Bool)
+            return Elementwise.Cast(EmbeddingOf(Elementwise.Cast(table, DType.Int32), places), table.DType);
+        long dim = table.Layout.Sizes[1];
+        var dense = table.Contiguous();
+        var result = Tensor.Allocate([.. places.Layout.Sizes, dim], table.DType);
+        RowKernels.Embedding(dense, table.Layout.Sizes[0], dim, places, result.Address);
+        if (Tensor.Records(table))
+            result.Record(Derivatives.Embedding, table, places);
+        return result;
+    }
+
+    /// <summary>
+    /// Negative log-likelihood in nats of int64 targets [n] under softmax(logits), logits [n, classes] (or one example:
+    /// [classes] and a 0-d target).
+    /// </summary>
+    /// <exception cref="ArgumentException">Shapes that do not fit, logits that are not floats.</exception>
+    /// <exception cref="IndexOutOfRangeException">A target is not in [0, classes).</exception>
+    public static Tensor CrossEntropy(Tensor logits, Tensor targets, LossReduction reduction = LossReduction.Mean)
+    {
+        ArgumentNullException.ThrowIfNull(logits);
+        ArgumentNullException.ThrowIfNull(targets);
+        logits.RequireFloat("cross_entropy");
+        if (logits.Rank == 1 && targets.Rank == 0)
+        {
+            var one = CrossEntropy(logits.Unsqueeze(0), targets.Unsqueeze(0), reduction);
+            return one.Rank == 0 ? one : one.Squeeze(0);
+        }
+        if (logits.Rank != 2 || targets.Rank != 1 || logits.Layout.Sizes[0] != targets.Layout.Sizes[0])
+            throw new ArgumentException(
+                $"cross_entropy: logits of shape {logits.Layout} do not fit targets of shape {targets.Layout}; they must be "
+                    + "[n, classes] and [n]."
+            );
+        long rows = logits.Layout.Sizes[0];
+        if (rows == 0 || logits.Layout.Sizes[1] == 0)
+            throw new ArgumentException($"cross_entropy: logits of shape {logits.Layout} hold no example.");
+        var places = IndexCheck.Places("cross_entropy", targets, logits.Layout.Sizes[1], wrap: false);
+        if (reduction == LossReduction.None)
+            return -logits.LogSoftmax(1).Gather(1, places.Unsqueeze(1)).Squeeze(1);
+        var x = logits.Contiguous();
+        var mean = RowKernels.CrossEntropy(x, places);
+        if (Tensor.Records(x))
+            mean.Record(Derivatives.CrossEntropy, x, places);
+        return reduction == LossReduction.Sum ? mean * rows : mean;
+    }
+
+    /// <summary>Mean of (x − target)².</summary>
+    public static Tensor MseLoss(Tensor x, Tensor target)
+    {
+        if (!x.Layout.SameSizes(target.Layout))
+            throw new ArgumentException($"mse_loss: the shapes {x.Layout} and {target.Layout} differ.");
+        return (x - target).Square().Mean();
+    }
+
+    public static Tensor Relu(Tensor x) => x.Relu();
+
+    public static Tensor Tanh(Tensor x) => x.Tanh();
+
+    public static Tensor Sigmoid(Tensor x) => x.Sigmoid();
+
+    public static Tensor Softmax(Tensor x, int dim = -1) => x.Softmax(dim);
+
+    public static Tensor LogSoftmax(Tensor x, int dim = -1) => x.LogSoftmax(dim);
+
+    /// <summary>One-hot rows (int64) of integer classes.</summary>
+    public static Tensor OneHot(Tensor indices, long classes)
+    {
+        var places = IndexCheck.Places("one_hot", indices, classes, wrap: false);
+        return places.Unsqueeze(-1).Eq(Tensor.Arange(classes)).To(DType.Int64);
+    }
+}
