@@ -12,6 +12,7 @@ public sealed partial class Tensor
     /// </summary>
     /// <exception cref="IndexOutOfRangeException">An index is beyond the size of its dimension.</exception>
     /// <exception cref="ArgumentException">More indices than dimensions; index tensors that do not broadcast.</exception>
+    [System.Runtime.CompilerServices.IndexerName("Elements")]
     public Tensor this[params ReadOnlySpan<TensorIndex> indices]
     {
         get
