@@ -1,8 +1,7 @@
 using System.Globalization;
-using System.Text;
+using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
-using Picograd.TuneDb.Text;
 
 namespace Picograd.TuneDb;
 
@@ -22,7 +21,6 @@ public static class TuneKeys
     {
         ArgumentNullException.ThrowIfNull(spec);
         ArgumentNullException.ThrowIfNull(target);
-        var structure = new StringBuilder(spec.Name);
         var shapes = new List<string>();
         foreach (var key in spec.Definition.Keys)
         {
@@ -31,40 +29,22 @@ public static class TuneKeys
                 continue;
             }
 
-            switch (key.Kind)
+            if (key.Kind == KeyKind.Dimension)
             {
-                case KeyKind.Dimension:
-                    shapes.Add(Extent(key.Name, spec.Dim(key.Name)));
-                    // One product and a batch of them are different algorithms, not near shapes.
-                    structure.Append(CultureInfo.InvariantCulture, $";{key.Name}{(spec.Dim(key.Name) == 1 ? "=1" : "")}");
-                    break;
-                case KeyKind.Shape:
-                    var shape = spec.Shape(key.Name);
-                    structure.Append(';').Append(key.Name);
-                    for (var d = 0; d < shape.Length; d++)
-                    {
-                        shapes.Add(Extent($"{key.Name}{d}", shape[d]));
-                        structure.Append(shape[d] == 1 ? '1' : 'n');
-                    }
-
-                    break;
-                case KeyKind.Flag:
-                    structure.Append(';').Append(key.Name).Append(spec.Flag(key.Name) ? "=1" : "=0");
-                    break;
-                case KeyKind.List:
-                    structure.Append(';').Append(key.Name).Append('=').AppendJoin(',', spec.List(key.Name));
-                    break;
-                default:
-                    structure.Append(';').Append(key.Name).Append('=').Append(spec.Choice(key.Name));
-                    break;
+                shapes.Add(Extent(key.Name, spec.Dim(key.Name)));
+            }
+            else if (key.Kind == KeyKind.Shape)
+            {
+                shapes.AddRange(spec.Shape(key.Name).Select((extent, d) => Extent($"{key.Name}{d}", extent)));
             }
         }
 
-        var arguments = spec.Build().Arguments;
+        var algorithm = spec.Build();
+        var arguments = algorithm.Arguments;
         return new TuneKey(
-            Digest.Short(structure.ToString()),
+            AlgorithmHash.Family(algorithm),
             string.Join(',', shapes),
-            string.Join(',', arguments.Select(a => Algorithms.DTypes.Name(a.Type))),
+            string.Join(',', arguments.Select(a => a.Type.Name())),
             string.Join(',', arguments.Select(a => a.Strides.IsDefault ? "dense" : string.Join('/', a.Strides))),
             target.Fingerprint,
             CompilerVersion,

@@ -140,7 +140,11 @@ internal static partial class Derivatives
             var others = Tensor.Where(zero, Tensor.OnesLike(n.A), n.A);
             var product = others.ReduceTo(Reduction.Prod, kept);
             var zeros = zero.To(g.DType).ReduceTo(Reduction.Sum, kept);
-            var slope = Tensor.Where(zero, product * zeros.Eq(1).To(g.DType), product / others * zeros.Eq(0).To(g.DType));
+            var slope = Tensor.Where(
+                zero,
+                product * zeros.Eq(1).To(g.DType),
+                product / others * zeros.Eq(0).To(g.DType)
+            );
             n.Send(0, g.ReshapeTo(kept) * slope);
         }
     );
@@ -260,9 +264,5 @@ internal static partial class Derivatives
         static (n, g) => n.Send(0, Tensor.GatherGrad(g, n.B, n.Shape(0)))
     );
 
-    public static readonly Rule GatherGrad = new(
-        "gather_grad",
-        Saves.B,
-        static (n, g) => n.Send(0, g.GatherLast(n.B))
-    );
+    public static readonly Rule GatherGrad = new("gather_grad", Saves.B, static (n, g) => n.Send(0, g.GatherLast(n.B)));
 }

@@ -12,6 +12,16 @@ internal static partial class Derivatives
 {
     private static bool Fused => !GradMode.Enabled;
 
+    // Fused kernels of the library, of the function's result (tanh, sigmoid, sqrt, relu) or argument.
+    private static readonly Family TanhGrad = Family.OfVector("tanh_grad");
+    private static readonly Family SigmoidGrad = Family.OfVector("sigmoid_grad");
+    private static readonly Family SqrtGrad = Family.OfVector("sqrt_grad");
+    private static readonly Family ReluGrad = Family.OfVector("relu_grad");
+    private static readonly Family AbsGrad = Family.OfVector("abs_grad");
+    private static readonly Family ErfGrad = Family.OfVector("erf_grad");
+    private static readonly Family SiluGrad = Family.OfVector("silu_grad");
+    private static readonly Family GeluGrad = Family.OfVector("gelu_grad");
+
     // Arithmetic.
 
     public static readonly Rule Add = new(
@@ -99,11 +109,7 @@ internal static partial class Derivatives
 
     public static readonly Rule AddNumber = new("add", Saves.Nothing, static (n, g) => n.Send(0, g));
 
-    public static readonly Rule SubNumber = new(
-        "sub",
-        Saves.Nothing,
-        static (n, g) => n.Send(0, n.I == 1 ? -g : g)
-    );
+    public static readonly Rule SubNumber = new("sub", Saves.Nothing, static (n, g) => n.Send(0, n.I == 1 ? -g : g));
 
     public static readonly Rule MulNumber = new("mul", Saves.Nothing, static (n, g) => n.Send(0, g * n.X));
 
@@ -144,7 +150,8 @@ internal static partial class Derivatives
     public static readonly Rule Sigmoid = new(
         "sigmoid",
         Saves.Output,
-        static (n, g) => n.Send(0, Fused ? Elementwise.Gradient(SigmoidGrad, n.Output, g) : g * n.Output * (1 - n.Output))
+        static (n, g) =>
+            n.Send(0, Fused ? Elementwise.Gradient(SigmoidGrad, n.Output, g) : g * n.Output * (1 - n.Output))
     );
 
     public static readonly Rule Sqrt = new(
@@ -168,7 +175,8 @@ internal static partial class Derivatives
     public static readonly Rule Erf = new(
         "erf",
         Saves.A,
-        static (n, g) => n.Send(0, Fused ? Elementwise.Gradient(ErfGrad, n.A, g) : g * ((-n.A.Square()).Exp() * TwoOverRootPi))
+        static (n, g) =>
+            n.Send(0, Fused ? Elementwise.Gradient(ErfGrad, n.A, g) : g * ((-n.A.Square()).Exp() * TwoOverRootPi))
     );
 
     public static readonly Rule Sin = new("sin", Saves.A, static (n, g) => n.Send(0, g * n.A.Cos()));
@@ -225,16 +233,6 @@ internal static partial class Derivatives
 
     // I: the dtype converted from.
     public static readonly Rule Cast = new("to", Saves.Nothing, static (n, g) => n.Send(0, g.To((DType)n.I)));
-
-    // Fused kernels of the library, of the function's result (tanh, sigmoid, sqrt, relu) or argument.
-    private static readonly Family TanhGrad = Family.OfVector("tanh_grad");
-    private static readonly Family SigmoidGrad = Family.OfVector("sigmoid_grad");
-    private static readonly Family SqrtGrad = Family.OfVector("sqrt_grad");
-    private static readonly Family ReluGrad = Family.OfVector("relu_grad");
-    private static readonly Family AbsGrad = Family.OfVector("abs_grad");
-    private static readonly Family ErfGrad = Family.OfVector("erf_grad");
-    private static readonly Family SiluGrad = Family.OfVector("silu_grad");
-    private static readonly Family GeluGrad = Family.OfVector("gelu_grad");
 
     private const double TwoOverRootPi = 1.1283791670955126;
     private const double RootHalf = 0.70710678118654752;

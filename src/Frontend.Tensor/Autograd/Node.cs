@@ -49,7 +49,6 @@ internal sealed class Node
     /// <summary>Attributes of the operator, as its row of the table says.</summary>
     public object? Data;
     public long I;
-    public long J;
     public double X;
 
     // State of one backward pass.
@@ -88,11 +87,7 @@ internal sealed class Node
 
     public static Node OfMany(Rule rule, ReadOnlySpan<Tensor> inputs)
     {
-        var node = new Node(rule)
-        {
-            _nextMore = new Node?[inputs.Length],
-            _shapesMore = new Layout[inputs.Length],
-        };
+        var node = new Node(rule) { _nextMore = new Node?[inputs.Length], _shapesMore = new Layout[inputs.Length] };
         for (int i = 0; i < inputs.Length; i++)
         {
             node._nextMore[i] = inputs[i].NodeForGrad();

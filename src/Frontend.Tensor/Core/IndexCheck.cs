@@ -17,7 +17,9 @@ internal static class IndexCheck
             throw new ArgumentException(
                 $"{what}: indices must be int64 (or int32, uint8), but they are {indices.DType.Name()}."
             );
-        var dense = (indices.DType == DType.Int64 ? indices : Dispatch.Elementwise.Cast(indices, DType.Int64)).Contiguous();
+        var dense = (
+            indices.DType == DType.Int64 ? indices : Dispatch.Elementwise.Cast(indices, DType.Int64)
+        ).Contiguous();
         bool negative = false;
         int at = 0;
         foreach (long index in new ReadOnlySpan<long>((void*)dense.Address, checked((int)dense.NumElements)))

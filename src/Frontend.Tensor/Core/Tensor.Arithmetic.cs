@@ -97,7 +97,9 @@ public sealed partial class Tensor
         double power = exponent.AsDouble;
         bool whole = !exponent.Type.IsFloat();
         if (!DType.IsFloat() && whole && power < 0)
-            throw new ArgumentException($"Pow: integers have no power {exponent} in the integers; convert to float first.");
+            throw new ArgumentException(
+                $"Pow: integers have no power {exponent} in the integers; convert to float first."
+            );
         return power switch
         {
             0 => OnesLike(this, whole || DType.IsFloat() ? DType : DType.Float32),
@@ -219,9 +221,7 @@ public sealed partial class Tensor
         ArgumentNullException.ThrowIfNull(a);
         ArgumentNullException.ThrowIfNull(b);
         var type =
-            a.DType == b.DType
-                ? a.DType
-                : Promotion.Of(a.DType, Promotion.RankOf(a), b.DType, Promotion.RankOf(b));
+            a.DType == b.DType ? a.DType : Promotion.Of(a.DType, Promotion.RankOf(a), b.DType, Promotion.RankOf(b));
         if (function.Kind == FunctionKind.Float)
             type = Promotion.Float(type);
         if (function.Kind == FunctionKind.Arithmetic && type is DType.UInt8 or DType.Bool)
@@ -242,7 +242,8 @@ public sealed partial class Tensor
     internal static Tensor Apply(BinaryFunction function, Tensor a, Scalar b, bool numberFirst = false)
     {
         ArgumentNullException.ThrowIfNull(a);
-        var type = a.DType == b.Type ? a.DType : Promotion.Of(a.DType, Promotion.RankOf(a), b.Type, Promotion.Rank.Number);
+        var type =
+            a.DType == b.Type ? a.DType : Promotion.Of(a.DType, Promotion.RankOf(a), b.Type, Promotion.Rank.Number);
         if (function.Kind == FunctionKind.Float)
             type = Promotion.Float(type);
         if (function.Kind == FunctionKind.Arithmetic && type is DType.UInt8 or DType.Bool)

@@ -120,8 +120,9 @@ public sealed partial class Tensor
     private static Tensor Range(long count, Scalar start, Scalar step, DType dtype)
     {
         RequireDType(dtype, "Arange");
-        var native =
-            dtype is DType.Float32 or DType.Float64 or DType.Int64 ? dtype : Promotion.Of(start.Type, 0, step.Type, 0);
+        var native = dtype is DType.Float32 or DType.Float64 or DType.Int64
+            ? dtype
+            : Promotion.Of(start.Type, 0, step.Type, 0);
         var tensor = Allocate([count], native);
         VectorKernels.Arange(tensor.Address, count, native, start, step);
         return Elementwise.Cast(tensor, dtype);
@@ -136,7 +137,9 @@ public sealed partial class Tensor
     )
     {
         if (!dtype.IsFloat())
-            throw new ArgumentException($"{what}: random numbers are float32 or float64, but {dtype.Name()} was asked for.");
+            throw new ArgumentException(
+                $"{what}: random numbers are float32 or float64, but {dtype.Name()} was asked for."
+            );
         var tensor = Empty(shape, dtype, what);
         generator ??= Generator.Default;
         long at = generator.Take(tensor.NumElements);

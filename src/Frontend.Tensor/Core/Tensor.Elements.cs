@@ -169,7 +169,9 @@ public sealed unsafe partial class Tensor
         }
         catch (OverflowException)
         {
-            throw new ArgumentException($"{what}: the shape {Layout.Text(shape)} has more elements than can be counted.");
+            throw new ArgumentException(
+                $"{what}: the shape {Layout.Text(shape)} has more elements than can be counted."
+            );
         }
     }
 }

@@ -18,7 +18,9 @@ public sealed partial class Tensor
         get
         {
             var parsed = Parse(indices);
-            var view = parsed.IsWhole ? RecordView(Alias(Layout), Derivatives.Reshape) : Region(parsed.View, parsed.Dense);
+            var view = parsed.IsWhole
+                ? RecordView(Alias(Layout), Derivatives.Reshape)
+                : Region(parsed.View, parsed.Dense);
             return parsed.Gathers is null ? view : view.GatherBy(parsed.Gathers);
         }
         set

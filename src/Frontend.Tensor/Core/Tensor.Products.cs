@@ -59,8 +59,7 @@ public sealed partial class Tensor
         long n = b.Layout.Sizes[^1];
         // One matrix on the right: the rows of all products lie one below the other.
         if (b.Rank == 2)
-            return Product(a.Reshape(a.Layout.Product(0, a.Rank - 1), k), b)
-                .ReshapeTo([.. a.Layout.Sizes[..^1], n]);
+            return Product(a.Reshape(a.Layout.Product(0, a.Rank - 1), k), b).ReshapeTo([.. a.Layout.Sizes[..^1], n]);
         var batchA = Layout.Contiguous(a.Layout.Sizes.AsSpan(0, a.Rank - 2));
         var batchB = Layout.Contiguous(b.Layout.Sizes.AsSpan(0, b.Rank - 2));
         long[] batch =

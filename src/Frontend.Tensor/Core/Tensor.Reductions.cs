@@ -30,15 +30,13 @@ public sealed partial class Tensor
     public Tensor Sum(int dim, bool keepdim = false) => Summable().Reduce(Reduction.Sum, [dim], keepdim);
 
     /// <summary>Sums over some dimensions; none named means all.</summary>
-    public Tensor Sum(ReadOnlySpan<int> dims, bool keepdim = false) =>
-        Summable().Reduce(Reduction.Sum, dims, keepdim);
+    public Tensor Sum(ReadOnlySpan<int> dims, bool keepdim = false) => Summable().Reduce(Reduction.Sum, dims, keepdim);
 
     /// <summary>The mean of all elements, which must be floats.</summary>
     public Tensor Mean() => RequireFloat("Mean").Reduce(Reduction.Mean, [], false);
 
     /// <inheritdoc cref="Sum(int, bool)"/>
-    public Tensor Mean(int dim, bool keepdim = false) =>
-        RequireFloat("Mean").Reduce(Reduction.Mean, [dim], keepdim);
+    public Tensor Mean(int dim, bool keepdim = false) => RequireFloat("Mean").Reduce(Reduction.Mean, [dim], keepdim);
 
     /// <inheritdoc cref="Sum(ReadOnlySpan{int}, bool)"/>
     public Tensor Mean(ReadOnlySpan<int> dims, bool keepdim = false) =>
@@ -77,12 +75,10 @@ public sealed partial class Tensor
         Extreme(Reduction.ArgMin, dim, keepdim);
 
     /// <summary>Largest elements over some dimensions (none named: all); equal ones share the gradient.</summary>
-    public Tensor Amax(ReadOnlySpan<int> dims = default, bool keepdim = false) =>
-        Reduce(Reduction.Max, dims, keepdim);
+    public Tensor Amax(ReadOnlySpan<int> dims = default, bool keepdim = false) => Reduce(Reduction.Max, dims, keepdim);
 
     /// <summary>Smallest elements over some dimensions (none named: all); equal ones share the gradient.</summary>
-    public Tensor Amin(ReadOnlySpan<int> dims = default, bool keepdim = false) =>
-        Reduce(Reduction.Min, dims, keepdim);
+    public Tensor Amin(ReadOnlySpan<int> dims = default, bool keepdim = false) => Reduce(Reduction.Min, dims, keepdim);
 
     /// <summary>Place of the largest element in row-major order (no dim), or places along a dimension; int64.</summary>
     public Tensor ArgMax(int? dim = null, bool keepdim = false) =>

@@ -33,7 +33,7 @@ public sealed partial class Tensor
         using var off = NoGrad();
         var rows = Rank == 1 ? Unsqueeze(0) : this;
         var total = rows.Sum(1, keepdim: true);
-        if (!((rows >= 0).All() & (total > 0).All() & (total < double.PositiveInfinity).All()).Item<bool>())
+        if (((rows >= 0).All() & (total > 0).All() & (total < double.PositiveInfinity).All()).Item() == 0)
             throw new ArgumentException(
                 "multinomial: every row must be of numbers that are finite, not negative and not all 0."
             );

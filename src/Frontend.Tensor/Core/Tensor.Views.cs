@@ -79,7 +79,10 @@ public sealed partial class Tensor
         int b = Layout.Dim(dim1, "Transpose");
         Span<int> order = stackalloc int[Rank];
         for (int d = 0; d < order.Length; d++)
-            order[d] = d == a ? b : d == b ? a : d;
+            order[d] =
+                d == a ? b
+                : d == b ? a
+                : d;
         return Permute(order);
     }
 

@@ -63,7 +63,9 @@ internal static class TensorPrinter
         bool far = largest >= 1e5 || (largest > 0 && largest < 1e-3) || largest / smallest > 1e8;
         return v =>
             double.IsNaN(v) ? "nan"
-            : double.IsInfinity(v) ? v > 0 ? "inf" : "-inf"
+            : double.IsInfinity(v)
+                ? v > 0 ? "inf"
+                    : "-inf"
             : v.ToString(far ? "0.0000e+00" : "0.0000", culture);
     }
 

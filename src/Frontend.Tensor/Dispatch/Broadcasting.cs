@@ -47,7 +47,10 @@ internal ref struct Broadcasting
                 bits |= result.Bit(c, back, 4, ref nextC);
             // All that have this dimension repeat along it (expanded views): one of them must be written out in full.
             if (bits == 0)
-                result.Ragged |= Repeats(a, back) ? 1 : Repeats(b, back) ? 2 : 4;
+                result.Ragged |=
+                    Repeats(a, back) ? 1
+                    : Repeats(b, back) ? 2
+                    : 4;
             if (count > 0 && (words[count - 1] & 7) == bits)
                 words[count - 1] = ((words[count - 1] >> 3) * size << 3) | (uint)bits;
             else

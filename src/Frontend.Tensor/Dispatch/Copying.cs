@@ -51,8 +51,7 @@ internal static unsafe class Copying
         if (view.NumElements == 0)
             return;
         // A source that lies in the same memory may be overwritten while it is read.
-        var source =
-            ReferenceEquals(view.Storage, values.Storage) ? values.Clone() : values.Contiguous();
+        var source = ReferenceEquals(view.Storage, values.Storage) ? values.Clone() : values.Contiguous();
         Span<long> words = stackalloc long[2 * Broadcasting.MaxRank];
         int count = Collapse(view.Layout, words);
         Scatter(words[..(2 * count)], source.Address, view.Address, view.DType);

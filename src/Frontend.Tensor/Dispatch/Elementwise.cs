@@ -109,7 +109,12 @@ internal static unsafe class Elementwise
         long* signature = stackalloc long[]
         {
             family.Head(x.DType),
-            (input.NumElements << 3) | (input.NumElements == 1 ? 3 : numberFirst ? 2 : 1),
+            (input.NumElements << 3)
+                + (
+                    input.NumElements == 1 ? 3
+                    : numberFirst ? 2
+                    : 1
+                ),
         };
         nint* arguments = stackalloc nint[]
         {

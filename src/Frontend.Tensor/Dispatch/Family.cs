@@ -20,7 +20,7 @@ internal sealed class Family(string name, SpecWriter write)
     public int Id { get; } = Interlocked.Increment(ref s_next);
 
     /// <summary>First word of a signature.</summary>
-    public long Head(DType type) => Id | ((long)type << 32);
+    public long Head(DType type) => Id + ((long)type << 32);
 
     public static DType TypeOf(ReadOnlySpan<long> signature) => (DType)(signature[0] >> 32);
 

@@ -6,13 +6,13 @@ namespace Picograd.Dispatch;
 /// <summary>A stored trace becomes a program again.</summary>
 internal static class RecordReplay
 {
-    public static LoopNest Exactly(Algorithm algorithm, string trace)
-    {
-        var schedule = new Schedule(algorithm);
-        foreach (string line in trace.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
-            schedule.Apply(Step.Parse(line));
-        return schedule.Nest;
-    }
+    /// <exception cref="TraceException">The text is no trace, or does not fit the algorithm.</exception>
+    public static LoopNest Exactly(Algorithm algorithm, string trace) => Trace.Parse(trace).Replay(algorithm);
 
-    public static LoopNest Near(Algorithm algorithm, string trace) => Exactly(algorithm, trace);
+    /// <exception cref="TraceException">The text is no trace, or does not fit even with other factors.</exception>
+    public static LoopNest Near(Algorithm algorithm, string trace)
+    {
+        var replay = Trace.Parse(trace).ReplayNear(algorithm);
+        return replay.Nest ?? throw new TraceException(replay.Failure ?? "the trace does not fit");
+    }
 }

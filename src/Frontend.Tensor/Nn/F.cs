@@ -42,7 +42,8 @@ public static class F
         if (x.Rank != 2)
         {
             long[] sizes = [.. x.Layout.Sizes[..^1], weight.Layout.Sizes[0]];
-            return Linear(x.Reshape(x.Layout.Product(0, x.Rank - 1), x.Layout.Sizes[^1]), weight, bias).ReshapeTo(sizes);
+            return Linear(x.Reshape(x.Layout.Product(0, x.Rank - 1), x.Layout.Sizes[^1]), weight, bias)
+                .ReshapeTo(sizes);
         }
         var result = Products.TimesTransposed(x, weight, bias);
         bool records = bias is null ? Tensor.Records(x, weight) : Tensor.Records(x, weight, bias);

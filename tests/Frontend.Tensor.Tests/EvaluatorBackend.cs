@@ -1,0 +1,106 @@
+using Picograd.Algorithms;
+using Picograd.Algorithms.Evaluation;
+using Picograd.Schedules;
+
+namespace Picograd.Tests;
+
+/// <summary>
+/// A back end that runs no generated code: kernels evaluate the algorithm in double precision. With it the front end is
+/// tested apart from the compiler.
+/// </summary>
+internal sealed class EvaluatorBackend(int threads = 1) : IBackend
+{
+    public int Compiled { get; private set; }
+
+    public TargetInfo Target { get; } =
+        new("test", $"test;threads={threads}", 256, 16, threads, 32 << 10, 512 << 10, 8 << 20);
+
+    public ICompiledKernel Compile(LoopNest nest)
+    {
+        Compiled++;
+        return new Kernel(nest.Algorithm);
+    }
+
+    private sealed unsafe class Kernel(Algorithm algorithm) : ICompiledKernel
+    {
+        public long WorkspaceBytes => 0;
+
+        public void Run(nint* arguments, long* parameters)
+        {
+            var inputs = new Dictionary<Buffer, NDArray>();
+            int next = 0;
+            foreach (var input in algorithm.Inputs)
+                inputs.Add(input, Read(input, arguments[next++]));
+            var results = Evaluator.Run(algorithm, inputs);
+            foreach (var output in algorithm.Outputs)
+                Write(results[output], output.Type, arguments[next++]);
+        }
+
+        public void Dispose() { }
+
+        private static NDArray Read(Buffer buffer, nint address)
+        {
+            long[] shape = [.. buffer.Shape.Select(e => ((IntImm)e).Value)];
+            long count = shape.Aggregate(1L, (a, b) => a * b);
+            double[] values = new double[count];
+            long[] longs = new long[count];
+            long[] strides = buffer.Strides.IsDefault ? Layout.RowMajor(shape) : [.. buffer.Strides];
+            for (long i = 0; i < count; i++)
+            {
+                long rest = i;
+                long at = 0;
+                for (int d = shape.Length - 1; d >= 0; d--)
+                {
+                    at += rest % shape[d] * strides[d];
+                    rest /= shape[d];
+                }
+                switch (buffer.Type)
+                {
+                    case DType.Float32:
+                        values[i] = ((float*)address)[at];
+                        break;
+                    case DType.Float64:
+                        values[i] = ((double*)address)[at];
+                        break;
+                    case DType.Int32:
+                        longs[i] = ((int*)address)[at];
+                        break;
+                    case DType.Int64:
+                        longs[i] = ((long*)address)[at];
+                        break;
+                    default:
+                        longs[i] = ((byte*)address)[at];
+                        break;
+                }
+            }
+            return buffer.Type.IsFloat()
+                ? NDArray.Of(buffer.Type, shape, values)
+                : NDArray.Of(buffer.Type, shape, longs);
+        }
+
+        private static void Write(NDArray value, DType type, nint address)
+        {
+            for (int i = 0; i < value.Length; i++)
+            {
+                switch (type)
+                {
+                    case DType.Float32:
+                        ((float*)address)[i] = (float)value.Doubles[i];
+                        break;
+                    case DType.Float64:
+                        ((double*)address)[i] = value.Doubles[i];
+                        break;
+                    case DType.Int32:
+                        ((int*)address)[i] = (int)value.Longs[i];
+                        break;
+                    case DType.Int64:
+                        ((long*)address)[i] = value.Longs[i];
+                        break;
+                    default:
+                        ((byte*)address)[i] = (byte)value.Longs[i];
+                        break;
+                }
+            }
+        }
+    }
+}
