@@ -1,0 +1,101 @@
+using Picograd.Algorithms;
+
+namespace Picograd.Nn;
+
+/// <summary>
+/// x · Wᵀ + b. The weight is [out, in], drawn uniform within ±1/√in (Kaiming with a = √5, PyTorch's default), as is the bias.
+/// </summary>
+public sealed class Linear : Module
+{
+    /// <exception cref="ArgumentOutOfRangeException">A size below 1.</exception>
+    public Linear(long inputs, long outputs, bool bias = true, Generator? generator = null, DType dtype = DType.Float32)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(outputs, 1);
+        double bound = 1 / Math.Sqrt(inputs);
+        Weight = Register("weight", Tensor.Empty([outputs, inputs], dtype).Uniform_(-bound, bound, generator));
+        if (bias)
+            Bias = Register("bias", Tensor.Empty([outputs], dtype).Uniform_(-bound, bound, generator));
+    }
+
+    /// <summary>[out, in].</summary>
+    public Tensor Weight { get; }
+
+    /// <summary>[out]; null without bias.</summary>
+    public Tensor? Bias { get; }
+
+    public override Tensor Forward(Tensor x) => F.Linear(x, Weight, Bias);
+}
+
+/// <summary>A table [vocab, dim], drawn from the normal distribution, whose rows are picked by integer indices.</summary>
+public sealed class Embedding : Module
+{
+    /// <exception cref="ArgumentOutOfRangeException">A size below 1.</exception>
+    public Embedding(long vocab, long dim, Generator? generator = null, DType dtype = DType.Float32)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(vocab, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(dim, 1);
+        Weight = Register("weight", Tensor.Randn([vocab, dim], generator, dtype));
+    }
+
+    /// <summary>[vocab, dim].</summary>
+    public Tensor Weight { get; }
+
+    public override Tensor Forward(Tensor x) => F.Embedding(Weight, x);
+}
+
+/// <summary>tanh, element by element.</summary>
+public sealed class Tanh : Module
+{
+    public override Tensor Forward(Tensor x) => x.Tanh();
+}
+
+/// <summary>max(x, 0), element by element.</summary>
+public sealed class ReLU : Module
+{
+    public override Tensor Forward(Tensor x) => x.Relu();
+}
+
+/// <summary>1 / (1 + e⁻ˣ), element by element.</summary>
+public sealed class Sigmoid : Module
+{
+    public override Tensor Forward(Tensor x) => x.Sigmoid();
+}
+
+/// <summary>One dimension out of those from one to another, by default of all but the first.</summary>
+public sealed class Flatten(int from = 1, int to = -1) : Module
+{
+    public override Tensor Forward(Tensor x) => x.Flatten(from, to);
+}
+
+/// <summary>Modules one after the other; parameters are called by place: <c>0.weight</c>.</summary>
+public sealed class Sequential : Module
+{
+    private readonly Module[] _modules;
+
+    public Sequential(params ReadOnlySpan<Module> modules)
+    {
+        _modules = modules.ToArray();
+        for (int i = 0; i < _modules.Length; i++)
+            Register(i.ToString(System.Globalization.CultureInfo.InvariantCulture), _modules[i]);
+    }
+
+    /// <summary>Number of modules.</summary>
+    public int Count => _modules.Length;
+
+    public Module this[int place] => _modules[place];
+
+    public override Tensor Forward(Tensor x)
+    {
+        foreach (var module in _modules)
+            x = module.Forward(x);
+        return x;
+    }
+}
+
+/// <summary>Softmax and negative log-likelihood in one; see <see cref="F.CrossEntropy"/>.</summary>
+public sealed class CrossEntropyLoss(LossReduction reduction = LossReduction.Mean)
+{
+    /// <summary>The loss of logits [n, classes] and targets [n].</summary>
+    public Tensor Forward(Tensor logits, Tensor targets) => F.CrossEntropy(logits, targets, reduction);
+}

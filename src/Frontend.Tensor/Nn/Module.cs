@@ -1,0 +1,60 @@
+namespace Picograd.Nn;
+
+/// <summary>
+/// Part of a model: parameters, perhaps of smaller parts, and a function from tensor to tensor. A subclass registers what
+/// it has in its constructor and overrides <see cref="Forward"/>.
+/// </summary>
+public abstract class Module
+{
+    private readonly List<(string Name, Tensor Tensor)> _parameters = [];
+    private readonly List<(string Name, Module Module)> _children = [];
+
+    /// <summary>What the module computes.</summary>
+    public abstract Tensor Forward(Tensor x);
+
+    /// <summary>All parameters, own ones first, in the order of registration.</summary>
+    public IEnumerable<Tensor> Parameters => NamedParameters.Select(p => p.Parameter);
+
+    /// <summary>All parameters with their paths, such as <c>2.weight</c>.</summary>
+    public IEnumerable<(string Name, Tensor Parameter)> NamedParameters
+    {
+        get
+        {
+            foreach (var (name, tensor) in _parameters)
+                yield return (name, tensor);
+            foreach (var (name, child) in _children)
+            {
+                foreach (var (inner, tensor) in child.NamedParameters)
+                    yield return ($"{name}.{inner}", tensor);
+            }
+        }
+    }
+
+    /// <summary>The parts, in the order of registration.</summary>
+    public IEnumerable<Module> Children => _children.Select(c => c.Module);
+
+    /// <summary>Number of elements of all parameters.</summary>
+    public long ParameterCount => Parameters.Sum(p => p.NumElements);
+
+    /// <summary>Forgets the gradients of all parameters.</summary>
+    public void ZeroGrad()
+    {
+        foreach (var parameter in Parameters)
+            parameter.ZeroGrad_();
+    }
+
+    /// <summary>Makes a tensor a parameter: a leaf that requires a gradient and outlives scopes. Returns it.</summary>
+    protected Tensor Register(string name, Tensor parameter)
+    {
+        _parameters.Add((name, parameter));
+        return parameter.RequiresGrad_().Keep();
+    }
+
+    /// <summary>Makes a module a part of this one. Returns it.</summary>
+    protected T Register<T>(string name, T child)
+        where T : Module
+    {
+        _children.Add((name, child));
+        return child;
+    }
+}
