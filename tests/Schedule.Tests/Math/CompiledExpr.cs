@@ -1,0 +1,80 @@
+using System.Linq.Expressions;
+using Picograd.Algorithms;
+using Xunit;
+using Expr = Picograd.Algorithms.Expr;
+using Node = System.Linq.Expressions.Expression;
+
+namespace Picograd.Tests.MathFunctions;
+
+/// <summary>Scalar expressions of one placeholder, compiled, with the roundings that their semantics state.</summary>
+internal static class CompiledExpr
+{
+    /// <summary>A leaf of any type to build expressions over.</summary>
+    public static Load Placeholder(DType type) => new(new Buffer("x", type, [1]), [0]);
+
+    public static Func<T, T> Compile<T>(Expr e, Expr placeholder)
+    {
+        var argument = Node.Parameter(typeof(T), "x");
+        var locals = new Dictionary<Expr, ParameterExpression>(ReferenceEqualityComparer.Instance);
+        var statements = new List<Node>();
+        var result = Visit(e);
+        statements.Add(result);
+        return Node.Lambda<Func<T, T>>(Node.Block(locals.Values, statements), argument).Compile();
+
+        Node Visit(Expr node)
+        {
+            if (node.Equals(placeholder))
+                return argument;
+            if (locals.TryGetValue(node, out var known))
+                return known;
+            switch (node)
+            {
+                case FloatImm { ImmType: DType.Float32 } f:
+                    Assert.Equal((double)(float)f.Value, f.Value);
+                    return Node.Constant((float)f.Value);
+                case FloatImm { ImmType: DType.Float64 } f:
+                    return Node.Constant(f.Value);
+                case IntImm { ImmType: DType.Int32 } i:
+                    return Node.Constant((int)i.Value);
+            }
+            var value = Build(node);
+            var local = Node.Variable(value.Type);
+            statements.Add(Node.Assign(local, value));
+            locals.Add(node, local);
+            return local;
+        }
+
+        Node Build(Expr node) =>
+            node switch
+            {
+                Unary { Kind: UnaryOp.Neg } u => Node.Negate(Visit(u.A)),
+                Unary u => MathCall(u.Kind.ToString(), Visit(u.A)),
+                Binary { Kind: BinaryOp.Add } b => Node.Add(Visit(b.A), Visit(b.B)),
+                Binary { Kind: BinaryOp.Sub } b => Node.Subtract(Visit(b.A), Visit(b.B)),
+                Binary { Kind: BinaryOp.Mul } b => Node.Multiply(Visit(b.A), Visit(b.B)),
+                Binary { Kind: BinaryOp.Div } b => Node.Divide(Visit(b.A), Visit(b.B)),
+                Binary { Kind: BinaryOp.Min or BinaryOp.Max } b => MathCall(b.Kind.ToString(), Visit(b.A), Visit(b.B)),
+                Binary { Kind: BinaryOp.Lt } b => Node.LessThan(Visit(b.A), Visit(b.B)),
+                Binary { Kind: BinaryOp.Eq } b => Node.Equal(Visit(b.A), Visit(b.B)),
+                Binary { Kind: BinaryOp.BitAnd } b => Node.And(Visit(b.A), Visit(b.B)),
+                Binary { Kind: BinaryOp.BitOr } b => Node.Or(Visit(b.A), Visit(b.B)),
+                Binary { Kind: BinaryOp.Shl } b => Node.LeftShift(Visit(b.A), Visit(b.B)),
+                Binary { Kind: BinaryOp.Shr } b => Node.RightShift(Visit(b.A), Visit(b.B)),
+                Fma f => MathCall("FusedMultiplyAdd", Visit(f.A), Visit(f.B), Visit(f.C)),
+                Select s => Node.Condition(Visit(s.Cond), Visit(s.Then), Visit(s.Else)),
+                Cast { To: DType.Float32, A.Type: DType.Int32 } c => Node.Convert(Visit(c.A), typeof(float)),
+                Bitcast { To: DType.Int32, A.Type: DType.Float32 } c => BitsCall("SingleToInt32Bits", Visit(c.A)),
+                Bitcast { To: DType.Float32, A.Type: DType.Int32 } c => BitsCall("Int32BitsToSingle", Visit(c.A)),
+                _ => throw new InvalidOperationException($"not an operation that vector units have: {node}"),
+            };
+    }
+
+    private static Node MathCall(string name, params Node[] arguments)
+    {
+        var host = arguments[0].Type == typeof(float) ? typeof(MathF) : typeof(Math);
+        return Node.Call(host.GetMethod(name, [.. arguments.Select(a => a.Type)])!, arguments);
+    }
+
+    private static Node BitsCall(string name, Node argument) =>
+        Node.Call(typeof(BitConverter).GetMethod(name, [argument.Type])!, argument);
+}
