@@ -71,14 +71,15 @@ public static partial class ExpandMath
         );
 
     /// <summary>
-    /// x = 2^k·(1+f) with 1+f in [√½, √2): log x = k·ln 2 + log(1+f), the latter f + f²·polynomial. 27 operations: 3
-    /// to scale denormals, 8 for k and f, 10 for log(1+f), 6 for zero, negative and infinite x.
+    /// x = 2^k·(1+f) with 1+f in [√½, √2): log x = k·ln 2 + log(1+f), the latter f + f²·polynomial. 28 operations: 3
+    /// to scale denormals, 8 for k and f, 10 for log(1+f), 7 for zero, negative and infinite x. Choices are between
+    /// constants only: with x in an operand of Select a load in it would be conditional.
     /// </summary>
     private static Expr Log(Expr x)
     {
         const int SqrtHalf = 0x3f3504f3;
         var denormal = x < F(1.17549435e-38f);
-        var bits = Bits(Op.Select(denormal, x * F(8388608), x));
+        var bits = Bits(x * Op.Select(denormal, F(8388608), F(1)));
         var k = (bits - I(SqrtHalf)) >> I(23);
         var f = Float(bits - (k << I(23))) - F(1);
         var exponent = Op.Cast(DType.Float32, k) - Op.Select(denormal, F(23), F(0));
@@ -96,10 +97,9 @@ public static partial class ExpandMath
         );
         // Where k is not 0 the result is at least 0.35, so that ln 2 as one float is accurate enough.
         var log = Op.Fma(exponent, F(Ln2), Op.Fma(f * f, polynomial, f));
-        // Also takes NaN to NaN.
-        log = Op.Select(x < F(double.PositiveInfinity), log, x);
-        log = Op.Select(x < F(0), F(double.NaN), log);
-        return Op.Select(Op.Eq(x, F(0)), F(double.NegativeInfinity), log);
+        var atZero = Op.Select(Op.Eq(x, F(0)), F(double.NegativeInfinity), F(double.NaN));
+        var special = Op.Select(F(0) < x, F(0), atZero);
+        return log + Op.Select(Op.Eq(x, F(double.PositiveInfinity)), F(double.PositiveInfinity), special);
     }
 
     /// <summary>

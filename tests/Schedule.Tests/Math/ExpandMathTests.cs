@@ -1,5 +1,6 @@
 using Picograd.Algorithms;
 using Picograd.Schedules;
+using Picograd.Schedules.Interpret;
 using Xunit;
 using Xunit.Abstractions;
 
@@ -214,13 +215,13 @@ public sealed class ExpandMathTests(ITestOutputHelper output)
     // The counts stated in the documentation of each function: distinct operations other than bit casts, which are free.
     [Theory]
     [InlineData(DType.Float32, UnaryOp.Exp, 16)]
-    [InlineData(DType.Float32, UnaryOp.Log, 27)]
+    [InlineData(DType.Float32, UnaryOp.Log, 28)]
     [InlineData(DType.Float32, UnaryOp.Tanh, 19)]
     [InlineData(DType.Float32, UnaryOp.Sigmoid, 17)]
     [InlineData(DType.Float32, UnaryOp.Erf, 24)]
     [InlineData(DType.Float32, UnaryOp.Sin, 15)]
     [InlineData(DType.Float32, UnaryOp.Cos, 17)]
-    [InlineData(DType.Float64, UnaryOp.Sigmoid, 7)]
+    [InlineData(DType.Float64, UnaryOp.Sigmoid, 4)]
     [InlineData(DType.Float64, UnaryOp.Erf, 38)]
     public void OperationCounts(DType type, UnaryOp kind, int expected)
     {
@@ -230,6 +231,15 @@ public sealed class ExpandMathTests(ITestOutputHelper output)
         output.WriteLine($"{kind}: {operations} operations, {e.Nodes().Count()} nodes as a tree, {e.Loads().Count()}");
         Assert.Equal(expected, operations);
         Assert.InRange(e.Nodes().Count(), 1, 900);
+    }
+
+    [Theory]
+    [MemberData(nameof(Functions))]
+    public void NoLoadIsConditional(UnaryOp kind)
+    {
+        var e = ExpandMath.Expand(kind, CompiledExpr.Placeholder(DType.Float32))!;
+        foreach (var select in e.Nodes().OfType<Select>())
+            Assert.Empty(select.Then.Loads().Concat(select.Else.Loads()));
     }
 
     [Fact]
@@ -257,6 +267,27 @@ public sealed class ExpandMathTests(ITestOutputHelper output)
         Assert.DoesNotContain("tanh", expanded.ToString());
         Assert.Contains("/", expanded.ToString());
         Assert.Same(expanded, ExpandMath.Run(expanded));
+    }
+
+    [Theory]
+    [MemberData(nameof(Functions))]
+    public void TheInterpreterAgrees(UnaryOp kind)
+    {
+        double[] points = [0.001, 0.3, 1, 2.5, 7, 20, 88, 1e-42];
+        var i = new Axis("i", points.Length);
+        var g = new AlgorithmBuilder("function");
+        var a = g.Input("A", DType.Float32, points.Length);
+        var nest = ContractFma.Run(ExpandMath.Run(InitialNest.Of(g.Build(g.Stage("C", [i], Op.Call(kind, a[i]))))));
+        var results = Interpreter.Run(nest, [HostArray.Of(DType.Float32, [points.Length], points)])[0].ToDoubles();
+        Assert.All(
+            points.Zip(results),
+            p =>
+                Assert.InRange(
+                    Ulps((float)p.Second, Reference.InDouble(kind, (float)p.First)),
+                    0,
+                    ExpandMath.MaxUlp[kind]
+                )
+        );
     }
 
     private static Func<float, float> Compile(UnaryOp kind)
