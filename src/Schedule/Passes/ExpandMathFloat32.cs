@@ -71,8 +71,8 @@ public static partial class ExpandMath
         );
 
     /// <summary>
-    /// x = 2^k·(1+f) with 1+f in [√½, √2): log x = k·ln 2 + log(1+f), the latter f + f²·polynomial. 28 operations: 3
-    /// to scale denormals, 8 for k and f, 10 for log(1+f), 7 for zero, negative and infinite x. Choices are between
+    /// x = 2^k·(1+f) with 1+f in [√½, √2): log x = k·ln 2 + log(1+f), the latter f + f²·polynomial. 30 operations: 3
+    /// to scale denormals, 8 for k and f, 10 for log(1+f), 9 for zero, negative and infinite x. Choices are between
     /// constants only: with x in an operand of Select a load in it would be conditional.
     /// </summary>
     private static Expr Log(Expr x)
@@ -97,9 +97,10 @@ public static partial class ExpandMath
         );
         // Where k is not 0 the result is at least 0.35, so that ln 2 as one float is accurate enough.
         var log = Op.Fma(exponent, F(Ln2), Op.Fma(f * f, polynomial, f));
-        var atZero = Op.Select(Op.Eq(x, F(0)), F(double.NegativeInfinity), F(double.NaN));
-        var special = Op.Select(F(0) < x, F(0), atZero);
-        return log + Op.Select(Op.Eq(x, F(double.PositiveInfinity)), F(double.PositiveInfinity), special);
+        var negative = Op.Select(Op.Le(F(0), x), F(0), F(double.NaN));
+        var zero = Op.Select(Op.Eq(x, F(0)), F(double.NegativeInfinity), F(0));
+        var infinite = Op.Select(Op.Eq(x, F(double.PositiveInfinity)), F(double.PositiveInfinity), F(0));
+        return log + (negative + zero + infinite);
     }
 
     /// <summary>

@@ -55,6 +55,7 @@ internal static class CompiledExpr
                 Binary { Kind: BinaryOp.Div } b => Node.Divide(Visit(b.A), Visit(b.B)),
                 Binary { Kind: BinaryOp.Min or BinaryOp.Max } b => MathCall(b.Kind.ToString(), Visit(b.A), Visit(b.B)),
                 Binary { Kind: BinaryOp.Lt } b => Node.LessThan(Visit(b.A), Visit(b.B)),
+                Binary { Kind: BinaryOp.Le } b => Node.LessThanOrEqual(Visit(b.A), Visit(b.B)),
                 Binary { Kind: BinaryOp.Eq } b => Node.Equal(Visit(b.A), Visit(b.B)),
                 Binary { Kind: BinaryOp.BitAnd } b => Node.And(Visit(b.A), Visit(b.B)),
                 Binary { Kind: BinaryOp.BitOr } b => Node.Or(Visit(b.A), Visit(b.B)),

@@ -215,14 +215,14 @@ public sealed class ExpandMathTests(ITestOutputHelper output)
     // The counts stated in the documentation of each function: distinct operations other than bit casts, which are free.
     [Theory]
     [InlineData(DType.Float32, UnaryOp.Exp, 16)]
-    [InlineData(DType.Float32, UnaryOp.Log, 28)]
+    [InlineData(DType.Float32, UnaryOp.Log, 30)]
     [InlineData(DType.Float32, UnaryOp.Tanh, 19)]
     [InlineData(DType.Float32, UnaryOp.Sigmoid, 17)]
     [InlineData(DType.Float32, UnaryOp.Erf, 24)]
     [InlineData(DType.Float32, UnaryOp.Sin, 15)]
     [InlineData(DType.Float32, UnaryOp.Cos, 17)]
     [InlineData(DType.Float64, UnaryOp.Sigmoid, 4)]
-    [InlineData(DType.Float64, UnaryOp.Erf, 38)]
+    [InlineData(DType.Float64, UnaryOp.Erf, 36)]
     public void OperationCounts(DType type, UnaryOp kind, int expected)
     {
         var e = ExpandMath.Expand(kind, CompiledExpr.Placeholder(type))!;
@@ -278,7 +278,8 @@ public sealed class ExpandMathTests(ITestOutputHelper output)
         var g = new AlgorithmBuilder("function");
         var a = g.Input("A", DType.Float32, points.Length);
         var nest = ContractFma.Run(ExpandMath.Run(InitialNest.Of(g.Build(g.Stage("C", [i], Op.Call(kind, a[i]))))));
-        var results = Interpreter.Run(nest, [HostArray.Of(DType.Float32, [points.Length], points)])[0].ToDoubles();
+        var inputs = new Dictionary<string, HostArray> { ["A"] = HostArray.Of(DType.Float32, [points.Length], points) };
+        var results = Interpreter.Run(nest, inputs)[0].ToDoubles();
         Assert.All(
             points.Zip(results),
             p =>
