@@ -45,6 +45,20 @@ public sealed partial class Schedule
 
     public Schedule Annotate(string loop, string key, string value) => Do(Step.Of("annotate", loop).With(key, value));
 
+    /// <returns>Names of the loops, blocks and buffers of the copy.</returns>
+    public IReadOnlyList<string> Specialize(string parameterOrLoop, long value) =>
+        Apply(Step.Of("specialize", parameterOrLoop, Text(value)));
+
+    public Schedule Prefetch(string buffer, string loop, int distance) =>
+        Do(Step.Of("prefetch", buffer, loop, Text(distance)));
+
+    /// <returns>Names of the loop before and of what it copies with.</returns>
+    public IReadOnlyList<string> Pipeline(string loop, int stages) =>
+        Apply(Step.Of("pipeline", loop).With("stages", Text(stages)));
+
+    /// <returns>Names of the loop before and of what it copies with.</returns>
+    public IReadOnlyList<string> DoubleBuffer(string loop) => Apply(Step.Of("double_buffer", loop));
+
     private Schedule Do(Step step)
     {
         Apply(step);

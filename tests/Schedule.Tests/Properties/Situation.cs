@@ -38,9 +38,11 @@ internal sealed record Situation(Form[][] Forms, params string[] Steps)
                 ],
                 "reorder"
             ),
+            ["double_buffer"] = new([Chain, [Form.Map, Form.Stencil]], "split", "compute_at"),
             ["pad_einsum"] = new([
                 [Form.Contract],
             ]),
+            ["pipeline"] = new([Chain, [Form.Map, Form.Stencil]], "split", "compute_at"),
             ["reverse_compute_at"] = new([Chain, [Form.Contract, Form.Map], [Form.Reduce, Form.Map]], "split"),
             ["reverse_compute_inline"] = new([Chain, [Form.Gather, Form.Map]]),
             ["rfactor"] = new(

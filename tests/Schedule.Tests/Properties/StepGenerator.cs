@@ -28,15 +28,19 @@ internal static partial class StepGenerator
             ["compute_inline"] = (r, n) => Pick(r, n.Blocks) is { } b ? Step.Of("compute_inline", b.Name) : null,
             ["decompose_padding"] = (r, n) => BlockAndOwnLoop("decompose_padding", r, n),
             ["decompose_reduction"] = (r, n) => BlockAndOwnLoop("decompose_reduction", r, n),
+            ["double_buffer"] = (r, n) => Sequence("double_buffer", r, n),
             ["fuse"] = Fuse,
             ["pad_einsum"] = PadEinsum,
             ["parallel"] = Parallel,
+            ["pipeline"] = (r, n) => Sequence("pipeline", r, n)?.With("stages", Text(r.Next(2, 5))),
+            ["prefetch"] = PrefetchAhead,
             ["reorder"] = Reorder,
             ["reverse_compute_at"] = (r, n) => BlockAndLoop("reverse_compute_at", r, n),
             ["reverse_compute_inline"] = (r, n) =>
                 Pick(r, n.Blocks) is { } b ? Step.Of("reverse_compute_inline", b.Name) : null,
             ["rfactor"] = (r, n) => BlockAndOwnLoop("rfactor", r, n),
             ["set_scope"] = (r, n) => BufferStep("set_scope", r, n.Intermediates, Pick(r, Scopes)),
+            ["specialize"] = Specialize,
             ["split"] = Split,
             ["storage_align"] = StorageAlign,
             ["store_at"] = StoreAt,
@@ -73,6 +77,32 @@ internal static partial class StepGenerator
         Pick(random, from) is { } buffer ? Step.Of(primitive, [buffer.Name, .. more.OfType<string>()]) : null;
 
     private static IEnumerable<Buffer> Written(LoopNest nest) => nest.Algorithm.Outputs.Concat(nest.Intermediates);
+
+    // Pipelines want a loop over a sequence.
+    private static Step? Sequence(string primitive, Random random, LoopNest nest)
+    {
+        var loops = nest.Loops.Where(l => l.Body is Seq).ToList();
+        var loop = loops.Count > 0 ? Pick(random, loops) : Loop(random, nest);
+        return loop is null ? null : Step.Of(primitive, loop.Name);
+    }
+
+    private static Step? PrefetchAhead(Random random, LoopNest nest)
+    {
+        if (Pick(random, nest.Blocks) is not { } block || Pick(random, block.Reads) is not { } buffer)
+            return null;
+        var loop = Pick(random, nest.LoopsAround(block));
+        return loop is null ? null : Step.Of("prefetch", buffer.Name, loop.Name, Text(random.Next(1, 9)));
+    }
+
+    private static Step? Specialize(Random random, LoopNest nest)
+    {
+        var parameter = Pick(random, nest.Algorithm.Parameters);
+        if (parameter is null)
+            return null;
+        var loop = random.Next(2) == 0 ? Pick(random, nest.Loops.Where(l => l.Extent == parameter.Var)) : null;
+        long value = random.NextInt64(parameter.Min, Math.Min(parameter.Max, parameter.Min + 12) + 1);
+        return Step.Of("specialize", loop?.Name ?? parameter.Name, Text(value));
+    }
 
     private static Step? Annotate(Random random, LoopNest nest)
     {
