@@ -43,6 +43,7 @@ public sealed class ComputeAt : Primitive
     {
         KnownOptions(nest, step);
         var block = nest.Block(Arg(nest, step, 0));
+        RequireOwnAxes(nest, block);
         var target = nest.Loop(Arg(nest, step, 1));
         Check(nest, block, target);
 

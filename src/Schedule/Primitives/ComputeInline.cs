@@ -37,6 +37,7 @@ public sealed class ComputeInline : Primitive
         KnownOptions(nest, step);
         ArgCount(nest, step, 1, 1);
         var block = nest.Block(Arg(nest, step, 0));
+        RequireOwnAxes(nest, block);
         var buffer = Check(nest, block);
         Expr value = Op.Cast(buffer.Type, block.Values[0]);
         var axes = block.Indices.Cast<Var>().ToArray();

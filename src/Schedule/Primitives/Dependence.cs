@@ -86,8 +86,8 @@ internal static class Dependence
     }
 
     /// <summary>
-    /// Whether each iteration of the loop has the buffer to itself: an intermediate that is used nowhere else and does
-    /// not live outside.
+    /// Whether each iteration of the loop, were it of the kind, has the buffer to itself: an intermediate that storage
+    /// placement puts inside.
     /// </summary>
     public static bool IsPrivate(LoopNest nest, For loop, Algorithms.Buffer buffer, LoopKind kind)
     {
@@ -95,19 +95,12 @@ internal static class Dependence
             return true;
         if (!nest.Intermediates.Contains(buffer))
             return false;
-        if (kind.Shares(buffer.Scope))
-            return false;
-        if (nest.StoreAt.TryGetValue(buffer.Name, out var at) && !loop.Nodes().Any(s => s is For f && f.Name == at))
-            return false;
-        // A buffer that keeps values from one iteration of an outer loop to the next lives outside of that loop.
-        var outside = nest.LoopsAround(loop).Select(l => l.Var).Append(loop.Var).ToHashSet();
-        bool keeps = nest
-            .Blocks.Where(b => b.Outputs.Contains(buffer))
-            .SelectMany(b => b.Axes)
-            .Any(a => a.Kind != AxisKind.Spatial && a.Binding.Nodes().Any(n => n is Var v && outside.Contains(v)));
-        if (keeps)
-            return false;
-        return Accesses(nest.Body).Count(a => a.Buffer == buffer) == Accesses(loop.Body).Count(a => a.Buffer == buffer);
+        if (loop.Kind != kind)
+            nest = nest.Replace(loop, loop with { Kind = kind });
+        var tied = nest.Blocks.Where(b => b.Outputs.Contains(buffer)).SelectMany(b => b.Outputs).Append(buffer);
+        var places = new Places(nest, tied);
+        int depth = places.Innermost(nest.StoreAt.GetValueOrDefault(buffer.Name));
+        return places.LoopsAbove(depth).Any(l => ReferenceEquals(l.Var, loop.Var));
     }
 
     private static IEnumerable<Access> Reads(Stmt at, Expr e) =>

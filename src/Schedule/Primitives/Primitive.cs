@@ -83,6 +83,23 @@ public abstract class Primitive
             throw Refuse(nest, null, $"{step.Args.Length} arguments given", Usage);
     }
 
+    /// <summary>Refuses to move a block whose expressions use loops around it directly, as those of a pipeline do.</summary>
+    protected static void RequireOwnAxes(LoopNest nest, Block block)
+    {
+        var own = block.Axes.Select(a => a.Var).Concat(nest.ParameterRanges.Keys).ToHashSet();
+        var used = block
+            .Indices.Concat(block.Values)
+            .SelectMany(e => e.FreeVars())
+            .FirstOrDefault(v => !own.Contains(v));
+        if (used is not null)
+            throw new ScheduleException(
+                nest,
+                block,
+                $"block {block.Name} uses loop {used.Name} itself, in whose pipeline it is, and cannot leave it",
+                "move the block before pipelining the loop"
+            );
+    }
+
     private static void CheckResultNames(LoopNest nest, Step step)
     {
         for (int i = 0; i < step.Results.Length; i++)

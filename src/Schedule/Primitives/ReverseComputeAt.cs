@@ -48,6 +48,7 @@ public sealed class ReverseComputeAt : Primitive
     {
         KnownOptions(nest, step);
         var block = nest.Block(Arg(nest, step, 0));
+        RequireOwnAxes(nest, block);
         var target = nest.Loop(Arg(nest, step, 1));
         CheckBlock(nest, block, target);
         var without = nest with { Body = nest.Body.Remove(block) };

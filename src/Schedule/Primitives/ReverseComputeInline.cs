@@ -38,6 +38,7 @@ public sealed class ReverseComputeInline : Primitive
         KnownOptions(nest, step);
         ArgCount(nest, step, 1, 2);
         var block = nest.Block(Arg(nest, step, 0));
+        RequireOwnAxes(nest, block);
         CheckConsumer(nest, block);
         var producer = step.Args.Length > 1 ? nest.Block(step.Args[1]) : SoleProducer(nest, block);
         if (WhyNot(nest, block, producer) is { } reason)
