@@ -75,6 +75,13 @@ public sealed class ComputeInline : Primitive
                 $"block {block.Name} is not a map: {WhyNoMap(block)}",
                 "blocks that set each element once from other buffers; compute_at for the rest"
             );
+        if (block.Outputs.Length > 1)
+            throw Refuse(
+                nest,
+                block,
+                $"block {block.Name} writes several buffers: {string.Join(", ", block.Outputs.Select(o => o.Name))}",
+                "blocks with one output"
+            );
         var buffer = block.Output;
         if (!nest.Intermediates.Contains(buffer))
             throw Refuse(

@@ -19,8 +19,8 @@ public sealed class TransformLayout : Primitive
         """
             The buffer is an intermediate without explicit strides, and no intrinsic uses it yet. The map names every
             dimension and gives each element one place. Divisors that do not divide an extent need pad=zero, which
-            grows the buffer; the padding is zero where the producer is a map that still has its initial loops, else
-            it stays unwritten. Blocks with several outputs share indices, so none of their outputs can be changed.
+            grows the buffer and fills the padding with zero: only where the producer is a map that still has its
+            initial loops. Blocks with several outputs share indices, so none of their outputs can be changed.
             """;
 
     public override PrimitiveExample Example =>
@@ -55,6 +55,13 @@ public sealed class TransformLayout : Primitive
                 ? nest.DomainLoops(producer)
                 : null;
 
+        if (domain is null && Padded(nest, buffer, map) is >= 0 and var ragged)
+            throw Refuse(
+                nest,
+                producer,
+                $"{map.Granule(ragged)} does not divide the extent {buffer.Shape[ragged]} of dimension {map.Dims[ragged]} of {buffer.Name}, and no map over its initial loops makes {buffer.Name}, so the padding would stay unwritten",
+                "a divisor of the extent; transform_layout before split and compute_at; pad_einsum first for a sum of products"
+            );
         var result = nest.MoveElements(buffer, packed, map.Place);
         if (domain is null)
             return (result, []);
@@ -94,17 +101,18 @@ public sealed class TransformLayout : Primitive
         string? pad = step.Option("pad");
         if (pad is not (null or "zero"))
             throw Refuse(nest, null, $"unknown padding '{pad}'", "pad=zero, or leave it out");
-        for (int d = 0; d < buffer.Rank && pad is null; d++)
-        {
-            if (!Divides(nest, map.Granule(d), buffer.Shape[d]))
-                throw Refuse(
-                    nest,
-                    null,
-                    $"{map.Granule(d)} does not divide the extent {buffer.Shape[d]} of dimension {map.Dims[d]} of {buffer.Name}",
-                    "a divisor of the extent, or pad=zero"
-                );
-        }
+        if (pad is null && Padded(nest, buffer, map) is >= 0 and var d)
+            throw Refuse(
+                nest,
+                null,
+                $"{map.Granule(d)} does not divide the extent {buffer.Shape[d]} of dimension {map.Dims[d]} of {buffer.Name}",
+                "a divisor of the extent, or pad=zero"
+            );
     }
+
+    /// <summary>The first dimension that has to grow, or -1.</summary>
+    private static int Padded(LoopNest nest, Buffer buffer, LayoutMap map) =>
+        Enumerable.Range(0, buffer.Rank).FirstOrDefault(d => !Divides(nest, map.Granule(d), buffer.Shape[d]), -1);
 
     private static bool Divides(LoopNest nest, long factor, Expr extent) =>
         Simplifier.Simplify(Op.Mod(extent, factor), nest.ParameterRanges).IsConst(0);

@@ -112,4 +112,17 @@ public class ComputeInlineTests
         s.ComputeInline("H");
         Assert.Equal("f32(f16(A[j] * 3.0))", s.Nest.Block("C").Values[0].ToString());
     }
+
+    [Fact]
+    public void TupleCopyIsRefused()
+    {
+        var g = new AlgorithmBuilder("argmax");
+        var a = g.Input("A", DType.Float32, 4, 6);
+        var (r, c, r2) = (new Axis("r", 4), new Axis("c", 6), new Axis("r", 4));
+        var best = g.TupleStage("best", [r], AlgorithmBuilder.ArgMax(c, a[r, c]));
+        var s = new Schedule(g.Build(g.Stage("C", [r2], best[0][r2] + Op.Cast(DType.Float32, best[1][r2]))));
+        s.Apply(Step.Of("cache_write", "best.0", "stack"));
+        var copy = s.Nest.Blocks.Single(b => b.Outputs.Length == 2 && b.Reducer is null);
+        Refused(s, $"compute_inline {copy.Name}", "writes several buffers: best.0, best.1", "one output");
+    }
 }

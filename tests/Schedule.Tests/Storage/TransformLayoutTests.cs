@@ -93,20 +93,36 @@ public class TransformLayoutTests
     public void ReductionKeepsItsLoopsAndOnlyItsIndicesMove()
     {
         var s = new Schedule(MatmulBiasTanh(30, 20, 10));
-        Assert.Empty(s.TransformLayout("S", "m,n->m/14,n,m%14", pad: true));
+        Assert.Empty(s.TransformLayout("S", "m,n->m/15,n,m%15"));
         var block = s.Nest.Block("S");
-        Assert.Equal("m // 14, n, m % 14", string.Join(", ", block.Indices));
+        Assert.Equal("m // 15, n, m % 15", string.Join(", ", block.Indices));
         Assert.Equal(["S.m", "S.n", "S.k"], s.Nest.LoopsAround(block).Select(l => l.Name));
-        Assert.Equal("tanh(S[m // 14, n, m % 14] + bias[n])", s.Nest.Block("C").Values[0].ToString());
+        Assert.Equal("tanh(S[m // 15, n, m % 15] + bias[n])", s.Nest.Block("C").Values[0].ToString());
     }
 
     [Fact]
     public void SplitProducerKeepsItsLoops()
     {
-        var s = new Schedule(CopyThenMatmul(30, 20, 10));
+        var s = new Schedule(CopyThenMatmul(28, 20, 10));
         s.Split("A.c.m", 14);
         Assert.Empty(s.TransformLayout("A.c", "m,k->m/14,k,m%14", pad: true));
         Assert.Equal("A.c.m.o, A.c.k, A.c.m.i", string.Join(", ", Lowered(s.Nest, "A.c").Indices));
+        Agrees(s.Nest);
+    }
+
+    [Fact]
+    public void PaddingThatNobodyWritesIsRefused()
+    {
+        var s = new Schedule(CopyThenMatmul(30, 20, 10));
+        s.Split("A.c.m", 14);
+        Refused(
+            s,
+            "transform_layout A.c m,k->m/14,k,m%14 pad=zero",
+            "no map over its initial loops makes A.c, so the padding would stay unwritten",
+            "before split and compute_at"
+        );
+        var sum = new Schedule(MatmulBiasTanh(30, 20, 10));
+        Refused(sum, "transform_layout S m,n->m/14,n,m%14 pad=zero", "14 does not divide the extent 30", "pad_einsum");
     }
 
     [Fact]
@@ -170,13 +186,13 @@ public class TransformLayoutTests
         packed.Split("C.m", 14);
         Agrees(packed.Nest);
 
-        var keepsLoops = new Schedule(CopyThenMatmul(31, 5, 7));
-        keepsLoops.Split("A.c.m", 4);
-        keepsLoops.TransformLayout("A.c", map, pad);
-        Agrees(keepsLoops.Nest);
+        var exact = new Schedule(CopyThenMatmul(36, 5, 8));
+        exact.Split("A.c.m", 3);
+        exact.TransformLayout("A.c", map.Replace("14", "12", StringComparison.Ordinal), pad);
+        Agrees(exact.Nest);
 
-        var reduction = new Schedule(MatmulBiasTanh(31, 7, 5));
-        reduction.TransformLayout("S", map, pad);
+        var reduction = new Schedule(MatmulBiasTanh(36, 8, 5));
+        reduction.TransformLayout("S", map.Replace("14", "12", StringComparison.Ordinal), pad);
         Agrees(reduction.Nest);
     }
 
