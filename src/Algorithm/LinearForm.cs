@@ -89,7 +89,46 @@ public sealed class LinearForm
                 merged[at] = (atom, merged[at].Coefficient + coefficient);
         }
         merged.RemoveAll(t => t.Coefficient == 0);
+        JoinQuotients(merged);
         return new(constant, [.. merged]);
+    }
+
+    // a·c·(x // c) + a·(x % c) = a·x: what a fused loop's index comes back to over contiguous memory.
+    private static void JoinQuotients(List<(Expr Atom, long Coefficient)> terms)
+    {
+        for (int i = 0; i < terms.Count; i++)
+        {
+            if (terms[i].Atom is not Binary { Kind: BinaryOp.Mod, B: IntImm { Value: var c } } mod)
+                continue;
+            long a = terms[i].Coefficient;
+            int at = terms.FindIndex(t =>
+                t.Atom is Binary { Kind: BinaryOp.FloorDiv, B: IntImm divisor } div
+                && divisor.Value == c
+                && t.Coefficient == a * c
+                && div.A == mod.A
+            );
+            if (at < 0)
+                continue;
+            var whole = Of(mod.A);
+            terms.RemoveAt(Math.Max(i, at));
+            terms.RemoveAt(Math.Min(i, at));
+            // The constant of x is dropped from mod and div alike by the simplifier, so x is linear without one here.
+            if (whole.Constant != 0)
+            {
+                terms.Add((mod.A, a));
+                continue;
+            }
+            foreach (var (atom, coefficient) in whole.Terms)
+            {
+                int same = terms.FindIndex(t => t.Atom == atom);
+                if (same < 0)
+                    terms.Add((atom, a * coefficient));
+                else
+                    terms[same] = (atom, terms[same].Coefficient + a * coefficient);
+            }
+            terms.RemoveAll(t => t.Coefficient == 0);
+            i = -1;
+        }
     }
 
     private static void Collect(Expr e, long scale, List<(Expr, long)> terms, ref long constant)

@@ -1,0 +1,61 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// A stage of the form C[batch…, m…, n] = Σₖ A[…] · B[…] with plain axes as indices: matrix products in all layouts,
+/// batched or not. B is the operand that has the last axis of the output, N, along which vectors run.
+/// </summary>
+/// <param name="M">Axes of the output that only A has; the last is tiled.</param>
+/// <param name="Outer">Axes of the output that both have, or that only B has besides N.</param>
+internal sealed record Contraction(
+    Stage Stage,
+    Load A,
+    Load B,
+    Axis N,
+    ImmutableArray<Axis> M,
+    ImmutableArray<Axis> Outer,
+    Axis K
+)
+{
+    public static Contraction? Of(Stage stage)
+    {
+        if (stage.Kind != StageKind.Reduce || !stage.Reducer!.IsSum || stage.ReduceAxes.Count() != 1)
+            return null;
+        if (stage.Values[0] is not Binary { Kind: BinaryOp.Mul, A: Load x, B: Load y })
+            return null;
+        if (!Plain(x) || !Plain(y) || x.Buffer == y.Buffer)
+            return null;
+        var k = stage.ReduceAxes.Single();
+        if (!Has(x, k) || !Has(y, k))
+            return null;
+        var spatial = stage.SpatialAxes.ToImmutableArray();
+        if (spatial.IsEmpty)
+            return null;
+        var n = spatial[^1];
+        if (Has(x, n) == Has(y, n))
+            return null;
+        var (a, b) = Has(y, n) ? (x, y) : (y, x);
+        var rest = spatial.RemoveAt(spatial.Length - 1);
+        var m = rest.Where(r => Has(a, r) && !Has(b, r)).ToImmutableArray();
+        if (m.IsEmpty)
+            return null;
+        return new Contraction(stage, a, b, n, m, [.. rest.Except(m)], k);
+    }
+
+    /// <summary>Position of an axis among the dimensions of an operand.</summary>
+    public static int Dimension(Load load, Axis axis) => load.Indices.IndexOf(axis.Var);
+
+    /// <summary>Whether neighbours along an axis are neighbours in memory.</summary>
+    public static bool IsContiguous(Load load, Axis axis)
+    {
+        int d = Dimension(load, axis);
+        return load.Buffer.Strides.IsDefault ? d == load.Buffer.Rank - 1 : load.Buffer.Strides[d] == 1;
+    }
+
+    private static bool Plain(Load load) =>
+        load.Indices.All(i => i is Var) && load.Indices.Distinct().Count() == load.Indices.Length;
+
+    private static bool Has(Load load, Axis axis) => load.Indices.Any(i => ReferenceEquals(i, axis.Var));
+}

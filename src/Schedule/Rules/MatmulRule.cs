@@ -1,0 +1,223 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// Matrix products by register tiles: mr rows × nv vectors of the result stay in registers over a stretch of k
+/// (kc, 0 for all of it). Operands may be packed into tiles first; k blocks add their results in memory. Element-wise
+/// stages after the product (bias, activation) run on the tile while it is in cache.
+/// </summary>
+public sealed class MatmulRule : ScheduleRule
+{
+    public override string Name => "matmul";
+
+    public override bool Applies(Algorithm algorithm, TargetInfo target) =>
+        target.VectorBits > 0
+        && Contraction.Of(algorithm.Stages[0]) is { } c
+        && c.N.Extent is IntImm
+        && c.K.Extent is IntImm { Value: > 0 }
+        && c.M[^1].Extent is IntImm
+        && algorithm.Stages.Skip(1).All(s => s.Kind == StageKind.Map && SameAxes(s, c.Stage));
+
+    public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
+    {
+        var c = Contraction.Of(algorithm.Stages[0])!;
+        long m = Extent(c.M[^1]);
+        long n = Extent(c.N);
+        long k = Extent(c.K);
+        int lanes = target.Lanes(c.Stage.Output.Type);
+        bool wide = target.VectorRegisters >= 32;
+        bool strided = !Contraction.IsContiguous(c.B, c.N);
+        bool big = (double)m * n * k > 64.0 * 64 * 64 * 4;
+        long vectors = (n + lanes - 1) / lanes;
+        long nv = Math.Min(vectors, wide ? (vectors % 3 == 0 && m <= 64 ? 3 : 2) : 2);
+        long mr = BestRows(m, nv, wide ? 28 : 12, wide ? (nv == 1 ? 16 : 14) : 6);
+        var knobs = ImmutableArray.CreateBuilder<Knob>();
+        // Level 0: structure. A strided B cannot feed vectors unless it is packed.
+        knobs.Add(new("pack_b", 0, strided ? [1] : [0, 1], strided || (big && m >= 128) ? 1 : 0));
+        knobs.Add(new("pack_a", 0, [0, 1], big && k >= 512 && n >= 256 ? 1 : 0));
+        knobs.Add(new("m_outer", 0, [0, 1], 0));
+        if (target.Threads > 1)
+            knobs.Add(new("parallel", 0, [0, 1], (double)m * n * k >= 1 << 21 ? 1 : 0));
+        // Level 1: the register tile.
+        knobs.Add(new("mr", 1, Within([1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 13, 14, 15, 16, 20, 24], mr, Math.Min(m, 24)), mr));
+        knobs.Add(new("nv", 1, Within([1, 2, 3, 4, 5, 6], nv, Math.Min(vectors, 6)), nv));
+        // Level 2: stretches of k and panels.
+        if (k > 128)
+            knobs.Add(new("kc", 2, [0, .. new long[] { 64, 128, 192, 256, 384, 512 }.Where(x => x < k)], k >= 1024 ? 256 : 0));
+        if (m >= 96 && k * m > 64 * 1024)
+            knobs.Add(new("mc", 2, [0, .. new long[] { 2, 4, 8, 16, 32 }], 0));
+        knobs.Add(new("pack_in", 2, [0, 1], k >= 1024 ? 1 : 0));
+        // Level 3: fine.
+        knobs.Add(new("ku", 3, [1, 2, 4, 8], 1));
+        return knobs.ToImmutable();
+    }
+
+    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    {
+        var c = Contraction.Of(algorithm.Stages[0])!;
+        long Get(string name) => choices.TryGetValue(name, out long value) ? value : 0;
+        int lanes = target.Lanes(c.Stage.Output.Type);
+        long mr = Math.Max(1, Get("mr"));
+        long nr = Math.Max(1, Get("nv")) * lanes;
+        long kc = Get("kc") >= Extent(c.K) ? 0 : Get("kc");
+        var s = new Schedule(algorithm);
+        string stage = c.Stage.Name;
+        string Loop(Axis axis) => $"{stage}.{axis.Name}";
+
+        // Copies of the operands first, so that the product's block reads them.
+        string? packB = Get("pack_b") == 1 ? Pack(s, c.B, c.N, c.K, nr, stage) : null;
+        string? packA = Get("pack_a") == 1 ? Pack(s, c.A, c.M[^1], c.K, mr, stage) : null;
+
+        // Partial results in registers: over all of k, or one block of k at a time.
+        string product = stage;
+        string write;
+        string? ko = null;
+        string k = Loop(c.K);
+        if (kc > 0)
+        {
+            (ko, k) = s.Split(k, kc, Extent(c.K) % kc == 0 ? Tail.None : Tail.Peel);
+            product = s.Rfactor(stage, ko);
+            s.SetScope(s.Nest.Block(product).Output.Name, Scope.Register);
+            write = stage;
+        }
+        else
+        {
+            (_, write) = s.CacheWrite(c.Stage.Output.Name, Scope.Register);
+        }
+        var (mo, mi) = SplitTile(s, Loop(c.M[^1]), mr, Extent(c.M[^1]));
+        var (no, ni) = SplitTile(s, Loop(c.N), nr, Extent(c.N));
+        string? moo = null;
+        if (Get("mc") > 0 && Extent(s.Nest.Loop(mo)) > Get("mc") && Get("m_outer") == 0)
+            (moo, mo) = s.Split(mo, Get("mc"));
+        string[] outer = [.. c.Stage.SpatialAxes.Where(a => a.Var != c.N.Var && a.Var != c.M[^1].Var).Select(Loop)];
+        string[] tiles = Get("m_outer") == 1 ? [mo, no] : [no, mo];
+        string[] order = [.. outer, .. Some(ko), .. Some(moo), .. tiles, k, mi, ni];
+        s.Reorder(order);
+        string tile = tiles[1];
+        Vectorize(s, ni);
+        s.Unroll(mi);
+
+        // What follows the product runs on the tile: the write, then bias and activation.
+        s.ReverseComputeAt(write, tile);
+        VectorizeInner(s, write, lanes);
+        foreach (var after in algorithm.Stages.Skip(1))
+        {
+            if (ko is null)
+            {
+                s.ReverseComputeAt(after.Name, tile);
+                VectorizeInner(s, after.Name, lanes);
+            }
+        }
+        if (ko is not null)
+            StagewiseRule.Schedule(s, algorithm.Stages.Skip(1), target, parallel: Get("parallel") == 1);
+
+        // Packing happens once, or for each block of k; either way before the loops that use it.
+        if (ko is not null && Get("pack_in") == 1)
+        {
+            foreach (string copy in Some(packB).Concat(Some(packA)))
+                s.ComputeAt(copy, ko);
+        }
+        bool parallel = Get("parallel") == 1;
+        foreach (string copy in Some(packB).Concat(Some(packA)))
+        {
+            var loops = LoopNames(s, copy);
+            if (parallel)
+                s.Parallel(loops.First(l => s.Nest.Loop(l).Extent is not IntImm { Value: 1 } && l != ko));
+            VectorizeInner(s, copy, lanes);
+        }
+        string init = s.DecomposeReduction(product, k);
+        VectorizeInner(s, init, lanes);
+        if (Get("ku") > 1 && Extent(s.Nest.Loop(k)) >= Get("ku"))
+        {
+            var (_, unrolled) = s.Split(k, Get("ku"), Extent(s.Nest.Loop(k)) % Get("ku") == 0 ? Tail.None : Tail.Peel);
+            s.Unroll(unrolled);
+        }
+        if (parallel)
+        {
+            string loop = outer.FirstOrDefault(l => Extent(s.Nest.Loop(l)) >= target.Threads) ?? moo ?? tiles[0];
+            s.Parallel(loop);
+        }
+        return s.Nest;
+    }
+
+    // X[…] → tiles of `width` along `axis`, k in between: [outer…, axis / width, k, axis % width].
+    private static string Pack(Schedule s, Load operand, Axis axis, Axis k, long width, string reader)
+    {
+        var (cache, copy) = s.CacheRead(operand.Buffer.Name, reader, Scope.Heap);
+        int rank = operand.Buffer.Rank;
+        int tiled = Contraction.Dimension(operand, axis);
+        int along = Contraction.Dimension(operand, k);
+        var names = Enumerable.Range(0, rank).Select(d => $"d{d}").ToArray();
+        var others = names.Where((_, d) => d != tiled && d != along);
+        var physical = others.Concat([$"{names[tiled]}/{width}", names[along], $"{names[tiled]}%{width}"]);
+        bool pad = Extent(axis) % width != 0;
+        s.TransformLayout(cache, $"{string.Join(",", names)}->{string.Join(",", physical)}", pad);
+        return copy;
+    }
+
+    private static (string Outer, string Inner) SplitTile(Schedule s, string loop, long factor, long extent) =>
+        s.Split(loop, factor, extent % factor == 0 ? Tail.None : Tail.Peel);
+
+    private static void Vectorize(Schedule s, string loop) => s.Vectorize(loop);
+
+    /// <summary>Vectorises the innermost loop around a block where it is long enough to pay.</summary>
+    internal static void VectorizeInner(Schedule s, string block, int lanes)
+    {
+        var loops = s.Nest.LoopsAround(s.Nest.Block(block));
+        var inner = loops[^1];
+        if (inner.Kind == LoopKind.Serial && inner.ConstantExtent is > 1)
+        {
+            if (inner.ConstantExtent > 8 * lanes)
+                (_, string low) = Cut(s, inner, lanes);
+            else
+                s.Vectorize(inner.Name);
+        }
+    }
+
+    private static (string, string) Cut(Schedule s, For loop, int lanes)
+    {
+        var (outer, inner) = s.Split(loop.Name, lanes, loop.ConstantExtent % lanes == 0 ? Tail.None : Tail.Peel);
+        s.Vectorize(inner);
+        return (outer, inner);
+    }
+
+    private static string[] LoopNames(Schedule s, string block) =>
+        [.. s.Nest.LoopsAround(s.Nest.Block(block)).Select(l => l.Name)];
+
+    private static IEnumerable<string> Some(string? name) => name is null ? [] : [name];
+
+    private static bool SameAxes(Stage stage, Stage product) =>
+        stage.Axes.Length == product.SpatialAxes.Count()
+        && stage.Axes.Zip(product.SpatialAxes).All(p => p.First.Extent == p.Second.Extent)
+        && stage
+            .Values[0]
+            .Loads()
+            .Where(l => l.Buffer.Rank == stage.Axes.Length && l.Buffer == product.Output)
+            .All(l => l.Indices.SequenceEqual(stage.Indices));
+
+    private static long Extent(Axis axis) => ((IntImm)axis.Extent).Value;
+
+    private static long Extent(For loop) => loop.ConstantExtent ?? long.MaxValue;
+
+    // Rows that fill the accumulators and leave the smallest last tile.
+    private static long BestRows(long m, long nv, int accumulators, int most)
+    {
+        long limit = Math.Max(1, Math.Min(Math.Min(m, most), accumulators / nv));
+        long best = limit;
+        double waste = double.MaxValue;
+        for (long rows = limit; rows >= Math.Max(1, limit / 2); rows--)
+        {
+            long tiles = (m + rows - 1) / rows;
+            // A tile costs its rows plus about two more for loads and loop.
+            double cost = tiles * 2 + m + (rows < limit ? 0.02 * (limit - rows) * tiles : 0);
+            if (cost < waste - 1e-9)
+                (best, waste) = (rows, cost);
+        }
+        return best;
+    }
+
+    private static ImmutableArray<long> Within(long[] values, long always, long max) =>
+        [.. values.Where(v => v <= max).Append(always).Distinct().Order()];
+}

@@ -1,0 +1,232 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// Each stage by itself: element-wise stages over contiguous memory as one long vector loop, others with vectors along
+/// the last axis; reductions along contiguous memory with one partial result a lane, others with vectors across
+/// results; scatters and scans with vectors along an independent last axis.
+/// </summary>
+public sealed class StagewiseRule : ScheduleRule
+{
+    public override string Name => "stagewise";
+
+    public override bool Applies(Algorithm algorithm, TargetInfo target) => target.VectorBits > 0;
+
+    public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
+    {
+        var knobs = ImmutableArray.CreateBuilder<Knob>();
+        long points = algorithm.Stages.Max(Points);
+        if (target.Threads > 1)
+            knobs.Add(new("parallel", 0, [0, 1], points >= 1 << 15 ? 1 : 0));
+        knobs.Add(new("vectors", 1, [1, 2, 4, 8], 4));
+        if (algorithm.Stages.Any(s => s.Kind == StageKind.Reduce))
+            knobs.Add(new("rows", 1, [1, 2, 4, 8, 16], 1));
+        return knobs.ToImmutable();
+    }
+
+    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    {
+        var s = new Schedule(algorithm);
+        long vectors = choices.TryGetValue("vectors", out long v) ? v : 4;
+        long rows = choices.TryGetValue("rows", out long r) ? r : 1;
+        bool parallel = choices.TryGetValue("parallel", out long p) && p == 1;
+        Schedule(s, algorithm.Stages, target, parallel, vectors, rows);
+        return s.Nest;
+    }
+
+    /// <summary>Schedules the root nests of some stages, which no other primitive has touched.</summary>
+    internal static void Schedule(
+        Schedule s,
+        IEnumerable<Stage> stages,
+        TargetInfo target,
+        bool parallel,
+        long vectors = 4,
+        long rows = 1
+    )
+    {
+        foreach (var stage in stages)
+        {
+            bool spread = parallel && Points(stage) >= 1 << 12;
+            int lanes = target.Lanes(stage.Output.Type);
+            var before = s.Nest;
+            try
+            {
+                switch (stage.Kind)
+                {
+                    case StageKind.Reduce:
+                        Reduction(s, stage, lanes, spread, target.Threads, vectors, rows);
+                        break;
+                    case StageKind.Scatter:
+                        Inner(s, stage.Name + ".init", lanes, vectors, spread, target.Threads);
+                        Inner(s, stage.Name, lanes, vectors, false, target.Threads);
+                        break;
+                    default:
+                        Inner(s, stage.Name, lanes, vectors, spread, target.Threads);
+                        break;
+                }
+            }
+            catch (ScheduleException)
+            {
+                // A stage that the general recipe does not fit keeps its plain loops.
+                s.Reset(before);
+            }
+        }
+    }
+
+    // Fuses what is contiguous, cuts a stretch of vectors, spreads the outer loop.
+    private static void Inner(Schedule s, string block, int lanes, long vectors, bool parallel, int threads)
+    {
+        if (!s.Nest.Blocks.Any(b => b.Name == block))
+            return;
+        FuseContiguous(s, block);
+        var loops = Around(s, block);
+        if (loops.IsEmpty)
+            return;
+        var inner = loops[^1];
+        if (!CanVectorize(s, block, inner) || inner.ConstantExtent is not { } extent)
+        {
+            if (parallel && loops.Length > 0 && IsSpatial(s, block, loops[0]))
+                s.Parallel(loops[0].Name);
+            return;
+        }
+        long width = lanes * vectors;
+        string? outer = null;
+        string vector = inner.Name;
+        if (extent > width)
+            (outer, vector) = s.Split(inner.Name, width, extent % width == 0 ? Tail.None : Tail.Peel);
+        if (extent > 1)
+            s.Vectorize(vector);
+        if (!parallel)
+            return;
+        string first = loops.Length > 1 ? loops[0].Name : outer ?? "";
+        if (first.Length > 0 && IsSpatial(s, block, s.Nest.Loop(first)))
+            s.Parallel(first);
+    }
+
+    private static void Reduction(
+        Schedule s,
+        Stage stage,
+        int lanes,
+        bool parallel,
+        int threads,
+        long vectors,
+        long rows
+    )
+    {
+        string block = stage.Name;
+        var reduce = stage.ReduceAxes.Last();
+        bool tuple = stage.Outputs.Length > 1;
+        bool along = !tuple && stage.Values[0].Loads().Any(l => IsLastDimension(l, reduce));
+        var spatial = stage.SpatialAxes.Select(a => $"{block}.{a.Name}").ToList();
+        string k = $"{block}.{reduce.Name}";
+        if (along && reduce.Extent is IntImm { Value: var extent } && extent >= lanes)
+        {
+            long width = Math.Min(lanes * vectors, extent / lanes * lanes);
+            var (ko, ki) = s.Split(k, width, extent % width == 0 ? Tail.None : Tail.Peel);
+            string partial = s.Rfactor(block, ki);
+            s.SetScope(s.Nest.Block(partial).Output.Name, Scope.Register);
+            s.Vectorize(ki);
+            string init = s.DecomposeReduction(partial, ko);
+            s.Vectorize(Around(s, init)[^1].Name);
+            if (spatial.Count > 0)
+                s.ReverseComputeAt(block, spatial[^1]);
+            var merge = s.CacheWriteOfReduction(block);
+            if (parallel && spatial.Count > 0)
+                s.Parallel(spatial[0]);
+            return;
+        }
+        if (spatial.Count == 0 || stage.SpatialAxes.Last().Extent is not IntImm { Value: var columns })
+            return;
+        // Vectors across results, accumulated in registers.
+        var (_, write) = s.CacheWrite(stage.Output.Name, Scope.Register);
+        string n = spatial[^1];
+        string tile = n;
+        string lane = n;
+        long block2 = lanes * vectors;
+        if (columns > block2)
+            (tile, lane) = s.Split(n, block2, columns % block2 == 0 ? Tail.None : Tail.Peel);
+        var ks = stage.ReduceAxes.Select(a => $"{block}.{a.Name}").ToArray();
+        if (columns > block2)
+        {
+            s.Reorder([tile, .. ks, lane]);
+            s.ReverseComputeAt(write, tile);
+        }
+        else
+        {
+            s.Reorder([.. ks, lane]);
+            if (spatial.Count > 1)
+                s.ReverseComputeAt(write, spatial[^2]);
+        }
+        bool vectorizable = CanVectorize(s, block, s.Nest.Loop(lane)) && !tuple;
+        if (vectorizable)
+        {
+            s.Vectorize(lane);
+            var copy = Around(s, write);
+            if (copy.Length > 0 && copy[^1] is { Kind: LoopKind.Serial, ConstantExtent: > 1 } last)
+                s.Vectorize(last.Name);
+        }
+        string start = s.DecomposeReduction(block, ks[0]);
+        if (vectorizable && Around(s, start) is { IsEmpty: false } around && around[^1] is { Kind: LoopKind.Serial, ConstantExtent: > 1 } loop)
+            s.Vectorize(loop.Name);
+        string first = spatial.Count > 1 ? spatial[0] : tile;
+        if (parallel && first != lane)
+            s.Parallel(first);
+    }
+
+    // Fuses the loops of a map, innermost first, as long as all its accesses run through memory without gaps.
+    private static void FuseContiguous(Schedule s, string name)
+    {
+        while (true)
+        {
+            var block = s.Nest.Block(name);
+            var loops = Around(s, name);
+            if (loops.Length < 2 || block.IsReduction || block.Axes.Any(a => a.Kind != AxisKind.Spatial))
+                return;
+            var (outer, inner) = (loops[^2], loops[^1]);
+            if (!ReferenceEquals(outer.Body, inner) || inner.ConstantExtent is not { } extent)
+                return;
+            var bindings = block.Bindings;
+            bool Contiguous(Buffer buffer, ImmutableArray<Expr> indices)
+            {
+                var form = LinearForm.Of(buffer.Offset([.. indices.Select(i => i.Substitute(bindings))]));
+                long step = form.CoefficientOf(inner.Var);
+                return form.CoefficientOf(outer.Var) == step * extent
+                    && !form.Terms.Any(t => t.Atom is not Var && (t.Atom.Uses(inner.Var) || t.Atom.Uses(outer.Var)));
+            }
+            bool usesAxes = block.Values.Any(v => UsesOutsideLoads(v));
+            if (
+                usesAxes
+                || !block.Loads.All(l => Contiguous(l.Buffer, l.Indices))
+                || !block.Outputs.All(o => Contiguous(o, block.Indices))
+            )
+                return;
+            s.Fuse(outer.Name, inner.Name);
+        }
+    }
+
+    private static bool UsesOutsideLoads(Expr e) => e is Var || (e is not Load && e.Children().Any(UsesOutsideLoads));
+
+    private static bool CanVectorize(Schedule s, string name, For loop)
+    {
+        var block = s.Nest.Block(name);
+        return IsSpatial(s, name, loop)
+            && block.Outputs.Length == 1
+            && loop.Kind == LoopKind.Serial
+            && block.Outputs.All(o => o.Type.Size() >= 4);
+    }
+
+    private static bool IsSpatial(Schedule s, string name, For loop) =>
+        s.Nest.Block(name).Axes.All(a => a.Kind == AxisKind.Spatial || !a.Binding.Uses(loop.Var));
+
+    private static bool IsLastDimension(Load load, Axis axis) =>
+        load.Buffer.Rank > 0
+        && load.Buffer.Strides.IsDefault
+        && ReferenceEquals(load.Indices[^1], axis.Var);
+
+    private static ImmutableArray<For> Around(Schedule s, string block) => s.Nest.LoopsAround(s.Nest.Block(block));
+
+    private static long Points(Stage stage) =>
+        stage.Axes.Aggregate(1L, (n, a) => n * (a.Extent is IntImm i ? Math.Max(1, i.Value) : 64));
+}
