@@ -37,8 +37,11 @@ public sealed class CpuBackend : IBackend
     public ImmutableArray<(string Name, Func<LoopNest, LoopNest> Run)> Passes =>
         [
             ("expand-calls", ExpandCalls.Run),
+            ("storage-placement", StoragePlacement.Run),
             ("lower-blocks", LowerBlocks.Run),
             ("loop-partition", LoopPartition.Run),
+            ("expand-math", ExpandMath.Run),
+            ("contract-fma", _target.HasFma ? ContractFma.Run : nest => nest),
             ("legalize-vectors", new LegalizeVectors(_target.VectorBits).Run),
             ("unroll", nest => new UnrollLoops(MaxStatements).Run(nest)),
         ];

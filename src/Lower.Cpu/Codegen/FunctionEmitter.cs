@@ -455,11 +455,18 @@ internal sealed class FunctionEmitter
     private void EmitAllocate(Allocate a)
     {
         Flush();
-        int lanes =
-            a.Buffer.Scope == Scope.Register ? RegisterPromotion.LanesOf(a.Buffer, a.Body, _kernel.Isa.Bits) : 0;
+        var (lanes, noBlend) =
+            a.Buffer.Scope == Scope.Register
+                ? RegisterPromotion.Analyze(a.Buffer, a.Body, _kernel.Isa.Bits)
+                : (0, new HashSet<string>());
         if (lanes > 0)
         {
-            _promoted[a.Buffer] = new PromotedBuffer(a.Buffer, lanes, type => _il.NewLocal(RegisterType(type)));
+            _promoted[a.Buffer] = new PromotedBuffer(
+                a.Buffer,
+                lanes,
+                noBlend,
+                type => _il.NewLocal(RegisterType(type))
+            );
             Emit(a.Body);
             Flush();
             _promoted.Remove(a.Buffer);
@@ -528,7 +535,7 @@ internal sealed class FunctionEmitter
                 _region.Add(EffectKind.RegisterWriteLane, (element, lane), value);
             else
             {
-                if (lanes && vector!.Mask is { } mask)
+                if (lanes && element.Blends && vector!.Mask is { } mask)
                 {
                     var old = _region.Make(NodeOp.RegisterRead, element.Type, element, element.Epoch);
                     value = _region.Make(NodeOp.Select, element.Type, null, mask, value, old);

@@ -77,8 +77,11 @@ internal sealed class Node(NodeOp op, ValueType type, Node[] inputs, object? dat
 internal sealed record PointerRef(LocalBuilder Pointer, long Displacement);
 
 /// <summary>A machine register that holds one element, or one vector of elements, of a promoted buffer.</summary>
-internal sealed class RegisterElement(LocalBuilder local, ValueType type)
+internal sealed class RegisterElement(LocalBuilder local, ValueType type, bool blends)
 {
+    /// <summary>Whether a masked write must keep the other lanes.</summary>
+    public bool Blends { get; } = blends;
+
     public LocalBuilder Local { get; } = local;
 
     public ValueType Type { get; } = type;

@@ -15,17 +15,47 @@ internal sealed class RegisterPromotion
     private int _lanes = 1;
     private bool _possible = true;
     private readonly List<(ImmutableArray<Expr> Indices, Var? Lane)> _accesses = [];
+    private readonly List<(ImmutableArray<Expr> Indices, Var? Lane, string? Mask)> _writes = [];
+    private static readonly Var AnyLane = new("lane");
+
+    // Conditions on the lane around the statement being visited; null where one depends on more than the lane.
+    private string? _mask = "";
 
     private RegisterPromotion(Buffer buffer) => _buffer = buffer;
 
-    /// <summary>Lanes of an element's local, or 0 where the buffer must be memory.</summary>
-    public static int LanesOf(Buffer buffer, Stmt body, int bits)
+    /// <summary>
+    /// Lanes of an element's local, or 0 where the buffer must be memory; and the elements that are always written
+    /// under the same constant lanes. The other lanes of those are never written, so a write need not keep them.
+    /// </summary>
+    public static (int Lanes, IReadOnlySet<string> NoBlend) Analyze(Buffer buffer, Stmt body, int bits)
     {
         if (buffer.Type is DType.Float16 or DType.BFloat16)
-            return 0;
+            return (0, new HashSet<string>());
         var promotion = new RegisterPromotion(buffer);
         promotion.Visit(body, null, bits);
-        return promotion._possible && promotion.Consistent() ? promotion._lanes : 0;
+        return promotion._possible && promotion.Consistent()
+            ? (promotion._lanes, promotion.SameMasks())
+            : (0, new HashSet<string>());
+    }
+
+    private HashSet<string> SameMasks() =>
+        _writes
+            .Select(w => (Place(_buffer, w.Indices, w.Lane, _lanes)!.Value.Element, w.Lane, w.Mask))
+            .GroupBy(w => w.Element)
+            .Where(g => g.All(w => w.Lane is not null && w.Mask is not null && w.Mask == g.First().Mask))
+            .Select(g => g.Key)
+            .ToHashSet();
+
+    private void VisitUnder(Expr cond, Stmt stmt, For vector, int bits)
+    {
+        string? saved = _mask;
+        var plain = cond.Substitute(vector.Var, AnyLane);
+        _mask =
+            saved is not null && plain.FreeVars().All(v => v == AnyLane) && !plain.Loads().Any()
+                ? $"{saved}&{Simplifier.Simplify(plain, System.Collections.Immutable.ImmutableDictionary<Var, Interval>.Empty)}"
+                : null;
+        Visit(stmt, vector, bits);
+        _mask = saved;
     }
 
     private void Visit(Stmt stmt, For? vector, int bits)
@@ -42,6 +72,12 @@ internal sealed class RegisterPromotion
             case For f:
                 Scan(f.Extent, vector, bits);
                 break;
+            case If i when vector is not null && i.Cond.Uses(vector.Var):
+                Scan(i.Cond, vector, bits);
+                VisitUnder(i.Cond, i.Then, vector, bits);
+                if (i.Else is not null)
+                    VisitUnder(Op.Not(i.Cond), i.Else, vector, bits);
+                return;
             case If i:
                 Scan(i.Cond, vector, bits);
                 break;
@@ -73,7 +109,11 @@ internal sealed class RegisterPromotion
     private void Visit(Store s, For? vector, int bits)
     {
         if (s.Buffer == _buffer)
+        {
             Access(s.Indices, vector, bits);
+            bool lanes = vector is not null && s.Indices.Any(i => i.Uses(vector.Var));
+            _writes.Add((s.Indices, lanes ? vector!.Var : null, _mask));
+        }
         foreach (var index in s.Indices)
             Scan(index, vector, bits);
         Scan(s.Value, vector, bits);
@@ -100,20 +140,24 @@ internal sealed class RegisterPromotion
     {
         foreach (var (indices, lane) in _accesses)
         {
-            if (Place(indices, lane, _lanes) is null)
+            if (Place(_buffer, indices, lane, _lanes) is null)
                 return false;
         }
         return true;
     }
 
     /// <summary>Key of the element's local and the lane within it, or null where the index is not of the form above.</summary>
-    public static (string Element, int Lane)? Place(ImmutableArray<Expr> indices, Var? lane, int lanes)
+    public static (string Element, int Lane)? Place(Buffer buffer, ImmutableArray<Expr> indices, Var? lane, int lanes)
     {
+        // Dimensions of one element at the end (a block of k that a partial sum belongs to) do not count.
+        int rank = indices.Length;
+        while (rank > 1 && buffer.Shape[rank - 1].IsConst(1))
+            rank--;
         var key = new System.Text.StringBuilder();
-        for (int d = 0; d < indices.Length; d++)
+        for (int d = 0; d < rank; d++)
         {
             var form = LinearForm.Of(indices[d]);
-            bool last = d == indices.Length - 1;
+            bool last = d == rank - 1;
             long coefficient = lane is null ? 0 : form.CoefficientOf(lane);
             if (form.Terms.Length != (coefficient == 0 ? 0 : 1) || coefficient is not (0 or 1))
                 return null;

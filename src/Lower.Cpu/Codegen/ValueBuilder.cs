@@ -320,7 +320,12 @@ internal sealed class ValueBuilder(
 }
 
 /// <summary>A register buffer in locals, by constant index.</summary>
-internal sealed class PromotedBuffer(Buffer buffer, int lanes, Func<ValueType, LocalBuilder> newLocal)
+internal sealed class PromotedBuffer(
+    Buffer buffer,
+    int lanes,
+    IReadOnlySet<string> noBlend,
+    Func<ValueType, LocalBuilder> newLocal
+)
 {
     private readonly Dictionary<string, RegisterElement> _elements = [];
 
@@ -328,12 +333,12 @@ internal sealed class PromotedBuffer(Buffer buffer, int lanes, Func<ValueType, L
     public (RegisterElement Element, int Lane) Element(ImmutableArray<Expr> indices, Var? lane)
     {
         var (key, at) =
-            RegisterPromotion.Place(indices, lane, lanes)
+            RegisterPromotion.Place(buffer, indices, lane, lanes)
             ?? throw new InvalidOperationException($"{buffer.Name} was promoted with an index that is not constant");
         if (!_elements.TryGetValue(key, out var element))
         {
             var type = new ValueType(buffer.Type, lanes);
-            _elements[key] = element = new RegisterElement(newLocal(type), type);
+            _elements[key] = element = new RegisterElement(newLocal(type), type, !noBlend.Contains(key));
         }
         return (element, at);
     }

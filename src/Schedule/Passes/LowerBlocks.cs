@@ -5,7 +5,7 @@ namespace Picograd.Schedules;
 
 /// <summary>
 /// Blocks become plain stores: axes replaced by their bindings, predicates become If, reductions become
-/// read-combine-write, and an implicit init a store under "all reduce axes are 0". Everything is simplified over the
+/// read-combine-write, where an implicit init reads the identity when "all reduce axes are 0". Everything is simplified over the
 /// ranges of the loops around it; conditions that always hold are gone.
 /// </summary>
 public static class LowerBlocks
@@ -59,22 +59,21 @@ public static class LowerBlocks
         Expr Bind(Expr e) => Simplifier.Simplify(e.Substitute(bindings), ranges);
         ImmutableArray<Expr> indices = [.. b.Indices.Select(Bind)];
         ImmutableArray<Expr> values = [.. b.Values.Select(Bind)];
-        var statements = new List<Stmt>();
         if (b.Reducer is { } reducer)
         {
+            Expr first = Op.False;
             if (b.Init)
             {
-                Expr first = b.ReduceAxes.Aggregate(Op.True, (c, a) => Op.And(c, Op.Eq(a.Binding, 0)));
+                first = b.ReduceAxes.Aggregate(Op.True, (c, a) => Op.And(c, Op.Eq(a.Binding, 0)));
                 first = Simplifier.Simplify(first, ranges);
-                var init = Stores(b, indices, reducer.Identity);
-                if (!first.IsFalse())
-                    statements.Add(first.IsTrue() ? init : new If(first, init));
             }
-            ImmutableArray<Expr> old = [.. b.Outputs.Select(o => (Expr)new Load(o, indices))];
+            ImmutableArray<Expr> old =
+            [
+                .. b.Outputs.Select((o, i) => Op.Select(first, reducer.Identity[i], new Load(o, indices))),
+            ];
             values = reducer.Combine(old, values);
         }
-        statements.Add(Stores(b, indices, values));
-        var body = Seq.Of(statements);
+        var body = Stores(b, indices, values);
         var predicate = Simplifier.Simplify(b.Predicate, ranges);
         return predicate.IsTrue() ? body
             : predicate.IsFalse() ? new Seq([])
@@ -83,7 +82,7 @@ public static class LowerBlocks
 
     private static Stmt Stores(Block b, ImmutableArray<Expr> indices, ImmutableArray<Expr> values)
     {
-        var stores = b.Outputs.Select((o, i) => new Store(o, indices, values[i])).ToImmutableArray();
+        var stores = b.Outputs.Select((o, i) => new Store(o, indices, Op.Cast(o.Type, values[i]))).ToImmutableArray();
         return stores.Length == 1 ? stores[0] : new StoreAll(stores);
     }
 }

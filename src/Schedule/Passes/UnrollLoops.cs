@@ -39,6 +39,8 @@ public sealed class UnrollLoops(int limit)
                 ranges[loop.Var] = new Interval(0, Math.Max(0, Interval.Of(loop.Extent, ranges).Max - 1));
                 var body = Visit(loop.Body, ranges);
                 ranges.Remove(loop.Var);
+                if (body is Seq { IsEmpty: true })
+                    return body;
                 return ReferenceEquals(body, loop.Body) ? loop : loop with { Body = body };
             case If i:
                 var cond = Simplifier.Simplify(i.Cond, ranges);
@@ -46,7 +48,9 @@ public sealed class UnrollLoops(int limit)
                     return Visit(i.Then, ranges);
                 if (cond.IsFalse())
                     return i.Else is null ? new Seq([]) : Visit(i.Else, ranges);
-                return new If(cond, Visit(i.Then, ranges), i.Else is null ? null : Visit(i.Else, ranges));
+                var then = Visit(i.Then, ranges);
+                var otherwise = i.Else is null ? null : Visit(i.Else, ranges);
+                return then is Seq { IsEmpty: true } && otherwise is null ? then : new If(cond, then, otherwise);
             case Store or StoreAll or Call or Prefetch:
                 if (++_statements > limit)
                     throw new LoweringException("unroll-too-large", $"more than {limit} statements after unrolling");

@@ -41,11 +41,15 @@ public sealed class MatmulRule : ScheduleRule
         if (target.Threads > 1)
             knobs.Add(new("parallel", 0, [0, 1], (double)m * n * k >= 1 << 21 ? 1 : 0));
         // Level 1: the register tile.
-        knobs.Add(new("mr", 1, Within([1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 13, 14, 15, 16, 20, 24], mr, Math.Min(m, 24)), mr));
+        knobs.Add(
+            new("mr", 1, Within([1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 13, 14, 15, 16, 20, 24], mr, Math.Min(m, 24)), mr)
+        );
         knobs.Add(new("nv", 1, Within([1, 2, 3, 4, 5, 6], nv, Math.Min(vectors, 6)), nv));
         // Level 2: stretches of k and panels.
         if (k > 128)
-            knobs.Add(new("kc", 2, [0, .. new long[] { 64, 128, 192, 256, 384, 512 }.Where(x => x < k)], k >= 1024 ? 256 : 0));
+            knobs.Add(
+                new("kc", 2, [0, .. new long[] { 64, 128, 192, 256, 384, 512 }.Where(x => x < k)], k >= 1024 ? 256 : 0)
+            );
         if (m >= 96 && k * m > 64 * 1024)
             knobs.Add(new("mc", 2, [0, .. new long[] { 2, 4, 8, 16, 32 }], 0));
         knobs.Add(new("pack_in", 2, [0, 1], k >= 1024 ? 1 : 0));

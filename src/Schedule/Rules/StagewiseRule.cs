@@ -132,7 +132,6 @@ public sealed class StagewiseRule : ScheduleRule
             s.Vectorize(Around(s, init)[^1].Name);
             if (spatial.Count > 0)
                 s.ReverseComputeAt(block, spatial[^1]);
-            var merge = s.CacheWriteOfReduction(block);
             if (parallel && spatial.Count > 0)
                 s.Parallel(spatial[0]);
             return;
@@ -168,7 +167,11 @@ public sealed class StagewiseRule : ScheduleRule
                 s.Vectorize(last.Name);
         }
         string start = s.DecomposeReduction(block, ks[0]);
-        if (vectorizable && Around(s, start) is { IsEmpty: false } around && around[^1] is { Kind: LoopKind.Serial, ConstantExtent: > 1 } loop)
+        if (
+            vectorizable
+            && Around(s, start) is { IsEmpty: false } around
+            && around[^1] is { Kind: LoopKind.Serial, ConstantExtent: > 1 } loop
+        )
             s.Vectorize(loop.Name);
         string first = spatial.Count > 1 ? spatial[0] : tile;
         if (parallel && first != lane)
@@ -221,9 +224,7 @@ public sealed class StagewiseRule : ScheduleRule
         s.Nest.Block(name).Axes.All(a => a.Kind == AxisKind.Spatial || !a.Binding.Uses(loop.Var));
 
     private static bool IsLastDimension(Load load, Axis axis) =>
-        load.Buffer.Rank > 0
-        && load.Buffer.Strides.IsDefault
-        && ReferenceEquals(load.Indices[^1], axis.Var);
+        load.Buffer.Rank > 0 && load.Buffer.Strides.IsDefault && ReferenceEquals(load.Indices[^1], axis.Var);
 
     private static ImmutableArray<For> Around(Schedule s, string block) => s.Nest.LoopsAround(s.Nest.Block(block));
 

@@ -16,6 +16,9 @@ public sealed partial class Schedule(LoopNest nest)
 
     public LoopNest Nest { get; private set; } = nest;
 
+    /// <summary>Goes back to an earlier state of <see cref="Nest"/>, trace included.</summary>
+    public void Reset(LoopNest earlier) => Nest = earlier;
+
     /// <summary>Applies any primitive by its step; returns the names of what it made.</summary>
     public IReadOnlyList<string> Apply(Step step)
     {
