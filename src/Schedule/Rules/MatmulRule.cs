@@ -36,13 +36,18 @@ public sealed class MatmulRule : ScheduleRule
         var knobs = ImmutableArray.CreateBuilder<Knob>();
         // Level 0: structure. A strided B cannot feed vectors unless it is packed.
         knobs.Add(new("pack_b", 0, strided ? [1] : [0, 1], strided || (big && m >= 128) ? 1 : 0));
-        knobs.Add(new("pack_a", 0, [0, 1], big && k >= 512 && n >= 256 ? 1 : 0));
+        knobs.Add(new("pack_a", 0, [0, 1], 0));
         knobs.Add(new("m_outer", 0, [0, 1], 0));
         if (target.Threads > 1)
             knobs.Add(new("parallel", 0, [0, 1], (double)m * n * k >= 1 << 21 ? 1 : 0));
         // Level 1: the register tile.
         knobs.Add(
-            new("mr", 1, Within([1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 13, 14, 15, 16, 20, 24], mr, Math.Min(m, 24)), mr)
+            new(
+                "mr",
+                1,
+                Within([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 24], mr, Math.Min(m, 24)),
+                mr
+            )
         );
         knobs.Add(new("nv", 1, Within([1, 2, 3, 4, 5, 6], nv, Math.Min(vectors, 6)), nv));
         // Level 2: stretches of k and panels.
@@ -205,21 +210,22 @@ public sealed class MatmulRule : ScheduleRule
 
     private static long Extent(For loop) => loop.ConstantExtent ?? long.MaxValue;
 
-    // Rows that fill the accumulators and leave the smallest last tile.
+    // Rows of the tile: the fewest cycles over all of m. A step of k over a tile costs half a cycle for each
+    // multiply-add, at least the latency of one (4), and about one for loads and the loop.
     private static long BestRows(long m, long nv, int accumulators, int most)
     {
         long limit = Math.Max(1, Math.Min(Math.Min(m, most), accumulators / nv));
         long best = limit;
-        double waste = double.MaxValue;
-        for (long rows = limit; rows >= Math.Max(1, limit / 2); rows--)
+        double least = double.MaxValue;
+        for (long rows = limit; rows >= 1; rows--)
         {
-            long tiles = (m + rows - 1) / rows;
-            // A tile costs its rows plus about two more for loads and loop.
-            double cost = tiles * 2 + m + (rows < limit ? 0.02 * (limit - rows) * tiles : 0);
-            if (cost < waste - 1e-9)
-                (best, waste) = (rows, cost);
+            double cost = m / rows * Step(rows) + (m % rows == 0 ? 0 : Step(m % rows));
+            if (cost < least - 1e-9)
+                (best, least) = (rows, cost);
         }
         return best;
+
+        double Step(long rows) => Math.Max(rows * nv / 2.0, 4) + 1;
     }
 
     private static ImmutableArray<long> Within(long[] values, long always, long max) =>

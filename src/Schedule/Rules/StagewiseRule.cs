@@ -67,7 +67,7 @@ public sealed class StagewiseRule : ScheduleRule
                         break;
                 }
             }
-            catch (ScheduleException)
+            catch (ScheduleException e) when (Dbg(e))
             {
                 // A stage that the general recipe does not fit keeps its plain loops.
                 s.Reset(before);
@@ -117,65 +117,92 @@ public sealed class StagewiseRule : ScheduleRule
     {
         string block = stage.Name;
         var reduce = stage.ReduceAxes.Last();
-        bool tuple = stage.Outputs.Length > 1;
-        bool along = !tuple && stage.Values[0].Loads().Any(l => IsLastDimension(l, reduce));
+        bool wide = stage.Outputs.Length == 1 && stage.Output.Type.Size() >= 4;
+        bool along = wide && stage.Values[0].Loads().Any(l => IsLastDimension(l, reduce));
         var spatial = stage.SpatialAxes.Select(a => $"{block}.{a.Name}").ToList();
-        string k = $"{block}.{reduce.Name}";
-        if (along && reduce.Extent is IntImm { Value: var extent } && extent >= lanes)
-        {
-            long width = Math.Min(lanes * vectors, extent / lanes * lanes);
-            var (ko, ki) = s.Split(k, width, extent % width == 0 ? Tail.None : Tail.Peel);
-            string partial = s.Rfactor(block, ki);
-            s.SetScope(s.Nest.Block(partial).Output.Name, Scope.Register);
-            s.Vectorize(ki);
-            string init = s.DecomposeReduction(partial, ko);
-            s.Vectorize(Around(s, init)[^1].Name);
-            if (spatial.Count > 0)
-                s.ReverseComputeAt(block, spatial[^1]);
-            if (parallel && spatial.Count > 0)
-                s.Parallel(spatial[0]);
-            return;
-        }
-        if (spatial.Count == 0 || stage.SpatialAxes.Last().Extent is not IntImm { Value: var columns })
-            return;
-        // Vectors across results, accumulated in registers.
-        var (_, write) = s.CacheWrite(stage.Output.Name, Scope.Register);
-        string n = spatial[^1];
-        string tile = n;
-        string lane = n;
-        long block2 = lanes * vectors;
-        if (columns > block2)
-            (tile, lane) = s.Split(n, block2, columns % block2 == 0 ? Tail.None : Tail.Peel);
         var ks = stage.ReduceAxes.Select(a => $"{block}.{a.Name}").ToArray();
-        if (columns > block2)
+        long? columns = (stage.SpatialAxes.LastOrDefault()?.Extent as IntImm)?.Value;
+        if (along && reduce.Extent is IntImm { Value: var extent } && extent >= lanes)
+            AlongLanes(s, stage, spatial, ks, extent, lanes, vectors);
+        else if (wide && !along && columns > 1)
+            AcrossLanes(s, stage, spatial, ks, columns.Value, lanes * vectors);
+        else if (spatial.Count > 0)
         {
-            s.Reorder([tile, .. ks, lane]);
-            s.ReverseComputeAt(write, tile);
+            var (_, write) = s.CacheWrite(stage.Output.Name, Scope.Register);
+            s.ReverseComputeAt(write, spatial[^1]);
+            s.DecomposeReduction(block, ks[0]);
         }
-        else
+        var first = Around(s, block).FirstOrDefault();
+        if (parallel && first is { Kind: LoopKind.Serial } && IsSpatial(s, block, first))
+            s.Parallel(first.Name);
+    }
+
+    // One partial result a lane, in several vectors; then the vectors together, then the lanes.
+    private static void AlongLanes(
+        Schedule s,
+        Stage stage,
+        List<string> spatial,
+        string[] ks,
+        long extent,
+        int lanes,
+        long vectors
+    )
+    {
+        string block = stage.Name;
+        string? write = spatial.Count > 0 ? s.CacheWrite(stage.Output.Name, Scope.Register).Copy : null;
+        long width = Math.Min(lanes * vectors, extent / lanes * lanes);
+        var (ko, ki) = s.Split(ks[^1], width, extent % width == 0 ? Tail.None : Tail.Peel);
+        var parts = new List<string> { s.Rfactor(block, ki) };
+        s.SetScope(s.Nest.Block(parts[0]).Output.Name, Scope.Register);
+        s.Vectorize(ki);
+        if (width > lanes)
         {
-            s.Reorder([.. ks, lane]);
-            if (spatial.Count > 1)
-                s.ReverseComputeAt(write, spatial[^2]);
-        }
-        bool vectorizable = CanVectorize(s, block, s.Nest.Loop(lane)) && !tuple;
-        if (vectorizable)
-        {
+            var (vector, lane) = s.Split(Around(s, block)[^1].Name, lanes);
+            parts.Add(s.Rfactor(block, lane));
+            s.SetScope(s.Nest.Block(parts[1]).Output.Name, Scope.Register);
+            s.Reorder(vector, lane);
             s.Vectorize(lane);
-            var copy = Around(s, write);
-            if (copy.Length > 0 && copy[^1] is { Kind: LoopKind.Serial, ConstantExtent: > 1 } last)
-                s.Vectorize(last.Name);
+            s.Unroll(vector);
         }
-        string start = s.DecomposeReduction(block, ks[0]);
-        if (
-            vectorizable
-            && Around(s, start) is { IsEmpty: false } around
-            && around[^1] is { Kind: LoopKind.Serial, ConstantExtent: > 1 } loop
-        )
-            s.Vectorize(loop.Name);
-        string first = spatial.Count > 1 ? spatial[0] : tile;
-        if (parallel && first != lane)
-            s.Parallel(first);
+        if (write is not null)
+        {
+            string row = spatial[^1];
+            foreach (string later in parts.Skip(1).Append(block).Append(write))
+                s.ReverseComputeAt(later, row);
+        }
+        foreach (string part in parts)
+        {
+            var loops = Around(s, part);
+            var outermost = loops.First(l => s.Nest.Block(part).ReduceAxes.Any(a => a.Binding.Uses(l.Var)));
+            s.DecomposeReduction(part, outermost.Name);
+        }
+        if (write is not null)
+            s.DecomposeReduction(block, Around(s, block)[^1].Name);
+    }
+
+    // Vectors across results, accumulated in registers.
+    private static void AcrossLanes(
+        Schedule s,
+        Stage stage,
+        List<string> spatial,
+        string[] ks,
+        long columns,
+        long width
+    )
+    {
+        string block = stage.Name;
+        var (_, write) = s.CacheWrite(stage.Output.Name, Scope.Register);
+        string lane = spatial[^1];
+        string? tile = spatial.Count > 1 ? spatial[^2] : null;
+        if (columns > width)
+            (tile, lane) = s.Split(lane, width, columns % width == 0 ? Tail.None : Tail.Peel);
+        s.Reorder([.. ks, lane]);
+        s.Vectorize(lane);
+        if (tile is not null)
+            s.ReverseComputeAt(write, tile);
+        s.DecomposeReduction(block, ks[0]);
+        if (Around(s, write) is { IsEmpty: false } copy && copy[^1] is { Kind: LoopKind.Serial, ConstantExtent: > 1 } last)
+            s.Vectorize(last.Name);
     }
 
     // Fuses the loops of a map, innermost first, as long as all its accesses run through memory without gaps.
@@ -225,6 +252,8 @@ public sealed class StagewiseRule : ScheduleRule
 
     private static bool IsLastDimension(Load load, Axis axis) =>
         load.Buffer.Rank > 0 && load.Buffer.Strides.IsDefault && ReferenceEquals(load.Indices[^1], axis.Var);
+
+    private static bool Dbg(ScheduleException e) { if (Environment.GetEnvironmentVariable("DBGR") == "1") Console.WriteLine(e.Message); return true; }
 
     private static ImmutableArray<For> Around(Schedule s, string block) => s.Nest.LoopsAround(s.Nest.Block(block));
 
