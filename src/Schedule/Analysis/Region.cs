@@ -169,7 +169,7 @@ public sealed class RegionAnalysis(LoopNest nest, IEnumerable<For> outer)
     )
     {
         var simple = Simplifier.Simplify(guard, ranges);
-        if (simple.IsTrue())
+        if (simple.IsTrue() || HoldsAtStart(simple, access, inner, ranges))
             return;
         bool Inner(Expr atom) => atom.Nodes().Any(n => n is Var v && inner.ContainsKey(v));
         if (simple is not Binary { Kind: BinaryOp.Lt, B: IntImm bound } test)
@@ -214,6 +214,25 @@ public sealed class RegionAnalysis(LoopNest nest, IEnumerable<For> outer)
         bool initialises = access.Statement is Block { IsReduction: true, Init: true };
         if (!free || (access.IsWrite && !initialises))
             guards.Add(simple);
+    }
+
+    // A reduction with its own initial value writes an element as soon as the first point of its reduce axes is there:
+    // a guard that always holds at that point takes nothing away.
+    private static bool HoldsAtStart(
+        Expr guard,
+        BufferAccess access,
+        Dictionary<Var, For> inner,
+        Dictionary<Var, Interval> ranges
+    )
+    {
+        if (!access.IsWrite || access.Statement is not Block { IsReduction: true, Init: true } block)
+            return false;
+        var start = inner
+            .Keys.Where(v =>
+                block.ReduceAxes.Any(a => a.Binding.Uses(v)) && !block.SpatialAxes.Any(a => a.Binding.Uses(v))
+            )
+            .ToDictionary(v => v, _ => (Expr)0);
+        return start.Count > 0 && Simplifier.Proves(guard.Substitute(start), ranges);
     }
 
     private static bool UsedBy(Expr atom, LinearForm[] forms, Dictionary<Var, For> inner) =>

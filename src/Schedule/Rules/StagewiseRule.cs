@@ -67,7 +67,7 @@ public sealed class StagewiseRule : ScheduleRule
                         break;
                 }
             }
-            catch (ScheduleException e) when (Dbg(e))
+            catch (ScheduleException)
             {
                 // A stage that the general recipe does not fit keeps its plain loops.
                 s.Reset(before);
@@ -201,7 +201,10 @@ public sealed class StagewiseRule : ScheduleRule
         if (tile is not null)
             s.ReverseComputeAt(write, tile);
         s.DecomposeReduction(block, ks[0]);
-        if (Around(s, write) is { IsEmpty: false } copy && copy[^1] is { Kind: LoopKind.Serial, ConstantExtent: > 1 } last)
+        if (
+            Around(s, write) is { IsEmpty: false } copy
+            && copy[^1] is { Kind: LoopKind.Serial, ConstantExtent: > 1 } last
+        )
             s.Vectorize(last.Name);
     }
 
@@ -252,8 +255,6 @@ public sealed class StagewiseRule : ScheduleRule
 
     private static bool IsLastDimension(Load load, Axis axis) =>
         load.Buffer.Rank > 0 && load.Buffer.Strides.IsDefault && ReferenceEquals(load.Indices[^1], axis.Var);
-
-    private static bool Dbg(ScheduleException e) { if (Environment.GetEnvironmentVariable("DBGR") == "1") Console.WriteLine(e.Message); return true; }
 
     private static ImmutableArray<For> Around(Schedule s, string block) => s.Nest.LoopsAround(s.Nest.Block(block));
 
