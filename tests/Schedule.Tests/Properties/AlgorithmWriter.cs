@@ -75,6 +75,7 @@ internal sealed class AlgorithmWriter
             Form.Window => Window(name, source, at, choice),
             Form.Gather => Gather(name, source, at, other),
             Form.Scatter => Scatter(name, source, at, other, choice),
+            Form.Pad => Pad(name, source, at, choice),
             _ => Scan(name, source, at, choice),
         };
     }
@@ -113,6 +114,20 @@ internal sealed class AlgorithmWriter
         var after = Op.Select(Op.Lt(i + 1, axes[at].Extent), Shifted(source, axes, at, i + 1), Zero);
         var sum = before + At(source, axes);
         return new(_g.Stage(name, axes, choice % 3 == 0 ? sum : sum + after), source.Dims);
+    }
+
+    // Moved by one, with the border filled in.
+    private Value Pad(string name, Value source, int at, int choice)
+    {
+        var axes = Axes(source.Dims);
+        Expr i = axes[at];
+        Expr inside = Op.Le(1, i);
+        if (choice % 2 == 0)
+            inside = Op.And(inside, Op.Lt(i, axes[at].Extent - 1));
+        return new(
+            _g.Stage(name, axes, Op.Select(inside, Shifted(source, axes, at, i - 1), Op.Const(choice % 3, Type))),
+            source.Dims
+        );
     }
 
     private Value Strided(string name, Value source, int at, int choice)

@@ -14,6 +14,7 @@ internal static class Lowered
         (string, Func<LoopNest, LoopNest>)[] passes =
         [
             ("storage placement", StoragePlacement.Run),
+            ("expand calls", ExpandCalls.Run),
             ("lower blocks", LowerBlocks.Run),
             ("loop partition", LoopPartition.Run),
             ("simplify conditions", SimplifyConditions.Run),

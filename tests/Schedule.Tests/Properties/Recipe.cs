@@ -21,6 +21,7 @@ internal enum Form
     Gather,
     Scatter,
     Scan,
+    Pad,
 }
 
 /// <summary>

@@ -13,7 +13,7 @@ namespace Picograd.Tests.Properties;
 /// </summary>
 public class ScheduleProperties(ITestOutputHelper output)
 {
-    private const int DefaultCases = 2400;
+    private const int DefaultCases = 4000;
     private const int DefaultSeed = 20260726;
     private const int SchedulesAnAlgorithm = 4;
     private static readonly string[] Primitives = [.. PrimitiveRegistry.All.Keys.Order(StringComparer.Ordinal)];
@@ -70,8 +70,10 @@ public class ScheduleProperties(ITestOutputHelper output)
 
         bool Attempt(string primitive)
         {
-            if (StepGenerator.All[primitive](random, nest) is not { } step)
+            var generator = StepGenerator.Aimed.GetValueOrDefault(primitive) ?? StepGenerator.All[primitive];
+            if (generator(random, nest) is not { } step)
                 return false;
+            primitive = step.Primitive;
             try
             {
                 nest = PrimitiveRegistry.Get(primitive).Apply(nest, step);

@@ -7,6 +7,7 @@ internal sealed record Situation(Form[][] Forms, params string[] Steps)
 {
     private static readonly Form[] Chain = [Form.Map, Form.Map];
     private static readonly Form[] ReduceAfterMap = [Form.Map, Form.Reduce];
+    private static readonly Situation Copies = new([[Form.Reduce], [Form.Contract]], "cache_read", "copy inside");
 
     /// <summary>By primitive; any algorithm does for those that are not here.</summary>
     public static IReadOnlyDictionary<string, Situation> All { get; } =
@@ -25,10 +26,11 @@ internal sealed record Situation(Form[][] Forms, params string[] Steps)
                 "split"
             ),
             ["compute_inline"] = new([Chain, [Form.Stencil, Form.Map]]),
+            ["double_buffer"] = Copies,
+            ["pipeline"] = Copies,
             ["decompose_padding"] = new([
-                [Form.Stencil],
+                [Form.Pad],
                 [Form.Strided],
-                [Form.Window],
             ]),
             ["decompose_reduction"] = new(
                 [
@@ -38,11 +40,9 @@ internal sealed record Situation(Form[][] Forms, params string[] Steps)
                 ],
                 "reorder"
             ),
-            ["double_buffer"] = new([Chain, [Form.Map, Form.Stencil]], "split", "compute_at"),
             ["pad_einsum"] = new([
                 [Form.Contract],
             ]),
-            ["pipeline"] = new([Chain, [Form.Map, Form.Stencil]], "split", "compute_at"),
             ["reverse_compute_at"] = new([Chain, [Form.Contract, Form.Map], [Form.Reduce, Form.Map]], "split"),
             ["reverse_compute_inline"] = new([Chain, [Form.Gather, Form.Map]]),
             ["rfactor"] = new(
@@ -54,6 +54,7 @@ internal sealed record Situation(Form[][] Forms, params string[] Steps)
                 "split"
             ),
             ["set_scope"] = new([Chain]),
+            ["specialize"] = new([]) { Fit = r => r with { Symbolic = true } },
             ["storage_align"] = new([
                 [Form.Broadcast, Form.Map],
                 [Form.Contract, Form.Map],
@@ -86,9 +87,11 @@ internal sealed record Situation(Form[][] Forms, params string[] Steps)
         var forms = All.TryGetValue(primitive, out var situation) ? situation.Forms : [];
         var random = new Random(seed);
         // One in four is about anything.
-        return forms.Length == 0 || random.Next(4) == 0
-            ? Recipe.Draw(seed)
-            : situation!.Fit(Recipe.Draw(seed, forms[random.Next(forms.Length)]));
+        if (situation is null || random.Next(4) == 0)
+            return Recipe.Draw(seed);
+        return situation.Fit(
+            forms.Length == 0 ? Recipe.Draw(seed) : Recipe.Draw(seed, forms[random.Next(forms.Length)])
+        );
     }
 
     public static IReadOnlyList<string> Before(string primitive) =>

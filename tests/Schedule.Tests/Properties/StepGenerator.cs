@@ -52,6 +52,10 @@ internal static partial class StepGenerator
             ["vectorize"] = Vectorize,
         };
 
+    /// <summary>Steps towards a situation, by the names that <see cref="Situation"/> uses.</summary>
+    public static IReadOnlyDictionary<string, Func<Random, LoopNest, Step?>> Aimed { get; } =
+        new Dictionary<string, Func<Random, LoopNest, Step?>> { ["copy inside"] = CopyInside };
+
     private static T? Pick<T>(Random random, IEnumerable<T> from)
         where T : class
     {
@@ -100,7 +104,8 @@ internal static partial class StepGenerator
         if (parameter is null)
             return null;
         var loop = random.Next(2) == 0 ? Pick(random, nest.Loops.Where(l => l.Extent == parameter.Var)) : null;
-        long value = random.NextInt64(parameter.Min, Math.Min(parameter.Max, parameter.Min + 12) + 1);
+        // The value of the run is three below the bound; any other leaves the general form to run.
+        long value = Math.Clamp(parameter.Max - 3 + random.Next(2), parameter.Min, parameter.Max);
         return Step.Of("specialize", loop?.Name ?? parameter.Name, Text(value));
     }
 
@@ -262,5 +267,14 @@ internal static partial class StepGenerator
         return fitting.Count > 0 && random.Next(4) > 0
             ? Pick(random, fitting)
             : LoopStep("tensorize", random, nest, Pick(random, names));
+    }
+
+    // The copy that cache_read made goes below a loop around the block that reads it.
+    private static Step? CopyInside(Random random, LoopNest nest)
+    {
+        var copy = nest.Blocks.FirstOrDefault(b => b.Name.EndsWith(".copy", StringComparison.Ordinal));
+        var reader = copy is null ? null : nest.Blocks.FirstOrDefault(b => b.Reads.Contains(copy.Output));
+        var loop = reader is null ? null : Pick(random, nest.LoopsAround(reader));
+        return loop is null ? null : Step.Of("compute_at", copy!.Name, loop.Name);
     }
 }
