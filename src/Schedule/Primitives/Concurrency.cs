@@ -55,7 +55,23 @@ internal static class Concurrency
             bool untouched = before.Loops.Any(l => ReferenceEquals(l, loop)) && before.StoreAt == after.StoreAt;
             if (!untouched)
                 Require(after, loop, loop.Kind);
+            if (loop.Kind.IsGpu() && !loop.Kind.IsThread())
+                RequireWholeGrid(after, loop);
         }
+    }
+
+    // The blocks of a grid wait for one another only at its end, so there is nothing before or after a loop over them.
+    private static void RequireWholeGrid(LoopNest nest, For loop)
+    {
+        var path = nest.Body.PathTo(loop)!.Value;
+        var grid = path.SkipWhile(s => s is not For f || !f.Kind.IsGpu());
+        if (grid.FirstOrDefault(s => s is Seq or If) is { } between)
+            throw new ScheduleException(
+                nest,
+                between,
+                $"{loop.Name} is {loop.Kind.Text()} and lies with other statements inside a GPU loop, but blocks run in no order",
+                "block loops directly inside one another"
+            );
     }
 
     /// <summary>No loop of a kind for which the test holds may lie around or below.</summary>
