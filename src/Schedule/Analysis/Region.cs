@@ -70,9 +70,10 @@ public sealed class RegionAnalysis(LoopNest nest, IEnumerable<For> outer)
             var index = Simplifier.Simplify(raw, ranges);
             forms[d] = LinearForm.Of(index);
             bool varies = raw.Nodes().Any(n => n is Var v && inner.ContainsKey(v)) || access.Tile[d] > 1;
-            spans[d] = bounds.Of(index) is { } b
-                ? new Span(b.Min, b.Max + (access.Tile[d] - 1), bounds.Contiguous(forms[d], access.Tile[d]), varies)
-                : Whole(access.Buffer.Shape[d], exact: false);
+            spans[d] =
+                IsReadable(index, ranges) && bounds.Of(index) is { } b
+                    ? new Span(b.Min, b.Max + (access.Tile[d] - 1), bounds.Contiguous(forms[d], access.Tile[d]), varies)
+                    : Whole(access.Buffer.Shape[d], exact: false);
         }
         var limits = new List<Limit>();
         var guards = new List<Expr>();
@@ -83,6 +84,18 @@ public sealed class RegionAnalysis(LoopNest nest, IEnumerable<For> outer)
             spans[d] = Normal(spans[d], access.Buffer.Shape[d]);
         return new Region([.. spans], exact && spans.All(s => s.Exact), [.. limits], [.. guards]);
     }
+
+    // An index that is itself read from a buffer can be read elsewhere only where no condition protects that read.
+    private static bool IsReadable(Expr index, IReadOnlyDictionary<Var, Interval> ranges) =>
+        index
+            .Loads()
+            .All(l =>
+                l.Indices.Zip(
+                        l.Buffer.Shape,
+                        (i, extent) => Simplifier.Proves(Op.And(Op.Le(0, i), Op.Lt(i, extent)), ranges)
+                    )
+                    .All(inside => inside)
+            );
 
     /// <summary>
     /// Whether every element of <paramref name="part"/> that lies in a buffer of the shape is in the exact region

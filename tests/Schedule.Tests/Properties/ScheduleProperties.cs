@@ -13,7 +13,7 @@ namespace Picograd.Tests.Properties;
 /// </summary>
 public class ScheduleProperties(ITestOutputHelper output)
 {
-    private const int DefaultCases = 4000;
+    private const int DefaultCases = 3000;
     private const int DefaultSeed = 20260726;
     private const int SchedulesAnAlgorithm = 4;
     private static readonly string[] Primitives = [.. PrimitiveRegistry.All.Keys.Order(StringComparer.Ordinal)];

@@ -7,7 +7,14 @@ internal sealed record Situation(Form[][] Forms, params string[] Steps)
 {
     private static readonly Form[] Chain = [Form.Map, Form.Map];
     private static readonly Form[] ReduceAfterMap = [Form.Map, Form.Reduce];
-    private static readonly Situation Copies = new([[Form.Reduce], [Form.Contract]], "cache_read", "copy inside");
+    private static readonly Situation Copies = new(
+        [
+            [Form.Reduce],
+            [Form.Contract],
+        ],
+        "cache_read",
+        "copy inside"
+    );
 
     /// <summary>By primitive; any algorithm does for those that are not here.</summary>
     public static IReadOnlyDictionary<string, Situation> All { get; } =
