@@ -25,16 +25,15 @@ internal static class Concurrency
         var same = nest.ParameterRanges.Keys.Concat(around.Select(l => l.Var)).ToHashSet();
         foreach (var group in Dependence.Accesses(loop.Body).GroupBy(a => a.Buffer))
         {
-            if (!group.Any(a => a.IsWrite) || Dependence.IsPrivate(nest, loop, group.Key, kind))
-                continue;
-            if (Dependence.CommonKeys(loop.Var, group, ranges, same).Count > 0)
-                continue;
-            var culprit = group.FirstOrDefault(a =>
-                a.IsWrite && Dependence.CommonKeys(loop.Var, [a], ranges, same).Count == 0
+            if (
+                !group.Any(a => a.IsWrite)
+                || Dependence.Determined(group, ranges, same).Contains(loop.Var)
+                || Dependence.IsPrivate(nest, loop, group.Key, kind)
             )
-                is { At: not null } write
-                ? write
-                : group.First(a => a.IsWrite);
+                continue;
+            var writes = group.Where(a => a.IsWrite).ToList();
+            int shared = writes.FindIndex(a => !Dependence.Determined([a], ranges, same).Contains(loop.Var));
+            var culprit = writes[Math.Max(shared, 0)];
             throw new ScheduleException(
                 nest,
                 culprit.At,

@@ -59,22 +59,19 @@ internal static class Dependence
     }
 
     /// <summary>
-    /// Functions of the index, as text, by which all of the accesses give the value of a loop's variable; empty: none is
-    /// known. Variables in <paramref name="same"/> have one value in all of them; any other may differ.
+    /// The variables of loops whose value all of the accesses give by the same function of their index. Variables in
+    /// <paramref name="same"/> have one value in all of them; any other may differ.
     /// </summary>
-    public static IReadOnlySet<string> CommonKeys(
-        Var loop,
+    public static IReadOnlySet<Var> Determined(
         IEnumerable<Access> accesses,
         IReadOnlyDictionary<Var, Interval> ranges,
         IReadOnlySet<Var> same
     )
     {
-        if (ranges.TryGetValue(loop, out var range) && range.IsPoint)
-            return new HashSet<string> { "one iteration" };
-        HashSet<string>? common = null;
+        HashSet<(Var, string)>? common = null;
         foreach (var access in accesses)
         {
-            var keys = Keys(loop, access.Indices, ranges, same);
+            var keys = Keys(access.Indices, ranges, same);
             if (common is null)
                 common = keys;
             else
@@ -82,7 +79,10 @@ internal static class Dependence
             if (common.Count == 0)
                 break;
         }
-        return common ?? [];
+        var determined = common is null ? [] : common.Select(k => k.Item1).ToHashSet();
+        // A loop of one iteration has nothing to tell apart.
+        determined.UnionWith(ranges.Where(r => r.Value.IsPoint).Select(r => r.Key));
+        return determined;
     }
 
     /// <summary>
@@ -119,14 +119,14 @@ internal static class Dependence
         return [.. indices];
     }
 
-    private static HashSet<string> Keys(
-        Var loop,
+    // Pairs of a variable and a function of the index, as text, that gives it.
+    private static HashSet<(Var, string)> Keys(
         ImmutableArray<Expr> indices,
         IReadOnlyDictionary<Var, Interval> ranges,
         IReadOnlySet<Var> same
     )
     {
-        var found = new HashSet<string>();
+        var found = new HashSet<(Var, string)>();
         var known = new List<(Expr Value, string Key)>();
         var simplifier = new Simplifier(ranges);
         for (int d = 0; d < indices.Length; d++)
@@ -151,8 +151,8 @@ internal static class Dependence
             if (moving.Terms is [(var atom, 1 or -1)])
             {
                 string exact = $"{moving.Terms[0].Coefficient}*({key}-({moving.Constant}))";
-                if (ReferenceEquals(atom, loop))
-                    found.Add(exact);
+                if (atom is Var v)
+                    found.Add((v, exact));
                 known.Add((atom, exact));
                 if (moving.Constant == 0)
                     return;

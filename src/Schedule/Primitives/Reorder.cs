@@ -114,7 +114,8 @@ public sealed class Reorder : Primitive
             bool alone = group.All(a => a.IsWrite) && group.Count() == 1;
             if (alone && group.First().At is Block { Reducer: null })
                 continue;
-            var carried = chain.Where(l => Dependence.CommonKeys(l.Var, group, ranges, same).Count == 0).ToList();
+            var determined = Dependence.Determined(group, ranges, same);
+            var carried = chain.Where(l => !determined.Contains(l.Var)).ToList();
             // A reduction's own updates commute, as long as the first of them, which sets the identity, stays first:
             // that is sure where its loops are not also part of where it writes.
             if (
