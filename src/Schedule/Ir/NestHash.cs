@@ -79,6 +79,11 @@ public static class NestHash
                         Add(index);
                     Add(s.Value);
                     break;
+                case StoreAll a:
+                    Mix(11, (ulong)a.Stores.Length);
+                    foreach (var store in a.Stores)
+                        Add(store);
+                    break;
                 case Block b:
                     Add(b);
                     break;
