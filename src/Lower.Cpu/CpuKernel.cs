@@ -1,3 +1,4 @@
+using System.Reflection.Emit;
 using System.Runtime.InteropServices;
 using Picograd.Schedules;
 
@@ -17,6 +18,7 @@ public sealed unsafe class CpuKernel : ICompiledKernel
     {
         _entry = entry;
         _bodies = builder.Bodies;
+        Methods = builder.Methods;
         Name = name;
         // One line of distance between workers' areas, so that they never share one.
         _workerBytes = builder.WorkerBytes;
@@ -28,6 +30,9 @@ public sealed unsafe class CpuKernel : ICompiledKernel
     }
 
     public string Name { get; }
+
+    /// <summary>The compiled methods, for disassembly: bodies of parallel loops, the entry last.</summary>
+    internal IReadOnlyList<DynamicMethod> Methods { get; }
 
     public long WorkspaceBytes { get; }
 

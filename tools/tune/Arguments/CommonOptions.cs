@@ -1,0 +1,47 @@
+using System.CommandLine;
+using System.Globalization;
+
+namespace Picograd.Tune;
+
+/// <summary>Options that several commands have, read with one wording of what is wrong.</summary>
+internal static class CommonOptions
+{
+    public static Option<string?> Db() =>
+        new("--db")
+        {
+            Description = "Database file; default: PICOGRAD_TUNEDB, else in the user's data folder",
+            HelpName = "FILE",
+        };
+
+    public static Option<string?> Threads() =>
+        new("--threads")
+        {
+            Description = $"Threads that kernels may use, 1 to {Environment.ProcessorCount}; default 1",
+            HelpName = "N",
+        };
+
+    public static Option<string?> Target() => new("--target") { Description = "cpu (default)", HelpName = "NAME" };
+
+    public static Option<bool> Json() => new("--json") { Description = "One JSON object a line" };
+
+    /// <summary>The number of threads; 1 where it is not given.</summary>
+    /// <exception cref="UsageException">Not a whole number, or more than the machine has.</exception>
+    public static int ThreadsOf(ParseResult parsed, Option<string?> option) =>
+        (int)Whole(parsed, option, 1, Environment.ProcessorCount, 1);
+
+    /// <summary>A whole number within limits.</summary>
+    /// <exception cref="UsageException">Not a whole number, or outside the limits.</exception>
+    public static long Whole(ParseResult parsed, Option<string?> option, long least, long most, long fallback)
+    {
+        if (parsed.GetValue(option) is not { } text)
+            return fallback;
+        return
+            long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value)
+            && value >= least
+            && value <= most
+            ? value
+            : throw new UsageException(
+                $"{option.Name} is '{text}', but must be a whole number from {least} to {most}."
+            );
+    }
+}

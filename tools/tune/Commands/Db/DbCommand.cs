@@ -1,0 +1,54 @@
+using System.CommandLine;
+using Picograd.Algorithms.Operators;
+using Picograd.TuneDb;
+
+namespace Picograd.Tune;
+
+/// <summary><c>tune db</c>: looking at the database and caring for it.</summary>
+internal static class DbCommand
+{
+    public static Command Create(ToolConsole console) =>
+        new("db", "Looks at the database of tuned schedules and cares for it")
+        {
+            DbListCommand.Create(console),
+            DbShowCommand.Create(console),
+            DbWhyCommand.Create(console),
+            DbVerifyCommand.Create(console),
+            DbExportCommand.Create(console),
+            DbImportCommand.Create(console),
+            DbMergeCommand.Create(console),
+            DbPruneCommand.Create(console),
+        };
+
+    /// <summary>Opens the database for reading.</summary>
+    /// <exception cref="TuneDbException">It cannot be used; the sentence says why.</exception>
+    public static SqliteTuneStore Read(ParseResult parsed, Option<string?> db) =>
+        SqliteTuneStore.Open(TuneDbLocation.Resolve(parsed.GetValue(db)), TuneDbMode.ReadOnly);
+
+    /// <summary>Opens the database for writing; a missing one is made.</summary>
+    /// <exception cref="TuneDbException">It cannot be used; the sentence says why.</exception>
+    public static SqliteTuneStore Write(ParseResult parsed, Option<string?> db) =>
+        SqliteTuneStore.Open(TuneDbLocation.Resolve(parsed.GetValue(db)));
+
+    public static Option<string?> Operator() =>
+        new("--operator") { Description = "Only this operator, such as matmul", HelpName = "NAME" };
+
+    /// <summary>The records that <c>--operator</c> leaves.</summary>
+    /// <exception cref="UsageException">There is no such operator.</exception>
+    public static TuneFilter Filter(ParseResult parsed, Option<string?> option) =>
+        parsed.GetValue(option) is not { } name ? new TuneFilter()
+        : OperatorLibrary.Find(name) is not null ? new TuneFilter { Operator = name }
+        : throw new UsageException(
+            $"{option.Name} is '{name}', an unknown operator; known are {string.Join(", ", OperatorLibrary.All.Select(o => o.Name))}."
+        );
+
+    /// <summary>The records of an instance; at least one.</summary>
+    /// <exception cref="FailureException">There is none.</exception>
+    public static IReadOnlyList<TuneRecord> RecordsOf(SqliteTuneStore store, OperatorSpec spec)
+    {
+        var records = store.All(new TuneFilter { Spec = spec.ToString() });
+        return records.Count > 0
+            ? records
+            : throw new FailureException($"'{store.FilePath}' has no record of {spec}; 'tune op {spec}' makes one.");
+    }
+}

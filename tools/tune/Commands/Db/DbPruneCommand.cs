@@ -1,0 +1,66 @@
+using System.CommandLine;
+using Picograd.TuneDb;
+
+namespace Picograd.Tune;
+
+/// <summary><c>tune db prune</c>: removes what its options name.</summary>
+internal static class DbPruneCommand
+{
+    private const int MostDays = 36_500;
+
+    public static Command Create(ToolConsole console)
+    {
+        var db = CommonOptions.Db();
+        var days = new Option<string?>("--older-than")
+        {
+            Description = "What is older than so many days",
+            HelpName = "DAYS",
+        };
+        var versions = new Option<bool>("--old-versions")
+        {
+            Description = "What other versions of the compiler measured",
+        };
+        var candidates = new Option<bool>("--candidates") { Description = "The log of candidates" };
+        var history = new Option<bool>("--history") { Description = "The history" };
+        var waiting = new Option<bool>("--uncertified") { Description = "Records that wait for certification" };
+        var damaged = new Option<bool>("--damaged") { Description = "Damaged records" };
+        var command = new Command("prune", "Removes what the options name")
+        {
+            db,
+            days,
+            versions,
+            candidates,
+            history,
+            waiting,
+            damaged,
+        };
+        command.SetAction(parsed =>
+        {
+            long age = CommonOptions.Whole(parsed, days, 0, MostDays, -1);
+            var options = new TunePruneOptions
+            {
+                OlderThan = age < 0 ? null : DateTime.UtcNow.AddDays(-age),
+                KeepCompilerVersion = parsed.GetValue(versions) ? "1" : null,
+                Candidates = parsed.GetValue(candidates),
+                History = parsed.GetValue(history),
+                Uncertified = parsed.GetValue(waiting),
+                Damaged = parsed.GetValue(damaged),
+            };
+            if (options == new TunePruneOptions())
+            {
+                throw new UsageException(
+                    "prune removes nothing by itself; name at least one of --older-than, --old-versions, --candidates, --history, --uncertified, --damaged."
+                );
+            }
+            // A database that is not there needs no pruning, and opening it for writing would make one.
+            using (DbCommand.Read(parsed, db)) { }
+            using var store = DbCommand.Write(parsed, db);
+            var result = store.Prune(options);
+            console.Out.WriteLine(
+                $"removed {result.Records} records, {result.History} entries of the history, {result.Candidates} entries of the log"
+            );
+            return TuneCommand.Success;
+        });
+        return command;
+    }
+}

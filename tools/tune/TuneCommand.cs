@@ -1,0 +1,78 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using Picograd.Algorithms.Operators;
+using Picograd.Schedules;
+using Picograd.TuneDb;
+
+namespace Picograd.Tune;
+
+/// <summary>The command line <c>tune</c>.</summary>
+public static class TuneCommand
+{
+    /// <summary>Exit code for success.</summary>
+    public const int Success = 0;
+
+    /// <summary>Exit code for work that failed, such as a search that measured nothing.</summary>
+    public const int Failure = 1;
+
+    /// <summary>Exit code for bad usage and bad input.</summary>
+    public const int BadInput = 2;
+
+    /// <summary>Runs a command line and returns its exit code. What is wrong with it is told in one sentence.</summary>
+    public static int Run(IReadOnlyList<string> args, ToolConsole console)
+    {
+        ArgumentNullException.ThrowIfNull(console);
+        var root = Root(console);
+        var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (parsed.Errors.Count > 0)
+            return Refuse(console, Sentence(parsed));
+        try
+        {
+            return parsed.Invoke(
+                new InvocationConfiguration
+                {
+                    Output = console.Out,
+                    Error = console.Error,
+                    EnableDefaultExceptionHandler = false,
+                }
+            );
+        }
+        catch (Exception e) when (e is UsageException or OperatorSpecException or TuneDbException or TraceException)
+        {
+            return Refuse(console, e.Message);
+        }
+        catch (FailureException e)
+        {
+            console.Error.WriteLine($"tune: {e.Message}");
+            return Failure;
+        }
+    }
+
+    private static RootCommand Root(ToolConsole console)
+    {
+        var root = new RootCommand("Searches fast schedules for tensor operators on this machine, and keeps them.");
+        root.Subcommands.Add(ShowCommand.Create(console));
+        root.Subcommands.Add(TargetsCommand.Create(console));
+        root.Subcommands.Add(DbCommand.Create(console));
+        return root;
+    }
+
+    private static int Refuse(ToolConsole console, string message)
+    {
+        console.Error.WriteLine($"tune: {message}");
+        return BadInput;
+    }
+
+    private static string Sentence(ParseResult parsed)
+    {
+        var command = parsed.CommandResult.Command;
+        string message = parsed.Errors[0].Message.TrimEnd('.');
+        var subcommands = command.Subcommands.Where(c => !c.Hidden).Select(c => c.Name).ToList();
+        return subcommands.Count > 0
+            ? $"{message}; commands of '{Path(parsed.CommandResult)}' are {string.Join(", ", subcommands)}."
+            : $"{message}; options of '{Path(parsed.CommandResult)}' are {string.Join(", ", command.Options.Select(o => o.Name))}.";
+    }
+
+    private static string Path(CommandResult result) =>
+        result.Parent is CommandResult parent ? $"{Path(parent)} {result.Command.Name}" : "tune";
+}
