@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using Picograd.Algorithms.Operators;
+using Picograd.Lower.Cpu;
 using Picograd.Schedules;
 using Picograd.TuneDb;
 
@@ -41,9 +42,14 @@ public static class TuneCommand
         {
             return Refuse(console, e.Message);
         }
-        catch (FailureException e)
+        catch (Exception e) when (e is FailureException)
         {
             console.Error.WriteLine($"tune: {e.Message}");
+            return Failure;
+        }
+        catch (LoweringException e)
+        {
+            console.Error.WriteLine($"tune: the back end refuses the program: {e.Message}");
             return Failure;
         }
     }
@@ -63,15 +69,29 @@ public static class TuneCommand
         return BadInput;
     }
 
+    // The parser's own messages say neither what is allowed nor, for arguments, what is missing.
     private static string Sentence(ParseResult parsed)
     {
-        var command = parsed.CommandResult.Command;
-        string message = parsed.Errors[0].Message.TrimEnd('.');
+        var result = parsed.CommandResult;
+        var command = result.Command;
+        string path = Path(result);
         var subcommands = command.Subcommands.Where(c => !c.Hidden).Select(c => c.Name).ToList();
-        return subcommands.Count > 0
-            ? $"{message}; commands of '{Path(parsed.CommandResult)}' are {string.Join(", ", subcommands)}."
-            : $"{message}; options of '{Path(parsed.CommandResult)}' are {string.Join(", ", command.Options.Select(o => o.Name))}.";
+        if (subcommands.Count > 0)
+        {
+            string what = parsed.UnmatchedTokens is [var unknown, ..]
+                ? $"'{unknown}' is not a command"
+                : "a command is missing";
+            return $"{what}; commands of '{path}' are {string.Join(", ", subcommands)}.";
+        }
+        string options = $"options of '{path}' are {string.Join(", ", command.Options.Select(o => o.Name))}";
+        if (parsed.UnmatchedTokens is [var stray, ..])
+            return $"'{stray}' is not an option or argument of '{path}'; {options}.";
+        if (command.Arguments.FirstOrDefault(a => a.Arity.MinimumNumberOfValues > Given(result, a)) is { } missing)
+            return $"{missing.Name} is missing ({missing.Description}); {options}.";
+        return $"{parsed.Errors[0].Message.TrimEnd('.')}; {options}.";
     }
+
+    private static int Given(CommandResult result, Argument argument) => result.GetResult(argument)?.Tokens.Count ?? 0;
 
     private static string Path(CommandResult result) =>
         result.Parent is CommandResult parent ? $"{Path(parent)} {result.Command.Name}" : "tune";

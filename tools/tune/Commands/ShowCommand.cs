@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Picograd.Algorithms.Operators;
+using Picograd.Dispatch;
 using Picograd.Lower.Cpu;
 using Picograd.Schedules;
 
@@ -15,6 +16,7 @@ internal static class ShowCommand
         var asm = new Option<bool>("--asm") { Description = "The machine code" };
         var trace = new Option<string?>("--trace") { Description = "A schedule written by hand", HelpName = "FILE" };
         var threads = CommonOptions.Threads();
+        var db = CommonOptions.Db();
         var target = CommonOptions.Target();
         var command = new Command("show", "Shows trace, nest, passes and machine code of an operator")
         {
@@ -24,13 +26,19 @@ internal static class ShowCommand
             trace,
             threads,
             target,
+            db,
         };
         command.SetAction(parsed =>
         {
             var wanted = SpecWords.ParseOne(parsed, spec);
             Targets.RequireCpu(parsed, target);
-            var backend = new CpuBackend(TargetsCommand.Cpu(), CommonOptions.ThreadsOf(parsed, threads));
-            var (nest, origin) = Choose(wanted, parsed.GetValue(trace), backend);
+            using var kernels = new ServedKernels(
+                parsed.GetValue(db),
+                CommonOptions.ThreadsOf(parsed, threads),
+                untuned: parsed.GetValue(trace) is not null
+            );
+            var backend = kernels.Backend;
+            var (nest, origin) = Choose(wanted, parsed.GetValue(trace));
             console.Out.WriteLine($"{wanted}: {origin}, {backend.Target.Fingerprint}");
             ShowNest(console.Out, nest);
             if (parsed.GetValue(passes))
@@ -42,10 +50,14 @@ internal static class ShowCommand
         return command;
     }
 
-    private static (LoopNest Nest, string Origin) Choose(OperatorSpec spec, string? trace, CpuBackend backend) =>
-        trace is not null
-            ? (Trace.Parse(TextFile.Read("--trace", trace)).Replay(spec.Build()), $"trace {trace}")
-            : (DefaultSchedule.For(spec.Build(), backend.Target), "default schedule");
+    private static (LoopNest Nest, string Origin) Choose(OperatorSpec spec, string? trace)
+    {
+        if (trace is not null)
+            return (Trace.Parse(TextFile.Read("--trace", trace)).Replay(spec.Build()), $"trace {trace}");
+        var kernel = Dispatcher.Resolve(spec);
+        string notes = string.Concat(kernel.Notes.Select(n => $" ({n})"));
+        return (kernel.Nest, $"{kernel.SourceName} schedule{notes}");
+    }
 
     private static void ShowNest(TextWriter to, LoopNest nest)
     {

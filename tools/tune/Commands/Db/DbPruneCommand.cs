@@ -40,7 +40,7 @@ internal static class DbPruneCommand
             var options = new TunePruneOptions
             {
                 OlderThan = age < 0 ? null : DateTime.UtcNow.AddDays(-age),
-                KeepCompilerVersion = parsed.GetValue(versions) ? "1" : null,
+                KeepCompilerVersion = parsed.GetValue(versions) ? TuneKeys.CompilerVersion : null,
                 Candidates = parsed.GetValue(candidates),
                 History = parsed.GetValue(history),
                 Uncertified = parsed.GetValue(waiting),

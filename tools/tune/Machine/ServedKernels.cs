@@ -1,0 +1,40 @@
+using Picograd.Dispatch;
+using Picograd.Lower.Cpu;
+using Picograd.TuneDb;
+
+namespace Picograd.Tune;
+
+/// <summary>
+/// Sends dispatch through the database that a command was given, as models are sent through theirs, until disposed of.
+/// </summary>
+internal sealed class ServedKernels : IDisposable
+{
+    private readonly TuneServing? _serving;
+
+    /// <param name="db">The database; null for the environment's or the default one.</param>
+    /// <param name="threads">Threads that kernels may use.</param>
+    /// <param name="untuned">Leave every database out: default schedules only.</param>
+    /// <exception cref="TuneDbException">
+    /// The file cannot be used. A model would go on without it; a command that was told to report on it must say so.
+    /// </exception>
+    public ServedKernels(string? db, int threads, bool untuned = false)
+    {
+        Backend = new CpuBackend(TargetsCommand.Cpu(), threads);
+        if (!untuned)
+        {
+            string path = TuneDbLocation.Resolve(db);
+            if (!TuneDbLocation.IsDefault(db) || File.Exists(path))
+                SqliteTuneStore.Open(path, TuneDbMode.ReadOnly).Dispose();
+            _serving = TuneServing.OpenForServing(db);
+        }
+        Dispatcher.Use(_serving, Backend);
+    }
+
+    public CpuBackend Backend { get; }
+
+    public void Dispose()
+    {
+        Dispatcher.UseDefaults();
+        _serving?.Dispose();
+    }
+}
