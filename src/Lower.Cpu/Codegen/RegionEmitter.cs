@@ -10,6 +10,9 @@ namespace Picograd.Lower.Cpu;
 /// </summary>
 internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
 {
+    private readonly List<Node> _stridedLoads = [];
+    private readonly Dictionary<Node, Node[]> _blocks = [];
+
     public void Emit(Region region)
     {
         foreach (var effect in region.Effects)
@@ -17,8 +20,53 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
             foreach (var input in effect.Inputs)
                 CountUses(input);
         }
+        if (_stridedLoads.Count > 1)
+            FindBlocks();
         foreach (var effect in region.Effects)
             Emit(effect);
+    }
+
+    // Strided loads that together read a square block are computed together, at the first of them.
+    private void FindBlocks()
+    {
+        var transpose = new Transpose(il, isa);
+        var candidates = _stridedLoads.Where(n => transpose.IsAvailable(n.Type.Element));
+        foreach (var block in Transpose.Groups(candidates, isa.Bits / 32))
+        {
+            foreach (var column in block)
+                _blocks[column] = block;
+        }
+    }
+
+    private void ComputeBlock(Node[] block)
+    {
+        var address = block[0].Inputs[0];
+        foreach (var input in address.Inputs)
+            Prepare(input);
+        new Transpose(il, isa).Emit(block, () => Push(address));
+        foreach (var column in block)
+        {
+            _blocks.Remove(column);
+            // The other columns' addresses are not computed any more.
+            if (column != block[0])
+                Forget(column.Inputs[0]);
+        }
+    }
+
+    private void Forget(Node node)
+    {
+        if (--node.Uses > 0)
+            return;
+        if (node.Local is not null)
+        {
+            il.Return(node.Local);
+            node.Local = null;
+        }
+        else
+        {
+            foreach (var input in node.Inputs)
+                Forget(input);
+        }
     }
 
     /// <summary>Leaves one value on the stack; for conditions of branches.</summary>
@@ -29,10 +77,12 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
         Push(node);
     }
 
-    private static void CountUses(Node node)
+    private void CountUses(Node node)
     {
         if (node.Uses++ > 0)
             return;
+        if (node.Op == NodeOp.StridedLoad)
+            _stridedLoads.Add(node);
         foreach (var input in node.Inputs)
             CountUses(input);
     }
@@ -97,6 +147,8 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
     /// <summary>Computes the shared values below a node into locals, operands first.</summary>
     private void Prepare(Node node)
     {
+        if (_blocks.TryGetValue(node, out var block))
+            ComputeBlock(block);
         if (node.Local is not null || node.IsTrivial || node.Op == NodeOp.LazySelect && node.Uses <= 1)
         {
             if (node is { Op: NodeOp.LazySelect, Local: null })
@@ -312,7 +364,7 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
     private void StridedLoad(Node node)
     {
         var lane = VectorIsa.Scalar(node.Type.Element);
-        var (stride, count) = ((long, int))node.Data!;
+        var (stride, count, _) = (StridedAccess)node.Data!;
         var address = il.Rent(typeof(nint));
         Push(node.Inputs[0]);
         il.Store(address);

@@ -264,9 +264,17 @@ internal sealed class ValueBuilder(
         }
         if (stride == 0)
             throw new LoweringException("unsupported", $"{l} mixes a lane into an index that does not advance");
-        object data = (stride * l.Type.Size(), vector.Count);
+        int count = vector.Mask is null ? vector.Count : Math.Min(vector.Count, LeadingLanes(vector.Mask));
+        var data = new StridedAccess(stride * l.Type.Size(), count, epoch);
         return Region.Make(NodeOp.StridedLoad, Lanes(l.Type), data, epoch, address);
     }
+
+    // Lanes that a mask of the form lane < constant leaves on.
+    private static int LeadingLanes(Node mask) =>
+        mask is { Op: NodeOp.Binary, Data: BinaryOp.Lt, Inputs: [{ Op: NodeOp.Iota }, { Op: NodeOp.Splat } bound] }
+        && bound.Inputs[0] is { Op: NodeOp.IntConst, Data: long count }
+            ? (int)Math.Clamp(count, 0, int.MaxValue)
+            : throw new LoweringException("masked-stride", "a strided load under a mask that is not a leading stretch");
 
     // rest + c·lane as a vector of 32- (or 64-) bit integers.
     private Node IndexLanes(Expr e)

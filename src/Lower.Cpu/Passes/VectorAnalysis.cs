@@ -67,6 +67,13 @@ internal sealed class VectorAnalysis
         e.Type == DTypes.Index
         && !LinearForm.Of(e).Terms.Any(t => !ReferenceEquals(t.Atom, _lane) && t.Atom.Uses(_lane));
 
+    // lane < constant: strided loads under it read fewer lanes.
+    private bool IsLeading(Expr cond) =>
+        cond is Binary { Kind: BinaryOp.Lt } b
+        && (LinearForm.Of(b.A) - LinearForm.Of(b.B)) is { Terms: [var only] }
+        && ReferenceEquals(only.Atom, _lane)
+        && only.Coefficient == 1;
+
     private bool Accepts(Expr e, bool masked)
     {
         if (!e.Uses(_lane))
@@ -101,7 +108,11 @@ internal sealed class VectorAnalysis
                 return Size(f.Type) && Accepts(f.A, masked) && Accepts(f.B, masked) && Accepts(f.C, masked);
             case Select s:
                 bool inner = masked || s.Cond.Uses(_lane) || s.Then.Loads().Any() || s.Else.Loads().Any();
-                return Size(s.Type) && Accepts(s.Cond, masked) && Accepts(s.Then, inner) && Accepts(s.Else, inner);
+                bool leading = !masked && IsLeading(s.Cond);
+                return Size(s.Type)
+                    && Accepts(s.Cond, masked)
+                    && Accepts(s.Then, inner && !leading)
+                    && Accepts(s.Else, inner);
             case Cast c when c.A.Type == DTypes.Index && c.To is DType.Float32 or DType.Int32 or DType.UInt32:
                 return Size(c.To) && IsLaneAffine(c.A);
             case Cast c:

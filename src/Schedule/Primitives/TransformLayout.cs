@@ -137,12 +137,15 @@ public sealed class TransformLayout : Primitive
         var root = result.Loop(domain[0].Name);
         // Names are chosen as if the old loops were gone, so that dimensions left whole keep theirs.
         var names = result.Replace(root, new Seq([]));
+        bool padded = Padded(before, buffer, map) >= 0;
         var loops = new For[map.Pieces.Length];
         var axes = new BlockAxis[map.Pieces.Length];
         for (int i = 0; i < loops.Length; i++)
         {
             var var = new Var(ResultName(names, step, i, $"{producer.Name}.{map.Pieces[i].Name}"));
-            loops[i] = new For(var, packed.Shape[i], LoopKind.Serial, new Seq([]));
+            // The tile that overhangs is the last: lowering cuts it off, so that the others copy without tests.
+            bool tiles = map.Pieces[i].Divisor > 1;
+            loops[i] = new For(var, packed.Shape[i], LoopKind.Serial, new Seq([])) { Peel = tiles && padded };
             axes[i] = new BlockAxis(new Var(map.Pieces[i].Name), packed.Shape[i], AxisKind.Spatial, var);
         }
         ImmutableArray<Expr> place = [.. axes.Select(a => (Expr)a.Var)];
