@@ -134,7 +134,8 @@ public sealed class MatmulRule : ScheduleRule
             var loops = LoopNames(s, copy);
             if (parallel)
                 s.Parallel(loops.First(l => s.Nest.Loop(l).Extent is not IntImm { Value: 1 } && l != ko));
-            bool transposed = copy == packB ? !Contraction.IsContiguous(c.B, c.N) : !Contraction.IsContiguous(c.A, c.M[^1]);
+            bool transposed =
+                copy == packB ? !Contraction.IsContiguous(c.B, c.N) : !Contraction.IsContiguous(c.A, c.M[^1]);
             if (transposed && Extent(c.K) >= lanes)
             {
                 // As many steps of k as lanes: strided loads that read a block, which is transposed in registers.
