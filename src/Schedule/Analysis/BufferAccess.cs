@@ -86,6 +86,14 @@ public sealed record BufferAccess(
                 ImmutableArray<Expr> indices = [.. b.Indices.Select(i => i.Substitute(bindings))];
                 var accesses = Reads(b.Axes.Select(a => a.Binding).Append(b.Predicate))
                     .Concat(Reads(b.Indices.Concat(b.Values).Select(e => e.Substitute(bindings)), guards));
+                // Reads that the bindings show to be behind a condition that never holds; they mention the buffer still.
+                var performed = accesses.Select(a => a.Buffer).ToHashSet();
+                accesses = accesses.Concat(
+                    b.Loads.Where(l => !performed.Contains(l.Buffer))
+                        .Select(l =>
+                            Make(AccessKind.Hint, l.Buffer, [.. l.Indices.Select(i => i.Substitute(bindings))], guards)
+                        )
+                );
                 if (b.IsReduction)
                     accesses = accesses.Concat(b.Outputs.Select(o => Make(AccessKind.Accumulate, o, indices, guards)));
                 return accesses.Concat(b.Outputs.Select(o => Make(AccessKind.Write, o, indices, guards)));
