@@ -1,0 +1,68 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Picograd.Schedules;
+
+namespace Picograd.Lower.Cpu;
+
+/// <summary>Tuning on this machine's processor.</summary>
+/// <param name="target">Vector width and caches to compile for.</param>
+/// <param name="threads">Workers that kernels may use; at least 1.</param>
+public sealed unsafe class CpuTuningTarget(CpuTarget target, int threads) : ITuningTarget
+{
+    // About 25 microseconds of independent fused multiply-adds: far above the clock's resolution, far below a time slice.
+    private const long SentinelIterations = 6_000;
+
+    private readonly ConcurrentDictionary<nint, CpuBuffer> _memory = [];
+    private readonly Lazy<TargetCeilings> _ceilings = new(() => Measure(target, threads));
+
+    public IBackend Backend { get; } = new CpuBackend(target, threads);
+
+    public TargetCeilings Ceilings => _ceilings.Value;
+
+    public nint Allocate(long bytes)
+    {
+        var buffer = CpuBuffer.Rent(bytes);
+        _memory[buffer.Address] = buffer;
+        return buffer.Address;
+    }
+
+    public void Free(nint memory, long bytes)
+    {
+        if (_memory.TryRemove(memory, out var buffer))
+            buffer.Dispose();
+    }
+
+    public double SentinelMilliseconds()
+    {
+        long* context = stackalloc long[2];
+        context[0] = target.VectorBits;
+        context[1] = SentinelIterations;
+        long start = Stopwatch.GetTimestamp();
+        ProbeKernels.FusedMultiplyAdd(context, 0, 1, 0);
+        return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+    }
+
+    private static TargetCeilings Measure(CpuTarget target, int threads)
+    {
+        var found = MachineProbe.Measure(target, threads);
+        return new TargetCeilings(
+            found.FmaGflops,
+            [
+                .. found.Levels.Select(level =>
+                    (
+                        level.Level,
+                        level.Level switch
+                        {
+                            "l1" => target.L1Bytes * threads,
+                            "l2" => target.L2Bytes * threads,
+                            "l3" => target.L3Bytes,
+                            _ => long.MaxValue,
+                        },
+                        level.ReadGbps
+                    )
+                ),
+            ],
+            found.CopyGbps
+        );
+    }
+}

@@ -1,0 +1,294 @@
+using System.Collections.Immutable;
+using Picograd.Schedules;
+
+namespace Picograd.Search;
+
+/// <summary>
+/// Searches the schedules that the rules offer, coarse to fine: at each level of knobs it expands the programs of the
+/// beam, drops refused and duplicate ones, ranks the others by the cost model, and measures the best few, batch by batch,
+/// while the model learns. Afterwards it refines the best by small steps and random mutations. Everything random comes
+/// from the seed, so equal measurements lead to equal winners. May be run again to go on refining.
+/// </summary>
+public sealed class BeamSearch
+{
+    private readonly SearchSettings _settings;
+    private readonly ICandidateRunner _runner;
+    private readonly CostModel _model;
+    private readonly CandidateSpace _space;
+    private readonly Func<ChoicePoint, LoopNest> _apply;
+    private readonly double _ceilingMilliseconds;
+    private readonly Random _random;
+    private readonly HashSet<ulong> _programs = [];
+    private readonly HashSet<string> _points = [];
+    private readonly List<Entry> _timed = [];
+    private readonly List<Trial> _trials = [];
+    private readonly Dictionary<string, int> _outcomes = [];
+    private bool _levelsDone;
+
+    /// <param name="task">What is tuned.</param>
+    /// <param name="rules">Whose schedules are searched; null for all of the library.</param>
+    /// <param name="runner">Runs candidates.</param>
+    /// <param name="model">Ranks them; may have learned before.</param>
+    /// <param name="ceilingMilliseconds">No schedule can be faster; 0 where that is unknown.</param>
+    /// <param name="settings">How to search.</param>
+    public BeamSearch(
+        TuneTask task,
+        IEnumerable<ScheduleRule>? rules,
+        ICandidateRunner runner,
+        CostModel model,
+        double ceilingMilliseconds,
+        SearchSettings settings
+    )
+    {
+        _settings = settings;
+        _runner = runner;
+        _model = model;
+        _ceilingMilliseconds = ceilingMilliseconds;
+        _random = new Random(settings.Seed);
+        var algorithm = task.Algorithm;
+        _space = new CandidateSpace(algorithm, task.Target, rules ?? ScheduleRules.For(algorithm, task.Target));
+        _apply = point => point.Rule.Apply(algorithm, task.Target, point.Values);
+    }
+
+    /// <summary>Called after every batch, from the thread that runs the search.</summary>
+    public Action<IReadOnlyList<LoggedCandidate>>? OnBatch { get; set; }
+
+    /// <summary>Everything that reached the hardware, in order.</summary>
+    public IReadOnlyList<Trial> Trials => _trials;
+
+    /// <summary>Candidates by outcome, those that never reached the hardware included.</summary>
+    public IReadOnlyDictionary<string, int> Outcomes => _outcomes;
+
+    /// <summary>The best so far by its measured time; null when nothing was timed.</summary>
+    public Trial? Best => _timed.Count == 0 ? null : _timed.MinBy(e => e.Trial.Milliseconds)!.Trial;
+
+    /// <summary>Share of the budget of the present run that is spent, and the time until it is (null: unknown yet).</summary>
+    public (double Spent, TimeSpan? Remaining) Progress { get; private set; }
+
+    /// <summary>The best so far, fastest first.</summary>
+    public IReadOnlyList<Trial> Top(int count) =>
+        [
+            .. _timed
+                .OrderBy(e => e.Trial.Milliseconds)
+                .ThenBy(e => e.Trial.Candidate.Complexity)
+                .Take(count)
+                .Select(e => e.Trial),
+        ];
+
+    /// <summary>Searches until the budget is spent or there is no reason to go on.</summary>
+    public StopReason Run(SearchBudget budget, CancellationToken cancel)
+    {
+        var meter = new BudgetMeter(budget, _settings.Clock);
+        try
+        {
+            if (!_levelsDone)
+            {
+                RunLevels(meter, cancel);
+                _levelsDone = true;
+            }
+            return Refine(meter, cancel);
+        }
+        catch (Stop stop)
+        {
+            return stop.Reason;
+        }
+    }
+
+    private double BestMilliseconds => Best?.Milliseconds ?? double.PositiveInfinity;
+
+    private void RunLevels(BudgetMeter meter, CancellationToken cancel)
+    {
+        var start = Generate(_space.Defaults, int.MaxValue);
+        // Alone first: with one measurement the model knows the machine's scale, and hopeless defaults are not run.
+        MeasureRanked(start, meter, _settings.LevelShare, batch: 1, patience: int.MaxValue, cancel);
+        for (int i = 0; i < _space.Levels.Length; i++)
+        {
+            int level = _space.Levels[i];
+            double until = _settings.LevelShare * (i + 1) / _space.Levels.Length;
+            int allowed = meter.TrialsUntil(until);
+            if (allowed == 0)
+                continue;
+            // Some eight programs looked at for each that is measured: ranking is cheap, but replay is not free.
+            int most = (int)Math.Clamp(8L * Math.Min(allowed, 1 << 20), 32, 1024);
+            var beam = Beam();
+            int each = Math.Min(_settings.MostExpansions, Math.Max(16, most / Math.Max(1, beam.Count)));
+            var points = beam.SelectMany(e => _space.Expand(e.Point, level, each, _random)).ToArray();
+            _random.Shuffle(points);
+            var found = Generate(points, most, meter, until);
+            MeasureRanked(found, meter, until, _settings.BatchSize, _settings.LevelPatience, cancel);
+        }
+    }
+
+    private StopReason Refine(BudgetMeter meter, CancellationToken cancel)
+    {
+        int stale = 0;
+        int dry = 0;
+        while (stale < _settings.Patience)
+        {
+            CheckStop(meter, cancel);
+            if (_timed.Count == 0)
+                return StopReason.Exhausted;
+            double before = BestMilliseconds;
+            var parents = _timed.OrderBy(e => e.Trial.Milliseconds).Take(_settings.BeamWidth).ToArray();
+            // The best one's neighbours all at once, then ever wider steps from any of the best.
+            var points = parents.Take(1 + stale).SelectMany(e => _space.Neighbours(e.Point)).ToList();
+            for (int i = 0; i < 4 * _settings.BatchSize; i++)
+            {
+                var parent = parents[_random.Next(parents.Length)];
+                var other = parents[_random.Next(parents.Length)];
+                points.Add(_space.Mutate(parent.Point, other.Point, 1 + Math.Max(stale / 2, dry), _random));
+            }
+            var found = Generate(points, 6 * _settings.BatchSize, meter, 1);
+            if (found.Count == 0)
+            {
+                // Wider and wider mutations find nothing new: the space is spent.
+                if (++dry >= 8)
+                    return StopReason.Exhausted;
+                continue;
+            }
+            dry = 0;
+            MeasureRanked(found, meter, 1, _settings.BatchSize, patience: 1, cancel);
+            stale = BestMilliseconds < before * (1 - _settings.LeastGain) ? 0 : stale + 1;
+        }
+        return StopReason.Plateau;
+    }
+
+    /// <summary>Makes programs of points, drops refused ones and duplicates, and asks the model.</summary>
+    private List<Draft> Generate(IEnumerable<ChoicePoint> points, int most, BudgetMeter? meter = null, double until = 1)
+    {
+        var drafts = new List<Draft>();
+        var log = new List<LoggedCandidate>();
+        // Making programs may take a quarter of what is left of the time, since one that is not measured is worth little.
+        double limit = meter is null ? double.MaxValue : meter.Fraction + (until - meter.Fraction) / 4;
+        foreach (var point in points)
+        {
+            if (drafts.Count >= most || (drafts.Count > 0 && meter?.Fraction > limit))
+                break;
+            if (!_points.Add(point.Text))
+                continue;
+            try
+            {
+                var candidate = new Candidate(point.Rule, point.Values, _apply(point));
+                if (!_programs.Add(candidate.Hash))
+                {
+                    Count(OutcomeNames.Duplicate);
+                    continue;
+                }
+                var features = _model.Features(candidate.Nest);
+                drafts.Add(new Draft(point, candidate, features));
+            }
+            catch (ScheduleException e)
+            {
+                Count(OutcomeNames.Refused);
+                log.Add(new LoggedCandidate(OutcomeNames.Refused, point.Text, null, e.Reason));
+            }
+            catch (Exception e) when (e is InvalidOperationException or ArgumentException)
+            {
+                // A bug of a rule or a primitive: counted under its own name, and the search goes on without the point.
+                Count(OutcomeNames.InternalError);
+                log.Add(new LoggedCandidate(OutcomeNames.InternalError, point.Text, null, FirstLine(e.Message)));
+            }
+        }
+        if (log.Count > 0)
+            OnBatch?.Invoke(log);
+        return drafts;
+    }
+
+    /// <summary>Measures drafts, most promising first, until the share of the budget is spent or patience ends.</summary>
+    private void MeasureRanked(
+        List<Draft> drafts,
+        BudgetMeter meter,
+        double until,
+        int batch,
+        int patience,
+        CancellationToken cancel
+    )
+    {
+        int stale = 0;
+        while (drafts.Count > 0 && stale < patience)
+        {
+            int allowed = Math.Min(batch, meter.TrialsUntil(until));
+            CheckStop(meter, cancel);
+            if (allowed == 0)
+                return;
+            double before = BestMilliseconds;
+            var predicted = drafts
+                .Select(d => (Draft: d, Time: _model.Predict(d.Features)))
+                .OrderBy(d => d.Time)
+                .ToList();
+            if (_timed.Count > 0)
+                predicted.RemoveAll(d => d.Time > _settings.HopelessFactor * before);
+            if (predicted.Count == 0)
+                return;
+            int explore = predicted.Count > allowed ? (int)Math.Round(allowed * _settings.Exploration) : 0;
+            var chosen = predicted.Take(allowed - explore).ToList();
+            for (int i = 0; i < explore; i++)
+                chosen.Add(predicted[allowed - explore + _random.Next(predicted.Count - allowed + explore)]);
+            chosen = [.. chosen.DistinctBy(c => c.Draft.Candidate.Hash)];
+            Measure([.. chosen], meter, cancel);
+            drafts.RemoveAll(d => chosen.Any(c => ReferenceEquals(c.Draft, d)));
+            stale = BestMilliseconds < before * (1 - _settings.LeastGain) ? 0 : stale + 1;
+        }
+        CheckStop(meter, cancel);
+    }
+
+    private void Measure(ImmutableArray<(Draft Draft, double Time)> chosen, BudgetMeter meter, CancellationToken cancel)
+    {
+        var results = _runner.Measure([.. chosen.Select(c => c.Draft.Candidate)], BestMilliseconds, cancel);
+        var log = new List<LoggedCandidate>();
+        for (int i = 0; i < results.Count; i++)
+        {
+            var (draft, predicted) = chosen[i];
+            var trial = new Trial(draft.Candidate, predicted, results[i]);
+            _trials.Add(trial);
+            Count(results[i].Outcome);
+            log.Add(new LoggedCandidate(results[i].Outcome, draft.Point.Text, trial, results[i].Detail));
+            if (!results[i].IsTimed)
+                continue;
+            _timed.Add(new Entry(draft.Point, trial));
+            _model.Learn(draft.Features, results[i].Milliseconds);
+        }
+        meter.CountTrials(results.Count);
+        Progress = (meter.Fraction, meter.Remaining);
+        OnBatch?.Invoke(log);
+    }
+
+    private void CheckStop(BudgetMeter meter, CancellationToken cancel)
+    {
+        if (cancel.IsCancellationRequested)
+            throw new Stop(StopReason.Cancelled);
+        if (_ceilingMilliseconds >= _settings.RooflineShare * BestMilliseconds)
+            throw new Stop(StopReason.Roofline);
+        if (meter.IsSpent)
+            throw new Stop(StopReason.Budget);
+    }
+
+    /// <summary>The best programs, and of each rule that is not far behind at least its best.</summary>
+    private List<Entry> Beam()
+    {
+        var ranked = _timed.OrderBy(e => e.Trial.Milliseconds).ToList();
+        var beam = ranked.Take(_settings.BeamWidth).ToList();
+        foreach (var rule in ranked.GroupBy(e => e.Point.Rule))
+        {
+            // Coarse choices before the fine ones are made tell little: a factor of three may still turn.
+            var best = rule.First();
+            if (!beam.Contains(best) && best.Trial.Milliseconds < 3 * BestMilliseconds)
+                beam.Add(best);
+        }
+        return beam;
+    }
+
+    private void Count(string outcome) => _outcomes[outcome] = _outcomes.GetValueOrDefault(outcome) + 1;
+
+    private static string FirstLine(string text) => text.ReplaceLineEndings("\n").Split('\n')[0];
+
+    private sealed record Draft(ChoicePoint Point, Candidate Candidate, CostFeatures Features);
+
+    private sealed record Entry(ChoicePoint Point, Trial Trial);
+
+    /// <summary>Leaves the loops of the search.</summary>
+    private sealed class Stop(StopReason reason) : Exception
+    {
+        public StopReason Reason { get; } = reason;
+    }
+}

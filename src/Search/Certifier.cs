@@ -1,0 +1,167 @@
+using Picograd.Algorithms;
+using Picograd.Algorithms.Operators;
+using Picograd.Schedules;
+using Picograd.TuneDb;
+
+namespace Picograd.Search;
+
+/// <summary>
+/// The check that every winner must pass before it is stored. The kernel runs on inputs of normal numbers, of a wide
+/// range of magnitudes and of numbers that cancel, with arguments at 64-byte alignment and at that of one element only,
+/// between guard zones; every checked element must lie within the a-priori bound of the float64 evaluator
+/// (<see cref="Algorithms.Evaluation.BoundRules"/>: k·u·Σ|a||b| for a dot product of length k); inputs must be left as they
+/// were; repeated runs must give equal bits. The trace is also replayed on the neighbouring ragged shape (every dimension
+/// one less), which dispatch may do, and must be right there as well.
+/// </summary>
+/// <param name="spec">What the kernel computes.</param>
+/// <param name="target">Where it runs.</param>
+/// <param name="seed">Of the inputs.</param>
+/// <param name="maxPoints">
+/// Points of stages evaluated for each kind of input: outputs that need more are sampled as
+/// <see cref="Algorithms.Evaluation.SampledEvaluator"/> says. The default keeps a certification near two seconds.
+/// </param>
+public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, int seed, double maxPoints = 8e6)
+{
+    private const int StabilityRuns = 5;
+
+    /// <summary>Compiles and checks a nest of the spec's algorithm. Never throws for what the nest does wrong.</summary>
+    public Certification Certify(LoopNest nest)
+    {
+        try
+        {
+            using var kernel = target.Backend.Compile(nest);
+            return Certify(kernel, nest);
+        }
+        catch (Exception e) when (e is LoweringException or ScheduleException or InvalidProgramException)
+        {
+            return Failed(0, $"does not compile: {e.Message}");
+        }
+    }
+
+    /// <summary>Checks a compiled kernel; with its nest, its trace on a ragged shape too.</summary>
+    public Certification Certify(ICompiledKernel kernel, LoopNest? nest = null)
+    {
+        double worst = 0;
+        using var aligned = new ArgumentMemory(spec.Build(), target);
+        using var misaligned = new ArgumentMemory(spec.Build(), target, misaligned: true);
+        foreach (var kind in Enum.GetValues<InputKind>())
+        {
+            var reference = new Reference(spec, kind, seed + (int)kind, maxPoints);
+            foreach (var memory in (ArgumentMemory[])[aligned, misaligned])
+            {
+                if (Wrong(kernel, reference, memory, ref worst) is { } wrong)
+                    return Failed(worst, memory == aligned ? wrong : $"at the alignment of one element: {wrong}");
+            }
+            if (!IsBitStable(kernel, aligned))
+                return Failed(worst, $"repeated runs differ in bits ({kind} inputs)", bitStable: false);
+        }
+        string ragged = "no ragged shape";
+        if (nest is not null && RaggedNeighbour() is { } neighbour)
+        {
+            (string? wrong, ragged) = CheckRagged(Trace.Of(nest), neighbour);
+            if (wrong is not null)
+                return Failed(worst, $"replayed on {neighbour}: {wrong}");
+        }
+        return new Certification(
+            worst,
+            Ok: true,
+            BitStable: true,
+            $"normal, wide-range and cancelling inputs, aligned and not; {StabilityRuns} equal runs; {ragged}"
+        );
+    }
+
+    private static string? Wrong(ICompiledKernel kernel, Reference reference, ArgumentMemory memory, ref double worst)
+    {
+        memory.SetInputs(reference.Inputs);
+        memory.PoisonOutputs();
+        var before = Inputs(memory);
+        kernel.Run(memory.Addresses, null);
+        if (memory.BrokenGuard() is { } broken)
+            return broken;
+        for (int i = 0; i < memory.Inputs; i++)
+        {
+            if (!memory.Bytes(i).SequenceEqual(before[i]))
+                return $"changed its input {memory.Arguments[i].Name}";
+        }
+        var (ratio, wrong) = reference.Check(memory);
+        worst = Math.Max(worst, ratio);
+        return wrong;
+    }
+
+    private static bool IsBitStable(ICompiledKernel kernel, ArgumentMemory memory)
+    {
+        var first = Enumerable
+            .Range(memory.Inputs, memory.Arguments.Count - memory.Inputs)
+            .Select(i => memory.Bytes(i).ToArray())
+            .ToList();
+        for (int run = 1; run < StabilityRuns; run++)
+        {
+            memory.PoisonOutputs();
+            kernel.Run(memory.Addresses, null);
+            for (int i = 0; i < first.Count; i++)
+            {
+                if (!memory.Bytes(memory.Inputs + i).SequenceEqual(first[i]))
+                    return false;
+            }
+        }
+        return true;
+    }
+
+    private (string? Wrong, string Note) CheckRagged(Trace trace, OperatorSpec neighbour)
+    {
+        var replay = trace.ReplayNear(neighbour.Build());
+        if (replay.Nest is not { } nest)
+            return (null, $"does not replay on {neighbour}");
+        try
+        {
+            using var kernel = target.Backend.Compile(nest);
+            using var memory = new ArgumentMemory(neighbour.Build(), target);
+            double worst = 0;
+            var reference = new Reference(neighbour, InputKind.Normal, seed, maxPoints / 4);
+            return (Wrong(kernel, reference, memory, ref worst), $"right on {neighbour}");
+        }
+        catch (Exception e) when (e is LoweringException or ScheduleException)
+        {
+            // Dispatch then falls back to the default schedule, so this costs speed there and nothing else.
+            return (null, $"does not compile on {neighbour}");
+        }
+    }
+
+    /// <summary>The same operator with every dimension above 2 one less; null where there is none or keys forbid it.</summary>
+    private OperatorSpec? RaggedNeighbour()
+    {
+        var pairs = new List<(string, string)>();
+        bool changed = false;
+        foreach (var key in spec.Definition.Keys.Where(k => spec.Has(k.Name)))
+        {
+            string text = spec.Choice(key.Name);
+            if (key.Kind == KeyKind.Dimension && spec.Dim(key.Name) is > 2 and var extent)
+            {
+                text = FormattableString.Invariant($"{extent - 1}");
+                changed = true;
+            }
+            else if (key.Kind == KeyKind.Shape && spec.Shape(key.Name) is var shape && shape.Any(e => e > 2))
+            {
+                text = string.Join('x', shape.Select(e => e > 2 ? e - 1 : e));
+                changed = true;
+            }
+            pairs.Add((key.Name, text));
+        }
+        try
+        {
+            return changed ? OperatorSpec.Of(spec.Name, [.. pairs]) : null;
+        }
+        catch (OperatorSpecException)
+        {
+            // Keys that constrain one another (a product of extents, say): there is no such neighbour.
+            return null;
+        }
+    }
+
+    private static List<byte[]> Inputs(ArgumentMemory memory) =>
+        [.. Enumerable.Range(0, memory.Inputs).Select(i => memory.Bytes(i).ToArray())];
+
+    // A ratio beyond all numbers is kept as the largest: stores hold finite ones.
+    private static Certification Failed(double worst, string detail, bool bitStable = true) =>
+        new(double.IsFinite(worst) ? worst : double.MaxValue, Ok: false, bitStable, detail);
+}

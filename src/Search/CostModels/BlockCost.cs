@@ -1,0 +1,246 @@
+using Picograd.Algorithms;
+using Picograd.Schedules;
+
+namespace Picograd.Search;
+
+/// <summary>Estimated cycles of one block with the loops around it, by cause, on one thread.</summary>
+internal sealed record BlockCost(
+    double Arithmetic,
+    double Moves,
+    double Latency,
+    double Spills,
+    double Overhead,
+    double FromL2,
+    double FromL3,
+    double FromMemory,
+    double ParallelShare,
+    double ForkJoin,
+    double Statements,
+    double VectorShare,
+    double Pressure
+)
+{
+    // Round figures of current x64 and Arm64 cores; the residual learns what they miss on the machine at hand.
+    private const double ArithmeticPerCycle = 2;
+    private const double LoadsPerCycle = 2;
+    private const double StoresPerCycle = 1;
+    private const double ArithmeticLatency = 4;
+    private const double MemoryLatency = 6;
+    private const double LoopCycles = 1.5;
+    private const double SpillCycles = 2;
+    private const double GatherCyclesPerLane = 1.5;
+    private const double L2BytesPerCycle = 24;
+    private const double L3BytesPerCycle = 9;
+    private const double MemoryBytesPerCycle = 4;
+    private const double ForkJoinCycles = 6_000;
+
+    /// <summary>The part of a cache that is counted on: other data and conflicts take the rest.</summary>
+    private const double UsableCache = 0.8;
+
+    /// <summary>Cycles in all: the busiest of the units that work at the same time, and what adds to it.</summary>
+    public double Total
+    {
+        get
+        {
+            double core = Math.Max(Math.Max(Arithmetic, Moves), Latency) + Spills + Overhead;
+            double memory = FromL2 + FromL3 + FromMemory;
+            // Out-of-order execution hides most of the smaller one.
+            double serial = Math.Max(core, memory) + 0.3 * Math.Min(core, memory);
+            return serial * ParallelShare + ForkJoin;
+        }
+    }
+
+    /// <param name="block">The block.</param>
+    /// <param name="loops">Around it, outermost first.</param>
+    /// <param name="nest">Of which it is part.</param>
+    /// <param name="target">Widths, registers, caches and threads.</param>
+    public static BlockCost Of(Block block, IReadOnlyList<For> loops, LoopNest nest, TargetInfo target)
+    {
+        var ranges = nest.Ranges(loops);
+        long[] extents = [.. loops.Select(l => Math.Max(1, Interval.Of(l.Extent, ranges).Max))];
+        int n = loops.Count;
+        double points = extents.Aggregate(1.0, (p, e) => p * e);
+
+        var stores = block
+            .Outputs.Select(o => new AccessPattern(o, block.Indices, block, loops, extents, nest.ParameterRanges))
+            .ToList();
+        var loads = block
+            .Loads.Distinct()
+            .Select(l => new AccessPattern(l.Buffer, l.Indices, block, loops, extents, nest.ParameterRanges))
+            .ToList();
+
+        // The register tile: what is unrolled and vectorised innermost.
+        int tile = n;
+        while (tile > 0 && loops[tile - 1].Kind is LoopKind.Unrolled or LoopKind.Vector)
+            tile--;
+        int vector = -1;
+        for (int i = tile; i < n; i++)
+        {
+            if (loops[i].Kind == LoopKind.Vector)
+                vector = i;
+        }
+        int lanes = target.Lanes(block.Output.Type);
+        double vectors = vector < 0 ? 1 : Math.Ceiling((double)extents[vector] / lanes);
+        double tilePoints = 1;
+        for (int i = tile; i < n; i++)
+            tilePoints *= extents[i];
+        double tileOperations = vector < 0 ? tilePoints : tilePoints / extents[vector] * vectors;
+        double tiles = points / tilePoints;
+
+        double arithmetic = tileOperations * Weight(block) / ArithmeticPerCycle;
+        bool reduces = block.IsReduction;
+        bool hoisted = reduces && tile > 0 && stores.All(s => !s.Depends[tile - 1]);
+        double hoistedOver = hoisted ? extents[tile - 1] : 1;
+
+        double moves = 0;
+        double live = 0;
+        foreach (var load in loads)
+        {
+            double count = Instructions(load, tile, vector, vectors, extents, out double cycles);
+            bool invariant = tile > 0 && !load.Depends[tile - 1];
+            if (!load.IsRegister)
+                moves += cycles / LoadsPerCycle / (invariant ? extents[tile - 1] : 1);
+            // What changes in every iteration streams through a few registers; what does not would like to stay.
+            live +=
+                load.IsRegister || invariant
+                    ? count
+                    : Math.Min(count, vector >= 0 && load.Depends[vector] ? vectors : 1);
+        }
+        double accumulators = 0;
+        foreach (var store in stores)
+        {
+            double count = Instructions(store, tile, vector, vectors, extents, out double cycles);
+            accumulators += reduces ? count : Math.Min(count, 1);
+            if (!store.IsRegister)
+                moves += (cycles / StoresPerCycle + (reduces ? cycles / LoadsPerCycle : 0)) / hoistedOver;
+        }
+        double pressure = accumulators + live + 1;
+        double excess = Math.Max(0, pressure - target.VectorRegisters);
+
+        double latency = reduces
+            ? tileOperations
+                / Math.Max(1, accumulators)
+                * (hoisted ? ArithmeticLatency : ArithmeticLatency + MemoryLatency)
+            : 0;
+        double overhead = LoopCycles * tiles;
+        double outer = 1;
+        for (int i = 0; i < tile - 1; i++)
+            overhead += LoopCycles * (outer *= extents[i]);
+
+        var all = stores
+            .Concat(loads)
+            .Where(a => !a.IsRegister)
+            .DistinctBy(a => (a.Buffer, a.Footprint(0), a.Footprint(n)))
+            .ToList();
+        var (share, forks) = Parallelism(loops, extents, target);
+        int threads = Math.Max(1, target.Threads);
+        return new BlockCost(
+            arithmetic * tiles,
+            moves * tiles,
+            latency * tiles,
+            excess * SpillCycles * tiles,
+            overhead,
+            Traffic(all, extents, target.L1Bytes) / L2BytesPerCycle,
+            Traffic(all, extents, target.L2Bytes) / L3BytesPerCycle,
+            Traffic(all, extents, target.L3Bytes / (share < 1 ? threads : 1)) / MemoryBytesPerCycle,
+            share,
+            forks * ForkJoinCycles,
+            tileOperations * (1 + loads.Count),
+            vector < 0 ? 0 : extents[vector] / (vectors * lanes),
+            pressure
+        );
+    }
+
+    /// <summary>Instructions that a tile needs for an access, and their cost in units of a plain vector access.</summary>
+    private static double Instructions(
+        AccessPattern access,
+        int tile,
+        int vector,
+        double vectors,
+        long[] extents,
+        out double cycles
+    )
+    {
+        double count = 1;
+        for (int i = tile; i < extents.Length; i++)
+        {
+            if (i != vector && access.Depends[i])
+                count *= extents[i];
+        }
+        cycles = count;
+        if (vector < 0 || !access.Depends[vector])
+            return count;
+        cycles = count * (Math.Abs(access.Strides[vector]) == 1 ? vectors : extents[vector] * GatherCyclesPerLane);
+        return count * vectors;
+    }
+
+    /// <summary>Bytes that come from beyond a cache, by where the outermost loop lies whose data fit it.</summary>
+    private static double Traffic(List<AccessPattern> accesses, long[] extents, long cacheBytes)
+    {
+        double usable = cacheBytes * UsableCache;
+        int fits = extents.Length;
+        while (fits > 0 && accesses.Sum(a => a.Footprint(fits - 1)) <= usable)
+            fits--;
+        // All of it fits: warm, nothing moves.
+        if (fits == 0)
+            return 0;
+        double total = 0;
+        foreach (var access in accesses)
+        {
+            double bytes = access.Footprint(fits);
+            // Kept over the loops just outside that do not move it, where the others can stream past it.
+            bool kept = 2 * (accesses.Sum(a => a.Footprint(fits)) - bytes) + bytes <= usable;
+            int i = fits - 1;
+            while (i >= 0 && !access.Depends[i] && kept)
+                i--;
+            for (; i >= 0; i--)
+                bytes *= extents[i];
+            total += bytes;
+        }
+        return total;
+    }
+
+    private static (double Share, double Forks) Parallelism(IReadOnlyList<For> loops, long[] extents, TargetInfo target)
+    {
+        double forks = 1;
+        for (int i = 0; i < loops.Count; i++)
+        {
+            if (loops[i].Kind == LoopKind.Parallel)
+            {
+                double workers = Math.Max(1, target.Threads);
+                if (loops[i].Annotations.TryGetValue("threads", out string? text) && int.TryParse(text, out int limit))
+                    workers = Math.Clamp(limit, 1, workers);
+                return workers == 1 ? (1, 0) : (Math.Ceiling(extents[i] / workers) / extents[i], forks);
+            }
+            forks *= extents[i];
+        }
+        return (1, 0);
+    }
+
+    private static double Weight(Block block)
+    {
+        double weight = block.Values.Sum(Weight);
+        // A product that is summed is one fused instruction.
+        if (block.Reducer is { } reducer)
+            weight +=
+                reducer.IsSum && block.Values[0] is Binary { Kind: BinaryOp.Mul } ? 0 : reducer.Result.Sum(Weight);
+        return Math.Max(1, weight);
+    }
+
+    private static double Weight(Expr value) =>
+        value
+            .Nodes()
+            .Sum(node =>
+                node switch
+                {
+                    Unary { Kind: UnaryOp.Exp or UnaryOp.Log or UnaryOp.Sin or UnaryOp.Cos } => 12,
+                    Unary { Kind: UnaryOp.Tanh or UnaryOp.Sigmoid or UnaryOp.Erf } => 20,
+                    Unary { Kind: UnaryOp.Sqrt or UnaryOp.Rsqrt or UnaryOp.Reciprocal } => 8,
+                    Binary { Kind: BinaryOp.Div } => 8,
+                    Binary b when b.Type.IsFloat() => 1,
+                    // Index arithmetic is hoisted; integer arithmetic on data is not, but is as cheap.
+                    Unary or Fma or Select or Cast => node.Type == DType.Bool ? 0 : 1.0,
+                    _ => 0.0,
+                }
+            );
+}

@@ -1,0 +1,80 @@
+using Picograd.Schedules;
+
+namespace Picograd.Search;
+
+/// <summary>What the model sees of a nest.</summary>
+/// <param name="AnalyticMilliseconds">From arithmetic, memory traffic, registers and parallelism alone.</param>
+/// <param name="Values">Features that the residual is a linear function of.</param>
+public sealed record CostFeatures(double AnalyticMilliseconds, double[] Values);
+
+/// <summary>
+/// Predicts the time of a nest before it is compiled: an analytic estimate, computed from the nest itself, times the
+/// exponential of a residual that is linear in a few features and is fitted (ridge regression on the logarithm of time)
+/// to what has been measured so far.
+/// </summary>
+/// <param name="target">Whose caches, registers and threads count.</param>
+public sealed class CostModel(TargetInfo target)
+{
+    /// <summary>Only the scale of analytic times; the residual's constant term corrects it after one measurement.</summary>
+    private const double CyclesPerMillisecond = 3e6;
+
+    /// <summary>
+    /// Weight of the prior that the analytic estimate is right up to a constant factor: one measurement says little about
+    /// ten features.
+    /// </summary>
+    private const double Ridge = 2;
+    private const double RidgeOfConstant = 1e-3;
+
+    private readonly RidgeRegression _residual = new(FeatureCount, Ridge, RidgeOfConstant);
+
+    private const int FeatureCount = 12;
+
+    /// <summary>Measurements learned from.</summary>
+    public int Observations => _residual.Observations;
+
+    /// <summary>Features of a nest; takes tens of microseconds.</summary>
+    public CostFeatures Features(LoopNest nest)
+    {
+        var costs = new List<BlockCost>();
+        Collect(nest.Body, []);
+        double total = Math.Max(1, costs.Sum(c => c.Total));
+        double Share(Func<BlockCost, double> part) => costs.Sum(c => part(c) * c.ParallelShare) / total;
+        double Main(Func<BlockCost, double> part) => costs.Sum(c => part(c) * c.Total) / total;
+        double[] values =
+        [
+            1,
+            Math.Min(2, Share(c => c.Arithmetic)),
+            Math.Min(2, Share(c => c.Moves)),
+            Math.Min(2, Share(c => c.Latency)),
+            Math.Min(2, Share(c => c.Spills)),
+            Math.Min(2, Share(c => c.Overhead)),
+            Math.Min(2, Share(c => c.FromL2)),
+            Math.Min(2, Share(c => c.FromL3)),
+            Math.Min(2, Share(c => c.FromMemory)),
+            Math.Log2(1 + Main(c => c.Statements)) / 8,
+            Main(c => c.VectorShare),
+            Math.Min(2, Main(c => c.Pressure) / Math.Max(1, target.VectorRegisters)),
+        ];
+        return new CostFeatures(total / CyclesPerMillisecond, values);
+
+        void Collect(Stmt stmt, List<For> loops)
+        {
+            if (stmt is Block block)
+                costs.Add(BlockCost.Of(block, loops, nest, target));
+            if (stmt is For loop)
+                loops.Add(loop);
+            foreach (var child in stmt.Children())
+                Collect(child, loops);
+            if (stmt is For)
+                loops.RemoveAt(loops.Count - 1);
+        }
+    }
+
+    /// <summary>Predicted milliseconds.</summary>
+    public double Predict(CostFeatures features) =>
+        features.AnalyticMilliseconds * Math.Exp(Math.Clamp(_residual.Predict(features.Values), -8, 8));
+
+    /// <summary>Takes a measurement into account.</summary>
+    public void Learn(CostFeatures features, double milliseconds) =>
+        _residual.Add(features.Values, Math.Log(milliseconds / features.AnalyticMilliseconds));
+}

@@ -1,0 +1,171 @@
+using System.Diagnostics;
+using Picograd.Algorithms.Operators;
+using Picograd.Schedules;
+using Picograd.TuneDb;
+
+namespace Picograd.Search;
+
+/// <summary>
+/// Compiles, checks and times candidates in this process: what a worker process does inside, and enough by itself where
+/// candidates can be trusted not to crash. Not thread-safe.
+/// </summary>
+public sealed class InProcessRunner : ICandidateRunner
+{
+    /// <summary>Evaluating this many points takes well under a second, once a task.</summary>
+    private const double ReferencePoints = 2e6;
+
+    /// <summary>A round's sample: long enough that one interruption is a small part of it.</summary>
+    private const double RaceSampleMilliseconds = 0.15;
+
+    private readonly OperatorSpec _spec;
+    private readonly ITuningTarget _target;
+    private readonly Reference _reference;
+    private readonly ArgumentMemory _memory;
+    private readonly KernelTimer _timer;
+    private readonly int _seed;
+
+    /// <param name="task">What is tuned.</param>
+    /// <param name="seed">Of the inputs.</param>
+    public InProcessRunner(TuneTask task, int seed)
+    {
+        _spec = task.Spec;
+        _target = task.On;
+        _seed = seed;
+        _reference = new Reference(_spec, InputKind.Normal, seed, ReferencePoints);
+        _memory = new ArgumentMemory(_spec.Build(), _target);
+        _memory.SetInputs(_reference.Inputs);
+        _timer = new KernelTimer(task.Policy, task.Target);
+    }
+
+    public IReadOnlyList<Measured> Measure(
+        IReadOnlyList<Candidate> candidates,
+        double bestMilliseconds,
+        CancellationToken cancel
+    )
+    {
+        var results = new List<Measured>();
+        foreach (var candidate in candidates)
+        {
+            if (cancel.IsCancellationRequested)
+                break;
+            results.Add(Measure(() => candidate.Nest, bestMilliseconds));
+        }
+        return results;
+    }
+
+    /// <summary>Measures one; <paramref name="replay"/> makes the nest, and its time is part of the answer.</summary>
+    internal unsafe Measured Measure(Func<LoopNest> replay, double bestMilliseconds)
+    {
+        long start = Stopwatch.GetTimestamp();
+        long replayed = start;
+        try
+        {
+            var nest = replay();
+            replayed = Stopwatch.GetTimestamp();
+            using var kernel = _target.Backend.Compile(nest);
+            double compile = Stopwatch.GetElapsedTime(replayed).TotalMilliseconds;
+            double replaying = Stopwatch.GetElapsedTime(start, replayed).TotalMilliseconds;
+            return Measure(kernel, bestMilliseconds) with
+            {
+                ReplayMilliseconds = replaying,
+                CompileMilliseconds = compile,
+            };
+        }
+        catch (Exception e)
+        {
+            // Whatever goes wrong with one candidate is that candidate's outcome, told apart by name.
+            return Failure(e);
+        }
+    }
+
+    public RaceTimes Race(IReadOnlyList<Candidate> candidates, int rounds, CancellationToken cancel) =>
+        Race([.. candidates.Select(c => (Func<LoopNest>)(() => c.Nest))], rounds, cancel);
+
+    internal unsafe RaceTimes Race(IReadOnlyList<Func<LoopNest>> nests, int rounds, CancellationToken cancel)
+    {
+        var kernels = new ICompiledKernel?[nests.Count];
+        var calls = new int[nests.Count];
+        try
+        {
+            for (int i = 0; i < nests.Count; i++)
+            {
+                try
+                {
+                    kernels[i] = _target.Backend.Compile(nests[i]());
+                }
+                catch (Exception e) when (Failure(e).Outcome != OutcomeNames.InternalError)
+                {
+                    continue;
+                }
+                kernels[i]!.Run(_memory.Addresses, null);
+                calls[i] = _timer.Calls(_timer.Sample(kernels[i]!, _memory, 1), RaceSampleMilliseconds);
+            }
+            var times = new List<double[]>();
+            var sentinel = new List<double>();
+            _target.SentinelMilliseconds();
+            for (int round = 0; round < rounds && !cancel.IsCancellationRequested; round++)
+            {
+                var row = new double[nests.Count];
+                double before = _target.SentinelMilliseconds();
+                for (int turn = 0; turn < nests.Count; turn++)
+                {
+                    // Every candidate follows every other equally often.
+                    int i =
+                        round % 2 == 0 ? (turn + round) % nests.Count : (nests.Count - 1 - turn + round) % nests.Count;
+                    row[i] = double.NaN;
+                    if (kernels[i] is not { } kernel)
+                        continue;
+                    // One call first: the caches are then as the kernel itself leaves them, not as the one before did.
+                    kernel.Run(_memory.Addresses, null);
+                    row[i] = _timer.Sample(kernel, _memory, calls[i]);
+                }
+                times.Add(row);
+                sentinel.Add(Math.Max(before, _target.SentinelMilliseconds()));
+            }
+            return new RaceTimes(times, sentinel);
+        }
+        finally
+        {
+            foreach (var kernel in kernels)
+                kernel?.Dispose();
+        }
+    }
+
+    public Certification Certify(Candidate candidate) => Certify(candidate.Nest);
+
+    internal Certification Certify(LoopNest nest) => new Certifier(_spec, _target, _seed).Certify(nest);
+
+    public void Dispose()
+    {
+        _memory.Dispose();
+        _timer.Dispose();
+    }
+
+    internal static Measured Failure(Exception e) =>
+        e switch
+        {
+            LoweringException lowering => Measured.Failed(lowering.Reason, e.Message),
+            ScheduleException refused => Measured.Failed(OutcomeNames.Refused, refused.Reason),
+            TraceException => Measured.Failed(OutcomeNames.ReplayFailed, e.Message),
+            InvalidProgramException => Measured.Failed("invalid-code", e.Message),
+            OutOfMemoryException => Measured.Failed("out-of-memory", e.Message),
+            _ => Measured.Failed(OutcomeNames.InternalError, $"{e.GetType().Name}: {e.Message}"),
+        };
+
+    private unsafe Measured Measure(ICompiledKernel kernel, double bestMilliseconds)
+    {
+        _memory.PoisonOutputs();
+        kernel.Run(_memory.Addresses, null);
+        if (_memory.BrokenGuard() is { } broken)
+        {
+            // Only this candidate is to blame; an input that was written to would spoil the next ones as well.
+            _memory.FillGuards();
+            _memory.SetInputs(_reference.Inputs);
+            return Measured.Failed(OutcomeNames.WrongResult, broken);
+        }
+        var (_, wrong) = _reference.Check(_memory);
+        return wrong is null
+            ? _timer.Time(kernel, _memory, bestMilliseconds)
+            : Measured.Failed(OutcomeNames.WrongResult, wrong);
+    }
+}

@@ -1,0 +1,99 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using Picograd.Schedules;
+
+namespace Picograd.Search;
+
+/// <summary>
+/// Times a kernel. A sample is a batch of calls long enough for the clock; samples come in groups, and the time is the
+/// smallest of the groups' medians: a median ignores single slow samples, the smallest of several ignores a slow spell.
+/// </summary>
+internal sealed unsafe class KernelTimer : IDisposable
+{
+    /// <summary>The clock's resolution is about 25 ns, so a sample of this length is right to a thousandth.</summary>
+    private const double SampleMilliseconds = 0.03;
+
+    private const int Groups = 3;
+    private const int MostSamplesInGroup = 5;
+
+    /// <summary>What a group may take; a kernel slower than a third of it gets fewer samples.</summary>
+    private const double GroupMilliseconds = 1.5;
+
+    /// <summary>A kernel so many times slower than the best is not worth more samples.</summary>
+    private const double AbandonFactor = 2;
+
+    private readonly TimingPolicy _policy;
+    private readonly byte* _flush;
+    private readonly long _flushBytes;
+
+    /// <param name="policy">State of the caches.</param>
+    /// <param name="target">Its caches are what <see cref="TimingPolicy.Cold"/> sweeps.</param>
+    public KernelTimer(TimingPolicy policy, TargetInfo target)
+    {
+        _policy = policy;
+        if (policy == TimingPolicy.Cold)
+        {
+            // Twice the last-level cache: whatever was in it has been replaced after one sweep.
+            _flushBytes = 2 * Math.Max(target.L3Bytes, target.L2Bytes * Math.Max(1, target.Threads));
+            _flush = (byte*)NativeMemory.AllocZeroed((nuint)_flushBytes);
+        }
+    }
+
+    /// <summary>Times after at least one call has been made.</summary>
+    public Measured Time(ICompiledKernel kernel, ArgumentMemory memory, double bestMilliseconds)
+    {
+        double first = Sample(kernel, memory, 1);
+        if (first > AbandonFactor * bestMilliseconds)
+        {
+            double second = Sample(kernel, memory, 1);
+            double faster = Math.Min(first, second);
+            if (faster > AbandonFactor * bestMilliseconds)
+                return new Measured(OutcomeNames.Timed, faster, [first, second], Abandoned: true);
+            first = faster;
+        }
+        int calls = Calls(first, SampleMilliseconds);
+        int each = (int)Math.Clamp(GroupMilliseconds / (first * calls), 1, MostSamplesInGroup);
+        var samples = new List<double>(Groups * each);
+        double best = double.PositiveInfinity;
+        for (int g = 0; g < Groups; g++)
+        {
+            var group = new double[each];
+            for (int i = 0; i < each; i++)
+                samples.Add(group[i] = Sample(kernel, memory, calls));
+            Array.Sort(group);
+            best = Math.Min(best, group[each / 2]);
+        }
+        return new Measured(OutcomeNames.Timed, best, samples);
+    }
+
+    /// <summary>How many calls make a sample of a length; always 1 with cold caches.</summary>
+    public int Calls(double milliseconds, double sampleMilliseconds) =>
+        _policy == TimingPolicy.Cold
+            ? 1
+            : (int)Math.Clamp(Math.Ceiling(sampleMilliseconds / Math.Max(milliseconds, 1e-6)), 1, 100_000);
+
+    /// <summary>Mean time of so many calls, in milliseconds.</summary>
+    public double Sample(ICompiledKernel kernel, ArgumentMemory memory, int calls)
+    {
+        if (_policy == TimingPolicy.Cold)
+            Flush();
+        nint* arguments = memory.Addresses;
+        long start = Stopwatch.GetTimestamp();
+        for (int i = 0; i < calls; i++)
+            kernel.Run(arguments, null);
+        long ticks = Stopwatch.GetTimestamp() - start;
+        // Never zero: a time of nothing would win every comparison.
+        return Math.Max(1, ticks) * 1000.0 / Stopwatch.Frequency / calls;
+    }
+
+    public void Dispose()
+    {
+        NativeMemory.Free(_flush);
+    }
+
+    private void Flush()
+    {
+        for (long i = 0; i < _flushBytes; i += 64)
+            _flush[i]++;
+    }
+}

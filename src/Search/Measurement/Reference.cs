@@ -1,0 +1,57 @@
+using Picograd.Algorithms.Evaluation;
+using Picograd.Algorithms.Operators;
+
+namespace Picograd.Search;
+
+/// <summary>Inputs and the right answers (all, or a sample of them) with bounds, to hold a kernel's outputs against.</summary>
+internal sealed class Reference
+{
+    private readonly IReadOnlyList<OutputSample> _samples;
+
+    /// <param name="spec">What is computed.</param>
+    /// <param name="kind">Which numbers the inputs are.</param>
+    /// <param name="seed">Of the inputs and of the choice of samples.</param>
+    /// <param name="maxPoints">Evaluate about so many points; see <see cref="SampledEvaluator"/>.</param>
+    public Reference(OperatorSpec spec, InputKind kind, int seed, double maxPoints)
+    {
+        Spec = spec;
+        Kind = kind;
+        Inputs = spec.MakeInputs(seed, kind);
+        _samples = SampledEvaluator.Run(spec.Build(), Inputs, maxPoints, seed);
+    }
+
+    public OperatorSpec Spec { get; }
+
+    public InputKind Kind { get; }
+
+    public IReadOnlyDictionary<Buffer, NDArray> Inputs { get; }
+
+    /// <summary>
+    /// Largest error of the outputs now in memory, in units of the bound (at most 1 is right, infinite where there is no
+    /// finite bound to speak of), and the first element that is wrong, if any.
+    /// </summary>
+    public (double Ratio, string? Wrong) Check(ArgumentMemory memory)
+    {
+        double worst = 0;
+        string? wrong = null;
+        foreach (var sample in _samples)
+        {
+            int argument = memory.Inputs + sample.Output;
+            var buffer = memory.Arguments[argument];
+            var offsets = new TypedMemory.Offsets(buffer);
+            nint address = memory.Address(argument);
+            for (int i = 0; i < sample.Positions.Length; i++)
+            {
+                double computed = TypedMemory.Read(buffer.Type, address, offsets.Of(sample.Positions[i]));
+                double ratio = sample.Expected.ErrorInBounds(i, computed);
+                if (ratio > worst)
+                    worst = ratio;
+                if (ratio > 1)
+                    wrong ??= FormattableString.Invariant(
+                        $"{buffer.Name} at row-major position {sample.Positions[i]} is {computed:R}, right is {sample.Expected.Value.At(i):R} ± {sample.Expected.Bound[i]:R} ({Kind} inputs)"
+                    );
+            }
+        }
+        return (worst, wrong);
+    }
+}

@@ -1,0 +1,28 @@
+using Picograd.Algorithms;
+using Picograd.Schedules;
+
+namespace Picograd.Search;
+
+/// <summary>The least time that a task can take on a machine, and what limits it.</summary>
+/// <param name="Milliseconds">No kernel is faster.</param>
+/// <param name="Limit"><c>arithmetic</c>, or the level of memory whose bandwidth limits: <c>l2</c>, <c>memory</c> …</param>
+public sealed record Roofline(double Milliseconds, string Limit)
+{
+    /// <summary>From the operator's arithmetic and least traffic, and the machine's measured ceilings.</summary>
+    public static Roofline Of(TuneTask task, TargetCeilings ceilings)
+    {
+        var algorithm = task.Algorithm;
+        double width = algorithm.Outputs.Any(o => o.Type == DType.Float64) ? 2 : 1;
+        double arithmetic = task.Spec.Flops * width / (ceilings.Gflops * 1e6);
+        double bytes = task.Spec.MinBytes;
+        var (name, _, gbps) =
+            task.Policy == TimingPolicy.Cold
+                ? ceilings.Levels[^1]
+                : ceilings.Levels.FirstOrDefault(l => l.Bytes >= bytes, ceilings.Levels[^1]);
+        double written = algorithm.Outputs.Sum(TypedMemory.Bytes);
+        if (name == ceilings.Levels[^1].Name && written >= bytes / 3)
+            gbps = ceilings.CopyGbps;
+        double moving = bytes / (gbps * 1e6);
+        return arithmetic >= moving ? new Roofline(arithmetic, "arithmetic") : new Roofline(moving, name);
+    }
+}

@@ -1,0 +1,76 @@
+namespace Picograd.Search;
+
+/// <summary>Why a search ended.</summary>
+public enum StopReason
+{
+    /// <summary>The budget is spent.</summary>
+    Budget,
+
+    /// <summary>Several rounds brought nothing better.</summary>
+    Plateau,
+
+    /// <summary>The best is within the stated distance of the measured ceiling.</summary>
+    Roofline,
+
+    /// <summary>Every schedule that the rules offer was tried.</summary>
+    Exhausted,
+
+    /// <summary>Interrupted; what was found until then counts.</summary>
+    Cancelled,
+}
+
+/// <summary>A candidate with what was predicted and what was found.</summary>
+/// <param name="Candidate">The schedule.</param>
+/// <param name="PredictedMilliseconds">By the cost model, before it was measured.</param>
+/// <param name="Measured">What became of it.</param>
+public sealed record Trial(Candidate Candidate, double PredictedMilliseconds, Measured Measured)
+{
+    public double Milliseconds => Measured.Milliseconds;
+}
+
+/// <summary>For the log: a choice that never reached the hardware, or a trial.</summary>
+/// <param name="Outcome">One of <see cref="OutcomeNames"/> or a back end's reason.</param>
+/// <param name="Description">Rule and choices.</param>
+/// <param name="Trial">Null when it never reached the hardware.</param>
+/// <param name="Detail">More on the outcome; may be empty.</param>
+public sealed record LoggedCandidate(string Outcome, string Description, Trial? Trial, string Detail);
+
+/// <summary>How a search is done; the defaults suit single operators.</summary>
+public sealed record SearchSettings
+{
+    /// <summary>Decides every random choice.</summary>
+    public int Seed { get; init; }
+
+    /// <summary>Programs kept from level to level.</summary>
+    public int BeamWidth { get; init; } = 8;
+
+    /// <summary>Programs measured between two looks at the cost model.</summary>
+    public int BatchSize { get; init; } = 8;
+
+    /// <summary>Share of a batch taken at random instead of by prediction.</summary>
+    public double Exploration { get; init; } = 0.125;
+
+    /// <summary>Points generated from one program at one level, at most.</summary>
+    public int MostExpansions { get; init; } = 256;
+
+    /// <summary>Share of the budget for the levels; the rest is for local refinement.</summary>
+    public double LevelShare { get; init; } = 0.6;
+
+    /// <summary>Batches without improvement that end a level.</summary>
+    public int LevelPatience { get; init; } = 3;
+
+    /// <summary>Refinement rounds without improvement that end the search.</summary>
+    public int Patience { get; init; } = 8;
+
+    /// <summary>A gain below this share counts as none (measurement noise is of this order).</summary>
+    public double LeastGain { get; init; } = 0.005;
+
+    /// <summary>Stop when the ceiling is at least this share of the best time.</summary>
+    public double RooflineShare { get; init; } = 0.97;
+
+    /// <summary>Programs predicted so many times slower than the best are not run.</summary>
+    public double HopelessFactor { get; init; } = 20;
+
+    /// <summary>Tells the time; tests give one that they move.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+}

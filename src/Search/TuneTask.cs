@@ -1,0 +1,44 @@
+using Picograd.Algorithms;
+using Picograd.Algorithms.Operators;
+using Picograd.Schedules;
+using Picograd.TuneDb;
+
+namespace Picograd.Search;
+
+/// <summary>In which state of the caches kernels are timed.</summary>
+public enum TimingPolicy
+{
+    /// <summary>Operands as the previous call of the same kernel left them in the caches.</summary>
+    Warm,
+
+    /// <summary>Nothing of the operands in any cache.</summary>
+    Cold,
+}
+
+/// <summary>What is tuned: an operator instance for a target (threads included) under a timing policy.</summary>
+public sealed record TuneTask(OperatorSpec Spec, ITuningTarget On, TimingPolicy Policy = TimingPolicy.Warm)
+{
+    public TargetInfo Target => On.Backend.Target;
+
+    public Algorithm Algorithm => Spec.Build();
+
+    /// <summary>What the winner is stored under.</summary>
+    public TuneKey Key => TuneKeys.Of(Spec, Target, PolicyName);
+
+    public string PolicyName => Name(Policy);
+
+    /// <summary>As keys and commands write it: warm, cold.</summary>
+    public static string Name(TimingPolicy policy) => policy == TimingPolicy.Warm ? TuneKeys.WarmPolicy : "cold";
+
+    /// <exception cref="FormatException">Neither warm nor cold.</exception>
+    public static TimingPolicy ParsePolicy(string text) =>
+        text switch
+        {
+            "warm" => TimingPolicy.Warm,
+            "cold" => TimingPolicy.Cold,
+            _ => throw new FormatException($"policy '{text}' is unknown; allowed are warm and cold"),
+        };
+}
+
+/// <summary>Tuning cannot go on; the message is one sentence for people.</summary>
+public sealed class TuneException(string message, Exception? inner = null) : Exception(message, inner);

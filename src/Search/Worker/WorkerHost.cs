@@ -1,0 +1,100 @@
+using System.Collections.Concurrent;
+using Picograd.Algorithms.Operators;
+using Picograd.Schedules;
+
+namespace Picograd.Search;
+
+/// <summary>The inside of a worker process: does what the requests on its input say, one after another.</summary>
+public static class WorkerHost
+{
+    /// <summary>
+    /// Serves until the input ends, which ends the process even while a candidate hangs. A hidden command of the tool
+    /// calls this with its standard streams.
+    /// </summary>
+    /// <param name="input">Requests.</param>
+    /// <param name="output">Answers, in the order of the requests.</param>
+    /// <param name="open">Makes the target; throws with a sentence for people where it cannot be had.</param>
+    /// <returns>Exit code of the process: 0.</returns>
+    public static int Run(Stream input, Stream output, Func<WorkerInit, ITuningTarget> open)
+    {
+        // The terminal sends its interrupt to the worker too; what it means is decided by the parent.
+        Console.CancelKeyPress += (_, e) => e.Cancel = true;
+        // What a library prints must not get between the messages.
+        Console.SetOut(Console.Error);
+        using var requests = new BlockingCollection<WorkerRequest>();
+        var reader = new Thread(() =>
+        {
+            while (WorkerMessages.Read<WorkerRequest>(input) is { } request)
+                requests.Add(request);
+            // The parent is gone. If a candidate hangs, nobody else would end this process.
+            Environment.Exit(0);
+        })
+        {
+            IsBackground = true,
+        };
+        reader.Start();
+        WorkerTask? task = null;
+        foreach (var request in requests.GetConsumingEnumerable())
+        {
+            WorkerReply reply;
+            try
+            {
+                if (request.Init is { } init)
+                {
+                    task?.Dispose();
+                    task = new WorkerTask(init, open);
+                    reply = new WorkerReply { Ready = true };
+                }
+                else
+                {
+                    reply =
+                        task?.Answer(request) ?? new WorkerReply { Failed = "no task was given before this request" };
+                }
+            }
+            catch (Exception e)
+            {
+                // The parent reports it under this request; the worker itself can go on.
+                reply = new WorkerReply { Failed = $"{e.GetType().Name}: {e.Message}" };
+            }
+            WorkerMessages.Write(output, reply);
+        }
+        return 0;
+    }
+
+    private sealed class WorkerTask : IDisposable
+    {
+        private readonly OperatorSpec _spec;
+        private readonly InProcessRunner _runner;
+
+        public WorkerTask(WorkerInit init, Func<WorkerInit, ITuningTarget> open)
+        {
+            _spec = OperatorSpec.Parse(init.Spec);
+            var target = open(init);
+            _runner = new InProcessRunner(new TuneTask(_spec, target, TuneTask.ParsePolicy(init.Policy)), init.Seed);
+        }
+
+        public WorkerReply Answer(WorkerRequest request)
+        {
+            if (request.Measure is { } measure)
+                return new WorkerReply { Measured = _runner.Measure(() => Replay(measure.Trace), measure.Best) };
+            if (request.Race is { } race)
+            {
+                return new WorkerReply
+                {
+                    Raced = _runner.Race(
+                        [.. race.Traces.Select(t => (Func<LoopNest>)(() => Replay(t)))],
+                        race.Rounds,
+                        CancellationToken.None
+                    ),
+                };
+            }
+            return request.Certify is { } trace
+                ? new WorkerReply { Certified = _runner.Certify(Replay(trace)) }
+                : new WorkerReply { Failed = "the request is empty" };
+        }
+
+        public void Dispose() => _runner.Dispose();
+
+        private LoopNest Replay(string trace) => Trace.Parse(trace).Replay(_spec.Build());
+    }
+}

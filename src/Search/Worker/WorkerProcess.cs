@@ -1,0 +1,193 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Text;
+
+namespace Picograd.Search;
+
+/// <summary>How to start a worker process.</summary>
+/// <param name="File">The program.</param>
+/// <param name="Arguments">Its arguments, one a word.</param>
+public sealed record WorkerCommand(string File, IReadOnlyList<string> Arguments)
+{
+    /// <summary>This very program again, with an argument that makes it call <see cref="WorkerHost.Run"/>.</summary>
+    public static WorkerCommand OfThisProgram(params string[] arguments)
+    {
+        string file =
+            Environment.ProcessPath ?? throw new TuneException("the path of this program is not known to the system");
+        // "dotnet tool.dll" rather than "tool": then the program's file is the first argument.
+        return Path.GetFileNameWithoutExtension(file) == "dotnet"
+            ? new WorkerCommand(file, [Environment.GetCommandLineArgs()[0], .. arguments])
+            : new WorkerCommand(file, arguments);
+    }
+}
+
+/// <summary>Why a worker gave no answer.</summary>
+internal enum WorkerFailure
+{
+    None,
+
+    /// <summary>The process ended.</summary>
+    Crash,
+
+    /// <summary>No answer in time; the process was ended.</summary>
+    Hang,
+
+    Cancelled,
+}
+
+/// <summary>
+/// A worker process that several tasks share: started on demand, and anew after a crash or a hang. Not thread-safe.
+/// </summary>
+/// <param name="command">What to start.</param>
+public sealed class WorkerProcess(WorkerCommand command) : IDisposable
+{
+    private const int LongestErrorText = 2_000;
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(60);
+
+    private Process? _process;
+    private BlockingCollection<WorkerReply> _replies = [];
+    private readonly StringBuilder _errors = new();
+    private WorkerInit? _init;
+
+    /// <summary>Processes started so far.</summary>
+    public int Starts { get; private set; }
+
+    /// <summary>The last of what the process wrote to its error stream.</summary>
+    public string ErrorText
+    {
+        get
+        {
+            lock (_errors)
+                return _errors.ToString().Trim();
+        }
+    }
+
+    /// <summary>Makes the process ready for a task; does nothing where it is.</summary>
+    /// <exception cref="TuneException">It cannot be started or cannot take the task.</exception>
+    internal void Prepare(WorkerInit init)
+    {
+        if (_process is { HasExited: false } && _init == init)
+            return;
+        if (_process is null or { HasExited: true })
+            Start();
+        _init = null;
+        Send(new WorkerRequest { Init = init });
+        var failure = Receive(StartTimeout, CancellationToken.None, out var reply);
+        if (failure != WorkerFailure.None)
+            throw new TuneException(
+                $"the worker process '{command.File}' gave no sign of readiness for '{init.Spec}' ({failure.ToString().ToLowerInvariant()}){Errors()}"
+            );
+        if (reply!.Ready != true)
+            throw new TuneException($"the worker process cannot take '{init.Spec}': {reply.Failed}");
+        _init = init;
+    }
+
+    internal void Send(WorkerRequest request)
+    {
+        try
+        {
+            WorkerMessages.Write(_process!.StandardInput.BaseStream, request);
+        }
+        catch (IOException)
+        {
+            // The process died; Receive says so for the request that is waited for.
+        }
+    }
+
+    /// <summary>Waits for the next answer. After a failure the process is gone.</summary>
+    internal WorkerFailure Receive(TimeSpan timeout, CancellationToken cancel, out WorkerReply? reply)
+    {
+        reply = null;
+        try
+        {
+            if (_replies.TryTake(out reply, (int)timeout.TotalMilliseconds, cancel))
+                return WorkerFailure.None;
+        }
+        catch (OperationCanceledException)
+        {
+            Kill();
+            return WorkerFailure.Cancelled;
+        }
+        bool crashed = _replies.IsCompleted;
+        Kill();
+        return crashed ? WorkerFailure.Crash : WorkerFailure.Hang;
+    }
+
+    public void Dispose() => Kill();
+
+    private void Start()
+    {
+        Kill();
+        var start = new ProcessStartInfo(command.File)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
+        foreach (string argument in command.Arguments)
+            start.ArgumentList.Add(argument);
+        Process process;
+        try
+        {
+            process = Process.Start(start)!;
+        }
+        catch (Exception e) when (e is System.ComponentModel.Win32Exception or FileNotFoundException)
+        {
+            throw new TuneException($"the worker process '{command.File}' cannot be started: {e.Message}", e);
+        }
+        Starts++;
+        _process = process;
+        lock (_errors)
+            _errors.Clear();
+        process.ErrorDataReceived += (_, line) =>
+        {
+            if (line.Data is null)
+                return;
+            lock (_errors)
+            {
+                _errors.AppendLine(line.Data);
+                if (_errors.Length > LongestErrorText)
+                    _errors.Remove(0, _errors.Length - LongestErrorText);
+            }
+        };
+        process.BeginErrorReadLine();
+        var replies = _replies = [];
+        var stream = process.StandardOutput.BaseStream;
+        new Thread(() => ReadReplies(stream, replies)) { IsBackground = true }.Start();
+    }
+
+    private static void ReadReplies(Stream stream, BlockingCollection<WorkerReply> replies)
+    {
+        try
+        {
+            while (WorkerMessages.Read<WorkerReply>(stream) is { } reply)
+                replies.Add(reply);
+        }
+        catch (Exception e) when (e is IOException or InvalidDataException or ObjectDisposedException)
+        {
+            // The process died while it wrote, or was ended: what follows is the end of the answers either way.
+        }
+        replies.CompleteAdding();
+    }
+
+    private void Kill()
+    {
+        _init = null;
+        if (_process is not { } process)
+            return;
+        _process = null;
+        try
+        {
+            process.Kill(entireProcessTree: true);
+        }
+        catch (InvalidOperationException)
+        {
+            // It has ended by itself.
+        }
+        process.WaitForExit(5_000);
+        process.Dispose();
+    }
+
+    private string Errors() => ErrorText.Length == 0 ? "" : $"; its last words: {ErrorText}";
+}

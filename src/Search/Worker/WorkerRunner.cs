@@ -1,0 +1,120 @@
+using Picograd.TuneDb;
+
+namespace Picograd.Search;
+
+/// <summary>
+/// Runs candidates in a worker process, so that one that crashes or hangs costs that candidate, not the search: it is
+/// counted as <see cref="OutcomeNames.Crash"/> or <see cref="OutcomeNames.Hang"/>, and a new process goes on with the others.
+/// </summary>
+public sealed class WorkerRunner : ICandidateRunner
+{
+    /// <summary>Requests sent ahead, so that the worker need not wait for the pipe.</summary>
+    private const int InFlight = 2;
+
+    /// <summary>A certification evaluates millions of points several times over.</summary>
+    private static readonly TimeSpan CertifyTimeout = TimeSpan.FromMinutes(5);
+
+    private readonly WorkerProcess _process;
+    private readonly WorkerInit _init;
+    private readonly TimeSpan _timeout;
+    private readonly bool _ownsProcess;
+
+    /// <param name="task">What is tuned.</param>
+    /// <param name="process">Where; several runners may share one.</param>
+    /// <param name="seed">Of the inputs.</param>
+    /// <param name="timeout">For one candidate, compilation included; 20 s when null.</param>
+    /// <param name="ownsProcess">Whether the process ends with the runner.</param>
+    public WorkerRunner(
+        TuneTask task,
+        WorkerProcess process,
+        int seed,
+        TimeSpan? timeout = null,
+        bool ownsProcess = false
+    )
+    {
+        _process = process;
+        _timeout = timeout ?? TimeSpan.FromSeconds(20);
+        _ownsProcess = ownsProcess;
+        var target = task.Target;
+        _init = new WorkerInit(
+            task.Spec.ToString(),
+            target.Name,
+            target.Threads,
+            target.VectorBits,
+            task.PolicyName,
+            seed
+        );
+    }
+
+    public IReadOnlyList<Measured> Measure(
+        IReadOnlyList<Candidate> candidates,
+        double bestMilliseconds,
+        CancellationToken cancel
+    )
+    {
+        var results = new List<Measured>();
+        int sent = 0;
+        // After an interrupt nothing more is sent, but what is under way is still answered.
+        while (results.Count < candidates.Count && !(cancel.IsCancellationRequested && sent == results.Count))
+        {
+            _process.Prepare(_init);
+            for (
+                ;
+                sent < candidates.Count && sent - results.Count < InFlight && !cancel.IsCancellationRequested;
+                sent++
+            )
+                _process.Send(
+                    new WorkerRequest { Measure = new MeasureRequest(candidates[sent].TraceText, bestMilliseconds) }
+                );
+            var failure = _process.Receive(_timeout, CancellationToken.None, out var reply);
+            results.Add(Result(failure, reply));
+            // The process is gone, and with it what was sent ahead.
+            if (failure != WorkerFailure.None)
+                sent = results.Count;
+        }
+        return results;
+    }
+
+    public RaceTimes Race(IReadOnlyList<Candidate> candidates, int rounds, CancellationToken cancel)
+    {
+        _process.Prepare(_init);
+        _process.Send(new WorkerRequest { Race = new RaceRequest([.. candidates.Select(c => c.TraceText)], rounds) });
+        var failure = _process.Receive(_timeout * candidates.Count, cancel, out var reply);
+        // They all ran before, so a failure here is rare; without rounds the earlier times decide.
+        return failure == WorkerFailure.None && reply!.Raced is { } raced ? raced : new RaceTimes([], []);
+    }
+
+    public Certification Certify(Candidate candidate)
+    {
+        _process.Prepare(_init);
+        _process.Send(new WorkerRequest { Certify = candidate.TraceText });
+        var failure = _process.Receive(CertifyTimeout, CancellationToken.None, out var reply);
+        return reply?.Certified
+            ?? new Certification(
+                0,
+                Ok: false,
+                BitStable: false,
+                failure == WorkerFailure.None ? reply?.Failed ?? "no answer" : failure.ToString().ToLowerInvariant()
+            );
+    }
+
+    public void Dispose()
+    {
+        if (_ownsProcess)
+            _process.Dispose();
+    }
+
+    private Measured Result(WorkerFailure failure, WorkerReply? reply) =>
+        failure switch
+        {
+            WorkerFailure.Crash => Measured.Failed(
+                OutcomeNames.Crash,
+                $"the worker process died. {_process.ErrorText}"
+            ),
+            WorkerFailure.Hang => Measured.Failed(
+                OutcomeNames.Hang,
+                $"no answer within {_timeout.TotalSeconds} s; the worker process was ended"
+            ),
+            _ => reply!.Measured ?? Measured.Failed(OutcomeNames.InternalError, reply.Failed ?? "no answer"),
+        };
+}

@@ -1,0 +1,86 @@
+using Picograd.Lower.Cpu;
+using Picograd.Schedules;
+using Picograd.Search;
+
+namespace Picograd.Tests;
+
+/// <summary>
+/// A worker process for tests: compiles for this machine, but misbehaves where a loop's name says so, which means
+/// nothing to the real back end.
+/// </summary>
+internal static class Program
+{
+    private static int Main() =>
+        WorkerHost.Run(
+            Console.OpenStandardInput(),
+            Console.OpenStandardOutput(),
+            init => new FaultyTarget(
+                new CpuTuningTarget(CpuTarget.Detect() with { VectorBits = init.VectorBits }, init.Threads)
+            )
+        );
+}
+
+/// <summary>A target whose back end obeys loops called fault.crash, fault.hang and so on.</summary>
+public sealed class FaultyTarget(ITuningTarget real) : ITuningTarget, IBackend
+{
+    public IBackend Backend => this;
+
+    public TargetInfo Target => real.Backend.Target;
+
+    public TargetCeilings Ceilings => real.Ceilings;
+
+    public nint Allocate(long bytes) => real.Allocate(bytes);
+
+    public void Free(nint memory, long bytes) => real.Free(memory, bytes);
+
+    public double SentinelMilliseconds() => real.SentinelMilliseconds();
+
+    public ICompiledKernel Compile(LoopNest nest)
+    {
+        string? fault = nest.Loops.Select(l => l.Name).FirstOrDefault(n => n.StartsWith("fault."))?["fault.".Length..];
+        return fault switch
+        {
+            "refuse" => throw new LoweringException("il-too-large", "as the test asked"),
+            "throw" => throw new KeyNotFoundException("as the test asked"),
+            _ => new FaultyKernel(real.Backend.Compile(nest), fault, nest),
+        };
+    }
+
+    private sealed unsafe class FaultyKernel(ICompiledKernel kernel, string? fault, LoopNest nest) : ICompiledKernel
+    {
+        private int _runs;
+
+        public long WorkspaceBytes => kernel.WorkspaceBytes;
+
+        public void Run(nint* arguments, long* parameters)
+        {
+            kernel.Run(arguments, parameters);
+            int output = nest.Algorithm.Inputs.Length;
+            float* first = (float*)arguments[output];
+            switch (fault)
+            {
+                case "crash":
+                    Environment.FailFast("as the test asked");
+                    break;
+                case "hang":
+                    Thread.Sleep(Timeout.Infinite);
+                    break;
+                case "wrong":
+                    *first += 100;
+                    break;
+                case "overrun":
+                    first[-1] = 1;
+                    break;
+                case "unstable":
+                    // One unit in the last place, now up, now down: within every bound, but not repeatable.
+                    *first = _runs++ % 2 == 0 ? MathF.BitIncrement(*first) : *first;
+                    break;
+                case "spoils_input":
+                    *(float*)arguments[0] += 1;
+                    break;
+            }
+        }
+
+        public void Dispose() => kernel.Dispose();
+    }
+}

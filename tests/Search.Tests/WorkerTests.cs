@@ -1,0 +1,131 @@
+using Picograd.Search;
+using Xunit;
+
+namespace Picograd.Tests;
+
+public sealed class WorkerTests : IDisposable
+{
+    private const string Small = "matmul m=32 n=48 k=40";
+
+    private readonly WorkerProcess _process = new(
+        new WorkerCommand("dotnet", [Path.Combine(AppContext.BaseDirectory, "Picograd.Search.Tests.Worker.dll")])
+    );
+
+    public void Dispose() => _process.Dispose();
+
+    private IReadOnlyList<Measured> Measure(TuneTask task, params Candidate[] candidates)
+    {
+        using var runner = new WorkerRunner(task, _process, seed: 1, timeout: TimeSpan.FromSeconds(10));
+        return runner.Measure(candidates, double.PositiveInfinity, CancellationToken.None);
+    }
+
+    [Fact]
+    public void ACrashCostsOneCandidate()
+    {
+        var task = Machine.Task(Small);
+        var results = Measure(
+            task,
+            Machine.Tiled(task, mr: 2),
+            Machine.Tiled(task, "crash"),
+            Machine.Tiled(task, mr: 4),
+            Machine.Tiled(task, mr: 6)
+        );
+        Assert.Equal(
+            [OutcomeNames.Timed, OutcomeNames.Crash, OutcomeNames.Timed, OutcomeNames.Timed],
+            results.Select(r => r.Outcome)
+        );
+        Assert.Contains("as the test asked", results[1].Detail);
+        Assert.Equal(2, _process.Starts);
+    }
+
+    [Fact]
+    public void AHangCostsOneCandidate()
+    {
+        var task = Machine.Task(Small);
+        using var runner = new WorkerRunner(task, _process, seed: 1, timeout: TimeSpan.FromSeconds(3));
+        var results = runner.Measure(
+            [Machine.Tiled(task, "hang"), Machine.Tiled(task)],
+            double.PositiveInfinity,
+            CancellationToken.None
+        );
+        Assert.Equal([OutcomeNames.Hang, OutcomeNames.Timed], results.Select(r => r.Outcome));
+        Assert.Equal(2, _process.Starts);
+    }
+
+    [Fact]
+    public void OtherFaultsAreToldApartWithoutARestart()
+    {
+        var task = Machine.Task(Small);
+        string[] faults = ["wrong", "overrun", "throw", "refuse"];
+        var results = Measure(task, [.. faults.Select(f => Machine.Tiled(task, f)), Machine.Tiled(task)]);
+        Assert.Equal(
+            [
+                OutcomeNames.WrongResult,
+                OutcomeNames.WrongResult,
+                OutcomeNames.InternalError,
+                "il-too-large",
+                OutcomeNames.Timed,
+            ],
+            results.Select(r => r.Outcome)
+        );
+        Assert.Contains("C at row-major position 0", results[0].Detail);
+        Assert.Contains("before the start of C", results[1].Detail);
+        Assert.Equal(1, _process.Starts);
+    }
+
+    [Fact]
+    public void RacesCertifiesAndChangesTask()
+    {
+        var task = Machine.Task(Small);
+        using var runner = new WorkerRunner(task, _process, seed: 1);
+        var race = runner.Race([Machine.Tiled(task), Machine.Tiled(task, mr: 4)], 5, CancellationToken.None);
+        Assert.Equal(5, race.Rounds.Count);
+        Assert.All(race.Rounds, r => Assert.All(r, ms => Assert.True(ms > 0)));
+        Assert.True(runner.Certify(Machine.Tiled(task)).Ok);
+        Assert.False(runner.Certify(Machine.Tiled(task, "wrong")).Ok);
+
+        var other = Machine.Task("matmul m=16 n=16 k=16");
+        Assert.Equal(OutcomeNames.Timed, Measure(other, Machine.Tiled(other))[0].Outcome);
+        Assert.Equal(OutcomeNames.Timed, Measure(task, Machine.Tiled(task))[0].Outcome);
+        Assert.Equal(1, _process.Starts);
+    }
+
+    [Fact]
+    public void ASearchThroughTheWorkerGoesOnAfterFaults()
+    {
+        var task = Machine.Task(Small);
+        var result = Tuner.Tune(
+            task,
+            new TuneOptions
+            {
+                Budget = SearchBudget.Of(25),
+                Rules = [new TileRule()],
+                Traces = [Machine.Tiled(task, "crash").TraceText],
+                Runner = t => new WorkerRunner(t, _process, seed: 1),
+            }
+        );
+        Assert.Equal(1, result.Outcomes[OutcomeNames.Crash]);
+        Assert.True(result.Certification.Ok);
+        Assert.True(result.Outcomes[OutcomeNames.Timed] >= 20);
+    }
+
+    [Fact]
+    public void AWorkerThatCannotStartIsSaid()
+    {
+        using var missing = new WorkerProcess(new WorkerCommand("no-such-program-anywhere", []));
+        var task = Machine.Task(Small);
+        using var runner = new WorkerRunner(task, missing, seed: 1);
+        var e = Assert.Throws<TuneException>(() =>
+            runner.Measure([Machine.Tiled(task)], double.PositiveInfinity, CancellationToken.None)
+        );
+        Assert.Contains("cannot be started", e.Message);
+
+        // A program that ends at once.
+        using var wrong = new WorkerProcess(new WorkerCommand("dotnet", ["--version"]));
+        using var runner2 = new WorkerRunner(task, wrong, seed: 1);
+        e = Assert.Throws<TuneException>(() =>
+            runner2.Measure([Machine.Tiled(task)], double.PositiveInfinity, CancellationToken.None)
+        );
+        Assert.Contains("no sign of readiness", e.Message);
+    }
+}
