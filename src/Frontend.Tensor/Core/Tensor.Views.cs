@@ -29,9 +29,11 @@ public sealed partial class Tensor
     {
         if (sizes.AsSpan().SequenceEqual(Layout.Sizes))
             return this;
-        return Layout.TryView(sizes) is { } view
-            ? RecordView(Alias(view), Derivatives.Reshape)
-            : Contiguous().ReshapeTo(sizes);
+        if (Layout.TryView(sizes) is { } view)
+            return RecordView(Alias(view), Derivatives.Reshape);
+        var copy = Allocate(Layout.Contiguous(sizes), DType);
+        Dispatch.Copying.Copy(this, copy.Address);
+        return RecordView(copy, Derivatives.Reshape);
     }
 
     /// <summary>One dimension out of those from <paramref name="from"/> to <paramref name="to"/>, both included.</summary>
