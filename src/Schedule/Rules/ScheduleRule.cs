@@ -36,7 +36,8 @@ public abstract class ScheduleRule
 /// <summary>All rules, most specific first.</summary>
 public static class ScheduleRules
 {
-    public static ImmutableArray<ScheduleRule> All { get; } = [new MatmulRule(), new StagewiseRule(), new PlainRule()];
+    public static ImmutableArray<ScheduleRule> All { get; } =
+    [new MatmulRule(), new RowFusionRule(), new StagewiseRule(), new PlainRule()];
 
     public static IEnumerable<ScheduleRule> For(Algorithm algorithm, TargetInfo target) =>
         All.Where(r => r.Applies(algorithm, target));

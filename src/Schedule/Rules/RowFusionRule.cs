@@ -1,0 +1,59 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// Stages that all run over the same rows (softmax, its gradient, layer normalisation …): everything for one row before
+/// the next, so that a row is read from memory once; row results stay in registers, and within a row each stage gets
+/// its vectors as in <see cref="StagewiseRule"/>.
+/// </summary>
+public sealed class RowFusionRule : ScheduleRule
+{
+    public override string Name => "rows";
+
+    public override bool Applies(Algorithm algorithm, TargetInfo target)
+    {
+        if (target.VectorBits == 0 || algorithm.Stages.Length < 2)
+            return false;
+        var last = algorithm.Stages[^1];
+        if (last.Kind != StageKind.Map || last.Axes.Length < 2 || algorithm.Outputs.Length != 1)
+            return false;
+        // The first axis of every stage is the row, and a stage reads the rows of others at its own row only.
+        return algorithm.Stages.All(s =>
+            s.Kind is StageKind.Map or StageKind.Reduce
+            && s.Axes.Length > 0
+            && s.Axes[0].Kind == AxisKind.Spatial
+            && s.Axes[0].Extent == last.Axes[0].Extent
+            && s.Outputs.Length == 1
+            && s.Values[0]
+                .Loads()
+                .Where(l => algorithm.Stages.Any(t => t.Output == l.Buffer))
+                .All(l => l.Indices[0] == s.Axes[0].Var)
+        );
+    }
+
+    public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
+    {
+        var knobs = ImmutableArray.CreateBuilder<Knob>();
+        long points = algorithm.Stages[^1].Axes.Aggregate(1L, (n, a) => n * (a.Extent is IntImm i ? i.Value : 64));
+        if (target.Threads > 1)
+            knobs.Add(new("parallel", 0, [0, 1], points >= 1 << 15 ? 1 : 0));
+        knobs.Add(new("vectors", 1, [1, 2, 4, 8], 4));
+        return knobs.ToImmutable();
+    }
+
+    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    {
+        var s = new Schedule(algorithm);
+        var last = algorithm.Stages[^1];
+        string row = $"{last.Name}.{last.Axes[0].Name}";
+        foreach (var stage in algorithm.Stages.Reverse().Skip(1))
+            s.ComputeAt(stage.Name, row);
+        long vectors = choices.TryGetValue("vectors", out long v) ? v : 4;
+        StagewiseRule.Schedule(s, algorithm.Stages, target, parallel: false, vectors, fused: true);
+        if (choices.TryGetValue("parallel", out long p) && p == 1)
+            s.Parallel(row);
+        return s.Nest;
+    }
+}
