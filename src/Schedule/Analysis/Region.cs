@@ -121,7 +121,8 @@ public sealed class RegionAnalysis(LoopNest nest, IEnumerable<For> outer)
     }
 
     /// <summary>
-    /// Whether any two different values of the loops (those among the outer ones) give boxes without a common element.
+    /// Whether any two different values of the loops (some of the outer ones; the others stand still) give boxes without
+    /// a common element.
     /// </summary>
     public bool Disjoint(Region region, IEnumerable<For> loops)
     {
@@ -129,9 +130,12 @@ public sealed class RegionAnalysis(LoopNest nest, IEnumerable<For> outer)
         var wanted = loops.Select(l => l.Var).Where(v => !ranges[v].IsPoint).ToHashSet();
         var digits = new List<Digit>();
         foreach (var span in region.Dims)
+        {
+            var form = LinearForm.Of(Simplifier.Simplify(span.Min, ranges));
             digits.AddRange(
-                Injective(LinearForm.Of(Simplifier.Simplify(span.Min, ranges)), span.ConstantExtent, ranges)
+                Injective(form.Partition(a => a.FreeVars().Any(wanted.Contains)).Matching, span.ConstantExtent, ranges)
             );
+        }
         // A determined sum determines its terms in turn, if no two of their combinations give the same sum.
         while (true)
         {
@@ -149,6 +153,36 @@ public sealed class RegionAnalysis(LoopNest nest, IEnumerable<For> outer)
                 return false;
             digits.AddRange(more);
         }
+    }
+
+    /// <summary>
+    /// Whether the places take every combination of their values while the outer loops run: no two of them follow one
+    /// loop, other than as digits of it that do not overlap.
+    /// </summary>
+    public bool Independent(IReadOnlyList<Expr> places)
+    {
+        var ranges = nest.Ranges(_outer);
+        var loops = _outer.Select(l => l.Var).ToHashSet();
+        var atoms = places
+            .SelectMany((p, i) => LinearForm.Of(Simplifier.Simplify(p, ranges)).Terms.Select(t => (t.Atom, Place: i)))
+            .ToList();
+        for (int i = 0; i < atoms.Count; i++)
+        {
+            for (int j = 0; j < i; j++)
+            {
+                var (a, b) = (atoms[i], atoms[j]);
+                if (a.Place == b.Place || !a.Atom.FreeVars().Any(v => loops.Contains(v) && b.Atom.Uses(v)))
+                    continue;
+                if (
+                    Digit.Of(a.Atom, ranges) is not { } x
+                    || Digit.Of(b.Atom, ranges) is not { } y
+                    || x.Unit != y.Unit
+                    || !Digit.Disjoint([x, y])
+                )
+                    return false;
+            }
+        }
+        return true;
     }
 
     // The digits that a box of this extent at this place determines.
@@ -184,6 +218,16 @@ public sealed class RegionAnalysis(LoopNest nest, IEnumerable<For> outer)
         var simple = Simplifier.Simplify(guard, ranges);
         if (simple.IsTrue() || HoldsAtStart(simple, access, inner, ranges))
             return;
+        // A reduction with its own initial value writes at the first point of its reduce axes already: what a guard takes
+        // away from the later ones does not matter.
+        if (access is { IsWrite: true, Statement: Block { IsReduction: true, Init: true } reduction })
+        {
+            var first = inner
+                .Keys.Where(v => !reduction.SpatialAxes.Any(a => a.Binding.Uses(v)))
+                .ToDictionary(v => v, _ => (Expr)0);
+            if (Simplifier.Proves(simple.Substitute(first), ranges))
+                return;
+        }
         bool Inner(Expr atom) => atom.Nodes().Any(n => n is Var v && inner.ContainsKey(v));
         if (simple is not Binary { Kind: BinaryOp.Lt, B: IntImm bound } test)
         {

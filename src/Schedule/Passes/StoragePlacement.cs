@@ -5,8 +5,8 @@ namespace Picograd.Schedules;
 
 /// <summary>
 /// Turns every intermediate into an Allocate around the innermost statement where it can live (or below the loop of
-/// store_at), with a shape cut down to the part used there. It can live in an iteration of a loop if that reads only
-/// elements written earlier in the same iteration; never inside a vector loop. Indices into a buffer that was cut are
+/// store_at), with a shape cut down to the part used there; never inside a vector loop, nor inside a loop across which a
+/// block carries values in it. Indices into a buffer that was cut are
 /// over loop variables afterwards. The nest that results has no intermediates.
 /// </summary>
 public static class StoragePlacement
@@ -47,22 +47,38 @@ public static class StoragePlacement
         if (places.Accesses.IsEmpty)
             return nest;
         string? within = group.Select(b => nest.StoreAt.GetValueOrDefault(b.Name)).FirstOrDefault(l => l is not null);
-        int depth = places.Innermost(within);
-        var above = places.LoopsAbove(depth);
-        var at = places.Common[depth];
-
         bool free = nest.Blocks.All(b => !b.Outputs.Any(group.Contains) || b.Outputs.All(group.Contains));
+        int depth = places.Innermost(within);
+        // The lanes of a vector loop cannot each have memory of their own. They share a buffer: its indices tell the
+        // lanes apart, or it gets a dimension for that.
+        var lanes = places.LoopsAbove(depth).Where(l => l.Kind == LoopKind.Vector).ToImmutableArray();
+        if (!lanes.IsEmpty)
+        {
+            int hoisted = places.DepthOf(lanes[0]);
+            if (!free || places.TellsApart(hoisted, lanes))
+            {
+                depth = hoisted;
+                lanes = [];
+            }
+        }
         var region = free && places.Accesses.Any(a => a.Kind != AccessKind.Hint) ? places.Used(depth) : null;
         var shape = group[0].Shape;
         var origin = Enumerable.Repeat((Expr)0, shape.Length).ToImmutableArray();
         if (region is not null)
             (shape, origin) = Cut(nest, region, shape);
+        if (!lanes.IsEmpty)
+        {
+            depth = places.DepthOf(lanes[0]);
+            shape = shape.AddRange(lanes.Select(l => l.Extent));
+        }
+        var above = places.LoopsAbove(depth);
+        var at = places.Common[depth];
 
         bool shared = places.Accesses.Any(a =>
             a.Loops.Any(l => l.Kind == LoopKind.Parallel && !above.Any(o => ReferenceEquals(o, l)))
         );
-        var cut = group.ToDictionary(b => b, b => Sized(nest, at, b, shape, shared));
-        Stmt body = new Rebase(nest, cut, origin).Rewrite(at, above);
+        var cut = group.ToDictionary(b => b, b => Sized(nest, at, b, shape, shared, above));
+        Stmt body = new Rebase(nest, cut, origin, [.. lanes.Select(l => l.Var)]).Rewrite(at, above);
         body = Wrap(body, at, [.. cut.Values], cut);
         return nest with { Body = nest.Body.Replace(at, body), Intermediates = nest.Intermediates.RemoveRange(group) };
     }
@@ -88,7 +104,14 @@ public static class StoragePlacement
         return (extents.ToImmutable(), origin.ToImmutable());
     }
 
-    private static Buffer Sized(LoopNest nest, Stmt at, Buffer buffer, ImmutableArray<Expr> shape, bool shared)
+    private static Buffer Sized(
+        LoopNest nest,
+        Stmt at,
+        Buffer buffer,
+        ImmutableArray<Expr> shape,
+        bool shared,
+        ImmutableArray<For> above
+    )
     {
         if (buffer.Scope == Scope.Register && shape.Any(e => e is not IntImm))
             throw new ScheduleException(
@@ -98,8 +121,12 @@ public static class StoragePlacement
                 $"set_scope {buffer.Name} stack, or split the loops around by constants",
                 "storage placement"
             );
-        // The workers of a parallel loop that all use the buffer cannot each have their own.
-        var scope = shared && buffer.Scope == Scope.Stack ? Scope.Heap : buffer.Scope;
+        // The workers of a parallel loop that all use the buffer cannot each have their own. What a GPU thread has for
+        // itself is on its stack.
+        var scope =
+            shared && buffer.Scope == Scope.Stack ? Scope.Heap
+            : above.Any(l => l.Kind.IsThread()) && buffer.Scope == Scope.Heap ? Scope.Stack
+            : buffer.Scope;
         bool same = shape.SequenceEqual(buffer.Shape);
         if (same && scope == buffer.Scope)
             return buffer;
@@ -139,7 +166,12 @@ public static class StoragePlacement
     }
 
     /// <summary>Puts the cut buffers in the place of the full ones, with indices relative to the origin.</summary>
-    private sealed class Rebase(LoopNest nest, Dictionary<Buffer, Buffer> cut, ImmutableArray<Expr> origin)
+    private sealed class Rebase(
+        LoopNest nest,
+        Dictionary<Buffer, Buffer> cut,
+        ImmutableArray<Expr> origin,
+        ImmutableArray<Expr> lanes
+    )
     {
         private readonly bool _moves = cut.Any(c => !c.Key.Shape.SequenceEqual(c.Value.Shape));
 
@@ -213,6 +245,6 @@ public static class StoragePlacement
             });
 
         private ImmutableArray<Expr> Move(ImmutableArray<Expr> indices, Simplifier simplifier) =>
-            _moves ? [.. indices.Select((e, d) => simplifier.Visit(e - origin[d]))] : indices;
+            _moves ? [.. indices.Select((e, d) => simplifier.Visit(e - origin[d])), .. lanes] : indices;
     }
 }

@@ -66,23 +66,43 @@ internal static class BlockLoops
     }
 
     /// <summary>
-    /// A map over fresh axes, one a dimension of the region, that copies element to element: to[i] = from[i]. Not yet
-    /// under loops.
+    /// A map that copies the buffers element by element. Not yet under loops: its axes are bound to 0. It runs over the
+    /// dimensions, or, where the writer fills only places that it computes from its axes (a padded layout), over those.
     /// </summary>
     public static Block Copy(
         string name,
         ImmutableArray<Buffer> from,
         ImmutableArray<Buffer> to,
-        IEnumerable<string> axisNames
+        IEnumerable<string> dimensions,
+        Block? writer = null
     )
     {
+        if (writer is not null && HasLayout(writer))
+        {
+            var own = writer.SpatialAxes.ToDictionary(a => a.Var, a => new Var(a.Name));
+            var values = own.ToDictionary(x => x.Key, x => (Expr)x.Value);
+            ImmutableArray<Expr> mapped = [.. writer.Indices.Select(i => i.Substitute(values))];
+            return new Block(
+                name,
+                [.. writer.SpatialAxes.Select(a => a with { Var = own[a.Var], Binding = 0 })],
+                Op.True,
+                to,
+                mapped,
+                [.. from.Select(f => (Expr)f.At(mapped))]
+            );
+        }
         ImmutableArray<BlockAxis> axes =
         [
-            .. axisNames.Select((n, d) => new BlockAxis(new Var(n), to[0].Shape[d], AxisKind.Spatial, 0)),
+            .. dimensions.Select((n, d) => new BlockAxis(new Var(n), to[0].Shape[d], AxisKind.Spatial, 0)),
         ];
         ImmutableArray<Expr> place = [.. axes.Select(a => (Expr)a.Var)];
         return new Block(name, axes, Op.True, to, place, [.. from.Select(f => (Expr)f.At(place))]);
     }
+
+    /// <summary>Whether a block computes where it writes from its spatial axes, other than by using them as they are.</summary>
+    public static bool HasLayout(Block writer) =>
+        !writer.ArePlainAxes(writer.Indices)
+        && writer.Indices.All(i => !i.Loads().Any() && i.FreeVars().All(v => writer.SpatialAxes.Any(a => a.Var == v)));
 
     /// <summary>Names for dimensions: those of the axes that index them, else d0, d1, ….</summary>
     public static IEnumerable<string> DimensionNames(Block block, ImmutableArray<Expr> indices)

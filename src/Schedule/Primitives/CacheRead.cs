@@ -78,12 +78,21 @@ public sealed class CacheRead : Primitive
         string cacheName = ResultName(nest, step, 0, $"{buffer.Name}.{BlockLoops.ScopeName(scope)}");
         var cache = new Buffer(cacheName, buffer.Type, buffer.Shape, scope);
         var names = nest with { Intermediates = nest.Intermediates.Add(cache) };
+        var writer = nest.WritersOf(buffer) is [var first, ..] ? first : null;
+        if (read is not null && writer is not null && BlockLoops.HasLayout(writer))
+            throw Refuse(
+                nest,
+                writer,
+                $"{buffer.Name} has a layout of its own, and its writers share loops with block {block.Name}",
+                "cache_read before compute_at or reverse_compute_at"
+            );
         var index = block.Loads.First(l => l.Buffer == buffer).Indices;
         var copy = BlockLoops.Copy(
             ResultName(names, step, 1, $"{cacheName}.copy"),
             [buffer],
             [cache],
-            BlockLoops.DimensionNames(block, index)
+            BlockLoops.DimensionNames(block, index),
+            writer
         );
         var ranges = read is null
             ? new Dictionary<Var, AxisRange>()
@@ -96,6 +105,6 @@ public sealed class CacheRead : Primitive
             Indices = [.. reader.Indices.Select(e => e.ReplaceBuffer(buffer, cache))],
             Values = [.. reader.Values.Select(e => e.ReplaceBuffer(buffer, cache))],
         };
-        return (result.Replace(reader, caching), [cacheName, copy.Name]);
+        return (StoreAt.Kept(result.Replace(reader, caching)), [cacheName, copy.Name]);
     }
 }

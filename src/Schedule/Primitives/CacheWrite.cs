@@ -74,8 +74,16 @@ public sealed class CacheWrite : Primitive
             ResultName(names, step, caches.Length, $"{buffer.Name}.copy"),
             [.. caches],
             outputs,
-            BlockLoops.DimensionNames(writers[0], writers[0].Indices)
+            BlockLoops.DimensionNames(writers[0], writers[0].Indices),
+            writers[0]
         );
+        if (site.Written is not null && BlockLoops.HasLayout(writers[0]))
+            throw Refuse(
+                nest,
+                writers[0],
+                $"{buffer.Name} has a layout of its own, and its writers share loops with its readers",
+                "cache_write before compute_at or reverse_compute_at"
+            );
         var (loops, _) = BlockLoops.Make(
             names,
             copy,
@@ -94,6 +102,6 @@ public sealed class CacheWrite : Primitive
                 ),
             };
         }
-        return (result, [.. caches.Select(c => c.Name), copy.Name]);
+        return (StoreAt.Kept(result), [.. caches.Select(c => c.Name), copy.Name]);
     }
 }

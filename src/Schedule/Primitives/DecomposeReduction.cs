@@ -16,7 +16,8 @@ public sealed class DecomposeReduction : Primitive
     public override string Requirements =>
         """
             The block is a reduction that still initialises its outputs itself. The loop is one of the loops around it,
-            with all loops of its reduce axes at or below it. No loop below it drives spatial and reduce axes at once.
+            with all loops of its reduce axes at or below it. No loop below it drives spatial and reduce axes at once,
+            and the loops from it inwards visit each point once.
             """;
 
     public override PrimitiveExample Example =>
@@ -72,6 +73,7 @@ public sealed class DecomposeReduction : Primitive
         var kept = below.Where(l => spatial.Any(a => a.Binding.Uses(l.Var))).ToList();
         if (kept.FirstOrDefault(l => reduce.Any(a => a.Binding.Uses(l.Var))) is { } both)
             throw Refuse(nest, both, $"loop {both.Name} drives spatial and reduce axes of block {block.Name} at once");
+        CheckOnce(nest, block, spatial, around, below, kept);
         string name = ResultName(nest, step, 0, block.Name + ".init");
         string prefix = block.Name + ".";
         var fresh = kept.ToDictionary(
@@ -98,7 +100,40 @@ public sealed class DecomposeReduction : Primitive
         foreach (var l in Enumerable.Reverse(kept))
             stmt = l with { Var = fresh[l.Var], Extent = l.Extent.Substitute(renamed), Body = stmt };
         var updating = nest.Replace(block, block with { Init = false });
-        return (BlockLoops.Insert(updating, updating.Loop(loop.Name), stmt, after: false), [name]);
+        var result = BlockLoops.Insert(updating, updating.Loop(loop.Name), stmt, after: false);
+        return (StoreAt.Kept(result), [name]);
+    }
+
+    // As long as it initialises itself, a block may do all of a reduction again and again. Initialised only once, it must
+    // do so once.
+    private void CheckOnce(
+        LoopNest nest,
+        Block block,
+        ImmutableArray<BlockAxis> spatial,
+        ImmutableArray<For> around,
+        List<For> below,
+        List<For> kept
+    )
+    {
+        var repeating = below.FirstOrDefault(l => !l.Extent.IsConst(1) && !block.Axes.Any(a => a.Binding.Uses(l.Var)));
+        if (repeating is not null)
+            throw Refuse(
+                nest,
+                repeating,
+                $"loop {repeating.Name} repeats block {block.Name}, which would reduce on from its last result",
+                below.SkipWhile(l => l != repeating).Skip(1).FirstOrDefault() is { } next
+                    ? $"{next.Name}, or a loop below it"
+                    : null
+            );
+        var analysis = new RegionAnalysis(nest, around);
+        var points = new Region([.. spatial.Select(a => new Span(a.Binding, a.Binding, true, true))], true, [], []);
+        if (!analysis.Disjoint(points, kept))
+            throw Refuse(
+                nest,
+                kept[0],
+                $"the loops {string.Join(", ", kept.Select(l => l.Name))} may visit a point of block {block.Name} more than once",
+                "a loop below them"
+            );
     }
 
     // Conditions on loops that stay are kept; if one also depends on a loop that goes, the extents of the axes are

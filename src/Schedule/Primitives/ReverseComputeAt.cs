@@ -75,15 +75,37 @@ public sealed class ReverseComputeAt : Primitive
                 $"a loop around a writer of {string.Join(", ", reads.Where(nest.Intermediates.Contains).Select(b => b.Name))}"
             );
 
+        if (
+            writes.Where(Below).SelectMany(a => a.Loops).FirstOrDefault(l => l.Kind.IsThread() && !outer.Contains(l)) is
+            { } thread
+        )
+            throw Refuse(
+                nest,
+                thread,
+                $"what block {block.Name} reads is written below loop {thread.Name}, which is {thread.Kind.Text()}, inside {target.Name}",
+                "reverse_compute_at first, then bind the loops of both blocks"
+            );
+
         var ranges = new Dictionary<Var, AxisRange>();
         var conditions = new List<Func<IReadOnlyDictionary<Var, Expr>, Expr>>();
         var analysis = new RegionAnalysis(without, outer);
-        foreach (var group in writes.Where(Below).GroupBy(a => a.Buffer))
+        foreach (var group in writes.GroupBy(a => a.Buffer))
         {
-            CheckComplete(nest, target, outer, group);
-            var made = analysis.Hull(group)!;
-            Constrain(nest, block, target, group.Key, made, outer, ranges, conditions);
+            // Loops around both the writers and the target: what there is of the buffer is what one iteration makes.
+            ImmutableArray<For> shared = [.. outer.Where(o => group.All(a => a.Path.Any(s => ReferenceEquals(s, o))))];
+            if (shared.IsEmpty)
+                continue;
+            CheckComplete(nest, target, shared, group);
+            var made = new RegionAnalysis(without, shared).Hull(group)!;
+            Constrain(nest, block, target, group.Key, made, shared, outer, ranges, conditions);
         }
+        if (!analysis.Independent([.. ranges.Values.Select(r => r.Base)]))
+            throw Refuse(
+                nest,
+                target,
+                $"block {block.Name} needs combinations of what different iterations of the loops at and around {target.Name} make",
+                "a loop further out"
+            );
         CheckRepeats(nest, block, target, outer, analysis, ranges);
 
         var (moved, loops) = BlockLoops.Make(
@@ -98,8 +120,19 @@ public sealed class ReverseComputeAt : Primitive
         int last = items.Length - 1;
         while (!BufferAccess.Below(items[last]).Any(a => a.IsWrite && reads.Contains(a.Buffer)))
             last--;
+        var early = items
+            .Take(last + 1)
+            .SelectMany(BufferAccess.Below)
+            .FirstOrDefault(a => a.IsRead && block.Outputs.Contains(a.Buffer));
+        if (early is not null)
+            throw Refuse(
+                nest,
+                early.Statement,
+                $"{early.Buffer.Name}, which block {block.Name} writes, is read below loop {target.Name} before all that block {block.Name} reads is written there",
+                "a loop further in"
+            );
         var result = without.Replace(loop, loop with { Body = Seq.Of(items.Insert(last + 1, moved)) });
-        return (result, loops);
+        return (StoreAt.Kept(result), loops);
     }
 
     private void CheckBlock(LoopNest nest, Block block, For target)
@@ -186,18 +219,19 @@ public sealed class ReverseComputeAt : Primitive
         For target,
         Buffer buffer,
         Region made,
+        ImmutableArray<For> shared,
         ImmutableArray<For> outer,
         Dictionary<Var, AxisRange> ranges,
         List<Func<IReadOnlyDictionary<Var, Expr>, Expr>> conditions
     )
     {
         var known = nest.Ranges(outer);
-        var visible = outer.Select(l => l.Var).ToHashSet();
-        if (!made.Exact || made.Guards.Any(g => g.FreeVars().Any(v => known.ContainsKey(v) == false)))
+        string place = $"below loop {shared[^1].Name}";
+        if (!made.Exact || made.Guards.Any(g => g.FreeVars().Any(v => !known.ContainsKey(v))))
             throw Refuse(
                 nest,
                 target,
-                $"what is written to {buffer.Name} below loop {target.Name} is not a box known exactly",
+                $"what is written to {buffer.Name} {place} is not a box known exactly",
                 "a loop further out"
             );
         foreach (var guard in made.Guards)
@@ -206,7 +240,6 @@ public sealed class ReverseComputeAt : Primitive
         {
             // A loop that decides an axis already cannot decide another one by another read: their points would meet
             // in one iteration only by chance.
-            var taken = ranges.Values.SelectMany(r => r.Base.FreeVars()).Where(visible.Contains).ToHashSet();
             for (int d = 0; d < buffer.Rank; d++)
             {
                 var span = made.Dims[d];
@@ -222,38 +255,38 @@ public sealed class ReverseComputeAt : Primitive
                     throw Refuse(
                         nest,
                         target,
-                        $"block {block.Name} reads {load}, but below loop {target.Name} only {span.Min} to {span.Max} of dimension {d} of {buffer.Name} is written",
+                        $"block {block.Name} reads {load}, but {place} only {span.Min} to {span.Max} of dimension {d} of {buffer.Name} is written",
                         "a loop further out, which writes all of that dimension"
                     );
                 if (axis.Kind == AxisKind.Ordered)
                     throw Refuse(
                         nest,
                         target,
-                        $"axis {axis.Name} of block {block.Name} runs in order and must be whole below loop {target.Name}"
+                        $"axis {axis.Name} of block {block.Name} runs in order and must be whole {place}"
                     );
                 var range = AxisRange.Of(span);
                 if (ranges.TryGetValue(axis.Var, out var other) && other != range)
-                    throw Refuse(
-                        nest,
-                        target,
-                        $"the producers of block {block.Name} below loop {target.Name} write different parts along its axis {axis.Name}"
-                    );
-                if (
-                    other is null
-                    && outer.FirstOrDefault(l => taken.Contains(l.Var) && range.Base.Uses(l.Var)) is { } twice
-                )
-                    throw Refuse(
-                        nest,
-                        target,
-                        $"block {block.Name} reads {load} along axis {axis.Name} and something else along another axis, and loop {twice.Name} decides which part of both is written",
-                        $"a loop outside {twice.Name}"
-                    );
+                {
+                    // Of two parts the smaller one, if it is part of the other.
+                    if (Within(other, range, known))
+                        range = other;
+                    else if (!Within(range, other, known))
+                        throw Refuse(
+                            nest,
+                            target,
+                            $"the producers of block {block.Name} {place} write different parts along its axis {axis.Name}"
+                        );
+                }
                 ranges[axis.Var] = range;
                 foreach (var limit in limits)
                     conditions.Add(bindings => Op.Lt(bindings[axis.Var], limit.Below));
             }
         }
     }
+
+    private static bool Within(AxisRange part, AxisRange all, Dictionary<Var, Interval> ranges) =>
+        Simplifier.Proves(Op.Le(all.Base, part.Base), ranges)
+        && Simplifier.Proves(Op.Le(part.Base + part.Extent, all.Base + all.Extent), ranges);
 
     // A map may compute a point twice, and so may a reduction that does all of it each time. One that accumulates over
     // the loops around must see each point once, the first one first.

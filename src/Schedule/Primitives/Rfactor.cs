@@ -54,6 +54,13 @@ public sealed class Rfactor : Primitive
         var site = WriteSite.Find(nest, [block], block.Outputs);
         if (site.Outer.Contains(loop))
             throw Refuse(nest, loop, $"users of {block.Output.Name} are below loop {loop.Name}");
+        if (site.Written is not null && BlockLoops.HasLayout(block))
+            throw Refuse(
+                nest,
+                block,
+                $"{block.Output.Name} has a layout of its own, and block {block.Name} shares loops with its readers",
+                "rfactor before compute_at or reverse_compute_at"
+            );
 
         string name = ResultName(nest, step, 0, block.Name + ".rf");
         var buffers = new Buffer[block.Outputs.Length];
@@ -86,7 +93,7 @@ public sealed class Rfactor : Primitive
             Body = result.Body.MapUp(s => s is Seq q && q.Items.Any(i => i is Seq) ? Seq.Of(q.Items) : s),
             Intermediates = names.Intermediates,
         };
-        return (result, buffers.Length == 1 ? [name] : [name, .. buffers.Select(b => b.Name)]);
+        return (StoreAt.Kept(result), buffers.Length == 1 ? [name] : [name, .. buffers.Select(b => b.Name)]);
     }
 
     /// <summary>The reduce axes that the loop drives, and all loops that drive them.</summary>
@@ -202,7 +209,8 @@ public sealed class Rfactor : Primitive
             block.Name,
             block.Outputs,
             block.Outputs,
-            BlockLoops.DimensionNames(block, block.Indices)
+            BlockLoops.DimensionNames(block, block.Indices),
+            block
         );
         var partial = new Var(AxisName(block, loop));
         return copy with

@@ -14,8 +14,8 @@ public sealed class StoreAt : Primitive
 
     public override string Requirements =>
         """
-            The buffer is an intermediate; the loop encloses all its uses, and no iteration of the loop reads what an
-            earlier one wrote.
+            The buffer is an intermediate; the loop encloses all its uses, neither it nor a loop around it is a vector
+            loop, and no block carries values in the buffer from one iteration of such a loop to the next.
             """;
 
     public override PrimitiveExample Example =>
@@ -54,6 +54,8 @@ public sealed class StoreAt : Primitive
                 : $"loops around all uses: {string.Join(", ", around)}";
         if (depth < 0 || depth == places.Common.Length - 1)
             throw Refuse(nest, loop, $"{buffer.Name} is also used outside loop {loop.Name}", legal);
+        if (places.LoopsAbove(depth + 1).FirstOrDefault(l => l.Kind == LoopKind.Vector) is { } vector)
+            throw Refuse(nest, loop, $"loop {vector.Name} is a vector loop", legal);
         if (places.Blocker(depth + 1) is { } reason)
             throw Refuse(
                 nest,
@@ -62,5 +64,24 @@ public sealed class StoreAt : Primitive
                 legal
             );
         return (nest with { StoreAt = nest.StoreAt.SetItem(buffer.Name, loop.Name) }, []);
+    }
+
+    /// <summary>
+    /// What every rewrite that moves blocks ends with: drops the entries of StoreAt that it has made impossible; those
+    /// buffers are placed freely.
+    /// </summary>
+    internal static LoopNest Kept(LoopNest nest)
+    {
+        var result = nest.WithoutStaleStoreAt();
+        foreach (var (name, loop) in result.StoreAt)
+        {
+            var places = new Places(result, [result.Buffer(name)]);
+            int depth = Enumerable
+                .Range(0, places.Common.Length)
+                .FirstOrDefault(i => places.Common[i] is For f && f.Name == loop, -1);
+            if (depth < 0 || depth == places.Common.Length - 1 || places.Blocker(depth + 1) is not null)
+                result = result with { StoreAt = result.StoreAt.Remove(name) };
+        }
+        return result;
     }
 }
