@@ -70,6 +70,8 @@ internal sealed class Places
     public string? Blocker(int depth)
     {
         var above = LoopsAbove(depth);
+        if (above.FirstOrDefault(l => l.Kind == LoopKind.Vector) is { } vector)
+            return $"loop {vector.Name} is a vector loop";
         foreach (var loop in above)
         {
             foreach (var buffer in _buffers)
@@ -99,17 +101,6 @@ internal sealed class Places
             }
         }
         return null;
-    }
-
-    /// <summary>Depth in <see cref="Common"/> of a loop that encloses all uses.</summary>
-    public int DepthOf(For loop) => _common.Select((s, i) => (s, i)).First(x => ReferenceEquals(x.s, loop)).i;
-
-    /// <summary>Whether different iterations of loops from a depth inwards use different elements.</summary>
-    public bool TellsApart(int depth, ImmutableArray<For> loops)
-    {
-        var accesses = _accesses.Where(a => a.Kind != AccessKind.Hint).ToList();
-        var analysis = new RegionAnalysis(_nest, [.. LoopsAbove(depth), .. loops]);
-        return accesses.Count == 0 || analysis.Disjoint(analysis.Hull(accesses)!, loops);
     }
 
     /// <summary>What is used in one execution of the statement at a depth.</summary>

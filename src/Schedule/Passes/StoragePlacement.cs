@@ -49,28 +49,11 @@ public static class StoragePlacement
         string? within = group.Select(b => nest.StoreAt.GetValueOrDefault(b.Name)).FirstOrDefault(l => l is not null);
         bool free = nest.Blocks.All(b => !b.Outputs.Any(group.Contains) || b.Outputs.All(group.Contains));
         int depth = places.Innermost(within);
-        // The lanes of a vector loop cannot each have memory of their own. They share a buffer: its indices tell the
-        // lanes apart, or it gets a dimension for that.
-        var lanes = places.LoopsAbove(depth).Where(l => l.Kind == LoopKind.Vector).ToImmutableArray();
-        if (!lanes.IsEmpty)
-        {
-            int hoisted = places.DepthOf(lanes[0]);
-            if (!free || places.TellsApart(hoisted, lanes))
-            {
-                depth = hoisted;
-                lanes = [];
-            }
-        }
         var region = free && places.Accesses.Any(a => a.Kind != AccessKind.Hint) ? places.Used(depth) : null;
         var shape = group[0].Shape;
         var origin = Enumerable.Repeat((Expr)0, shape.Length).ToImmutableArray();
         if (region is not null)
             (shape, origin) = Cut(nest, region, shape);
-        if (!lanes.IsEmpty)
-        {
-            depth = places.DepthOf(lanes[0]);
-            shape = shape.AddRange(lanes.Select(l => l.Extent));
-        }
         var above = places.LoopsAbove(depth);
         var at = places.Common[depth];
 
@@ -78,7 +61,7 @@ public static class StoragePlacement
             a.Loops.Any(l => l.Kind == LoopKind.Parallel && !above.Any(o => ReferenceEquals(o, l)))
         );
         var cut = group.ToDictionary(b => b, b => Sized(nest, at, b, shape, shared, above));
-        Stmt body = new Rebase(nest, cut, origin, [.. lanes.Select(l => l.Var)]).Rewrite(at, above);
+        Stmt body = new Rebase(nest, cut, origin).Rewrite(at, above);
         body = Wrap(body, at, [.. cut.Values], cut);
         return nest with { Body = nest.Body.Replace(at, body), Intermediates = nest.Intermediates.RemoveRange(group) };
     }
@@ -166,12 +149,7 @@ public static class StoragePlacement
     }
 
     /// <summary>Puts the cut buffers in the place of the full ones, with indices relative to the origin.</summary>
-    private sealed class Rebase(
-        LoopNest nest,
-        Dictionary<Buffer, Buffer> cut,
-        ImmutableArray<Expr> origin,
-        ImmutableArray<Expr> lanes
-    )
+    private sealed class Rebase(LoopNest nest, Dictionary<Buffer, Buffer> cut, ImmutableArray<Expr> origin)
     {
         private readonly bool _moves = cut.Any(c => !c.Key.Shape.SequenceEqual(c.Value.Shape));
 
@@ -245,6 +223,6 @@ public static class StoragePlacement
             });
 
         private ImmutableArray<Expr> Move(ImmutableArray<Expr> indices, Simplifier simplifier) =>
-            _moves ? [.. indices.Select((e, d) => simplifier.Visit(e - origin[d])), .. lanes] : indices;
+            _moves ? [.. indices.Select((e, d) => simplifier.Visit(e - origin[d]))] : indices;
     }
 }

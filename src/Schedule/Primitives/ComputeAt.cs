@@ -55,7 +55,8 @@ public sealed class ComputeAt : Primitive
         var needed = new RegionAnalysis(without, outer).Hull(consumers)!;
 
         if (
-            consumers.SelectMany(a => a.Loops).FirstOrDefault(l => l.Kind.IsThread() && !outer.Contains(l)) is { } thread
+            consumers.SelectMany(a => a.Loops).FirstOrDefault(l => l.Kind.IsThread() && !outer.Contains(l)) is
+            { } thread
         )
             throw Refuse(
                 nest,

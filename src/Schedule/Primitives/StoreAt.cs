@@ -54,8 +54,6 @@ public sealed class StoreAt : Primitive
                 : $"loops around all uses: {string.Join(", ", around)}";
         if (depth < 0 || depth == places.Common.Length - 1)
             throw Refuse(nest, loop, $"{buffer.Name} is also used outside loop {loop.Name}", legal);
-        if (places.LoopsAbove(depth + 1).FirstOrDefault(l => l.Kind == LoopKind.Vector) is { } vector)
-            throw Refuse(nest, loop, $"loop {vector.Name} is a vector loop", legal);
         if (places.Blocker(depth + 1) is { } reason)
             throw Refuse(
                 nest,

@@ -129,12 +129,12 @@ public class FusionTests
     }
 
     [Fact]
-    public void LanesGetADimensionWhereTheySharePlaces()
+    public void WhatAVectorLoopUsesLivesOutsideOfIt()
     {
-        var s = new Schedule(Stencil(8));
-        s.ComputeAt("b", "c.i");
-        s.Apply(Step.Of("vectorize", "c.i"));
-        Assert.Equal("[3, 8] heap in -", Allocated(Correct(s.Nest), "b"));
+        var s = new Schedule(MatmulBiasTanh(5, 8, 3));
+        s.ComputeAt("S", "C.n");
+        s.Apply(Step.Of("vectorize", "C.n"));
+        Assert.Equal("[1, 8] heap in C.m", Allocated(Correct(s.Nest), "S"));
     }
 
     [Fact]
