@@ -70,25 +70,12 @@ internal sealed class Places
     public string? Blocker(int depth)
     {
         var above = LoopsAbove(depth);
-        if (above.FirstOrDefault(l => l.Kind == LoopKind.Vector) is { } vector)
-            return $"loop {vector.Name} is a vector loop";
         foreach (var loop in above)
         {
-            foreach (var buffer in _buffers)
-            {
-                bool outside = buffer.Scope switch
-                {
-                    Scope.Shared => loop.Kind.IsThread(),
-                    Scope.Fragment => loop.Kind
-                        is LoopKind.Lane
-                            or LoopKind.ThreadX
-                            or LoopKind.ThreadY
-                            or LoopKind.ThreadZ,
-                    _ => false,
-                };
-                if (outside)
-                    return $"{buffer.Scope.ToString().ToLowerInvariant()} memory is shared by the iterations of loop {loop.Name}";
-            }
+            if (_buffers.FirstOrDefault(b => loop.Kind.Shares(b.Scope)) is { } common)
+                return loop.Kind == LoopKind.Vector
+                    ? $"loop {loop.Name} is a vector loop"
+                    : $"{common.Scope.ToString().ToLowerInvariant()} memory is shared by the iterations of loop {loop.Name}, which is {loop.Kind.Text()}";
         }
         foreach (var access in _accesses.Where(a => a.IsWrite))
         {

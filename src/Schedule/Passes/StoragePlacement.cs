@@ -60,7 +60,7 @@ public static class StoragePlacement
         bool shared = places.Accesses.Any(a =>
             a.Loops.Any(l => l.Kind == LoopKind.Parallel && !above.Any(o => ReferenceEquals(o, l)))
         );
-        var cut = group.ToDictionary(b => b, b => Sized(nest, at, b, shape, shared, above));
+        var cut = group.ToDictionary(b => b, b => Sized(nest, at, b, shape, shared));
         Stmt body = new Rebase(nest, cut, origin).Rewrite(at, above);
         body = Wrap(body, at, [.. cut.Values], cut);
         return nest with { Body = nest.Body.Replace(at, body), Intermediates = nest.Intermediates.RemoveRange(group) };
@@ -87,14 +87,7 @@ public static class StoragePlacement
         return (extents.ToImmutable(), origin.ToImmutable());
     }
 
-    private static Buffer Sized(
-        LoopNest nest,
-        Stmt at,
-        Buffer buffer,
-        ImmutableArray<Expr> shape,
-        bool shared,
-        ImmutableArray<For> above
-    )
+    private static Buffer Sized(LoopNest nest, Stmt at, Buffer buffer, ImmutableArray<Expr> shape, bool shared)
     {
         if (buffer.Scope == Scope.Register && shape.Any(e => e is not IntImm))
             throw new ScheduleException(
@@ -104,12 +97,8 @@ public static class StoragePlacement
                 $"set_scope {buffer.Name} stack, or split the loops around by constants",
                 "storage placement"
             );
-        // The workers of a parallel loop that all use the buffer cannot each have their own. What a GPU thread has for
-        // itself is on its stack.
-        var scope =
-            shared && buffer.Scope == Scope.Stack ? Scope.Heap
-            : above.Any(l => l.Kind.IsThread()) && buffer.Scope == Scope.Heap ? Scope.Stack
-            : buffer.Scope;
+        // The workers of a parallel loop that all use the buffer cannot each have their own.
+        var scope = shared && buffer.Scope == Scope.Stack ? Scope.Heap : buffer.Scope;
         bool same = shape.SequenceEqual(buffer.Shape);
         if (same && scope == buffer.Scope)
             return buffer;

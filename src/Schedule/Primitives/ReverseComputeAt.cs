@@ -264,6 +264,13 @@ public sealed class ReverseComputeAt : Primitive
                         target,
                         $"axis {axis.Name} of block {block.Name} runs in order and must be whole {place}"
                     );
+                if (!Simplifier.Proves(Op.Le(axis.Extent, buffer.Shape[d]), known))
+                    throw Refuse(
+                        nest,
+                        target,
+                        $"axis {axis.Name} of block {block.Name} goes to {axis.Extent}, beyond the {buffer.Shape[d]} of dimension {d} of {buffer.Name}, so no iteration of {shared[^1].Name} stands for its last points",
+                        "a loop further out, which writes all of that dimension"
+                    );
                 var range = AxisRange.Of(span);
                 if (ranges.TryGetValue(axis.Var, out var other) && other != range)
                 {

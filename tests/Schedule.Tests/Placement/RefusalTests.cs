@@ -62,6 +62,18 @@ public class RefusalTests
     }
 
     [Fact]
+    public void AxesThatGoBeyondWhatIsProduced()
+    {
+        var g = new AlgorithmBuilder("padding");
+        var a = g.Input("a", DType.Float32, 5);
+        var i = new Axis("i", 5);
+        var b = g.Stage("b", [i], a[i] * 2f);
+        var j = new Axis("i", 8);
+        var s = new Schedule(g.Build(g.Stage("c", [j], Op.Select(Op.Lt(j, 5), b[j], 0f))));
+        Refused(s, "reverse_compute_at c b.i", "axis i of block c goes to 8, beyond the 5 of dimension 0 of b");
+    }
+
+    [Fact]
     public void CombinationsOfDifferentIterations()
     {
         var g = new AlgorithmBuilder("outer");
