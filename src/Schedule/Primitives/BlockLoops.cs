@@ -20,13 +20,15 @@ internal static class BlockLoops
     /// </summary>
     /// <param name="nest">Gives ranges and free names; the block must not be in it.</param>
     /// <param name="conditions">Further predicates, from the bindings of the new loops.</param>
+    /// <param name="peeled">Axes whose loops lowering is to cut where conditions change.</param>
     public static (Stmt Stmt, ImmutableArray<string> Loops) Make(
         LoopNest nest,
         Block block,
         IReadOnlyDictionary<Var, AxisRange> ranges,
         IEnumerable<For> outer,
         Func<int, string, string> name,
-        Func<IReadOnlyDictionary<Var, Expr>, IEnumerable<Expr>>? conditions = null
+        Func<IReadOnlyDictionary<Var, Expr>, IEnumerable<Expr>>? conditions = null,
+        IReadOnlySet<Var>? peeled = null
     )
     {
         var loops = new List<For>();
@@ -38,7 +40,12 @@ internal static class BlockLoops
             if (range.Loop)
             {
                 var var = new Var(name(loops.Count, $"{block.Name}.{axis.Name}"));
-                loops.Add(new For(var, range.Extent, LoopKind.Serial, new Seq([])));
+                loops.Add(
+                    new For(var, range.Extent, LoopKind.Serial, new Seq([]))
+                    {
+                        Peel = peeled?.Contains(axis.Var) ?? false,
+                    }
+                );
                 binding = range.Base.IsConst(0) ? var : range.Base + var;
             }
             axes.Add(axis with { Binding = binding });
@@ -63,6 +70,13 @@ internal static class BlockLoops
         foreach (var loop in Enumerable.Reverse(loops))
             stmt = loop with { Body = stmt };
         return (stmt, [.. loops.Select(l => l.Name)]);
+    }
+
+    /// <summary>Axes of a block that have a peeled loop to themselves.</summary>
+    public static IReadOnlySet<Var> Peeled(LoopNest nest, Block block)
+    {
+        var peeled = nest.LoopsAround(block).Where(l => l.Peel).Select(l => l.Var).ToHashSet();
+        return block.Axes.Where(a => a.Binding is Var v && peeled.Contains(v)).Select(a => a.Var).ToHashSet();
     }
 
     /// <summary>

@@ -83,7 +83,8 @@ public sealed class ComputeAt : Primitive
             block,
             Ranges(block, needed),
             outer,
-            (i, wish) => ResultName(without, step, i, wish)
+            (i, wish) => ResultName(without, step, i, wish),
+            peeled: BlockLoops.Peeled(nest, block)
         );
         var result = without.Replace(loop, loop with { Body = Seq.Of(items.Insert(first, moved)) });
         return (StoreAt.Kept(result), loops);

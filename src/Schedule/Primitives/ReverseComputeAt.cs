@@ -114,7 +114,8 @@ public sealed class ReverseComputeAt : Primitive
             ranges,
             outer,
             (i, wish) => ResultName(without, step, i, wish),
-            bindings => conditions.Select(c => c(bindings))
+            bindings => conditions.Select(c => c(bindings)),
+            BlockLoops.Peeled(nest, block)
         );
         var items = loop.Body is Seq seq ? seq.Items : [loop.Body];
         int last = items.Length - 1;

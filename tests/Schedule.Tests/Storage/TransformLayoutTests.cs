@@ -17,7 +17,7 @@ public class TransformLayoutTests
             s.Nest,
             """
             buffer A.c: f32[3, 10, 14] heap
-            for A.c.m0 in 0..3:
+            for A.c.m0 in 0..3 peel:
               for A.c.k in 0..10:
                 for A.c.m1 in 0..14:
                   block A.c(m0 = A.c.m0, k = A.c.k, m1 = A.c.m1):
