@@ -36,7 +36,13 @@ internal sealed record WriteSite(Stmt At, ImmutableArray<For> Outer, Region? Wri
         {
             // The blocks are in different items of one sequence: after the last of them.
             depth = common.Count - 1;
-            var seq = (Seq)common[depth];
+            if (common[depth] is not Seq seq)
+                throw new ScheduleException(
+                    nest,
+                    common[depth],
+                    $"{outputs[0].Name} is written by blocks in different branches ({string.Join(", ", writers.Select(w => w.Name))})",
+                    "before specialize"
+                );
             var items = seq.Items.Select((item, i) => (item, i)).ToList();
             int first = items.First(x => writers.Any(w => x.item.PathTo(w) is not null)).i;
             int last = items.Last(x => writers.Any(w => x.item.PathTo(w) is not null)).i;

@@ -167,6 +167,24 @@ public sealed class Split : Primitive
                     "tail=guard|peel|predicate"
                 );
         }
+        var ranges = nest.Ranges(nest.Loops);
+        var same = nest.ParameterRanges.Keys.Concat(nest.LoopsAround(loop).Select(l => l.Var)).ToHashSet();
+        foreach (var group in Dependence.Accesses(loop.Body).GroupBy(a => a.Buffer))
+        {
+            if (
+                !group.Any(a => a.IsWrite)
+                || group.FirstOrDefault(a => !a.IsWrite) is not { At: not null } read
+                || Dependence.IsPrivate(nest, loop, group.Key, LoopKind.Serial)
+                || Dependence.Determined(group, ranges, same).Contains(loop.Var)
+            )
+                continue;
+            throw new ScheduleException(
+                nest,
+                read.At,
+                $"tail=shift would run iterations of {loop.Name} twice, and they pass values on in {group.Key.Name}",
+                "tail=guard|peel|predicate"
+            );
+        }
         return Op.Min(outer * factor, extent - factor) + inner;
     }
 
