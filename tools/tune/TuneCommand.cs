@@ -57,9 +57,14 @@ public static class TuneCommand
     private static RootCommand Root(ToolConsole console)
     {
         var root = new RootCommand("Searches fast schedules for tensor operators on this machine, and keeps them.");
+        root.Subcommands.Add(OpCommand.Create(console));
+        root.Subcommands.Add(RunCommand.Create(console));
+        root.Subcommands.Add(BenchCommand.Create(console));
+        root.Subcommands.Add(ReportCommand.Create(console));
         root.Subcommands.Add(ShowCommand.Create(console));
         root.Subcommands.Add(TargetsCommand.Create(console));
         root.Subcommands.Add(DbCommand.Create(console));
+        root.Subcommands.Add(WorkerCommand.Create());
         return root;
     }
 

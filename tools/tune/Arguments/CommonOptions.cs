@@ -24,6 +24,13 @@ internal static class CommonOptions
 
     public static Option<bool> Json() => new("--json") { Description = "One JSON object a line" };
 
+    public static Option<string?> Seed() =>
+        new("--seed") { Description = "Decides every random choice of the search; default 0", HelpName = "N" };
+
+    /// <exception cref="UsageException">Not a whole number.</exception>
+    public static int SeedOf(ParseResult parsed, Option<string?> option) =>
+        (int)Whole(parsed, option, 0, int.MaxValue, 0);
+
     /// <summary>The number of threads; 1 where it is not given.</summary>
     /// <exception cref="UsageException">Not a whole number, or more than the machine has.</exception>
     public static int ThreadsOf(ParseResult parsed, Option<string?> option) =>

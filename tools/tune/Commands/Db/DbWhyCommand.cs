@@ -37,7 +37,7 @@ internal static class DbWhyCommand
         );
         to.WriteLine($"  samples        {record.Samples.Count}{Spread(record.Samples)}");
         to.WriteLine(
-            $"  found          {Figures.Moment(p.Utc)} UTC on {p.Machine}, .NET {p.RuntimeVersion}, Picograd {p.ToolVersion}"
+            $"  found          {Figures.Moment(p.Utc)} UTC on {p.Machine}, {p.RuntimeVersion}, Picograd {p.ToolVersion}"
         );
         to.WriteLine(
             $"  search         budget {p.Budget}, seed {p.Seed}, {p.CandidatesTried} candidates, stopped by {p.StopReason}"

@@ -1,0 +1,125 @@
+using System.CommandLine;
+using System.Text.Json.Serialization;
+using Picograd.Algorithms.Operators;
+using Picograd.Baselines;
+
+namespace Picograd.Tune;
+
+/// <summary><c>tune bench FILE</c>: times what dispatch would choose, without tuning anything.</summary>
+internal static class BenchCommand
+{
+    private sealed record Line(
+        [property: JsonPropertyName("spec")] string Spec,
+        [property: JsonPropertyName("lib")] string Lib,
+        [property: JsonPropertyName("threads")] int Threads,
+        [property: JsonPropertyName("ms")] double Milliseconds,
+        [property: JsonPropertyName("gflops")] double? Gflops,
+        [property: JsonPropertyName("gbps")] double? Gbps,
+        [property: JsonPropertyName("source")] string? Source
+    );
+
+    public static Command Create(ToolConsole console)
+    {
+        var file = new Argument<string>("FILE") { Description = "Operators, one a line" };
+        var threads = CommonOptions.Threads();
+        var baselines = new Option<bool>("--baselines") { Description = "Hand-written kernels and OpenBLAS too" };
+        var json = CommonOptions.Json();
+        var db = CommonOptions.Db();
+        var target = CommonOptions.Target();
+        var command = new Command("bench", "Times what dispatch would choose; tunes nothing")
+        {
+            file,
+            threads,
+            baselines,
+            json,
+            db,
+            target,
+        };
+        command.SetAction(parsed =>
+        {
+            Targets.RequireCpu(parsed, target);
+            var specs = SpecFile.Read(parsed.GetValue(file)!);
+            foreach (var spec in specs)
+                OperatorMemory.RequireRoom(spec);
+            int count = CommonOptions.ThreadsOf(parsed, threads);
+            using var kernels = new ServedKernels(parsed.GetValue(db), count);
+            return Run(console, specs, count, parsed.GetValue(baselines), parsed.GetValue(json));
+        });
+        return command;
+    }
+
+    private static int Run(
+        ToolConsole console,
+        IReadOnlyList<OperatorSpec> specs,
+        int threads,
+        bool baselines,
+        bool json
+    )
+    {
+        if (baselines)
+            TellBaselines(console.Error);
+        var table = new TextTable("operator", "lib", ">time", ">rate", "source");
+        foreach (var spec in specs)
+        {
+            if (console.Cancel.IsCancellationRequested)
+                break;
+            foreach (var line in Time(spec, threads, baselines, console.Cancel))
+            {
+                if (json)
+                    JsonLines.Write(console.Out, line);
+                else
+                    table.Add(
+                        line.Spec,
+                        line.Lib,
+                        Figures.Time(line.Milliseconds),
+                        Rate.Text(spec, line.Milliseconds),
+                        line.Source ?? ""
+                    );
+            }
+        }
+        if (!json)
+            table.Write(console.Out);
+        return console.Cancel.IsCancellationRequested
+            ? throw new FailureException("interrupted before every operator was timed.")
+            : TuneCommand.Success;
+    }
+
+    private static List<Line> Time(OperatorSpec spec, int threads, bool baselines, CancellationToken cancel)
+    {
+        using var memory = new OperatorMemory(spec);
+        var contenders = new List<Contender> { Contender.Dispatched(spec, memory) };
+        if (baselines)
+            contenders.AddRange(Contender.Baselines(spec, memory, threads));
+        try
+        {
+            double[] times = Interleaved.Time(contenders, threads, cancel);
+            return [.. contenders.Select((c, i) => LineOf(spec, c, threads, times[i]))];
+        }
+        catch (OperationCanceledException)
+        {
+            return [];
+        }
+    }
+
+    private static Line LineOf(OperatorSpec spec, Contender contender, int threads, double milliseconds)
+    {
+        var (gflops, gbps) = Rate.Of(spec, milliseconds);
+        return new Line(spec.ToString(), contender.Lib, threads, milliseconds, gflops, gbps, contender.Source);
+    }
+
+    /// <summary>Says which OpenBLAS is compared with: which kernels it runs decides what the comparison is worth.</summary>
+    internal static void TellBaselines(TextWriter to)
+    {
+        if (OpenBlas.IsAvailable)
+        {
+            string note =
+                OpenBlas.Description.Contains("Haswell", StringComparison.OrdinalIgnoreCase)
+                && TargetsCommand.Cpu().VectorBits == 512
+                    ? "; it runs its AVX2 kernels on this AVX-512 machine, and the environment variable OPENBLAS_CORETYPE=SKYLAKEX makes it run the others"
+                    : "";
+            to.WriteLine($"tune: openblas is {OpenBlas.Description}{note}");
+        }
+        foreach (string missing in Contender.Missing)
+            to.WriteLine($"tune: {missing}");
+    }
+}

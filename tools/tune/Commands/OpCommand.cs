@@ -1,0 +1,93 @@
+using System.CommandLine;
+using Picograd.Algorithms.Operators;
+using Picograd.Dispatch;
+using Picograd.Schedules;
+using Picograd.Search;
+
+namespace Picograd.Tune;
+
+/// <summary><c>tune op SPEC…</c>: searches a fast schedule for operators and stores it.</summary>
+internal static class OpCommand
+{
+    private const string StandardBudget = "30s";
+
+    public static Command Create(ToolConsole console)
+    {
+        var spec = SpecWords.Argument();
+        var target = CommonOptions.Target();
+        var threads = CommonOptions.Threads();
+        var budget = BudgetOption.Create($"{StandardBudget} an operator");
+        var db = CommonOptions.Db();
+        var seed = CommonOptions.Seed();
+        var trace = new Option<string?>("--trace")
+        {
+            Description = "A schedule written by hand, timed beside the best found",
+            HelpName = "FILE",
+        };
+        var command = new Command("op", "Searches a fast schedule for one operator or several")
+        {
+            spec,
+            target,
+            threads,
+            budget,
+            db,
+            seed,
+            trace,
+        };
+        command.SetAction(parsed =>
+        {
+            var specs = SpecWords.Parse(parsed, spec);
+            Targets.RequireCpu(parsed, target);
+            foreach (var wanted in specs)
+                OperatorMemory.RequireRoom(wanted);
+            var spend = BudgetOption.Of(parsed, budget, StandardBudget);
+            int count = CommonOptions.ThreadsOf(parsed, threads);
+            string? hand = parsed.GetValue(trace) is { } file ? ReadTrace(file, specs) : null;
+            using var run = new TuningRun(console, parsed.GetValue(db), count, CommonOptions.SeedOf(parsed, seed));
+            foreach (var wanted in specs)
+                Tune(console, run, wanted, spend, hand);
+            return TuneCommand.Success;
+        });
+        return command;
+    }
+
+    /// <summary>The trace, after it was replayed on every instance: what does not fit is told before the search begins.</summary>
+    private static string ReadTrace(string file, IReadOnlyList<OperatorSpec> specs)
+    {
+        string text = TextFile.Read("--trace", file);
+        foreach (var spec in specs)
+            Trace.Parse(text).Replay(spec.Build());
+        return text;
+    }
+
+    private static void Tune(ToolConsole console, TuningRun run, OperatorSpec spec, SearchBudget budget, string? hand)
+    {
+        var result = run.Tune(spec, budget, hand is null ? [] : [hand]);
+        ResultText.Write(console.Out, result, run.Store.FilePath);
+        if (hand is not null)
+            Compare(console, run, result, hand);
+    }
+
+    /// <summary>Times the schedule written by hand beside the best found, in turns.</summary>
+    private static unsafe void Compare(ToolConsole console, TuningRun run, TuneResult result, string hand)
+    {
+        var spec = result.Task.Spec;
+        using var memory = new OperatorMemory(spec);
+        using var written = Compile(hand);
+        using var found = Compile(result.Trace);
+        nint address = (nint)memory.Addresses;
+        double[] times = Interleaved.Time(
+            [
+                new Contender("trace", () => written.Run((nint*)address, null)),
+                new Contender("found", () => found.Run((nint*)address, null)),
+            ],
+            result.Task.Target.Threads,
+            CancellationToken.None
+        );
+        console.Out.WriteLine(
+            $"  by hand      {Figures.Time(times[0])}, {Rate.Text(spec, times[0])}; best found {Figures.Time(times[1])} beside it, {Figures.Ratio(times[0] / times[1])}"
+        );
+
+        ICompiledKernel Compile(string trace) => run.Target.Backend.Compile(Trace.Parse(trace).Replay(spec.Build()));
+    }
+}

@@ -1,0 +1,93 @@
+using System.CommandLine;
+using Picograd.Algorithms.Operators;
+using Picograd.Search;
+
+namespace Picograd.Tune;
+
+/// <summary><c>tune run FILE</c>: tunes every operator of a file with one budget.</summary>
+internal static class RunCommand
+{
+    private const string StandardBudget = "5m";
+
+    public static Command Create(ToolConsole console)
+    {
+        var file = new Argument<string>("FILE") { Description = "Operators, one a line" };
+        var target = CommonOptions.Target();
+        var threads = CommonOptions.Threads();
+        var budget = BudgetOption.Create($"{StandardBudget} for the whole file");
+        var db = CommonOptions.Db();
+        var seed = CommonOptions.Seed();
+        var command = new Command("run", "Tunes every operator of a file; the budget goes where it gains most")
+        {
+            file,
+            target,
+            threads,
+            budget,
+            db,
+            seed,
+        };
+        command.SetAction(parsed =>
+        {
+            Targets.RequireCpu(parsed, target);
+            var spend = BudgetOption.Of(parsed, budget, StandardBudget);
+            int count = CommonOptions.ThreadsOf(parsed, threads);
+            int start = CommonOptions.SeedOf(parsed, seed);
+            var specs = SpecFile.Read(parsed.GetValue(file)!);
+            foreach (var spec in specs)
+                OperatorMemory.RequireRoom(spec);
+            using var run = new TuningRun(console, parsed.GetValue(db), count, start);
+            var results = run.TuneAll(specs, spend);
+            WriteTable(console.Out, results);
+            console.Out.WriteLine($"stored in {run.Store.FilePath}");
+            int failed = results.Count(r => r.Result is null);
+            return failed == 0
+                ? TuneCommand.Success
+                : throw new FailureException($"{failed} of {results.Count} operators could not be tuned.");
+        });
+        return command;
+    }
+
+    internal static void WriteTable(
+        TextWriter to,
+        IReadOnlyList<(TuneTask Task, TuneResult? Result, string? Failure)> results
+    )
+    {
+        var table = new TextTable(
+            "operator",
+            ">default",
+            ">tuned",
+            ">gain",
+            ">rate",
+            ">of ceiling",
+            "tried",
+            "stopped by"
+        );
+        foreach (var (task, result, failure) in results)
+        {
+            if (result is not null)
+            {
+                table.Add(
+                    task.Spec.ToString(),
+                    result.DefaultMilliseconds is { } standard ? Figures.Time(standard) : null,
+                    Figures.Time(result.Milliseconds),
+                    result.Speedup is { } gain ? Figures.Ratio(gain) : null,
+                    Rate.Text(task.Spec, result.Milliseconds),
+                    Figures.Percent(result.CeilingShare),
+                    $"{result.Tried}",
+                    result.Stop.ToString().ToLowerInvariant()
+                );
+            }
+        }
+        if (!table.IsEmpty)
+            table.Write(to);
+        foreach (var (task, result, failure) in results)
+        {
+            if (result is null)
+                to.WriteLine($"{task.Spec}: not tuned: {failure}");
+            else if (result.Stored is null)
+                to.WriteLine(
+                    $"{task.Spec}: not stored: the winner failed certification ({result.Certification.Detail})"
+                );
+        }
+    }
+}

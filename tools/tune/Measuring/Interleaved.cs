@@ -1,0 +1,79 @@
+using System.Diagnostics;
+
+namespace Picograd.Tune;
+
+/// <summary>
+/// Times several implementations of one operator against one another, warm and in turns, so that a machine that is slow
+/// for a while is slow for all of them.
+/// </summary>
+internal static class Interleaved
+{
+    /// <summary>What each gets at least, as users expect of a figure that is quoted.</summary>
+    private const double LeastSeconds = 0.2;
+
+    private const int Rounds = 6;
+
+    /// <summary>Before the clock runs in a turn: caches and sleeping workers come back.</summary>
+    private const double WarmSeconds = 0.004;
+
+    /// <summary>The clock's resolution is about 25 ns, so a sample of this length is right to a thousandth.</summary>
+    private const double SampleSeconds = 0.0001;
+
+    /// <summary>
+    /// OpenBLAS's workers spin for some tens of milliseconds after a call and keep the cores from whatever comes next.
+    /// </summary>
+    private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>Median milliseconds of one call of each.</summary>
+    /// <param name="contenders">What to time.</param>
+    /// <param name="threads">With more than one, turns are kept apart.</param>
+    /// <param name="cancel">Ends it with an <see cref="OperationCanceledException"/>.</param>
+    public static double[] Time(IReadOnlyList<Contender> contenders, int threads, CancellationToken cancel)
+    {
+        var samples = contenders.Select(_ => new List<double>()).ToArray();
+        var spent = new double[contenders.Count];
+        double turn = LeastSeconds / Rounds;
+        while (spent.Min() < LeastSeconds)
+        {
+            for (int i = 0; i < contenders.Count; i++)
+            {
+                cancel.ThrowIfCancellationRequested();
+                if (threads > 1 && contenders.Count > 1)
+                    Thread.Sleep(Settling);
+                spent[i] += Turn(contenders[i].Run, turn, samples[i]);
+            }
+        }
+        return [.. samples.Select(Median)];
+    }
+
+    /// <summary>Adds milliseconds a call to the samples; returns the seconds that were timed.</summary>
+    private static double Turn(Action run, double seconds, List<double> samples)
+    {
+        long start = Stopwatch.GetTimestamp();
+        long warmCalls = 0;
+        do
+        {
+            run();
+            warmCalls++;
+        } while (Stopwatch.GetElapsedTime(start).TotalSeconds < WarmSeconds);
+        double one = Stopwatch.GetElapsedTime(start).TotalSeconds / warmCalls;
+        int calls = (int)Math.Clamp(SampleSeconds / one, 1, 1_000_000);
+        double total = 0;
+        do
+        {
+            long begin = Stopwatch.GetTimestamp();
+            for (int c = 0; c < calls; c++)
+                run();
+            double took = Stopwatch.GetElapsedTime(begin).TotalSeconds;
+            samples.Add(took * 1000 / calls);
+            total += took;
+        } while (total < seconds);
+        return total;
+    }
+
+    private static double Median(List<double> values)
+    {
+        values.Sort();
+        return values[values.Count / 2];
+    }
+}

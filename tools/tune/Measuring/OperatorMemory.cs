@@ -1,0 +1,127 @@
+using System.Runtime.InteropServices;
+using Picograd.Algorithms;
+using Picograd.Algorithms.Operators;
+using Picograd.Lower.Cpu;
+
+namespace Picograd.Tune;
+
+/// <summary>Arguments of an operator in memory as models have it, with inputs that are valid for it.</summary>
+internal sealed unsafe class OperatorMemory : IDisposable
+{
+    // Timings depend on no values, so a long tensor repeats this many different ones; a prime, so that rows differ.
+    private const int DistinctValues = 65_521;
+
+    private readonly CpuBuffer[] _buffers;
+    private readonly nint* _addresses;
+
+    public OperatorMemory(OperatorSpec spec)
+    {
+        var algorithm = spec.Build();
+        _buffers = [.. algorithm.Arguments.Select(a => CpuBuffer.Rent(Bytes(a)))];
+        _addresses = (nint*)NativeMemory.Alloc((nuint)_buffers.Length, (nuint)sizeof(nint));
+        Inputs = algorithm.Inputs.Length;
+        var random = new Random(1);
+        for (int i = 0; i < _buffers.Length; i++)
+        {
+            _addresses[i] = _buffers[i].Address;
+            var buffer = algorithm.Arguments[i];
+            // Outputs too: the pages are then there before the clock runs.
+            var domain = i < Inputs ? spec.Definition.Domain(spec, buffer) : InputDomain.Any;
+            Fill(buffer, (byte*)_addresses[i], domain, random);
+        }
+    }
+
+    /// <summary>Base addresses of the algorithm's arguments, inputs first.</summary>
+    public nint* Addresses => _addresses;
+
+    public int Inputs { get; }
+
+    public IReadOnlyList<nint> AddressList => [.. _buffers.Select(b => b.Address)];
+
+    /// <summary>Refuses instances whose tensors the machine's memory does not hold.</summary>
+    /// <exception cref="UsageException">Names the instance, what it takes and what there is.</exception>
+    public static void RequireRoom(OperatorSpec spec)
+    {
+        long room = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2;
+        Int128 bytes = 0;
+        foreach (var argument in spec.Build().Arguments)
+            bytes += Bytes(argument);
+        if (bytes > room)
+        {
+            throw new UsageException(
+                $"{spec}: its tensors take {Figures.Bytes((long)bytes)}, but at most {Figures.Bytes(room)}, half of this machine's memory, are allowed."
+            );
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var buffer in _buffers)
+            buffer.Dispose();
+        NativeMemory.Free(_addresses);
+    }
+
+    private static long Bytes(Buffer buffer) => buffer.ConstantSize()!.Value * buffer.Type.Size();
+
+    private static void Fill(Buffer buffer, byte* to, InputDomain domain, Random random)
+    {
+        long count = buffer.ConstantSize()!.Value;
+        int size = buffer.Type.Size();
+        long distinct = Math.Min(count, DistinctValues);
+        for (long i = 0; i < distinct; i++)
+            Write(buffer.Type, to + i * size, domain, random);
+        for (long done = distinct; done < count; done += distinct)
+            NativeMemory.Copy(to, to + done * size, (nuint)(Math.Min(distinct, count - done) * size));
+    }
+
+    private static void Write(DType type, byte* to, InputDomain domain, Random random)
+    {
+        switch (type)
+        {
+            case DType.Float32:
+                *(float*)to = (float)Real(domain, random);
+                break;
+            case DType.Float64:
+                *(double*)to = Real(domain, random);
+                break;
+            case DType.Float16:
+                *(Half*)to = (Half)Real(domain, random);
+                break;
+            case DType.BFloat16:
+                *(ushort*)to = (ushort)(BitConverter.SingleToInt32Bits((float)Real(domain, random)) >> 16);
+                break;
+            case DType.Int64:
+                *(long*)to = Whole(domain, random);
+                break;
+            case DType.Int32:
+                *(int*)to = (int)Whole(domain, random);
+                break;
+            case DType.UInt32:
+                *(uint*)to = (uint)Math.Abs(Whole(domain, random));
+                break;
+            case DType.UInt8:
+                *to = (byte)Math.Abs(Whole(domain, random));
+                break;
+            case DType.Bool:
+                *to = (byte)random.Next(2);
+                break;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(type), type, "unknown dtype");
+        }
+    }
+
+    // Never near zero or huge, so that no operator meets denormal numbers or infinities.
+    private static double Real(InputDomain domain, Random random)
+    {
+        double size = 0.05 + 0.9 * random.NextDouble();
+        return domain.Kind switch
+        {
+            DomainKind.Positive or DomainKind.Probability => size,
+            DomainKind.Negative => -size,
+            _ => random.Next(2) == 0 ? size : -size,
+        };
+    }
+
+    private static long Whole(InputDomain domain, Random random) =>
+        domain.Kind == DomainKind.Index ? random.NextInt64(domain.Limit) : 1 + random.Next(100);
+}

@@ -1,0 +1,99 @@
+using System.CommandLine;
+using Picograd.Algorithms.Operators;
+using Picograd.Lower.Cpu;
+using Picograd.Search;
+using Picograd.TuneDb;
+
+namespace Picograd.Tune;
+
+/// <summary>Everything that tuning from the command line needs: target, database, worker process, progress.</summary>
+internal sealed class TuningRun : IDisposable
+{
+    private readonly ToolConsole _console;
+    private readonly WorkerProcess _worker;
+    private readonly int _seed;
+
+    /// <exception cref="TuneDbException">The database cannot be used.</exception>
+    public TuningRun(ToolConsole console, string? db, int threads, int seed)
+    {
+        _console = console;
+        _seed = seed;
+        var cpu = TargetsCommand.Cpu();
+        Machine = cpu.Model;
+        Target = new CpuTuningTarget(cpu, threads);
+        Store = SqliteTuneStore.Open(TuneDbLocation.Resolve(db));
+        _worker = new WorkerProcess(WorkerProgram());
+    }
+
+    public string Machine { get; }
+
+    public CpuTuningTarget Target { get; }
+
+    public SqliteTuneStore Store { get; }
+
+    public TuneTask TaskOf(OperatorSpec spec) => new(spec, Target);
+
+    /// <summary>Tunes one instance.</summary>
+    /// <exception cref="FailureException">Nothing was measured.</exception>
+    public TuneResult Tune(OperatorSpec spec, SearchBudget budget, IReadOnlyList<string> traces)
+    {
+        using var progress = TuneProgressDisplay.For(_console);
+        try
+        {
+            return Tuner.Tune(TaskOf(spec), Options(budget) with { Traces = traces }, progress, _console.Cancel);
+        }
+        catch (TuneException e)
+        {
+            throw new FailureException($"{e.Message.TrimEnd('.')}.");
+        }
+    }
+
+    /// <summary>Tunes several with one budget.</summary>
+    /// <exception cref="FailureException">Nothing was measured.</exception>
+    public IReadOnlyList<(TuneTask Task, TuneResult? Result, string? Failure)> TuneAll(
+        IReadOnlyList<OperatorSpec> specs,
+        SearchBudget budget,
+        IReadOnlyList<double>? weights = null
+    )
+    {
+        using var progress = TuneProgressDisplay.For(_console);
+        try
+        {
+            return Tuner.TuneAll([.. specs.Select(TaskOf)], Options(budget), progress, _console.Cancel, weights);
+        }
+        catch (TuneException e)
+        {
+            throw new FailureException($"{e.Message.TrimEnd('.')}.");
+        }
+    }
+
+    public void Dispose()
+    {
+        _worker.Dispose();
+        Store.Dispose();
+    }
+
+    /// <summary>
+    /// This program once more as a worker. Its own file is named rather than that of the process, so that a program that
+    /// hosts the command (a test runner) starts the same worker.
+    /// </summary>
+    private static Search.WorkerCommand WorkerProgram()
+    {
+        string library = typeof(TuningRun).Assembly.Location;
+        string process = Environment.ProcessPath ?? "";
+        string program = Path.GetFileNameWithoutExtension(process);
+        return program == typeof(TuningRun).Assembly.GetName().Name
+            ? new Search.WorkerCommand(process, [WorkerCommand.Name])
+            : new Search.WorkerCommand(program == "dotnet" ? process : "dotnet", [library, WorkerCommand.Name]);
+    }
+
+    private TuneOptions Options(SearchBudget budget) =>
+        new()
+        {
+            Budget = budget,
+            Seed = _seed,
+            Store = Store,
+            Machine = Machine,
+            Runner = task => new WorkerRunner(task, _worker, _seed),
+        };
+}
