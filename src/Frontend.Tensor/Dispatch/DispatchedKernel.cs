@@ -87,39 +87,67 @@ public sealed unsafe class DispatchedKernel
     {
         foreach (var guard in _guards)
         {
-            if (arguments[guard.Argument] % guard.Alignment != 0)
+            if (!guard.Holds(arguments))
                 return false;
         }
         return true;
     }
 }
 
-/// <summary>What a tuned kernel assumes of an argument: that its address is a multiple of a number of bytes.</summary>
-internal readonly record struct Guard(int Argument, int Alignment)
+/// <summary>
+/// What a tuned kernel assumes of an argument: that its address is a multiple of a number of bytes, or (where the sizes of
+/// all arguments are given instead) that it shares no byte with another.
+/// </summary>
+internal readonly record struct Guard(int Argument, int Alignment, ImmutableArray<long> Sizes = default)
 {
+    /// <summary>Whether addresses meet the assumption.</summary>
+    public unsafe bool Holds(nint* arguments)
+    {
+        nint begin = arguments[Argument];
+        if (Sizes.IsDefault)
+            return begin % Alignment == 0;
+        nint end = begin + (nint)Sizes[Argument];
+        for (int i = 0; i < Sizes.Length; i++)
+        {
+            if (i != Argument && begin < arguments[i] + (nint)Sizes[i] && arguments[i] < end)
+                return false;
+        }
+        return true;
+    }
+
     /// <summary>
-    /// Reads <c>align(A,64)</c>. Guards on contiguity hold by construction, since every argument of a kernel is dense.
-    /// Null for a guard that this version cannot check, with which a record must not be used.
+    /// Reads <c>align(A,64)</c> and <c>disjoint(C)</c>. Guards on contiguity hold by construction, since every argument of a
+    /// kernel is dense. Null for a guard that this version cannot check, with which a record must not be used.
     /// </summary>
     public static bool TryParse(string text, Algorithm algorithm, out Guard? guard)
     {
         guard = null;
         string trimmed = text.Trim();
-        if (trimmed.StartsWith("contiguous(", StringComparison.Ordinal))
+        int open = trimmed.IndexOf('(');
+        if (open < 0 || !trimmed.EndsWith(')'))
+            return false;
+        string kind = trimmed[..open];
+        if (kind == "contiguous")
             return true;
-        if (!trimmed.StartsWith("align(", StringComparison.Ordinal) || !trimmed.EndsWith(')'))
+        string[] parts = trimmed[(open + 1)..^1].Split(',', StringSplitOptions.TrimEntries);
+        int argument = algorithm.Arguments.FirstOrDefault(a => a.Name == parts[0]) is { } named
+            ? algorithm.Arguments.IndexOf(named)
+            : -1;
+        if (argument < 0)
             return false;
-        string[] parts = trimmed["align(".Length..^1].Split(',', StringSplitOptions.TrimEntries);
-        if (parts.Length != 2 || !int.TryParse(parts[1], out int bytes) || bytes < 1)
-            return false;
-        for (int i = 0; i < algorithm.Arguments.Length; i++)
+        switch (kind)
         {
-            if (algorithm.Arguments[i].Name == parts[0])
-            {
-                guard = new Guard(i, bytes);
+            case "align" when parts.Length == 2 && int.TryParse(parts[1], out int bytes) && bytes >= 1:
+                guard = new Guard(argument, bytes);
                 return true;
-            }
+            case "disjoint" when parts.Length == 1:
+                long?[] sizes = [.. algorithm.Arguments.Select(a => a.ConstantSize() * a.Type.Size())];
+                if (sizes.Any(s => s is null))
+                    return false;
+                guard = new Guard(argument, 1, [.. sizes.Select(s => s!.Value)]);
+                return true;
+            default:
+                return false;
         }
-        return false;
     }
 }

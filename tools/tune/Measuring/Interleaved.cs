@@ -13,11 +13,13 @@ internal static class Interleaved
 
     private const int Rounds = 6;
 
+    private const int MostCalls = 1 << 24;
+
     /// <summary>Before the clock runs in a turn: caches and sleeping workers come back.</summary>
     private const double WarmSeconds = 0.004;
 
-    /// <summary>The clock's resolution is about 25 ns, so a sample of this length is right to a thousandth.</summary>
-    private const double SampleSeconds = 0.0001;
+    /// <summary>Some virtual machines' clocks step by a microsecond; a sample of this length is right to a thousandth.</summary>
+    private const double SampleSeconds = 0.001;
 
     /// <summary>
     /// OpenBLAS's workers spin for some tens of milliseconds after a call and keep the cores from whatever comes next.
@@ -50,25 +52,31 @@ internal static class Interleaved
     private static double Turn(Action run, double seconds, List<double> samples)
     {
         long start = Stopwatch.GetTimestamp();
-        long warmCalls = 0;
-        do
+        int calls = 1;
+        double took = Sample(run, calls);
+        while (Stopwatch.GetElapsedTime(start).TotalSeconds < WarmSeconds || took < SampleSeconds / 2)
         {
-            run();
-            warmCalls++;
-        } while (Stopwatch.GetElapsedTime(start).TotalSeconds < WarmSeconds);
-        double one = Stopwatch.GetElapsedTime(start).TotalSeconds / warmCalls;
-        int calls = (int)Math.Clamp(SampleSeconds / one, 1, 1_000_000);
+            if (took < SampleSeconds)
+                calls = Math.Min(2 * calls, MostCalls);
+            took = Sample(run, calls);
+        }
         double total = 0;
         do
         {
-            long begin = Stopwatch.GetTimestamp();
-            for (int c = 0; c < calls; c++)
-                run();
-            double took = Stopwatch.GetElapsedTime(begin).TotalSeconds;
+            took = Sample(run, calls);
             samples.Add(took * 1000 / calls);
             total += took;
         } while (total < seconds);
         return total;
+    }
+
+    /// <summary>Seconds that so many calls take.</summary>
+    private static double Sample(Action run, int calls)
+    {
+        long start = Stopwatch.GetTimestamp();
+        for (int i = 0; i < calls; i++)
+            run();
+        return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
     private static double Median(List<double> values)

@@ -37,6 +37,8 @@ internal sealed class TuningRun : IDisposable
     /// <exception cref="FailureException">Nothing was measured.</exception>
     public TuneResult Tune(OperatorSpec spec, SearchBudget budget, IReadOnlyList<string> traces)
     {
+        // Before the search's clock runs, so that its budget is all for searching.
+        _ = Target.Ceilings;
         using var progress = TuneProgressDisplay.For(_console);
         try
         {
@@ -56,6 +58,8 @@ internal sealed class TuningRun : IDisposable
         IReadOnlyList<double>? weights = null
     )
     {
+        // Before the search's clock runs, so that its budget is all for searching.
+        _ = Target.Ceilings;
         using var progress = TuneProgressDisplay.For(_console);
         try
         {
