@@ -40,6 +40,7 @@ public sealed class CpuBackend : IBackend
             ("storage-placement", StoragePlacement.Run),
             ("lower-blocks", LowerBlocks.Run),
             ("loop-partition", LoopPartition.Run),
+            ("trim-loops", TrimLoops.Run),
             ("expand-math", ExpandMath.Run),
             ("contract-fma", _target.HasFma ? ContractFma.Run : nest => nest),
             ("legalize-vectors", new LegalizeVectors(_target.VectorBits).Run),

@@ -291,13 +291,22 @@ internal sealed class FunctionEmitter
     {
         if (_values.Vector is { } vector && i.Cond.Uses(vector.Lane))
         {
+            // What is the same for all lanes is a branch, where no mask is open across it.
+            var uniform = i.Cond.Conjuncts().Where(c => !c.Uses(vector.Lane)).Aggregate(Op.True, Op.And);
+            if (!uniform.IsTrue() && vector.Mask is null && i.Else is null)
+            {
+                var varying = i.Cond.Conjuncts().Where(c => c.Uses(vector.Lane)).Aggregate(Op.True, Op.And);
+                EmitIf(new If(uniform, new If(varying, i.Then)));
+                return;
+            }
             var mask = _values.BuildLanes(i.Cond);
-            _values.Vector = vector with { Mask = _values.And(vector.Mask, mask) };
+            _values.Vector = _values.Under(i.Cond, mask);
             EmitMasked(i.Then);
             if (i.Else is not null)
             {
+                _values.Vector = vector;
                 var not = _region.Make(NodeOp.Unary, mask.Type, UnaryOp.Not, mask);
-                _values.Vector = vector with { Mask = _values.And(vector.Mask, not) };
+                _values.Vector = _values.Under(Op.Not(i.Cond), not);
                 EmitMasked(i.Else);
             }
             _values.Vector = vector;

@@ -138,8 +138,38 @@ internal sealed class ValueBuilder(
                 ? Region.Make(NodeOp.ExtractLane, ValueType.Scalar(element.Type.Element), lane, read)
                 : read;
         }
+        if (_vector is { UnknownGuard: true })
+            throw new LoweringException(
+                "masked-uniform-load",
+                $"{l} is for all lanes, below a condition that differs between them"
+            );
+        if (_vector is { Guard: { } guard } masked)
+        {
+            // No lane may be on, and the element out of bounds.
+            _vector = masked with
+            {
+                Guard = null,
+            };
+            var lazy = Lazy(guard, l, Op.Const(0, l.Type));
+            _vector = masked;
+            return lazy;
+        }
         var address = Address(l, l.Buffer, l.Indices);
         return Region.Make(NodeOp.Load, ValueType.Scalar(l.Type), l.Type, Region.EpochOf(l.Buffer), address);
+    }
+
+    /// <summary>The context below a condition, which has been built as <paramref name="mask"/>.</summary>
+    public VectorContext Under(Expr cond, Node mask)
+    {
+        var vector = _vector!;
+        var any = vector.AnyLane(cond);
+        var below = vector with { Mask = And(vector.Mask, mask), UnknownGuard = vector.UnknownGuard || any is null };
+        if (any is null || any.IsTrue())
+            return below;
+        var guard = BuildScalar(any);
+        if (vector.Guard is { } outer)
+            guard = Region.Make(NodeOp.Binary, ValueType.Scalar(DType.Bool), BinaryOp.And, outer, guard);
+        return below with { Guard = guard };
     }
 
     /// <summary>Address of an access; in a vector context that of lane 0.</summary>
@@ -192,8 +222,8 @@ internal sealed class ValueBuilder(
                 return Region.Make(NodeOp.Fma, Lanes(f.Type), null, BuildLanes(f.A), BuildLanes(f.B), BuildLanes(f.C));
             case Select s:
                 var mask = BuildLanes(s.Cond);
-                var then = UnderMask(mask, false, s.Then);
-                var otherwise = UnderMask(mask, true, s.Else);
+                var then = UnderMask(s.Cond, mask, s.Then);
+                var otherwise = UnderMask(Op.Not(s.Cond), null, s.Else, mask);
                 return Region.Make(NodeOp.Select, Lanes(s.Type), null, mask, then, otherwise);
             case Cast c when c.A.Type == DTypes.Index && c.To != DType.Float64:
                 var lanes = IndexLanes(c.A);
@@ -208,25 +238,16 @@ internal sealed class ValueBuilder(
     }
 
     // Loads of an operand that is not chosen must not touch memory.
-    private Node UnderMask(Node mask, bool inverted, Expr e)
+    private Node UnderMask(Expr cond, Node? mask, Expr e, Node? inverse = null)
     {
         if (!ReadsMemory(e))
             return BuildLanes(e);
         var saved = _vector!;
-        if (inverted)
-            mask = Region.Make(NodeOp.Unary, Lanes(DType.Bool), UnaryOp.Not, mask);
-        _vector = saved with { Mask = And(saved.Mask, mask) };
-        // A value equal for all lanes: read under a branch if any lane wants it would do; lane masks do as well.
-        var node = IsVarying(e) ? BuildVector(e) : Splat(Region.IsPrivate ? BuildScalar(e) : LazyUniform(mask, e));
+        mask ??= Region.Make(NodeOp.Unary, Lanes(DType.Bool), UnaryOp.Not, inverse!);
+        _vector = Under(cond, mask);
+        var node = Splat(Build(e));
         _vector = saved;
         return node;
-    }
-
-    private Node LazyUniform(Node mask, Expr e)
-    {
-        if (mask.Op == NodeOp.SplatMask)
-            return Lazy(mask.Inputs[0], e, Op.Const(0, e.Type));
-        throw new LoweringException("vector-lazy", $"{e} is read only by some lanes and is the same for all");
     }
 
     public Node And(Node? a, Node b) =>

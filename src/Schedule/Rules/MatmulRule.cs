@@ -58,6 +58,14 @@ public sealed class MatmulRule : ScheduleRule
         if (m >= 96 && k * m > 64 * 1024)
             knobs.Add(new("mc", 2, [0, .. new long[] { 2, 4, 8, 16, 32 }], 0));
         knobs.Add(new("pack_in", 2, [0, 1], k >= 1024 ? 1 : 0));
+        // What follows the product straight from its registers; functions of many steps are better not copied out.
+        if (algorithm.Stages.Length > 1)
+        {
+            bool cheap = !algorithm
+                .Stages.Skip(1)
+                .Any(s => s.Values[0].Nodes().Any(n => n is Unary { Kind: > UnaryOp.Abs }));
+            knobs.Add(new("inline", 2, [0, 1], cheap ? 1 : 0));
+        }
         // Level 3: fine.
         knobs.Add(new("ku", 3, [1, 2, 4, 8], 1));
         return knobs.ToImmutable();
@@ -109,15 +117,15 @@ public sealed class MatmulRule : ScheduleRule
         s.Unroll(mi);
 
         // What follows the product runs on the tile: the write, then bias and activation.
-        s.ReverseComputeAt(write, tile);
-        VectorizeInner(s, write, lanes);
-        foreach (var after in algorithm.Stages.Skip(1))
+        var following = algorithm.Stages.Skip(1).Select(a => a.Name).ToList();
+        if (ko is null && following.Count > 0 && Get("inline") == 1)
+            s.ComputeInline(write);
+        else
+            following.Insert(0, write);
+        foreach (string after in ko is null ? following : [write])
         {
-            if (ko is null)
-            {
-                s.ReverseComputeAt(after.Name, tile);
-                VectorizeInner(s, after.Name, lanes);
-            }
+            s.ReverseComputeAt(after, tile);
+            VectorizeInner(s, after, lanes);
         }
         if (ko is not null)
             StagewiseRule.Schedule(s, algorithm.Stages.Skip(1), target, parallel: Get("parallel") == 1);
