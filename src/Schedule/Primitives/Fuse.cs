@@ -49,6 +49,8 @@ public sealed class Fuse : Primitive
         var fused = new Var(ResultName(nest, step, 0, $"{outer.Name}.{Tail(inner.Name)}"));
         var around = nest.LoopsAround(outer);
         var extent = Simplify(nest, outer.Extent * inner.Extent, around);
+        // Nothing runs where it is 0, but the division is written down all the same.
+        Expr divisor = inner.Extent.IsConst(0) ? 1 : inner.Extent;
         // Only the outer loop's partition survives: where the inner one's predicates change is no single place.
         var loop = new For(fused, extent, LoopKind.Serial, new Seq([])) { Peel = outer.Peel };
         var ranges = nest.Ranges(around.Add(loop));
@@ -57,8 +59,8 @@ public sealed class Fuse : Primitive
             ranges.TryAdd(v, range);
         var values = new Dictionary<Var, Expr>
         {
-            [outer.Var] = Op.FloorDiv(fused, inner.Extent),
-            [inner.Var] = Op.Mod(fused, inner.Extent),
+            [outer.Var] = Op.FloorDiv(fused, divisor),
+            [inner.Var] = Op.Mod(fused, divisor),
         };
         var simplifier = new Simplifier(ranges);
         var body = inner.Body.MapExprs(e =>

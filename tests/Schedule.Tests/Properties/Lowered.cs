@@ -18,6 +18,8 @@ internal static class Lowered
             ("lower blocks", LowerBlocks.Run),
             ("loop partition", LoopPartition.Run),
             ("simplify conditions", SimplifyConditions.Run),
+            ("expand math", ExpandMath.Run),
+            ("contract fma", ContractFma.Run),
             ("unroll", new UnrollLoops(UnrollLimit).Run),
         ];
         foreach (var (name, pass) in passes)
