@@ -19,7 +19,8 @@ public sealed class DispatchTests : IDisposable
 
     private static IBackend Backend { get; } = new EvaluatorBackend();
 
-    private void Use(IBackend? backend = null) => Dispatcher.Use(_store, backend ?? Backend, (a, _) => InitialNest.Of(a));
+    private void Use(IBackend? backend = null) =>
+        Dispatcher.Use(_store, backend ?? Backend, (a, _) => InitialNest.Of(a));
 
     private static OperatorSpec Spec(string text) => OperatorSpec.Parse(text);
 
@@ -124,7 +125,10 @@ public sealed class DispatchTests : IDisposable
         Assert.Equal(KernelSource.Default, kernel.Source);
         Assert.Contains(kernel.Notes, n => n.Contains("il-too-large"));
         Dispatcher.Use(null, new Refusing(Backend), (a, _) => Split(a));
-        Assert.Contains(Dispatcher.Resolve(Spec("tanh n=13")).Notes, n => n.Contains("the default schedule was refused"));
+        Assert.Contains(
+            Dispatcher.Resolve(Spec("tanh n=13")).Notes,
+            n => n.Contains("the default schedule was refused")
+        );
 
         static LoopNest Split(Algorithms.Algorithm a)
         {

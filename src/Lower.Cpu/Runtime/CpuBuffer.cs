@@ -30,9 +30,12 @@ public sealed unsafe class CpuBuffer : IDisposable
     /// <summary>Gives memory back that nobody disposed.</summary>
     ~CpuBuffer()
     {
-        if (_pointer != 0)
+        // Taken, not read: the finalizer of an owner may still call Dispose, and a block returned twice would be given to
+        // two owners.
+        nint pointer = Interlocked.Exchange(ref _pointer, 0);
+        if (pointer != 0)
         {
-            CpuMemory.Return((byte*)_pointer, _class);
+            CpuMemory.Return((byte*)pointer, _class);
         }
     }
 
