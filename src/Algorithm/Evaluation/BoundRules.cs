@@ -14,14 +14,17 @@ public static class BoundRules
     public const double DivisionUlps = 4;
     public const double ElementaryUlps = 8;
 
-    /// <summary>Unit roundoff of a float type; 0 for others.</summary>
+    /// <summary>
+    /// Unit roundoff of a float type; 0 for others. Twice that of Float64: the exact values here are doubles too, so the
+    /// distance to a computed one is the sum of two errors.
+    /// </summary>
     public static double UnitRoundoff(DType type) =>
         type switch
         {
             DType.Float32 => 1.0 / (1 << 24),
             DType.Float16 => 1.0 / (1 << 11),
             DType.BFloat16 => 1.0 / (1 << 8),
-            DType.Float64 => 1.0 / (1L << 53),
+            DType.Float64 => 2.0 / (1L << 53),
             _ => 0,
         };
 
@@ -35,13 +38,23 @@ public static class BoundRules
             _ => double.MaxValue,
         };
 
+    /// <summary>Half the distance between denormal numbers of a type: the error of rounding that size does not scale.</summary>
+    public static double Smallest(DType type) =>
+        type switch
+        {
+            DType.Float32 => 7.006492321624085e-46,
+            DType.Float16 => 1.0 / (1 << 25),
+            DType.BFloat16 => 4.591774807899561e-41,
+            _ => 0,
+        };
+
     /// <summary>Total after rounding: exact value v, error so far e, k roundoffs more.</summary>
-    public static double Round(double v, double e, double ku, double largest)
+    public static double Round(double v, double e, double ku, double largest, double smallest)
     {
         if (!double.IsFinite(v))
             return e == 0 ? 0 : double.PositiveInfinity;
         double magnitude = Math.Abs(v) + e;
-        return magnitude <= largest ? e + ku * magnitude : double.PositiveInfinity;
+        return magnitude <= largest ? e + ku * magnitude + smallest : double.PositiveInfinity;
     }
 
     public static double Mul(double a, double ea, double b, double eb)

@@ -186,7 +186,8 @@ internal sealed partial class ExprCompiler
             value,
             error,
             L.Constant(ulps * BoundRules.UnitRoundoff(type)),
-            L.Constant(BoundRules.Largest(type))
+            L.Constant(BoundRules.Largest(type)),
+            L.Constant(BoundRules.Smallest(type))
         );
 
     private static double TruncationSpread(double x, double e)

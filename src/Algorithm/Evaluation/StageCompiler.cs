@@ -183,7 +183,8 @@ internal sealed partial class StageCompiler
                 made.Value,
                 made.Bound ?? L.Constant(0.0),
                 L.Constant(BoundRules.UnitRoundoff(to)),
-                L.Constant(BoundRules.Largest(to))
+                L.Constant(BoundRules.Largest(to)),
+                L.Constant(BoundRules.Smallest(to))
             )
         );
     }

@@ -487,16 +487,7 @@ internal sealed class FunctionEmitter
     }
 
     private Type RegisterType(ValueType type) =>
-        type.IsVector
-            ? _kernel.Isa.Vector(VectorIsa.Scalar(type.Element))
-            : type.Element switch
-            {
-                DType.Float32 => typeof(float),
-                DType.Float64 => typeof(double),
-                DType.Int64 => typeof(long),
-                DType.UInt32 => typeof(uint),
-                _ => typeof(int),
-            };
+        type.IsVector ? _kernel.Isa.Vector(VectorIsa.Scalar(type.Element)) : ScalarTypes.Clr(type.Element);
 
     private void BindWorkspace(Buffer buffer, bool inBody)
     {

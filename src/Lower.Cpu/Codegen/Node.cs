@@ -47,7 +47,7 @@ internal enum NodeOp
 }
 
 /// <summary>One value of a straight-line region, shared by all its uses (hash-consed by <see cref="Region"/>).</summary>
-internal sealed class Node(NodeOp op, ValueType type, Node[] inputs, object? data, int id)
+internal sealed class Node(NodeOp op, ValueType type, Node[] inputs, object? data, int id, int depth)
 {
     public NodeOp Op { get; } = op;
 
@@ -59,6 +59,9 @@ internal sealed class Node(NodeOp op, ValueType type, Node[] inputs, object? dat
     public object? Data { get; } = data;
 
     public int Id { get; } = id;
+
+    /// <summary>1 for what is computed always, more by one in each operand that may be left alone.</summary>
+    public int Depth { get; } = depth;
 
     /// <summary>Uses that have not been emitted yet.</summary>
     public int Uses { get; set; }

@@ -8,10 +8,14 @@ namespace Picograd.Lower.Cpu;
 /// </summary>
 internal sealed class Region
 {
-    private readonly Dictionary<Key, Node> _interned = [];
     private readonly Dictionary<Buffer, int> _epochs = [];
+
+    // Innermost last: what is built inside may share what is outside, not the other way round.
+    private readonly List<Dictionary<Key, Node>> _scopes =
+    [
+        [],
+    ];
     private int _ids;
-    private int _private;
 
     public List<Effect> Effects { get; } = [];
 
@@ -19,41 +23,44 @@ internal sealed class Region
 
     public Node Make(NodeOp op, ValueType type, object? data, int epoch, params Node[] inputs)
     {
-        if (_private > 0)
-            return new Node(op, type, inputs, data, _ids++);
         var key = new Key(op, type, data, epoch, inputs);
-        if (!_interned.TryGetValue(key, out var node))
-            _interned[key] = node = new Node(op, type, inputs, data, _ids++);
-        return node;
+        return Find(key) ?? (_scopes[^1][key] = new Node(op, type, inputs, data, _ids++, _scopes.Count));
     }
+
+    /// <summary>Whether a value has been made that is computed whenever one made now would be.</summary>
+    public bool Contains(NodeOp op, ValueType type, object? data, int epoch, params Node[] inputs) =>
+        Find(new Key(op, type, data, epoch, inputs)) is not null;
 
     public Node Make(NodeOp op, ValueType type, object? data, params Node[] inputs) => Make(op, type, data, 0, inputs);
 
     public Node Int(long value, DType type = DType.Int64) => Make(NodeOp.IntConst, ValueType.Scalar(type), value);
 
     /// <summary>
-    /// Builds nodes that nothing outside shares: for operands that may be left alone at run time.
+    /// Builds nodes of which nothing outside shares those that are new: for operands that may be left alone at run time.
     /// </summary>
-    public Node Private(Func<Node> build)
+    public Node Private(Func<Expr, Node> build, Expr operand)
     {
-        _private++;
-        try
-        {
-            return build();
-        }
-        finally
-        {
-            _private--;
-        }
+        _scopes.Add([]);
+        var node = build(operand);
+        _scopes.RemoveAt(_scopes.Count - 1);
+        return node;
     }
-
-    public bool IsPrivate => _private > 0;
 
     public int EpochOf(Buffer buffer) => _epochs.GetValueOrDefault(buffer);
 
     public void Written(Buffer buffer) => _epochs[buffer] = EpochOf(buffer) + 1;
 
     public void Add(EffectKind kind, object? data, params Node[] inputs) => Effects.Add(new Effect(kind, inputs, data));
+
+    private Node? Find(Key key)
+    {
+        for (int i = _scopes.Count - 1; i >= 0; i--)
+        {
+            if (_scopes[i].TryGetValue(key, out var node))
+                return node;
+        }
+        return null;
+    }
 
     private readonly struct Key(NodeOp op, ValueType type, object? data, int epoch, Node[] inputs) : IEquatable<Key>
     {

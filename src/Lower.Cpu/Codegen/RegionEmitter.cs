@@ -147,16 +147,15 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
     /// <summary>Computes the shared values below a node into locals, operands first.</summary>
     private void Prepare(Node node)
     {
-        if (_blocks.TryGetValue(node, out var block))
-            ComputeBlock(block);
-        if (node.Local is not null || node.IsTrivial || node.Op == NodeOp.LazySelect && node.Uses <= 1)
-        {
-            if (node is { Op: NodeOp.LazySelect, Local: null })
-                Prepare(node.Inputs[0]);
+        if (node.Local is not null || node.IsTrivial)
             return;
-        }
         if (node.Op == NodeOp.LazySelect)
+        {
             Prepare(node.Inputs[0]);
+            var seen = new HashSet<Node>();
+            PrepareOutside(node.Inputs[1], node.Depth, seen);
+            PrepareOutside(node.Inputs[2], node.Depth, seen);
+        }
         else
         {
             foreach (var input in node.Inputs)
@@ -164,6 +163,18 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
         }
         if (node.Uses > 1)
             Keep(node);
+    }
+
+    // What an operand that may be left alone shares with the code around it is computed before the branch.
+    private void PrepareOutside(Node node, int depth, HashSet<Node> seen)
+    {
+        if (node.Depth <= depth)
+            Prepare(node);
+        else if (seen.Add(node))
+        {
+            foreach (var input in node.Inputs)
+                PrepareOutside(input, depth, seen);
+        }
     }
 
     private void Keep(Node node)
@@ -201,14 +212,7 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
                     ? VectorIsa.MaskLane(isa.Bits / 8 / type.Lanes)
                     : VectorIsa.Scalar(type.Element)
             )
-            : type.Element switch
-            {
-                DType.Float32 => typeof(float),
-                DType.Float64 => typeof(double),
-                DType.Int64 => typeof(long),
-                DType.UInt32 => typeof(uint),
-                _ => typeof(int),
-            };
+            : ScalarTypes.Clr(type.Element);
 
     private void Compute(Node node)
     {
@@ -221,10 +225,10 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
                     il.Int((int)(long)node.Data!);
                 break;
             case NodeOp.FloatConst:
-                if (node.Type.Element == DType.Float32)
-                    il.Float((float)(double)node.Data!);
-                else
+                if (node.Type.Element == DType.Float64)
                     il.Double((double)node.Data!);
+                else
+                    il.Float(HalfFloats.Round(node.Type.Element, (float)(double)node.Data!));
                 break;
             case NodeOp.Variable:
                 il.Load((LocalBuilder)node.Data!);
@@ -294,15 +298,23 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
         var end = il.NewLabel();
         Push(node.Inputs[0]);
         il.Emit(OpCodes.Brfalse, otherwise);
+        Prepare(node.Inputs[1]);
         Push(node.Inputs[1]);
         il.Emit(OpCodes.Br, end);
         il.Mark(otherwise);
+        Prepare(node.Inputs[2]);
         Push(node.Inputs[2]);
         il.Mark(end);
     }
 
     private void LoadScalar(DType stored)
     {
+        if (stored is DType.Float16 or DType.BFloat16)
+        {
+            il.Emit(OpCodes.Ldind_U2);
+            il.Call(HalfFloats.FromBits(stored));
+            return;
+        }
         il.Emit(
             stored switch
             {
@@ -319,6 +331,12 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
 
     private void StoreScalar(DType stored)
     {
+        if (stored is DType.Float16 or DType.BFloat16)
+        {
+            il.Call(HalfFloats.ToBits(stored));
+            il.Emit(OpCodes.Stind_I2);
+            return;
+        }
         il.Emit(
             stored switch
             {

@@ -40,17 +40,9 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
         }
     }
 
-    private static Type Math(DType type) => type == DType.Float32 ? typeof(MathF) : typeof(System.Math);
+    private static Type Math(DType type) => type == DType.Float64 ? typeof(System.Math) : typeof(MathF);
 
-    private static Type Clr(DType type) =>
-        type switch
-        {
-            DType.Float32 => typeof(float),
-            DType.Float64 => typeof(double),
-            DType.Int64 => typeof(long),
-            DType.UInt32 => typeof(uint),
-            _ => typeof(int),
-        };
+    private static Type Clr(DType type) => ScalarTypes.Clr(type);
 
     private void Call(Type owner, string name, Type argument, int arity) =>
         il.Call(owner.GetMethod(name, [.. Enumerable.Repeat(argument, arity)])!);
@@ -225,10 +217,15 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
         bool unsigned = from is DType.UInt32 or DType.UInt8 or DType.Bool;
         switch (to)
         {
-            case DType.Float32:
+            case DType.Float32 or DType.Float16 or DType.BFloat16:
                 if (unsigned)
                     il.Emit(OpCodes.Conv_R_Un);
                 il.Emit(OpCodes.Conv_R4);
+                if (to != DType.Float32)
+                {
+                    il.Call(HalfFloats.ToBits(to));
+                    il.Call(HalfFloats.FromBits(to));
+                }
                 break;
             case DType.Float64:
                 il.Emit(unsigned ? OpCodes.Conv_R_Un : OpCodes.Conv_R8);
@@ -250,10 +247,10 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
                 il.Emit(OpCodes.Conv_U1);
                 break;
             case DType.Bool:
-                if (from == DType.Float32)
-                    il.Float(0);
-                else if (from == DType.Float64)
+                if (from == DType.Float64)
                     il.Double(0);
+                else if (from.IsFloat())
+                    il.Float(0);
                 else if (from == DType.Int64)
                     il.Long(0);
                 else

@@ -46,8 +46,17 @@ internal sealed class ValueBuilder(
         if (!_varying.TryGetValue(e, out bool varying))
         {
             varying = ReferenceEquals(e, _vector.Lane);
-            foreach (var child in e.Children())
-                varying |= IsVarying(child);
+            // An index may use the lane and the address not: along a stride of 0.
+            if (e is Load l && !promoted.ContainsKey(l.Buffer))
+            {
+                foreach (var (atom, _) in addressing.FormOf(l, l.Buffer, l.Indices).Terms)
+                    varying |= IsVarying(atom);
+            }
+            else
+            {
+                foreach (var child in e.Children())
+                    varying |= IsVarying(child);
+            }
             _varying[e] = varying;
         }
         return varying;
@@ -84,10 +93,11 @@ internal sealed class ValueBuilder(
                 return LoadScalar(l);
             case Unary u:
                 return Region.Make(NodeOp.Unary, ValueType.Scalar(u.Type), u.Kind, BuildScalar(u.A));
-            case Binary { Kind: BinaryOp.And } b when ReadsMemory(b.B):
-                return Lazy(BuildScalar(b.A), b.B, Op.False);
-            case Binary { Kind: BinaryOp.Or } b when ReadsMemory(b.B):
-                return Lazy(BuildScalar(b.A), Op.True, b.B);
+            case Binary { Kind: BinaryOp.And or BinaryOp.Or } b:
+                var first = BuildScalar(b.A);
+                if (AlreadyRead(b.B))
+                    return Region.Make(NodeOp.Binary, ValueType.Scalar(b.Type), b.Kind, first, BuildScalar(b.B));
+                return b.Kind == BinaryOp.And ? Lazy(first, b.B, Op.False) : Lazy(first, Op.True, b.B);
             case Binary b:
                 return Region.Make(NodeOp.Binary, ValueType.Scalar(b.Type), b.Kind, BuildScalar(b.A), BuildScalar(b.B));
             case Fma f:
@@ -99,17 +109,18 @@ internal sealed class ValueBuilder(
                     BuildScalar(f.B),
                     BuildScalar(f.C)
                 );
-            case Select s when ReadsMemory(s.Then) || ReadsMemory(s.Else):
-                return Lazy(BuildScalar(s.Cond), s.Then, s.Else);
             case Select s:
-                return Region.Make(
-                    NodeOp.Select,
-                    ValueType.Scalar(s.Type),
-                    null,
-                    BuildScalar(s.Cond),
-                    BuildScalar(s.Then),
-                    BuildScalar(s.Else)
-                );
+                var cond = BuildScalar(s.Cond);
+                return AlreadyRead(s.Then) && AlreadyRead(s.Else)
+                    ? Region.Make(
+                        NodeOp.Select,
+                        ValueType.Scalar(s.Type),
+                        null,
+                        cond,
+                        BuildScalar(s.Then),
+                        BuildScalar(s.Else)
+                    )
+                    : Lazy(cond, s.Then, s.Else);
             case Cast c:
                 return Region.Make(NodeOp.Cast, ValueType.Scalar(c.To), null, BuildScalar(c.A));
             case Bitcast c:
@@ -121,12 +132,38 @@ internal sealed class ValueBuilder(
 
     private Node Lazy(Node cond, Expr then, Expr otherwise)
     {
-        var a = Region.Private(() => BuildScalar(then));
-        var b = Region.Private(() => BuildScalar(otherwise));
+        var a = Region.Private(BuildScalar, then);
+        var b = Region.Private(BuildScalar, otherwise);
         return Region.Make(NodeOp.LazySelect, a.Type, null, cond, a, b);
     }
 
-    private bool ReadsMemory(Expr e) => e.Loads().Any(l => !promoted.ContainsKey(l.Buffer));
+    /// <summary>
+    /// Whether everything that an expression loads has been loaded anyway, so that its value may be computed where it is
+    /// not wanted. A load at a place that was itself loaded counts as not known.
+    /// </summary>
+    private bool AlreadyRead(Expr e)
+    {
+        foreach (var load in e.Loads())
+        {
+            if (!promoted.ContainsKey(load.Buffer) && (load.Indices.Any(i => i.Loads().Any()) || !IsRead(load)))
+                return false;
+        }
+        return true;
+    }
+
+    private bool IsRead(Load l)
+    {
+        var address = Address(l, l.Buffer, l.Indices);
+        int epoch = Region.EpochOf(l.Buffer);
+        if (!IsVarying(l))
+            return Region.Contains(NodeOp.Load, ValueType.Scalar(l.Type), l.Type, epoch, address);
+        return addressing.FormOf(l, l.Buffer, l.Indices).CoefficientOf(_vector!.Lane) == 1
+            && (
+                MemoryMask() is { } mask
+                    ? Region.Contains(NodeOp.MaskedLoad, Lanes(l.Type), null, epoch, address, mask)
+                    : Region.Contains(NodeOp.Load, Lanes(l.Type), null, epoch, address)
+            );
+    }
 
     private Node LoadScalar(Load l)
     {
@@ -138,12 +175,12 @@ internal sealed class ValueBuilder(
                 ? Region.Make(NodeOp.ExtractLane, ValueType.Scalar(element.Type.Element), lane, read)
                 : read;
         }
-        if (_vector is { UnknownGuard: true })
+        if (_vector is { UnknownGuard: true } && !AlreadyRead(l))
             throw new LoweringException(
                 "masked-uniform-load",
                 $"{l} is for all lanes, below a condition that differs between them"
             );
-        if (_vector is { Guard: { } guard } masked)
+        if (_vector is { Guard: { } guard } masked && !AlreadyRead(l))
         {
             // No lane may be on, and the element out of bounds.
             _vector = masked with
@@ -240,7 +277,7 @@ internal sealed class ValueBuilder(
     // Loads of an operand that is not chosen must not touch memory.
     private Node UnderMask(Expr cond, Node? mask, Expr e, Node? inverse = null)
     {
-        if (!ReadsMemory(e))
+        if (AlreadyRead(e))
             return BuildLanes(e);
         var saved = _vector!;
         mask ??= Region.Make(NodeOp.Unary, Lanes(DType.Bool), UnaryOp.Not, inverse!);

@@ -1,0 +1,70 @@
+using Picograd.Algorithms;
+using Picograd.Algorithms.Evaluation;
+using Picograd.Schedules;
+
+namespace Picograd.Tests.Codegen;
+
+/// <summary>Runs compiled kernels on arrays of the evaluator and looks for damage around the arguments.</summary>
+internal static unsafe class Execution
+{
+    /// <summary>The outputs; throws where a guard or an input changed.</summary>
+    public static NDArray[] Run(
+        ICompiledKernel kernel,
+        Algorithm algorithm,
+        IReadOnlyDictionary<Buffer, NDArray> inputs,
+        IReadOnlyDictionary<string, long>? parameters = null
+    )
+    {
+        var memories = algorithm.Arguments.Select(b => new GuardedMemory(b, parameters)).ToArray();
+        try
+        {
+            for (int i = 0; i < algorithm.Inputs.Length; i++)
+                memories[i].Fill(inputs[algorithm.Inputs[i]]);
+            var before = memories.Take(algorithm.Inputs.Length).Select(m => m.Snapshot()).ToArray();
+            var values = algorithm.Parameters.Select(p => parameters![p.Name]).ToArray();
+            var addresses = memories.Select(m => m.Address).ToArray();
+            fixed (nint* arguments = addresses)
+            fixed (long* extents = values)
+                kernel.Run(arguments, extents);
+            foreach (var memory in memories)
+            {
+                if (memory.Overrun() is { } overrun)
+                    throw new DamageException(overrun);
+            }
+            for (int i = 0; i < before.Length; i++)
+            {
+                if (!memories[i].Snapshot().AsSpan().SequenceEqual(before[i]))
+                    throw new DamageException($"input {algorithm.Inputs[i].Name} was changed");
+            }
+            return [.. memories.Skip(algorithm.Inputs.Length).Select(m => m.Read())];
+        }
+        finally
+        {
+            foreach (var memory in memories)
+                memory.Dispose();
+        }
+    }
+
+    /// <summary>Says which element is outside of the evaluator's bound, or null.</summary>
+    public static string? Wrong(
+        Algorithm algorithm,
+        NDArray[] actual,
+        IReadOnlyDictionary<Buffer, BoundedArray> expected
+    )
+    {
+        for (int o = 0; o < actual.Length; o++)
+        {
+            var output = algorithm.Outputs[o];
+            for (int i = 0; i < actual[o].Length; i++)
+            {
+                double error = expected[output].ErrorInBounds(i, actual[o].At(i));
+                if (!(error <= 1))
+                    return $"{output.Name} element {i} of {actual[o]} is {actual[o].At(i)}, must be {expected[output].Value.At(i)} within {expected[output].Bound[i]}";
+            }
+        }
+        return null;
+    }
+}
+
+/// <summary>A kernel wrote where it must not.</summary>
+internal sealed class DamageException(string message) : Exception(message);

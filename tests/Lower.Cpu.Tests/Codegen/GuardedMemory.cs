@@ -1,0 +1,155 @@
+using System.Runtime.InteropServices;
+using Picograd.Algorithms;
+using Picograd.Algorithms.Evaluation;
+
+namespace Picograd.Tests.Codegen;
+
+/// <summary>
+/// An argument in native memory between two guards. All bytes that nobody wrote are 0xFF: not a number in floats, so what
+/// is read from beyond the ends or never written shows in the result.
+/// </summary>
+internal sealed unsafe class GuardedMemory : IDisposable
+{
+    private const int Guard = 128;
+    private const byte Untouched = 0xFF;
+
+    private readonly Buffer _buffer;
+    private readonly long[] _shape;
+    private readonly long[] _strides;
+    private readonly long _bytes;
+    private readonly byte* _memory;
+
+    public GuardedMemory(Buffer buffer, IReadOnlyDictionary<string, long>? parameters)
+    {
+        _buffer = buffer;
+        var values = buffer
+            .Shape.SelectMany(e => e.FreeVars())
+            .Distinct()
+            .ToDictionary(v => v, v => (Expr)parameters![v.Name]);
+        _shape = [.. buffer.Shape.Select(e => ((IntImm)e.Substitute(values)).Value)];
+        _strides = buffer.Strides.IsDefault ? RowMajor(_shape) : [.. buffer.Strides];
+        long span = _shape.Any(e => e == 0) ? 0 : 1 + _shape.Select((e, d) => (e - 1) * _strides[d]).Sum();
+        _bytes = span * buffer.Type.Size();
+        _memory = (byte*)NativeMemory.AlignedAlloc((nuint)(_bytes + 2 * Guard), 64);
+        new Span<byte>(_memory, checked((int)(_bytes + 2 * Guard))).Fill(Untouched);
+    }
+
+    /// <summary>The arrays as their buffers hold them: where a stride is 0, elements are one.</summary>
+    public static Dictionary<Buffer, NDArray> AsStored(IReadOnlyDictionary<Buffer, NDArray> inputs)
+    {
+        var stored = new Dictionary<Buffer, NDArray>();
+        foreach (var (buffer, elements) in inputs)
+        {
+            using var memory = new GuardedMemory(buffer, null);
+            memory.Fill(elements);
+            stored[buffer] = memory.Read();
+        }
+        return stored;
+    }
+
+    public nint Address => (nint)(_memory + Guard);
+
+    public void Dispose() => NativeMemory.AlignedFree(_memory);
+
+    public void Fill(NDArray elements)
+    {
+        for (int i = 0; i < elements.Length; i++)
+            Set(_buffer.Type, _memory + Guard + OffsetOf(i), elements, i);
+    }
+
+    public NDArray Read()
+    {
+        var array = new NDArray(_buffer.Type, _shape);
+        for (int i = 0; i < array.Length; i++)
+        {
+            byte* at = _memory + Guard + OffsetOf(i);
+            if (_buffer.Type.IsFloat())
+                array.Doubles[i] = Float(_buffer.Type, at);
+            else
+                array.Longs[i] = Integer(_buffer.Type, at);
+        }
+        return array;
+    }
+
+    /// <summary>A copy of the elements' bytes, to see whether they change.</summary>
+    public byte[] Snapshot() => new Span<byte>((void*)Address, (int)_bytes).ToArray();
+
+    /// <summary>Says where something wrote beyond the ends, or null.</summary>
+    public string? Overrun()
+    {
+        int before = new Span<byte>(_memory, Guard).IndexOfAnyExcept(Untouched);
+        if (before >= 0)
+            return $"{_buffer.Name}: something was written {Guard - before} bytes before it";
+        int after = new Span<byte>(_memory + Guard + _bytes, Guard).IndexOfAnyExcept(Untouched);
+        return after >= 0 ? $"{_buffer.Name}: something was written {after} bytes behind it" : null;
+    }
+
+    private static void Set(DType type, byte* at, NDArray elements, int i)
+    {
+        switch (type)
+        {
+            case DType.Float64:
+                *(double*)at = elements.Doubles[i];
+                break;
+            case DType.Float32:
+                *(float*)at = (float)elements.Doubles[i];
+                break;
+            case DType.Float16:
+                *(Half*)at = (Half)(float)elements.Doubles[i];
+                break;
+            case DType.BFloat16:
+                *(ushort*)at = (ushort)(BitConverter.SingleToUInt32Bits((float)elements.Doubles[i]) >> 16);
+                break;
+            case DType.Int64:
+                *(long*)at = elements.Longs[i];
+                break;
+            case DType.Int32 or DType.UInt32:
+                *(int*)at = (int)elements.Longs[i];
+                break;
+            default:
+                *at = (byte)elements.Longs[i];
+                break;
+        }
+    }
+
+    private static double Float(DType type, byte* at) =>
+        type switch
+        {
+            DType.Float64 => *(double*)at,
+            DType.Float32 => *(float*)at,
+            DType.Float16 => (double)*(Half*)at,
+            _ => BitConverter.UInt32BitsToSingle((uint)*(ushort*)at << 16),
+        };
+
+    private static long Integer(DType type, byte* at) =>
+        type switch
+        {
+            DType.Int64 => *(long*)at,
+            DType.Int32 => *(int*)at,
+            DType.UInt32 => *(uint*)at,
+            _ => *at,
+        };
+
+    private long OffsetOf(long position)
+    {
+        long offset = 0;
+        for (int d = _shape.Length - 1; d >= 0; d--)
+        {
+            offset += position % _shape[d] * _strides[d];
+            position /= _shape[d];
+        }
+        return offset * _buffer.Type.Size();
+    }
+
+    private static long[] RowMajor(long[] shape)
+    {
+        var strides = new long[shape.Length];
+        long step = 1;
+        for (int d = shape.Length - 1; d >= 0; d--)
+        {
+            strides[d] = step;
+            step *= shape[d];
+        }
+        return strides;
+    }
+}
