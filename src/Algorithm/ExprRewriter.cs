@@ -92,11 +92,83 @@ public static class ExprRewriter
             yield return node;
     }
 
-    public static bool Uses(this Expr e, Var var) => e.Nodes().Any(n => ReferenceEquals(n, var));
+    // Asked for every access of unrolled code: a direct walk is some ten times as fast as an enumeration.
+    public static bool Uses(this Expr e, Var var)
+    {
+        switch (e)
+        {
+            case Var v:
+                return ReferenceEquals(v, var);
+            case Unary u:
+                return u.A.Uses(var);
+            case Binary b:
+                return b.A.Uses(var) || b.B.Uses(var);
+            case Fma f:
+                return f.A.Uses(var) || f.B.Uses(var) || f.C.Uses(var);
+            case Select s:
+                return s.Cond.Uses(var) || s.Then.Uses(var) || s.Else.Uses(var);
+            case Cast c:
+                return c.A.Uses(var);
+            case Bitcast c:
+                return c.A.Uses(var);
+            case Load l:
+                foreach (var index in l.Indices)
+                {
+                    if (index.Uses(var))
+                        return true;
+                }
+                return false;
+            default:
+                return false;
+        }
+    }
 
     public static ISet<Var> FreeVars(this Expr e) => e.Nodes().OfType<Var>().ToHashSet();
 
-    public static IEnumerable<Load> Loads(this Expr e) => e.Nodes().OfType<Load>();
+    /// <summary>The loads of an expression in the order of <see cref="Nodes"/>.</summary>
+    public static IReadOnlyList<Load> Loads(this Expr e)
+    {
+        List<Load>? found = null;
+        Collect(e, ref found);
+        return found ?? (IReadOnlyList<Load>)[];
+
+        static void Collect(Expr e, ref List<Load>? found)
+        {
+            switch (e)
+            {
+                case Unary u:
+                    Collect(u.A, ref found);
+                    break;
+                case Binary b:
+                    Collect(b.A, ref found);
+                    Collect(b.B, ref found);
+                    break;
+                case Fma f:
+                    Collect(f.A, ref found);
+                    Collect(f.B, ref found);
+                    Collect(f.C, ref found);
+                    break;
+                case Select s:
+                    Collect(s.Cond, ref found);
+                    Collect(s.Then, ref found);
+                    Collect(s.Else, ref found);
+                    break;
+                case Cast c:
+                    Collect(c.A, ref found);
+                    break;
+                case Bitcast c:
+                    Collect(c.A, ref found);
+                    break;
+                case Load l:
+                    (found ??= []).Add(l);
+                    foreach (var index in l.Indices)
+                        Collect(index, ref found);
+                    break;
+                default:
+                    break;
+            }
+        }
+    }
 
     /// <summary>The operands of a chain of And.</summary>
     public static IEnumerable<Expr> Conjuncts(this Expr e) =>

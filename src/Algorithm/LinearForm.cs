@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 
 namespace Picograd.Algorithms;
 
@@ -82,7 +83,9 @@ public sealed class LinearForm
         var merged = new List<(Expr Atom, long Coefficient)>(terms.Count);
         foreach (var (atom, coefficient) in terms)
         {
-            int at = merged.FindIndex(t => t.Atom == atom);
+            int at = merged.Count - 1;
+            while (at >= 0 && merged[at].Atom != atom)
+                at--;
             if (at < 0)
                 merged.Add((atom, coefficient));
             else

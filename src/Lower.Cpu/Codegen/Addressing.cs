@@ -13,6 +13,7 @@ internal sealed class Addressing(IlWriter il)
     private readonly Dictionary<object, LinearForm> _forms = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<Buffer, LocalBuilder> _bases = [];
     private readonly List<(Var Var, LocalBuilder Local)> _scope = [];
+    private readonly Dictionary<Buffer, Prefix> _prefixes = [];
     private Dictionary<Prefix, LocalBuilder> _pointers = [];
 
     /// <summary>Loop variables with locals, outermost first.</summary>
@@ -102,7 +103,8 @@ internal sealed class Addressing(IlWriter il)
 
     private Prefix PrefixOf(Buffer buffer, LinearForm form)
     {
-        var prefix = new Prefix(buffer, "");
+        if (!_prefixes.TryGetValue(buffer, out var prefix))
+            _prefixes[buffer] = prefix = new Prefix(buffer, null, null, 0);
         foreach (var (var, _) in _scope)
         {
             long coefficient = form.CoefficientOf(var);
@@ -114,7 +116,7 @@ internal sealed class Addressing(IlWriter il)
 
     private LocalBuilder Pointer(Prefix prefix)
     {
-        if (prefix.Terms.Length == 0)
+        if (prefix.IsBase)
             return _bases[prefix.Buffer];
         if (_pointers.TryGetValue(prefix, out var pointer))
             return pointer;
@@ -136,24 +138,25 @@ internal sealed class Addressing(IlWriter il)
         return _pointers[prefix] = pointer;
     }
 
-    /// <summary>A buffer and the coefficients of loop variables, in order of the loops.</summary>
-    private readonly record struct Prefix(Buffer Buffer, string Terms)
+    /// <summary>
+    /// A buffer and the coefficients of loop variables, in order of the loops: one object for equal ones, so that they
+    /// compare by identity.
+    /// </summary>
+    private sealed class Prefix(Buffer buffer, Prefix? outer, Var? var, long coefficient)
     {
-        public Prefix With(Var var, long coefficient) =>
-            new(
-                Buffer,
-                $"{Terms}{System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(var)}.{var.Name}:{coefficient};"
-            );
+        private readonly Dictionary<(Var, long), Prefix> _longer = [];
 
-        public long CoefficientOf(Var var)
+        public Buffer Buffer => buffer;
+
+        public bool IsBase => outer is null;
+
+        public Prefix With(Var next, long by)
         {
-            string key = $"{System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(var)}.{var.Name}:";
-            foreach (string term in Terms.Split(';'))
-            {
-                if (term.StartsWith(key, StringComparison.Ordinal))
-                    return long.Parse(term.AsSpan(key.Length), System.Globalization.CultureInfo.InvariantCulture);
-            }
-            return 0;
+            if (!_longer.TryGetValue((next, by), out var longer))
+                _longer[(next, by)] = longer = new Prefix(buffer, this, next, by);
+            return longer;
         }
+
+        public long CoefficientOf(Var of) => ReferenceEquals(var, of) ? coefficient : outer?.CoefficientOf(of) ?? 0;
     }
 }

@@ -48,6 +48,23 @@ internal sealed class VectorAnalysis
     // Elements per lane, null where that is not a constant.
     private long? Stride(Buffer buffer, IReadOnlyCollection<Expr> indices)
     {
+        // The usual case by itself, since it is asked for every access of unrolled code: one index moves, by the lane.
+        Expr? moving = null;
+        int at = 0;
+        int d = 0;
+        foreach (var index in indices)
+        {
+            if (index.Uses(_lane))
+            {
+                at = moving is null ? d : -1;
+                moving = index;
+            }
+            d++;
+        }
+        if (moving is null)
+            return 0;
+        if (at == indices.Count - 1 && ReferenceEquals(moving, _lane))
+            return buffer.Strides.IsDefault ? 1 : buffer.Strides[at];
         var form = LinearForm.Of(buffer.Offset([.. indices]));
         return form.Terms.Any(t => !ReferenceEquals(t.Atom, _lane) && t.Atom.Uses(_lane))
             ? null

@@ -114,8 +114,15 @@ public sealed record Seq(ImmutableArray<Stmt> Items) : Stmt
     /// <summary>Flattens nested sequences; one statement stands for itself.</summary>
     public static Stmt Of(IEnumerable<Stmt> items)
     {
-        var flat = items.SelectMany(i => i is Seq s ? s.Items : [i]).ToImmutableArray();
-        return flat.Length == 1 ? flat[0] : new Seq(flat);
+        var flat = ImmutableArray.CreateBuilder<Stmt>();
+        foreach (var item in items)
+        {
+            if (item is Seq s)
+                flat.AddRange(s.Items);
+            else
+                flat.Add(item);
+        }
+        return flat.Count == 1 ? flat[0] : new Seq(flat.DrainToImmutable());
     }
 
     public static Stmt Of(params Stmt[] items) => Of(items.AsEnumerable());
