@@ -23,7 +23,7 @@ public sealed class TuningTests : IDisposable
         Assert.Matches(@"candidates +[0-9]+ tried, [0-9.]+ a second: .*[0-9]+ timed", text);
         Assert.Matches(@"to code +[0-9.]+ (µs|ms)", text);
         Assert.Matches(@"cost model +(rank correlation -?[01]\.[0-9]+|too few)", text);
-        Assert.Matches(@"time +[0-9.]+ (ns|µs); default schedule [0-9.]+ (ns|µs), [0-9.]+x", text);
+        Assert.Matches(@"time +[0-9.]+ (ns|µs|ms); default schedule [0-9.]+ (ns|µs|ms), [0-9.]+x", text);
         Assert.Matches(@"speed +[0-9.]+ G.*, [0-9]+ % of the ceiling", text);
         Assert.Contains($"stored       in {Db}", text);
         Assert.Contains("certified", ToolRun.Of("db", "list", "--db", Db).Succeeded());
@@ -39,7 +39,7 @@ public sealed class TuningTests : IDisposable
     {
         string trace = _folder.Write("t", "picograd-trace 1\ninputs A, B\nstage C(m, n, k)\nreorder C.m C.k C.n\n");
         string text = ToolRun.Of("op", Small, "--budget", "4trials", "--db", Db, "--trace", trace).Succeeded();
-        Assert.Matches(@"by hand +[0-9.]+ (ns|µs), .*; best found [0-9.]+ (ns|µs) beside it, [0-9.]+x", text);
+        Assert.Matches(@"by hand +[0-9.]+ (ns|µs|ms), .*; best found [0-9.]+ (ns|µs|ms) beside it, [0-9.]+x", text);
         string other = _folder.Write("other", "picograd-trace 1\ninputs X\nstage Y(i)\n");
         ToolRun.Of("op", Small, "--budget", "4trials", "--db", Db, "--trace", other).Refused("the trace does not fit");
     }
