@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 
 namespace Picograd.Algorithms;
 
@@ -34,16 +35,31 @@ public static class ExprRewriter
                 var (ba, bb) = (map(b.A), map(b.B));
                 return ReferenceEquals(ba, b.A) && ReferenceEquals(bb, b.B) ? e : Rebuild(b.Kind, ba, bb);
             case Fma f:
-                return new Fma(map(f.A), map(f.B), map(f.C));
+                var (fa, fb, fc) = (map(f.A), map(f.B), map(f.C));
+                return ReferenceEquals(fa, f.A) && ReferenceEquals(fb, f.B) && ReferenceEquals(fc, f.C)
+                    ? e
+                    : new Fma(fa, fb, fc);
             case Select s:
-                return Op.Select(map(s.Cond), map(s.Then), map(s.Else));
+                var (cond, then, otherwise) = (map(s.Cond), map(s.Then), map(s.Else));
+                return
+                    ReferenceEquals(cond, s.Cond) && ReferenceEquals(then, s.Then) && ReferenceEquals(otherwise, s.Else)
+                    ? e
+                    : Op.Select(cond, then, otherwise);
             case Cast c:
-                return Op.Cast(c.To, map(c.A));
+                var ca = map(c.A);
+                return ReferenceEquals(ca, c.A) ? e : Op.Cast(c.To, ca);
             case Bitcast c:
-                return Op.Bitcast(c.To, map(c.A));
+                var bits = map(c.A);
+                return ReferenceEquals(bits, c.A) ? e : Op.Bitcast(c.To, bits);
             case Load l:
-                var indices = l.Indices.Select(map).ToImmutableArray();
-                return new Load(l.Buffer, indices);
+                var indices = new Expr[l.Indices.Length];
+                bool changed = false;
+                for (int i = 0; i < indices.Length; i++)
+                {
+                    indices[i] = map(l.Indices[i]);
+                    changed |= !ReferenceEquals(indices[i], l.Indices[i]);
+                }
+                return changed ? new Load(l.Buffer, ImmutableCollectionsMarshal.AsImmutableArray(indices)) : e;
             default:
                 return e;
         }

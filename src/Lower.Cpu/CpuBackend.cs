@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Picograd.Schedules;
 
@@ -55,14 +56,22 @@ public sealed class CpuBackend : IBackend
     public CpuKernel Compile(LoopNest nest)
     {
         string name = nest.Algorithm.Name;
+        long start = Stopwatch.GetTimestamp();
         foreach (var (_, run) in Passes)
             nest = run(nest);
+        long passed = Stopwatch.GetTimestamp();
         var builder = new KernelBuilder(nest, VectorIsa.Of(_target.VectorBits), _threads);
         var method = FunctionEmitter.EmitEntry(builder, name);
+        long emitted = Stopwatch.GetTimestamp();
         var entry = method.CreateDelegate<KernelEntry>();
         foreach (var body in builder.Bodies)
             RuntimeHelpers.PrepareDelegate((Delegate)body.Target!);
         RuntimeHelpers.PrepareDelegate(entry);
-        return new CpuKernel(entry, builder, name);
+        var times = new CompileTimes(
+            Stopwatch.GetElapsedTime(start, passed),
+            Stopwatch.GetElapsedTime(passed, emitted),
+            Stopwatch.GetElapsedTime(emitted)
+        );
+        return new CpuKernel(entry, builder, name, times);
     }
 }

@@ -4,6 +4,9 @@ using Picograd.Schedules;
 
 namespace Picograd.Lower.Cpu;
 
+/// <summary>Time of the passes, of writing IL, and of the JIT.</summary>
+public readonly record struct CompileTimes(TimeSpan Passes, TimeSpan Emit, TimeSpan Jit);
+
 /// <summary>A compiled kernel and the workspace it needs, rented for each run.</summary>
 public sealed unsafe class CpuKernel : ICompiledKernel
 {
@@ -14,8 +17,9 @@ public sealed unsafe class CpuKernel : ICompiledKernel
     private CpuBuffer? _spare;
     private bool _disposed;
 
-    internal CpuKernel(KernelEntry entry, KernelBuilder builder, string name)
+    internal CpuKernel(KernelEntry entry, KernelBuilder builder, string name, CompileTimes times)
     {
+        Times = times;
         _entry = entry;
         _bodies = builder.Bodies;
         Methods = builder.Methods;
@@ -30,6 +34,9 @@ public sealed unsafe class CpuKernel : ICompiledKernel
     }
 
     public string Name { get; }
+
+    /// <summary>Where compilation spent its time.</summary>
+    public CompileTimes Times { get; }
 
     /// <summary>The compiled methods, for disassembly: bodies of parallel loops, the entry last.</summary>
     internal IReadOnlyList<DynamicMethod> Methods { get; }

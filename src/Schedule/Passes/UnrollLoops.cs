@@ -8,79 +8,107 @@ namespace Picograd.Schedules;
 /// </summary>
 public sealed class UnrollLoops(int limit)
 {
+    // Variables that index a register buffer, found once: loops over them are unrolled wherever they stand.
+    private readonly HashSet<Var> _registerIndices = [];
+    private readonly Dictionary<Var, Expr> _values = [];
+    private readonly Dictionary<Var, Interval> _ranges = [];
     private int _statements;
 
-    public LoopNest Run(LoopNest nest) =>
-        nest with
-        {
-            Body = Visit(nest.Body, new Dictionary<Var, Interval>(nest.ParameterRanges)),
-        };
-
-    private Stmt Visit(Stmt stmt, Dictionary<Var, Interval> ranges)
+    public LoopNest Run(LoopNest nest)
     {
-        if (stmt is For { ConstantExtent: { } extent } f && (f.Kind == LoopKind.Unrolled || IndexesRegisters(f)))
-        {
-            var copies = new List<Stmt>();
-            for (long i = 0; i < extent; i++)
-            {
-                var copy = f.Body.Substitute(new Dictionary<Var, Expr> { [f.Var] = i });
-                copies.Add(Visit(copy, ranges));
-            }
-            return Seq.Of(copies);
-        }
+        foreach (var (var, range) in nest.ParameterRanges)
+            _ranges[var] = range;
+        FindRegisterIndices(nest.Body);
+        return nest with { Body = Visit(nest.Body) };
+    }
+
+    private Stmt Visit(Stmt stmt)
+    {
         switch (stmt)
         {
+            case For { ConstantExtent: { } extent } f when IsUnrolled(f):
+                var copies = new List<Stmt>();
+                for (long i = 0; i < extent; i++)
+                {
+                    _values[f.Var] = i;
+                    var copy = Visit(f.Body);
+                    if (copy is not Seq { IsEmpty: true })
+                        copies.Add(copy);
+                }
+                _values.Remove(f.Var);
+                return Seq.Of(copies);
             case For { Kind: LoopKind.Unrolled } symbolic:
                 throw new LoweringException(
                     "unroll-symbolic",
                     $"loop {symbolic.Name} has the extent {symbolic.Extent}"
                 );
             case For loop:
-                ranges[loop.Var] = new Interval(0, Math.Max(0, Interval.Of(loop.Extent, ranges).Max - 1));
-                var body = Visit(loop.Body, ranges);
-                ranges.Remove(loop.Var);
+                var loopExtent = loop.Extent.Substitute(_values);
+                _ranges[loop.Var] = new Interval(0, Math.Max(0, Interval.Of(loopExtent, _ranges).Max - 1));
+                var body = Visit(loop.Body);
+                _ranges.Remove(loop.Var);
                 if (body is Seq { IsEmpty: true })
                     return body;
-                return ReferenceEquals(body, loop.Body) ? loop : loop with { Body = body };
+                return ReferenceEquals(body, loop.Body) && ReferenceEquals(loopExtent, loop.Extent)
+                    ? loop
+                    : loop with
+                    {
+                        Extent = loopExtent,
+                        Body = body,
+                    };
             case If i:
-                var cond = Simplifier.Simplify(i.Cond, ranges);
+                var cond = Simplifier.Simplify(i.Cond.Substitute(_values), _ranges);
                 if (cond.IsTrue())
-                    return Visit(i.Then, ranges);
+                    return Visit(i.Then);
                 if (cond.IsFalse())
-                    return i.Else is null ? new Seq([]) : Visit(i.Else, ranges);
-                var then = Visit(i.Then, ranges);
-                var otherwise = i.Else is null ? null : Visit(i.Else, ranges);
+                    return i.Else is null ? new Seq([]) : Visit(i.Else);
+                var then = Visit(i.Then);
+                var otherwise = i.Else is null ? null : Visit(i.Else);
                 return then is Seq { IsEmpty: true } && otherwise is null ? then : new If(cond, then, otherwise);
             case Store or StoreAll or Call or Prefetch:
                 if (++_statements > limit)
                     throw new LoweringException("unroll-too-large", $"more than {limit} statements after unrolling");
-                return stmt;
+                return stmt.Substitute(_values);
             default:
-                return stmt.WithChildren(child => Visit(child, ranges));
+                return stmt.WithChildren(Visit);
         }
     }
 
-    private static bool IndexesRegisters(For f)
+    private bool IsUnrolled(For f) =>
+        f.Kind == LoopKind.Unrolled || (f.Kind == LoopKind.Serial && _registerIndices.Contains(f.Var));
+
+    private void FindRegisterIndices(Stmt stmt)
     {
-        if (f.Kind != LoopKind.Serial)
-            return false;
-        foreach (var node in f.Body.Nodes())
+        switch (stmt)
         {
-            switch (node)
-            {
-                case Store s when Registers(f.Var, s.Buffer, s.Indices) || InLoads(s.Value):
-                    return true;
-                case StoreAll a when a.Stores.Any(s => Registers(f.Var, s.Buffer, s.Indices) || InLoads(s.Value)):
-                    return true;
-                default:
-                    break;
-            }
+            case Store s:
+                Collect(s);
+                break;
+            case StoreAll a:
+                foreach (var store in a.Stores)
+                    Collect(store);
+                break;
+            default:
+                foreach (var child in stmt.Children())
+                    FindRegisterIndices(child);
+                break;
         }
-        return false;
-
-        bool InLoads(Expr e) => e.Loads().Any(l => Registers(f.Var, l.Buffer, l.Indices));
     }
 
-    private static bool Registers(Var var, Buffer buffer, IEnumerable<Expr> indices) =>
-        buffer.Scope == Scope.Register && indices.Any(i => i.Uses(var));
+    private void Collect(Store s)
+    {
+        if (s.Buffer.Scope == Scope.Register)
+            AddVars(s.Indices);
+        foreach (var load in s.Value.Loads())
+        {
+            if (load.Buffer.Scope == Scope.Register)
+                AddVars(load.Indices);
+        }
+    }
+
+    private void AddVars(IEnumerable<Expr> indices)
+    {
+        foreach (var index in indices)
+            _registerIndices.UnionWith(index.FreeVars());
+    }
 }
