@@ -117,6 +117,15 @@ public class BeamSearchTests
     }
 
     [Fact]
+    public void OneLuckyMeasurementIsNotTheRoofline()
+    {
+        // The first measurement of each program is half its time.
+        var seen = new HashSet<ulong>();
+        var (search, _) = Make(seed: 1, ceiling: 0.8, time: c => Formula(c) * (seen.Add(c.Hash) ? 0.5 : 1));
+        Assert.Equal(StopReason.Budget, search.Run(SearchBudget.Of(60), default));
+    }
+
+    [Fact]
     public void StopsWhenEverythingWasTried()
     {
         var (search, _) = Make(seed: 1, rules: [new PlainRule()]);

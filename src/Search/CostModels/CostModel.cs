@@ -27,7 +27,7 @@ public sealed class CostModel(TargetInfo target)
 
     private readonly RidgeRegression _residual = new(FeatureCount, Ridge, RidgeOfConstant);
 
-    private const int FeatureCount = 12;
+    private const int FeatureCount = 13;
 
     /// <summary>Measurements learned from.</summary>
     public int Observations => _residual.Observations;
@@ -48,6 +48,7 @@ public sealed class CostModel(TargetInfo target)
             Math.Min(2, Share(c => c.Latency)),
             Math.Min(2, Share(c => c.Spills)),
             Math.Min(2, Share(c => c.Overhead)),
+            Math.Min(2, Share(c => c.Guards)),
             Math.Min(2, Share(c => c.FromL2)),
             Math.Min(2, Share(c => c.FromL3)),
             Math.Min(2, Share(c => c.FromMemory)),
