@@ -79,15 +79,16 @@ public sealed class DispatchTests : IDisposable
     {
         Use();
         Store("tanh n=13", SplitTrace("tanh n=13", 4));
-        var kernel = Dispatcher.Resolve(Spec("tanh n=40"));
+        var kernel = Dispatcher.Resolve(Spec("tanh n=30"));
         Assert.Equal(KernelSource.Near, kernel.Source);
         Assert.NotEmpty(kernel.Nest.Trace);
         Assert.Contains(kernel.Notes, n => n.Contains("tanh n=13"));
-        // Not across operators, dtypes or targets.
-        Assert.Equal(KernelSource.Default, Dispatcher.Resolve(Spec("exp n=40")).Source);
-        Assert.Equal(KernelSource.Default, Dispatcher.Resolve(Spec("tanh n=40 dtype=f64")).Source);
+        // Not across operators, dtypes or targets, nor far away.
+        Assert.Equal(KernelSource.Default, Dispatcher.Resolve(Spec("tanh n=4000")).Source);
+        Assert.Equal(KernelSource.Default, Dispatcher.Resolve(Spec("exp n=30")).Source);
+        Assert.Equal(KernelSource.Default, Dispatcher.Resolve(Spec("tanh n=30 dtype=f64")).Source);
         Dispatcher.Use(_store, new EvaluatorBackend(2));
-        Assert.Equal(KernelSource.Default, Dispatcher.Resolve(Spec("tanh n=40")).Source);
+        Assert.Equal(KernelSource.Default, Dispatcher.Resolve(Spec("tanh n=30")).Source);
     }
 
     [Theory]

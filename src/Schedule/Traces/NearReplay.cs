@@ -126,11 +126,8 @@ internal static class NearReplayer
     private static long Fit(long factor, long extent, bool lanes)
     {
         long fit = Math.Max(1, Math.Min(factor, extent));
-        if (!lanes)
-            return fit;
-        return fit >= 8 ? fit - fit % 8
-            : fit >= 4 ? 4
-            : fit;
+        // Whole vectors that cover the loop: lanes beyond it are masked, which is cheaper than one more vector.
+        return lanes && fit > 4 ? Math.Min(factor, (fit + 7) / 8 * 8) : fit;
     }
 
     private static long Divisor(long extent, long factor)
