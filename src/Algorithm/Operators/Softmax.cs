@@ -45,9 +45,17 @@ internal static class Softmax
         var g = new AlgorithmBuilder(spec.Name);
         var (r, c) = (new Axis("r", spec.Dim("rows")), new Axis("c", spec.Dim("cols")));
         var x = g.Input("X", spec.Type(), r.Extent, c.Extent);
+        if (spec.Name == "softmax")
+        {
+            // The exponentials are a stage of their own, so that a schedule may keep a row of them or compute them twice.
+            var top = g.Stage("M", [r], AlgorithmBuilder.Max([c], x[r, c]));
+            var power = g.Stage("E", [r, c], Op.Exp(x[r, c] - top[r]));
+            var total = g.Stage("S", [r], AlgorithmBuilder.Sum(c, power[r, c]));
+            var scale = g.Stage("R", [r], Op.Reciprocal(total[r]));
+            return g.Build(g.Stage("Y", [r, c], power[r, c] * scale[r]));
+        }
         var (max, sum) = Normalizers(g, x, r, c.Extent);
-        Expr shifted = x[r, c] - max[r];
-        var value = spec.Name == "softmax" ? Op.Exp(shifted) / sum[r] : shifted - Op.Log(sum[r]);
+        Expr value = x[r, c] - max[r] - Op.Log(sum[r]);
         return g.Build(g.Stage("Y", [r, c], value));
     }
 

@@ -40,6 +40,9 @@ public sealed class RowFusionRule : ScheduleRule
         if (target.Threads > 1)
             knobs.Add(new("parallel", 0, [0, 1], points >= 1 << 15 ? 1 : 0));
         knobs.Add(new("vectors", 1, [1, 2, 4, 8], 4));
+        // Whole rows between stages: kept, or computed again by each reader.
+        if (algorithm.Stages.SkipLast(1).Any(IsWide))
+            knobs.Add(new("recompute", 0, [0, 1], 0));
         return knobs.ToImmutable();
     }
 
@@ -48,12 +51,21 @@ public sealed class RowFusionRule : ScheduleRule
         var s = new Schedule(algorithm);
         var last = algorithm.Stages[^1];
         string row = $"{last.Name}.{last.Axes[0].Name}";
+        bool again = choices.TryGetValue("recompute", out long twice) && twice == 1;
         foreach (var stage in algorithm.Stages.Reverse().Skip(1))
-            s.ComputeAt(stage.Name, row);
+        {
+            if (again && IsWide(stage))
+                s.ComputeInline(stage.Name);
+            else
+                s.ComputeAt(stage.Name, row);
+        }
         long vectors = choices.TryGetValue("vectors", out long v) ? v : 4;
-        StagewiseRule.Schedule(s, algorithm.Stages, target, parallel: false, vectors, fused: true);
+        var left = algorithm.Stages.Where(stage => s.Nest.Blocks.Any(b => b.Name == stage.Name));
+        StagewiseRule.Schedule(s, left, target, parallel: false, vectors, fused: true);
         if (choices.TryGetValue("parallel", out long p) && p == 1)
             s.Parallel(row);
         return s.Nest;
     }
+
+    private static bool IsWide(Stage stage) => stage.Kind == StageKind.Map && stage.Axes.Length > 1;
 }
