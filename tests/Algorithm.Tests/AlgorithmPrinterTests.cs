@@ -25,8 +25,10 @@ public class AlgorithmPrinterTests
             algorithm softmax
               input X: f32[2, 9]
               M[r] = max(X[r, c]) over r<2, c<9 reduce
-              S[r] = sum(exp(X[r, c] - M[r])) over r<2, c<9 reduce
-              Y[r, c] = exp(X[r, c] - M[r]) / S[r] over r<2, c<9
+              E[r, c] = exp(X[r, c] - M[r]) over r<2, c<9
+              S[r] = sum(E[r, c]) over r<2, c<9 reduce
+              R[r] = reciprocal(S[r]) over r<2
+              Y[r, c] = E[r, c] * R[r] over r<2, c<9
               output Y
             """
     )]
