@@ -139,7 +139,7 @@ public sealed class BeamSearch
                 var other = parents[_random.Next(parents.Length)];
                 points.Add(_space.Mutate(parent.Point, other.Point, 1 + Math.Max(stale / 2, dry), _random));
             }
-            var found = Generate(points, 6 * _settings.BatchSize, meter, 1);
+            var found = Generate(points, 4 * _settings.BatchSize, meter, 1);
             if (found.Count == 0)
             {
                 // Wider and wider mutations find nothing new: the space is spent.

@@ -127,6 +127,9 @@ public sealed class WorkerProcess(WorkerCommand command) : IDisposable
         };
         foreach (string argument in command.Arguments)
             start.ArgumentList.Add(argument);
+        // The compiler runs hot from the first candidate on, so it is compiled with full optimisation at once. The work is
+        // the same in all, but no recompilation in the background disturbs the timing of candidates.
+        start.Environment.TryAdd("DOTNET_TC_QuickJit", "0");
         Process process;
         try
         {
