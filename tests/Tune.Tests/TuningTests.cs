@@ -45,6 +45,21 @@ public sealed class TuningTests : IDisposable
     }
 
     [Fact]
+    public void An_imported_winner_takes_part_and_is_certified_if_it_wins()
+    {
+        ToolRun.Of("op", Small, "--budget", "12trials", "--db", Db).Succeeded();
+        ToolRun.Of("db", "export", _folder["text"], "--db", Db).Succeeded();
+        string other = _folder["other"];
+        ToolRun.Of("db", "import", _folder["text"], "--db", other).Succeeded();
+        Assert.StartsWith($"{Small}: default schedule", ToolRun.Of("show", Small, "--db", other).Succeeded());
+        string text = ToolRun.Of("op", Small, "--budget", "1trials", "--db", other).Succeeded();
+        Assert.Matches("candidates +[2-9][0-9]* tried", text);
+        Assert.StartsWith($"{Small}: exact schedule", ToolRun.Of("show", Small, "--db", other).Succeeded());
+        string list = ToolRun.Of("db", "list", "--db", other).Succeeded();
+        Assert.Matches(@"certified +\d", list);
+    }
+
+    [Fact]
     public void An_interrupt_before_anything_was_measured_fails_and_says_so()
     {
         using var cancel = new CancellationTokenSource();

@@ -18,9 +18,9 @@ internal abstract class TuneProgressDisplay : IProgress<TuneProgress>, IDisposab
     {
         string task = p.TaskCount > 1 ? $"[{p.TaskIndex + 1}/{p.TaskCount}] {p.Spec}" : p.Spec;
         string best = p.BestMilliseconds is { } ms
-            ? $", best {Figures.Time(ms)}, {Figures.Percent(p.CeilingMilliseconds / ms)} of the ceiling"
+            ? $", best {Figures.Time(ms)} ({Figures.Percent(p.CeilingMilliseconds / ms)} of ceiling)"
             : "";
-        return $"{task}: {p.Phase}, {p.Tried} candidates{best}";
+        return $"{task}: {p.Phase}, {p.Tried} tried{best}";
     }
 
     private static string Left(TuneProgress p) =>
@@ -43,7 +43,7 @@ internal abstract class TuneProgressDisplay : IProgress<TuneProgress>, IDisposab
 
     private sealed class Moving : TuneProgressDisplay
     {
-        private const int BarWidth = 24;
+        private const int BarWidth = 12;
 
         private readonly IAnsiConsole _console;
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Picograd.Algorithms.Operators;
 using Picograd.Lower.Cpu;
+using Picograd.Schedules;
 using Picograd.Search;
 using Picograd.TuneDb;
 
@@ -42,11 +43,39 @@ internal sealed class TuningRun : IDisposable
         using var progress = TuneProgressDisplay.For(_console);
         try
         {
-            return Tuner.Tune(TaskOf(spec), Options(budget) with { Traces = traces }, progress, _console.Cancel);
+            var task = TaskOf(spec);
+            var options = Options(budget) with { Traces = [.. traces, .. Waiting(task)] };
+            return Tuner.Tune(task, options, progress, _console.Cancel);
         }
         catch (TuneException e)
         {
             throw new FailureException($"{e.Message.TrimEnd('.')}.");
+        }
+    }
+
+    /// <summary>
+    /// Schedules that were imported for this very task and wait for certification: they take part in the search, and one
+    /// that wins is certified like any other. One that does not replay here is left to wait.
+    /// </summary>
+    private IEnumerable<string> Waiting(TuneTask task)
+    {
+        foreach (var record in Store.All(new TuneFilter { Spec = task.Spec.ToString(), Certified = false }))
+        {
+            if (record.Key != task.Key)
+                continue;
+            string? problem = null;
+            try
+            {
+                Trace.Parse(record.Trace).Replay(task.Algorithm);
+            }
+            catch (TraceException e)
+            {
+                problem = e.Message.Split('\n')[0];
+            }
+            if (problem is null)
+                yield return record.Trace;
+            else
+                _console.Error.WriteLine($"tune: the waiting record of {record.Spec} is left out: {problem}");
         }
     }
 

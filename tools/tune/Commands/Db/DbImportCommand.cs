@@ -18,6 +18,10 @@ internal static class DbImportCommand
             console.Out.WriteLine(
                 $"{result.Added} records added, {result.Replaced} replaced slower ones, {result.Kept} were not faster than what is there"
             );
+            if (result.Added + result.Replaced > 0)
+                console.Out.WriteLine(
+                    "they wait for certification: 'tune op SPEC' on the machine that they are for times and certifies them"
+                );
             foreach (string problem in result.Problems)
                 console.Error.WriteLine($"tune: refused: {problem}");
             return result.Problems.Count == 0
