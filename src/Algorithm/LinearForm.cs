@@ -92,12 +92,12 @@ public sealed class LinearForm
                 merged[at] = (atom, merged[at].Coefficient + coefficient);
         }
         merged.RemoveAll(t => t.Coefficient == 0);
-        JoinQuotients(merged);
+        JoinQuotients(merged, ref constant);
         return new(constant, [.. merged]);
     }
 
     // a·c·(x // c) + a·(x % c) = a·x: what a fused loop's index comes back to over contiguous memory.
-    private static void JoinQuotients(List<(Expr Atom, long Coefficient)> terms)
+    private static void JoinQuotients(List<(Expr Atom, long Coefficient)> terms, ref long constant)
     {
         for (int i = 0; i < terms.Count; i++)
         {
@@ -115,12 +115,7 @@ public sealed class LinearForm
             var whole = Of(mod.A);
             terms.RemoveAt(Math.Max(i, at));
             terms.RemoveAt(Math.Min(i, at));
-            // The constant of x is dropped from mod and div alike by the simplifier, so x is linear without one here.
-            if (whole.Constant != 0)
-            {
-                terms.Add((mod.A, a));
-                continue;
-            }
+            constant += a * whole.Constant;
             foreach (var (atom, coefficient) in whole.Terms)
             {
                 int same = terms.FindIndex(t => t.Atom == atom);

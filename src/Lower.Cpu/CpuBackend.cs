@@ -55,23 +55,46 @@ public sealed class CpuBackend : IBackend
 
     public CpuKernel Compile(LoopNest nest)
     {
-        string name = nest.Algorithm.Name;
         long start = Stopwatch.GetTimestamp();
+        var lowered = Lower(nest);
+        return Generate(lowered, Stopwatch.GetElapsedTime(start));
+    }
+
+    /// <summary>The nest after all passes.</summary>
+    internal LoopNest Lower(LoopNest nest)
+    {
         foreach (var (_, run) in Passes)
             nest = run(nest);
-        long passed = Stopwatch.GetTimestamp();
+        return nest;
+    }
+
+    /// <summary>Machine code of a nest that is through all passes.</summary>
+    /// <param name="passes">How long those took, to be reported.</param>
+    internal CpuKernel Generate(LoopNest nest, TimeSpan passes = default)
+    {
+        string name = nest.Algorithm.Name;
+        long start = Stopwatch.GetTimestamp();
         var builder = new KernelBuilder(nest, VectorIsa.Of(_target.VectorBits), _threads);
-        var method = FunctionEmitter.EmitEntry(builder, name);
-        long emitted = Stopwatch.GetTimestamp();
-        var entry = method.CreateDelegate<KernelEntry>();
-        foreach (var body in builder.Bodies)
-            RuntimeHelpers.PrepareDelegate((Delegate)body.Target!);
-        RuntimeHelpers.PrepareDelegate(entry);
-        var times = new CompileTimes(
-            Stopwatch.GetElapsedTime(start, passed),
-            Stopwatch.GetElapsedTime(passed, emitted),
-            Stopwatch.GetElapsedTime(emitted)
-        );
-        return new CpuKernel(entry, builder, name, times);
+        try
+        {
+            var method = FunctionEmitter.EmitEntry(builder, name);
+            long emitted = Stopwatch.GetTimestamp();
+            var entry = method.CreateDelegate<KernelEntry>();
+            foreach (var body in builder.Bodies)
+                RuntimeHelpers.PrepareDelegate((Delegate)body.Target!);
+            RuntimeHelpers.PrepareDelegate(entry);
+            var times = new CompileTimes(
+                passes,
+                Stopwatch.GetElapsedTime(start, emitted),
+                Stopwatch.GetElapsedTime(emitted)
+            );
+            return new CpuKernel(entry, builder, name, times);
+        }
+        catch
+        {
+            foreach (var body in builder.Bodies)
+                body.Free();
+            throw;
+        }
     }
 }

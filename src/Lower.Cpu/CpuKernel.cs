@@ -66,6 +66,10 @@ public sealed unsafe class CpuKernel : ICompiledKernel
             Interlocked.Exchange(ref _spare, null)?.Dispose();
     }
 
+    /// <summary>Runs it in a workspace of the caller's: <see cref="WorkspaceBytes"/> bytes, 64-byte aligned.</summary>
+    internal void Run(nint* arguments, long* parameters, byte* workspace) =>
+        _entry(arguments, parameters, workspace, _sharedBytes, _workerBytes);
+
     public void Dispose()
     {
         if (_disposed)

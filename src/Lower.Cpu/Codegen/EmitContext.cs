@@ -11,7 +11,7 @@ internal sealed record VectorContext(Var Lane, int Lanes, int Count, int Element
 {
     public Node? Guard { get; init; }
 
-    /// <summary>No scalar says whether a lane is on; loads for all lanes are refused.</summary>
+    /// <summary>No scalar says whether a lane is on; loads for all lanes look at the mask.</summary>
     public bool UnknownGuard { get; init; }
 
     /// <summary>
@@ -20,6 +20,9 @@ internal sealed record VectorContext(Var Lane, int Lanes, int Count, int Element
     /// </summary>
     public Expr? AnyLane(Expr cond)
     {
+        // Of several conditions each may hold for some lane without one for which all do.
+        if (cond.Conjuncts().Count(part => part.Uses(Lane)) > (Mask is null ? 1 : 0))
+            return null;
         var any = Op.True;
         foreach (var part in cond.Conjuncts())
         {

@@ -162,6 +162,9 @@ internal sealed class FunctionEmitter
             case StoreAll all:
                 EmitStoreAll(all);
                 break;
+            // What is in registers is as near as it can be.
+            case Prefetch p when _promoted.ContainsKey(p.Buffer):
+                break;
             case Prefetch p:
                 if (System.Runtime.Intrinsics.X86.Sse.IsSupported)
                     _region.Add(EffectKind.Prefetch, null, _values.Address(p, p.Buffer, p.Indices));

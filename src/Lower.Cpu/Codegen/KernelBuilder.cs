@@ -19,7 +19,8 @@ internal sealed class KernelBuilder(LoopNest nest, VectorIsa isa, int threads)
 {
     private const int Alignment = 64;
 
-    private readonly Dictionary<Buffer, (long Offset, bool PerWorker)> _places = [];
+    // Copies of a loop may allocate the same buffer, one in a parallel loop and one outside.
+    private readonly Dictionary<(Buffer, bool InParallel), (long Offset, bool PerWorker)> _places = [];
 
     public LoopNest Nest { get; } = nest;
 
@@ -44,18 +45,20 @@ internal sealed class KernelBuilder(LoopNest nest, VectorIsa isa, int threads)
 
     public (long Offset, bool PerWorker) Place(Buffer buffer, bool inParallel)
     {
-        if (_places.TryGetValue(buffer, out var place))
+        if (_places.TryGetValue((buffer, inParallel), out var place))
             return place;
+        // Largest extents of symbolic dimensions; strides that are not given follow from those of the run, so no larger.
         long elements = 1;
-        foreach (var extent in buffer.Shape)
+        long last = 0;
+        for (int d = 0; d < buffer.Rank; d++)
         {
-            long max = Interval.Of(extent, Nest.ParameterRanges).Max;
+            long max = Interval.Of(buffer.Shape[d], Nest.ParameterRanges).Max;
             if (max > 1L << 40)
                 throw new LoweringException("workspace", $"the size of {buffer} has no bound");
             elements *= Math.Max(1, max);
+            last += buffer.Strides.IsDefault ? 0 : (Math.Max(1, max) - 1) * buffer.Strides[d];
         }
-        if (!buffer.Strides.IsDefault && buffer.ConstantSize() is { } spanned)
-            elements = Math.Max(elements, spanned);
+        elements = Math.Max(elements, last + 1);
         // Distinct pages sets for big buffers would cost; a line between them avoids 4 KiB aliasing of equal offsets.
         long bytes = (elements * buffer.Type.Size() + Alignment - 1) / Alignment * Alignment + Alignment;
         if (inParallel)
@@ -68,7 +71,7 @@ internal sealed class KernelBuilder(LoopNest nest, VectorIsa isa, int threads)
             place = (SharedBytes, false);
             SharedBytes += bytes;
         }
-        return _places[buffer] = place;
+        return _places[(buffer, inParallel)] = place;
     }
 }
 

@@ -35,6 +35,9 @@ internal enum NodeOp
 
     /// <summary>Mask from a scalar bool.</summary>
     SplatMask,
+
+    /// <summary>Whether a mask has any lane on.</summary>
+    AnyLane,
     Unary,
     Binary,
     Fma,

@@ -280,6 +280,14 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
                     il.Emit(OpCodes.Conv_I8);
                 il.Call(isa.Create(maskLane, 1));
                 break;
+            case NodeOp.AnyLane:
+                var lane = VectorIsa.MaskLane(isa.Bits / 8 / node.Inputs[0].Type.Lanes);
+                Push(node.Inputs[0]);
+                il.Call(isa.Zero(lane));
+                il.Call(isa.Op("EqualsAll", lane, 2));
+                il.Int(0);
+                il.Emit(OpCodes.Ceq);
+                break;
             case NodeOp.LazySelect:
                 LazySelect(node);
                 break;

@@ -175,17 +175,14 @@ internal sealed class ValueBuilder(
                 ? Region.Make(NodeOp.ExtractLane, ValueType.Scalar(element.Type.Element), lane, read)
                 : read;
         }
-        if (_vector is { UnknownGuard: true } && !AlreadyRead(l))
-            throw new LoweringException(
-                "masked-uniform-load",
-                $"{l} is for all lanes, below a condition that differs between them"
-            );
-        if (_vector is { Guard: { } guard } masked && !AlreadyRead(l))
+        if (_vector is { Mask: not null } masked && !AlreadyRead(l) && Guard(masked) is { } guard)
         {
             // No lane may be on, and the element out of bounds.
             _vector = masked with
             {
+                Mask = null,
                 Guard = null,
+                UnknownGuard = false,
             };
             var lazy = Lazy(guard, l, Op.Const(0, l.Type));
             _vector = masked;
@@ -194,6 +191,13 @@ internal sealed class ValueBuilder(
         var address = Address(l, l.Buffer, l.Indices);
         return Region.Make(NodeOp.Load, ValueType.Scalar(l.Type), l.Type, Region.EpochOf(l.Buffer), address);
     }
+
+    // Whether any lane is on: as the conditions around say or, where they depend on data, by a look at the mask. Null for
+    // surely.
+    private Node? Guard(VectorContext vector) =>
+        vector.UnknownGuard
+            ? Region.Make(NodeOp.AnyLane, ValueType.Scalar(DType.Bool), null, MemoryMask()!)
+            : vector.Guard;
 
     /// <summary>The context below a condition, which has been built as <paramref name="mask"/>.</summary>
     public VectorContext Under(Expr cond, Node mask)

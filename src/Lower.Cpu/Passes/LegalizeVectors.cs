@@ -37,6 +37,8 @@ internal sealed class LegalizeVectors(int bits)
     {
         var var = start == 0 ? f.Var : new Var(f.Var.Name);
         var body = start == 0 ? f.Body : f.Body.Substitute(new Dictionary<Var, Expr> { [f.Var] = var + start });
-        return new For(var, count, LoopKind.Vector, body);
+        var chunk = new For(var, count, LoopKind.Vector, body);
+        // What is affine from 0 on need not be from elsewhere.
+        return start == 0 || VectorAnalysis.ElementSize(chunk) > 0 ? chunk : chunk with { Kind = LoopKind.Serial };
     }
 }

@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
-using Picograd.Schedules;
+using Picograd.Lower.Cpu;
 
 namespace Picograd.Tests.Codegen;
 
@@ -9,7 +9,7 @@ internal static unsafe class Execution
 {
     /// <summary>The outputs; throws where a guard or an input changed.</summary>
     public static NDArray[] Run(
-        ICompiledKernel kernel,
+        CpuKernel kernel,
         Algorithm algorithm,
         IReadOnlyDictionary<Buffer, NDArray> inputs,
         IReadOnlyDictionary<string, long>? parameters = null
@@ -22,11 +22,12 @@ internal static unsafe class Execution
                 memories[i].Fill(inputs[algorithm.Inputs[i]]);
             var before = memories.Take(algorithm.Inputs.Length).Select(m => m.Snapshot()).ToArray();
             var values = algorithm.Parameters.Select(p => parameters![p.Name]).ToArray();
+            using var workspace = GuardedMemory.Workspace(kernel.WorkspaceBytes);
             var addresses = memories.Select(m => m.Address).ToArray();
             fixed (nint* arguments = addresses)
             fixed (long* extents = values)
-                kernel.Run(arguments, extents);
-            foreach (var memory in memories)
+                kernel.Run(arguments, extents, (byte*)workspace.Address);
+            foreach (var memory in memories.Append(workspace))
             {
                 if (memory.Overrun() is { } overrun)
                     throw new DamageException(overrun);

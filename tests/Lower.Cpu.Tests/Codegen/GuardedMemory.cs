@@ -10,7 +10,7 @@ namespace Picograd.Tests.Codegen;
 /// </summary>
 internal sealed unsafe class GuardedMemory : IDisposable
 {
-    private const int Guard = 128;
+    private const int Guard = 4096;
     private const byte Untouched = 0xFF;
 
     private readonly Buffer _buffer;
@@ -33,6 +33,9 @@ internal sealed unsafe class GuardedMemory : IDisposable
         _memory = (byte*)NativeMemory.AlignedAlloc((nuint)(_bytes + 2 * Guard), 64);
         new Span<byte>(_memory, checked((int)(_bytes + 2 * Guard))).Fill(Untouched);
     }
+
+    /// <summary>Bytes without elements: a workspace.</summary>
+    public static GuardedMemory Workspace(long bytes) => new(new Buffer("the workspace", DType.UInt8, [bytes]), null);
 
     /// <summary>The arrays as their buffers hold them: where a stride is 0, elements are one.</summary>
     public static Dictionary<Buffer, NDArray> AsStored(IReadOnlyDictionary<Buffer, NDArray> inputs)

@@ -9,27 +9,30 @@ namespace Picograd.Tests.Properties;
 /// <summary>An algorithm with data and its right answer, on which many schedules are tried.</summary>
 internal sealed class Subject
 {
-    private readonly IReadOnlyDictionary<Buffer, NDArray> _data;
-    private readonly IReadOnlyDictionary<Buffer, BoundedArray> _expected;
-
     public Subject(Recipe recipe)
     {
         Recipe = recipe;
         Algorithm = recipe.Build();
-        _data = recipe.Data(Algorithm);
-        _expected = Evaluator.RunWithBounds(Algorithm, _data, recipe.Parameters);
+        Data = recipe.Data(Algorithm);
+        Expected = Evaluator.RunWithBounds(Algorithm, Data, recipe.Parameters);
     }
 
     public Recipe Recipe { get; }
 
     public Algorithm Algorithm { get; }
 
+    /// <summary>Values of the inputs.</summary>
+    public IReadOnlyDictionary<Buffer, NDArray> Data { get; }
+
+    /// <summary>The right outputs.</summary>
+    public IReadOnlyDictionary<Buffer, BoundedArray> Expected { get; }
+
     /// <summary>Runs the nest; says what is wrong, or null.</summary>
     public string? Wrong(LoopNest nest, int seed)
     {
         HostArray[] arguments =
         [
-            .. Algorithm.Inputs.Select(b => HostArray.From(_data[b], b)),
+            .. Algorithm.Inputs.Select(b => HostArray.From(Data[b], b)),
             .. Algorithm.Outputs.Select(b => HostArray.For(b, Recipe.Parameters)),
         ];
         try
@@ -47,7 +50,7 @@ internal sealed class Subject
         }
         for (int o = 0; o < Algorithm.Outputs.Length; o++)
         {
-            var expected = _expected[Algorithm.Outputs[o]];
+            var expected = Expected[Algorithm.Outputs[o]];
             var actual = arguments[Algorithm.Inputs.Length + o].ToNDArray();
             for (int i = 0; i < actual.Length; i++)
             {
@@ -90,7 +93,10 @@ internal sealed record PropertyCase(Recipe Recipe, ImmutableArray<Step> Steps, i
     /// Applies the steps (those that are refused are left out) and runs the result, as it is and after every stage of
     /// lowering; also replays its trace. Says what is wrong, or null.
     /// </summary>
-    public string? Failure()
+    public string? Failure() => Failure(Check);
+
+    /// <summary>As <see cref="Failure()"/> with another check of the result.</summary>
+    public string? Failure(Func<Subject, LoopNest, int, string?> check)
     {
         Subject subject;
         try
@@ -115,7 +121,7 @@ internal sealed record PropertyCase(Recipe Recipe, ImmutableArray<Step> Steps, i
                 return $"step {step} threw {e}\nbefore it:\n{nest}";
             }
         }
-        return Check(subject, nest, Seed);
+        return check(subject, nest, Seed);
     }
 
     /// <summary>Says what is wrong with a nest of the subject, or null.</summary>
@@ -142,13 +148,16 @@ internal sealed record PropertyCase(Recipe Recipe, ImmutableArray<Step> Steps, i
     }
 
     /// <summary>The smallest failing case that dropping steps, stages and extents leads to.</summary>
-    public PropertyCase Shrink()
+    public PropertyCase Shrink() => Shrink(Check);
+
+    /// <summary>As <see cref="Shrink()"/> for another check.</summary>
+    public PropertyCase Shrink(Func<Subject, LoopNest, int, string?> check)
     {
         var best = this;
         int budget = 400;
         bool Try(PropertyCase smaller)
         {
-            if (budget-- <= 0 || smaller.Failure() is null)
+            if (budget-- <= 0 || smaller.Failure(check) is null)
                 return false;
             best = smaller;
             return true;

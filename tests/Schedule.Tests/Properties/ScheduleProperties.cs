@@ -16,7 +16,7 @@ public class ScheduleProperties(ITestOutputHelper output)
     private const int DefaultCases = 3000;
     private const int DefaultSeed = 20260726;
     private const int SchedulesAnAlgorithm = 4;
-    private static readonly string[] Primitives = [.. PrimitiveRegistry.All.Keys.Order(StringComparer.Ordinal)];
+    private static readonly string[] Primitives = RandomSchedule.Primitives;
 
     [Fact]
     public void Every_primitive_has_a_generator()
@@ -41,7 +41,7 @@ public class ScheduleProperties(ITestOutputHelper output)
             string focus = Primitives[i / SchedulesAnAlgorithm % Primitives.Length];
             if (i % SchedulesAnAlgorithm == 0)
                 subject = new Subject(Situation.Draw(focus, seed + i));
-            var made = Draw(subject!, focus, seed + i, tally);
+            var made = RandomSchedule.Draw(subject!, focus, seed + i, tally);
             steps += made.Nest?.Trace.Length ?? 0;
             if (made.Error is not null || PropertyCase.Check(subject!, made.Nest!, seed + i) is not null)
                 failures.Add(made.Case);
@@ -54,54 +54,6 @@ public class ScheduleProperties(ITestOutputHelper output)
             never.Count == 0 || cases < DefaultCases,
             $"never applied: {string.Join(", ", never)} (seed {seed})\n{tally}"
         );
-    }
-
-    private static (PropertyCase Case, LoopNest? Nest, string? Error) Draw(
-        Subject subject,
-        string focus,
-        int seed,
-        Tally tally
-    )
-    {
-        var random = new Random(seed);
-        var nest = InitialNest.Of(subject.Algorithm);
-        string? error = null;
-        var refusedOrBroken = new List<Step>();
-
-        bool Attempt(string primitive)
-        {
-            var generator = StepGenerator.Aimed.GetValueOrDefault(primitive) ?? StepGenerator.All[primitive];
-            if (generator(random, nest) is not { } step)
-                return false;
-            primitive = step.Primitive;
-            try
-            {
-                nest = PrimitiveRegistry.Get(primitive).Apply(nest, step);
-                tally.Count(primitive, true);
-                return true;
-            }
-            catch (ScheduleException)
-            {
-                tally.Count(primitive, false);
-                return false;
-            }
-            catch (Exception e)
-            {
-                error = $"{step}: {e}";
-                refusedOrBroken.Add(step);
-                return false;
-            }
-        }
-
-        foreach (string before in Situation.Before(focus))
-        {
-            for (int i = 0; i < 6 && error is null && !Attempt(before); i++) { }
-        }
-        for (int i = 0; i < 12 && error is null && !Attempt(focus); i++) { }
-        int more = random.Next(7);
-        for (int i = 0; i < more && error is null; i++)
-            Attempt(random.Next(5) == 0 ? focus : Primitives[random.Next(Primitives.Length)]);
-        return (new PropertyCase(subject.Recipe, [.. nest.Trace, .. refusedOrBroken], seed), nest, error);
     }
 
     private static string Report(List<PropertyCase> failures, int seed)
