@@ -19,7 +19,7 @@ namespace Picograd.Tests.Codegen;
 /// </summary>
 public class DifferentialTests(ITestOutputHelper output)
 {
-    private const int DefaultCases = 1200;
+    private const int DefaultCases = 2000;
     private const int DefaultSeed = 20260726;
     private const int SchedulesAnAlgorithm = 4;
 
