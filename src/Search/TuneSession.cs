@@ -21,6 +21,9 @@ internal sealed class TuneSession : IDisposable
     /// <summary>Measurements of earlier runs that the cost model learns from before this one.</summary>
     private const int Lessons = 64;
 
+    /// <summary>How many schedules of runs that never finished are measured again: enough to outlast a lucky measurement.</summary>
+    private const int Recovered = 3;
+
     private readonly TuneOptions _options;
     private readonly ICandidateRunner _runner;
     private readonly BeamSearch _search;
@@ -86,7 +89,12 @@ internal sealed class TuneSession : IDisposable
         if (!_begun)
         {
             _begun = true;
+            // Asked before this run adds to the log.
+            var unfinished = Unfinished();
             MeasureGiven(cancel);
+            foreach (string trace in unfinished)
+                if (!cancel.IsCancellationRequested)
+                    Given(trace);
         }
         Stop = _search.Run(slice, cancel);
         _searched += _clock.GetElapsedTime(start);
@@ -225,6 +233,28 @@ internal sealed class TuneSession : IDisposable
         }
     }
 
+    /// <summary>
+    /// The fastest schedules that runs measured since the winner was stored. A run that was killed stored no winner of
+    /// its own, but its log has what it found, and this is how the next run keeps it.
+    /// </summary>
+    private IReadOnlyList<string> Unfinished()
+    {
+        if (_options.Store is not { } store)
+            return [];
+        var since = FindStored()?.Provenance.Utc ?? DateTime.MinValue;
+        var log = store.Candidates(_key);
+        var wrong = log.Where(c => c.Outcome == OutcomeNames.Uncertified).Select(c => c.TraceHash).ToHashSet();
+        return
+        [
+            .. log.Where(c => c is { Outcome: OutcomeNames.Timed, Trace: not null, Milliseconds: not null })
+                .Where(c => c.Utc > since && !wrong.Contains(c.TraceHash))
+                .OrderBy(c => c.Milliseconds)
+                .DistinctBy(c => c.TraceHash)
+                .Take(Recovered)
+                .Select(c => c.Trace!),
+        ];
+    }
+
     /// <summary>A stored trace as a trial; null when there is none, or when it no longer replays or runs.</summary>
     private Trial? Given(string? trace)
     {
@@ -238,7 +268,7 @@ internal sealed class TuneSession : IDisposable
         catch (TraceException e)
         {
             Count(OutcomeNames.ReplayFailed);
-            Log([new LoggedCandidate(OutcomeNames.ReplayFailed, "stored winner", null, e.Message)]);
+            Log([new LoggedCandidate(OutcomeNames.ReplayFailed, "stored schedule", null, e.Message)]);
             return null;
         }
         ulong hash = NestHash.Of(nest);

@@ -67,6 +67,26 @@ public class TunerTests
     }
 
     [Fact]
+    public void ARunThatWasKilledLeavesWhatItFoundToTheNext()
+    {
+        using var store = new MemoryTuneStore();
+        var task = new TuneTask(Machine.Task(Small).Spec, new PaperTarget(PaperTarget.Info));
+        var options = Options(store) with
+        {
+            Runner = _ => new SyntheticRunner(c => 1 + (c.Hash % 1000) / 1000.0, 1, noisy: false),
+        };
+        // As kill -9 does: the run ends between two batches and stores no winner.
+        Assert.Throws<EndOfStreamException>(() => Tuner.Tune(task, options, new Killer(after: 20)));
+        Assert.Null(store.FindExact(task.Key));
+        double found = store.Candidates(task.Key).Min(c => c.Milliseconds)!.Value;
+
+        var next = Tuner.Tune(task, options with { Seed = 9, Rules = [new PlainRule()] });
+        Assert.Equal(found, next.Milliseconds, 1e-9);
+        Assert.Equal(next.Trace, store.FindExact(task.Key)!.Trace);
+        Assert.Equal(PutOutcome.Added, next.Stored);
+    }
+
+    [Fact]
     public void ABetterOneReplacesTheStoredWhateverItsOldTimeSays()
     {
         using var store = new MemoryTuneStore();
@@ -270,6 +290,15 @@ public class TunerTests
     }
 
     /// <summary>Progress without a synchronisation context: reports at once, on the same thread.</summary>
+    private sealed class Killer(int after) : IProgress<TuneProgress>
+    {
+        public void Report(TuneProgress value)
+        {
+            if (value.Tried >= after)
+                throw new EndOfStreamException();
+        }
+    }
+
     private sealed class Recorder(List<TuneProgress> reports, Action<TuneProgress>? then = null)
         : IProgress<TuneProgress>
     {
