@@ -33,16 +33,24 @@ public static class LoopPartition
         if (count == 1)
         {
             var once = f.Body.Substitute(new Dictionary<Var, Expr> { [f.Var] = start });
+            if (start > 0)
+                once = PeelInner(once);
             return Visit(SimplifyConditions.Run(once, ranges), ranges);
         }
         // The tail keeps the variable's name for people; it is another variable.
         var var = start == 0 ? f.Var : new Var(f.Var.Name);
         var body = start == 0 ? f.Body : f.Body.Substitute(new Dictionary<Var, Expr> { [f.Var] = var + start });
+        if (start > 0)
+            body = PeelInner(body);
         ranges[var] = new Interval(0, count - 1);
         body = Visit(SimplifyConditions.Run(body, ranges), ranges);
         ranges.Remove(var);
         return new For(var, count, f.Kind, body) { Annotations = f.Annotations };
     }
+
+    // What the last part still tests may be decided by most iterations of a loop inside (the last block of k, unrolled).
+    private static Stmt PeelInner(Stmt stmt) =>
+        stmt.MapUp(s => s is For { Kind: LoopKind.Serial, Peel: false } loop ? loop with { Peel = true } : s);
 
     /// <summary>First iteration at which some condition on the variable may fail; null where there is none.</summary>
     private static long? Threshold(For f, Interval range, Dictionary<Var, Interval> outer)
