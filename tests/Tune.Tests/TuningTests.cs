@@ -174,7 +174,20 @@ public sealed class TuningTests : IDisposable
         Assert.Equal(1, run.Code);
         Assert.Contains("has no certified record", run.Error);
         ToolRun.Of("report", "--db", _folder["missing"]).Refused("does not exist");
-        ToolRun.Of("bench", _folder.Write("f", Small), "--db", _folder["missing"]).Refused("does not exist");
+    }
+
+    [Fact]
+    public void Bench_and_show_of_a_database_that_is_not_there_yet_run_default_schedules_and_say_so()
+    {
+        string missing = _folder["missing"];
+        string specs = _folder.Write("f", Small);
+        foreach (string[] line in new[] { ["bench", specs, "--db", missing], new[] { "show", Small, "--db", missing } })
+        {
+            var run = ToolRun.Of(line);
+            Assert.Contains($"'{missing}' does not exist yet: default schedules run.", run.Error);
+            Assert.Contains("default", run.Succeeded());
+            Assert.False(File.Exists(missing));
+        }
     }
 
     private string Made()

@@ -42,7 +42,7 @@ internal static class BenchCommand
             foreach (var spec in specs)
                 OperatorMemory.RequireRoom(spec);
             int count = CommonOptions.ThreadsOf(parsed, threads);
-            using var kernels = new ServedKernels(parsed.GetValue(db), count);
+            using var kernels = new ServedKernels(parsed.GetValue(db), count, notes: console.Error);
             return Run(console, specs, count, parsed.GetValue(baselines), parsed.GetValue(json));
         });
         return command;

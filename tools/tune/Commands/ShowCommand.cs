@@ -35,7 +35,8 @@ internal static class ShowCommand
             using var kernels = new ServedKernels(
                 parsed.GetValue(db),
                 CommonOptions.ThreadsOf(parsed, threads),
-                untuned: parsed.GetValue(trace) is not null
+                untuned: parsed.GetValue(trace) is not null,
+                notes: console.Error
             );
             var backend = kernels.Backend;
             var (nest, origin) = Choose(wanted, parsed.GetValue(trace));

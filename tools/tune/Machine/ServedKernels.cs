@@ -14,17 +14,21 @@ internal sealed class ServedKernels : IDisposable
     /// <param name="db">The database; null for the environment's or the default one.</param>
     /// <param name="threads">Threads that kernels may use.</param>
     /// <param name="untuned">Leave every database out: default schedules only.</param>
+    /// <param name="notes">Told when a database that was named is not there yet.</param>
     /// <exception cref="TuneDbException">
-    /// The file cannot be used. A model would go on without it; a command that was told to report on it must say so.
+    /// There is a file and it cannot be used. A model would go on without it; a command that reports on it must say so.
     /// </exception>
-    public ServedKernels(string? db, int threads, bool untuned = false)
+    public ServedKernels(string? db, int threads, bool untuned = false, TextWriter? notes = null)
     {
         Backend = new CpuBackend(TargetsCommand.Cpu(), threads);
         if (!untuned)
         {
             string path = TuneDbLocation.Resolve(db);
-            if (!TuneDbLocation.IsDefault(db) || File.Exists(path))
+            // Nothing tuned yet is where everybody begins, with the default file as with one that is named.
+            if (File.Exists(path) || Directory.Exists(path))
                 SqliteTuneStore.Open(path, TuneDbMode.ReadOnly).Dispose();
+            else if (!TuneDbLocation.IsDefault(db))
+                notes?.WriteLine($"tune: the tune database '{path}' does not exist yet: default schedules run.");
             _serving = TuneServing.OpenForServing(db);
         }
         Dispatcher.Use(_serving, Backend);
