@@ -123,6 +123,14 @@ public sealed record IntImm(long Value, DType ImmType) : Expr
 public sealed record FloatImm(double Value, DType ImmType) : Expr
 {
     public override DType Type => ImmType;
+
+    /// <summary>Equal bits: 0 and -0 are different constants, a NaN is equal to itself.</summary>
+    public bool Equals(FloatImm? other) =>
+        other is not null
+        && ImmType == other.ImmType
+        && BitConverter.DoubleToInt64Bits(Value) == BitConverter.DoubleToInt64Bits(other.Value);
+
+    public override int GetHashCode() => HashCode.Combine(BitConverter.DoubleToInt64Bits(Value), ImmType);
 }
 
 /// <summary>

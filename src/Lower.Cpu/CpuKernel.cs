@@ -55,6 +55,8 @@ public sealed unsafe class CpuKernel : ICompiledKernel
         if (WorkspaceBytes == 0)
         {
             _entry(arguments, parameters, null, 0, 0);
+            // The finalizer frees the bodies of parallel loops, so it must not run before they have ended.
+            GC.KeepAlive(this);
             return;
         }
         // The last workspace is kept; a call at the same time from another thread takes its own.

@@ -538,7 +538,7 @@ internal sealed class FunctionEmitter
                 _region.Add(EffectKind.RegisterWriteLane, (element, lane), value);
             else
             {
-                if (lanes && element.Blends && vector!.Mask is { } mask)
+                if (lanes && element.Blends && _values.MemoryMask() is { } mask)
                 {
                     var old = _region.Make(NodeOp.RegisterRead, element.Type, element, element.Epoch);
                     value = _region.Make(NodeOp.Select, element.Type, null, mask, value, old);

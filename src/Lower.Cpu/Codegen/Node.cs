@@ -14,6 +14,8 @@ internal readonly record struct ValueType(DType Element, int Lanes)
 internal enum NodeOp
 {
     IntConst,
+
+    /// <summary>The bits of a double, so that 0 and -0 are different values.</summary>
     FloatConst,
 
     /// <summary>Value of an integer local (loop variable, parameter).</summary>

@@ -147,6 +147,8 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
     /// <summary>Computes the shared values below a node into locals, operands first.</summary>
     private void Prepare(Node node)
     {
+        if (_blocks.TryGetValue(node, out var block))
+            ComputeBlock(block);
         if (node.Local is not null || node.IsTrivial)
             return;
         if (node.Op == NodeOp.LazySelect)
@@ -225,10 +227,11 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
                     il.Int((int)(long)node.Data!);
                 break;
             case NodeOp.FloatConst:
+                double constant = BitConverter.Int64BitsToDouble((long)node.Data!);
                 if (node.Type.Element == DType.Float64)
-                    il.Double((double)node.Data!);
+                    il.Double(constant);
                 else
-                    il.Float(HalfFloats.Round(node.Type.Element, (float)(double)node.Data!));
+                    il.Float(HalfFloats.Round(node.Type.Element, (float)constant));
                 break;
             case NodeOp.Variable:
                 il.Load((LocalBuilder)node.Data!);

@@ -63,7 +63,11 @@ internal sealed class RegisterPromotion
         switch (stmt)
         {
             case For { Kind: LoopKind.Vector } f:
+                // Lanes beyond a short extent are off as if by a condition.
+                string? outside = _mask;
+                _mask = outside is null ? null : $"{outside}&<{f.Extent}";
                 Visit(f.Body, f, bits);
+                _mask = outside;
                 return;
             // Another method: locals cannot be shared with it.
             case For { Kind: LoopKind.Parallel } p when Touches(p.Body):

@@ -54,6 +54,8 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
         {
             case UnaryOp.Neg:
                 il.Emit(OpCodes.Neg);
+                if (type == DType.UInt8)
+                    il.Emit(OpCodes.Conv_U1);
                 break;
             case UnaryOp.Not:
                 il.Int(0);
@@ -62,8 +64,10 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
             case UnaryOp.Abs when type.IsFloat():
                 Call(Math(type), "Abs", Clr(type), 1);
                 break;
+            case UnaryOp.Abs when type is DType.UInt8 or DType.UInt32:
+                break;
             case UnaryOp.Abs:
-                Call(typeof(System.Math), "Abs", Clr(type), 1);
+                Call(typeof(IntegerArithmetic), "Abs", Clr(type), 1);
                 break;
             case UnaryOp.Sqrt:
                 Call(Math(type), "Sqrt", Clr(type), 1);
@@ -112,6 +116,8 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
                     : unsigned ? OpCodes.Shr_Un
                     : OpCodes.Shr
                 );
+                if (type == DType.UInt8 && kind == BinaryOp.Shl)
+                    il.Emit(OpCodes.Conv_U1);
                 return;
             default:
                 break;
@@ -195,7 +201,9 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
             il.Emit(kind == BinaryOp.Mod ? OpCodes.Rem_Un : OpCodes.Div_Un);
             return;
         }
-        il.Call(typeof(IntegerDivision).GetMethod(kind == BinaryOp.Mod ? "Mod" : "FloorDiv", [Clr(type), Clr(type)])!);
+        il.Call(
+            typeof(IntegerArithmetic).GetMethod(kind == BinaryOp.Mod ? "Mod" : "FloorDiv", [Clr(type), Clr(type)])!
+        );
     }
 
     private void Branch(Node node)
@@ -293,9 +301,13 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
     }
 }
 
-/// <summary>Division rounding towards minus infinity, for generated code.</summary>
-public static class IntegerDivision
+/// <summary>For generated code: division rounding towards minus infinity, and what must wrap and not fault.</summary>
+public static class IntegerArithmetic
 {
+    public static long Abs(long a) => a < 0 ? unchecked(-a) : a;
+
+    public static int Abs(int a) => a < 0 ? unchecked(-a) : a;
+
     public static long FloorDiv(long a, long b) => Op.FloorDiv(a, b);
 
     public static long Mod(long a, long b) => a - Op.FloorDiv(a, b) * b;

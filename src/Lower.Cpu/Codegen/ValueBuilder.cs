@@ -82,7 +82,11 @@ internal sealed class ValueBuilder(
             case IntImm i:
                 return Region.Int(i.Value, i.Type);
             case FloatImm f:
-                return Region.Make(NodeOp.FloatConst, ValueType.Scalar(f.Type), f.Value);
+                return Region.Make(
+                    NodeOp.FloatConst,
+                    ValueType.Scalar(f.Type),
+                    BitConverter.DoubleToInt64Bits(f.Value)
+                );
             case Var v:
                 var local =
                     addressing.LocalOf(v)
@@ -139,10 +143,12 @@ internal sealed class ValueBuilder(
 
     /// <summary>
     /// Whether everything that an expression loads has been loaded anyway, so that its value may be computed where it is
-    /// not wanted. A load at a place that was itself loaded counts as not known.
+    /// not wanted. A load at a place that was itself loaded counts as not known, and a division may fault without it.
     /// </summary>
     private bool AlreadyRead(Expr e)
     {
+        if (VectorAnalysis.MayFault(e))
+            return false;
         foreach (var load in e.Loads())
         {
             if (!promoted.ContainsKey(load.Buffer) && (load.Indices.Any(i => i.Loads().Any()) || !IsRead(load)))
@@ -257,6 +263,11 @@ internal sealed class ValueBuilder(
             case Binary { Kind: BinaryOp.Shl or BinaryOp.Shr } b:
                 var amount = Region.Int(((IntImm)b.B).Value, DType.Int32);
                 return Region.Make(NodeOp.Binary, Lanes(b.Type), b.Kind, BuildLanes(b.A), amount);
+            case Binary { Kind: BinaryOp.And or BinaryOp.Or } b:
+                var first = BuildLanes(b.A);
+                var second =
+                    b.Kind == BinaryOp.And ? UnderMask(b.A, first, b.B) : UnderMask(Op.Not(b.A), null, b.B, first);
+                return Region.Make(NodeOp.Binary, Lanes(b.Type), b.Kind, first, second);
             case Binary b:
                 return Region.Make(NodeOp.Binary, Lanes(b.Type), b.Kind, BuildLanes(b.A), BuildLanes(b.B));
             case Fma f:

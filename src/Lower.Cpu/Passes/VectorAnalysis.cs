@@ -80,9 +80,25 @@ internal sealed class VectorAnalysis
         return _size == type.Size();
     }
 
-    private bool IsLaneAffine(Expr e) =>
-        e.Type == DTypes.Index
-        && !LinearForm.Of(e).Terms.Any(t => !ReferenceEquals(t.Atom, _lane) && t.Atom.Uses(_lane));
+    // Steps of lanes are computed in 32 bits; those of 16 lanes stay below the 2^30 at which the other side is clamped.
+    private const long MaxStep = 1L << 26;
+
+    private bool IsLaneAffine(Expr e) => e.Type == DTypes.Index && IsLaneAffine(LinearForm.Of(e));
+
+    private bool IsLaneAffine(LinearForm form) =>
+        !form.Terms.Any(t => !ReferenceEquals(t.Atom, _lane) && t.Atom.Uses(_lane))
+        && Math.Abs(form.CoefficientOf(_lane)) <= MaxStep;
+
+    // Whether an index surely fits 32 bits, which it goes through on the way to a float: no data, no large constant.
+    private static bool IsSmall(Expr e) =>
+        !e.Loads().Any()
+        && LinearForm.Of(e) is var form
+        && Math.Abs(form.Constant) <= 1L << 30
+        && form.Terms.All(t => Math.Abs(t.Coefficient) <= MaxStep);
+
+    /// <summary>Whether computing a value where it is not wanted may fault: division by a number from memory.</summary>
+    public static bool MayFault(Expr e) =>
+        e.Nodes().Any(n => n is Binary { Kind: BinaryOp.FloorDiv or BinaryOp.Mod } b && b.B.Loads().Any());
 
     // lane < constant: strided loads under it read fewer lanes.
     private bool IsLeading(Expr cond) =>
@@ -94,7 +110,7 @@ internal sealed class VectorAnalysis
     private bool Accepts(Expr e, bool masked)
     {
         if (!e.Uses(_lane))
-            return true;
+            return !masked || !MayFault(e);
         switch (e)
         {
             case Load l:
@@ -115,6 +131,8 @@ internal sealed class VectorAnalysis
                     && Accepts(u.A, masked);
             case Binary b when b.Type == DType.Bool && b.A.Type == DTypes.Index:
                 return IsLaneAffine(b.A - b.B);
+            case Binary { Kind: BinaryOp.And or BinaryOp.Or } b when b.Type == DType.Bool:
+                return Accepts(b.A, masked) && Accepts(b.B, masked || b.B.Loads().Any());
             case Binary b:
                 if (b.Kind is BinaryOp.Shl or BinaryOp.Shr && b.B is not IntImm)
                     return false;
@@ -131,7 +149,7 @@ internal sealed class VectorAnalysis
                     && Accepts(s.Then, inner && !leading)
                     && Accepts(s.Else, inner);
             case Cast c when c.A.Type == DTypes.Index && c.To is DType.Float32 or DType.Int32 or DType.UInt32:
-                return Size(c.To) && IsLaneAffine(c.A);
+                return Size(c.To) && IsLaneAffine(c.A) && (c.To != DType.Float32 || IsSmall(c.A));
             case Cast c:
                 return (c.A.Type, c.To)
                         is
