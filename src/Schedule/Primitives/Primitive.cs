@@ -54,7 +54,10 @@ public abstract class Primitive
         }
         catch (ScheduleException e) when (e.Primitive is null)
         {
-            throw new ScheduleException(e.Nest ?? nest, e.At, e.Reason, e.Legal, step.ToString());
+            // Where no alternative can be named, what the primitive asks for is what would be legal.
+            string legal =
+                e.Legal ?? string.Join(' ', Requirements.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+            throw new ScheduleException(e.Nest ?? nest, e.At, e.Reason, legal, step.ToString());
         }
     }
 

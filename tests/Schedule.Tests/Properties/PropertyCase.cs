@@ -115,7 +115,10 @@ internal sealed record PropertyCase(Recipe Recipe, ImmutableArray<Step> Steps, i
             {
                 nest = PrimitiveRegistry.Get(step.Primitive).Apply(nest, step);
             }
-            catch (ScheduleException) { }
+            catch (ScheduleException)
+            {
+                // Shrinking may leave a step that is refused now: the case is then the steps around it.
+            }
             catch (Exception e)
             {
                 return $"step {step} threw {e}\nbefore it:\n{nest}";

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Picograd.Schedules;
+using Xunit;
 
 namespace Picograd.Tests.Properties;
 
@@ -36,9 +37,20 @@ internal static class RandomSchedule
                 tally.Count(primitive, true);
                 return true;
             }
-            catch (ScheduleException)
+            catch (ScheduleException e)
             {
                 tally.Count(primitive, false);
+                // A refusal names the step, says why and what would be legal, and shows the nest.
+                if (
+                    !e.Message.StartsWith($"{step}: ", StringComparison.Ordinal)
+                    || string.IsNullOrWhiteSpace(e.Reason)
+                    || !e.Message.Contains("legal: ", StringComparison.Ordinal)
+                    || !e.Message.Contains("block ", StringComparison.Ordinal)
+                    || (e.At is not null && !e.Message.Contains("<-- here", StringComparison.Ordinal))
+                )
+                    Assert.Fail(
+                        $"refused without a reason, an alternative or the nest (seed {seed}): {step}\n{e.Message}"
+                    );
                 return false;
             }
             catch (Exception e)

@@ -23,6 +23,7 @@ internal static class Refusals
         var refusal = Assert.Throws<ScheduleException>(() => schedule.Apply(Step.Parse(steps[^1])));
         Assert.Contains(reason, refusal.Reason);
         Assert.StartsWith(Step.Parse(steps[^1]) + ": ", refusal.Message);
+        Assert.Contains($"{Environment.NewLine}legal: {refusal.Legal}", refusal.Message);
         Assert.Contains("block ", refusal.Message);
         if (refusal.At is not null)
             Assert.Contains("<-- here", refusal.Message);
