@@ -69,8 +69,11 @@ public sealed unsafe class CpuKernel : ICompiledKernel
     }
 
     /// <summary>Runs it in a workspace of the caller's: <see cref="WorkspaceBytes"/> bytes, 64-byte aligned.</summary>
-    internal void Run(nint* arguments, long* parameters, byte* workspace) =>
+    internal void Run(nint* arguments, long* parameters, byte* workspace)
+    {
         _entry(arguments, parameters, workspace, _sharedBytes, _workerBytes);
+        GC.KeepAlive(this);
+    }
 
     public void Dispose()
     {

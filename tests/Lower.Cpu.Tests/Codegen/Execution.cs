@@ -13,6 +13,21 @@ internal static unsafe class Execution
         Algorithm algorithm,
         IReadOnlyDictionary<Buffer, NDArray> inputs,
         IReadOnlyDictionary<string, long>? parameters = null
+    ) => Run(kernel, algorithm, inputs, parameters, false);
+
+    /// <summary>As <see cref="Run(CpuKernel, Algorithm, IReadOnlyDictionary{Buffer, NDArray}, IReadOnlyDictionary{string, long}?)"/>, in the kernel's own workspace, which has no guards.</summary>
+    public static NDArray[] RunPooled(
+        CpuKernel kernel,
+        Algorithm algorithm,
+        IReadOnlyDictionary<Buffer, NDArray> inputs
+    ) => Run(kernel, algorithm, inputs, null, true);
+
+    private static NDArray[] Run(
+        CpuKernel kernel,
+        Algorithm algorithm,
+        IReadOnlyDictionary<Buffer, NDArray> inputs,
+        IReadOnlyDictionary<string, long>? parameters,
+        bool pooled
     )
     {
         var memories = algorithm.Arguments.Select(b => new GuardedMemory(b, parameters)).ToArray();
@@ -26,7 +41,12 @@ internal static unsafe class Execution
             var addresses = memories.Select(m => m.Address).ToArray();
             fixed (nint* arguments = addresses)
             fixed (long* extents = values)
-                kernel.Run(arguments, extents, (byte*)workspace.Address);
+            {
+                if (pooled)
+                    kernel.Run(arguments, extents);
+                else
+                    kernel.Run(arguments, extents, (byte*)workspace.Address);
+            }
             foreach (var memory in memories.Append(workspace))
             {
                 if (memory.Overrun() is { } overrun)
