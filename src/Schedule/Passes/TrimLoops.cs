@@ -4,7 +4,7 @@ namespace Picograd.Schedules;
 
 /// <summary>
 /// A loop all of whose stores are under v &lt; c, c constant, runs only to c: what guards leave of the last block of a
-/// cut loop. Expects plain statements.
+/// cut loop; one that stores nothing is gone. Expects plain statements.
 /// </summary>
 public static class TrimLoops
 {
@@ -19,7 +19,9 @@ public static class TrimLoops
         if (stmt is not For { ConstantExtent: { } extent, Kind: LoopKind.Serial or LoopKind.Unrolled } loop)
             return stmt;
         long needed = Needed(loop.Body, loop.Var, extent);
-        return needed < extent ? loop with { Extent = needed } : loop;
+        return needed == 0 ? new Seq([])
+            : needed < extent ? loop with { Extent = needed }
+            : loop;
     }
 
     /// <summary>One more than the last value of the variable at which anything below is stored.</summary>
