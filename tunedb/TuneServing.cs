@@ -11,14 +11,20 @@ public sealed class TuneServing : ITuneLookup
     private static readonly TimeSpan BusyTimeout = TimeSpan.FromSeconds(2);
 
     private readonly ITuneLookup _shipped;
+    private readonly Action<string>? _warn;
     private ITuneLookup? _store;
 
-    private TuneServing(string? path, ITuneLookup? store, ITuneLookup shipped, string? warning)
+    private TuneServing(string? path, ITuneLookup? store, ITuneLookup shipped, string? warning, Action<string>? warn)
     {
+        _warn = warn;
         Path = path;
         _store = store;
         _shipped = shipped;
         Warning = warning;
+        if (warning is not null)
+        {
+            warn?.Invoke(warning);
+        }
     }
 
     /// <summary>The database file that is, or would be, read; null when its name could not be understood.</summary>
@@ -36,18 +42,29 @@ public sealed class TuneServing : ITuneLookup
     /// </summary>
     /// <param name="explicitPath">The file; null for the environment's or the default one.</param>
     /// <param name="shipped">Look-up to fall back on; the winners in this library when null.</param>
-    public static TuneServing OpenForServing(string? explicitPath = null, ITuneLookup? shipped = null)
+    /// <param name="warn">Told the <see cref="Warning"/> when there is one, now or later, once.</param>
+    public static TuneServing OpenForServing(
+        string? explicitPath = null,
+        ITuneLookup? shipped = null,
+        Action<string>? warn = null
+    )
     {
         shipped ??= ShippedWinners.Load(out _);
         string? path = null;
         try
         {
             path = TuneDbLocation.Resolve(explicitPath);
-            return new TuneServing(path, SqliteTuneStore.Open(path, TuneDbMode.ReadOnly, BusyTimeout), shipped, null);
+            return new TuneServing(
+                path,
+                SqliteTuneStore.Open(path, TuneDbMode.ReadOnly, BusyTimeout),
+                shipped,
+                null,
+                warn
+            );
         }
         catch (TuneDbException e) when (e.Kind == TuneDbErrorKind.FileMissing && TuneDbLocation.IsDefault(explicitPath))
         {
-            return new TuneServing(path, null, shipped, null);
+            return new TuneServing(path, null, shipped, null, warn);
         }
         catch (Exception e)
             when (e is TuneDbException or ArgumentException or IOException or UnauthorizedAccessException
@@ -55,7 +72,7 @@ public sealed class TuneServing : ITuneLookup
             )
         {
             // The last three: a path or a system for which there is no SQLite.
-            return new TuneServing(path, null, shipped, OnDefaults(e.Message));
+            return new TuneServing(path, null, shipped, OnDefaults(e.Message), warn);
         }
     }
 
@@ -103,8 +120,13 @@ public sealed class TuneServing : ITuneLookup
         catch (TuneDbException e)
         {
             // The connection is not closed here: another thread may be asking it. Its finalizer closes it.
-            Interlocked.CompareExchange(ref _store, null, store);
-            Warning ??= OnDefaults(e.Message);
+            // Of several threads that fail at once one gives it up, and says so.
+            if (Interlocked.CompareExchange(ref _store, null, store) == store)
+            {
+                Warning = OnDefaults(e.Message);
+                _warn?.Invoke(Warning);
+            }
+
             return null;
         }
         catch (ObjectDisposedException)

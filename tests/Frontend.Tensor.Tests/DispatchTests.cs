@@ -58,6 +58,33 @@ public sealed class DispatchTests : IDisposable
     }
 
     [Fact]
+    public void ADatabaseThatCannotBeReadIsOneSentenceAndModelsRunOn()
+    {
+        string path = Path.GetTempFileName();
+        File.WriteAllText(path, "These are notes, not a database.");
+        string? before = Environment.GetEnvironmentVariable(TuneDbLocation.EnvironmentVariable);
+        var write = Dispatcher.OnWarning;
+        var heard = new List<string>();
+        try
+        {
+            Environment.SetEnvironmentVariable(TuneDbLocation.EnvironmentVariable, path);
+            Dispatcher.OnWarning = heard.Add;
+            Dispatcher.UseDefaults();
+            Assert.Equal(2, (Tensor.Ones(3) + Tensor.Ones(3))[0].Item());
+            Assert.Equal(KernelSource.Default, Dispatcher.Resolve(Spec("tanh n=77")).Source);
+        }
+        finally
+        {
+            Dispatcher.OnWarning = write;
+            Environment.SetEnvironmentVariable(TuneDbLocation.EnvironmentVariable, before);
+            File.Delete(path);
+        }
+        string sentence = Assert.Single(heard);
+        Assert.Contains($"'{path}' is not a SQLite database", sentence);
+        Assert.EndsWith("models run on default schedules meanwhile.", sentence);
+    }
+
+    [Fact]
     public void AnExactRecordComesFirst()
     {
         Use();

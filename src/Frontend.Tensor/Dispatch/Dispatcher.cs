@@ -22,6 +22,12 @@ public static unsafe class Dispatcher
     private static DispatchContext? s_current;
     private static int s_threads = 1;
 
+    /// <summary>
+    /// Told, once, in one sentence, that the user's database cannot be read and that models run on default schedules. Writes
+    /// to standard error unless set.
+    /// </summary>
+    public static Action<string> OnWarning { get; set; } = sentence => Console.Error.WriteLine($"picograd: {sentence}");
+
     /// <summary>Number of threads that kernels may use.</summary>
     public static int NumThreads => Volatile.Read(ref s_current)?.Threads ?? s_threads;
 
@@ -138,7 +144,7 @@ public static unsafe class Dispatcher
             if (s_current is { } now)
                 return now;
             var made = new DispatchContext(
-                TuneServing.OpenForServing(),
+                TuneServing.OpenForServing(warn: sentence => OnWarning(sentence)),
                 DefaultRules.Backend,
                 s_threads,
                 DefaultRules.Rule
