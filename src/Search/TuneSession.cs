@@ -107,7 +107,8 @@ internal sealed class TuneSession : IDisposable
     /// <exception cref="TuneException">Nothing was measured.</exception>
     public TuneResult Finish(SearchBudget budget, Action<string> phase, CancellationToken cancel)
     {
-        var stored = Given(FindStored()?.Trace);
+        var before = FindStored();
+        var stored = Given(before?.Trace);
         var standard = Standard();
         if (!Timed().Any())
             throw new TuneException($"tuning '{Task.Spec}' measured nothing: {Describe(Outcomes())}{LastDetail()}");
@@ -181,7 +182,8 @@ internal sealed class TuneSession : IDisposable
             return result;
         var record = Record(result, budget, raced.Samples[chosen]);
         // The race just decided between the stored one and this one, which the store's comparison of old times could not.
-        bool replaces = chosen != incumbent && incumbent is not null;
+        // One that was too slow for the race, or does not replay or gives wrong results any more, lost as well.
+        bool replaces = chosen != incumbent && before is not null;
         return result with { Stored = chosen == incumbent ? PutOutcome.Kept : store.Put(record, force: replaces) };
     }
 

@@ -113,6 +113,31 @@ public class TunerTests
     }
 
     [Fact]
+    public void AStoredWinnerThatIsOutOfTheRaceGoesWhateverItsOldTimeSays()
+    {
+        using var store = new MemoryTuneStore();
+        var task = new TuneTask(Machine.Task(Small).Spec, new PaperTarget(PaperTarget.Info));
+        var options = Options(store);
+        Tuner.Tune(
+            task,
+            options with
+            {
+                Rules = [new PlainRule()],
+                Runner = _ => new SyntheticRunner(_ => 0.1, 1, noisy: false),
+            }
+        );
+        var second = Tuner.Tune(
+            task,
+            options with
+            {
+                Runner = _ => new SyntheticRunner(c => c.Complexity == 0 ? 3.3 : 0.3, 1, noisy: false),
+            }
+        );
+        Assert.Equal(PutOutcome.Replaced, second.Stored);
+        Assert.Equal(second.Trace, store.FindExact(task.Key)!.Trace);
+    }
+
+    [Fact]
     public void AWinnerThatFailsCertificationGivesWayToTheNext()
     {
         using var store = new MemoryTuneStore();

@@ -294,11 +294,13 @@ internal sealed class FunctionEmitter
     {
         if (_values.Vector is { } vector && i.Cond.Uses(vector.Lane))
         {
-            // What is the same for all lanes is a branch, where no mask is open across it.
-            var uniform = i.Cond.Conjuncts().Where(c => !c.Uses(vector.Lane)).Aggregate(Op.True, Op.And);
+            // What is the same for all lanes is a branch, where no mask is open across it. What is read from memory stays
+            // in its place, since the conditions before it may keep it from being read.
+            bool IsBranch(Expr c) => !c.Uses(vector.Lane) && !c.Loads().Any();
+            var uniform = i.Cond.Conjuncts().Where(IsBranch).Aggregate(Op.True, Op.And);
             if (!uniform.IsTrue() && vector.Mask is null && i.Else is null)
             {
-                var varying = i.Cond.Conjuncts().Where(c => c.Uses(vector.Lane)).Aggregate(Op.True, Op.And);
+                var varying = i.Cond.Conjuncts().Where(c => !IsBranch(c)).Aggregate(Op.True, Op.And);
                 EmitIf(new If(uniform, new If(varying, i.Then)));
                 return;
             }

@@ -13,19 +13,30 @@ public static class InitialNest
             .Stages.SelectMany(s => s.Outputs)
             .Where(b => !outputs.Contains(b))
             .ToDictionary(b => b, b => b.With(scope: Scope.Heap));
-        Stmt body = Seq.Of(algorithm.Stages.SelectMany(Roots));
+        Stmt body = Seq.Of(algorithm.Stages.SelectMany(s => Roots(s, algorithm.ParameterRanges)));
         foreach (var (old, heap) in intermediates)
             body = body.ReplaceBuffer(old, heap);
         return new LoopNest(algorithm, body, [.. intermediates.Values], ImmutableDictionary<string, string>.Empty, []);
     }
 
-    private static IEnumerable<Stmt> Roots(Stage stage)
+    private static IEnumerable<Stmt> Roots(Stage stage, IReadOnlyDictionary<Var, Interval> parameters)
     {
         switch (stage.Kind)
         {
             // A sum over nothing still writes its identity, which no iteration would do.
             case StageKind.Reduce when stage.ReduceAxes.Any(a => a.Extent.IsConst(0)):
                 yield return Root(stage.Name, stage.SpatialAxes, stage.Outputs, stage.Indices, stage.Reducer!.Identity);
+                break;
+            // Nor one over what may be nothing.
+            case StageKind.Reduce when stage.ReduceAxes.Any(a => Interval.Of(a.Extent, parameters).Min <= 0):
+                yield return Root(
+                    stage.Name + ".init",
+                    stage.SpatialAxes,
+                    stage.Outputs,
+                    stage.Indices,
+                    stage.Reducer!.Identity
+                );
+                yield return Root(stage.Name, stage.Axes, stage.Outputs, stage.Indices, stage.Values, stage.Reducer);
                 break;
             case StageKind.Map:
                 yield return Root(stage.Name, stage.Axes, stage.Outputs, stage.Indices, stage.Values);

@@ -167,6 +167,119 @@ public class HazardTests
         Check(algorithm, inputs, bits, nest);
     }
 
+    [SkippableTheory]
+    [MemberData(nameof(Ways))]
+    public void Reductions_over_nothing_give_the_identity(int bits, bool vector)
+    {
+        foreach (long n in new[] { 0L, 1, 7 })
+        {
+            var g = new AlgorithmBuilder("nothing");
+            var parameter = g.Parameter("n", max: 8, min: 0);
+            var a = g.Input("a", DType.Float32, N, parameter);
+            var (i, k) = (new Axis("i", N), new Axis("k", parameter));
+            var y = g.Stage("y", [i], AlgorithmBuilder.Sum(k, a[i, k]));
+            var z = g.Stage("z", [i], y[i] + 1f);
+            var algorithm = g.Build(z);
+            var inputs = new Dictionary<Buffer, NDArray>
+            {
+                [a] = NDArray.Of([N, n], [.. Enumerable.Range(0, (int)(N * n)).Select(x => (float)x)]),
+            };
+            var parameters = new Dictionary<string, long> { ["n"] = n };
+            var expected = Evaluator.RunWithBounds(algorithm, inputs, parameters);
+            var nest = InitialNest.Of(algorithm);
+            if (vector)
+            {
+                nest = nest with
+                {
+                    Body = nest.Body.MapUp(s =>
+                        s is For { ConstantExtent: not null } f && !f.Body.Nodes().Any(n => n is For)
+                            ? f with
+                            {
+                                Kind = LoopKind.Vector,
+                            }
+                            : s
+                    ),
+                };
+            }
+            using var kernel = Widths.Backend(bits).Compile(nest);
+            Assert.Null(Execution.Wrong(algorithm, Execution.Run(kernel, algorithm, inputs, parameters), expected));
+        }
+    }
+
+    [SkippableTheory]
+    [MemberData(nameof(Ways))]
+    public void A_condition_for_all_lanes_stays_behind_the_one_before_it(int bits, bool vector)
+    {
+        var g = new AlgorithmBuilder("order");
+        var a = g.Input("a", DType.Float32, 5);
+        var far = g.Input("far", DType.Int64, 1);
+        var i = new Axis("i", N);
+        var y = g.Stage("y", [i], Op.Select((i + far[0] < 5) & Op.Lt(0f, a[far[0]]), (Expr)1f, 0f));
+        var algorithm = g.Build(y);
+        var v = new Var("v");
+        var nest = InitialNest.Of(algorithm) with
+        {
+            Body = new For(
+                v,
+                N,
+                vector ? LoopKind.Vector : LoopKind.Serial,
+                Seq.Of(new Store(y, [v], 0f), new If((v + far[0] < 5) & Op.Lt(0f, a[far[0]]), new Store(y, [v], 1f)))
+            ),
+        };
+        foreach (long start in new[] { 1L << 44, 2 })
+        {
+            var inputs = new Dictionary<Buffer, NDArray>
+            {
+                [a] = NDArray.Of([5], [1f, 1, 1, 1, 1]),
+                [far] = NDArray.Of(DType.Int64, [1], [start]),
+            };
+            Check(algorithm, inputs, bits, nest);
+        }
+    }
+
+    [SkippableTheory]
+    [MemberData(nameof(Ways))]
+    public void Reducing_nan_and_infinities(int bits, bool vector)
+    {
+        var g = new AlgorithmBuilder("nan");
+        var a = g.Input("a", DType.Float32, 9, N);
+        var (i, k) = (new Axis("i", N), new Axis("k", 9));
+        var most = g.Stage("most", [i], AlgorithmBuilder.Max([k], a[k, i]));
+        var least = g.Stage("least", [i], AlgorithmBuilder.Min([k], a[k, i]));
+        var algorithm = g.Build(most, least);
+        var inputs = new Dictionary<Buffer, NDArray>
+        {
+            [a] = NDArray.Of(
+                [9, N],
+                [
+                    .. Enumerable
+                        .Range(0, 9 * N)
+                        .Select(x =>
+                            x % 13 == 5 ? float.NaN
+                            : x % 3 == 0 ? float.NegativeInfinity
+                            : x % 7 == 0 ? float.PositiveInfinity
+                            : x - 50f
+                        ),
+                ]
+            ),
+        };
+        // The reduction outside, lanes inside: as vectors where asked for.
+        var nest = InitialNest.Of(algorithm);
+        var expected = Evaluator.Run(algorithm, inputs);
+        if (vector)
+            nest = nest with { Body = nest.Body.MapUp(s => s is For { Body: For } f ? Lanes(f) : s) };
+        using var kernel = Widths.Backend(bits).Compile(nest);
+        var actual = Execution.Run(kernel, algorithm, inputs);
+        for (int o = 0; o < 2; o++)
+            Assert.Equal(expected[algorithm.Outputs[o]].Doubles, actual[o].Doubles);
+
+        static For Lanes(For outer)
+        {
+            var inner = (For)outer.Body;
+            return inner with { Body = outer with { Kind = LoopKind.Vector, Body = inner.Body } };
+        }
+    }
+
     private static void Check(Algorithm algorithm, Dictionary<Buffer, NDArray> inputs, int bits, bool vector) =>
         Check(algorithm, inputs, bits, Nest(algorithm, vector));
 
