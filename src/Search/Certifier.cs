@@ -36,6 +36,11 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
         {
             return Failed(0, $"does not compile: {e.Message}");
         }
+        // Whatever else a kernel or its compilation throws, a division by zero say, must not end the search that asks.
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            return Failed(0, $"does not run: {e.GetType().Name}: {e.Message}");
+        }
     }
 
     /// <summary>Checks a compiled kernel; with its nest, its trace on a ragged shape too.</summary>

@@ -34,6 +34,7 @@ public class CertifierTests
     [InlineData("unstable", "differ in bits")]
     [InlineData("spoils_input", "changed its input A")]
     [InlineData("refuse", "does not compile")]
+    [InlineData("throw", "does not run")]
     public void FaultyKernelsFail(string fault, string reason)
     {
         var result = Certify("matmul m=8 n=16 k=24", t => Machine.Tiled(t, fault).Nest);
