@@ -39,7 +39,7 @@ public sealed class RowFusionRule : ScheduleRule
         long points = algorithm.Stages[^1].Axes.Aggregate(1L, (n, a) => n * (a.Extent is IntImm i ? i.Value : 64));
         if (target.Threads > 1)
             knobs.Add(new("parallel", 0, [0, 1], points >= 1 << 15 ? 1 : 0));
-        knobs.Add(new("vectors", 1, [1, 2, 4, 8], 4));
+        knobs.Add(new("vectors", 1, [1, 2, 4, 8], StagewiseRule.DefaultVectors(algorithm, target)));
         // Whole rows between stages: kept, or computed again by each reader.
         if (algorithm.Stages.SkipLast(1).Any(IsWide))
             knobs.Add(new("recompute", 0, [0, 1], 0));
