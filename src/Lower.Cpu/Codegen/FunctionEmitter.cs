@@ -234,41 +234,9 @@ internal sealed class FunctionEmitter
         _addressing.Restore(saved);
     }
 
-    private static IEnumerable<(Buffer, object, System.Collections.Immutable.ImmutableArray<Expr>)> RawAccesses(
-        Stmt body
-    )
-    {
-        foreach (var node in body.Nodes())
-        {
-            IEnumerable<Expr> expressions = [];
-            switch (node)
-            {
-                case Store s:
-                    yield return (s.Buffer, s, s.Indices);
-                    expressions = s.Indices.Append(s.Value);
-                    break;
-                case StoreAll a:
-                    foreach (var store in a.Stores)
-                        yield return (store.Buffer, store, store.Indices);
-                    expressions = a.Stores.SelectMany(s => s.Indices.Append(s.Value));
-                    break;
-                case Prefetch p:
-                    yield return (p.Buffer, p, p.Indices);
-                    break;
-                case If i:
-                    expressions = [i.Cond];
-                    break;
-                default:
-                    break;
-            }
-            foreach (var load in expressions.SelectMany(e => e.Loads()))
-                yield return (load.Buffer, load, load.Indices);
-        }
-    }
-
     private IEnumerable<(Buffer, LinearForm)> Accesses(Stmt body)
     {
-        foreach (var (buffer, access, indices) in RawAccesses(body))
+        foreach (var (buffer, access, indices) in _kernel.Accesses.Below(body))
         {
             if (buffer.Scope != Scope.Register)
                 yield return (buffer, _addressing.FormOf(access, buffer, indices));
@@ -277,7 +245,7 @@ internal sealed class FunctionEmitter
 
     private void EmitVector(For f)
     {
-        int size = VectorAnalysis.ElementSize(f);
+        int size = VectorAnalysis.SizeOfLegal(f);
         int lanes = size == 0 ? 1 : _kernel.Isa.Bits / 8 / size;
         if (_values.Vector is not null || size == 0 || f.ConstantExtent is not { } extent || extent > lanes)
         {
@@ -412,7 +380,7 @@ internal sealed class FunctionEmitter
     {
         if (outsideRegisters.Any())
         {
-            foreach (var (buffer, _, _) in RawAccesses(f.Body))
+            foreach (var (buffer, _, _) in _kernel.Accesses.Below(f.Body))
             {
                 if (outsideRegisters.Contains(buffer))
                     throw new LoweringException(
@@ -444,7 +412,7 @@ internal sealed class FunctionEmitter
             _il.Store(local);
         }
         Bind();
-        foreach (var buffer in RawAccesses(f.Body).Select(a => a.Item1).Distinct())
+        foreach (var buffer in _kernel.Accesses.Below(f.Body).Select(a => a.Buffer).Distinct())
         {
             if (!_addressing.HasBase(buffer) && !AllocatedIn(f.Body, buffer))
                 BindWorkspace(buffer, false);

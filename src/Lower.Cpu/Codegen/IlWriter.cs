@@ -93,7 +93,10 @@ internal sealed class IlWriter(ILGenerator il)
     public void Int(int value)
     {
         Instructions++;
-        il.Emit(OpCodes.Ldc_I4, value);
+        if (value is >= sbyte.MinValue and <= sbyte.MaxValue)
+            il.Emit(OpCodes.Ldc_I4_S, (sbyte)value);
+        else
+            il.Emit(OpCodes.Ldc_I4, value);
     }
 
     public void Long(long value)
@@ -119,10 +122,10 @@ internal sealed class IlWriter(ILGenerator il)
     {
         if (bytes == 0)
             return;
+        // An int32 adds to a native integer as it is.
         if (bytes is >= int.MinValue and <= int.MaxValue)
         {
             Int((int)bytes);
-            Emit(OpCodes.Conv_I);
         }
         else
         {

@@ -35,6 +35,8 @@ internal sealed class KernelBuilder(LoopNest nest, VectorIsa isa, int threads)
 
     public long WorkerBytes { get; private set; }
 
+    public AccessLists Accesses { get; } = new();
+
     public List<GCHandle> Bodies { get; } = [];
 
     public List<DynamicMethod> Methods { get; } = [];

@@ -19,7 +19,7 @@ internal sealed class LegalizeVectors(int bits)
             throw new LoweringException("vector-symbolic", $"vector loop {f.Name} has the extent {f.Extent}");
         int size = VectorAnalysis.ElementSize(f);
         if (size == 0)
-            return f with { Kind = LoopKind.Serial };
+            return f with { Kind = LoopKind.Serial, Body = Visit(f.Body) };
         long lanes = bits / 8 / size;
         if (extent <= lanes)
             return f;

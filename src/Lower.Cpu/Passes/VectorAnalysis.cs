@@ -21,6 +21,21 @@ internal sealed class VectorAnalysis
         return analysis.Accepts(loop.Body, false) && analysis._size > 0 ? analysis._size : 0;
     }
 
+    /// <summary>Bytes an element of a loop that <see cref="LegalizeVectors"/> left a vector loop; 0 where it stores nothing.</summary>
+    public static int SizeOfLegal(For loop) => SizeOfStores(loop.Body);
+
+    private static int SizeOfStores(Stmt stmt)
+    {
+        if (stmt is Store s)
+            return s.Buffer.Type.Size();
+        foreach (var child in stmt.Children())
+        {
+            if (SizeOfStores(child) is > 0 and var size)
+                return size;
+        }
+        return 0;
+    }
+
     private bool Accepts(Stmt stmt, bool masked) =>
         stmt switch
         {
