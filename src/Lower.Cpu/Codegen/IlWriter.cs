@@ -66,6 +66,12 @@ internal sealed class IlWriter(ILGenerator il)
         il.Emit(op, label);
     }
 
+    public void Emit(OpCode op, Type type)
+    {
+        Instructions++;
+        il.Emit(op, type);
+    }
+
     public void Call(MethodInfo method)
     {
         Instructions++;

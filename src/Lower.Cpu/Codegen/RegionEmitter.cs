@@ -250,7 +250,7 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
             case NodeOp.Load:
                 Push(node.Inputs[0]);
                 if (node.Type.IsVector)
-                    il.Call(isa.Load(VectorIsa.Scalar(node.Type.Element)));
+                    il.Emit(OpCodes.Ldobj, isa.Vector(VectorIsa.Scalar(node.Type.Element)));
                 else
                     LoadScalar((DType)node.Data!);
                 break;

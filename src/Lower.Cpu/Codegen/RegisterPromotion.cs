@@ -27,18 +27,18 @@ internal sealed class RegisterPromotion
     /// Lanes of an element's local, or 0 where the buffer must be memory; and the elements that are always written
     /// under the same constant lanes. The other lanes of those are never written, so a write need not keep them.
     /// </summary>
-    public static (int Lanes, IReadOnlySet<string> NoBlend) Analyze(Buffer buffer, Stmt body, int bits)
+    public static (int Lanes, IReadOnlySet<long> NoBlend) Analyze(Buffer buffer, Stmt body, int bits)
     {
-        if (buffer.Type is DType.Float16 or DType.BFloat16)
-            return (0, new HashSet<string>());
+        if (buffer.Type is DType.Float16 or DType.BFloat16 || !buffer.Shape.All(extent => extent is IntImm))
+            return (0, new HashSet<long>());
         var promotion = new RegisterPromotion(buffer);
         promotion.Visit(body, null, bits);
         return promotion._possible && promotion.Consistent()
             ? (promotion._lanes, promotion.SameMasks())
-            : (0, new HashSet<string>());
+            : (0, new HashSet<long>());
     }
 
-    private HashSet<string> SameMasks() =>
+    private HashSet<long> SameMasks() =>
         _writes
             .Select(w => (Place(_buffer, w.Indices, w.Lane, _lanes)!.Value.Element, w.Lane, w.Mask))
             .GroupBy(w => w.Element)
@@ -151,32 +151,48 @@ internal sealed class RegisterPromotion
     }
 
     /// <summary>Key of the element's local and the lane within it, or null where the index is not of the form above.</summary>
-    public static (string Element, int Lane)? Place(Buffer buffer, ImmutableArray<Expr> indices, Var? lane, int lanes)
+    public static (long Element, int Lane)? Place(Buffer buffer, ImmutableArray<Expr> indices, Var? lane, int lanes)
     {
         // Dimensions of one element at the end (a block of k that a partial sum belongs to) do not count.
         int rank = indices.Length;
         while (rank > 1 && buffer.Shape[rank - 1].IsConst(1))
             rank--;
-        var key = new System.Text.StringBuilder();
+        long element = 0;
         for (int d = 0; d < rank; d++)
         {
-            var form = LinearForm.Of(indices[d]);
             bool last = d == rank - 1;
-            long coefficient = lane is null ? 0 : form.CoefficientOf(lane);
-            if (form.Terms.Length != (coefficient == 0 ? 0 : 1) || coefficient is not (0 or 1))
+            if (Split(indices[d], lane) is not var (constant, onLane) || constant < 0)
                 return null;
-            if (coefficient == 1 && (!last || form.Constant % lanes != 0))
+            if (onLane && (!last || constant % lanes != 0))
                 return null;
-            if (lane is not null && last && coefficient == 0)
+            if (lane is not null && last && !onLane)
                 return null;
-            if (!last)
-            {
-                key.Append(form.Constant).Append(',');
-                continue;
-            }
-            key.Append(form.Constant / lanes);
-            return (key.ToString(), (int)(form.Constant % lanes));
+            if (last)
+                return (element + constant / lanes, (int)(constant % lanes));
+            // Row-major over the elements of the dimensions that follow.
+            element = (element + constant) * ((IntImm)buffer.Shape[d + 1]).Value;
         }
-        return ("", 0);
+        return (0, 0);
+    }
+
+    // constant or lane + constant; most indices are one of these as they stand.
+    private static (long Constant, bool OnLane)? Split(Expr index, Var? lane)
+    {
+        switch (index)
+        {
+            case IntImm i:
+                return (i.Value, false);
+            case Var v when ReferenceEquals(v, lane):
+                return (0, true);
+            case Binary { Kind: BinaryOp.Add, A: Var v, B: IntImm i } when ReferenceEquals(v, lane):
+                return (i.Value, true);
+            default:
+                var form = LinearForm.Of(index);
+                if (form.IsConstant)
+                    return (form.Constant, false);
+                return form.Terms is [var only] && ReferenceEquals(only.Atom, lane) && only.Coefficient == 1
+                    ? (form.Constant, true)
+                    : null;
+        }
     }
 }

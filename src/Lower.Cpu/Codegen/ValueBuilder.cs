@@ -404,11 +404,11 @@ internal sealed class ValueBuilder(
 internal sealed class PromotedBuffer(
     Buffer buffer,
     int lanes,
-    IReadOnlySet<string> noBlend,
+    IReadOnlySet<long> noBlend,
     Func<ValueType, LocalBuilder> newLocal
 )
 {
-    private readonly Dictionary<string, RegisterElement> _elements = [];
+    private readonly Dictionary<long, RegisterElement> _elements = [];
 
     /// <summary>The local that holds an index, and the lane within it.</summary>
     public (RegisterElement Element, int Lane) Element(ImmutableArray<Expr> indices, Var? lane)

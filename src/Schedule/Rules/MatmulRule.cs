@@ -32,7 +32,18 @@ public sealed class MatmulRule : ScheduleRule
         bool big = (double)m * n * k > 64.0 * 64 * 64 * 4;
         long vectors = (n + lanes - 1) / lanes;
         long nv = Math.Min(vectors, wide ? (vectors % 3 == 0 && m <= 64 ? 3 : 2) : 2);
-        long mr = BestRows(m, nv, wide ? 28 : 12, wide ? (nv == 1 ? 16 : 14) : 6);
+        long mr = BestRows(
+            m,
+            nv,
+            wide ? 28 : 12,
+            wide
+                ? (
+                    nv == 1 ? 16
+                    : m >= 512 ? 12
+                    : 14
+                )
+                : 6
+        );
         var knobs = ImmutableArray.CreateBuilder<Knob>();
         // Level 0: structure. A strided B cannot feed vectors unless it is packed.
         knobs.Add(new("pack_b", 0, strided ? [1] : [0, 1], strided || (big && m >= 128) ? 1 : 0));
@@ -56,7 +67,7 @@ public sealed class MatmulRule : ScheduleRule
                 new("kc", 2, [0, .. new long[] { 64, 128, 192, 256, 384, 512 }.Where(x => x < k)], k >= 1024 ? 256 : 0)
             );
         if (m >= 96 && k * m > 64 * 1024)
-            knobs.Add(new("mc", 2, [0, .. new long[] { 2, 4, 8, 16, 32 }], 0));
+            knobs.Add(new("mc", 2, [0, 2, 4, 8, 16, 32], m >= 512 && k >= 1024 && target.Threads == 1 ? 16 : 0));
         knobs.Add(new("pack_in", 2, [0, 1], k >= 1024 ? 1 : 0));
         // What follows the product straight from its registers; functions of many steps are better not copied out.
         if (algorithm.Stages.Length > 1)
@@ -107,7 +118,7 @@ public sealed class MatmulRule : ScheduleRule
         var (no, ni) = SplitTile(s, Loop(c.N), nr, Extent(c.N));
         string? moo = null;
         if (Get("mc") > 0 && Extent(s.Nest.Loop(mo)) > Get("mc") && Get("m_outer") == 0)
-            (moo, mo) = s.Split(mo, Get("mc"));
+            (moo, mo) = SplitTile(s, mo, Get("mc"), Extent(s.Nest.Loop(mo)));
         string[] outer = [.. c.Stage.SpatialAxes.Where(a => a.Var != c.N.Var && a.Var != c.M[^1].Var).Select(Loop)];
         string[] tiles = Get("m_outer") == 1 ? [mo, no] : [no, mo];
         string[] order = [.. outer, .. Some(ko), .. Some(moo), .. tiles, k, mi, ni];
