@@ -136,6 +136,28 @@ internal static class SqliteSchema
     /// <summary>The version of a file of this application; 0 for a file without any table.</summary>
     public static int Check(SqliteConnection connection, string path)
     {
+        // One snapshot for all that is read: a file that another process is just creating must not look half foreign.
+        var own = SQLitePCL.raw.sqlite3_get_autocommit(connection.Handle) != 0;
+        if (own)
+        {
+            Execute(connection, "BEGIN");
+        }
+
+        try
+        {
+            return VersionOf(connection, path);
+        }
+        finally
+        {
+            if (own)
+            {
+                Rollback(connection);
+            }
+        }
+    }
+
+    private static int VersionOf(SqliteConnection connection, string path)
+    {
         var application = Number(connection, "PRAGMA application_id");
         var version = Number(connection, "PRAGMA user_version");
         if (application != ApplicationId)
