@@ -124,16 +124,16 @@ public sealed class MatmulRule : ScheduleRule
         string[] order = [.. outer, .. Some(ko), .. Some(moo), .. tiles, k, mi, ni];
         s.Reorder(order);
         string tile = tiles[1];
-        Vectorize(s, ni);
+        s.Vectorize(ni);
         s.Unroll(mi);
 
         // What follows the product runs on the tile: the write, then bias and activation.
-        var following = algorithm.Stages.Skip(1).Select(a => a.Name).ToList();
-        if (ko is null && following.Count > 0 && Get("inline") == 1)
+        List<string> onTile = ko is null ? [.. algorithm.Stages.Skip(1).Select(a => a.Name)] : [];
+        if (onTile.Count > 0 && Get("inline") == 1)
             s.ComputeInline(write);
         else
-            following.Insert(0, write);
-        foreach (string after in ko is null ? following : [write])
+            onTile.Insert(0, write);
+        foreach (string after in onTile)
         {
             s.ReverseComputeAt(after, tile);
             VectorizeInner(s, after, lanes);
@@ -195,8 +195,6 @@ public sealed class MatmulRule : ScheduleRule
 
     private static (string Outer, string Inner) SplitTile(Schedule s, string loop, long factor, long extent) =>
         s.Split(loop, factor, extent % factor == 0 ? Tail.None : Tail.Peel);
-
-    private static void Vectorize(Schedule s, string loop) => s.Vectorize(loop);
 
     /// <summary>Vectorises the innermost loop around a block where it is long enough to pay.</summary>
     internal static void VectorizeInner(Schedule s, string block, int lanes)
