@@ -35,7 +35,8 @@ public sealed class Buffer
         DType type,
         ImmutableArray<Expr> shape,
         Scope scope = Scope.Global,
-        ImmutableArray<long> strides = default
+        ImmutableArray<long> strides = default,
+        ByteSwizzle? swizzle = null
     )
     {
         if (!strides.IsDefault && strides.Length != shape.Length)
@@ -45,6 +46,7 @@ public sealed class Buffer
         Shape = shape;
         Scope = scope;
         Strides = strides;
+        Swizzle = swizzle;
     }
 
     public string Name { get; }
@@ -58,6 +60,9 @@ public sealed class Buffer
 
     /// <summary>Elements between neighbours along each dimension; default means row-major contiguous. 0 broadcasts.</summary>
     public ImmutableArray<long> Strides { get; }
+
+    /// <summary>How addresses are permuted (shared memory of a GPU); indices and offsets know nothing of it.</summary>
+    public ByteSwizzle? Swizzle { get; }
 
     public int Rank => Shape.Length;
 
@@ -74,8 +79,9 @@ public sealed class Buffer
         string? name = null,
         Scope? scope = null,
         ImmutableArray<Expr>? shape = null,
-        ImmutableArray<long>? strides = null
-    ) => new(name ?? Name, Type, shape ?? Shape, scope ?? Scope, strides ?? Strides);
+        ImmutableArray<long>? strides = null,
+        ByteSwizzle? swizzle = null
+    ) => new(name ?? Name, Type, shape ?? Shape, scope ?? Scope, strides ?? Strides, swizzle ?? Swizzle);
 
     /// <summary>Offset in elements of an index, by strides or row-major.</summary>
     public Expr Offset(ImmutableArray<Expr> indices)

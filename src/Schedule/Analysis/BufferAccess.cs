@@ -97,6 +97,10 @@ public sealed record BufferAccess(
                 if (b.IsReduction)
                     accesses = accesses.Concat(b.Outputs.Select(o => Make(AccessKind.Accumulate, o, indices, guards)));
                 return accesses.Concat(b.Outputs.Select(o => Make(AccessKind.Write, o, indices, guards)));
+            case LaneReduce r:
+                return Reads(r.Indices)
+                    .Concat(r.Outputs.Select(o => Make(AccessKind.Accumulate, o, r.Indices)))
+                    .Concat(r.Outputs.Select(o => Make(AccessKind.Write, o, r.Indices)));
             case Call c:
                 return OfCall(c, path).Concat(Reads(c.Origins.SelectMany(o => o)));
             default:

@@ -22,6 +22,9 @@ public sealed record TargetInfo(
     long L3Bytes
 )
 {
+    /// <summary>What a GPU has; null for processors.</summary>
+    public GpuInfo? Gpu { get; init; }
+
     /// <summary>Lanes of a vector of a type.</summary>
     public int Lanes(DType type) => Math.Max(1, VectorBits / 8 / type.Size());
 }

@@ -75,6 +75,7 @@ internal static class IntermediatePlacement
             Prefetch p => p.Indices,
             Block b => [.. b.Axes.Select(a => a.Binding), b.Predicate, .. b.Indices, .. b.Values],
             Call c => c.Origins.SelectMany(o => o),
+            LaneReduce r => r.Indices,
             _ => [],
         };
         return s switch
@@ -84,6 +85,7 @@ internal static class IntermediatePlacement
                 Prefetch p => p.Buffer == buffer,
                 Block b => b.Outputs.Contains(buffer),
                 Call c => c.Buffers.Contains(buffer),
+                LaneReduce r => r.Outputs.Contains(buffer),
                 _ => false,
             } || expressions.Any(e => e.Loads().Any(l => l.Buffer == buffer));
     }

@@ -96,6 +96,25 @@ public static class NestHash
                     foreach (var index in p.Indices)
                         Add(index);
                     break;
+                case Async a:
+                    Mix(12, (ulong)a.Kind);
+                    Add(a.Body);
+                    break;
+                case CommitAsync:
+                    Mix(13);
+                    break;
+                case WaitAsync w:
+                    Mix(14, (ulong)w.Pending);
+                    break;
+                case LaneReduce r:
+                    Mix(15, (ulong)r.Width, (ulong)r.Stride);
+                    foreach (var output in r.Outputs)
+                        Number(output);
+                    foreach (var index in r.Indices)
+                        Add(index);
+                    foreach (var result in r.Reducer.Result)
+                        Add(result);
+                    break;
                 case Call c:
                     Mix(10);
                     Mix(c.Intrinsic.Name);

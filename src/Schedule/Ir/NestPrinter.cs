@@ -70,6 +70,20 @@ public static class NestPrinter
             case Barrier b:
                 Line($"barrier {b.Scope.ToString().ToLowerInvariant()}");
                 break;
+            case Async a:
+                Line(a.Kind == AsyncKind.Bulk ? "async bulk:" : "async:");
+                Print(a.Body, depth + 1, marked, text);
+                break;
+            case CommitAsync:
+                Line("commit");
+                break;
+            case WaitAsync w:
+                Line($"wait {w.Pending}");
+                break;
+            case LaneReduce r:
+                string reduced = string.Join(", ", r.Outputs.Select(o => $"{o.Name}[{string.Join(", ", r.Indices)}]"));
+                Line($"{reduced} {r.Reducer.Name}= over {r.Width} lanes{(r.Stride > 1 ? $", {r.Stride} apart" : "")}");
+                break;
             case Call c:
                 var operands = c.Buffers.Select((b, n) => $"{b.Name}[{string.Join(", ", c.Origins[n])}]");
                 Line($"{c.Intrinsic.Name}({string.Join(", ", operands)})");

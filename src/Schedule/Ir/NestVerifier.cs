@@ -68,6 +68,12 @@ public static class NestVerifier
                 foreach (var e in b.Indices.Concat(b.Values))
                     Closed(e, inner, buffers, nest, b);
                 break;
+            case LaneReduce r:
+                foreach (var output in r.Outputs)
+                    Written(output, buffers, nest, r);
+                foreach (var e in r.Indices)
+                    Closed(e, scope, buffers, nest, r);
+                break;
             case Call c:
                 Written(c.Buffers[0], buffers, nest, c);
                 foreach (var (buffer, origin) in c.Buffers.Zip(c.Origins))

@@ -16,6 +16,8 @@ namespace Picograd.Schedules;
 //           | Barrier scope                               all threads of the scope meet
 //           | Prefetch buffer[index*]                     no effect on values
 //           | Call intrinsic(operands)                    a hardware instruction, see Intrinsic
+//           | Async kind: stmt | CommitAsync | WaitAsync n   copies into shared memory that are waited for (GPU)
+//           | LaneReduce buffer[index*] over width        lanes of a warp combine their values (GPU, kernel form)
 //
 // Loop kinds Parallel and the GPU kinds promise that iterations touch disjoint elements (or meet at a barrier); Vector
 // promises the same and that the body has no loop inside that the lanes would leave at different times.

@@ -14,6 +14,7 @@ public static class StmtRewriter
             If { Else: null } i => [i.Then],
             If i => [i.Then, i.Else!],
             Allocate a => [a.Body],
+            Async a => [a.Body],
             _ => [],
         };
 
@@ -41,6 +42,9 @@ public static class StmtRewriter
             case Allocate a:
                 var inner = map(a.Body);
                 return ReferenceEquals(inner, a.Body) ? s : a with { Body = inner };
+            case Async a:
+                var copies = map(a.Body);
+                return ReferenceEquals(copies, a.Body) ? s : a with { Body = copies };
             default:
                 return s;
         }
@@ -91,6 +95,7 @@ public static class StmtRewriter
                 {
                     For { Body: Seq { IsEmpty: true } } => new Seq([]),
                     Allocate { Body: Seq { IsEmpty: true } } => new Seq([]),
+                    Async { Body: Seq { IsEmpty: true } } => new Seq([]),
                     If { Then: Seq { IsEmpty: true }, Else: null } => new Seq([]),
                     _ => node,
                 }
@@ -107,6 +112,8 @@ public static class StmtRewriter
             Seq q => Seq.Of(q.Items.Select(i => i.MapExprs(map))),
             If i => new If(map(i.Cond), i.Then.MapExprs(map), i.Else?.MapExprs(map)),
             Allocate a => a with { Body = a.Body.MapExprs(map) },
+            Async a => a with { Body = a.Body.MapExprs(map) },
+            LaneReduce r => r with { Indices = [.. r.Indices.Select(map)] },
             Store t => t with { Indices = [.. t.Indices.Select(map)], Value = map(t.Value) },
             StoreAll a => new StoreAll([.. a.Stores.Select(t => (Store)t.MapExprs(map))]),
             Prefetch p => p with { Indices = [.. p.Indices.Select(map)] },
@@ -139,6 +146,10 @@ public static class StmtRewriter
                     Block b when b.Outputs.Contains(old) => b with
                     {
                         Outputs = [.. b.Outputs.Select(o => o == old ? replacement : o)],
+                    },
+                    LaneReduce r when r.Outputs.Contains(old) => r with
+                    {
+                        Outputs = [.. r.Outputs.Select(o => o == old ? replacement : o)],
                     },
                     Call c => c.ReplaceBuffer(old, replacement),
                     _ => node,

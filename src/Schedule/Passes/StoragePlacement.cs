@@ -102,7 +102,14 @@ public static class StoragePlacement
         bool same = shape.SequenceEqual(buffer.Shape);
         if (same && scope == buffer.Scope)
             return buffer;
-        return new Buffer(buffer.Name, buffer.Type, shape, scope, same ? buffer.Strides : Strides(nest, buffer, shape));
+        return new Buffer(
+            buffer.Name,
+            buffer.Type,
+            shape,
+            scope,
+            same ? buffer.Strides : Strides(nest, buffer, shape),
+            buffer.Swizzle
+        );
     }
 
     // Explicit strides are those of storage_align, which says what they are for another shape. Strides that no step
