@@ -45,7 +45,7 @@ internal static partial class Derivatives
         {
             var region = (Layout)n.Data!;
             if (n.Needs(0))
-                n.Send(0, g.WithRegion(region, Tensor.Zeros([], g.DType).Expand(region.Sizes)));
+                n.Send(0, g.WithRegion(region, Tensor.Zeros([], g.DType, g.Device).Expand(region.Sizes)));
             if (n.Needs(1))
                 n.Send(1, g.RegionOf(region));
         }
@@ -121,7 +121,7 @@ internal static partial class Derivatives
         {
             var kept = (long[])n.Data!;
             var place = n.B.ReshapeTo(kept);
-            var along = Tensor.Arange(n.Shape(0).Sizes[n.I]);
+            var along = Tensor.Arange(n.Shape(0).Sizes[n.I], g.Device);
             long[] sizes = new long[kept.Length];
             Array.Fill(sizes, 1);
             sizes[n.I] = along.NumElements;
@@ -238,7 +238,7 @@ internal static partial class Derivatives
                 n.Send(0, RowKernels.CrossEntropyGrad(n.A, n.B, g.Contiguous()));
                 return;
             }
-            var hits = Tensor.Arange(n.A.Size(1)).Eq(n.B.Unsqueeze(1)).To(g.DType);
+            var hits = Tensor.Arange(n.A.Size(1), g.Device).Eq(n.B.Unsqueeze(1)).To(g.DType);
             n.Send(0, (n.A.Softmax(1) - hits) * (g / n.A.Size(0)));
         }
     );

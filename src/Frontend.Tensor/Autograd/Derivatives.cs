@@ -231,6 +231,13 @@ internal static partial class Derivatives
 
     public static readonly Rule Clone = new("clone", Saves.Nothing, static (n, g) => n.Send(0, g));
 
+    // Data: the device moved from.
+    public static readonly Rule ToDevice = new(
+        "to_device",
+        Saves.Nothing,
+        static (n, g) => n.Send(0, g.ToDevice((Device)n.Data!))
+    );
+
     // I: the dtype converted from.
     public static readonly Rule Cast = new("to", Saves.Nothing, static (n, g) => n.Send(0, g.To((DType)n.I)));
 

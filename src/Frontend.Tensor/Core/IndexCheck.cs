@@ -22,7 +22,8 @@ internal static class IndexCheck
         ).Contiguous();
         bool negative = false;
         int at = 0;
-        foreach (long index in new ReadOnlySpan<long>((void*)dense.Address, checked((int)dense.NumElements)))
+        var here = dense.OnCpu();
+        foreach (long index in new ReadOnlySpan<long>((void*)here.Address, checked((int)here.NumElements)))
         {
             if ((ulong)index >= (ulong)limit)
             {
@@ -35,7 +36,7 @@ internal static class IndexCheck
             }
             at++;
         }
-        GC.KeepAlive(dense);
+        GC.KeepAlive(here);
         return negative ? Tensor.Where(dense < 0, dense + limit, dense) : dense;
     }
 }

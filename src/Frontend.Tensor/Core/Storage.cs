@@ -1,4 +1,5 @@
-using Picograd.Lower.Cpu;
+using Picograd.Dispatch;
+using Picograd.Schedules;
 
 namespace Picograd;
 
@@ -9,19 +10,27 @@ namespace Picograd;
 /// </summary>
 internal sealed class Storage
 {
-    private CpuBuffer _buffer;
+    private DeviceMemory _memory;
     private int _owners = 1;
 
-    private Storage(CpuBuffer buffer) => _buffer = buffer;
+    private Storage(DeviceMemory memory, DeviceRuntime runtime)
+    {
+        _memory = memory;
+        Runtime = runtime;
+    }
+
+    /// <summary>The device that the memory is on.</summary>
+    public DeviceRuntime Runtime { get; private set; }
 
     /// <summary>Raised by one at every in-place change; saved tensors remember the value they were saved at.</summary>
     public int Version;
 
-    public static Storage Allocate(long bytes) => new(CpuBuffer.Rent(bytes));
+    public static Storage Allocate(long bytes, DeviceRuntime runtime) => new(runtime.Rent(bytes), runtime);
 
-    public CpuBuffer Buffer => _buffer;
+    /// <summary>Bytes.</summary>
+    public long Length => _memory.Length;
 
-    public nint Address => _buffer.Address;
+    public nint Address => _memory.Address;
 
     /// <summary>How many tensors share it and are not disposed.</summary>
     public int Owners => Volatile.Read(ref _owners);
@@ -31,36 +40,43 @@ internal sealed class Storage
     public void Release()
     {
         if (Interlocked.Decrement(ref _owners) == 0)
-            _buffer.Dispose();
+            _memory.Dispose();
     }
 
     /// <summary>Gives up its buffer to a new owner; the storage must not be used afterwards but to be released.</summary>
-    public CpuBuffer Surrender()
+    public DeviceMemory Surrender()
     {
-        var buffer = _buffer;
-        _buffer = Surrendered;
-        return buffer;
+        var memory = _memory;
+        _memory = Surrendered;
+        return memory;
     }
 
     // Disposing it, which the release of an emptied storage does, is harmless.
-    private static readonly CpuBuffer Surrendered = MakeSurrendered();
+    private static readonly DeviceMemory Surrendered = MakeSurrendered();
 
-    private static CpuBuffer MakeSurrendered()
+    private static DeviceMemory MakeSurrendered()
     {
-        var buffer = CpuBuffer.Rent(0);
-        buffer.Dispose();
-        return buffer;
+        var memory = Lower.Cpu.CpuBuffer.Rent(0);
+        memory.Dispose();
+        return memory;
     }
 
     /// <summary>
-    /// Gives every sharing tensor new contents by swapping in a buffer of the same length. In-place operators write to fresh
+    /// Gives every sharing tensor new contents by swapping in memory of the same length and device. In-place operators write to fresh
     /// memory and then swap, because a schedule may read an element again after its result is stored (shifted tails).
     /// </summary>
-    public void Swap(CpuBuffer contents)
+    public void Swap(DeviceMemory contents)
     {
-        var old = _buffer;
-        _buffer = contents;
+        var old = _memory;
+        _memory = contents;
         Version++;
         old.Dispose();
+    }
+
+    /// <summary>Moves to another device: every sharing tensor is there afterwards.</summary>
+    public void Move(DeviceMemory contents, DeviceRuntime runtime)
+    {
+        Runtime = runtime;
+        Swap(contents);
     }
 }

@@ -9,53 +9,62 @@ public sealed partial class Tensor
     public static Tensor Zeros(params ReadOnlySpan<long> shape) => Full(shape, 0, DType.Float32);
 
     /// <summary>Zeros of a dtype.</summary>
-    public static Tensor Zeros(ReadOnlySpan<long> shape, DType dtype) => Full(shape, 0, dtype);
+    public static Tensor Zeros(ReadOnlySpan<long> shape, DType dtype, Device device = default) =>
+        Full(shape, 0, dtype, device);
 
     /// <summary>Float32 ones.</summary>
     public static Tensor Ones(params ReadOnlySpan<long> shape) => Full(shape, 1, DType.Float32);
 
     /// <summary>Ones of a dtype.</summary>
-    public static Tensor Ones(ReadOnlySpan<long> shape, DType dtype) => Full(shape, 1, dtype);
+    public static Tensor Ones(ReadOnlySpan<long> shape, DType dtype, Device device = default) =>
+        Full(shape, 1, dtype, device);
 
     /// <summary>One value everywhere; the dtype is the value's (a float makes float32) where none is given.</summary>
-    public static Tensor Full(ReadOnlySpan<long> shape, Scalar value, DType? dtype = null)
+    public static Tensor Full(ReadOnlySpan<long> shape, Scalar value, DType? dtype = null, Device device = default)
     {
-        var tensor = Empty(shape, dtype ?? value.Type, "Full");
-        Elementwise.Fill(tensor.Address, tensor.NumElements, tensor.DType, value);
+        var tensor = Empty(shape, dtype ?? value.Type, device, "Full");
+        Elementwise.Fill(tensor, value);
         return tensor;
     }
 
     /// <summary>Float32 memory with whatever is in it.</summary>
-    public static Tensor Empty(params ReadOnlySpan<long> shape) => Empty(shape, DType.Float32, "Empty");
+    public static Tensor Empty(params ReadOnlySpan<long> shape) => Empty(shape, DType.Float32, default, "Empty");
 
     /// <summary>Memory of a dtype with whatever is in it.</summary>
-    public static Tensor Empty(ReadOnlySpan<long> shape, DType dtype) => Empty(shape, dtype, "Empty");
+    public static Tensor Empty(ReadOnlySpan<long> shape, DType dtype, Device device = default) =>
+        Empty(shape, dtype, device, "Empty");
 
     /// <summary>0, 1, … up to an end, exclusive; int64.</summary>
-    public static Tensor Arange(long end) => Arange(0, end);
+    public static Tensor Arange(long end, Device device = default) => Arange(0, end, device: device);
 
     /// <summary>start, start + step, … up to an end, exclusive; int64 unless a dtype is given.</summary>
-    public static Tensor Arange(long start, long end, long step = 1, DType dtype = DType.Int64)
+    public static Tensor Arange(long start, long end, long step = 1, DType dtype = DType.Int64, Device device = default)
     {
         if (step == 0)
             throw new ArgumentException("Arange: step is 0, but must not be.");
         long count = Math.Max(0, (end - start + step - Math.Sign(step)) / step);
-        return Range(count, start, step, dtype);
+        return Range(count, start, step, dtype, device);
     }
 
     /// <summary>start, start + step, … up to an end, exclusive; float32 unless a dtype is given.</summary>
-    public static Tensor Arange(double start, double end, double step = 1, DType dtype = DType.Float32)
+    public static Tensor Arange(
+        double start,
+        double end,
+        double step = 1,
+        DType dtype = DType.Float32,
+        Device device = default
+    )
     {
         if (step == 0 || !double.IsFinite((end - start) / step))
             throw new ArgumentException($"Arange: from {start} to {end} by {step} is not a range.");
-        return Range((long)Math.Max(0, Math.Ceiling((end - start) / step)), start, step, dtype);
+        return Range((long)Math.Max(0, Math.Ceiling((end - start) / step)), start, step, dtype, device);
     }
 
     /// <summary>The identity matrix, or its first columns.</summary>
-    public static Tensor Eye(long rows, long? columns = null, DType dtype = DType.Float32)
+    public static Tensor Eye(long rows, long? columns = null, DType dtype = DType.Float32, Device device = default)
     {
-        var down = Arange(rows).Unsqueeze(1);
-        var across = Arange(columns ?? rows);
+        var down = Arange(rows, device).Unsqueeze(1);
+        var across = Arange(columns ?? rows, device);
         return Elementwise.Cast(down.Eq(across), dtype);
     }
 
@@ -63,28 +72,42 @@ public sealed partial class Tensor
     public static Tensor Rand(params ReadOnlySpan<long> shape) => Rand(shape, null);
 
     /// <summary>Uniform in [0, 1).</summary>
-    public static Tensor Rand(ReadOnlySpan<long> shape, Generator? generator, DType dtype = DType.Float32) =>
-        Random(VectorKernels.Uniform, shape, generator, dtype, "Rand");
+    public static Tensor Rand(
+        ReadOnlySpan<long> shape,
+        Generator? generator,
+        DType dtype = DType.Float32,
+        Device device = default
+    ) => Random(VectorKernels.Uniform, shape, generator, dtype, device, "Rand");
 
     /// <summary>Normal with mean 0 and deviation 1, float32, from the default generator.</summary>
     public static Tensor Randn(params ReadOnlySpan<long> shape) => Randn(shape, null);
 
     /// <summary>Normal with mean 0 and deviation 1.</summary>
-    public static Tensor Randn(ReadOnlySpan<long> shape, Generator? generator, DType dtype = DType.Float32) =>
-        Random(VectorKernels.Normal, shape, generator, dtype, "Randn");
+    public static Tensor Randn(
+        ReadOnlySpan<long> shape,
+        Generator? generator,
+        DType dtype = DType.Float32,
+        Device device = default
+    ) => Random(VectorKernels.Normal, shape, generator, dtype, device, "Randn");
 
     /// <summary>Integers from low up to high, exclusive; int64.</summary>
     /// <exception cref="ArgumentException">high is not above low, or 2³¹ or more above it.</exception>
-    public static Tensor RandInt(long low, long high, ReadOnlySpan<long> shape, Generator? generator = null)
+    public static Tensor RandInt(
+        long low,
+        long high,
+        ReadOnlySpan<long> shape,
+        Generator? generator = null,
+        Device device = default
+    )
     {
         if (high <= low || high - low >= 1L << 31)
             throw new ArgumentException(
                 $"RandInt: there are no numbers from {low} up to {high}; high must be above low by less than 2^31."
             );
-        var tensor = Empty(shape, DType.Int64, "RandInt");
+        var tensor = Empty(shape, DType.Int64, device, "RandInt");
         generator ??= Generator.Default;
         long at = generator.Take(tensor.NumElements);
-        VectorKernels.RandomIntegers(tensor.Address, tensor.NumElements, high - low, generator.Seed, at);
+        VectorKernels.RandomIntegers(tensor, high - low, generator.Seed, at);
         return low == 0 ? tensor : tensor + low;
     }
 
@@ -92,39 +115,43 @@ public sealed partial class Tensor
     public static void ManualSeed(long seed) => Generator.Default.ManualSeed(seed);
 
     /// <summary>Zeros of a tensor's shape, and dtype unless one is given.</summary>
-    public static Tensor ZerosLike(Tensor like, DType? dtype = null) => Full(like.Shape, 0, dtype ?? like.DType);
+    public static Tensor ZerosLike(Tensor like, DType? dtype = null) =>
+        Full(like.Shape, 0, dtype ?? like.DType, like.Device);
 
     /// <summary>Ones of a tensor's shape, and dtype unless one is given.</summary>
-    public static Tensor OnesLike(Tensor like, DType? dtype = null) => Full(like.Shape, 1, dtype ?? like.DType);
+    public static Tensor OnesLike(Tensor like, DType? dtype = null) =>
+        Full(like.Shape, 1, dtype ?? like.DType, like.Device);
 
     /// <summary>One value in a tensor's shape, and dtype unless one is given.</summary>
     public static Tensor FullLike(Tensor like, Scalar value, DType? dtype = null) =>
-        Full(like.Shape, value, dtype ?? like.DType);
+        Full(like.Shape, value, dtype ?? like.DType, like.Device);
 
     /// <summary>Memory of a tensor's shape, and dtype unless one is given, with whatever is in it.</summary>
-    public static Tensor EmptyLike(Tensor like, DType? dtype = null) => Empty(like.Shape, dtype ?? like.DType);
+    public static Tensor EmptyLike(Tensor like, DType? dtype = null) =>
+        Empty(like.Shape, dtype ?? like.DType, like.Device);
 
     /// <summary>Uniform random numbers of a tensor's shape and dtype.</summary>
-    public static Tensor RandLike(Tensor like, Generator? generator = null) => Rand(like.Shape, generator, like.DType);
+    public static Tensor RandLike(Tensor like, Generator? generator = null) =>
+        Rand(like.Shape, generator, like.DType, like.Device);
 
     /// <summary>Normal random numbers of a tensor's shape and dtype.</summary>
     public static Tensor RandnLike(Tensor like, Generator? generator = null) =>
-        Randn(like.Shape, generator, like.DType);
+        Randn(like.Shape, generator, like.DType, like.Device);
 
-    private static Tensor Empty(ReadOnlySpan<long> shape, DType dtype, string what)
+    private static Tensor Empty(ReadOnlySpan<long> shape, DType dtype, Device device, string what)
     {
         RequireDType(dtype, what);
-        return Allocate(CheckedShape(shape, what), dtype);
+        return Allocate(CheckedShape(shape, what), dtype, DeviceRuntime.Of(device));
     }
 
-    private static Tensor Range(long count, Scalar start, Scalar step, DType dtype)
+    private static Tensor Range(long count, Scalar start, Scalar step, DType dtype, Device device)
     {
         RequireDType(dtype, "Arange");
         var native = dtype is DType.Float32 or DType.Float64 or DType.Int64
             ? dtype
             : Promotion.Of(start.Type, 0, step.Type, 0);
-        var tensor = Allocate([count], native);
-        VectorKernels.Arange(tensor.Address, count, native, start, step);
+        var tensor = Allocate([count], native, DeviceRuntime.Of(device));
+        VectorKernels.Arange(tensor, start, step);
         return Elementwise.Cast(tensor, dtype);
     }
 
@@ -133,6 +160,7 @@ public sealed partial class Tensor
         ReadOnlySpan<long> shape,
         Generator? generator,
         DType dtype,
+        Device device,
         string what
     )
     {
@@ -140,10 +168,10 @@ public sealed partial class Tensor
             throw new ArgumentException(
                 $"{what}: random numbers are float32 or float64, but {dtype.Name()} was asked for."
             );
-        var tensor = Empty(shape, dtype, what);
+        var tensor = Empty(shape, dtype, device, what);
         generator ??= Generator.Default;
         long at = generator.Take(tensor.NumElements);
-        VectorKernels.Random(family, tensor.Address, tensor.NumElements, dtype, generator.Seed, at);
+        VectorKernels.Random(family, tensor, generator.Seed, at);
         return tensor;
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Picograd.Algorithms;
+using Picograd.Dispatch;
 
 namespace Picograd;
 
@@ -20,12 +21,13 @@ public sealed unsafe partial class Tensor
         where TValue : unmanaged
     {
         var type = TypeOf<TValue>();
-        var tensor = Allocate(CheckedShape(shape, "From"), type);
+        var tensor = Allocate(CheckedShape(shape, "From"), type, CpuRuntime.Instance);
         if (tensor.NumElements != values.Length)
             throw new ArgumentException(
                 $"From: {values.Length} values were given for the shape {Layout.Text(shape)}, which has {tensor.NumElements} elements."
             );
-        MemoryMarshal.AsBytes(values).CopyTo(tensor.Storage.Buffer.AsSpan<byte>());
+        fixed (TValue* first = values)
+            tensor.Runtime.Write(tensor.Address, (nint)first, (long)values.Length * sizeof(TValue));
         return tensor;
     }
 
@@ -60,9 +62,12 @@ public sealed unsafe partial class Tensor
                 $"ToArray: the tensor's dtype is {DType.Name()}, but {typeof(TValue).Name} was asked for; convert it with To()."
             );
         var values = new TValue[NumElements];
+        if (!Device.IsCpu && !IsContiguous)
+            return Copying.DenseOf(this).ToArray<TValue>();
         if (IsContiguous)
         {
-            new ReadOnlySpan<TValue>((void*)Address, values.Length).CopyTo(values);
+            fixed (TValue* first = values)
+                Runtime.Read(Address, (nint)first, (long)values.Length * sizeof(TValue));
             GC.KeepAlive(this);
             return values;
         }
@@ -75,6 +80,8 @@ public sealed unsafe partial class Tensor
     /// <summary>The elements in row-major order as float64, whatever the dtype.</summary>
     public double[] ToDoubles()
     {
+        if (!Device.IsCpu)
+            return OnCpu().ToDoubles();
         double[] values = new double[NumElements];
         int i = 0;
         foreach (long at in Places())
@@ -90,7 +97,8 @@ public sealed unsafe partial class Tensor
             throw new InvalidOperationException(
                 $"Item: the tensor must have one element, but its shape is {Layout}; index it first."
             );
-        return ReadElement(Layout.Offset);
+        var here = OnCpu();
+        return here.ReadElement(here.Layout.Offset);
     }
 
     /// <summary>The only element.</summary>
@@ -99,7 +107,7 @@ public sealed unsafe partial class Tensor
         where TValue : unmanaged, System.Numerics.INumberBase<TValue>
     {
         if (DType == DType.Int64 && NumElements == 1)
-            return TValue.CreateChecked(((long*)Storage.Address)[Layout.Offset]);
+            return TValue.CreateChecked(ToArray<long>()[0]);
         return TValue.CreateChecked(Item());
     }
 
@@ -115,6 +123,7 @@ public sealed unsafe partial class Tensor
             $"Tensors have elements of float, double, int, long, byte or bool, but {typeof(TValue).Name} was given."
         );
 
+    /// <summary>The element at a place of the storage, of a tensor of the CPU.</summary>
     internal double ReadElement(long place)
     {
         nint address = Storage.Address;

@@ -70,12 +70,12 @@ public sealed partial class Tensor
         var node = GradMode.Enabled && RequiresGrad ? Node.Of(Derivatives.Forget, this, this) : null;
         if (IsContiguous)
         {
-            Elementwise.Fill(Address, NumElements, DType, value);
+            Elementwise.Fill(this, value);
             Storage.Version++;
         }
         else
         {
-            Copying.Into(this, Full([], value, DType).Expand(Layout.Sizes));
+            Copying.Into(this, Full([], value, DType, Device).Expand(Layout.Sizes));
         }
         return Changed(node);
     }
@@ -96,11 +96,11 @@ public sealed partial class Tensor
 
     /// <summary>Uniform random numbers from low up to high, exclusive. Returns itself.</summary>
     public Tensor Uniform_(double low = 0, double high = 1, Generator? generator = null) =>
-        Draw(Rand(Shape, generator, DType), high - low, low, "uniform_");
+        Draw(Rand(Shape, generator, DType, Device), high - low, low, "uniform_");
 
     /// <summary>Normal random numbers. Returns itself.</summary>
     public Tensor Normal_(double mean = 0, double std = 1, Generator? generator = null) =>
-        Draw(Randn(Shape, generator, DType), std, mean, "normal_");
+        Draw(Randn(Shape, generator, DType, Device), std, mean, "normal_");
 
     /// <summary>this ← this + b for a gradient that only the engine holds: no checks, no record.</summary>
     internal void AddInto(Tensor b)

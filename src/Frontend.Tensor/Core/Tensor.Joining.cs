@@ -27,11 +27,12 @@ public sealed partial class Tensor
                 throw new ArgumentException(
                     $"cat: the shapes {first.Layout} and {next.Layout} differ in more than dimension {dim}."
                 );
+            DeviceRuntime.Common("cat", first, next);
             sizes[d] += next.Layout.Sizes[d];
             type = Promotion.Of(type, Promotion.Rank.Tensor, next.DType, Promotion.Rank.Tensor);
             records |= Records(next);
         }
-        var result = Allocate(sizes, type);
+        var result = Allocate(sizes, type, first.Runtime);
         var parts = new Tensor[tensors.Length];
         long at = 0;
         for (int i = 0; i < parts.Length; i++)

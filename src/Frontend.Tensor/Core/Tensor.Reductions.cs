@@ -155,12 +155,12 @@ public sealed partial class Tensor
         }
         else
         {
-            result = Allocate(Layout.Contiguous(kept), DType);
+            result = Allocate(Layout.Contiguous(kept), DType, Runtime);
             if (result.NumElements > 0 && reduction.OverNothing is null)
                 throw new ArgumentException(
                     $"{reduction.Name}: a dimension of size 0 of shape {Layout} has no {reduction.Name}; reduce others, or none."
                 );
-            Elementwise.Fill(result.Address, result.NumElements, DType, reduction.OverNothing ?? 0);
+            Elementwise.Fill(result, reduction.OverNothing ?? 0);
         }
         if (reduction.Rule is { } rule && Records(this))
             result.Record(rule, this).Data = Kept(over, keepdim: true);
@@ -176,7 +176,7 @@ public sealed partial class Tensor
             return (wide.To(DType), places);
         }
         if (Rank == 0)
-            return (this + 0, Zeros([], DType.Int64));
+            return (this + 0, Zeros([], DType.Int64, Device));
         uint over = 1u << d;
         long[] kept = Kept(over, keepdim);
         if (Layout.Sizes[d] == 0)
@@ -184,7 +184,7 @@ public sealed partial class Tensor
                 $"{reduction.Name}: dimension {dim} of shape {Layout} has size 0, so it has no {reduction.Name}."
             );
         if (NumElements == 0)
-            return (Empty(kept, DType), Empty(kept, DType.Int64));
+            return (Empty(kept, DType, Device), Empty(kept, DType.Int64, Device));
         var (values, indices) = Reducing.Extreme(reduction.Family, this, d, kept);
         if (Records(this))
         {

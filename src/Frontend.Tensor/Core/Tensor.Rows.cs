@@ -49,19 +49,19 @@ public sealed partial class Tensor
     {
         long count = Layout.Sizes[0];
         var below = Cumsum(1).Unsqueeze(1);
-        var marks = (Rand([count, samples], generator, DType) * total).Unsqueeze(2);
+        var marks = (Rand([count, samples], generator, DType, Device) * total).Unsqueeze(2);
         var passed = (below <= marks).Sum(2);
         // Rounding may put a mark on the very end, behind categories of probability 0: step back to the last that has some.
-        var last = (this > 0).To(DType.Int64) * Arange(Layout.Sizes[1]);
+        var last = (this > 0).To(DType.Int64) * Arange(Layout.Sizes[1], Device);
         return passed.Minimum(last.Amax([1], keepdim: true));
     }
 
     // The largest of log p + Gumbel noise is a draw by p; the next largest one is a draw from what is left.
     private Tensor DrawDistinct(long samples, Generator? generator)
     {
-        var uniform = Rand(Shape, generator, DType);
+        var uniform = Rand(Shape, generator, DType, Device);
         var score = Log() - (-(uniform + 1e-30).Log()).Log();
-        var columns = Arange(Layout.Sizes[1]);
+        var columns = Arange(Layout.Sizes[1], Device);
         var drawn = new Tensor[samples];
         for (int i = 0; i < drawn.Length; i++)
         {

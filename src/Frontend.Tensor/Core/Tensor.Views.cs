@@ -31,8 +31,8 @@ public sealed partial class Tensor
             return this;
         if (Layout.TryView(sizes) is { } view)
             return RecordView(Alias(view), Derivatives.Reshape);
-        var copy = Allocate(Layout.Contiguous(sizes), DType);
-        Dispatch.Copying.Copy(this, copy.Address);
+        var copy = Allocate(Layout.Contiguous(sizes), DType, Runtime);
+        Dispatch.Copying.Copy(this, copy);
         return RecordView(copy, Derivatives.Reshape);
     }
 
@@ -201,7 +201,7 @@ public sealed partial class Tensor
     /// <summary>Zeros of a shape with a tensor in the place of a region.</summary>
     internal static Tensor IntoRegion(Tensor values, Layout shape, Layout dense)
     {
-        var result = Zeros(shape.Sizes, values.DType);
+        var result = Zeros(shape.Sizes, values.DType, values.Device);
         using (var region = result.Alias(dense))
             Dispatch.Copying.Into(region, values);
         if (Records(values))

@@ -42,7 +42,9 @@ public sealed partial class Tensor : IDisposable
     public DType DType { get; }
 
     /// <summary>Where the elements lie.</summary>
-    public Device Device => Device.Cpu;
+    public Device Device => Runtime.Device;
+
+    internal Dispatch.DeviceRuntime Runtime => Storage.Runtime;
 
     /// <summary>Size of each dimension; empty for a scalar.</summary>
     public ReadOnlySpan<long> Shape => Layout.Sizes;
@@ -125,16 +127,17 @@ public sealed partial class Tensor : IDisposable
     /// <summary>Shape, dtype and device, then rows of rounded values.</summary>
     public override string ToString() => TensorPrinter.Print(this);
 
-    internal static Tensor Allocate(Layout contiguous, DType type) =>
-        new(Storage.Allocate(contiguous.Count * type.Size()), contiguous, type);
+    internal static Tensor Allocate(Layout contiguous, DType type, Dispatch.DeviceRuntime runtime) =>
+        new(Storage.Allocate(contiguous.Count * type.Size(), runtime), contiguous, type);
 
-    internal static Tensor Allocate(ReadOnlySpan<long> sizes, DType type) => Allocate(Layout.Contiguous(sizes), type);
+    internal static Tensor Allocate(ReadOnlySpan<long> sizes, DType type, Dispatch.DeviceRuntime runtime) =>
+        Allocate(Layout.Contiguous(sizes), type, runtime);
 
     /// <summary>An empty contiguous tensor of this one's shape.</summary>
     internal Tensor AllocateLike(DType type) =>
         Layout.IsContiguous && Layout.Offset == 0 && Packed(Layout)
-            ? Allocate(Layout, type)
-            : Allocate(Layout.Contiguous(Layout.Sizes), type);
+            ? Allocate(Layout, type, Runtime)
+            : Allocate(Layout.Contiguous(Layout.Sizes), type, Runtime);
 
     /// <summary>Another tensor over the same storage, without history.</summary>
     internal Tensor Alias(Layout layout)

@@ -26,6 +26,7 @@ internal static class TensorPrinter
         if (tensor.RequiresGrad)
             text.Append(tensor.IsLeaf ? " requires_grad" : " grad_fn=" + tensor.NodeForGrad()!.Name);
         text.Append('\n');
+        tensor = tensor.OnCpu();
         bool cut = tensor.NumElements > ThresholdElements;
         var words = new List<string>();
         Collect(tensor, 0, tensor.Layout.Offset, cut, words, Format(tensor, cut));

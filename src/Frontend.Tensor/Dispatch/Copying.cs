@@ -26,21 +26,25 @@ internal static unsafe class Copying
     /// <summary>A dense copy in new memory.</summary>
     public static Tensor Dense(Tensor source)
     {
-        var result = Tensor.Allocate(Layout.Contiguous(source.Layout.Sizes), source.DType);
-        Copy(source, result.Address);
+        var result = Tensor.Allocate(Layout.Contiguous(source.Layout.Sizes), source.DType, source.Runtime);
+        Copy(source, result);
         return result;
     }
 
-    /// <summary>The elements of a tensor, in row-major order, to an address.</summary>
-    public static void Copy(Tensor source, nint to)
+    /// <summary>A tensor itself where it is dense, else a dense copy; without record.</summary>
+    public static Tensor DenseOf(Tensor source) => source.IsContiguous ? source : Dense(source);
+
+    /// <summary>The elements of a tensor, in row-major order, into a dense one on the same device.</summary>
+    public static void Copy(Tensor source, Tensor to)
     {
         if (source.NumElements == 0)
             return;
         Span<long> words = stackalloc long[1 + 2 * Broadcasting.MaxRank];
         int count = Collapse(source.Layout, words[1..]);
         words[0] = CopyFamily.Head(source.DType);
-        CopyDims(words[..(1 + 2 * count)], source.Address, to, source.ElementSize);
+        CopyDims(source.Runtime, words[..(1 + 2 * count)], source.Address, to.Address, source.ElementSize);
         GC.KeepAlive(source);
+        GC.KeepAlive(to);
     }
 
     /// <summary>
@@ -50,11 +54,13 @@ internal static unsafe class Copying
     {
         if (view.NumElements == 0)
             return;
+        if (!ReferenceEquals(view.Runtime, values.Runtime))
+            values = values.ToDevice(view.Device);
         // A source that lies in the same memory may be overwritten while it is read.
         var source = ReferenceEquals(view.Storage, values.Storage) ? values.Clone() : values.Contiguous();
         Span<long> words = stackalloc long[2 * Broadcasting.MaxRank];
         int count = Collapse(view.Layout, words);
-        Scatter(words[..(2 * count)], source.Address, view.Address, view.DType);
+        Scatter(view.Runtime, words[..(2 * count)], source.Address, view.Address, view.DType);
         view.Storage.Version++;
         GC.KeepAlive(source);
         GC.KeepAlive(view);
@@ -66,7 +72,12 @@ internal static unsafe class Copying
     /// </summary>
     public static void Replace(Tensor target, Tensor values)
     {
-        if (OwnsAll(target) && OwnsAll(values) && values.Storage.Owners == 1)
+        if (
+            OwnsAll(target)
+            && OwnsAll(values)
+            && values.Storage.Owners == 1
+            && ReferenceEquals(target.Runtime, values.Runtime)
+        )
         {
             target.Storage.Swap(values.Storage.Surrender());
             values.Dispose();
@@ -79,15 +90,15 @@ internal static unsafe class Copying
 
     /// <summary>Whether a tensor is dense and fills its storage, so that the storage's memory may be swapped.</summary>
     public static bool OwnsAll(Tensor t) =>
-        t.IsContiguous && t.Layout.Offset == 0 && t.NumElements * t.ElementSize == t.Storage.Buffer.Length;
+        t.IsContiguous && t.Layout.Offset == 0 && t.NumElements * t.ElementSize == t.Storage.Length;
 
-    private static void CopyDims(Span<long> signature, nint from, nint to, int elementSize)
+    private static void CopyDims(DeviceRuntime runtime, Span<long> signature, nint from, nint to, int elementSize)
     {
         int dims = (signature.Length - 1) / 2;
         if (dims <= Broadcasting.MaxDims)
         {
             nint* arguments = stackalloc nint[] { from, to };
-            Dispatcher.Run(CopyFamily, signature, arguments);
+            Dispatcher.Run(runtime, CopyFamily, signature, arguments);
             return;
         }
         // More dimensions than an operator has: one copy for each index of the first.
@@ -100,11 +111,17 @@ internal static unsafe class Copying
         for (int i = 1; i < inner.Length; i += 2)
             block *= inner[i];
         for (long i = 0; i < size; i++)
-            CopyDims(inner, from + (nint)(i * stride * elementSize), to + (nint)(i * block * elementSize), elementSize);
+            CopyDims(
+                runtime,
+                inner,
+                from + (nint)(i * stride * elementSize),
+                to + (nint)(i * block * elementSize),
+                elementSize
+            );
     }
 
     // The library's copies write dense memory, so a strided target is written a dense run at a time.
-    private static nint Scatter(ReadOnlySpan<long> dims, nint from, nint to, DType type)
+    private static nint Scatter(DeviceRuntime runtime, ReadOnlySpan<long> dims, nint from, nint to, DType type)
     {
         int elementSize = type.Size();
         if (dims.Length == 0 || (dims.Length == 2 && dims[1] == 1))
@@ -112,11 +129,11 @@ internal static unsafe class Copying
             long run = dims.Length == 0 ? 1 : dims[0];
             long* signature = stackalloc long[] { CopyFamily.Head(type), run, 1 };
             nint* arguments = stackalloc nint[] { from, to };
-            Dispatcher.Run(CopyFamily, new(signature, 3), arguments);
+            Dispatcher.Run(runtime, CopyFamily, new(signature, 3), arguments);
             return from + (nint)(run * elementSize);
         }
         for (long i = 0; i < dims[0]; i++)
-            from = Scatter(dims[2..], from, to + (nint)(i * dims[1] * elementSize), type);
+            from = Scatter(runtime, dims[2..], from, to + (nint)(i * dims[1] * elementSize), type);
         return from;
     }
 

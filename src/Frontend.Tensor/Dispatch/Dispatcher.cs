@@ -121,12 +121,11 @@ public static unsafe class Dispatcher
     internal static DispatchContext Current => Volatile.Read(ref s_current) ?? MakeDefault();
 
     /// <summary>Runs the kernel of a signature.</summary>
-    internal static void Run(Family family, ReadOnlySpan<long> signature, nint* arguments) =>
-        Find(family, signature).Run(arguments);
+    internal static void Run(DeviceRuntime runtime, Family family, ReadOnlySpan<long> signature, nint* arguments) =>
+        Find(runtime.Context, family, signature).Run(arguments);
 
-    internal static DispatchedKernel Find(Family family, ReadOnlySpan<long> signature)
+    internal static DispatchedKernel Find(DispatchContext context, Family family, ReadOnlySpan<long> signature)
     {
-        var context = Current;
         return context.Table.Find(signature) ?? Miss(context, family, signature);
     }
 

@@ -29,7 +29,7 @@ internal static unsafe class Elementwise
             return;
         long* signature = stackalloc long[] { family.Head(contiguous.DType), contiguous.NumElements };
         nint* arguments = stackalloc nint[] { contiguous.Address, result };
-        Dispatcher.Run(family, new(signature, 2), arguments);
+        Dispatcher.Run(contiguous.Runtime, family, new(signature, 2), arguments);
         GC.KeepAlive(contiguous);
     }
 
@@ -38,12 +38,13 @@ internal static unsafe class Elementwise
     {
         var a = x.Contiguous();
         var b = g.Contiguous();
+        var runtime = DeviceRuntime.Common(family.Name, a, b);
         var result = a.AllocateLike(x.DType);
         if (result.NumElements > 0)
         {
             long* signature = stackalloc long[] { family.Head(x.DType), x.NumElements };
             nint* arguments = stackalloc nint[] { a.Address, b.Address, result.Address };
-            Dispatcher.Run(family, new(signature, 2), arguments);
+            Dispatcher.Run(runtime, family, new(signature, 2), arguments);
             GC.KeepAlive(a);
             GC.KeepAlive(b);
         }
@@ -53,6 +54,7 @@ internal static unsafe class Elementwise
     /// <summary>f(a, b) with broadcasting; both have the type that f is computed in.</summary>
     public static Tensor Binary(Family family, Tensor a, Tensor b, DType resultType)
     {
+        var runtime = DeviceRuntime.Align(family.Name, ref a, ref b);
         var layoutA = a.Layout;
         var layoutB = b.Layout;
         long* signature = stackalloc long[1 + Broadcasting.MaxRank];
@@ -85,12 +87,12 @@ internal static unsafe class Elementwise
             result =
                 ReferenceEquals(sizes, layoutA.Sizes) ? a.AllocateLike(resultType)
                 : ReferenceEquals(sizes, layoutB.Sizes) ? b.AllocateLike(resultType)
-                : Tensor.Allocate(sizes, resultType);
+                : Tensor.Allocate(sizes, resultType, runtime);
         }
         if (result.NumElements > 0)
         {
             nint* arguments = stackalloc nint[] { a.Address, b.Address, result.Address };
-            Dispatcher.Run(family, new(signature, count + 1), arguments);
+            Dispatcher.Run(runtime, family, new(signature, count + 1), arguments);
             GC.KeepAlive(a);
             GC.KeepAlive(b);
         }
@@ -116,13 +118,15 @@ internal static unsafe class Elementwise
                     : 1
                 ),
         };
+        var runtime = input.Runtime;
+        nint at = runtime.Cells((nint)(&cell), sizeof(long));
         nint* arguments = stackalloc nint[]
         {
-            numberFirst ? (nint)(&cell) : input.Address,
-            numberFirst ? input.Address : (nint)(&cell),
+            numberFirst ? at : input.Address,
+            numberFirst ? input.Address : at,
             result.Address,
         };
-        Dispatcher.Run(family, new(signature, 2), arguments);
+        Dispatcher.Run(runtime, family, new(signature, 2), arguments);
         GC.KeepAlive(input);
         return result;
     }
@@ -139,6 +143,9 @@ internal static unsafe class Elementwise
                 $"where: the shapes {condition.Layout}, {a.Layout} and {b.Layout} do not broadcast; from the last dimension "
                     + "on, sizes must be equal or 1."
             );
+        DeviceRuntime.Align("where", ref a, ref b);
+        DeviceRuntime.Align("where", ref condition, ref a);
+        var runtime = DeviceRuntime.Align("where", ref condition, ref b);
         RequireRank(WhereFamily, sizes.Length);
         long* signature = stackalloc long[1 + Broadcasting.MaxRank];
         signature[0] = WhereFamily.Head(a.DType);
@@ -156,11 +163,11 @@ internal static unsafe class Elementwise
                 Dense(a, (lined.Ragged & 2) != 0, count, sizes),
                 Dense(b, (lined.Ragged & 4) != 0, count, sizes)
             );
-        var result = Tensor.Allocate(sizes, a.DType);
+        var result = Tensor.Allocate(sizes, a.DType, runtime);
         if (result.NumElements > 0)
         {
             nint* arguments = stackalloc nint[] { condition.Address, a.Address, b.Address, result.Address };
-            Dispatcher.Run(WhereFamily, new(signature, count + 1), arguments);
+            Dispatcher.Run(runtime, WhereFamily, new(signature, count + 1), arguments);
             GC.KeepAlive(condition);
             GC.KeepAlive(a);
             GC.KeepAlive(b);
@@ -179,22 +186,24 @@ internal static unsafe class Elementwise
         {
             long* signature = stackalloc long[] { CastFamily.Head(input.DType), input.NumElements, (long)type };
             nint* arguments = stackalloc nint[] { input.Address, result.Address };
-            Dispatcher.Run(CastFamily, new(signature, 3), arguments);
+            Dispatcher.Run(input.Runtime, CastFamily, new(signature, 3), arguments);
             GC.KeepAlive(input);
         }
         return result;
     }
 
-    /// <summary>Writes one value into contiguous memory.</summary>
-    public static void Fill(nint address, long count, DType type, Scalar value)
+    /// <summary>Writes one value into all of a dense tensor.</summary>
+    public static void Fill(Tensor target, Scalar value)
     {
-        if (count == 0)
+        if (target.NumElements == 0)
             return;
         long cell;
-        value.Store(type, &cell);
-        long* signature = stackalloc long[] { FillFamily.Head(type), count };
-        nint* arguments = stackalloc nint[] { (nint)(&cell), address };
-        Dispatcher.Run(FillFamily, new(signature, 2), arguments);
+        value.Store(target.DType, &cell);
+        var runtime = target.Runtime;
+        long* signature = stackalloc long[] { FillFamily.Head(target.DType), target.NumElements };
+        nint* arguments = stackalloc nint[] { runtime.Cells((nint)(&cell), sizeof(long)), target.Address };
+        Dispatcher.Run(runtime, FillFamily, new(signature, 2), arguments);
+        GC.KeepAlive(target);
     }
 
     // An operand that a kernel can read: copied where it does not lie densely, and written out in full where shapes

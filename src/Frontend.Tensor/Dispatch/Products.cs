@@ -38,7 +38,7 @@ internal static unsafe class Products
         long m = a.Layout.Sizes[0];
         long k = a.Layout.Sizes[1];
         long n = b.Layout.Sizes[1];
-        var result = Tensor.Allocate([m, n], a.DType);
+        var result = Tensor.Allocate([m, n], a.DType, DeviceRuntime.Common("matmul", a, b, bias));
         long flags = (ta ? TransposedA : 0) | (tb ? TransposedB : 0);
         Run(left, right, bias?.Contiguous(), result, m, n, k, 1, flags);
         return result;
@@ -51,7 +51,7 @@ internal static unsafe class Products
         var (right, stored) = Operand(weight);
         long m = x.Layout.Sizes[0];
         long n = weight.Layout.Sizes[0];
-        var result = Tensor.Allocate([m, n], x.DType);
+        var result = Tensor.Allocate([m, n], x.DType, DeviceRuntime.Common("linear", x, weight, bias));
         long flags = (ta ? TransposedA : 0) | (stored ? 0 : TransposedB);
         Run(left, right, bias?.Contiguous(), result, m, n, x.Layout.Sizes[1], 1, flags);
         return result;
@@ -68,7 +68,7 @@ internal static unsafe class Products
         long k = a.Layout.Sizes[^1];
         long n = b.Layout.Sizes[^1];
         long batch = a.Rank == 3 ? a.Layout.Sizes[0] : b.Layout.Sizes[0];
-        var result = Tensor.Allocate([batch, m, n], a.DType);
+        var result = Tensor.Allocate([batch, m, n], a.DType, DeviceRuntime.Common("matmul", a, b));
         long flags =
             (ta ? TransposedA : 0)
             | (tb ? TransposedB : 0)
@@ -95,9 +95,9 @@ internal static unsafe class Products
         if (k == 0)
         {
             // An empty sum.
-            Elementwise.Fill(result.Address, result.NumElements, result.DType, 0);
+            Elementwise.Fill(result, 0);
             if (bias is not null)
-                Copying.Copy(bias.Expand(m, n), result.Address);
+                Copying.Copy(bias.Expand(m, n), result);
             return;
         }
         long* signature = stackalloc long[]
@@ -116,7 +116,7 @@ internal static unsafe class Products
         if (bias is not null)
             arguments[count++] = bias.Address;
         arguments[count] = result.Address;
-        Dispatcher.Run(MatmulFamily, new(signature, 6), arguments);
+        Dispatcher.Run(result.Runtime, MatmulFamily, new(signature, 6), arguments);
         GC.KeepAlive(a);
         GC.KeepAlive(b);
         GC.KeepAlive(bias);

@@ -49,9 +49,9 @@ internal static unsafe class Reducing
             input = input.Reshape(input.NumElements / inner, inner);
             count = Signature(family, input, 2, signature);
         }
-        var result = Tensor.Allocate(Layout.Contiguous(kept), resultType);
+        var result = Tensor.Allocate(Layout.Contiguous(kept), resultType, input.Runtime);
         nint* arguments = stackalloc nint[] { input.Address, result.Address };
-        Dispatcher.Run(family, new(signature, count + 1), arguments);
+        Dispatcher.Run(input.Runtime, family, new(signature, count + 1), arguments);
         GC.KeepAlive(input);
         return result;
     }
@@ -62,10 +62,10 @@ internal static unsafe class Reducing
         var input = x.Contiguous();
         long* signature = stackalloc long[1 + Broadcasting.MaxRank];
         int count = Signature(family, input, 1u << dim, signature);
-        var values = Tensor.Allocate(Layout.Contiguous(kept), x.DType);
-        var indices = Tensor.Allocate(values.Layout, DType.Int64);
+        var values = Tensor.Allocate(Layout.Contiguous(kept), x.DType, input.Runtime);
+        var indices = Tensor.Allocate(values.Layout, DType.Int64, input.Runtime);
         nint* arguments = stackalloc nint[] { input.Address, values.Address, indices.Address };
-        Dispatcher.Run(family, new(signature, count + 1), arguments);
+        Dispatcher.Run(input.Runtime, family, new(signature, count + 1), arguments);
         GC.KeepAlive(input);
         return (values, indices);
     }

@@ -22,6 +22,7 @@ internal static unsafe class RowKernels
     {
         var a = x.Contiguous();
         var b = y?.Contiguous();
+        var runtime = DeviceRuntime.Common(family.Name, a, a, b);
         var result = a.AllocateLike(x.DType);
         if (result.NumElements == 0)
             return result;
@@ -33,7 +34,7 @@ internal static unsafe class RowKernels
         if (b is not null)
             arguments[count++] = b.Address;
         arguments[count] = result.Address;
-        Dispatcher.Run(family, new(signature, 3), arguments);
+        Dispatcher.Run(runtime, family, new(signature, 3), arguments);
         GC.KeepAlive(a);
         GC.KeepAlive(b);
         return result;
@@ -45,7 +46,8 @@ internal static unsafe class RowKernels
     /// <summary>Mean negative log-likelihood, a 0-d tensor, of logits [rows, classes] and int64 targets [rows].</summary>
     public static Tensor CrossEntropy(Tensor logits, Tensor targets)
     {
-        var result = Tensor.Allocate(Layout.Scalar, logits.DType);
+        var runtime = DeviceRuntime.Common("cross_entropy", logits, targets);
+        var result = Tensor.Allocate(Layout.Scalar, logits.DType, runtime);
         long* signature = stackalloc long[]
         {
             CrossEntropyFamily.Head(logits.DType),
@@ -53,7 +55,7 @@ internal static unsafe class RowKernels
             logits.Layout.Sizes[1],
         };
         nint* arguments = stackalloc nint[] { logits.Address, targets.Address, result.Address };
-        Dispatcher.Run(CrossEntropyFamily, new(signature, 3), arguments);
+        Dispatcher.Run(runtime, CrossEntropyFamily, new(signature, 3), arguments);
         GC.KeepAlive(logits);
         GC.KeepAlive(targets);
         return result;
@@ -61,6 +63,7 @@ internal static unsafe class RowKernels
 
     public static Tensor CrossEntropyGrad(Tensor logits, Tensor targets, Tensor upstream)
     {
+        var runtime = DeviceRuntime.Common("cross_entropy", logits, targets, upstream);
         var result = logits.AllocateLike(logits.DType);
         long* signature = stackalloc long[]
         {
@@ -69,7 +72,7 @@ internal static unsafe class RowKernels
             logits.Layout.Sizes[1],
         };
         nint* arguments = stackalloc nint[] { logits.Address, targets.Address, upstream.Address, result.Address };
-        Dispatcher.Run(CrossEntropyGradFamily, new(signature, 3), arguments);
+        Dispatcher.Run(runtime, CrossEntropyGradFamily, new(signature, 3), arguments);
         GC.KeepAlive(logits);
         GC.KeepAlive(targets);
         GC.KeepAlive(upstream);
@@ -82,7 +85,15 @@ internal static unsafe class RowKernels
         if (dim == 0 || indices.NumElements == 0)
             return;
         nint* arguments = stackalloc nint[] { table.Address, indices.Address, result };
-        Table(EmbeddingFamily, table.DType, vocab, dim, indices.NumElements, arguments);
+        Table(
+            DeviceRuntime.Common("embedding", table, indices),
+            EmbeddingFamily,
+            table.DType,
+            vocab,
+            dim,
+            indices.NumElements,
+            arguments
+        );
         GC.KeepAlive(table);
         GC.KeepAlive(indices);
     }
@@ -90,16 +101,17 @@ internal static unsafe class RowKernels
     /// <summary>Adds rows of a dense gradient [count, dim] up by index: a new tensor [vocab, dim].</summary>
     public static Tensor EmbeddingGrad(Tensor grad, long vocab, long dim, Tensor indices)
     {
-        var result = Tensor.Allocate([vocab, dim], grad.DType);
+        var runtime = DeviceRuntime.Common("embedding_grad", grad, indices);
+        var result = Tensor.Allocate([vocab, dim], grad.DType, runtime);
         if (result.NumElements == 0)
             return result;
         if (indices.NumElements == 0)
         {
-            Elementwise.Fill(result.Address, result.NumElements, result.DType, 0);
+            Elementwise.Fill(result, 0);
             return result;
         }
         nint* arguments = stackalloc nint[] { indices.Address, grad.Address, result.Address };
-        Table(EmbeddingGradFamily, grad.DType, vocab, dim, indices.NumElements, arguments);
+        Table(runtime, EmbeddingGradFamily, grad.DType, vocab, dim, indices.NumElements, arguments);
         GC.KeepAlive(grad);
         GC.KeepAlive(indices);
         return result;
@@ -108,12 +120,13 @@ internal static unsafe class RowKernels
     /// <summary>y[r, j] = x[r, index[r, j]], all dense matrices.</summary>
     public static Tensor Gather(Tensor x, Tensor index, Layout shape)
     {
-        var result = Tensor.Allocate(shape, x.DType);
+        var runtime = DeviceRuntime.Common("gather", x, index);
+        var result = Tensor.Allocate(shape, x.DType, runtime);
         if (result.NumElements == 0)
             return result;
         long columns = x.Layout.Sizes[^1];
         nint* arguments = stackalloc nint[] { x.Address, index.Address, result.Address };
-        Table(GatherFamily, x.DType, x.NumElements / columns, columns, index.Layout.Sizes[^1], arguments);
+        Table(runtime, GatherFamily, x.DType, x.NumElements / columns, columns, index.Layout.Sizes[^1], arguments);
         GC.KeepAlive(x);
         GC.KeepAlive(index);
         return result;
@@ -121,26 +134,27 @@ internal static unsafe class RowKernels
 
     public static Tensor GatherGrad(Tensor grad, Tensor index, Layout shape)
     {
-        var result = Tensor.Allocate(Layout.Contiguous(shape.Sizes), grad.DType);
+        var runtime = DeviceRuntime.Common("gather_grad", grad, index);
+        var result = Tensor.Allocate(Layout.Contiguous(shape.Sizes), grad.DType, runtime);
         if (result.NumElements == 0)
             return result;
         if (grad.NumElements == 0)
         {
-            Elementwise.Fill(result.Address, result.NumElements, result.DType, 0);
+            Elementwise.Fill(result, 0);
             return result;
         }
         long columns = shape.Sizes[^1];
         nint* arguments = stackalloc nint[] { index.Address, grad.Address, result.Address };
-        Table(GatherGradFamily, grad.DType, shape.Count / columns, columns, index.Layout.Sizes[^1], arguments);
+        Table(runtime, GatherGradFamily, grad.DType, shape.Count / columns, columns, index.Layout.Sizes[^1], arguments);
         GC.KeepAlive(grad);
         GC.KeepAlive(index);
         return result;
     }
 
-    private static void Table(Family family, DType type, long x, long y, long z, nint* arguments)
+    private static void Table(DeviceRuntime runtime, Family family, DType type, long x, long y, long z, nint* arguments)
     {
         long* signature = stackalloc long[] { family.Head(type), x, y, z };
-        Dispatcher.Run(family, new(signature, 4), arguments);
+        Dispatcher.Run(runtime, family, new(signature, 4), arguments);
     }
 
     private static Family OfRows(string name, string second) =>

@@ -14,35 +14,44 @@ internal static unsafe class VectorKernels
     private static readonly Family SgdMomentumFamily = Family.OfVector("sgd_momentum");
     private static readonly Family AdamFamily = Family.OfVector("adam");
 
-    /// <summary>start + i · step into dense memory; type int64, float32 or float64.</summary>
-    public static void Arange(nint to, long count, DType type, Scalar start, Scalar step)
+    /// <summary>start + i · step into a dense tensor of int64, float32 or float64.</summary>
+    public static void Arange(Tensor to, Scalar start, Scalar step)
     {
-        if (count == 0)
+        if (to.NumElements == 0)
             return;
         long first;
         long each;
-        start.Store(type, &first);
-        step.Store(type, &each);
-        nint* arguments = stackalloc nint[] { (nint)(&first), (nint)(&each), to };
-        Vector(ArangeFamily, type, count, arguments);
+        start.Store(to.DType, &first);
+        step.Store(to.DType, &each);
+        var runtime = to.Runtime;
+        nint* arguments = stackalloc nint[] { Cell(runtime, &first), Cell(runtime, &each), to.Address };
+        Vector(ArangeFamily, to, arguments);
     }
 
     /// <summary>Random numbers of the blocks from an offset on.</summary>
-    public static void Random(Family family, nint to, long count, DType type, long seed, long offset)
+    public static void Random(Family family, Tensor to, long seed, long offset)
     {
-        if (count == 0)
+        if (to.NumElements == 0)
             return;
-        nint* arguments = stackalloc nint[] { (nint)(&seed), (nint)(&offset), to };
-        Vector(family, type, count, arguments);
+        var runtime = to.Runtime;
+        nint* arguments = stackalloc nint[] { Cell(runtime, &seed), Cell(runtime, &offset), to.Address };
+        Vector(family, to, arguments);
     }
 
     /// <summary>Random int64 numbers from 0 up to a limit, exclusive.</summary>
-    public static void RandomIntegers(nint to, long count, long limit, long seed, long offset)
+    public static void RandomIntegers(Tensor to, long limit, long seed, long offset)
     {
-        if (count == 0)
+        if (to.NumElements == 0)
             return;
-        nint* arguments = stackalloc nint[] { (nint)(&seed), (nint)(&offset), (nint)(&limit), to };
-        Vector(IntegerFamily, DType.Int64, count, arguments);
+        var runtime = to.Runtime;
+        nint* arguments = stackalloc nint[]
+        {
+            Cell(runtime, &seed),
+            Cell(runtime, &offset),
+            Cell(runtime, &limit),
+            to.Address,
+        };
+        Vector(IntegerFamily, to, arguments);
     }
 
     /// <summary>p ← p − rate · grad.</summary>
@@ -55,8 +64,9 @@ internal static unsafe class VectorKernels
         var result = input.AllocateLike(p.DType);
         long cell;
         ((Scalar)rate).Store(p.DType, &cell);
-        nint* arguments = stackalloc nint[] { input.Address, g.Address, (nint)(&cell), result.Address };
-        Vector(SgdFamily, p.DType, p.NumElements, arguments);
+        var runtime = DeviceRuntime.Common("sgd", input, g);
+        nint* arguments = stackalloc nint[] { input.Address, g.Address, Cell(runtime, &cell), result.Address };
+        Vector(SgdFamily, input, arguments);
         GC.KeepAlive(input);
         GC.KeepAlive(g);
         Copying.Replace(p, result);
@@ -73,16 +83,17 @@ internal static unsafe class VectorKernels
         var newV = input.AllocateLike(p.DType);
         long* cells = stackalloc long[settings.Length];
         Store(settings, p.DType, cells);
+        var runtime = DeviceRuntime.Common("optimizer", input, g, v);
         nint* arguments = stackalloc nint[]
         {
             input.Address,
             g.Address,
             v.Address,
-            (nint)cells,
+            runtime.Cells((nint)cells, settings.Length * sizeof(long)),
             newP.Address,
             newV.Address,
         };
-        Vector(SgdMomentumFamily, p.DType, p.NumElements, arguments);
+        Vector(SgdMomentumFamily, input, arguments);
         GC.KeepAlive(input);
         GC.KeepAlive(g);
         Copying.Replace(p, newP);
@@ -101,18 +112,19 @@ internal static unsafe class VectorKernels
         var newV = input.AllocateLike(p.DType);
         long* cells = stackalloc long[settings.Length];
         Store(settings, p.DType, cells);
+        var runtime = DeviceRuntime.Common("optimizer", input, g, v);
         nint* arguments = stackalloc nint[]
         {
             input.Address,
             g.Address,
             m.Address,
             v.Address,
-            (nint)cells,
+            runtime.Cells((nint)cells, settings.Length * sizeof(long)),
             newP.Address,
             newM.Address,
             newV.Address,
         };
-        Vector(AdamFamily, p.DType, p.NumElements, arguments);
+        Vector(AdamFamily, input, arguments);
         GC.KeepAlive(input);
         GC.KeepAlive(g);
         Copying.Replace(p, newP);
@@ -120,11 +132,14 @@ internal static unsafe class VectorKernels
         Copying.Replace(v, newV);
     }
 
-    private static void Vector(Family family, DType type, long count, nint* arguments)
+    private static void Vector(Family family, Tensor like, nint* arguments)
     {
-        long* signature = stackalloc long[] { family.Head(type), count };
-        Dispatcher.Run(family, new(signature, 2), arguments);
+        long* signature = stackalloc long[] { family.Head(like.DType), like.NumElements };
+        Dispatcher.Run(like.Runtime, family, new(signature, 2), arguments);
+        GC.KeepAlive(like);
     }
+
+    private static nint Cell(DeviceRuntime runtime, long* cell) => runtime.Cells((nint)cell, sizeof(long));
 
     private static void Store(ReadOnlySpan<double> values, DType type, long* to)
     {

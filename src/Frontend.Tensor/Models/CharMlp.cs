@@ -45,6 +45,9 @@ public sealed class CharMlp : Module
 
     public int Vocabulary { get; }
 
+    /// <summary>Where the parameters are; examples are moved there.</summary>
+    public Device Device => _table.Weight.Device;
+
     /// <summary>Logits [n, vocabulary] of contexts [n, context].</summary>
     public override Tensor Forward(Tensor x) => _layers.Forward(_table.Forward(x));
 
@@ -80,7 +83,7 @@ public sealed class CharMlp : Module
     public void Step(Tensor contexts, Tensor targets, Optimizer optimizer)
     {
         using var scope = Tensor.Scope();
-        var loss = F.CrossEntropy(Forward(contexts), targets);
+        var loss = F.CrossEntropy(Forward(contexts.ToDevice(Device)), targets.ToDevice(Device));
         optimizer.ZeroGrad();
         loss.Backward();
         optimizer.Step();
@@ -97,7 +100,7 @@ public sealed class CharMlp : Module
             using var scope = Tensor.Scope();
             int count = Math.Min(Chunk, examples.Count - start);
             var (contexts, targets) = examples.Slice(start, count);
-            total += F.CrossEntropy(Forward(contexts), targets).Item() * count;
+            total += F.CrossEntropy(Forward(contexts.ToDevice(Device)), targets.ToDevice(Device)).Item() * count;
         }
         return examples.Count == 0 ? double.NaN : total / examples.Count;
     }
@@ -113,7 +116,7 @@ public sealed class CharMlp : Module
         while (word.Length < maxLength)
         {
             using var scope = Tensor.Scope();
-            var logits = Forward(Tensor.From<long>(window, [1, window.Length]));
+            var logits = Forward(Tensor.From<long>(window, [1, window.Length]).ToDevice(Device));
             long next = logits.Softmax(1).Multinomial(1, generator: generator).Item<long>();
             if (next == 0)
                 break;

@@ -71,7 +71,7 @@ public static class F
             return Elementwise.Cast(EmbeddingOf(Elementwise.Cast(table, DType.Int32), places), table.DType);
         long dim = table.Layout.Sizes[1];
         var dense = table.Contiguous();
-        var result = Tensor.Allocate([.. places.Layout.Sizes, dim], table.DType);
+        var result = Tensor.Allocate([.. places.Layout.Sizes, dim], table.DType, table.Runtime);
         RowKernels.Embedding(dense, table.Layout.Sizes[0], dim, places, result.Address);
         if (Tensor.Records(table))
             result.Record(Derivatives.Embedding, table, places);
@@ -134,6 +134,6 @@ public static class F
     public static Tensor OneHot(Tensor indices, long classes)
     {
         var places = IndexCheck.Places("one_hot", indices, classes, wrap: false);
-        return places.Unsqueeze(-1).Eq(Tensor.Arange(classes)).To(DType.Int64);
+        return places.Unsqueeze(-1).Eq(Tensor.Arange(classes, indices.Device)).To(DType.Int64);
     }
 }

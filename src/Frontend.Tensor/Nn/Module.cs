@@ -43,6 +43,18 @@ public abstract class Module
             parameter.ZeroGrad_();
     }
 
+    /// <summary>
+    /// Moves all parameters, and their gradients, to a device. They stay the same tensors, but an optimizer that keeps
+    /// state must be made afterwards. Returns itself.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">This machine has no such device; says what is missing.</exception>
+    public Module ToDevice(Device device)
+    {
+        foreach (var parameter in Parameters)
+            parameter.MoveTo(device);
+        return this;
+    }
+
     /// <summary>Makes a tensor a parameter: a leaf that requires a gradient and outlives scopes. Returns it.</summary>
     protected Tensor Register(string name, Tensor parameter)
     {

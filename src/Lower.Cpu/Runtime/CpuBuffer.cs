@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Picograd.Schedules;
 
 namespace Picograd.Lower.Cpu;
 
@@ -12,7 +13,7 @@ namespace Picograd.Lower.Cpu;
 /// a program that never disposes still stays bounded. Thread-safe but for one rule: a buffer must not be used while or
 /// after it is disposed.
 /// </remarks>
-public sealed unsafe class CpuBuffer : IDisposable
+public sealed unsafe class CpuBuffer : DeviceMemory
 {
     /// <summary>The largest buffer that can be asked for, in bytes (2^46 − 1; more than any current machine holds).</summary>
     public const long MaxLength = (1L << 46) - 1;
@@ -64,7 +65,7 @@ public sealed unsafe class CpuBuffer : IDisposable
     }
 
     /// <summary>Bytes asked for.</summary>
-    public long Length { get; }
+    public override long Length { get; }
 
     /// <summary>Bytes that may be touched: <see cref="Length"/> rounded up to the pool's size class.</summary>
     public long Capacity => CpuMemory.BytesOf(_class);
@@ -88,7 +89,7 @@ public sealed unsafe class CpuBuffer : IDisposable
     }
 
     /// <summary><see cref="Pointer"/> as an integer.</summary>
-    public nint Address => (nint)Pointer;
+    public override nint Address => (nint)Pointer;
 
     /// <summary>The buffer as elements of <typeparamref name="T"/>; a remainder too small for one is left out.</summary>
     /// <exception cref="InvalidOperationException">More elements than a span can count.</exception>
@@ -113,7 +114,7 @@ public sealed unsafe class CpuBuffer : IDisposable
     }
 
     /// <summary>Gives the memory back to the pool. Idempotent, also when several threads call it at once.</summary>
-    public void Dispose()
+    public override void Dispose()
     {
         nint pointer = Interlocked.Exchange(ref _pointer, 0);
         if (pointer != 0)

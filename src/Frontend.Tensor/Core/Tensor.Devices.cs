@@ -1,0 +1,75 @@
+using Picograd.Autograd;
+using Picograd.Dispatch;
+
+namespace Picograd;
+
+public sealed partial class Tensor
+{
+    /// <summary>The elements on another device; this tensor itself where it is there. Gradients flow back.</summary>
+    /// <exception cref="InvalidOperationException">This machine has no such device; says what is missing.</exception>
+    public Tensor ToDevice(Device device)
+    {
+        if (device == Device)
+            return this;
+        var result = Moved(DeviceRuntime.Of(device));
+        if (Records(this))
+            result.Record(Derivatives.ToDevice, this).Data = Device;
+        return result;
+    }
+
+    /// <summary>The elements on a GPU.</summary>
+    public Tensor Cuda(int index = 0) => ToDevice(Device.Cuda(index));
+
+    /// <summary>The elements in main memory.</summary>
+    public Tensor Cpu() => ToDevice(Device.Cpu);
+
+    /// <summary>
+    /// Moves itself, and with it every tensor that shares its memory, to another device; its gradient too. It stays the
+    /// same object, so optimizers and records that hold it go on. Returns itself.
+    /// </summary>
+    internal Tensor MoveTo(Device device)
+    {
+        if (device != Device)
+        {
+            var runtime = DeviceRuntime.Of(device);
+            var memory = runtime.Rent(Storage.Length);
+            Transfer(Runtime, Storage.Address, runtime, memory.Address, Storage.Length);
+            Storage.Move(memory, runtime);
+        }
+        if (_grad is { } grad && grad.Device != device)
+            _grad = grad.MoveTo(device);
+        return this;
+    }
+
+    /// <summary>Without record: dense in main memory, or itself where it is there (dense or not).</summary>
+    internal Tensor OnCpu() => Device.IsCpu ? this : Moved(CpuRuntime.Instance);
+
+    private Tensor Moved(DeviceRuntime to)
+    {
+        var source = Copying.DenseOf(this);
+        var result = Allocate(Layout.Contiguous(source.Layout.Sizes), DType, to);
+        Transfer(source.Runtime, source.Address, to, result.Address, NumElements * ElementSize);
+        GC.KeepAlive(source);
+        return result;
+    }
+
+    private static void Transfer(DeviceRuntime source, nint from, DeviceRuntime target, nint to, long bytes)
+    {
+        if (bytes == 0)
+            return;
+        if (source.Device.IsCpu)
+        {
+            target.Write(to, from, bytes);
+            return;
+        }
+        if (target.Device.IsCpu)
+        {
+            source.Read(from, to, bytes);
+            return;
+        }
+        // From one GPU to another through main memory.
+        using var between = CpuRuntime.Instance.Rent(bytes);
+        source.Read(from, between.Address, bytes);
+        target.Write(to, between.Address, bytes);
+    }
+}
