@@ -241,6 +241,18 @@ public static class Op
 
     public static Expr Fma(Expr a, Expr b, Expr c) => new Fma(a, b, c);
 
+    /// <summary>
+    /// A float32 with the last 13 bits of its mantissa cut off: what tensor cores read of it in the format tf32 (8 bits of
+    /// exponent, 10 of mantissa). The result is at most 2⁻¹⁰ of the value nearer to zero.
+    /// </summary>
+    public static Expr Tf32(Expr a) =>
+        a.Type == DType.Float32
+            ? Bitcast(
+                DType.Float32,
+                Bit(BinaryOp.BitAnd, Bitcast(DType.UInt32, a), new IntImm(0xFFFFE000, DType.UInt32))
+            )
+            : throw new ArgumentException($"tf32 is a cut-off float32, got {a.Type.Name()}: {a}");
+
     public static long FloorDiv(long a, long b)
     {
         long q = a / b;

@@ -114,15 +114,11 @@ public sealed record BufferAccess(
         for (int i = 0; i < call.Buffers.Length; i++)
         {
             var operand = call.Intrinsic.Operands[i];
-            var tile = call.Origins[i].Select(_ => 1L).ToArray();
-            for (int d = 0; d < operand.Rank; d++)
-            {
-                if (operand.Shape[d] is not IntImm extent)
-                    throw new InvalidOperationException(
-                        $"intrinsic {call.Intrinsic.Name}: operand {operand} has no constant shape"
-                    );
-                tile[call.Dims[i][d]] = extent.Value;
-            }
+            if (operand.Shape.Any(e => e is not IntImm))
+                throw new InvalidOperationException(
+                    $"intrinsic {call.Intrinsic.Name}: operand {operand} has no constant shape"
+                );
+            var tile = call.Extents(i);
             bool writes = meaning.Outputs.Contains(operand);
             bool reads = meaning.Reads.Contains(operand) || (writes && meaning.IsReduction && !meaning.Init);
             if (reads)
@@ -131,7 +127,7 @@ public sealed record BufferAccess(
                     call,
                     call.Buffers[i],
                     call.Origins[i],
-                    [.. tile],
+                    tile,
                     path,
                     ImmutableArray<Expr>.Empty
                 );
@@ -141,7 +137,7 @@ public sealed record BufferAccess(
                     call,
                     call.Buffers[i],
                     call.Origins[i],
-                    [.. tile],
+                    tile,
                     path,
                     ImmutableArray<Expr>.Empty
                 );

@@ -19,7 +19,11 @@ public static class IntrinsicLibrary
             CpuIntrinsics.Sum(4),
             CpuIntrinsics.Sum(8),
             TensorCores.MmaTf32,
-        }.ToDictionary(i => i.Name);
+            TensorCores.MmaBf16,
+            TensorCores.MmaF16,
+        }
+            .Concat(TensorCores.Loads)
+            .ToDictionary(i => i.Name);
 
     /// <summary>
     /// Declares c[axes of c] sum= value over axes: the shape that multiply-accumulate instructions have.

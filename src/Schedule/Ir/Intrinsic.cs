@@ -18,6 +18,21 @@ namespace Picograd.Schedules;
 public sealed record Intrinsic(string Name, ImmutableArray<Buffer> Operands, Block Meaning)
 {
     /// <summary>
+    /// How lanes hold each operand, or give its addresses; none for instructions of one thread, and null for an operand that
+    /// all lanes name alike. An instruction with layouts is collective: a warp or warpgroup executes it together.
+    /// </summary>
+    public ImmutableArray<FragmentLayout?> OperandLayouts { get; init; } = [];
+
+    /// <summary>Function of the back end's prelude that does it, given the operands in order; null for none.</summary>
+    public string? DeviceFunction { get; init; }
+
+    /// <summary>Lanes that execute it together: 1 (not collective), 32 (a warp) or 128 (a warpgroup).</summary>
+    public int Lanes => OperandLayouts.Max(l => l?.Lanes) ?? 1;
+
+    /// <summary>Layout of an operand; null where it has none.</summary>
+    public FragmentLayout? LayoutOf(int operand) => OperandLayouts.IsEmpty ? null : OperandLayouts[operand];
+
+    /// <summary>
     /// The plain nest that does what a call does: loops named prefix.axis, reduce axes outside, around one block
     /// named prefix. The last dimension of the output's tile is a vector loop, the others are unrolled, as register
     /// operands need.
@@ -67,6 +82,13 @@ public sealed record Call(
     ImmutableArray<ImmutableArray<int>> Dims
 ) : Stmt
 {
+    /// <summary>
+    /// Only in kernel form, below a loop over lanes. Each lane passes its own part of every operand that has a layout:
+    /// register r of the lane is at Origins[i], r further along the dimension Dims[i][0]. The lanes together do what
+    /// the meaning says, when all of them have come.
+    /// </summary>
+    public bool Distributed { get; init; }
+
     /// <summary>The element of operand i at an index within its tile.</summary>
     public Load Operand(int i, ImmutableArray<Expr> tileIndex)
     {
@@ -76,10 +98,18 @@ public sealed record Call(
         return Buffers[i].At([.. index]);
     }
 
-    /// <summary>Elements of operand i along each dimension of its buffer, from its origin; 1 where the tile has none.</summary>
+    /// <summary>
+    /// Elements of operand i (of the lane's part, where distributed) along each dimension of its buffer, from its origin; 1
+    /// where the tile has none.
+    /// </summary>
     public ImmutableArray<long> Extents(int i)
     {
         var extents = Enumerable.Repeat(1L, Buffers[i].Rank).ToArray();
+        if (Distributed && Intrinsic.LayoutOf(i) is { } layout)
+        {
+            extents[Dims[i][0]] = layout.Registers;
+            return [.. extents];
+        }
         for (int d = 0; d < Dims[i].Length; d++)
             extents[Dims[i][d]] = ((IntImm)Intrinsic.Operands[i].Shape[d]).Value;
         return [.. extents];

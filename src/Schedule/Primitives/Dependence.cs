@@ -108,13 +108,11 @@ internal static class Dependence
 
     private static ImmutableArray<Expr> Tile(Call call, int operand)
     {
-        var tile = call.Intrinsic.Operands[operand];
         var indices = call.Origins[operand].ToArray();
-        for (int d = 0; d < tile.Rank; d++)
+        foreach (var (extent, along) in call.Extents(operand).Select((e, d) => (e, d)).Where(x => x.e > 1))
         {
             // Every element of the tile at once: a remainder is a value of known range that nothing else shares.
-            int along = call.Dims[operand][d];
-            indices[along] += Op.Mod(new Var($"tile{d}"), tile.Shape[d]);
+            indices[along] += Op.Mod(new Var($"tile{along}"), extent);
         }
         return [.. indices];
     }
