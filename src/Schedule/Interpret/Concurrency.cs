@@ -134,6 +134,15 @@ internal sealed class Context
 
     public Launch? Launch => _launch;
 
+    /// <summary>The context outside of so many concurrent loops.</summary>
+    public Context Outside(int loops)
+    {
+        var at = this;
+        for (; loops > 0; loops--)
+            at = at._parent!;
+        return at;
+    }
+
     public ThreadGroup? Block { get; }
 
     public ThreadGroup? Warpgroup { get; }

@@ -241,7 +241,13 @@ internal readonly record struct AxisSlot(string Name, int Slot, IntFn Extent, In
 /// <summary>Where a component of a block goes, and what is combined into it.</summary>
 internal readonly record struct Target(int Slot, IntFn[] Indices, Value Value, Value Identity, Value Combined);
 
-/// <summary>The statement of a stage, see <see cref="Block"/>.</summary>
+/// <summary>
+/// The statement of a stage, see <see cref="Block"/>. Where threads reduce together, their updates of one element are the
+/// work of the code around those loops, and whichever of them comes first finds the initial value.
+/// </summary>
+/// <param name="combined">
+/// Concurrent loops from the outermost one on whose threads reduce together; 0 where none do.
+/// </param>
 internal sealed class BlockNode(
     string name,
     IntFn? predicate,
@@ -249,21 +255,35 @@ internal sealed class BlockNode(
     Target[] targets,
     bool reduces,
     bool init,
+    int combined,
     Site site
 ) : Node
 {
     public override void Execute(Team team)
     {
+        if (init && combined > 0)
+        {
+            foreach (var frame in team.Active)
+            {
+                if ((predicate is null || predicate(frame) != 0) && Bind(frame))
+                    Initialise(frame);
+            }
+        }
         foreach (var frame in team.Active)
         {
-            if (predicate is null || predicate(frame) != 0)
-                Execute(frame);
+            if (predicate is not null && predicate(frame) == 0)
+                continue;
+            bool starts = Bind(frame);
+            if (init && combined == 0 && starts)
+                Initialise(frame);
+            Execute(frame);
         }
     }
 
-    private void Execute(Frame frame)
+    // Sets the axes; whether all reduce axes are at their start.
+    private bool Bind(Frame frame)
     {
-        bool starts = init;
+        bool starts = true;
         foreach (var axis in axes)
         {
             long value = axis.Binding(frame);
@@ -279,27 +299,38 @@ internal sealed class BlockNode(
             frame.Vars[axis.Slot] = value;
             starts &= !axis.IsReduce || value == 0;
         }
-        if (starts)
-        {
-            foreach (ref readonly var target in targets.AsSpan())
-                Store(frame, target, target.Identity);
-        }
+        return starts;
+    }
+
+    private void Initialise(Frame frame)
+    {
+        var own = frame.Context;
+        frame.Context = own.Outside(combined);
+        foreach (ref readonly var target in targets.AsSpan())
+            Store(frame, target, target.Identity);
+        frame.Context = own;
+    }
+
+    private void Execute(Frame frame)
+    {
         var (floats, ints) = (frame.TempFloats, frame.TempInts);
         for (int i = 0; i < targets.Length; i++)
         {
             ref readonly var target = ref targets[i];
             if (target.Value.Float is not null)
-            {
                 floats[2 * i + 1] = target.Value.Float(frame);
-                if (reduces)
-                    floats[2 * i] = frame.Buffers[target.Slot]!.LoadFloat(target.Indices, frame, site);
-            }
             else
-            {
                 ints[2 * i + 1] = target.Value.Int!(frame);
-                if (reduces)
-                    ints[2 * i] = frame.Buffers[target.Slot]!.LoadInt(target.Indices, frame, site);
-            }
+        }
+        var own = frame.Context;
+        frame.Context = own.Outside(combined);
+        for (int i = 0; reduces && i < targets.Length; i++)
+        {
+            ref readonly var target = ref targets[i];
+            if (target.Value.Float is not null)
+                floats[2 * i] = frame.Buffers[target.Slot]!.LoadFloat(target.Indices, frame, site);
+            else
+                ints[2 * i] = frame.Buffers[target.Slot]!.LoadInt(target.Indices, frame, site);
         }
         // All components are combined before the first is overwritten.
         int results = 2 * targets.Length;
@@ -320,6 +351,7 @@ internal sealed class BlockNode(
             else
                 storage.StoreInt(target.Indices, ints[results + i], frame, site);
         }
+        frame.Context = own;
     }
 
     private void Store(Frame frame, in Target target, in Value value)

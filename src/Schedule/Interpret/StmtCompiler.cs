@@ -41,7 +41,7 @@ internal sealed class StmtCompiler(ExprCompiler exprs)
                     default
                 ));
                 exprs.NeedsTemporaries(all.Stores.Length);
-                return new BlockNode("", null, [], [.. targets], false, false, site);
+                return new BlockNode("", null, [], [.. targets], false, false, 0, site);
             case Prefetch:
                 return Nothing;
             case Barrier b:
@@ -102,7 +102,10 @@ internal sealed class StmtCompiler(ExprCompiler exprs)
             )
             .ToArray();
         var predicate = b.Predicate.IsTrue() ? null : exprs.Int(b.Predicate, site);
-        return new BlockNode(b.Name, predicate, axes, targets, b.Reducer is not null, b.Init, site);
+        int combined = ThreadReductions.Outermost(b, _loops) is { } together
+            ? _loops.Skip(_loops.IndexOf(together)).Count(l => l.Kind.IsConcurrent())
+            : 0;
+        return new BlockNode(b.Name, predicate, axes, targets, b.Reducer is not null, b.Init, combined, site);
     }
 
     // The meaning of the instruction as serial loops, with the operands' tiles put in place.

@@ -66,7 +66,14 @@ public sealed class CacheRead : Primitive
                 BufferAccess
                     .Below(nest.Body)
                     .Where(a => a.IsRead && a.Buffer == buffer && ReferenceEquals(a.Statement, block))
-            )!;
+            );
+            if (read is null)
+                throw Refuse(
+                    nest,
+                    block,
+                    $"block {block.Name} reads {buffer.Name} only where its conditions never hold",
+                    "buffers that are read"
+                );
             if (!read.Exact || !read.Limits.IsEmpty || !read.Guards.IsEmpty)
                 throw Refuse(
                     nest,

@@ -20,13 +20,14 @@ internal static class Concurrency
                     "GPU kinds"
                 );
             if (stmt is Block block)
-                RequireSpatial(nest, loop, block, kind, ranges);
+                RequireAxes(nest, loop, block, kind, ranges);
         }
         var same = nest.ParameterRanges.Keys.Concat(around.Select(l => l.Var)).ToHashSet();
         foreach (var group in Dependence.Accesses(loop.Body).GroupBy(a => a.Buffer))
         {
             if (
                 !group.Any(a => a.IsWrite)
+                || ThreadReductions.Combine(group, loop, kind, ranges)
                 || Dependence.Determined(group, ranges, same).Contains(loop.Var)
                 || Dependence.IsPrivate(nest, loop, group.Key, kind)
             )
@@ -110,7 +111,7 @@ internal static class Concurrency
             $"split {loop.Name} by a constant first and take the inner loop"
         );
 
-    private static void RequireSpatial(
+    private static void RequireAxes(
         LoopNest nest,
         For loop,
         Block block,
@@ -124,6 +125,11 @@ internal static class Concurrency
                 continue;
             if (!Simplifier.Simplify(axis.Binding, ranges).Uses(loop.Var))
                 continue;
+            if (axis.Kind == AxisKind.Reduce && kind.IsThread())
+            {
+                ThreadReductions.Require(nest, loop, block, kind, ranges);
+                continue;
+            }
             throw axis.Kind == AxisKind.Reduce
                 ? new ScheduleException(
                     nest,

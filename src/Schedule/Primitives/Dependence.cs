@@ -186,6 +186,10 @@ internal static class Dependence
             }
         }
 
+        // Whether a remainder is that of x, in whichever of its forms.
+        bool IsRest(Expr x, Binary remainder) =>
+            x == remainder.A || simplifier.Visit(Op.Mod(x, remainder.B)) == remainder;
+
         // x // n and x % n together give x.
         void Join(Expr value, string key, int count)
         {
@@ -198,15 +202,16 @@ internal static class Dependence
                     continue;
                 var (quotient, remainder) = one.Kind == BinaryOp.FloorDiv ? (one, two) : (two, one);
                 var (q, r) = one.Kind == BinaryOp.FloorDiv ? (key, otherKey) : (otherKey, key);
-                if (quotient.A == remainder.A && quotient.B == remainder.B)
+                if (quotient.B == remainder.B && IsRest(quotient.A, remainder))
                     Learn(quotient.A, $"[{q}|{quotient.B}|{r}]");
                 else if (
                     // x // (a·c) and (x // a) % c give x // a.
                     quotient.B
-                        is IntImm ac
-                    && remainder is { A: Binary { Kind: BinaryOp.FloorDiv, B: IntImm a } inner, B: IntImm c }
-                    && inner.A == quotient.A
-                    && a.Value * c.Value == ac.Value
+                        is IntImm { Value: var ac }
+                    && remainder.B is IntImm { Value: > 0 and var c }
+                    && ac % c == 0
+                    && simplifier.Visit(Op.FloorDiv(quotient.A, ac / c)) is var inner
+                    && IsRest(inner, remainder)
                 )
                     Learn(inner, $"[{q}|{ac}/{c}|{r}]");
             }

@@ -34,6 +34,7 @@ public static class PrimitiveRegistry
             new Tensorize(),
             new Tile(),
             new TransformLayout(),
+            new UnitLoop(),
             new Unroll(),
             new Vectorize(),
         }.ToDictionary(p => p.Name);

@@ -13,7 +13,8 @@ public sealed class MatmulRule : ScheduleRule
     public override string Name => "matmul";
 
     public override bool Applies(Algorithm algorithm, TargetInfo target) =>
-        target.VectorBits > 0
+        target.Gpu is null
+        && target.VectorBits > 0
         && Contraction.Of(algorithm.Stages[0]) is { } c
         && c.N.Extent is IntImm
         && c.K.Extent is IntImm { Value: > 0 }

@@ -14,7 +14,7 @@ public sealed class RowFusionRule : ScheduleRule
 
     public override bool Applies(Algorithm algorithm, TargetInfo target)
     {
-        if (target.VectorBits == 0 || algorithm.Stages.Length < 2)
+        if (target.Gpu is not null || target.VectorBits == 0 || algorithm.Stages.Length < 2)
             return false;
         var last = algorithm.Stages[^1];
         if (last.Kind != StageKind.Map || last.Axes.Length < 2 || algorithm.Outputs.Length != 1)

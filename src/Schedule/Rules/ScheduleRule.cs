@@ -37,18 +37,27 @@ public abstract class ScheduleRule
 public static class ScheduleRules
 {
     public static ImmutableArray<ScheduleRule> All { get; } =
-    [new MatmulRule(), new RowFusionRule(), new StagewiseRule(), new PlainRule()];
+    [
+        // For GPUs.
+        new GpuElementwiseRule(),
+        new GpuPlainRule(),
+        // For processors.
+        new MatmulRule(),
+        new RowFusionRule(),
+        new StagewiseRule(),
+        new PlainRule(),
+    ];
 
     public static IEnumerable<ScheduleRule> For(Algorithm algorithm, TargetInfo target) =>
         All.Where(r => r.Applies(algorithm, target));
 }
 
-/// <summary>The initial nest as it is: applies to everything, has nothing to choose.</summary>
+/// <summary>The initial nest as it is: applies to everything on a processor, has nothing to choose.</summary>
 public sealed class PlainRule : ScheduleRule
 {
     public override string Name => "plain";
 
-    public override bool Applies(Algorithm algorithm, TargetInfo target) => true;
+    public override bool Applies(Algorithm algorithm, TargetInfo target) => target.Gpu is null;
 
     public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target) => [];
 

@@ -12,7 +12,7 @@ public sealed class StagewiseRule : ScheduleRule
 {
     public override string Name => "stagewise";
 
-    public override bool Applies(Algorithm algorithm, TargetInfo target) => target.VectorBits > 0;
+    public override bool Applies(Algorithm algorithm, TargetInfo target) => target.Gpu is null && target.VectorBits > 0;
 
     public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
     {
@@ -245,7 +245,7 @@ public sealed class StagewiseRule : ScheduleRule
     }
 
     // Fuses the loops of a map, innermost first, as long as all its accesses run through memory without gaps.
-    private static void FuseContiguous(Schedule s, string name)
+    internal static void FuseContiguous(Schedule s, string name)
     {
         while (true)
         {

@@ -25,6 +25,9 @@ public sealed partial class Schedule
 
     public string Fuse(string outer, string inner) => Apply(Step.Of("fuse", outer, inner))[0];
 
+    /// <returns>A loop of one iteration, right around the block or loop.</returns>
+    public string UnitLoop(string blockOrLoop) => Apply(Step.Of("unit_loop", blockOrLoop))[0];
+
     public Schedule Reorder(params string[] loops) => Do(Step.Of("reorder", loops));
 
     public Schedule Unroll(string loop) => Do(Step.Of("unroll", loop));

@@ -11,6 +11,9 @@ internal static class Lowered
     /// <summary>Name of a pass and the nest after it, in order; ends early where a pass says that it cannot go on.</summary>
     public static IEnumerable<(string Stage, LoopNest Nest)> Stages(LoopNest nest)
     {
+        // Stores say nothing of threads that reduce together; the passes of GPUs take such nests.
+        if (nest.Blocks.Any(b => ThreadReductions.Outermost(b, nest.LoopsAround(b)) is not null))
+            yield break;
         (string, Func<LoopNest, LoopNest>)[] passes =
         [
             ("storage placement", StoragePlacement.Run),

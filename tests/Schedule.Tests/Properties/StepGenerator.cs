@@ -48,6 +48,7 @@ internal static partial class StepGenerator
             ["tensorize"] = Tensorize,
             ["tile"] = Tile,
             ["transform_layout"] = TransformLayout,
+            ["unit_loop"] = (r, n) => LoopStep("unit_loop", r, n),
             ["unroll"] = (r, n) => LoopStep("unroll", r, n),
             ["vectorize"] = Vectorize,
         };

@@ -1,0 +1,47 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// Every stage as a kernel of its own, one thread a point of its spatial axes; what is left (the axes of a reduction, the
+/// steps of a scan, the updates of a scatter that may meet) runs serially within the thread. Applies to everything.
+/// </summary>
+public sealed class GpuPlainRule : ScheduleRule
+{
+    public override string Name => "gpu-plain";
+
+    public override bool Applies(Algorithm algorithm, TargetInfo target) => target.Gpu is not null;
+
+    public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target) =>
+        [new("threads", 0, [32, 64, 128, 256, 512, 1024], 256)];
+
+    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    {
+        var s = new Schedule(algorithm);
+        long threads = choices.TryGetValue("threads", out long t) ? t : 256;
+        foreach (string block in s.Nest.Blocks.Select(b => b.Name).ToList())
+            Stage(s, block, threads);
+        return s.Nest;
+    }
+
+    /// <summary>Schedules the root nest of a block that no other primitive has touched.</summary>
+    internal static void Stage(Schedule s, string block, long threads)
+    {
+        var free = GpuLoops.Independent(s.Nest, s.Nest.Block(block));
+        if (free.Count == 0)
+        {
+            var loops = s.Nest.LoopsAround(s.Nest.Block(block));
+            string unit = s.UnitLoop(loops.IsEmpty ? block : loops[0].Name);
+            s.Bind(unit, LoopKind.BlockX);
+            GpuLoops.OneThread(s, block, unit);
+            return;
+        }
+        var all = s.Nest.LoopsAround(s.Nest.Block(block)).Select(l => l.Name).ToList();
+        string[] order = [.. free, .. all.Except(free)];
+        if (!order.SequenceEqual(all))
+            s.Reorder(order);
+        string fused = GpuLoops.FuseAll(s, free);
+        GpuLoops.BindGrid(s, fused, threads);
+    }
+}
