@@ -14,6 +14,7 @@ public static class OperatorLibrary
         .. Reductions.Definitions,
         .. Softmax.Definitions,
         .. CrossEntropy.Definitions,
+        Attention.Definition,
         .. Indexing.Definitions,
         .. Scans.Definitions,
         .. Gradients.Definitions,

@@ -4,9 +4,9 @@ using Picograd.Algorithms;
 namespace Picograd.Schedules;
 
 /// <summary>
-/// Stages that all run over the same rows (softmax, its gradient, layer normalisation …): everything for one row before
-/// the next, so that a row is read from memory once; row results stay in registers, and within a row each stage gets
-/// its vectors as in <see cref="StagewiseRule"/>.
+/// Stages that all run over the same rows (softmax, its gradient, layer normalisation, the queries of attention …):
+/// everything for one row before the next, so that a row is read from memory once; row results stay in registers, and
+/// within a row each stage gets its vectors as in <see cref="StagewiseRule"/>.
 /// </summary>
 public sealed class RowFusionRule : ScheduleRule
 {
@@ -19,18 +19,7 @@ public sealed class RowFusionRule : ScheduleRule
         var last = algorithm.Stages[^1];
         if (last.Kind != StageKind.Map || last.Axes.Length < 2 || algorithm.Outputs.Length != 1)
             return false;
-        // The first axis of every stage is the row, and a stage reads the rows of others at its own row only.
-        return algorithm.Stages.All(s =>
-            s.Kind is StageKind.Map or StageKind.Reduce
-            && s.Axes.Length > 0
-            && s.Axes[0].Kind == AxisKind.Spatial
-            && s.Axes[0].Extent == last.Axes[0].Extent
-            && s.Outputs.Length == 1
-            && s.Values[0]
-                .Loads()
-                .Where(l => algorithm.Stages.Any(t => t.Output == l.Buffer))
-                .All(l => l.Indices[0] == s.Axes[0].Var)
-        );
+        return RowAxes(algorithm) > 0;
     }
 
     public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
@@ -50,7 +39,8 @@ public sealed class RowFusionRule : ScheduleRule
     {
         var s = new Schedule(algorithm);
         var last = algorithm.Stages[^1];
-        string row = $"{last.Name}.{last.Axes[0].Name}";
+        string[] rows = [.. last.Axes.Take(RowAxes(algorithm)).Select(a => $"{last.Name}.{a.Name}")];
+        string row = rows[^1];
         bool again = choices.TryGetValue("recompute", out long twice) && twice == 1;
         foreach (var stage in algorithm.Stages.Reverse().Skip(1))
         {
@@ -63,8 +53,33 @@ public sealed class RowFusionRule : ScheduleRule
         var left = algorithm.Stages.Where(stage => s.Nest.Blocks.Any(b => b.Name == stage.Name));
         StagewiseRule.Schedule(s, left, target, parallel: false, vectors, fused: true);
         if (choices.TryGetValue("parallel", out long p) && p == 1)
-            s.Parallel(row);
+            s.Parallel(rows.FirstOrDefault(l => s.Nest.Loop(l).ConstantExtent >= target.Threads) ?? row);
         return s.Nest;
+    }
+
+    // Axes that the row consists of: as many as all stages begin with, where a stage reads others at its own row only.
+    private static int RowAxes(Algorithm algorithm)
+    {
+        var last = algorithm.Stages[^1];
+        var stages = algorithm.Stages.ToDictionary(s => s.Output);
+        int most = last.Axes.Length - 1;
+        foreach (var stage in algorithm.Stages)
+        {
+            if (stage.Kind is not (StageKind.Map or StageKind.Reduce) || stage.Outputs.Length != 1)
+                return 0;
+            most = Math.Min(most, stage.SpatialAxes.Count());
+            for (int d = 0; d < most; d++)
+            {
+                var axis = stage.Axes[d];
+                bool own =
+                    axis.Kind == AxisKind.Spatial
+                    && axis.Extent == last.Axes[d].Extent
+                    && stage.Values[0].Loads().All(l => !stages.ContainsKey(l.Buffer) || l.Indices[d] == axis.Var);
+                if (!own)
+                    most = d;
+            }
+        }
+        return most;
     }
 
     private static bool IsWide(Stage stage) => stage.Kind == StageKind.Map && stage.Axes.Length > 1;

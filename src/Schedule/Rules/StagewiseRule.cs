@@ -123,14 +123,21 @@ public sealed class StagewiseRule : ScheduleRule
         string block = stage.Name;
         var reduce = stage.ReduceAxes.Last();
         bool wide = stage.Outputs.Length == 1 && stage.Output.Type.Size() >= 4;
-        bool along = wide && stage.Values[0].Loads().Any(l => IsLastDimension(l, reduce));
+        var loads = stage.Values[0].Loads().ToList();
+        bool along = wide && loads.Any(l => IsLastDimension(l, reduce));
+        // Of two operands, one may run through memory with the results instead (E[i, j] · V[j, c]): then so do vectors.
+        along &= stage.SpatialAxes.LastOrDefault() is not { } column || !loads.Any(l => IsLastDimension(l, column));
         var own = s.Nest.Block(block);
         var around = Around(s, block);
         var spatial = around.Where(l => own.SpatialAxes.Any(a => a.Binding.Uses(l.Var))).Select(l => l.Name).ToList();
         var ks = around.Where(l => own.ReduceAxes.Any(a => a.Binding.Uses(l.Var))).Select(l => l.Name).ToArray();
         if (ks.Length == 0)
             return;
-        bool inner = s.Nest.Intermediates.Any(b => b.Name == stage.Output.Name) && spatial.Count > 0;
+        // One result a row, which readers find in a register.
+        bool inner =
+            s.Nest.Intermediates.Any(b => b.Name == stage.Output.Name)
+            && spatial.Count > 0
+            && !s.Nest.OwnLoops(own).Any(l => spatial.Contains(l.Name));
         long? columns = (stage.SpatialAxes.LastOrDefault()?.Extent as IntImm)?.Value;
         if (along && reduce.Extent is IntImm { Value: var extent } && extent >= lanes)
             AlongLanes(s, stage, spatial, ks, extent, lanes, vectors, fused && inner);

@@ -106,6 +106,7 @@ internal static class References
                 ReductionReferences.Of(g),
             "softmax" or "log_softmax" or "softmax_grad" or "log_softmax_grad" => RowReferences.Softmax(g),
             "cross_entropy" or "cross_entropy_grad" => RowReferences.CrossEntropy(g),
+            "attention" => RowReferences.Attention(g),
             "cumsum" or "cumprod" => RowReferences.Scan(g),
             "embedding" or "embedding_grad" or "gather" or "gather_grad" => RowReferences.Indexed(g),
             "sgd" => [Each(g["P"].Length, i => g["P"].At(i) - g.Scalar("lr") * g["G"].At(i))],

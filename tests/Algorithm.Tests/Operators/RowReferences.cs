@@ -48,6 +48,41 @@ internal static class RowReferences
         return [g.Spec.Name == "cross_entropy" ? [loss] : gradient];
     }
 
+    public static double[][] Attention(Given g)
+    {
+        var (q, k, v) = (g["Q"], g["K"], g["V"]);
+        var (sequences, heads, queries, size) = (q.Shape[0], q.Shape[1], q.Shape[2], q.Shape[3]);
+        long keys = k.Shape[2];
+        var result = new List<double>();
+        for (long b = 0; b < sequences; b++)
+        for (long h = 0; h < heads; h++)
+        for (long i = 0; i < queries; i++)
+        {
+            // The last query sees all keys, the one before it all but one.
+            long seen = g.Spec.Flag("causal") ? Math.Max(0, keys - (queries - 1 - i)) : keys;
+            long own = h * k.Shape[1] / heads;
+            var weights = new double[seen];
+            for (long j = 0; j < seen; j++)
+            {
+                double dot = 0;
+                for (long c = 0; c < size; c++)
+                    dot += q[b, h, i, c] * k[b, own, j, c];
+                weights[j] = Math.Exp(dot * (float)(1 / Math.Sqrt(size)));
+            }
+            for (long c = 0; c < size; c++)
+            {
+                double mixed = 0;
+                for (long j = 0; j < seen; j++)
+                    mixed += weights[j] * v[b, own, j, c];
+                result.Add(seen == 0 ? 0 : mixed / weights.Sum());
+            }
+        }
+        return
+        [
+            [.. result],
+        ];
+    }
+
     public static double[][] Scan(Given g)
     {
         var x = g["X"];

@@ -56,7 +56,7 @@ internal static class RandomSpecs
     private static string Value(OperatorKey key, Random random, bool one, long[] shape) =>
         key.Kind switch
         {
-            KeyKind.Dimension when key.Name == "batch" => $"{random.Next(1, 5)}",
+            KeyKind.Dimension when key.Name is "batch" or "b" or "h" => $"{random.Next(1, 5)}",
             KeyKind.Dimension => $"{(one ? Lengths[random.Next(Lengths.Length)] : Size(random))}",
             KeyKind.Flag => $"{random.Next(2)}",
             KeyKind.Choice => key.Choices[random.Next(key.Choices.Length)],
