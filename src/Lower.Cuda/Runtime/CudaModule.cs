@@ -1,0 +1,67 @@
+using System.Collections.Immutable;
+using System.Runtime.InteropServices;
+using Picograd.Lower.Cuda.Native;
+
+namespace Picograd.Lower.Cuda;
+
+/// <summary>Machine code loaded on a device.</summary>
+public sealed unsafe class CudaModule : IDisposable
+{
+    private readonly CudaDevice _device;
+    private readonly string _name;
+    private nint _handle;
+
+    /// <param name="device">Where.</param>
+    /// <param name="cubin">As NVRTC made it for the device's architecture.</param>
+    /// <param name="name">What errors call it.</param>
+    /// <exception cref="CudaException">It is for another architecture, damaged, or newer than the driver.</exception>
+    public CudaModule(CudaDevice device, ImmutableArray<byte> cubin, string name)
+    {
+        _device = device;
+        _name = name;
+        device.MakeCurrent();
+        nint handle;
+        fixed (byte* image = cubin.AsSpan())
+        {
+            device.Check(
+                device.Driver.ModuleLoadData(&handle, image),
+                "cuModuleLoadData",
+                $"{name}, {cubin.Length} bytes, on {device} ({device.Info.Architecture})"
+            );
+        }
+        _handle = handle;
+    }
+
+    /// <summary>The handle of a kernel; good while the module is loaded.</summary>
+    internal nint Function(string kernel)
+    {
+        ObjectDisposedException.ThrowIf(_handle == 0, this);
+        _device.MakeCurrent();
+        nint name = Marshal.StringToCoTaskMemUTF8(kernel);
+        try
+        {
+            nint function;
+            _device.Check(
+                _device.Driver.ModuleGetFunction(&function, _handle, (byte*)name),
+                "cuModuleGetFunction",
+                $"kernel {kernel} of {_name}"
+            );
+            return function;
+        }
+        finally
+        {
+            Marshal.FreeCoTaskMem(name);
+        }
+    }
+
+    /// <summary>Unloads it; the driver waits for kernels that run.</summary>
+    public void Dispose()
+    {
+        if (_handle == 0)
+            return;
+        nint handle = _handle;
+        _handle = 0;
+        _device.MakeCurrent();
+        _device.Check(_device.Driver.ModuleUnload(handle), "cuModuleUnload", _name);
+    }
+}

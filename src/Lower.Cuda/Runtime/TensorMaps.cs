@@ -1,0 +1,123 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Picograd.Algorithms;
+using Picograd.Lower.Cuda.Native;
+
+namespace Picograd.Lower.Cuda;
+
+/// <summary>
+/// Tensor maps of one program: what bulk tensor copies are told of a tensor, 128 bytes that the driver encodes. Kept per
+/// address, since tensors mostly lie where they lay the last time.
+/// </summary>
+internal sealed unsafe class TensorMaps(CudaDevice device, string program)
+{
+    /// <summary>Size and alignment of a CUtensorMap.</summary>
+    private const int MapBytes = 128;
+    private const int MapAlignment = 64;
+
+    /// <summary>Addresses come from a pool, hence repeat; a program that meets more is no tensor program of ours.</summary>
+    private const int MostMaps = 4_096;
+
+    private const int MostDimensions = 5;
+
+    private readonly ConcurrentDictionary<(TensorMapArgument Map, nint Address), Encoded> _encoded = [];
+
+    /// <summary>The map of a tensor at an address, as a kernel takes it; good while this object is reachable.</summary>
+    /// <exception cref="CudaException">The driver does not know tensor maps, or refuses this one.</exception>
+    public void* Of(TensorMapArgument map, nint address)
+    {
+        if (_encoded.TryGetValue((map, address), out var known))
+            return known.Pointer;
+        if (_encoded.Count >= MostMaps)
+            throw new InvalidOperationException($"{program} ran on more than {MostMaps} different tensors");
+        return _encoded.GetOrAdd((map, address), key => Encode(key.Map, key.Address)).Pointer;
+    }
+
+    private Encoded Encode(TensorMapArgument map, nint address)
+    {
+        int rank = map.Extents.Length;
+        string what = string.Create(
+            CultureInfo.InvariantCulture,
+            $"tensor map of {map.Buffer.Name} in {program}: extents {string.Join('×', map.Extents)}, strides {string.Join(", ", map.StrideBytes)} bytes, box {string.Join('×', map.Box)}, swizzle {map.SwizzleBytes}"
+        );
+        if (device.Driver.TensorMapEncodeTiled == null)
+            throw new CudaException(
+                "cuTensorMapEncodeTiled",
+                $"the driver for CUDA {device.Driver.Version} has no tensor maps, which came with 12.0; {what}"
+            );
+        if (rank is < 1 or > MostDimensions || map.Box.Length != rank || map.StrideBytes.Length != rank - 1)
+            throw new CudaException("cuTensorMapEncodeTiled", $"1 to {MostDimensions} dimensions are allowed; {what}");
+        ulong* extents = stackalloc ulong[MostDimensions];
+        ulong* strides = stackalloc ulong[MostDimensions];
+        uint* box = stackalloc uint[MostDimensions];
+        uint* steps = stackalloc uint[MostDimensions];
+        for (int d = 0; d < rank; d++)
+        {
+            extents[d] = (ulong)map.Extents[d];
+            box[d] = (uint)map.Box[d];
+            steps[d] = 1;
+            if (d > 0)
+                strides[d - 1] = (ulong)map.StrideBytes[d - 1];
+        }
+        var encoded = new Encoded();
+        device.Check(
+            device.Driver.TensorMapEncodeTiled(
+                (byte*)encoded.Pointer,
+                TypeNumber(map.Buffer.Type),
+                (uint)rank,
+                address,
+                extents,
+                strides,
+                box,
+                steps,
+                0,
+                SwizzleNumber(map.SwizzleBytes),
+                // L2 promotion of 128 bytes, and zeros outside of the tensor.
+                2,
+                0
+            ),
+            "cuTensorMapEncodeTiled",
+            what
+        );
+        return encoded;
+    }
+
+    // CUtensorMapDataType.
+    private static int TypeNumber(DType type) =>
+        type switch
+        {
+            DType.UInt8 or DType.Bool => 0,
+            DType.UInt32 => 2,
+            DType.Int32 => 3,
+            DType.Int64 => 5,
+            DType.Float16 => 6,
+            DType.Float32 => 7,
+            DType.Float64 => 8,
+            DType.BFloat16 => 9,
+            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "unknown dtype"),
+        };
+
+    // CUtensorMapSwizzle.
+    private static int SwizzleNumber(int bytes) =>
+        bytes switch
+        {
+            0 => 0,
+            32 => 1,
+            64 => 2,
+            128 => 3,
+            _ => throw new CudaException(
+                "cuTensorMapEncodeTiled",
+                $"a swizzle of {bytes} bytes does not exist; 0, 32, 64 and 128 do"
+            ),
+        };
+
+    private sealed class Encoded
+    {
+        public Encoded() => Pointer = NativeMemory.AlignedAlloc(MapBytes, MapAlignment);
+
+        ~Encoded() => NativeMemory.AlignedFree(Pointer);
+
+        public void* Pointer { get; }
+    }
+}

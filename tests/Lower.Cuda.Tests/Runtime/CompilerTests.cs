@@ -1,0 +1,96 @@
+using System.Collections.Immutable;
+using Picograd.Lower.Cuda;
+using Picograd.Schedules;
+using Xunit;
+
+namespace Picograd.Tests;
+
+/// <summary>From program to cubin: the cache and the prune reasons, with NVIDIA's compiler where it is installed.</summary>
+public class CompilerTests
+{
+    private static CudaProgram Program(string source) => new("k", source, [], [], [], []);
+
+    private static string Copy(int registers) =>
+        $$"""
+            extern "C" __global__ void k(float* x) {
+                float a[{{registers}}];
+                #pragma unroll
+                for (int i = 0; i < {{registers}}; i++) a[i] = x[i * 1024 + threadIdx.x];
+                __syncthreads();
+                #pragma unroll
+                for (int i = 0; i < {{registers}}; i++) x[i * 1024 + threadIdx.x] = a[{{registers
+                - 1}} - i] * a[(i * 7) % {{registers}}];
+            }
+            """;
+
+    private sealed class CountingCache : ICubinCache
+    {
+        private readonly MemoryCubinCache _cache = new();
+
+        public int Puts { get; private set; }
+
+        public CachedCubin? Find(string key) => _cache.Find(key);
+
+        public void Put(string key, CachedCubin cubin)
+        {
+            Puts++;
+            _cache.Put(key, cubin);
+        }
+    }
+
+    [SkippableFact]
+    public void TheSameTextIsCompiledOnceAndItsReportStays()
+    {
+        var nvrtc = InstalledNvrtc.Require();
+        var cache = new CountingCache();
+        var compiler = new CudaCompiler(nvrtc, "sm_80", cache);
+        var first = compiler.Compile(Program(Copy(4)));
+        var second = compiler.Compile(Program(Copy(4)));
+        Assert.Equal(1, cache.Puts);
+        Assert.Equal(first.Cubin.ToArray(), second.Cubin.ToArray());
+        Assert.Equal(first.Report.Registers, second.Report.Registers);
+        Assert.NotEqual(compiler.KeyOf("a"), new CudaCompiler(nvrtc, "sm_90a", cache).KeyOf("a"));
+        Assert.NotEqual(compiler.KeyOf("a"), compiler.KeyOf("b"));
+    }
+
+    [SkippableFact]
+    public void SpillsArePrunedByNameWhereAskedFor()
+    {
+        var nvrtc = InstalledNvrtc.Require();
+        var compiler = new CudaCompiler(nvrtc, "sm_80", new MemoryCubinCache());
+        // 1,024 threads leave 64 registers to each.
+        var program = Program(Copy(160).Replace("void k", "void __launch_bounds__(1024) k"));
+        Assert.True(compiler.Compile(program).Report.SpillBytes > CudaCompiler.MostSpillBytes);
+        var e = Assert.Throws<LoweringException>(() => compiler.Compile(program, prune: true));
+        Assert.Equal("spills", e.Reason);
+        Assert.Contains("bytes spilled", e.Message);
+    }
+
+    [SkippableFact]
+    public void WhatDoesNotCompileIsNamedWithTheLine()
+    {
+        var nvrtc = InstalledNvrtc.Require();
+        var cache = new CountingCache();
+        var compiler = new CudaCompiler(nvrtc, "sm_80", cache);
+        var e = Assert.Throws<LoweringException>(() =>
+            compiler.Compile(Program("extern \"C\" __global__ void k() { oops }"))
+        );
+        Assert.Equal("nvrtc-error", e.Reason);
+        Assert.Contains("k.cu(1)", e.Message);
+        Assert.Equal(0, cache.Puts);
+    }
+
+    [Fact]
+    public void TheMemoryCacheDropsWhatWasNotUsedForLongest()
+    {
+        var cache = new MemoryCubinCache(mostBytes: 250);
+        foreach (string key in (string[])["a", "b"])
+            cache.Put(key, new CachedCubin([.. new byte[100]], key));
+        Assert.Equal("a", cache.Find("a")!.Log);
+        cache.Put("c", new CachedCubin([.. new byte[100]], "c"));
+        Assert.Null(cache.Find("b"));
+        Assert.NotNull(cache.Find("a"));
+        Assert.NotNull(cache.Find("c"));
+        Assert.Equal(200, cache.Bytes);
+    }
+}
