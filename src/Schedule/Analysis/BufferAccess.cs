@@ -78,6 +78,10 @@ public sealed record BufferAccess(
                 return Reads([i.Cond]);
             case Store s:
                 return Reads([.. s.Indices, s.Value]).Append(Make(AccessKind.Write, s.Buffer, s.Indices));
+            case StoreAll a:
+                return a
+                    .Stores.SelectMany(s => Reads([.. s.Indices, s.Value]))
+                    .Concat(a.Stores.Select(s => Make(AccessKind.Write, s.Buffer, s.Indices)));
             case Prefetch p:
                 return Reads(p.Indices).Append(Make(AccessKind.Hint, p.Buffer, p.Indices));
             case Block b:

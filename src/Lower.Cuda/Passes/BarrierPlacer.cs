@@ -1,0 +1,264 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+using Picograd.Schedules;
+using Barrier = Picograd.Schedules.Barrier;
+
+namespace Picograd.Lower.Cuda;
+
+/// <summary>
+/// Walks over the body of a thread loop in program order with the accesses that no barrier has come after, and puts a
+/// barrier before the first statement that conflicts with one of them. A loop is walked again with what its last
+/// iterations leave, until that does not change; these accesses know how many iterations ago they were, so slots of a
+/// ring are told apart. Copies under way pass through barriers until a wait covers them.
+/// </summary>
+internal sealed class BarrierPlacer
+{
+    // Iterations after which an access is one of any earlier iteration.
+    private const int MostRounds = 8;
+
+    private readonly LoopNest _nest;
+    private readonly Var _thread;
+    private readonly bool _insert;
+    private readonly TouchConflicts _conflicts;
+    private readonly HashSet<Buffer> _written;
+    private readonly HashSet<Var> _same;
+    private readonly Dictionary<Var, Interval> _ranges;
+    private readonly Dictionary<Var, Var> _earlier = [];
+    private bool _complete = true;
+
+    /// <param name="nest">Parameters and arguments.</param>
+    /// <param name="threads">The thread loop of a kernel.</param>
+    /// <param name="loops">Loops around its body, itself included.</param>
+    /// <param name="insert">Whether to put barriers; otherwise only to see whether those there are suffice.</param>
+    public BarrierPlacer(LoopNest nest, For threads, IReadOnlyList<For> loops, bool insert)
+    {
+        _nest = nest;
+        _thread = threads.Var;
+        _insert = insert;
+        _ranges = nest.Ranges(loops);
+        _same = [.. nest.ParameterRanges.Keys, .. loops.Where(l => !ReferenceEquals(l, threads)).Select(l => l.Var)];
+        // Parts of a loop that was cut share inner variables, with different extents.
+        foreach (var loop in threads.Body.Nodes().OfType<For>())
+        {
+            var range = new Interval(0, Math.Max(0, Interval.Of(loop.Extent, _ranges).Max - 1));
+            _ranges[loop.Var] = _ranges.TryGetValue(loop.Var, out var known) ? known.Union(range) : range;
+        }
+        _written =
+        [
+            .. BufferAccess
+                .Below(threads.Body)
+                .Where(a => a.IsWrite && !OneThreadLoop.IsPrivate(a.Buffer))
+                .Select(a => a.Buffer),
+        ];
+        _conflicts = new TouchConflicts(_thread, threads.ConstantExtent!.Value, _ranges);
+    }
+
+    /// <summary>The body with barriers, and whether it was complete without new ones.</summary>
+    /// <exception cref="LoweringException">divergent-barrier.</exception>
+    public (Stmt Body, bool Complete) Place(Stmt body)
+    {
+        var state = new HashSet<Pending>();
+        var result = Walk(body, state);
+        return (result, _complete);
+    }
+
+    // Changes the state to what is pending after the statement.
+    private Stmt Walk(Stmt stmt, HashSet<Pending> state)
+    {
+        switch (stmt)
+        {
+            case Seq q:
+                return Seq.Of(q.Items.Select(i => Walk(i, state)).ToList());
+            case Allocate a:
+                return a with { Body = Walk(a.Body, state) };
+            case Barrier b:
+                Meet(b.Scope, state);
+                return b;
+            case CommitAsync:
+                Update(state, p => p.UnderWay ? p with { Commits = p.Commits + 1 } : p);
+                return stmt;
+            case WaitAsync w:
+                Update(state, p => p.Commits > w.Pending ? p with { Commits = null } : p);
+                return stmt;
+            default:
+                break;
+        }
+        var touches = Touches(stmt);
+        if (stmt is (If or For) && HasConflict(stmt, touches))
+            return stmt is If i ? WalkIf(i, state) : WalkLoop((For)stmt, state);
+        return Unit(stmt, touches, state);
+    }
+
+    // A statement without a conflict inside: the barrier, if any, comes before it.
+    private Stmt Unit(Stmt stmt, List<(Touch Touch, bool Async)> touches, HashSet<Pending> state)
+    {
+        var worst = Conflict.None;
+        foreach (var p in state.Where(p => !p.UnderWay))
+        foreach (var (touch, _) in touches)
+        {
+            var conflict = _conflicts.Between(p.Touch, touch, _same);
+            if (conflict > worst && !(conflict == Conflict.Warp && p.InWarp))
+                worst = conflict;
+        }
+        var result = stmt;
+        if (worst != Conflict.None)
+        {
+            _complete = false;
+            if (_insert)
+            {
+                var scope = worst == Conflict.Warp ? BarrierScope.Warp : BarrierScope.Block;
+                Meet(scope, state);
+                result = Seq.Of(new Barrier(scope), stmt);
+            }
+        }
+        foreach (var (touch, isAsync) in touches)
+            state.Add(new Pending(touch, isAsync && touch.IsWrite ? 0 : null));
+        // Copies that were begun and not committed, and groups, may be inside.
+        return result;
+    }
+
+    private Stmt WalkIf(If stmt, HashSet<Pending> state)
+    {
+        if (IsUniform(stmt.Cond))
+        {
+            var other = new HashSet<Pending>(state);
+            var then = Walk(stmt.Then, state);
+            var otherwise = stmt.Else is null ? null : Walk(stmt.Else, other);
+            state.UnionWith(other);
+            return new If(stmt.Cond, then, otherwise);
+        }
+        // The barrier has to be outside of the condition, which goes to the parts.
+        if (stmt.Cond.Loads().Any() || stmt.Else is not null)
+            throw Divergent($"a condition on data, {stmt.Cond}");
+        return Walk(
+            stmt.Then switch
+            {
+                Seq q => Seq.Of(q.Items.Select(item => Under(stmt.Cond, item))),
+                For f when !stmt.Cond.Uses(f.Var) => f with { Body = Under(stmt.Cond, f.Body) },
+                Allocate a => a with { Body = Under(stmt.Cond, a.Body) },
+                If { Else: null } i => Under(Op.And(stmt.Cond, i.Cond), i.Then),
+                _ => throw Divergent($"the condition {stmt.Cond}"),
+            },
+            state
+        );
+    }
+
+    private static Stmt Under(Expr condition, Stmt stmt) =>
+        stmt is Barrier or CommitAsync or WaitAsync or LaneReduce ? stmt : new If(condition, stmt);
+
+    private Stmt WalkLoop(For loop, HashSet<Pending> state)
+    {
+        if (!IsUniform(loop.Extent))
+            throw Divergent($"loop {loop.Name}, whose extent {loop.Extent} is not the same for all threads");
+        if (loop.Kind is not (LoopKind.Serial or LoopKind.Unrolled))
+            throw Divergent($"loop {loop.Name}, which is {loop.Kind.Text()}");
+        bool added = _same.Add(loop.Var);
+        bool complete = _complete;
+        var carried = new HashSet<Pending>();
+        Stmt body = loop.Body;
+        HashSet<Pending> after = [];
+        for (int round = 0; round < 4 * MostRounds; round++)
+        {
+            _complete = complete;
+            after = [.. state, .. carried];
+            body = Walk(loop.Body, after);
+            var next = after.Select(p => Earlier(p, loop)).ToHashSet();
+            // Exact while it settles, then everything that was ever left.
+            if (round > MostRounds)
+                next.UnionWith(carried);
+            if (next.SetEquals(carried))
+                break;
+            carried = next;
+        }
+        if (added)
+            _same.Remove(loop.Var);
+        bool runs = Interval.Of(loop.Extent, _ranges).Min >= 1;
+        if (runs)
+            state.Clear();
+        // The last iteration is behind.
+        var last = LinearForm.Of(loop.Extent - 1).ToExpr();
+        state.UnionWith(after.Select(p => p with { Touch = p.Touch.Substitute(loop.Var, last), Rounds = 0 }));
+        return loop with { Body = body };
+    }
+
+    // As the next iteration of the loop sees it.
+    private Pending Earlier(Pending p, For loop)
+    {
+        if (!p.Touch.Uses(loop.Var))
+            return p;
+        if (p.Rounds < MostRounds)
+            return p with
+            {
+                Touch = p.Touch.Substitute(loop.Var, LinearForm.Of(loop.Var - 1).ToExpr()),
+                Rounds = p.Rounds + 1,
+            };
+        if (!_earlier.TryGetValue(loop.Var, out var any))
+        {
+            _earlier[loop.Var] = any = new Var(loop.Name);
+            _ranges[any] = _ranges[loop.Var];
+        }
+        return p with { Touch = p.Touch.Substitute(loop.Var, any) };
+    }
+
+    private static void Meet(BarrierScope scope, HashSet<Pending> state)
+    {
+        if (scope == BarrierScope.Block)
+            state.RemoveWhere(p => !p.UnderWay);
+        else
+            Update(state, p => p.UnderWay ? p : p with { InWarp = true });
+    }
+
+    private static void Update(HashSet<Pending> state, Func<Pending, Pending> change)
+    {
+        var changed = state.Select(change).ToList();
+        state.Clear();
+        state.UnionWith(changed);
+    }
+
+    // Whether parts of the statement, or iterations of its loops, have to be kept apart.
+    private bool HasConflict(Stmt stmt, List<(Touch Touch, bool Async)> touches)
+    {
+        if (stmt.Nodes().Any(s => s is Barrier or CommitAsync or WaitAsync))
+            return true;
+        // What one statement does in different threads and in the loops around it is its schedule's business.
+        if (stmt.Nodes().Count(s => s is Store or StoreAll or Call or LaneReduce) <= 1 && stmt is If)
+            return false;
+        for (int i = 0; i < touches.Count; i++)
+        for (int j = i; j < touches.Count; j++)
+        {
+            if (_conflicts.Between(touches[i].Touch, touches[j].Touch, _same) != Conflict.None)
+                return true;
+        }
+        return false;
+    }
+
+    private List<(Touch Touch, bool Async)> Touches(Stmt stmt)
+    {
+        var found = new List<(Touch, bool)>();
+        foreach (var access in BufferAccess.Below(stmt))
+        {
+            if (access.Kind == AccessKind.Hint || !_written.Contains(access.Buffer))
+                continue;
+            var simplifier = new Simplifier(_ranges);
+            var touch = new Touch(
+                access.Buffer,
+                [.. access.Indices.Select(simplifier.Visit)],
+                access.Tile,
+                [.. access.Path.OfType<If>().Where(i => i.Else is null).SelectMany(i => i.Cond.Conjuncts())],
+                access.IsWrite
+            );
+            var entry = (touch, access.Path.Any(s => s is Async));
+            if (!found.Contains(entry))
+                found.Add(entry);
+        }
+        return found;
+    }
+
+    private bool IsUniform(Expr e) =>
+        !e.Uses(_thread)
+        && e.Loads().All(l => _nest.Algorithm.Inputs.Contains(l.Buffer) && l.Indices.All(IsUniform))
+        && e.FreeVars().All(_same.Contains);
+
+    private static LoweringException Divergent(string where) =>
+        new("divergent-barrier", $"threads have to meet inside of {where}, where not all of them come");
+}

@@ -1,0 +1,36 @@
+using System.Collections.Immutable;
+using Picograd.Schedules;
+
+namespace Picograd.Lower.Cuda;
+
+/// <summary>
+/// A GPU schedule becomes kernel form (docs/cuda.md): the compiler as one list. Errors are
+/// <see cref="LoweringException"/>s with stable reasons: no-gpu-loop, thread-kinds, too-many-threads, shared-too-large,
+/// register-index, divergent-barrier, thread-reduction, kernel-form.
+/// </summary>
+public static class CudaLowering
+{
+    /// <summary>Name and rewrite of each pass, in order. Every pass leaves a nest that the interpreter runs.</summary>
+    /// <param name="gpu">Limits of threads and shared memory.</param>
+    public static ImmutableArray<(string Name, Func<LoopNest, LoopNest> Run)> Passes(GpuInfo gpu) =>
+        [
+            ("storage-placement", StoragePlacement.Run),
+            ("thread-reductions", ThreadReductions.Run),
+            ("lower-blocks", LowerBlocks.Run),
+            ("loop-partition", LoopPartition.Run),
+            ("trim-loops", TrimLoops.Run),
+            ("one-thread-loop", OneThreadLoop.Run),
+            ("distribute-registers", DistributeRegisters.Run),
+            ("insert-barriers", InsertBarriers.Run),
+            ("kernel-form", nest => KernelForm.Checked(nest, gpu)),
+        ];
+
+    /// <summary>The nest after all passes: kernel form.</summary>
+    /// <exception cref="LoweringException">The GPU cannot run the nest, or not well.</exception>
+    public static LoopNest Run(LoopNest nest, GpuInfo gpu)
+    {
+        foreach (var (_, run) in Passes(gpu))
+            nest = run(nest);
+        return nest;
+    }
+}

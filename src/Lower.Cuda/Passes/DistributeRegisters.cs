@@ -1,0 +1,198 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+using Picograd.Schedules;
+
+namespace Picograd.Lower.Cuda;
+
+/// <summary>
+/// Register buffers that were allocated for all threads of a block become each thread's part: the thread-dependent part
+/// of the indices, which has to be the same in all accesses, goes. Loops over elements of registers are marked unrolled,
+/// since registers have no addresses. Expects the one thread loop.
+/// </summary>
+internal static class DistributeRegisters
+{
+    // Beyond this many copies of a body, a thread's array is better off in local memory.
+    private const long MostCopies = 256;
+
+    public static LoopNest Run(LoopNest nest) =>
+        Kernels.MapBodies(nest, (threads, loops) => new Pass(nest, threads).Visit(threads.Body, [.. loops]));
+
+    private sealed class Pass(LoopNest nest, For threads)
+    {
+        private readonly long _count = threads.ConstantExtent!.Value;
+
+        public Stmt Visit(Stmt stmt, ImmutableArray<For> loops)
+        {
+            switch (stmt)
+            {
+                case Allocate { Buffer.Scope: Scope.Register } a:
+                    a = Cut(a, loops);
+                    return a with { Body = Unrolled(Visit(a.Body, loops), a.Buffer) };
+                case For f:
+                    return f with { Body = Visit(f.Body, loops.Add(f)) };
+                default:
+                    return stmt.WithChildren(c => Visit(c, loops));
+            }
+        }
+
+        private Allocate Cut(Allocate allocate, ImmutableArray<For> loops)
+        {
+            var buffer = allocate.Buffer;
+            var accesses = BufferAccess
+                .Below(allocate.Body)
+                .Where(a => a.Buffer == buffer && a.Kind != AccessKind.Hint && !IsFollower(a))
+                .ToList();
+            if (accesses.Count == 0)
+                return allocate;
+            ThreadPart[]? common = null;
+            BufferAccess? first = null;
+            var low = new Interval[buffer.Rank];
+            foreach (var access in accesses)
+            {
+                var ranges = nest.Ranges(loops.Concat(access.Loops));
+                var parts = access
+                    .Indices.Select(i => ThreadPart.Of(i, threads.Var, _count, ranges))
+                    .OfType<ThreadPart>()
+                    .ToArray();
+                if (parts.Length < buffer.Rank)
+                    throw new LoweringException(
+                        "register-index",
+                        $"{buffer.Name} is in registers, but which thread has {Text(access)} is not clear: its index is not a sum of digits of the thread's number"
+                    );
+                if (common is null)
+                    (common, first) = (parts, access);
+                else if (!common.SequenceEqual(parts))
+                    throw new LoweringException(
+                        "register-index",
+                        $"{buffer.Name} is in registers, but {Text(first!)} and {Text(access)} do not come from the same thread; bind the loops of both in the same way, or put {buffer.Name} into shared memory"
+                    );
+                for (int d = 0; d < buffer.Rank; d++)
+                {
+                    var range = LinearForm.Of(parts[d].Rest).Range(ranges);
+                    range = new Interval(range.Min, range.Max + access.Tile[d] - 1);
+                    low[d] = ReferenceEquals(access, first) ? range : low[d].Union(range);
+                }
+            }
+            if (common!.All(p => p.Digits.IsEmpty))
+                return allocate;
+            foreach (var write in accesses.Where(a => a.IsWrite))
+                RequireAlike(buffer, write, common!, loops);
+
+            var shape = buffer.Shape.ToBuilder();
+            for (int d = 0; d < shape.Count; d++)
+            {
+                // Conditions, not ranges, may keep indices inside.
+                long most = shape[d] is IntImm e ? Math.Min(low[d].Max, e.Value - 1) : low[d].Max;
+                if (common![d].Digits.IsEmpty)
+                    low[d] = new Interval(0, 0);
+                else if (!low[d].IsBounded)
+                    throw new LoweringException(
+                        "register-index",
+                        $"{buffer.Name} is in registers, but how much of it a thread has along dimension {d} is not known"
+                    );
+                else
+                    shape[d] = Math.Max(1, most - low[d].Min + 1);
+            }
+            var own = new Buffer(buffer.Name, buffer.Type, shape.ToImmutable(), Scope.Register);
+            return new Allocate(own, Rebase(allocate.Body, buffer, own, [.. low.Select(l => l.Min)], loops));
+        }
+
+        // Where several threads have a copy of an element, all of them must write it.
+        private void RequireAlike(Buffer buffer, BufferAccess write, ThreadPart[] parts, ImmutableArray<For> loops)
+        {
+            if (ThreadPart.Tells(parts, 1, _count))
+                return;
+            var ranges = nest.Ranges(loops.Concat(write.Loops));
+            foreach (var test in write.Path.OfType<If>().SelectMany(i => i.Cond.Conjuncts()))
+            {
+                if (DigitsIn(test, ranges).All(d => ThreadPart.Tells(parts, d.Low, Math.Min(d.High, _count))))
+                    continue;
+                throw new LoweringException(
+                    "register-index",
+                    $"{buffer.Name} is in registers of several threads, but only those with {test} write {Text(write)}"
+                );
+            }
+        }
+
+        private IEnumerable<Digit> DigitsIn(Expr e, IReadOnlyDictionary<Var, Interval> ranges) =>
+            Digit.Of(e, ranges) is { } digit && digit.Unit == threads.Var
+                ? [digit]
+                : e.Children().SelectMany(c => DigitsIn(c, ranges));
+
+        private Stmt Rebase(Stmt stmt, Buffer old, Buffer own, ImmutableArray<long> low, ImmutableArray<For> loops)
+        {
+            if (stmt is For f)
+                return f with { Extent = In(f.Extent), Body = Rebase(f.Body, old, own, low, loops.Add(f)) };
+            if (stmt is Seq or Allocate or Async)
+                return stmt.WithChildren(c => Rebase(c, old, own, low, loops));
+            if (stmt is If i)
+                return new If(
+                    In(i.Cond),
+                    Rebase(i.Then, old, own, low, loops),
+                    i.Else is null ? null : Rebase(i.Else, old, own, low, loops)
+                );
+            ImmutableArray<Expr> Place(ImmutableArray<Expr> indices)
+            {
+                var ranges = nest.Ranges(loops);
+                var simplifier = new Simplifier(ranges);
+                return
+                [
+                    .. indices.Select(
+                        (e, d) => simplifier.Visit(ThreadPart.Of(e, threads.Var, _count, ranges)!.Rest - low[d])
+                    ),
+                ];
+            }
+            Expr In(Expr e) =>
+                e.Map(n => n is Load l && l.Buffer == old ? own.At(Place([.. l.Indices.Select(In)])) : null);
+            Store Moved(Store s) =>
+                s.Buffer == old
+                    ? new Store(own, Place([.. s.Indices.Select(In)]), In(s.Value))
+                    : new Store(s.Buffer, [.. s.Indices.Select(In)], In(s.Value));
+            switch (stmt)
+            {
+                case Store s:
+                    return Moved(s);
+                case StoreAll all:
+                    return new StoreAll([.. all.Stores.Select(Moved)]);
+                case LaneReduce r when r.Outputs.Contains(old):
+                    return r with
+                    {
+                        Outputs = [.. r.Outputs.Select(o => o == old ? own : o)],
+                        Indices = r.Outputs[0] == old ? Place(r.Indices) : r.Indices,
+                    };
+                case Call c:
+                    c = (Call)c.MapExprs(In);
+                    return c with
+                    {
+                        Origins = [.. c.Origins.Select((o, n) => c.Buffers[n] == old ? Place(o) : o)],
+                        Buffers = [.. c.Buffers.Select(b => b == old ? own : b)],
+                    };
+                default:
+                    return stmt.MapExprs(In);
+            }
+        }
+
+        private static Stmt Unrolled(Stmt stmt, Buffer buffer)
+        {
+            var variables = BufferAccess
+                .Below(stmt)
+                .Where(a => a.Buffer == buffer)
+                .SelectMany(a => a.Indices)
+                .SelectMany(i => i.FreeVars())
+                .ToHashSet();
+            return stmt.MapUp(s =>
+                s is For { Kind: LoopKind.Serial, ConstantExtent: <= MostCopies } f && variables.Contains(f.Var)
+                    ? f with
+                    {
+                        Kind = LoopKind.Unrolled,
+                    }
+                    : s
+            );
+        }
+
+        // The outputs of a reduction share its indices and are cut alike, one after the other: the first moves them.
+        private static bool IsFollower(BufferAccess a) => a.Statement is LaneReduce r && r.Outputs[0] != a.Buffer;
+
+        private static string Text(BufferAccess a) => $"{a.Buffer.Name}[{string.Join(", ", a.Indices)}]";
+    }
+}

@@ -1,0 +1,29 @@
+using Picograd.Schedules;
+using Barrier = Picograd.Schedules.Barrier;
+
+namespace Picograd.Lower.Cuda;
+
+/// <summary>
+/// Barriers between accesses of different threads of a block to one element of shared or device memory, one of them a
+/// write: as few as do, each as late as it may be, in code that all threads of its scope run. None where each element is
+/// certainly one thread's own; of warp scope where the threads are certainly of one warp. Expects the one thread loop.
+/// </summary>
+internal static class InsertBarriers
+{
+    public static LoopNest Run(LoopNest nest) =>
+        Kernels.MapBodies(
+            nest,
+            (threads, loops) =>
+            {
+                var placed = new BarrierPlacer(nest, threads, loops, insert: true).Place(threads.Body).Body;
+                // A barrier made for one pair of accesses may have become idle when another was put before it.
+                foreach (var barrier in placed.Nodes().OfType<Barrier>().ToList())
+                {
+                    var without = placed.Remove(barrier);
+                    if (new BarrierPlacer(nest, threads, loops, insert: false).Place(without).Complete)
+                        placed = without;
+                }
+                return placed;
+            }
+        );
+}

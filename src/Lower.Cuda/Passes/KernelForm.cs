@@ -1,0 +1,137 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+using Picograd.Schedules;
+using Barrier = Picograd.Schedules.Barrier;
+
+namespace Picograd.Lower.Cuda;
+
+/// <summary>
+/// The executable specification of kernel form, the nest that the emitter takes (docs/cuda.md):
+/// <code>
+/// program ::= (allocate heap:)* kernel*
+/// kernel  ::= (for var block.x|y|z:)* (allocate shared:)* for tid in 0..T thread.x: stmt
+/// stmt    ::= serial / unrolled / vector loops, if, stores, allocate register, barrier, lane-reduce, async / commit /
+///             wait, collective calls; no other GPU loop
+/// </code>
+/// </summary>
+public static class KernelForm
+{
+    /// <summary>Thread loops of the kernels, in program order.</summary>
+    public static ImmutableArray<For> ThreadLoops(LoopNest nest)
+    {
+        var found = ImmutableArray.CreateBuilder<For>();
+        Kernels.Map(
+            nest.Body,
+            (kernel, _) =>
+            {
+                found.Add(Kernels.ThreadLoop(kernel));
+                return kernel;
+            }
+        );
+        return found.ToImmutable();
+    }
+
+    /// <summary>Bytes of shared memory that a kernel's buffers take, each aligned to 128 bytes (swizzled ones to 1,024).</summary>
+    public static long SharedBytes(Stmt kernel)
+    {
+        long bytes = 0;
+        foreach (var a in kernel.Nodes().OfType<Allocate>().Where(a => a.Buffer.Scope == Scope.Shared))
+        {
+            long align = a.Buffer.Swizzle is null ? 128 : 1024;
+            bytes = (bytes + align - 1) / align * align + SizeOf(a);
+        }
+        return bytes;
+    }
+
+    /// <summary>The nest itself, if it is kernel form and within the GPU's limits.</summary>
+    /// <exception cref="LoweringException">
+    /// kernel-form (a pass's mistake), no-gpu-loop, too-many-threads, shared-too-large, shared-not-constant.
+    /// </exception>
+    public static LoopNest Checked(LoopNest nest, GpuInfo gpu)
+    {
+        NestVerifier.Check(nest);
+        if (!nest.Intermediates.IsEmpty)
+            throw Wrong($"{nest.Intermediates[0].Name} has no place");
+        Kernels.Map(
+            nest.Body,
+            (kernel, _) =>
+            {
+                CheckKernel(kernel, gpu);
+                return kernel;
+            }
+        );
+        return nest;
+    }
+
+    private static void CheckKernel(Stmt kernel, GpuInfo gpu)
+    {
+        var stmt = kernel;
+        var blocks = new HashSet<LoopKind>();
+        while (stmt is For { Kind: LoopKind.BlockX or LoopKind.BlockY or LoopKind.BlockZ } block)
+        {
+            if (!blocks.Add(block.Kind))
+                throw Wrong($"loop {block.Name} is one more {block.Kind.Text()}");
+            stmt = block.Body;
+        }
+        while (stmt is Allocate { Buffer.Scope: Scope.Shared } a)
+            stmt = a.Body;
+        if (stmt is not For { Kind: LoopKind.ThreadX } threads)
+            throw Wrong($"inside the block loops and shared memory lies no loop thread.x but\n{stmt}");
+        if (threads.ConstantExtent is not (>= 1 and <= GpuInfo.MaxThreadsPerBlock))
+            throw new LoweringException(
+                "too-many-threads",
+                $"a block of {threads.Extent} threads; 1 to {GpuInfo.MaxThreadsPerBlock} are possible"
+            );
+        if (SharedBytes(kernel) is var shared && shared > gpu.SharedBytesPerBlock)
+            throw new LoweringException(
+                "shared-too-large",
+                $"a block takes {shared:N0} bytes of shared memory ({string.Join(", ", kernel.Nodes().OfType<Allocate>().Where(a => a.Buffer.Scope == Scope.Shared).Select(a => a.Buffer))}); {gpu.Architecture} has {gpu.SharedBytesPerBlock:N0}"
+            );
+        CheckBody(threads.Body, inVector: false);
+    }
+
+    private static void CheckBody(Stmt stmt, bool inVector)
+    {
+        switch (stmt)
+        {
+            case For { Kind: LoopKind.Serial or LoopKind.Unrolled }:
+                break;
+            case For { Kind: LoopKind.Vector } f:
+                if (inVector || f.ConstantExtent is null)
+                    throw Wrong($"vector loop {f.Name} inside another, or of no constant extent");
+                inVector = true;
+                break;
+            case For f:
+                throw Wrong($"loop {f.Name} is {f.Kind.Text()} inside the thread loop");
+            case Allocate a when a.Buffer.Scope is not (Scope.Register or Scope.Fragment):
+                throw Wrong($"{a.Buffer.Name} ({a.Buffer.Scope.ToString().ToLowerInvariant()}) inside the thread loop");
+            case Allocate a when a.Buffer.ConstantSize() is null:
+                throw new LoweringException(
+                    "register-index",
+                    $"{a.Buffer} is in registers and its shape is not constant; split the loops around its uses by constants"
+                );
+            case LaneReduce r:
+                if (!int.IsPow2(r.Width) || !int.IsPow2(r.Stride) || r.Width * r.Stride > GpuInfo.WarpSize)
+                    throw Wrong($"{r.Width} lanes, {r.Stride} apart, are not a part of a warp");
+                break;
+            case Block b:
+                throw Wrong($"block {b.Name} is not lowered");
+            case Barrier or CommitAsync or WaitAsync or Call when inVector:
+                throw Wrong($"{stmt.GetType().Name} inside a vector loop");
+            default:
+                break;
+        }
+        foreach (var child in stmt.Children())
+            CheckBody(child, inVector);
+    }
+
+    private static long SizeOf(Allocate a) =>
+        a.Buffer.ConstantSize() is { } size
+            ? size * a.Buffer.Type.Size()
+            : throw new LoweringException(
+                "shared-not-constant",
+                $"{a.Buffer} is in shared memory and its shape is not constant; split the loops around its uses by constants"
+            );
+
+    private static LoweringException Wrong(string what) => new("kernel-form", $"not kernel form: {what}");
+}

@@ -1,0 +1,79 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+using Picograd.Schedules;
+
+namespace Picograd.Lower.Cuda;
+
+/// <summary>
+/// The part of an index that depends on the thread: a sum of digits of its number, (thread mod High) div Low, each times a
+/// factor, in canonical order, so that equal functions compare equal.
+/// </summary>
+internal sealed class ThreadPart : IEquatable<ThreadPart>
+{
+    private ThreadPart(ImmutableArray<(long Low, long High, long Factor)> digits, Expr rest)
+    {
+        Digits = digits;
+        Rest = rest;
+    }
+
+    public ImmutableArray<(long Low, long High, long Factor)> Digits { get; }
+
+    /// <summary>The index without it.</summary>
+    public Expr Rest { get; }
+
+    /// <summary>Null where the index mixes the thread with other variables in a way that digits do not express.</summary>
+    public static ThreadPart? Of(Expr index, Var thread, long threads, IReadOnlyDictionary<Var, Interval> ranges)
+    {
+        var form = LinearForm.Of(Simplifier.Simplify(index, ranges));
+        var (mine, rest) = form.Partition(a => a.Uses(thread));
+        var digits = new List<(long Low, long High, long Factor)>();
+        foreach (var (atom, factor) in mine.Terms)
+        {
+            if (Digit.Of(atom, ranges) is not { } digit || digit.Unit != thread)
+                return null;
+            digits.Add((digit.Low, Math.Min(digit.High, threads), factor));
+        }
+        return new ThreadPart(Join(digits), rest.ToExpr());
+    }
+
+    /// <summary>The digits of the thread that any of the parts tells.</summary>
+    public static bool Tells(IEnumerable<ThreadPart> parts, long low, long high)
+    {
+        long reached = low;
+        foreach (var (l, h, _) in parts.SelectMany(p => p.Digits).OrderBy(d => d.Low))
+        {
+            if (l > reached)
+                break;
+            reached = Math.Max(reached, h);
+        }
+        return reached >= high;
+    }
+
+    public bool Equals(ThreadPart? other) => other is not null && Digits.SequenceEqual(other.Digits);
+
+    public override bool Equals(object? obj) => Equals(obj as ThreadPart);
+
+    public override int GetHashCode() => Digits.Aggregate(17, HashCode.Combine);
+
+    // f·(t mod m) div l + f·(m/l)·(t mod h) div m = f·(t mod h) div l
+    private static ImmutableArray<(long Low, long High, long Factor)> Join(
+        List<(long Low, long High, long Factor)> digits
+    )
+    {
+        digits.Sort();
+        for (int i = 0; i + 1 < digits.Count; )
+        {
+            var (a, b) = (digits[i], digits[i + 1]);
+            if (a.High == b.Low && a.High % a.Low == 0 && b.Factor == a.Factor * (a.High / a.Low))
+            {
+                digits[i] = (a.Low, b.High, a.Factor);
+                digits.RemoveAt(i + 1);
+            }
+            else
+            {
+                i++;
+            }
+        }
+        return [.. digits];
+    }
+}

@@ -1,0 +1,126 @@
+using Picograd.Algorithms;
+using Picograd.Schedules;
+
+namespace Picograd.Lower.Cuda;
+
+/// <summary>
+/// The threads of a kernel's blocks and how loop kinds number them: thread.x alone or with y and z (x runs fastest), or
+/// lane, warp and warpgroup; both number the same threads, so a kernel may use either in different loops.
+/// </summary>
+internal sealed class ThreadSpace
+{
+    private readonly Dictionary<LoopKind, long> _extents;
+    private readonly Dictionary<LoopKind, (long Low, long High)> _digits = [];
+
+    private ThreadSpace(Dictionary<LoopKind, long> extents, long threads)
+    {
+        _extents = extents;
+        Threads = threads;
+        long low = 1;
+        LoopKind[] plain = [LoopKind.ThreadX, LoopKind.ThreadY, LoopKind.ThreadZ];
+        var last = plain.LastOrDefault(extents.ContainsKey, LoopKind.ThreadX);
+        foreach (var kind in plain.TakeWhile(k => k <= last))
+        {
+            long high = kind == last ? threads : low * extents.GetValueOrDefault(kind, 1);
+            _digits[kind] = (low, high);
+            low = high;
+        }
+        _digits[LoopKind.Lane] = (1, Math.Min(threads, GpuInfo.WarpSize));
+        bool groups = extents.ContainsKey(LoopKind.Warpgroup);
+        _digits[LoopKind.Warp] = (GpuInfo.WarpSize, groups ? Math.Min(threads, GroupSize) : threads);
+        _digits[LoopKind.Warpgroup] = (GroupSize, threads);
+    }
+
+    public const int GroupSize = 4 * GpuInfo.WarpSize;
+
+    /// <summary>Threads of a block.</summary>
+    public long Threads { get; }
+
+    public bool HasWarpgroups => _extents.ContainsKey(LoopKind.Warpgroup);
+
+    /// <summary>The most threads along a kind that a loop of the kernel has.</summary>
+    public long Used(LoopKind kind) => _extents.GetValueOrDefault(kind, 1);
+
+    /// <summary>A kind's coordinate is (thread mod High) div Low; the highest of its system has High = Threads.</summary>
+    public (long Low, long High) Digit(LoopKind kind) => _digits[kind];
+
+    /// <summary>The coordinate of a thread along a kind.</summary>
+    public Expr Coordinate(LoopKind kind, Expr thread)
+    {
+        var (low, high) = _digits[kind];
+        if (low >= Threads)
+            return 0;
+        var rest = high < Threads ? Op.Mod(thread, high) : thread;
+        return low > 1 ? Op.FloorDiv(rest, low) : rest;
+    }
+
+    /// <summary>Values that the coordinate takes, rounded up.</summary>
+    public long Count(LoopKind kind) =>
+        _digits[kind].Low >= Threads ? 1 : (_digits[kind].High - 1) / _digits[kind].Low + 1;
+
+    /// <summary>
+    /// The threads that the loops below a statement name. Where lanes work together (reductions, intrinsics), whole
+    /// warps.
+    /// </summary>
+    /// <exception cref="LoweringException">thread-kinds, too-many-threads.</exception>
+    public static ThreadSpace Of(Stmt kernel)
+    {
+        var extents = new Dictionary<LoopKind, long>();
+        Collect(kernel, [], extents);
+        long plain = Extent(LoopKind.ThreadX) * Extent(LoopKind.ThreadY) * Extent(LoopKind.ThreadZ);
+        if (extents.ContainsKey(LoopKind.Warpgroup) && Extent(LoopKind.Warp) > 4)
+            throw new LoweringException(
+                "thread-kinds",
+                $"a warpgroup has 4 warps, but a loop over {Extent(LoopKind.Warp)} warps lies in a kernel with warpgroups"
+            );
+        if (Extent(LoopKind.Lane) > GpuInfo.WarpSize)
+            throw new LoweringException(
+                "thread-kinds",
+                $"a warp has {GpuInfo.WarpSize} lanes, but a loop of kind lane has the extent {Extent(LoopKind.Lane)}"
+            );
+        long warps = extents.ContainsKey(LoopKind.Warpgroup) ? 4 * Extent(LoopKind.Warpgroup) : Extent(LoopKind.Warp);
+        bool hasWarps =
+            extents.ContainsKey(LoopKind.Warpgroup)
+            || extents.ContainsKey(LoopKind.Warp)
+            || extents.ContainsKey(LoopKind.Lane);
+        long threads = Math.Max(plain, hasWarps ? warps * GpuInfo.WarpSize : 1);
+        if (kernel.Nodes().Any(s => s is LaneReduce or Call))
+            threads = (threads + GpuInfo.WarpSize - 1) / GpuInfo.WarpSize * GpuInfo.WarpSize;
+        if (threads > GpuInfo.MaxThreadsPerBlock)
+            throw new LoweringException(
+                "too-many-threads",
+                $"a block of {threads} threads ({string.Join(", ", extents.Select(e => $"{e.Key.Text()} {e.Value}"))}); at most {GpuInfo.MaxThreadsPerBlock} are possible"
+            );
+        return new ThreadSpace(extents, threads);
+
+        long Extent(LoopKind kind) => extents.GetValueOrDefault(kind, 1);
+    }
+
+    /// <summary>Whether a kind numbers single threads (thread.x, y, z), not warps and lanes.</summary>
+    public static bool IsPlain(LoopKind kind) => kind is LoopKind.ThreadX or LoopKind.ThreadY or LoopKind.ThreadZ;
+
+    private static void Collect(Stmt stmt, List<For> around, Dictionary<LoopKind, long> extents)
+    {
+        if (stmt is not For loop || !loop.Kind.IsThread())
+        {
+            foreach (var child in stmt.Children())
+                Collect(child, around, extents);
+            return;
+        }
+        if (around.FirstOrDefault(o => o.Kind == loop.Kind || IsPlain(o.Kind) != IsPlain(loop.Kind)) is { } other)
+            throw new LoweringException(
+                "thread-kinds",
+                $"loop {loop.Name} is {loop.Kind.Text()} inside {other.Name}, which is {other.Kind.Text()}; loops inside one another are thread.x, y and z, or warpgroup, warp and lane, each once"
+            );
+        long extent =
+            loop.ConstantExtent
+            ?? throw new LoweringException(
+                "thread-kinds",
+                $"loop {loop.Name} is {loop.Kind.Text()} and its extent {loop.Extent} is not a constant"
+            );
+        extents[loop.Kind] = Math.Max(extents.GetValueOrDefault(loop.Kind, 1), extent);
+        around.Add(loop);
+        Collect(loop.Body, around, extents);
+        around.RemoveAt(around.Count - 1);
+    }
+}

@@ -1,0 +1,146 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+using Picograd.Schedules;
+
+namespace Picograd.Lower.Cuda;
+
+/// <summary>Which threads may touch one element in two accesses, one of which writes.</summary>
+internal enum Conflict
+{
+    /// <summary>None but the same thread.</summary>
+    None,
+
+    /// <summary>Only threads of one warp.</summary>
+    Warp,
+
+    /// <summary>Any threads of the block.</summary>
+    Block,
+}
+
+/// <summary>Decides conflicts of accesses of the threads of a block. Everything not proven is a conflict.</summary>
+internal sealed class TouchConflicts(Var thread, long threads, IReadOnlyDictionary<Var, Interval> ranges)
+{
+    private readonly Var _warp = new("warp");
+    private readonly Var _lane = new("lane");
+
+    /// <param name="same">Variables that have one value in both; all others may differ.</param>
+    public Conflict Between(Touch a, Touch b, IReadOnlySet<Var> same)
+    {
+        if (a.Buffer != b.Buffer || !(a.IsWrite || b.IsWrite) || Apart(a, b, same))
+            return Conflict.None;
+        // An expression that both have under an equality is one more thing that they agree on.
+        ImmutableArray<Expr> agreed = [.. Fixed(a).Intersect(Fixed(b)).Select(f => f.Value)];
+        var (x, y) = (Indices(a).AddRange(agreed), Indices(b).AddRange(agreed));
+        if (Determined(x, y, ranges, same).Contains(thread))
+            return Conflict.None;
+        if (threads <= GpuInfo.WarpSize)
+            return Conflict.Warp;
+        var split = new Dictionary<Var, Interval>(ranges)
+        {
+            [_warp] = new(0, (threads - 1) / GpuInfo.WarpSize),
+            [_lane] = new(0, GpuInfo.WarpSize - 1),
+        };
+        var simplifier = new Simplifier(split);
+        var values = new Dictionary<Var, Expr> { [thread] = _warp * GpuInfo.WarpSize + _lane };
+        ImmutableArray<Expr> Split(ImmutableArray<Expr> indices) =>
+            [.. indices.Select(i => simplifier.Visit(i.Substitute(values)))];
+        return Determined(Split(x), Split(y), split, same).Contains(_warp) || OneWarp(a, b)
+            ? Conflict.Warp
+            : Conflict.Block;
+    }
+
+    private static IReadOnlySet<Var> Determined(
+        ImmutableArray<Expr> a,
+        ImmutableArray<Expr> b,
+        IReadOnlyDictionary<Var, Interval> ranges,
+        IReadOnlySet<Var> same
+    ) => Dependence.Determined([new Access(null!, null!, a, true), new Access(null!, null!, b, true)], ranges, same);
+
+    // Every element of a tile at once: a remainder is a value of known range that nothing else shares.
+    private static ImmutableArray<Expr> Indices(Touch t) =>
+        [.. t.Indices.Select((e, d) => t.Tile[d] == 1 ? e : e + Op.Mod(new Var($"tile{d}"), t.Tile[d]))];
+
+    private IEnumerable<(Expr Value, long Is)> Fixed(Touch t)
+    {
+        foreach (var guard in t.Guards)
+        {
+            switch (guard)
+            {
+                case Binary { Kind: BinaryOp.Eq, A: var e, B: IntImm c } when e.Type == DTypes.Index:
+                    yield return (e, c.Value);
+                    break;
+                case Binary { Kind: BinaryOp.Lt, A: var e, B: IntImm { Value: 1 } }
+                    when e.Type == DTypes.Index && Interval.Of(e, ranges).Min >= 0:
+                    yield return (e, 0);
+                    break;
+                default:
+                    break;
+            }
+        }
+    }
+
+    // Both only by threads of one and the same warp.
+    private bool OneWarp(Touch a, Touch b)
+    {
+        var (x, y) = (Range(a), Range(b));
+        return x.Min / GpuInfo.WarpSize == x.Max / GpuInfo.WarpSize
+            && y.Min / GpuInfo.WarpSize == y.Max / GpuInfo.WarpSize
+            && x.Min / GpuInfo.WarpSize == y.Min / GpuInfo.WarpSize;
+    }
+
+    private Interval Range(Touch t)
+    {
+        var (low, high) = (0L, threads - 1);
+        foreach (var guard in t.Guards)
+        {
+            if (guard is not Binary { A: var e, B: IntImm c } compare)
+                continue;
+            long factor = 1;
+            if (e is Binary { Kind: BinaryOp.FloorDiv, B: IntImm by } quotient)
+                (e, factor) = (quotient.A, by.Value);
+            if (e != thread)
+                continue;
+            if (compare.Kind is BinaryOp.Lt)
+                high = Math.Min(high, c.Value * factor - 1);
+            if (compare.Kind is BinaryOp.Eq)
+                (low, high) = (Math.Max(low, c.Value * factor), Math.Min(high, (c.Value + 1) * factor - 1));
+        }
+        return new(low, Math.Max(low, high));
+    }
+
+    /// <summary>Whether they certainly touch different elements.</summary>
+    private bool Apart(Touch a, Touch b, IReadOnlySet<Var> same)
+    {
+        for (int d = 0; d < a.Indices.Length; d++)
+        {
+            // Variables that may differ get another name on one side.
+            var renamed = new Dictionary<Var, Expr>();
+            var known = new Dictionary<Var, Interval>(ranges);
+            foreach (var v in b.Indices[d].FreeVars().Where(v => !same.Contains(v)))
+            {
+                var other = new Var(v.Name);
+                renamed[v] = other;
+                if (ranges.TryGetValue(v, out var range))
+                    known[other] = range;
+            }
+            var (x, y) = (a.Indices[d], b.Indices[d].Substitute(renamed));
+            var difference = (LinearForm.Of(x) - LinearForm.Of(y)).Range(known);
+            if (difference.Min >= b.Tile[d] || difference.Max <= -a.Tile[d])
+                return true;
+            // p mod n and q mod n with p − q a constant that n does not divide: slots of a ring.
+            if (
+                x is Binary { Kind: BinaryOp.Mod, B: IntImm n } p
+                && y is Binary { Kind: BinaryOp.Mod, B: IntImm m } q
+                && n.Value == m.Value
+                && a.Tile[d] == 1
+                && b.Tile[d] == 1
+            )
+            {
+                var slots = LinearForm.Of(p.A) - LinearForm.Of(q.A);
+                if (slots.IsConstant && slots.Constant % n.Value != 0)
+                    return true;
+            }
+        }
+        return false;
+    }
+}
