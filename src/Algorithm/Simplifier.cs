@@ -47,6 +47,9 @@ public sealed class Simplifier(IReadOnlyDictionary<Var, Interval> ranges)
         var range = rest.Range(ranges);
         if (range.IsBounded && Op.FloorDiv(range.Min, c) == Op.FloorDiv(range.Max, c))
             return LinearForm.Of(quotient + Op.FloorDiv(range.Min, c)).ToExpr();
+        // (g·x + r) / (g·d) = x / d with r in 0..g
+        if (Coarse(rest, c) is var (coarse, g, _))
+            return LinearForm.Of(quotient + Visit(Op.FloorDiv(coarse, c / g))).ToExpr();
         // (x / a) / c = x / (a·c)
         var inner = rest.ToExpr() is Binary { Kind: BinaryOp.FloorDiv, B: IntImm { Value: > 0 } a } nested
             ? Op.FloorDiv(nested.A, a.Value * c)
@@ -63,7 +66,25 @@ public sealed class Simplifier(IReadOnlyDictionary<Var, Interval> ranges)
         var range = rest.Range(ranges);
         if (range.IsBounded && Op.FloorDiv(range.Min, c) == Op.FloorDiv(range.Max, c))
             return rest.WithConstant(rest.Constant - Op.FloorDiv(range.Min, c) * c).ToExpr();
+        // (g·x + r) % (g·d) = g·(x % d) + r with r in 0..g
+        if (Coarse(rest, c) is var (coarse, g, fine))
+            return LinearForm.Of(Visit(Op.Mod(coarse, c / g)) * g + fine).ToExpr();
         return Op.Mod(rest.ToExpr(), c);
+    }
+
+    // A form as g·coarse + fine with fine in 0..g and g > 1 a divisor of c, the largest that there is; null where there is none.
+    private (Expr Coarse, long G, Expr Fine)? Coarse(LinearForm form, long c)
+    {
+        foreach (long g in form.Terms.Select(t => Gcd(Math.Abs(t.Coefficient), c)).Distinct().OrderDescending())
+        {
+            if (g == 1)
+                break;
+            var (quotient, fine) = SplitByDivisor(form, g);
+            var range = fine.Range(ranges);
+            if (range.Min >= 0 && range.Max < g)
+                return (quotient, g, fine.ToExpr());
+        }
+        return null;
     }
 
     private static (Expr Quotient, LinearForm Remainder) SplitByDivisor(LinearForm form, long c)

@@ -101,6 +101,10 @@ public sealed record BufferAccess(
                 if (b.IsReduction)
                     accesses = accesses.Concat(b.Outputs.Select(o => Make(AccessKind.Accumulate, o, indices, guards)));
                 return accesses.Concat(b.Outputs.Select(o => Make(AccessKind.Write, o, indices, guards)));
+            case AsyncCopy c:
+                return Reads([.. c.Place, .. c.Source, c.Valid ?? 0])
+                    .Append(Make(AccessKind.Read, c.From, c.Source) with { Tile = Row(c.Source.Length, c.Elements) })
+                    .Append(Make(AccessKind.Write, c.To, c.Place) with { Tile = Row(c.Place.Length, c.Elements) });
             case LaneReduce r:
                 return Reads(r.Indices)
                     .Concat(r.Outputs.Select(o => Make(AccessKind.Accumulate, o, r.Indices)))
@@ -111,6 +115,9 @@ public sealed record BufferAccess(
                 return [];
         }
     }
+
+    private static ImmutableArray<long> Row(int rank, long elements) =>
+        [.. Enumerable.Range(0, rank).Select(d => d == rank - 1 ? elements : 1)];
 
     private static IEnumerable<BufferAccess> OfCall(Call call, ImmutableArray<Stmt> path)
     {

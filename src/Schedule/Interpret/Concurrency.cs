@@ -6,6 +6,9 @@ namespace Picograd.Schedules.Interpret;
 internal sealed class ThreadGroup
 {
     public int Epoch;
+
+    /// <summary>Asynchronous copies that threads of this block have begun.</summary>
+    public AsyncCopyQueues Copies { get; } = new();
 }
 
 /// <summary>
@@ -156,6 +159,9 @@ internal sealed class Context
             BarrierScope.Warpgroup => Warpgroup,
             _ => Warp,
         };
+
+    /// <summary>Coordinates of the thread within its block.</summary>
+    public ReadOnlySpan<long> Thread => _coordinates is null ? [] : _coordinates.AsSpan(4);
 
     /// <summary>Whether an earlier access may run at the same time as an access from here.</summary>
     public bool ConcurrentWith(in Access earlier) =>

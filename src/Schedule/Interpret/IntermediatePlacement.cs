@@ -76,6 +76,7 @@ internal static class IntermediatePlacement
             Block b => [.. b.Axes.Select(a => a.Binding), b.Predicate, .. b.Indices, .. b.Values],
             Call c => c.Origins.SelectMany(o => o),
             LaneReduce r => r.Indices,
+            AsyncCopy c => [.. c.Place, .. c.Source, c.Valid ?? 0, c.From.At(c.Source)],
             _ => [],
         };
         return s switch
@@ -86,6 +87,7 @@ internal static class IntermediatePlacement
                 Block b => b.Outputs.Contains(buffer),
                 Call c => c.Buffers.Contains(buffer),
                 LaneReduce r => r.Outputs.Contains(buffer),
+                AsyncCopy c => c.To == buffer,
                 _ => false,
             } || expressions.Any(e => e.Loads().Any(l => l.Buffer == buffer));
     }

@@ -12,7 +12,10 @@ public enum Sanitizers
     /// </summary>
     Bounds = 1,
 
-    /// <summary>Reads of elements never written, outputs left incomplete. When off, such reads give NaN or −1.</summary>
+    /// <summary>
+    /// Reads of elements never written or whose asynchronous copy was not waited for, outputs left incomplete. When off,
+    /// such reads give NaN or −1, or what is copied.
+    /// </summary>
     Unwritten = 2,
 
     /// <summary>Conflicting accesses by iterations that may run at the same time.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Picograd.Algorithms;
 
 namespace Picograd.Schedules.Interpret;
 
@@ -29,6 +30,7 @@ internal sealed class Frame
         Buffers = [.. parent.Buffers];
         TempFloats = new double[parent.TempFloats.Length];
         TempInts = new long[parent.TempInts.Length];
+        IsAsync = parent.IsAsync;
         Context = context;
     }
 
@@ -45,6 +47,9 @@ internal sealed class Frame
     public long[] TempInts { get; }
 
     public Context Context { get; set; }
+
+    /// <summary>Whether stores to shared memory are only begun, see <see cref="Async"/>.</summary>
+    public bool IsAsync { get; set; }
 
     /// <summary>A thread that starts with the same registers.</summary>
     public Frame Fork(Context context) => new(this, context);
@@ -113,6 +118,9 @@ internal sealed class Storage
     private readonly long[] _strides;
     private readonly bool[]? _written;
     private readonly AccessLog? _log;
+
+    // Elements to which an asynchronous copy is under way.
+    private bool[]? _pending;
 
     /// <param name="buffer">Name and dtype.</param>
     /// <param name="array">Elements.</param>
@@ -231,6 +239,8 @@ internal sealed class Storage
 
     private void BeforeRead(long at, IntFn[] indices, Frame frame, Site site)
     {
+        if (_pending is not null && _pending[at])
+            throw Pending("read", indices, frame, site);
         if (_written is not null && !_written[at])
         {
             var index = Index(indices, frame);
@@ -249,10 +259,38 @@ internal sealed class Storage
 
     private void BeforeWrite(long at, IntFn[] indices, Frame frame, Site site)
     {
+        if (_pending is not null && _pending[at])
+            throw Pending("written", indices, frame, site);
         if (_written is not null)
             _written[at] = true;
+        if (frame.IsAsync && _buffer.Scope == Scope.Shared && frame.Context.Block is { } block && _written is not null)
+        {
+            _pending ??= new bool[_written.Length];
+            _pending[at] = true;
+            block.Copies.Begin(frame.Context, this, at);
+        }
         if (_log?.Write(at, frame.Context) is { } other)
             throw Race("written", other, indices, frame, site);
+    }
+
+    /// <summary>An asynchronous copy to an element was waited for: as if its thread wrote it now.</summary>
+    public void Complete(long at, Context by)
+    {
+        _pending![at] = false;
+        _log?.Write(at, by);
+    }
+
+    private SanitizerException Pending(string how, IntFn[] indices, Frame frame, Site site)
+    {
+        var index = Index(indices, frame);
+        return frame.Run.Fault(
+            SanitizerKind.PendingCopy,
+            $"{Element(index)} is {how} while an asynchronous copy to it has not been waited for",
+            _buffer,
+            [.. index],
+            site,
+            frame
+        );
     }
 
     private SanitizerException Race(string how, Context other, IntFn[] indices, Frame frame, Site site)

@@ -20,6 +20,9 @@ public enum SanitizerKind
     /// <summary>Two iterations of a concurrent loop touch an element, one writes it, and no barrier is between them.</summary>
     Race,
 
+    /// <summary>An element in shared memory is used while an asynchronous copy to it has not been waited for.</summary>
+    PendingCopy,
+
     /// <summary>A barrier that not all threads of its scope reach.</summary>
     DivergentBarrier,
 }

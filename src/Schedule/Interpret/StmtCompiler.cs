@@ -50,6 +50,14 @@ internal sealed class StmtCompiler(ExprCompiler exprs)
                 return BlockOf(b, b.Outputs.Select(o => (o, b.Indices)), site);
             case Call c:
                 return CallOf(c, site);
+            case Async a:
+                return new AsyncNode(Compile(a.Body));
+            case AsyncCopy c:
+                return CopyOf(c, site);
+            case CommitAsync:
+                return new CommitNode();
+            case WaitAsync w:
+                return new WaitNode(w.Pending);
             default:
                 throw new InvalidOperationException($"the interpreter has no meaning for {stmt.GetType().Name}");
         }
@@ -136,6 +144,19 @@ internal sealed class StmtCompiler(ExprCompiler exprs)
             node = new LoopNode(loop, exprs.Slot(v), exprs.Int(axis.Extent, site), node, null);
         }
         return node;
+    }
+
+    private AsyncNode CopyOf(AsyncCopy c, Site site)
+    {
+        var at = new Var("element");
+        ImmutableArray<Expr> Along(ImmutableArray<Expr> index) => index.SetItem(index.Length - 1, index[^1] + at);
+        Expr value = c.From.At(Along(c.Source));
+        if (c.Valid is not null)
+            value = new Select(Op.Lt(at, c.Valid), value, Op.Const(0, value.Type));
+        var place = Along(c.Place);
+        var store = new StoreNode(exprs.Slot(c.To), exprs.Ints(place, site), ValueOf(value, site), site);
+        var loop = new For(at, c.Elements, LoopKind.Serial, c);
+        return new AsyncNode(new LoopNode(loop, exprs.Slot(at), exprs.Int(loop.Extent, site), store, null));
     }
 
     private static ImmutableArray<Expr> Element(Call call, int operand, ImmutableArray<Expr> tile)

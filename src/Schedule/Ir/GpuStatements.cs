@@ -39,3 +39,17 @@ public sealed record LaneReduce(
     int Width,
     int Stride = 1
 ) : Stmt;
+
+/// <summary>
+/// Only in kernel form: one asynchronous copy of Elements neighbours (4, 8 or 16 bytes, aligned so on both sides) from
+/// From[Source] on, in global or heap memory, to To[Place] on, in shared memory. The first Valid elements are read, the
+/// others become zero; null: all. What <see cref="Async"/> statements of the kind <see cref="AsyncKind.CopyAsync"/> become.
+/// </summary>
+public sealed record AsyncCopy(
+    Buffer To,
+    ImmutableArray<Expr> Place,
+    Buffer From,
+    ImmutableArray<Expr> Source,
+    int Elements,
+    Expr? Valid = null
+) : Stmt;

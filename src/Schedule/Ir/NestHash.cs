@@ -106,6 +106,15 @@ public static class NestHash
                 case WaitAsync w:
                     Mix(14, (ulong)w.Pending);
                     break;
+                case AsyncCopy c:
+                    Mix(16, (ulong)c.Elements, c.Valid is null ? 0u : 1u);
+                    Number(c.To);
+                    Number(c.From);
+                    foreach (var index in c.Place.Concat(c.Source))
+                        Add(index);
+                    if (c.Valid is not null)
+                        Add(c.Valid);
+                    break;
                 case LaneReduce r:
                     Mix(15, (ulong)r.Width, (ulong)r.Stride);
                     foreach (var output in r.Outputs)
@@ -248,10 +257,13 @@ public static class NestHash
             Mix((ulong)buffer.Type, (ulong)buffer.Scope, (ulong)buffer.Rank);
             foreach (var extent in buffer.Shape)
                 Add(extent);
-            if (buffer.Strides.IsDefault)
-                return;
-            foreach (long stride in buffer.Strides)
-                Mix((ulong)stride);
+            if (!buffer.Strides.IsDefault)
+            {
+                foreach (long stride in buffer.Strides)
+                    Mix((ulong)stride);
+            }
+            if (buffer.Swizzle is { } swizzle)
+                Mix((ulong)swizzle.Bits, (ulong)swizzle.Base, (ulong)swizzle.Shift);
         }
 
         private void Mix(string text)

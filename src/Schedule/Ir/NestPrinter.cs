@@ -13,7 +13,9 @@ public static class NestPrinter
         {
             string where = nest.StoreAt.TryGetValue(buffer.Name, out var loop) ? $" at {loop}" : "";
             string strides = buffer.Strides.IsDefault ? "" : $" strides[{string.Join(", ", buffer.Strides)}]";
-            text.AppendLine($"buffer {buffer} {buffer.Scope.ToString().ToLowerInvariant()}{strides}{where}");
+            text.AppendLine(
+                $"buffer {buffer} {buffer.Scope.ToString().ToLowerInvariant()}{strides}{SwizzleOf(buffer)}{where}"
+            );
         }
         Print(nest.Body, 0, marked, text);
         return text.ToString();
@@ -53,7 +55,7 @@ public static class NestPrinter
                 }
                 break;
             case Allocate a:
-                Line($"allocate {a.Buffer} {a.Buffer.Scope.ToString().ToLowerInvariant()}");
+                Line($"allocate {a.Buffer} {a.Buffer.Scope.ToString().ToLowerInvariant()}{SwizzleOf(a.Buffer)}");
                 Print(a.Body, depth, marked, text);
                 break;
             case Store s:
@@ -80,6 +82,12 @@ public static class NestPrinter
             case WaitAsync w:
                 Line($"wait {w.Pending}");
                 break;
+            case AsyncCopy c:
+                string valid = c.Valid is null ? "" : $", {c.Valid} of them valid";
+                Line(
+                    $"{c.To.Name}[{string.Join(", ", c.Place)}] <- {c.From.Name}[{string.Join(", ", c.Source)}], {c.Elements} elements{valid}"
+                );
+                break;
             case LaneReduce r:
                 string reduced = string.Join(", ", r.Outputs.Select(o => $"{o.Name}[{string.Join(", ", r.Indices)}]"));
                 Line($"{reduced} {r.Reducer.Name}= over {r.Width} lanes{(r.Stride > 1 ? $", {r.Stride} apart" : "")}");
@@ -101,6 +109,8 @@ public static class NestPrinter
                 throw new InvalidOperationException($"no printed form for {stmt.GetType().Name}");
         }
     }
+
+    private static string SwizzleOf(Algorithms.Buffer buffer) => buffer.Swizzle is { } s ? $" swizzle {s}" : "";
 
     private static string Extent(Expr extent) => extent is IntImm or Var ? extent.ToString() : $"({extent})";
 

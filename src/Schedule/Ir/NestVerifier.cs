@@ -68,6 +68,13 @@ public static class NestVerifier
                 foreach (var e in b.Indices.Concat(b.Values))
                     Closed(e, inner, buffers, nest, b);
                 break;
+            case AsyncCopy c:
+                Written(c.To, buffers, nest, c);
+                Closed(c.To.At(c.Place), scope, buffers, nest, c);
+                Closed(c.From.At(c.Source), scope, buffers, nest, c);
+                if (c.Valid is not null)
+                    Closed(c.Valid, scope, buffers, nest, c);
+                break;
             case LaneReduce r:
                 foreach (var output in r.Outputs)
                     Written(output, buffers, nest, r);

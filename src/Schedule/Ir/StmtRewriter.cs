@@ -114,6 +114,12 @@ public static class StmtRewriter
             Allocate a => a with { Body = a.Body.MapExprs(map) },
             Async a => a with { Body = a.Body.MapExprs(map) },
             LaneReduce r => r with { Indices = [.. r.Indices.Select(map)] },
+            AsyncCopy c => c with
+            {
+                Place = [.. c.Place.Select(map)],
+                Source = [.. c.Source.Select(map)],
+                Valid = c.Valid is null ? null : map(c.Valid),
+            },
             Store t => t with { Indices = [.. t.Indices.Select(map)], Value = map(t.Value) },
             StoreAll a => new StoreAll([.. a.Stores.Select(t => (Store)t.MapExprs(map))]),
             Prefetch p => p with { Indices = [.. p.Indices.Select(map)] },
@@ -146,6 +152,11 @@ public static class StmtRewriter
                     Block b when b.Outputs.Contains(old) => b with
                     {
                         Outputs = [.. b.Outputs.Select(o => o == old ? replacement : o)],
+                    },
+                    AsyncCopy c when c.To == old || c.From == old => c with
+                    {
+                        To = c.To == old ? replacement : c.To,
+                        From = c.From == old ? replacement : c.From,
                     },
                     LaneReduce r when r.Outputs.Contains(old) => r with
                     {

@@ -39,6 +39,8 @@ public static class LowerBlocks
                 return Simplified(s, ranges);
             case StoreAll a:
                 return new StoreAll([.. a.Stores.Select(s => Simplified(s, ranges))]);
+            case AsyncCopy:
+                return stmt.MapExprs(e => Simplifier.Simplify(e, ranges));
             case LaneReduce r:
                 return r with { Indices = [.. r.Indices.Select(e => Simplifier.Simplify(e, ranges))] };
             case Prefetch p:

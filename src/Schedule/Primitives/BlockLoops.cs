@@ -144,6 +144,9 @@ internal static class BlockLoops
             _ => scope.ToString().ToLowerInvariant(),
         };
 
+    /// <summary>global, heap, stack, register, shared or fragment.</summary>
+    public static string ScopeText(Scope scope) => scope.ToString().ToLowerInvariant();
+
     /// <summary>heap, stack, register, shared or fragment.</summary>
     public static Scope ParseScope(LoopNest nest, string text) =>
         Enum.GetValues<Scope>().Where(s => s != Scope.Global && s.ToString().ToLowerInvariant() == text).ToArray()

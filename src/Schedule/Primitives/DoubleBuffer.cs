@@ -2,12 +2,12 @@ using System.Collections.Immutable;
 
 namespace Picograd.Schedules;
 
-/// <summary><c>[copies =] double_buffer loop</c>: <see cref="Pipeline"/> with two stages.</summary>
+/// <summary><c>[copies =] double_buffer loop [mode=sync|cp.async|bulk]</c>: <see cref="Pipeline"/> with two stages.</summary>
 public sealed class DoubleBuffer : Primitive
 {
     public override string Name => "double_buffer";
 
-    public override string Usage => "[copies =] double_buffer loop";
+    public override string Usage => "[copies =] double_buffer loop [mode=sync|cp.async|bulk]";
 
     public override string Requirements => Pipeline.Requires;
 
@@ -43,7 +43,7 @@ public sealed class DoubleBuffer : Primitive
 
     protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
     {
-        KnownOptions(nest, step);
+        KnownOptions(nest, step, "mode");
         ArgCount(nest, step, 1, 1);
         return Pipeline.Apply(nest, step, nest.Loop(Arg(nest, step, 0)), 2);
     }

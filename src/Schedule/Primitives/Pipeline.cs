@@ -4,14 +4,14 @@ using Picograd.Algorithms;
 namespace Picograd.Schedules;
 
 /// <summary>
-/// <c>[copies =] pipeline loop stages=N [mode=sync]</c>: a loop that first copies and then computes on the copy runs its
+/// <c>[copies =] pipeline loop stages=N [mode=sync|cp.async|bulk]</c>: a loop that first copies and then computes on the copy runs its
 /// copies N−1 iterations ahead, into N buffers that take turns.
 /// </summary>
 public sealed class Pipeline : Primitive
 {
     public override string Name => "pipeline";
 
-    public override string Usage => "[copies =] pipeline loop stages=N [mode=sync]";
+    public override string Usage => "[copies =] pipeline loop stages=N [mode=sync|cp.async|bulk]";
 
     public override string Requirements => Requires + " stages is 2 to 8.";
 
@@ -48,8 +48,10 @@ public sealed class Pipeline : Primitive
     internal const string Requires = """
         The loop is serial, and its body is a sequence: first copies (loops with one block each, a map into an
         intermediate that only this loop's body uses and that is not in registers, from buffers that the body does not
-        write), then what reads the copies. mode=sync is the only mode of a CPU; asynchronous copies are for GPUs. The
-        intermediate gets a leading dimension of N, indexed by iteration % N; the first N−1 copies are made before the
+        write), then what reads the copies. mode=sync is the only mode of a CPU. mode=cp.async and mode=bulk are for loops
+        within block loops and outside of thread loops of a GPU, and copies from device to shared memory that only move
+        elements (or set them to zero beyond an edge); for cp.async each thread moves 4, 8 or 16 aligned bytes at a time, by
+        a vector loop. The intermediate gets a leading dimension of N, indexed by iteration % N; the first N−1 copies are made before the
         loop.
         """;
 
@@ -70,9 +72,11 @@ public sealed class Pipeline : Primitive
         int stages
     )
     {
-        CheckMode(nest, loop, step.Option("mode"));
+        var kind = Mode(nest, loop, step.Option("mode"));
         Concurrency.RequireSerial(nest, loop, "pipelines are made of serial loops");
         var copies = Copies(nest, loop);
+        if (kind is not null)
+            RequireAsync(nest, copies, kind.Value);
         var compute = ((Seq)loop.Body).Items.RemoveRange(0, copies.Length);
         nest = WithRings(nest, loop, copies, stages, out var ring);
         Stmt ahead = Seq.Of(copies.Select(c => InRing(c, loop.Var, stages, ring)));
@@ -86,11 +90,17 @@ public sealed class Pipeline : Primitive
         var copier = new NestCopier(nest, ".pre", step, 1);
         Stmt before = copier.Copy(ahead, new Dictionary<Var, Expr> { [loop.Var] = first }, null);
         before = Guard(before, Op.Lt(first, loop.Extent));
-        before = new For(first, stages - 1, LoopKind.Serial, before);
 
         Stmt next = ahead.Substitute(new Dictionary<Var, Expr> { [loop.Var] = loop.Var + (stages - 1) });
         next = Guard(next, Op.Lt(loop.Var + (stages - 1), loop.Extent));
-        Stmt body = Seq.Of(before, loop with { Body = Seq.Of(next, now) });
+        // Copies of the last iterations are empty groups, so that what is waited for is always the oldest of stages−1. The wait
+        // stands before the copies: one barrier after it also parts them from the last use of the buffer they fill.
+        Stmt once = kind is { } k
+            ? Seq.Of(new WaitAsync(stages - 2), new Async(k, next), new CommitAsync(), now)
+            : Seq.Of(next, now);
+        before = kind is { } early ? Seq.Of(new Async(early, before), new CommitAsync()) : before;
+        before = new For(first, stages - 1, LoopKind.Serial, before);
+        Stmt body = Seq.Of(before, loop with { Body = once });
         var result = nest.Replace(loop, body);
         var exact = new Simplifier(result.Ranges(result.Loops));
         body = body.MapUp(s =>
@@ -106,25 +116,67 @@ public sealed class Pipeline : Primitive
         return (nest.Replace(loop, body), copier.Made.Insert(0, wish));
     }
 
-    private static void CheckMode(LoopNest nest, For loop, string? mode)
+    // The kind of asynchronous copies; null for copies that threads make with ordinary loads and stores.
+    private static AsyncKind? Mode(LoopNest nest, For loop, string? mode)
     {
-        switch (mode)
+        AsyncKind? kind = mode switch
         {
-            case null or "sync":
-                return;
-            case "cp.async" or "bulk":
+            null or "sync" => null,
+            "cp.async" => AsyncKind.CopyAsync,
+            "bulk" => AsyncKind.Bulk,
+            _ => throw new ScheduleException(
+                nest,
+                loop,
+                $"unknown mode '{mode}'",
+                "sync (on a GPU also cp.async, bulk)"
+            ),
+        };
+        if (kind is null)
+            return null;
+        var around = nest.LoopsAround(loop);
+        if (!around.Any(l => l.Kind.IsGpu()))
+            throw new ScheduleException(
+                nest,
+                loop,
+                $"mode={mode} needs the asynchronous copies of a GPU, and {loop.Name} is not inside of a GPU loop",
+                "mode=sync, or bind a loop around to block.x first"
+            );
+        if (around.FirstOrDefault(l => l.Kind.IsThread()) is { } thread)
+            throw new ScheduleException(
+                nest,
+                thread,
+                $"mode={mode} is for loops that all threads of a block run, and {loop.Name} is inside of {thread.Name}, which is {thread.Kind.Text()}",
+                "mode=sync, or thread loops inside the pipelined loop"
+            );
+        return kind;
+    }
+
+    // Asynchronous copies move elements as they are, cp.async in aligned pieces of 4, 8 or 16 bytes.
+    private static void RequireAsync(LoopNest nest, ImmutableArray<Stmt> copies, AsyncKind kind)
+    {
+        foreach (var block in copies.SelectMany(c => c.Nodes().OfType<Block>()))
+        {
+            var bindings = block.Bindings;
+            var (form, why) = CopyForm.Of(block.Output, block.Indices, block.Values[0]);
+            var loops = nest.LoopsAround(block);
+            if (form is not null && kind == AsyncKind.CopyAsync)
+            {
+                var vector = loops.LastOrDefault(l => l.Kind == LoopKind.Vector);
+                why =
+                    AsyncCopies.WhyNotSize(block.Output, vector?.ConstantExtent ?? 1)
+                    ?? CopyForm.WhyNotRun(
+                        form.Source.Buffer,
+                        [.. form.Source.Indices.Select(i => i.Substitute(bindings))],
+                        vector,
+                        new Simplifier(nest.Ranges(loops))
+                    );
+            }
+            if (why is not null)
                 throw new ScheduleException(
                     nest,
-                    loop,
-                    $"mode={mode} needs the asynchronous copies of a GPU, which this nest has no loops for",
-                    "mode=sync"
-                );
-            default:
-                throw new ScheduleException(
-                    nest,
-                    loop,
-                    $"unknown mode '{mode}'",
-                    "sync (on a GPU also cp.async, bulk)"
+                    block,
+                    $"the copy {block.Name} cannot be asynchronous: {why}",
+                    "mode=sync, or a plain copy from device to shared memory, vectorized to 16, 8 or 4 aligned bytes"
                 );
         }
     }

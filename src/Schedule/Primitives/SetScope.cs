@@ -41,6 +41,13 @@ public sealed class SetScope : Primitive
         KnownOptions(nest, step);
         var buffer = nest.IntermediateNamed(Arg(nest, step, 0));
         var scope = BlockLoops.ParseScope(nest, Arg(nest, step, 1));
+        if (buffer.Swizzle is not null && scope != Scope.Shared)
+            throw Refuse(
+                nest,
+                null,
+                $"{buffer.Name} has swizzled addresses, which only shared memory has",
+                "set_scope before swizzle"
+            );
         return (nest.SwapIntermediate(buffer, buffer.With(scope: scope)), []);
     }
 }

@@ -54,6 +54,13 @@ public sealed class StorageAlign : Primitive
         int dim = (int)IntArg(nest, step, 1, 0, buffer.Rank - 2);
         long factor = IntArg(nest, step, 2, 1, int.MaxValue);
         long offset = IntArg(nest, step, 3, 0, factor - 1);
+        if (buffer.Swizzle is { } swizzle)
+            throw Refuse(
+                nest,
+                null,
+                $"{buffer.Name} is swizzled by {swizzle}, which wants its rows as they are",
+                "either storage_align or swizzle"
+            );
         if (buffer.Shape.Skip(1).FirstOrDefault(e => e is not IntImm) is { } symbolic)
             throw Refuse(
                 nest,

@@ -8,18 +8,24 @@ namespace Picograd.Schedules;
 /// <c>swizzle buffer chunk bits [row=dim]</c>: within each row, exchanges chunks of <c>chunk</c> elements by
 /// exclusive-or of the chunk's number with the row's number modulo 2^bits, so that a column of chunks lies in different
 /// banks: column c of row r goes to c ^ ((r % 2^bits) · chunk). Elements of a chunk stay neighbours.
+/// <c>swizzle buffer 128b|64b|32b</c> leaves indices as they are and permutes the addresses of a buffer in shared memory
+/// (<see cref="ByteSwizzle"/>), so that intrinsics and bulk copies see it alike.
 /// </summary>
 public sealed class Swizzle : Primitive
 {
     public override string Name => "swizzle";
 
-    public override string Usage => "swizzle buffer chunk bits [row=dim]";
+    public override string Usage =>
+        "swizzle buffer chunk bits [row=dim], swizzle buffer 128b|64b|32b, or swizzle buffer bits=B base=M shift=S";
 
     public override string Requirements =>
         """
             The buffer is an intermediate of rank 2 or more, which no intrinsic uses yet. chunk is a power of two, bits
             is 1 to 5, and chunk · 2^bits divides the extent of the last dimension, a constant. row is another dimension
-            than the last one; default the one before it.
+            than the last one; default the one before it. The forms with 128b, 64b, 32b (bits 3, 2, 1, base 4, shift 3)
+            or with bits, base and shift (1 to 5, 2 to 7 and bits to 10) permute addresses in bytes, not indices: bits [base +
+            shift, base + shift + bits) of an offset from the buffer's start are added, exclusive-or, to those from base
+            on. Their buffer is in shared memory and has no strides of its own; intrinsics may use it already.
             """;
 
     public override PrimitiveExample Example =>
@@ -41,8 +47,11 @@ public sealed class Swizzle : Primitive
 
     protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
     {
-        KnownOptions(nest, step, "row");
+        KnownOptions(nest, step, "row", "bits", "base", "shift");
+        if (step.Args.Length < 3)
+            return (OfAddresses(nest, step), []);
         ArgCount(nest, step, 3, 3);
+        KnownOptions(nest, step, "row");
         var buffer = nest.IntermediateNamed(Arg(nest, step, 0));
         long chunk = IntArg(nest, step, 1, 1, 1 << 20);
         int bits = (int)IntArg(nest, step, 2, 1, 5);
@@ -79,4 +88,62 @@ public sealed class Swizzle : Primitive
 
         return (nest.MoveElements(buffer, buffer.With(), Place), []);
     }
+
+    private LoopNest OfAddresses(LoopNest nest, Step step)
+    {
+        var buffer = nest.IntermediateNamed(Arg(nest, step, 0));
+        ByteSwizzle swizzle;
+        if (step.Args.Length == 2)
+        {
+            KnownOptions(nest, step);
+            string row = step.Args[1];
+            swizzle =
+                row.EndsWith('b') && int.TryParse(row[..^1], out int bytes) && ByteSwizzle.OfRow(bytes) is { } known
+                    ? known
+                    : throw Refuse(nest, null, $"'{row}' is no swizzle", "128b, 64b, 32b; " + Usage);
+        }
+        else
+        {
+            KnownOptions(nest, step, "bits", "base", "shift");
+            int bits = Option(nest, step, "bits", 1, 5);
+            swizzle = new ByteSwizzle(bits, Option(nest, step, "base", 2, 7), Option(nest, step, "shift", bits, 10));
+        }
+        if (buffer.Scope != Scope.Shared)
+            throw Refuse(
+                nest,
+                null,
+                $"{buffer.Name} is in {BlockLoops.ScopeText(buffer.Scope)} memory, and addresses are permuted in shared memory only",
+                $"set_scope {buffer.Name} shared first, or swizzle buffer chunk bits, which permutes indices"
+            );
+        if (!buffer.Strides.IsDefault)
+            throw Refuse(
+                nest,
+                null,
+                $"{buffer.Name} has strides of its own: its rows are padded already",
+                "either storage_align or swizzle"
+            );
+        if (buffer.Swizzle is { } other)
+            throw Refuse(nest, null, $"{buffer.Name} is swizzled already, by {other}", "one swizzle a buffer");
+        if (1 << swizzle.Base < buffer.Type.Size())
+            throw Refuse(
+                nest,
+                null,
+                $"runs of 2^{swizzle.Base} bytes are shorter than an element of {buffer.Name}",
+                "a larger base"
+            );
+        return nest.SwapIntermediate(
+            buffer,
+            new Buffer(buffer.Name, buffer.Type, buffer.Shape, buffer.Scope, default, swizzle)
+        );
+    }
+
+    private int Option(LoopNest nest, Step step, string name, int min, int max) =>
+        int.TryParse(step.Option(name), out int value) && value >= min && value <= max
+            ? value
+            : throw Refuse(
+                nest,
+                null,
+                $"{name} is '{step.Option(name) ?? "not given"}'",
+                $"{name}={min} to {name}={max}, or 128b, 64b, 32b"
+            );
 }
