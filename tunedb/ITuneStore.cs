@@ -210,7 +210,7 @@ public sealed record TuneMergeResult(int Added, int Replaced, int Kept, long Dam
 /// <summary>What to remove: whatever one of the parts names.</summary>
 public sealed record TunePruneOptions
 {
-    /// <summary>Records measured, history recorded and candidates logged before this moment (UTC).</summary>
+    /// <summary>Records measured, history recorded, candidates logged and kernels last used before this moment (UTC).</summary>
     public DateTime? OlderThan { get; init; }
 
     /// <summary>Records, history and candidates of every compiler version but this.</summary>
@@ -227,10 +227,17 @@ public sealed record TunePruneOptions
 
     /// <summary>Records and history entries whose checksum does not match.</summary>
     public bool Damaged { get; init; }
+
+    /// <summary>Compiled kernels.</summary>
+    public bool Binaries { get; init; }
 }
 
 /// <summary>How much <see cref="ITuneStore.Prune"/> removed.</summary>
 /// <param name="Records">Records.</param>
 /// <param name="History">History entries.</param>
 /// <param name="Candidates">Log entries.</param>
-public sealed record TunePruneResult(int Records, int History, int Candidates);
+public sealed record TunePruneResult(int Records, int History, int Candidates)
+{
+    /// <summary>Compiled kernels.</summary>
+    public int Binaries { get; init; }
+}

@@ -19,6 +19,7 @@ public sealed partial class SqliteTuneStore
                 (records, certified) = VerifyRecords(problems);
                 VerifyHistory(problems);
                 VerifyKeys(problems);
+                VerifyBinaries(problems);
             }
             catch (SqliteException e)
             {
@@ -83,7 +84,7 @@ public sealed partial class SqliteTuneStore
 
             DeleteWhere("keys WHERE key_hash NOT IN (SELECT key_hash FROM candidates)");
             _knownKeys.Clear();
-            return new TunePruneResult(records, history, candidates);
+            return new TunePruneResult(records, history, candidates) { Binaries = PruneBinaries(options) };
         });
         GiveBackSpace();
         return result;

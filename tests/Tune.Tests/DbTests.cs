@@ -86,7 +86,7 @@ public sealed class DbTests : IDisposable
     {
         Put("matmul m=8 n=8 k=8", 0.5);
         Assert.Contains(
-            "removed 0 records, 0 entries of the history, 2 entries of the log",
+            "removed 0 records, 0 entries of the history, 2 entries of the log, 0 compiled kernels",
             ToolRun.Of("db", "prune", "--candidates", "--db", Db).Succeeded()
         );
         Assert.Contains(

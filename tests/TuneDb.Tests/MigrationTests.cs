@@ -19,7 +19,7 @@ public sealed class MigrationTests : IDisposable
             Assert.Equal("hung", store.Candidates()[^1].Outcome);
         }
 
-        Assert.Equal(2L, Scalar(path, "PRAGMA user_version"));
+        Assert.Equal(3L, Scalar(path, "PRAGMA user_version"));
         // A migrated file has the schema of a new one.
         SqliteTuneStore.Open(_folder.File("new.sqlite")).Dispose();
         const string Schema =
@@ -34,6 +34,8 @@ public sealed class MigrationTests : IDisposable
         using (var store = SqliteTuneStore.Open(path, TuneDbMode.ReadOnly))
         {
             Holds(store);
+            Assert.Null(store.FindBinary("any"));
+            Assert.Equal(0, store.Binaries().Count);
         }
 
         Assert.Equal(1L, Scalar(path, "PRAGMA user_version"));

@@ -91,6 +91,18 @@ internal static class SqliteSchema
             ALTER TABLE candidates ADD COLUMN outcome TEXT NOT NULL DEFAULT '';
             UPDATE candidates SET outcome = {OutcomeInVersion1};
             """,
+        // 2 → 3: compiled kernels.
+        """
+            CREATE TABLE binaries (
+              key TEXT NOT NULL UNIQUE,
+              used_utc TEXT NOT NULL,
+              bytes INTEGER NOT NULL,
+              log TEXT NOT NULL,
+              code BLOB NOT NULL,
+              checksum TEXT NOT NULL
+            ) STRICT;
+            CREATE INDEX binaries_used ON binaries (used_utc);
+            """,
     ];
 
     /// <summary>

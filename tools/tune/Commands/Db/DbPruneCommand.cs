@@ -24,6 +24,7 @@ internal static class DbPruneCommand
         var history = new Option<bool>("--history") { Description = "The history" };
         var waiting = new Option<bool>("--uncertified") { Description = "Records that wait for certification" };
         var damaged = new Option<bool>("--damaged") { Description = "Damaged records" };
+        var kernels = new Option<bool>("--kernels") { Description = "Compiled CUDA kernels" };
         var command = new Command("prune", "Removes what the options name")
         {
             db,
@@ -33,6 +34,7 @@ internal static class DbPruneCommand
             history,
             waiting,
             damaged,
+            kernels,
         };
         command.SetAction(parsed =>
         {
@@ -45,11 +47,12 @@ internal static class DbPruneCommand
                 History = parsed.GetValue(history),
                 Uncertified = parsed.GetValue(waiting),
                 Damaged = parsed.GetValue(damaged),
+                Binaries = parsed.GetValue(kernels),
             };
             if (options == new TunePruneOptions())
             {
                 throw new UsageException(
-                    "prune removes nothing by itself; name at least one of --older-than, --old-versions, --candidates, --history, --uncertified, --damaged."
+                    "prune removes nothing by itself; name at least one of --older-than, --old-versions, --candidates, --history, --uncertified, --damaged, --kernels."
                 );
             }
             // A database that is not there needs no pruning, and opening it for writing would make one.
@@ -57,7 +60,7 @@ internal static class DbPruneCommand
             using var store = DbCommand.Write(parsed, db);
             var result = store.Prune(options);
             console.Out.WriteLine(
-                $"removed {result.Records} records, {result.History} entries of the history, {result.Candidates} entries of the log"
+                $"removed {result.Records} records, {result.History} entries of the history, {result.Candidates} entries of the log, {result.Binaries} compiled kernels"
             );
             return TuneCommand.Success;
         });
