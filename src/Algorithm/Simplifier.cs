@@ -145,7 +145,7 @@ public sealed class Simplifier(IReadOnlyDictionary<Var, Interval> ranges)
                 return b;
         }
         // Index arithmetic does not overflow, but data may: a[i] < b[i] must not become a[i] - b[i] < 0.
-        if (!d.IsBounded && form.Terms.Any(t => t.Atom.Nodes().Any(n => n is Load or ReducerArg)))
+        if (!d.IsBounded && form.Terms.Any(t => !t.Atom.Nodes().All(IsIndexArithmetic)))
             return b;
         // Canonical: terms on the left, the constant on the right; x ≤ c as x < c + 1; common factors divided out.
         long bound = -form.Constant + (b.Kind == BinaryOp.Le ? 1 : 0);
@@ -162,6 +162,8 @@ public sealed class Simplifier(IReadOnlyDictionary<Var, Interval> ranges)
             new IntImm(-Op.FloorDiv(-bound, gcd), DTypes.Index)
         );
     }
+
+    private static bool IsIndexArithmetic(Expr e) => e is IntImm or Var or Unary or Binary or Select or Cast;
 
     // Beyond the reach of index arithmetic: the identity of a min or max over int64.
     private static bool IsHuge(long constant) => constant is <= -(1L << 60) or >= 1L << 60;

@@ -1,0 +1,173 @@
+using System.Collections.Immutable;
+using System.Text;
+
+namespace Picograd.Lower.Cuda;
+
+/// <summary>
+/// Small functions of arithmetic whose meaning C does not have: division rounding towards minus infinity, min and max
+/// that keep NaN, conversions that saturate, absolute values that wrap. Each is written out only where it is used.
+/// </summary>
+internal static class Arithmetic
+{
+    private static readonly ImmutableArray<(string Name, string Body)> s_functions =
+    [
+        ("floor_div", FloorDivision("int") + FloorDivision("long long")),
+        ("floor_mod", FloorRemainder("int") + FloorRemainder("long long")),
+        ("min_nan", Extremum("min", "float", "<", "min.NaN.f32") + Extremum("min", "double", "<", null)),
+        ("max_nan", Extremum("max", "float", ">", "max.NaN.f32") + Extremum("max", "double", ">", null)),
+        ("lesser", Choice("lesser", "<")),
+        ("greater", Choice("greater", ">")),
+        ("abs_wrap", Absolute("int", "unsigned int") + Absolute("long long", "unsigned long long")),
+        ("sigmoid", Sigmoid("float", "expf", "fabsf", "1.0f") + Sigmoid("double", "exp", "fabs", "1.0")),
+        (
+            "to_i32",
+            Saturating("int", "float", "to_i32", "-2147483648.0f", "2147483648.0f", "-2147483647 - 1", "2147483647")
+                + Saturating(
+                    "int",
+                    "double",
+                    "to_i32",
+                    "-2147483648.0",
+                    "2147483648.0",
+                    "-2147483647 - 1",
+                    "2147483647"
+                )
+        ),
+        (
+            "to_u32",
+            Saturating("unsigned int", "float", "to_u32", "0.0f", "4294967296.0f", "0u", "4294967295u")
+                + Saturating("unsigned int", "double", "to_u32", "0.0", "4294967296.0", "0u", "4294967295u")
+        ),
+        (
+            "to_u8",
+            Saturating("unsigned char", "float", "to_u8", "0.0f", "256.0f", "0", "255")
+                + Saturating("unsigned char", "double", "to_u8", "0.0", "256.0", "0", "255")
+        ),
+        (
+            "to_i64",
+            Saturating(
+                "long long",
+                "float",
+                "to_i64",
+                "-9223372036854775808.0f",
+                "9223372036854775808.0f",
+                I64Min,
+                I64Max
+            )
+                + Saturating(
+                    "long long",
+                    "double",
+                    "to_i64",
+                    "-9223372036854775808.0",
+                    "9223372036854775808.0",
+                    I64Min,
+                    I64Max
+                )
+        ),
+        (
+            "swizzle",
+            """
+            // Elements of a shared buffer in permuted order: bits of the row are added to those of the 16-byte chunk.
+            __device__ __forceinline__ int swizzle(int i, int shift, int mask) { return i ^ ((i >> shift) & mask); }
+
+            """
+        ),
+        (
+            "pack",
+            """
+            __device__ __forceinline__ unsigned int pack(unsigned short low, unsigned short high) {
+              return (unsigned int)low | (unsigned int)high << 16;
+            }
+
+            __device__ __forceinline__ unsigned int pack(unsigned char a, unsigned char b, unsigned char c, unsigned char d) {
+              return (unsigned int)a | (unsigned int)b << 8 | (unsigned int)c << 16 | (unsigned int)d << 24;
+            }
+
+            """
+        ),
+    ];
+
+    private const string I64Min = "-9223372036854775807LL - 1";
+    private const string I64Max = "9223372036854775807LL";
+
+    public static bool Has(string name) => s_functions.Any(f => f.Name == name);
+
+    /// <summary>The functions of these names, in a fixed order.</summary>
+    public static string Source(IReadOnlySet<string> names)
+    {
+        var text = new StringBuilder();
+        foreach (var (name, body) in s_functions)
+        {
+            if (names.Contains(name))
+                text.Append(body).Append('\n');
+        }
+        return text.ToString();
+    }
+
+    private static string FloorDivision(string type) =>
+        $$"""
+            __device__ __forceinline__ {{type}} floor_div({{type}} a, {{type}} b) {
+              const {{type}} q = a / b;
+              return q * b != a && (a < 0) != (b < 0) ? q - 1 : q;
+            }
+
+            """;
+
+    private static string FloorRemainder(string type) =>
+        $$"""
+            __device__ __forceinline__ {{type}} floor_mod({{type}} a, {{type}} b) {
+              const {{type}} r = a % b;
+              return r != 0 && (a < 0) != (b < 0) ? r + b : r;
+            }
+
+            """;
+
+    // The instruction where there is one; the comparison takes a NaN on either side, and is wrong only in the sign of zero.
+    private static string Extremum(string name, string type, string less, string? instruction)
+    {
+        string plain = $"a {less} b || a != a ? a : b";
+        if (instruction is null)
+            return $"__device__ __forceinline__ {type} {name}_nan({type} a, {type} b) {{ return {plain}; }}\n";
+        return $$"""
+            __device__ __forceinline__ {{type}} {{name}}_nan({{type}} a, {{type}} b) {
+            #ifdef __CUDA_ARCH__
+              {{type}} r;
+              asm("{{instruction}} %0, %1, %2;" : "=f"(r) : "f"(a), "f"(b));
+              return r;
+            #else
+              return {{plain}};
+            #endif
+            }
+
+            """;
+    }
+
+    private static string Choice(string name, string less) =>
+        $$"""
+            template <typename T> __device__ __forceinline__ T {{name}}(T a, T b) { return b {{less}} a ? b : a; }
+
+            """;
+
+    private static string Absolute(string type, string unsigned) =>
+        $"__device__ __forceinline__ {type} abs_wrap({type} a) {{ return a < 0 ? ({type})(0 - ({unsigned})a) : a; }}\n";
+
+    private static string Sigmoid(string type, string exp, string abs, string one) =>
+        $$"""
+            __device__ __forceinline__ {{type}} sigmoid({{type}} x) {
+              const {{type}} e = {{exp}}(-{{abs}}(x));
+              return (x < 0 ? e : {{one}}) / ({{one}} + e);
+            }
+
+            """;
+
+    private static string Saturating(
+        string to,
+        string from,
+        string name,
+        string least,
+        string beyond,
+        string low,
+        string high
+    ) =>
+        $"__device__ __forceinline__ {to} {name}({from} x) "
+        + $"{{ return x != x ? 0 : x < {least} ? {low} : x >= {beyond} ? {high} : ({to})x; }}\n";
+}

@@ -1,0 +1,153 @@
+using System.Collections.Immutable;
+using System.Text;
+using Picograd.Algorithms;
+using Picograd.Schedules;
+
+namespace Picograd.Lower.Cuda;
+
+/// <summary>One kernel: its signature, shared buffers, coordinates, and statements.</summary>
+internal sealed class KernelWriter(
+    LoopNest nest,
+    KernelForm kernel,
+    ImmutableArray<Buffer> workspace,
+    GpuInfo gpu,
+    HashSet<string> functions,
+    CudaEmitOptions options
+)
+{
+    private readonly List<string> _parameters = [];
+    private readonly List<CudaArgument> _arguments = [];
+
+    public long SharedBytes { get; private set; }
+
+    public ImmutableArray<CudaArgument> Arguments => [.. _arguments];
+
+    public string Write(string name)
+    {
+        var names = new NameTable();
+        names.Fresh(name);
+        var context = new KernelContext(names, new(nest.ParameterRanges), functions, gpu, options)
+        {
+            Threads = kernel.ThreadCount,
+        };
+        // Index arithmetic of the whole kernel is declared behind the coordinates, ahead of the statements.
+        var prologue = new CodeText();
+        var hoisted = new HoistScope(new CodeText(), new(ReferenceEqualityComparer.Instance), []);
+        context.Scopes.Add(hoisted);
+        Buffers(context);
+        SymbolicExtents(context, prologue, hoisted);
+        Shared(context, prologue);
+        Coordinates(context, prologue, hoisted);
+        var statements = new CodeText();
+        new StmtWriter(context, statements).Write(kernel.Body);
+
+        var text = new StringBuilder();
+        string blocks = MinBlocks() is { } n ? $", {n}" : "";
+        text.Append($"extern \"C\" __global__ void __launch_bounds__({kernel.ThreadCount}{blocks})\n");
+        text.Append($"{name}({string.Join(", ", _parameters)}) {{\n");
+        prologue.Write(text, 1);
+        hoisted.Prologue.Write(text, 1);
+        statements.Write(text, 1);
+        return text.Append("}\n").ToString();
+    }
+
+    private void Buffers(KernelContext context)
+    {
+        var used = new KernelBuffers(kernel.Body);
+        var all = used.All.ToHashSet();
+        foreach (var buffer in nest.Algorithm.Arguments.Concat(workspace).Where(all.Contains))
+        {
+            var place = context.Put(buffer, PlaceKind.Device);
+            string constant = used.Written.Contains(buffer) ? "" : "const ";
+            string restrict = used.MayBeOneMemory(buffer) ? "" : "__restrict__ ";
+            _parameters.Add($"{constant}{CText.Stored(buffer.Type)}* {restrict}{place.Name}");
+            _arguments.Add(new BufferArgument(buffer));
+        }
+    }
+
+    private void SymbolicExtents(KernelContext context, CodeText prologue, HoistScope scope)
+    {
+        var used = kernel
+            .Blocks.Select(b => b.Extent)
+            .Concat(Expressions(kernel.Body))
+            .SelectMany(e => e.FreeVars())
+            .ToHashSet();
+        foreach (var parameter in nest.Algorithm.Parameters.Where(p => used.Contains(p.Var)))
+        {
+            string name = context.Declare(parameter.Var, parameter.Name, new Interval(parameter.Min, parameter.Max));
+            _arguments.Add(new ParameterArgument(parameter.Var));
+            scope.Vars.Add(parameter.Var);
+            if (context.TypeOf(parameter.Var) == "int")
+            {
+                string given = context.Names.Fresh(name + "_value");
+                _parameters.Add($"const long long {given}");
+                prologue.Line($"const int {name} = (int){given};");
+            }
+            else
+            {
+                _parameters.Add($"const long long {name}");
+            }
+        }
+    }
+
+    private void Shared(KernelContext context, CodeText prologue)
+    {
+        if (kernel.Shared.IsEmpty)
+            return;
+        var layout = new SharedLayout(kernel, gpu);
+        SharedBytes = layout.Bytes;
+        prologue.Line("extern __shared__ __align__(1024) unsigned char shared[];");
+        foreach (var buffer in kernel.Shared)
+        {
+            string name = context.Put(buffer, PlaceKind.Shared).Name;
+            string type = CText.Stored(buffer.Type);
+            prologue.Line($"{type}* const {name} = ({type}*)(shared + {layout.OffsetOf(buffer)});");
+        }
+    }
+
+    private void Coordinates(KernelContext context, CodeText prologue, HoistScope scope)
+    {
+        foreach (var block in kernel.Blocks)
+        {
+            string axis = block.Kind.Text()[^1..];
+            Coordinate(block, "blockIdx." + axis);
+        }
+        context.Thread = Coordinate(kernel.Threads, "threadIdx.x");
+
+        string Coordinate(For loop, string value)
+        {
+            long max = context.RangeOf(loop.Extent).Max;
+            string name = context.Declare(
+                loop.Var,
+                StmtWriter.ShortName(loop.Var),
+                new Interval(0, Math.Max(0, max - 1))
+            );
+            scope.Vars.Add(loop.Var);
+            prologue.Line($"const int {name} = {value};");
+            return name;
+        }
+    }
+
+    // The second number of launch bounds: how many blocks of a multiprocessor the registers must suffice for.
+    private string? MinBlocks() =>
+        kernel
+            .Blocks.Append(kernel.Threads)
+            .Select(l => l.Annotations.GetValueOrDefault("min_blocks"))
+            .FirstOrDefault(v => v is not null);
+
+    private static IEnumerable<Expr> Expressions(Stmt body)
+    {
+        var all = new List<Expr>();
+        body.MapExprs(e =>
+        {
+            all.Add(e);
+            return e;
+        });
+        foreach (var allocate in body.Nodes().OfType<Allocate>())
+            all.AddRange(allocate.Buffer.Shape);
+        // Extents of symbolic buffers are part of every offset into them.
+        foreach (var buffer in new KernelBuffers(body).All.Where(b => b.Strides.IsDefault))
+            all.AddRange(buffer.Shape.Skip(1));
+        return all;
+    }
+}
