@@ -24,7 +24,7 @@ public static class CudaEmitter
         ArgumentNullException.ThrowIfNull(kernelForm);
         ArgumentNullException.ThrowIfNull(gpu);
         options ??= CudaEmitOptions.Default;
-        var (workspace, kernels) = KernelForm.Parse(kernelForm);
+        var (workspace, kernels) = ParsedKernel.Parse(kernelForm);
         var functions = new HashSet<string>();
         var names = new NameTable();
         var launches = ImmutableArray.CreateBuilder<CudaLaunch>();
@@ -67,7 +67,7 @@ public static class CudaEmitter
         return prelude + Arithmetic.Source(functions);
     }
 
-    private static Expr Grid(LoopNest nest, KernelForm kernel, LoopKind kind, long limit)
+    private static Expr Grid(LoopNest nest, ParsedKernel kernel, LoopKind kind, long limit)
     {
         if (kernel.Blocks.FirstOrDefault(b => b.Kind == kind) is not { } loop)
             return 1;

@@ -11,7 +11,7 @@ internal static class KernelNames
 {
     private const int MaxLength = 96;
 
-    public static string Of(LoopNest nest, KernelForm kernel, bool isOnly)
+    public static string Of(LoopNest nest, ParsedKernel kernel, bool isOnly)
     {
         var ranges = new Dictionary<Var, Interval>(nest.ParameterRanges);
         foreach (var block in kernel.Blocks)

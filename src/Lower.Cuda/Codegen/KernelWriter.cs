@@ -8,7 +8,7 @@ namespace Picograd.Lower.Cuda;
 /// <summary>One kernel: its signature, shared buffers, coordinates, and statements.</summary>
 internal sealed class KernelWriter(
     LoopNest nest,
-    KernelForm kernel,
+    ParsedKernel kernel,
     ImmutableArray<Buffer> workspace,
     GpuInfo gpu,
     HashSet<string> functions,

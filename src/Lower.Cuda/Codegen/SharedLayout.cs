@@ -15,7 +15,7 @@ internal sealed class SharedLayout
 
     private readonly Dictionary<Buffer, long> _offsets = new(ReferenceEqualityComparer.Instance);
 
-    public SharedLayout(KernelForm kernel, GpuInfo gpu)
+    public SharedLayout(ParsedKernel kernel, GpuInfo gpu)
     {
         var lifetimes = kernel.Shared.Select(b => new Lifetime(b, kernel.Body)).ToList();
         // Those of strict alignment first: nothing is lost between them.

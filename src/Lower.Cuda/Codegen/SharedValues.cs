@@ -52,5 +52,5 @@ internal sealed class SharedValues(StmtWriter statements)
 
     // Not worth a name: constants, variables, arithmetic of indices (which has names of its own).
     private static bool IsSimple(Expr e) =>
-        e is IntImm or FloatImm or Var or Named || (e.Type == DTypes.Index && e is not Load && e.Loads().Count == 0);
+        e is IntImm or FloatImm or Var or Named || (e.Type == DTypes.Index && !e.Nodes().Any(n => n is Load or Named));
 }

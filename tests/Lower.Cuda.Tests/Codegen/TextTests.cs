@@ -40,8 +40,11 @@ public class TextTests
         Assert.Equal(File.ReadAllText(file), text);
     }
 
+    /// <summary>Those whose statements the interpreter knows.</summary>
+    public static TheoryData<string> Interpretable() => [.. s_nests.Keys.Where(n => n != "argmax")];
+
     [Theory]
-    [MemberData(nameof(Names))]
+    [MemberData(nameof(Interpretable))]
     public void TheNestRunsInTheInterpreter(string name)
     {
         var nest = s_nests[name]();

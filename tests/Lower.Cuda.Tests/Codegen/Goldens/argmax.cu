@@ -3,7 +3,6 @@
 //   best.0[i], best.1[i] = argmax(x[i, j], j) over i<10, j<100 reduce
 //   output best.0, best.1
 
-
 extern "C" __global__ void __launch_bounds__(128)
 argmax_i64_4x32_t128(const float* __restrict__ x, float* __restrict__ best_0, long long* __restrict__ best_1) {
   const int i_o = blockIdx.x;
@@ -38,8 +37,9 @@ argmax_i64_4x32_t128(const float* __restrict__ x, float* __restrict__ best_0, lo
     const long long lower_lane_1 = upper ? index_other : index[0];
     const float upper_lane = upper ? value[0] : value_other;
     const long long upper_lane_1 = upper ? index[0] : index_other;
-    const float new_value_2 = upper_lane == upper_lane && (lower_lane != lower_lane || upper_lane < lower_lane) || (lower_lane == upper_lane || lower_lane != lower_lane && upper_lane != upper_lane) && (long long)((unsigned long long)lower_lane_1 - (unsigned long long)upper_lane_1) < 0 ? lower_lane : upper_lane;
-    const long long new_index_2 = upper_lane == upper_lane && (lower_lane != lower_lane || upper_lane < lower_lane) || (lower_lane == upper_lane || lower_lane != lower_lane && upper_lane != upper_lane) && (long long)((unsigned long long)lower_lane_1 - (unsigned long long)upper_lane_1) < 0 ? lower_lane_1 : upper_lane_1;
+    const bool t_1 = upper_lane == upper_lane && (lower_lane != lower_lane || upper_lane < lower_lane) || (lower_lane == upper_lane || lower_lane != lower_lane && upper_lane != upper_lane) && lower_lane_1 < upper_lane_1;
+    const float new_value_2 = t_1 ? lower_lane : upper_lane;
+    const long long new_index_2 = t_1 ? lower_lane_1 : upper_lane_1;
     value[0] = new_value_2;
     index[0] = new_index_2;
   }

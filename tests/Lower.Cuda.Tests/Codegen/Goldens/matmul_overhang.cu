@@ -6,7 +6,6 @@
 // schedule:
 //   C.m.o, C.m.i = split C.m 64
 
-
 extern "C" __global__ void __launch_bounds__(64, 4)
 matmul_f32_64x64x16_t64(const float* __restrict__ A, const float* __restrict__ B, float* __restrict__ C) {
   extern __shared__ __align__(1024) unsigned char shared[];

@@ -16,7 +16,6 @@ __device__ __forceinline__ unsigned int pack(unsigned char a, unsigned char b, u
   return (unsigned int)a | (unsigned int)b << 8 | (unsigned int)c << 16 | (unsigned int)d << 24;
 }
 
-
 extern "C" __global__ void __launch_bounds__(128)
 scale_bf16_1024_t128(const unsigned short* x, unsigned short* y) {
   const int i_o = blockIdx.x;

@@ -5,7 +5,6 @@
 // schedule:
 //   y.i.o, y.i.t, y.i.v = tile y.i 128 4
 
-
 extern "C" __global__ void __launch_bounds__(128)
 scale_f32_512_t128(const float* x, float* y) {
   const int i_o = blockIdx.x;

@@ -8,7 +8,7 @@ namespace Picograd.Lower.Cuda;
 /// <param name="Blocks">Loops over blocks, outermost first; each kind at most once.</param>
 /// <param name="Shared">Buffers in shared memory, in the order of their allocation.</param>
 /// <param name="Threads">The loop over threads.</param>
-internal sealed record KernelForm(ImmutableArray<For> Blocks, ImmutableArray<Buffer> Shared, For Threads)
+internal sealed record ParsedKernel(ImmutableArray<For> Blocks, ImmutableArray<Buffer> Shared, For Threads)
 {
     public Stmt Body => Threads.Body;
 
@@ -16,12 +16,12 @@ internal sealed record KernelForm(ImmutableArray<For> Blocks, ImmutableArray<Buf
 
     /// <summary>Parses a program: workspace buffers, and kernels in order.</summary>
     /// <exception cref="LoweringException">kernel-form: the nest is not in kernel form; threads: too many a block.</exception>
-    public static (ImmutableArray<Buffer> Workspace, ImmutableArray<KernelForm> Kernels) Parse(LoopNest nest)
+    public static (ImmutableArray<Buffer> Workspace, ImmutableArray<ParsedKernel> Kernels) Parse(LoopNest nest)
     {
         var workspace = nest.Intermediates.ToBuilder();
         foreach (var buffer in workspace)
             RequireHeap(buffer);
-        var kernels = ImmutableArray.CreateBuilder<KernelForm>();
+        var kernels = ImmutableArray.CreateBuilder<ParsedKernel>();
         Program(nest.Body);
         return (workspace.ToImmutable(), kernels.ToImmutable());
 
@@ -47,7 +47,7 @@ internal sealed record KernelForm(ImmutableArray<For> Blocks, ImmutableArray<Buf
         }
     }
 
-    private static KernelForm Kernel(For outermost)
+    private static ParsedKernel Kernel(For outermost)
     {
         var blocks = ImmutableArray.CreateBuilder<For>();
         var shared = ImmutableArray.CreateBuilder<Buffer>();
@@ -76,7 +76,7 @@ internal sealed record KernelForm(ImmutableArray<For> Blocks, ImmutableArray<Buf
                             "threads",
                             $"{f.Name} has {threads} threads, and a block has 1 to {GpuInfo.MaxThreadsPerBlock}"
                         );
-                    return new KernelForm(blocks.ToImmutable(), shared.ToImmutable(), f);
+                    return new ParsedKernel(blocks.ToImmutable(), shared.ToImmutable(), f);
                 default:
                     throw Refuse(
                         $"below {outermost.Name} there must be loops over blocks, shared buffers, and one loop thread.x, and there is:\n{at}"
