@@ -14,12 +14,9 @@ matmul_f32_64x64x16_t64(const float* __restrict__ A, const float* __restrict__ B
   const int m_o = blockIdx.y;
   const int n_o = blockIdx.x;
   const int tid = threadIdx.x;
-  const int A_at = m_o * 4096 + tid * 4 / 16 * 64 + tid * 4 % 16;
-  const int As_at = tid * 4 % 16 * 68 + tid * 4 / 16;
-  const int As_at_1 = (tid * 4 + 1) % 16 * 68 + (tid * 4 + 1) / 16;
-  const int As_at_2 = (tid * 4 + 2) % 16 * 68 + (tid * 4 + 2) / 16;
-  const int As_at_3 = (tid * 4 + 3) % 16 * 68 + (tid * 4 + 3) / 16;
-  const int B_at = tid * 4 / 64 * 192 + n_o * 64 + tid * 4 % 64;
+  const int A_at = m_o * 4096 + tid / 4 * 64 + tid % 4 * 4;
+  const int As_at = tid % 4 * 272 + tid / 4;
+  const int B_at = tid / 16 * 192 + n_o * 64 + tid % 16 * 4;
   const int C_at = m_o * 12288 + tid / 8 * 1536 + n_o * 64 + tid % 8 * 8;
   float Cr[64];
   float Ar[8];
@@ -37,9 +34,9 @@ matmul_f32_64x64x16_t64(const float* __restrict__ A, const float* __restrict__ B
     for (int r = 0; r < 4; r++) {
       const float4 A_v = *(const float4*)&A[A_at + k_o * 16 + r * 1024];
       As[As_at + r * 16] = A_v.x;
-      As[As_at_1 + r * 16] = A_v.y;
-      As[As_at_2 + r * 16] = A_v.z;
-      As[As_at_3 + r * 16] = A_v.w;
+      As[As_at + r * 16 + 68] = A_v.y;
+      As[As_at + r * 16 + 136] = A_v.z;
+      As[As_at + r * 16 + 204] = A_v.w;
     }
 #pragma unroll
     for (int r_1 = 0; r_1 < 4; r_1++) {

@@ -14,12 +14,9 @@ matmul_f32_64x64x16_t64(const float* __restrict__ A, const float* __restrict__ B
   const int m_o = blockIdx.y;
   const int n_o = blockIdx.x;
   const int tid = threadIdx.x;
-  const int A_at = m_o * 2816 + tid * 4 / 16 * 44 + tid * 4 % 16;
-  const int As_at = tid * 4 % 16 * 68 + tid * 4 / 16;
-  const int As_at_1 = (tid * 4 + 1) % 16 * 68 + (tid * 4 + 1) / 16;
-  const int As_at_2 = (tid * 4 + 2) % 16 * 68 + (tid * 4 + 2) / 16;
-  const int As_at_3 = (tid * 4 + 3) % 16 * 68 + (tid * 4 + 3) / 16;
-  const int B_at = tid * 4 / 64 * 72 + n_o * 64 + tid * 4 % 64;
+  const int A_at = m_o * 2816 + tid / 4 * 44 + tid % 4 * 4;
+  const int As_at = tid % 4 * 272 + tid / 4;
+  const int B_at = tid / 16 * 72 + n_o * 64 + tid % 16 * 4;
   const int C_at = m_o * 4608 + tid / 8 * 576 + n_o * 64 + tid % 8 * 8;
   float Cr[64];
   float Ar[8];
@@ -38,13 +35,13 @@ matmul_f32_64x64x16_t64(const float* __restrict__ A, const float* __restrict__ B
       if (m_o * 64 + r * 16 + tid / 4 < 100 && k_o * 4 + tid % 4 < 11) {
         const float4 A_v = *(const float4*)&A[A_at + k_o * 16 + r * 704];
         As[As_at + r * 16] = A_v.x;
-        As[As_at_1 + r * 16] = A_v.y;
-        As[As_at_2 + r * 16] = A_v.z;
-        As[As_at_3 + r * 16] = A_v.w;
+        As[As_at + r * 16 + 68] = A_v.y;
+        As[As_at + r * 16 + 136] = A_v.z;
+        As[As_at + r * 16 + 204] = A_v.w;
       } else {
 #pragma unroll
         for (int v = 0; v < 4; v++) {
-          As[(tid * 4 + v) % 16 * 68 + r * 16 + (tid * 4 + v) / 16] = 0.0f;
+          As[As_at + v * 68 + r * 16] = 0.0f;
         }
       }
     }
