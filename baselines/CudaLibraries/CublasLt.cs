@@ -80,26 +80,24 @@ public static unsafe class CublasLt
             float zero = 0;
             fixed (Heuristic* chosen = &_algorithms[algorithm])
             {
-                var matmul =
-                    (delegate* unmanaged[Cdecl]<
-                        nint,
-                        nint,
-                        void*,
-                        nint,
-                        nint,
-                        nint,
-                        nint,
-                        void*,
-                        nint,
-                        nint,
-                        nint,
-                        nint,
-                        void*,
-                        nint,
-                        nuint,
-                        nint,
-                        int>)
-                        Function("cublasLtMatmul");
+                var matmul = (delegate* unmanaged[Cdecl]<
+                    nint,
+                    nint,
+                    void*,
+                    nint,
+                    nint,
+                    nint,
+                    nint,
+                    void*,
+                    nint,
+                    nint,
+                    nint,
+                    nint,
+                    void*,
+                    nint,
+                    nuint,
+                    nint,
+                    int>)Function("cublasLtMatmul");
                 // Column-major: the right operand comes first.
                 Check(
                     "cublasLtMatmul",
@@ -204,8 +202,7 @@ public static unsafe class CublasLt
                     int,
                     Heuristic*,
                     int*,
-                    int>)
-                    Function("cublasLtMatmulAlgoGetHeuristic")
+                    int>)Function("cublasLtMatmulAlgoGetHeuristic")
             )(Handle(), description, left, right, result, result, preference, found.Length, first, &count);
         }
         Destroy("cublasLtMatmulPreferenceDestroy", preference);
@@ -282,10 +279,7 @@ public static unsafe class CublasLt
             if (s_handle == 0)
             {
                 nint handle;
-                Check(
-                    "cublasLtCreate",
-                    ((delegate* unmanaged[Cdecl]<nint*, int>)Function("cublasLtCreate"))(&handle)
-                );
+                Check("cublasLtCreate", ((delegate* unmanaged[Cdecl]<nint*, int>)Function("cublasLtCreate"))(&handle));
                 s_handle = handle;
             }
             return s_handle;

@@ -50,5 +50,4 @@ internal static class CudaLibrary
 }
 
 /// <summary>A library of NVIDIA's that refused a call.</summary>
-public sealed class CudaLibraryException(string call, int status)
-    : Exception($"{call} failed with status {status}.");
+public sealed class CudaLibraryException(string call, int status) : Exception($"{call} failed with status {status}.");

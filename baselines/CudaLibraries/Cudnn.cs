@@ -53,18 +53,9 @@ public static unsafe class Cudnn
             Check(
                 "cudnnSoftmaxForward",
                 (
-                    (delegate* unmanaged[Cdecl]<
-                        nint,
-                        int,
-                        int,
-                        void*,
-                        nint,
-                        nint,
-                        void*,
-                        nint,
-                        nint,
-                        int>)
-                        Function("cudnnSoftmaxForward")
+                    (delegate* unmanaged[Cdecl]<nint, int, int, void*, nint, nint, void*, nint, nint, int>)Function(
+                        "cudnnSoftmaxForward"
+                    )
                 )(Handle(stream), log ? LogSoftmax : AccurateSoftmax, OverInstance, &one, shape, x, &zero, shape, y)
             );
         };
@@ -106,8 +97,9 @@ public static unsafe class Cudnn
         Check(
             "cudnnSetFilter4dDescriptor",
             (
-                (delegate* unmanaged[Cdecl]<nint, int, int, int, int, int, int, int>)
-                    Function("cudnnSetFilter4dDescriptor")
+                (delegate* unmanaged[Cdecl]<nint, int, int, int, int, int, int, int>)Function(
+                    "cudnnSetFilter4dDescriptor"
+                )
             )(
                 filters,
                 Float,
@@ -122,30 +114,16 @@ public static unsafe class Cudnn
         Check(
             "cudnnSetConvolution2dDescriptor",
             (
-                (delegate* unmanaged[Cdecl]<nint, int, int, int, int, int, int, int, int, int>)
-                    Function("cudnnSetConvolution2dDescriptor")
-            )(
-                convolution,
-                c.Padding,
-                c.Padding,
-                c.Stride,
-                c.Stride,
-                c.Dilation,
-                c.Dilation,
-                CrossCorrelation,
-                Float
-            )
+                (delegate* unmanaged[Cdecl]<nint, int, int, int, int, int, int, int, int, int>)Function(
+                    "cudnnSetConvolution2dDescriptor"
+                )
+            )(convolution, c.Padding, c.Padding, c.Stride, c.Stride, c.Dilation, c.Dilation, CrossCorrelation, Float)
         );
         var set = (delegate* unmanaged[Cdecl]<nint, int, int>)Function("cudnnSetConvolutionMathType");
         Check("cudnnSetConvolutionMathType", set(convolution, FmaMath));
         set = (delegate* unmanaged[Cdecl]<nint, int, int>)Function("cudnnSetConvolutionGroupCount");
         Check("cudnnSetConvolutionGroupCount", set(convolution, c.Groups));
-        nint y = TensorOf(
-            c.Batch,
-            c.Outputs,
-            Output(c.Height, c.KernelHeight, c),
-            Output(c.Width, c.KernelWidth, c)
-        );
+        nint y = TensorOf(c.Batch, c.Outputs, Output(c.Height, c.KernelHeight, c), Output(c.Width, c.KernelWidth, c));
         var found = new Performance[8];
         int count;
         fixed (Performance* first = found)
@@ -153,17 +131,9 @@ public static unsafe class Cudnn
             Check(
                 "cudnnGetConvolutionForwardAlgorithm_v7",
                 (
-                    (delegate* unmanaged[Cdecl]<
-                        nint,
-                        nint,
-                        nint,
-                        nint,
-                        nint,
-                        int,
-                        int*,
-                        Performance*,
-                        int>)
-                        Function("cudnnGetConvolutionForwardAlgorithm_v7")
+                    (delegate* unmanaged[Cdecl]<nint, nint, nint, nint, nint, int, int*, Performance*, int>)Function(
+                        "cudnnGetConvolutionForwardAlgorithm_v7"
+                    )
                 )(Handle(0), x, filters, convolution, y, found.Length, &count, first)
             );
         }
@@ -194,8 +164,7 @@ public static unsafe class Cudnn
                             void*,
                             nint,
                             nint,
-                            int>)
-                            Function("cudnnConvolutionForward")
+                            int>)Function("cudnnConvolutionForward")
                     )(
                         Handle(stream),
                         &one,
@@ -238,8 +207,9 @@ public static unsafe class Cudnn
         Check(
             "cudnnSetTensor4dDescriptor",
             (
-                (delegate* unmanaged[Cdecl]<nint, int, int, int, int, int, int, int>)
-                    Function("cudnnSetTensor4dDescriptor")
+                (delegate* unmanaged[Cdecl]<nint, int, int, int, int, int, int, int>)Function(
+                    "cudnnSetTensor4dDescriptor"
+                )
             )(tensor, Nchw, Float, checked((int)n), checked((int)c), checked((int)h), checked((int)w))
         );
         return tensor;

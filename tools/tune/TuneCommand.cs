@@ -64,6 +64,7 @@ public static class TuneCommand
         root.Subcommands.Add(ReportCommand.Create(console));
         root.Subcommands.Add(ShowCommand.Create(console));
         root.Subcommands.Add(TargetsCommand.Create(console));
+        root.Subcommands.Add(SelfcheckCommand.Create(console));
         root.Subcommands.Add(DbCommand.Create(console));
         root.Subcommands.Add(WorkerCommand.Create());
         return root;

@@ -78,6 +78,27 @@ internal static class Indexing
                     : $"{s.List("strides").Length} strides for {s.Shape("shape").Length} dimensions",
         },
         new(
+            "transpose",
+            "Y[c, r] = X[r, c]",
+            [
+                OperatorKey.Dimension("rows", "rows of X"),
+                OperatorKey.Dimension("cols", "columns of X"),
+                OperatorKey.Types(
+                    DType.Float32,
+                    DType.Float64,
+                    DType.Float16,
+                    DType.BFloat16,
+                    DType.Int32,
+                    DType.Int64,
+                    DType.UInt8
+                ),
+            ],
+            Transpose
+        )
+        {
+            Example = "transpose rows=3 cols=5",
+        },
+        new(
             "arange",
             "Y[i] = start + i · step, for scalars start and step",
             [OperatorKey.Dimension("n", "elements"), OperatorKey.Types(DType.Int64, DType.Float32, DType.Float64)],
@@ -87,6 +108,14 @@ internal static class Indexing
             Example = "arange n=13",
         },
     ];
+
+    private static Algorithm Transpose(OperatorSpec spec)
+    {
+        var g = new AlgorithmBuilder(spec.Name);
+        var (r, c) = (new Axis("r", spec.Dim("rows")), new Axis("c", spec.Dim("cols")));
+        var x = g.Input("X", spec.Type(), r.Extent, c.Extent);
+        return g.Build(g.Stage("Y", [c, r], x[r, c]));
+    }
 
     private static Algorithm Embedding(OperatorSpec spec)
     {

@@ -13,6 +13,8 @@ public static class OperatorLibrary
         .. BinaryOperators.Definitions,
         .. Reductions.Definitions,
         .. Softmax.Definitions,
+        .. Norms.Definitions,
+        Convolution.Definition,
         .. CrossEntropy.Definitions,
         Attention.Definition,
         .. Indexing.Definitions,

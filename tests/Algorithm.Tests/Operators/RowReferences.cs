@@ -3,6 +3,44 @@ namespace Picograd.Tests.Operators;
 /// <summary>Operators on the rows of a matrix by plain loops.</summary>
 internal static class RowReferences
 {
+    public static double[][] Norm(Given g)
+    {
+        int rows = (int)g.Spec.Dim("rows");
+        int cols = (int)g.Spec.Dim("cols");
+        bool affine = g.Spec.Flag("affine");
+        bool centred = g.Spec.Name == "layernorm";
+        double epsilon = g.Spec.Type() == Algorithms.DType.Float64 ? 1e-5 : (float)1e-5;
+        var result = new double[rows * cols];
+        for (int r = 0; r < rows; r++)
+        {
+            double mean = 0;
+            for (int c = 0; centred && c < cols; c++)
+                mean += g["X"][r, c] / cols;
+            double squares = 0;
+            for (int c = 0; c < cols; c++)
+                squares += (g["X"][r, c] - mean) * (g["X"][r, c] - mean) / cols;
+            for (int c = 0; c < cols; c++)
+            {
+                double y = (g["X"][r, c] - mean) / Math.Sqrt(squares + epsilon);
+                if (affine)
+                    y = y * g["G"].At(c) + (centred ? g["B"].At(c) : 0);
+                result[r * cols + c] = y;
+            }
+        }
+        return [result];
+    }
+
+    public static double[][] Transpose(Given g)
+    {
+        int rows = (int)g.Spec.Dim("rows");
+        int cols = (int)g.Spec.Dim("cols");
+        var result = new double[rows * cols];
+        for (int r = 0; r < rows; r++)
+        for (int c = 0; c < cols; c++)
+            result[c * rows + r] = g["X"][r, c];
+        return [result];
+    }
+
     public static double[][] Softmax(Given g)
     {
         int rows = (int)g.Spec.Dim("rows");
