@@ -16,7 +16,7 @@ public static class CudaEmitter
     /// <param name="gpu">What the text is for: its limits are checked.</param>
     /// <param name="options">Null: the default ones.</param>
     /// <exception cref="LoweringException">
-    /// kernel-form, threads, shared-memory, grid-too-large, register-index, unroll, vector-extent, swizzle, async-copy,
+    /// kernel-form, too-many-threads, shared-too-large, shared-not-constant, grid-too-large, register-index, unroll, vector-extent, swizzle, async-copy,
     /// unsupported: the nest cannot be written for this GPU.
     /// </exception>
     public static CudaProgram Emit(LoopNest kernelForm, GpuInfo gpu, CudaEmitOptions? options = null)

@@ -29,8 +29,8 @@ internal static class DeviceFunctions
         ),
         .. new[] { 4, 8, 16 }.Select(n =>
             (
-                $"cp_async_zfill_{n}",
-                $"void cp_async_zfill_{n}(void* to, const void* from, bool copies) {{ asm volatile(\"cp.async.{(n == 16 ? "cg" : "ca")}.shared.global [%0], [%1], {n}, %2;\" :: \"r\"((unsigned int)__cvta_generic_to_shared(to)), \"l\"(from), \"r\"(copies ? {n} : 0) : \"memory\"); }}"
+                $"cp_async_{n}_zfill",
+                $"void cp_async_{n}_zfill(void* to, const void* from, int bytes) {{ asm volatile(\"cp.async.{(n == 16 ? "cg" : "ca")}.shared.global [%0], [%1], {n}, %2;\" :: \"r\"((unsigned int)__cvta_generic_to_shared(to)), \"l\"(from), \"r\"(bytes) : \"memory\"); }}"
             )
         ),
         ("cp_async_commit", """void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }"""),

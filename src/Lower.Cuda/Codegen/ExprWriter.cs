@@ -182,7 +182,9 @@ internal sealed class ExprWriter(KernelContext kernel, MemoryAccess access)
             case BinaryOp.Min or BinaryOp.Max when type == DType.Bool:
                 return b.Kind == BinaryOp.Min ? Infix(b, "&&", LogicalAnd) : Infix(b, "||", LogicalOr);
             case BinaryOp.Min or BinaryOp.Max:
+                // Arithmetic on bytes is done in int.
                 string choice = kernel.Use(b.Kind == BinaryOp.Min ? "lesser" : "greater");
+                choice += type == DType.UInt8 ? "<int>" : "";
                 return ($"{choice}({SameWidth(b.A, b.B)}, {SameWidth(b.B, b.A)})", Primary);
             case BinaryOp.FloorDiv or BinaryOp.Mod:
                 return Division(b);

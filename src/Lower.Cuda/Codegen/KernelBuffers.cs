@@ -8,6 +8,9 @@ internal sealed class KernelBuffers
 {
     private readonly List<Store> _stores = [];
 
+    // Read by something else than a store's value.
+    private readonly HashSet<Buffer> _copied = new(ReferenceEqualityComparer.Instance);
+
     public KernelBuffers(Stmt body)
     {
         foreach (var stmt in body.Nodes())
@@ -25,7 +28,15 @@ internal sealed class KernelBuffers
                     Written.UnionWith(r.Outputs);
                     Read.UnionWith(r.Outputs);
                     break;
+                case AsyncCopy c:
+                    Written.Add(c.To);
+                    Read.Add(c.From);
+                    _copied.Add(c.From);
+                    foreach (var index in c.Place.Concat(c.Source).Append(c.Valid ?? 0))
+                        Loads(index);
+                    break;
                 case Call c:
+                    _copied.UnionWith(c.Buffers);
                     Written.Add(c.Buffers[0]);
                     Read.UnionWith(c.Buffers);
                     break;
@@ -64,7 +75,7 @@ internal sealed class KernelBuffers
 
     private bool InPlace(Buffer read, Buffer written)
     {
-        if (read.Type != written.Type)
+        if (read.Type != written.Type || _copied.Contains(read))
             return false;
         int seen = 0;
         foreach (var store in _stores)

@@ -34,6 +34,7 @@ internal sealed class KernelContext(
 )
 {
     private readonly Dictionary<Var, string> _vars = new(ReferenceEqualityComparer.Instance);
+    private readonly HashSet<Var> _used = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<Buffer, Place> _places = new(ReferenceEqualityComparer.Instance);
     private readonly Simplifier _simplifier = new(ranges);
 
@@ -49,7 +50,10 @@ internal sealed class KernelContext(
     public List<HoistScope> Scopes { get; } = [];
 
     /// <summary>Text of the thread's number in its block.</summary>
-    public string Thread { get; set; } = "threadIdx.x";
+    public string Thread => ThreadVar is null ? "threadIdx.x" : NameOf(ThreadVar);
+
+    /// <summary>Variable of the thread loop.</summary>
+    public Var? ThreadVar { get; set; }
 
     /// <summary>Threads of a block.</summary>
     public int Threads { get; set; } = 1;
@@ -65,10 +69,16 @@ internal sealed class KernelContext(
         return function;
     }
 
-    public string NameOf(Var v) =>
-        _vars.TryGetValue(v, out var name)
+    public string NameOf(Var v)
+    {
+        _used.Add(v);
+        return _vars.TryGetValue(v, out var name)
             ? name
             : throw new InvalidOperationException($"{v.Name} is used outside of its loop in a kernel");
+    }
+
+    /// <summary>Whether the text written so far names a variable.</summary>
+    public bool IsUsed(Var v) => _used.Contains(v);
 
     /// <summary>Names a variable and states its range.</summary>
     public string Declare(Var v, string wish, Interval range)

@@ -32,14 +32,20 @@ internal sealed class KernelWriter(
         };
         // Index arithmetic of the whole kernel is declared behind the coordinates, ahead of the statements.
         var prologue = new CodeText();
+        var coordinates = new List<(Var Var, string Line)>();
         var hoisted = new HoistScope(new CodeText(), new(ReferenceEqualityComparer.Instance), []);
         context.Scopes.Add(hoisted);
         Buffers(context);
-        SymbolicExtents(context, prologue, hoisted);
+        SymbolicExtents(context, coordinates, hoisted);
         Shared(context, prologue);
-        Coordinates(context, prologue, hoisted);
+        Coordinates(context, kernel, coordinates, hoisted);
         var statements = new CodeText();
         new StmtWriter(context, statements).Write(kernel.Body);
+        foreach (var (v, line) in coordinates)
+        {
+            if (context.IsUsed(v))
+                prologue.Line(line);
+        }
 
         var text = new StringBuilder();
         string blocks = MinBlocks() is { } n ? $", {n}" : "";
@@ -65,7 +71,7 @@ internal sealed class KernelWriter(
         }
     }
 
-    private void SymbolicExtents(KernelContext context, CodeText prologue, HoistScope scope)
+    private void SymbolicExtents(KernelContext context, List<(Var, string)> coordinates, HoistScope scope)
     {
         var used = kernel
             .Blocks.Select(b => b.Extent)
@@ -81,7 +87,7 @@ internal sealed class KernelWriter(
             {
                 string given = context.Names.Fresh(name + "_value");
                 _parameters.Add($"const long long {given}");
-                prologue.Line($"const int {name} = (int){given};");
+                coordinates.Add((parameter.Var, $"const int {name} = (int){given};"));
             }
             else
             {
@@ -105,16 +111,22 @@ internal sealed class KernelWriter(
         }
     }
 
-    private void Coordinates(KernelContext context, CodeText prologue, HoistScope scope)
+    private static void Coordinates(
+        KernelContext context,
+        ParsedKernel kernel,
+        List<(Var, string)> coordinates,
+        HoistScope scope
+    )
     {
         foreach (var block in kernel.Blocks)
         {
             string axis = block.Kind.Text()[^1..];
             Coordinate(block, "blockIdx." + axis);
         }
-        context.Thread = Coordinate(kernel.Threads, "threadIdx.x");
+        Coordinate(kernel.Threads, "threadIdx.x");
+        context.ThreadVar = kernel.Threads.Var;
 
-        string Coordinate(For loop, string value)
+        void Coordinate(For loop, string value)
         {
             long max = context.RangeOf(loop.Extent).Max;
             string name = context.Declare(
@@ -123,8 +135,7 @@ internal sealed class KernelWriter(
                 new Interval(0, Math.Max(0, max - 1))
             );
             scope.Vars.Add(loop.Var);
-            prologue.Line($"const int {name} = {value};");
-            return name;
+            coordinates.Add((loop.Var, $"const int {name} = {value};"));
         }
     }
 

@@ -41,6 +41,17 @@ internal sealed class LaneForms(KernelContext kernel)
         return 1;
     }
 
+    /// <summary>Whether a condition that holds for a lane holds for all before it.</summary>
+    public static bool FallsWith(Expr cond, Var lane)
+    {
+        if (!cond.Uses(lane))
+            return true;
+        if (cond is not Binary { Kind: BinaryOp.Lt or BinaryOp.Le } b || b.A.Type != DTypes.Index)
+            return false;
+        var difference = LinearForm.Of(Op.Sub(b.A, b.B));
+        return difference.CoefficientOf(lane) > 0 && Alone(difference, lane);
+    }
+
     private static bool Alone(LinearForm form, Var lane) =>
         form.Terms.All(t => ReferenceEquals(t.Atom, lane) || !t.Atom.Uses(lane));
 

@@ -15,7 +15,7 @@ internal sealed record ParsedKernel(ImmutableArray<For> Blocks, ImmutableArray<B
     public int ThreadCount => (int)Threads.ConstantExtent!.Value;
 
     /// <summary>Parses a program: workspace buffers, and kernels in order.</summary>
-    /// <exception cref="LoweringException">kernel-form: the nest is not in kernel form; threads: too many a block.</exception>
+    /// <exception cref="LoweringException">kernel-form: the nest is not in kernel form; too-many-threads: too many a block.</exception>
     public static (ImmutableArray<Buffer> Workspace, ImmutableArray<ParsedKernel> Kernels) Parse(LoopNest nest)
     {
         var workspace = nest.Intermediates.ToBuilder();
@@ -73,7 +73,7 @@ internal sealed record ParsedKernel(ImmutableArray<For> Blocks, ImmutableArray<B
                         f.ConstantExtent ?? throw Refuse($"the extent of {f.Name}, {f.Extent}, must be a constant");
                     if (threads is < 1 or > GpuInfo.MaxThreadsPerBlock)
                         throw new LoweringException(
-                            "threads",
+                            "too-many-threads",
                             $"{f.Name} has {threads} threads, and a block has 1 to {GpuInfo.MaxThreadsPerBlock}"
                         );
                     return new ParsedKernel(blocks.ToImmutable(), shared.ToImmutable(), f);

@@ -36,7 +36,7 @@ internal sealed class SharedLayout
         }
         if (Bytes > gpu.SharedBytesPerBlock)
             throw new LoweringException(
-                "shared-memory",
+                "shared-too-large",
                 $"a block needs {Bytes} bytes of shared memory for {string.Join(", ", kernel.Shared.Select(b => b.Name))}, and {gpu.Architecture} has {gpu.SharedBytesPerBlock}"
             );
     }
@@ -60,7 +60,7 @@ internal sealed class SharedLayout
             long size =
                 buffer.ConstantSize()
                 ?? throw new LoweringException(
-                    "shared-memory",
+                    "shared-not-constant",
                     $"{buffer} is in shared memory, and its size is not constant"
                 );
             Align = Math.Max(Alignment, buffer.Swizzle?.Alignment ?? 1);

@@ -27,9 +27,6 @@ internal sealed class StmtWriter
     /// <summary>Where the next line goes.</summary>
     public CodeText Code { get; private set; }
 
-    /// <summary>Whether the stores being written are asynchronous copies.</summary>
-    public bool InAsync { get; private set; }
-
     public void Line(string text) => Code.Line(text);
 
     public void Write(Stmt stmt)
@@ -49,9 +46,6 @@ internal sealed class StmtWriter
             case Allocate a:
                 Local(a);
                 break;
-            case Store s when InAsync:
-                _vectors.Copy(s);
-                break;
             case Store s:
                 WriteStore(s);
                 break;
@@ -64,11 +58,8 @@ internal sealed class StmtWriter
             case LaneReduce r:
                 LaneReduction.Write(this, r);
                 break;
-            case Async { Kind: AsyncKind.CopyAsync } a:
-                bool outer = InAsync;
-                InAsync = true;
-                Write(a.Body);
-                InAsync = outer;
+            case AsyncCopy c:
+                Copy(c);
                 break;
             case CommitAsync:
                 Line($"{Kernel.Use("cp_async_commit")}();");
@@ -85,6 +76,26 @@ internal sealed class StmtWriter
             default:
                 throw new LoweringException("kernel-form", $"{stmt.GetType().Name} is not a statement of kernels");
         }
+    }
+
+    private void Copy(AsyncCopy copy)
+    {
+        int size = copy.To.Type.Size();
+        int bytes = copy.Elements * size;
+        if (bytes is not (4 or 8 or 16) || copy.To.Type != copy.From.Type)
+            throw new LoweringException(
+                "async-copy",
+                $"{copy} moves {bytes} bytes; asynchronous copies move 4, 8 or 16 bytes as they are"
+            );
+        string to = "&" + Access.Element(copy.To, copy.Place);
+        string from = "&" + Access.Element(copy.From, copy.Source);
+        var valid = copy.Valid is null ? null : Kernel.Simplify(copy.Valid);
+        if (valid is null || valid.IsConst(copy.Elements))
+            Line($"{Kernel.Use($"cp_async_{bytes}")}({to}, {from});");
+        else
+            Line(
+                $"{Kernel.Use($"cp_async_{bytes}_zfill")}({to}, {from}, {Values.Write(Kernel.Simplify(valid * size))});"
+            );
     }
 
     private void WriteCall(Call call)

@@ -31,9 +31,6 @@ internal sealed class VectorWriter(StmtWriter statements)
             Spread(loop.Body, loop.Var, extent);
     }
 
-    /// <summary>One element of an asynchronous copy that no vector loop is around.</summary>
-    public void Copy(Store s) => AsyncCopy(s, 1, s.Indices, i => i);
-
     // Lanes touch disjoint elements, so each statement may run for all lanes before the next does for any.
     private void Spread(Stmt stmt, Var v, long extent)
     {
@@ -47,11 +44,7 @@ internal sealed class VectorWriter(StmtWriter statements)
                 statements.Loop(f, body => Spread(body, v, extent));
                 break;
             case If i:
-                var cond = _lanes.Rewrite(i.Cond, v, extent);
-                if (cond.Uses(v))
-                    LaneByLane(stmt, v, extent);
-                else
-                    statements.Branch(i with { Cond = cond }, body => Spread(body, v, extent));
+                Guarded(i, v, extent);
                 break;
             case Store s:
                 Store(s, v, extent);
@@ -60,6 +53,26 @@ internal sealed class VectorWriter(StmtWriter statements)
                 LaneByLane(stmt, v, extent);
                 break;
         }
+    }
+
+    // Lanes that all pass a test go together. Where the test holds for the last lane only if it does for all before it, the
+    // others go one by one.
+    private void Guarded(If i, Var v, long extent)
+    {
+        var cond = _lanes.Rewrite(i.Cond, v, extent);
+        if (!cond.Uses(v))
+        {
+            statements.Branch(i with { Cond = cond }, body => Spread(body, v, extent));
+            return;
+        }
+        bool worth = i.Then is Store s && i.Else is null && IsVector(s, v, extent);
+        if (!worth || !cond.Conjuncts().All(c => LaneForms.FallsWith(c, v)))
+        {
+            LaneByLane(i, v, extent);
+            return;
+        }
+        var last = Kernel.Simplify(cond.Substitute(v, extent - 1));
+        statements.Branch(Values.Write(last), () => Spread(i.Then, v, extent), () => LaneByLane(i, v, extent));
     }
 
     private void LaneByLane(Stmt stmt, Var v, long extent)
@@ -73,7 +86,7 @@ internal sealed class VectorWriter(StmtWriter statements)
     {
         var value = Kernel.Simplify(s.Value);
         // A choice that all lanes make alike is made once: a guarded load stays one vector.
-        if (value is Select choice && !statements.InAsync)
+        if (value is Select choice)
         {
             var cond = _lanes.Rewrite(choice.Cond, v, extent);
             if (!cond.Uses(v) && (IsVector(choice.Then, v, extent) || IsVector(choice.Else, v, extent)))
@@ -87,11 +100,6 @@ internal sealed class VectorWriter(StmtWriter statements)
             }
         }
         int target = _lanes.Width(s.Buffer, s.Indices, v, extent);
-        if (statements.InAsync)
-        {
-            AsyncCopies(s with { Value = value }, v, extent, target);
-            return;
-        }
         var loads = Unconditional(value).Where(l => l.Indices.Any(i => i.Uses(v))).Distinct().ToList();
         var widths = loads.ToDictionary(l => l, l => _lanes.Width(l.Buffer, l.Indices, v, extent));
         int lanes = Math.Max(target, widths.Values.DefaultIfEmpty(1).Max());
@@ -104,8 +112,11 @@ internal sealed class VectorWriter(StmtWriter statements)
             Chunk(s with { Value = value }, v, first, lanes, target, widths);
     }
 
+    private bool IsVector(Store s, Var v, long extent) =>
+        _lanes.Width(s.Buffer, s.Indices, v, extent) > 1 || IsVector(s.Value, v, extent);
+
     private bool IsVector(Expr value, Var v, long extent) =>
-        value is FloatImm or IntImm || Unconditional(value).Any(l => _lanes.Width(l.Buffer, l.Indices, v, extent) > 1);
+        Unconditional(value).Any(l => _lanes.Width(l.Buffer, l.Indices, v, extent) > 1);
 
     private void Chunk(Store s, Var v, long first, int lanes, int target, Dictionary<Load, int> widths)
     {
@@ -193,59 +204,5 @@ internal sealed class VectorWriter(StmtWriter statements)
             Select s => Unconditional(s.Cond),
             Binary { Kind: BinaryOp.And or BinaryOp.Or } b => Unconditional(b.A),
             _ => e.Children().SelectMany(Unconditional),
-        };
-
-    private void AsyncCopies(Store s, Var v, long extent, int target)
-    {
-        var source = Source(s);
-        int width = Math.Min(target, _lanes.Width(source.Load.Buffer, source.Load.Indices, v, extent));
-        var cond = source.Cond is null ? null : _lanes.Rewrite(source.Cond, v, extent);
-        // One condition a copy: where lanes differ, they are copied one by one.
-        if (cond is not null && cond.Uses(v))
-            width = 1;
-        for (long first = 0; first < extent; first += width)
-        {
-            Expr At(Expr e) => Kernel.Simplify(e.Substitute(v, first));
-            AsyncCopy(s, width, [.. s.Indices.Select(At)], At);
-        }
-    }
-
-    private void AsyncCopy(Store s, int width, ImmutableArray<Expr> target, Func<Expr, Expr> at)
-    {
-        var (load, cond) = Source(s);
-        int bytes = width * load.Type.Size();
-        if (
-            bytes is not (4 or 8 or 16)
-            || load.Type != s.Buffer.Type
-            || Kernel.PlaceOf(s.Buffer).Kind != PlaceKind.Shared
-            || Kernel.PlaceOf(load.Buffer).Kind != PlaceKind.Device
-        )
-            throw new LoweringException(
-                "async-copy",
-                $"{s.Buffer.Name} = {s.Value} copies {bytes} bytes at a time; asynchronous copies move 4, 8 or 16 bytes unchanged from device to shared memory"
-            );
-        string to = "&" + statements.Access.Element(s.Buffer, target);
-        string from = "&" + statements.Access.Element(load.Buffer, [.. load.Indices.Select(at)]);
-        if (cond is null)
-        {
-            statements.Line($"{Kernel.Use($"cp_async_{bytes}")}({to}, {from});");
-            return;
-        }
-        // Nothing is read where the condition is false, so that the address may then be anything.
-        statements.Line(
-            $"{Kernel.Use($"cp_async_zfill_{bytes}")}({to}, {from}, {Values.Write(Kernel.Simplify(at(cond)))});"
-        );
-    }
-
-    // What is copied, and under which condition (zeros where it is false).
-    private static (Load Load, Expr? Cond) Source(Store s) =>
-        s.Value switch
-        {
-            Load l => (l, null),
-            Select { Then: Load l } choice when choice.Else.IsConst(0) => (l, choice.Cond),
-            _ => throw new LoweringException(
-                "async-copy",
-                $"{s.Buffer.Name} = {s.Value} is no copy: an asynchronous store takes a load, or select(condition, load, 0)"
-            ),
         };
 }

@@ -4,6 +4,7 @@ using Picograd.Algorithms.Operators;
 using Picograd.Lower.Cuda;
 using Picograd.Schedules;
 using Picograd.Schedules.Interpret;
+using Picograd.Tests.Passes;
 using Xunit;
 
 namespace Picograd.Tests.Codegen;
@@ -21,6 +22,9 @@ public class TextTests
         ["matmul"] = () => HandBuilt.Matmul(128, 192, 64),
         ["matmul_overhang"] = () => HandBuilt.Matmul(100, 72, 44),
         ["argmax"] = () => HandBuilt.ArgMax(10, 100),
+        ["matmul_scheduled"] = () => CudaLowering.Run(SimtSchedules.TiledMatmul(35, 37, 21), GpuInfo.A100),
+        ["matmul_double_buffered"] = () =>
+            CudaLowering.Run(SimtSchedules.TiledMatmul(64, 64, 64, "double_buffer ko"), GpuInfo.A100),
         ["softmax_naive"] = () => NaiveKernels.Of(OperatorSpec.Parse("softmax rows=5 cols=7 dtype=f32").Build()),
     };
 

@@ -20,7 +20,6 @@ __device__ __forceinline__ double max_nan(double a, double b) { return a > b || 
 
 extern "C" __global__ void __launch_bounds__(128)
 softmax_M_f32_5x1_t128(const float* __restrict__ X, float* __restrict__ M) {
-  const int block0 = blockIdx.x;
   const int thread0 = threadIdx.x;
   if (thread0 < 5) {
     for (int c = 0; c < 7; c++) {
@@ -32,7 +31,6 @@ softmax_M_f32_5x1_t128(const float* __restrict__ X, float* __restrict__ M) {
 
 extern "C" __global__ void __launch_bounds__(128)
 softmax_E_f32_5x7_t128(const float* __restrict__ X, const float* __restrict__ M, float* __restrict__ E) {
-  const int block1 = blockIdx.x;
   const int thread1 = threadIdx.x;
   const int E_at = thread1 / 7 % 5 * 7 + thread1 % 7;
   const int X_at = thread1 / 7 % 5 * 7 + thread1 % 7;
@@ -44,7 +42,6 @@ softmax_E_f32_5x7_t128(const float* __restrict__ X, const float* __restrict__ M,
 
 extern "C" __global__ void __launch_bounds__(128)
 softmax_S_f32_5_t128(const float* __restrict__ E, float* __restrict__ S) {
-  const int block2 = blockIdx.x;
   const int thread2 = threadIdx.x;
   if (thread2 < 5) {
     for (int c = 0; c < 7; c++) {
@@ -56,7 +53,6 @@ softmax_S_f32_5_t128(const float* __restrict__ E, float* __restrict__ S) {
 
 extern "C" __global__ void __launch_bounds__(128)
 softmax_R_f32_5_t128(const float* __restrict__ S, float* __restrict__ R) {
-  const int block3 = blockIdx.x;
   const int thread3 = threadIdx.x;
   if (thread3 < 5) {
     R[thread3 % 5] = 1.0f / S[thread3 % 5];
@@ -65,7 +61,6 @@ softmax_R_f32_5_t128(const float* __restrict__ S, float* __restrict__ R) {
 
 extern "C" __global__ void __launch_bounds__(128)
 softmax_Y_f32_5x7_t128(float* __restrict__ Y, const float* __restrict__ E, const float* __restrict__ R) {
-  const int block4 = blockIdx.x;
   const int thread4 = threadIdx.x;
   const int Y_at = thread4 / 7 % 5 * 7 + thread4 % 7;
   const int E_at = thread4 / 7 % 5 * 7 + thread4 % 7;
