@@ -461,6 +461,23 @@ PICOGRAD_EXPORT int nvrtcVersion(int* major, int* minor)
     return Success;
 }
 
+// Compute capabilities that have something of their own in the prelude or the search.
+static const int architectures[] = {75, 80, 86, 87, 89, 90};
+PICOGRAD_EXPORT int nvrtcGetNumSupportedArchs(int* count)
+{
+    if (!count)
+        return InvalidInput;
+    *count = sizeof architectures / sizeof *architectures;
+    return Success;
+}
+PICOGRAD_EXPORT int nvrtcGetSupportedArchs(int* list)
+{
+    if (!list)
+        return InvalidInput;
+    memcpy(list, architectures, sizeof architectures);
+    return Success;
+}
+
 PICOGRAD_EXPORT const char* nvrtcGetErrorString(int result)
 {
     static const char* const names[] = {

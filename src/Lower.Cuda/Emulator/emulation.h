@@ -118,10 +118,10 @@ inline float __int_as_float(int v) { return picograd_bits<float>(v); }
 inline long long __double_as_longlong(double v) { return picograd_bits<long long>(v); }
 inline double __longlong_as_double(long long v) { return picograd_bits<double>(v); }
 
-#define PICOGRAD_MATH1(f)                     \
-    extern "C" double f(double) noexcept;     \
-    extern "C" float f##f(float) noexcept;    \
-    inline float f(float x) { return f##f(x); }
+#define PICOGRAD_MATH1(name)                      \
+    extern "C" double name(double) noexcept;      \
+    extern "C" float name##f(float) noexcept;     \
+    inline float name(float x) { return name##f(x); }
 PICOGRAD_MATH1(exp) PICOGRAD_MATH1(exp2) PICOGRAD_MATH1(expm1) PICOGRAD_MATH1(log) PICOGRAD_MATH1(log2)
 PICOGRAD_MATH1(log10) PICOGRAD_MATH1(log1p) PICOGRAD_MATH1(sqrt) PICOGRAD_MATH1(cbrt) PICOGRAD_MATH1(sin)
 PICOGRAD_MATH1(cos) PICOGRAD_MATH1(tan) PICOGRAD_MATH1(asin) PICOGRAD_MATH1(acos) PICOGRAD_MATH1(atan)
@@ -129,10 +129,10 @@ PICOGRAD_MATH1(sinh) PICOGRAD_MATH1(cosh) PICOGRAD_MATH1(tanh) PICOGRAD_MATH1(as
 PICOGRAD_MATH1(atanh) PICOGRAD_MATH1(erf) PICOGRAD_MATH1(erfc) PICOGRAD_MATH1(floor) PICOGRAD_MATH1(ceil)
 PICOGRAD_MATH1(round) PICOGRAD_MATH1(trunc) PICOGRAD_MATH1(rint) PICOGRAD_MATH1(nearbyint) PICOGRAD_MATH1(fabs)
 PICOGRAD_MATH1(lgamma) PICOGRAD_MATH1(tgamma)
-#define PICOGRAD_MATH2(f)                             \
-    extern "C" double f(double, double) noexcept;     \
-    extern "C" float f##f(float, float) noexcept;     \
-    inline float f(float x, float y) { return f##f(x, y); }
+#define PICOGRAD_MATH2(name)                             \
+    extern "C" double name(double, double) noexcept;     \
+    extern "C" float name##f(float, float) noexcept;     \
+    inline float name(float x, float y) { return name##f(x, y); }
 PICOGRAD_MATH2(pow) PICOGRAD_MATH2(fmod) PICOGRAD_MATH2(fmax) PICOGRAD_MATH2(fmin) PICOGRAD_MATH2(atan2)
 PICOGRAD_MATH2(copysign) PICOGRAD_MATH2(hypot) PICOGRAD_MATH2(remainder)
 extern "C" double fma(double, double, double) noexcept;

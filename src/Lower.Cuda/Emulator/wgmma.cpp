@@ -1,1 +1,1 @@
-namespace { int nothing; }
+#include "runtime.h"

@@ -16,10 +16,20 @@ public static class CudaLibraries
         {
             null or "" or "auto" => CudaProbe.Find(),
             "off" => new CudaStack(null, null, $"CUDA is switched off by {Variable}=off."),
+            "emulated" => Emulated(),
             var other => new CudaStack(
                 null,
                 null,
                 $"{Variable} is '{other}', but only auto, off and emulated are allowed."
             ),
         };
+
+    /// <summary>The emulator's libraries, built on first use; they stay what they are for the process.</summary>
+    internal static CudaStack Emulated()
+    {
+        if (!CudaEmulator.IsAvailable(out string? whyNot))
+            return new CudaStack(null, null, $"{whyNot}.", IsEmulated: true);
+        var (nvrtc, driver) = CudaEmulator.Build();
+        return new CudaStack(Driver.Open(driver), Nvrtc.Open(nvrtc), null, IsEmulated: true);
+    }
 }
