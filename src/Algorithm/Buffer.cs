@@ -66,6 +66,20 @@ public sealed class Buffer
 
     public int Rank => Shape.Length;
 
+    /// <summary>
+    /// Elements of a panel, where the buffer lies in panels: its swizzle is that of rows of 128, 64 or 32 bytes, its own rows are
+    /// multiples of that, and the first so many columns of all rows lie together, then the next. Null where rows lie whole.
+    /// </summary>
+    public int? Panel =>
+        Swizzle is { RowBytes: > 0 and var bytes }
+        && Rank >= 2
+        && Strides.IsDefault
+        && Shape[^1] is IntImm row
+        && row.Value * Type.Size() > bytes
+        && row.Value * Type.Size() % bytes == 0
+            ? bytes / Type.Size()
+            : null;
+
     public Load this[params Expr[] indices] => At([.. indices]);
 
     public Load At(ImmutableArray<Expr> indices)
@@ -83,10 +97,17 @@ public sealed class Buffer
         ByteSwizzle? swizzle = null
     ) => new(name ?? Name, Type, shape ?? Shape, scope ?? Scope, strides ?? Strides, swizzle ?? Swizzle);
 
-    /// <summary>Offset in elements of an index, by strides or row-major.</summary>
+    /// <summary>Offset in elements of an index: by strides, by panels or row-major; before swizzling.</summary>
     public Expr Offset(ImmutableArray<Expr> indices)
     {
         Expr offset = 0;
+        if (Panel is { } width)
+        {
+            for (int d = 0; d < Rank - 2; d++)
+                offset = offset * Shape[d] + indices[d];
+            Expr panel = offset * Op.FloorDiv(Shape[^1], width) + Op.FloorDiv(indices[^1], width);
+            return (panel * Shape[^2] + indices[^2]) * width + Op.Mod(indices[^1], width);
+        }
         if (!Strides.IsDefault)
         {
             for (int d = 0; d < Rank; d++)

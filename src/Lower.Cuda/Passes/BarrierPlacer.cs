@@ -221,7 +221,7 @@ internal sealed class BarrierPlacer
         if (stmt.Nodes().Any(s => s is Barrier or CommitAsync or WaitAsync))
             return true;
         // What one statement does in different threads and in the loops around it is its schedule's business.
-        if (stmt.Nodes().Count(s => s is Store or StoreAll or Call or LaneReduce) <= 1 && stmt is If)
+        if (stmt.Nodes().Count(s => s is Store or StoreAll or Call or LaneReduce or AsyncCopy) <= 1 && stmt is If)
             return false;
         for (int i = 0; i < touches.Count; i++)
         for (int j = i; j < touches.Count; j++)
@@ -247,7 +247,7 @@ internal sealed class BarrierPlacer
                 [.. access.Path.OfType<If>().Where(i => i.Else is null).SelectMany(i => i.Cond.Conjuncts())],
                 access.IsWrite
             );
-            var entry = (touch, access.Path.Any(s => s is Async));
+            var entry = (touch, access.Statement is AsyncCopy);
             if (!found.Contains(entry))
                 found.Add(entry);
         }

@@ -17,10 +17,12 @@ public static class CudaLowering
             ("storage-placement", StoragePlacement.Run),
             ("thread-reductions", ThreadReductions.Run),
             ("lower-blocks", LowerBlocks.Run),
+            ("async-copies", AsyncCopies.Run),
             ("loop-partition", LoopPartition.Run),
             ("trim-loops", TrimLoops.Run),
             ("one-thread-loop", OneThreadLoop.Run),
             ("distribute-registers", DistributeRegisters.Run),
+            ("wgmma-groups", WgmmaGroups.Run),
             ("insert-barriers", InsertBarriers.Run),
             ("kernel-form", nest => KernelForm.Checked(nest, gpu)),
         ];

@@ -10,8 +10,8 @@ namespace Picograd.Lower.Cuda;
 /// <code>
 /// program ::= (allocate heap:)* kernel*
 /// kernel  ::= (for var block.x|y|z:)* (allocate shared:)* for tid in 0..T thread.x: stmt
-/// stmt    ::= serial / unrolled / vector loops, if, stores, allocate register, barrier, lane-reduce, async / commit /
-///             wait, collective calls; no other GPU loop
+/// stmt    ::= serial / unrolled / vector loops, if, stores, allocate register, barrier, lane-reduce, async-copy /
+///             commit / wait, collective calls, statements of Hopper; no other GPU loop
 /// </code>
 /// </summary>
 public static class KernelForm
@@ -114,9 +114,11 @@ public static class KernelForm
                 if (!int.IsPow2(r.Width) || !int.IsPow2(r.Stride) || r.Width * r.Stride > GpuInfo.WarpSize)
                     throw Wrong($"{r.Width} lanes, {r.Stride} apart, are not a part of a warp");
                 break;
+            case Async a:
+                throw Wrong($"asynchronous copies of kind {a.Kind} that are not lowered");
             case Block b:
                 throw Wrong($"block {b.Name} is not lowered");
-            case Barrier or CommitAsync or WaitAsync or Call when inVector:
+            case Barrier or CommitAsync or WaitAsync or Call or AsyncCopy or WarpgroupSync or ProxyFence when inVector:
                 throw Wrong($"{stmt.GetType().Name} inside a vector loop");
             default:
                 break;

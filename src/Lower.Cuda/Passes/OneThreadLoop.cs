@@ -84,8 +84,11 @@ internal static class OneThreadLoop
                     return First(s, bound);
                 case StoreAll all when !all.Stores.All(s => IsPrivate(s.Buffer)):
                     return First(all, bound);
-                case Async a:
-                    return First(a, bound);
+                case AsyncCopy c:
+                    return First(c, bound);
+                // One thread copies whole tiles, whichever it will be.
+                case Async { Kind: AsyncKind.Bulk }:
+                    return stmt;
                 default:
                     return stmt.WithChildren(child => Visit(child, bound));
             }

@@ -101,6 +101,12 @@ public sealed record BufferAccess(
                 if (b.IsReduction)
                     accesses = accesses.Concat(b.Outputs.Select(o => Make(AccessKind.Accumulate, o, indices, guards)));
                 return accesses.Concat(b.Outputs.Select(o => Make(AccessKind.Write, o, indices, guards)));
+            case BulkCopy c:
+                return Reads([.. c.Place, .. c.Source, c.Barrier])
+                    .Append(Make(AccessKind.Read, c.From, c.Source) with { Tile = [.. c.Box.Select(n => (long)n)] })
+                    .Append(Make(AccessKind.Write, c.To, c.Place) with { Tile = BoxOf(c) });
+            case MBarrier m:
+                return Reads([m.Index, m.Value ?? 0]);
             case AsyncCopy c:
                 return Reads([.. c.Place, .. c.Source, c.Valid ?? 0])
                     .Append(Make(AccessKind.Read, c.From, c.Source) with { Tile = Row(c.Source.Length, c.Elements) })
@@ -114,6 +120,17 @@ public sealed record BufferAccess(
             default:
                 return [];
         }
+    }
+
+    private static ImmutableArray<long> BoxOf(BulkCopy copy)
+    {
+        var tile = copy.Place.Select(_ => 1L).ToArray();
+        for (int d = 0; d < copy.Box.Length; d++)
+        {
+            if (copy.ToDims[d] >= 0)
+                tile[copy.ToDims[d]] = copy.Box[d];
+        }
+        return [.. tile];
     }
 
     private static ImmutableArray<long> Row(int rank, long elements) =>

@@ -76,6 +76,8 @@ internal static class IntermediatePlacement
             Block b => [.. b.Axes.Select(a => a.Binding), b.Predicate, .. b.Indices, .. b.Values],
             Call c => c.Origins.SelectMany(o => o),
             LaneReduce r => r.Indices,
+            MBarrier m => [m.Index, m.Value ?? 0],
+            BulkCopy c => [.. c.Place, .. c.Source, c.Barrier, c.From.At(c.Source)],
             AsyncCopy c => [.. c.Place, .. c.Source, c.Valid ?? 0, c.From.At(c.Source)],
             _ => [],
         };
@@ -88,6 +90,8 @@ internal static class IntermediatePlacement
                 Call c => c.Buffers.Contains(buffer),
                 LaneReduce r => r.Outputs.Contains(buffer),
                 AsyncCopy c => c.To == buffer,
+                MBarrier m => m.Barriers == buffer,
+                BulkCopy c => c.To == buffer || c.Barriers == buffer,
                 _ => false,
             } || expressions.Any(e => e.Loads().Any(l => l.Buffer == buffer));
     }

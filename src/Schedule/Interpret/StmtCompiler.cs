@@ -50,6 +50,13 @@ internal sealed class StmtCompiler(ExprCompiler exprs)
                 return BlockOf(b, b.Outputs.Select(o => (o, b.Indices)), site);
             case Call c:
                 return CallOf(c, site);
+            // Their meaning is done when it is begun, and order is what barriers give.
+            case ProxyFence or WarpgroupSync or RegisterLimit:
+                return Nothing;
+            case MBarrier or BulkCopy:
+                throw new NotSupportedException(
+                    "the interpreter runs threads in lockstep, and specialised warps wait for one another; interpret the nest before the pass specialise-warps, and run the text in the emulator"
+                );
             case Async a:
                 return new AsyncNode(Compile(a.Body));
             case AsyncCopy c:

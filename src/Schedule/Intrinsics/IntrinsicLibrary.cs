@@ -23,7 +23,19 @@ public static class IntrinsicLibrary
             TensorCores.MmaF16,
         }
             .Concat(TensorCores.Loads)
+            .Concat(WarpgroupMatmuls.All)
             .ToDictionary(i => i.Name);
+
+    /// <summary>The names, for people: families of many shapes by their form.</summary>
+    public static string Names { get; } =
+        string.Join(
+            ", ",
+            All.Values.Where(i => !WarpgroupMatmuls.Is(i))
+                .Select(i => i.Name)
+                .Order(StringComparer.Ordinal)
+                .Append("wgmma.m64nNk16.bf16|f16[.am][.bn]")
+                .Append("wgmma.m64nNk8.tf32 (N = 8, 16 … 256)")
+        );
 
     /// <summary>
     /// Declares c[axes of c] sum= value over axes: the shape that multiply-accumulate instructions have.

@@ -115,6 +115,32 @@ public static class NestHash
                     if (c.Valid is not null)
                         Add(c.Valid);
                     break;
+                case ProxyFence:
+                    Mix(17);
+                    break;
+                case WarpgroupSync w:
+                    Mix(18, (ulong)w.Step, (ulong)w.Pending);
+                    break;
+                case RegisterLimit r:
+                    Mix(19, (ulong)r.Registers, r.Raise ? 1u : 0u);
+                    break;
+                case MBarrier m:
+                    Mix(31, (ulong)m.Step, m.Value is null ? 0u : 1u);
+                    Number(m.Barriers);
+                    Add(m.Index);
+                    if (m.Value is not null)
+                        Add(m.Value);
+                    break;
+                case BulkCopy c:
+                    Mix(32);
+                    Number(c.To);
+                    Number(c.From);
+                    Number(c.Barriers);
+                    foreach (var index in c.Place.Concat(c.Source).Append(c.Barrier))
+                        Add(index);
+                    foreach (int number in c.Box.Concat(c.ToDims))
+                        Mix((ulong)number);
+                    break;
                 case LaneReduce r:
                     Mix(15, (ulong)r.Width, (ulong)r.Stride);
                     foreach (var output in r.Outputs)

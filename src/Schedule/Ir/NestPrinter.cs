@@ -88,6 +88,27 @@ public static class NestPrinter
                     $"{c.To.Name}[{string.Join(", ", c.Place)}] <- {c.From.Name}[{string.Join(", ", c.Source)}], {c.Elements} elements{valid}"
                 );
                 break;
+            case ProxyFence:
+                Line("fence async proxy");
+                break;
+            case WarpgroupSync w:
+                Line(
+                    $"wgmma {w.Step.ToString().ToLowerInvariant()}{(w.Step == WarpgroupStep.Wait ? $" {w.Pending}" : "")}"
+                );
+                break;
+            case RegisterLimit r:
+                Line($"{(r.Raise ? "raise" : "lower")} registers to {r.Registers}");
+                break;
+            case MBarrier m:
+                Line(
+                    $"{m.Step.ToString().ToLowerInvariant()} {m.Barriers.Name}[{m.Index}]{(m.Value is null ? "" : $", {m.Value}")}"
+                );
+                break;
+            case BulkCopy c:
+                Line(
+                    $"{c.To.Name}[{string.Join(", ", c.Place)}] <- box {string.Join("x", c.Box)} of {c.From.Name}[{string.Join(", ", c.Source)}], arrives at {c.Barriers.Name}[{c.Barrier}]"
+                );
+                break;
             case LaneReduce r:
                 string reduced = string.Join(", ", r.Outputs.Select(o => $"{o.Name}[{string.Join(", ", r.Indices)}]"));
                 Line($"{reduced} {r.Reducer.Name}= over {r.Width} lanes{(r.Stride > 1 ? $", {r.Stride} apart" : "")}");

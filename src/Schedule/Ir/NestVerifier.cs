@@ -68,6 +68,18 @@ public static class NestVerifier
                 foreach (var e in b.Indices.Concat(b.Values))
                     Closed(e, inner, buffers, nest, b);
                 break;
+            case MBarrier m:
+                Written(m.Barriers, buffers, nest, m);
+                Closed(m.Barriers.At([m.Index]), scope, buffers, nest, m);
+                if (m.Value is not null)
+                    Closed(m.Value, scope, buffers, nest, m);
+                break;
+            case BulkCopy c:
+                Written(c.To, buffers, nest, c);
+                Closed(c.To.At(c.Place), scope, buffers, nest, c);
+                Closed(c.From.At(c.Source), scope, buffers, nest, c);
+                Closed(c.Barriers.At([c.Barrier]), scope, buffers, nest, c);
+                break;
             case AsyncCopy c:
                 Written(c.To, buffers, nest, c);
                 Closed(c.To.At(c.Place), scope, buffers, nest, c);

@@ -18,6 +18,7 @@ namespace Picograd.Schedules;
 //           | Call intrinsic(operands)                    a hardware instruction, see Intrinsic
 //           | Async kind: stmt | CommitAsync | WaitAsync n   copies into shared memory that are waited for (GPU)
 //           | AsyncCopy buffer[index*], n elements         what the copies of an Async become (GPU, kernel form)
+//           | ProxyFence | WarpgroupSync | MBarrier | BulkCopy | RegisterLimit   see HopperStatements.cs (GPU, kernel form)
 //           | LaneReduce buffer[index*] over width        lanes of a warp combine their values (GPU, kernel form)
 //
 // Loop kinds Parallel and the GPU kinds promise that iterations touch disjoint elements (or meet at a barrier); Vector

@@ -114,6 +114,13 @@ public static class StmtRewriter
             Allocate a => a with { Body = a.Body.MapExprs(map) },
             Async a => a with { Body = a.Body.MapExprs(map) },
             LaneReduce r => r with { Indices = [.. r.Indices.Select(map)] },
+            MBarrier m => m with { Index = map(m.Index), Value = m.Value is null ? null : map(m.Value) },
+            BulkCopy c => c with
+            {
+                Place = [.. c.Place.Select(map)],
+                Source = [.. c.Source.Select(map)],
+                Barrier = map(c.Barrier),
+            },
             AsyncCopy c => c with
             {
                 Place = [.. c.Place.Select(map)],
@@ -152,6 +159,13 @@ public static class StmtRewriter
                     Block b when b.Outputs.Contains(old) => b with
                     {
                         Outputs = [.. b.Outputs.Select(o => o == old ? replacement : o)],
+                    },
+                    MBarrier m when m.Barriers == old => m with { Barriers = replacement },
+                    BulkCopy c when c.To == old || c.From == old || c.Barriers == old => c with
+                    {
+                        To = c.To == old ? replacement : c.To,
+                        From = c.From == old ? replacement : c.From,
+                        Barriers = c.Barriers == old ? replacement : c.Barriers,
                     },
                     AsyncCopy c when c.To == old || c.From == old => c with
                     {

@@ -25,7 +25,8 @@ public sealed class Swizzle : Primitive
             than the last one; default the one before it. The forms with 128b, 64b, 32b (bits 3, 2, 1, base 4, shift 3)
             or with bits, base and shift (1 to 5, 2 to 7 and bits to 10) permute addresses in bytes, not indices: bits [base +
             shift, base + shift + bits) of an offset from the buffer's start are added, exclusive-or, to those from base
-            on. Their buffer is in shared memory and has no strides of its own; intrinsics may use it already.
+            on. Their buffer is in shared memory and has no strides of its own; intrinsics may use it already. With 128b, 64b or 32b
+            rows that are longer than that lie in panels: that many bytes of all rows, then the next.
             """;
 
     public override PrimitiveExample Example =>

@@ -43,12 +43,7 @@ public sealed class Tensorize : Primitive
         var top = nest.Loop(Arg(nest, step, 0));
         string name = Arg(nest, step, 1);
         if (!IntrinsicLibrary.All.TryGetValue(name, out var intrinsic))
-            throw Refuse(
-                nest,
-                top,
-                $"unknown intrinsic '{name}'",
-                string.Join(", ", IntrinsicLibrary.All.Keys.Order(StringComparer.Ordinal))
-            );
+            throw Refuse(nest, top, $"unknown intrinsic '{name}'", IntrinsicLibrary.Names);
         var tile = ImmutableArray.CreateBuilder<For>();
         Stmt body = top;
         for (; body is For loop; body = loop.Body)

@@ -276,5 +276,6 @@ public class TensorizeTests
         Assert.All(intrinsic.Meaning.Axes, a => Assert.Equal(a.Var, a.Binding));
     }
 
-    public static TheoryData<string> Intrinsics => [.. IntrinsicLibrary.All.Keys];
+    public static TheoryData<string> Intrinsics =>
+        [.. IntrinsicLibrary.All.Keys.Where(k => !k.StartsWith("wgmma") || k.Contains("n64k"))];
 }

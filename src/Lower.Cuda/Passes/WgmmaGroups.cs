@@ -1,0 +1,75 @@
+using Picograd.Algorithms;
+using Picograd.Schedules;
+
+namespace Picograd.Lower.Cuda;
+
+/// <summary>
+/// Warpgroup matrix instructions run on their own after they are begun. The largest statements that are nothing but such
+/// instructions become groups: a fence before, a commit and a wait behind, so that accumulators and operands are free
+/// again for what follows. Ordinary writes to operands in shared memory, and the waits for copies to them, get a fence to
+/// the asynchronous proxy behind them; insert-barriers then puts the barrier after it. Expects the one thread loop.
+/// </summary>
+internal static class WgmmaGroups
+{
+    public static LoopNest Run(LoopNest nest) =>
+        Kernels.MapBodies(
+            nest,
+            (threads, _) =>
+            {
+                var operands = threads
+                    .Body.Nodes()
+                    .OfType<Call>()
+                    .Where(c => WarpgroupMatmuls.Is(c.Intrinsic))
+                    .SelectMany(c => c.Buffers.Skip(1))
+                    .ToHashSet();
+                return operands.Count == 0 ? threads.Body : Fenced(Grouped(threads.Body), operands);
+            }
+        );
+
+    private static Stmt Grouped(Stmt stmt)
+    {
+        if (OnlyMatmuls(stmt))
+            return Seq.Of(
+                new WarpgroupSync(WarpgroupStep.Fence),
+                stmt,
+                new WarpgroupSync(WarpgroupStep.Commit),
+                new WarpgroupSync(WarpgroupStep.Wait)
+            );
+        if (stmt is not Seq q)
+            return stmt.WithChildren(Grouped);
+        var items = new List<Stmt>();
+        for (int i = 0; i < q.Items.Length; i++)
+        {
+            int end = i;
+            while (end < q.Items.Length && OnlyMatmuls(q.Items[end]))
+                end++;
+            items.Add(Grouped(end > i ? Seq.Of(q.Items[i..end]) : q.Items[i]));
+            i = Math.Max(i, end - 1);
+        }
+        return Seq.Of(items);
+    }
+
+    internal static bool OnlyMatmuls(Stmt stmt) =>
+        stmt.Nodes().Any(s => s is Call)
+        && stmt.Nodes().All(s => s is For or Seq or If || (s is Call c && WarpgroupMatmuls.Is(c.Intrinsic)));
+
+    private static Stmt Fenced(Stmt stmt, HashSet<Buffer> operands)
+    {
+        bool copies = stmt.Nodes().Any(s => s is AsyncCopy c && operands.Contains(c.To));
+        return Fences(stmt, operands, copies);
+    }
+
+    private static Stmt Fences(Stmt stmt, HashSet<Buffer> operands, bool copies)
+    {
+        if (stmt is WaitAsync)
+            return copies ? Seq.Of(stmt, new ProxyFence()) : stmt;
+        bool writes = stmt.Nodes()
+            .Any(s =>
+                s is Store t && operands.Contains(t.Buffer)
+                || s is StoreAll a && a.Stores.Any(t => operands.Contains(t.Buffer))
+            );
+        if (writes && !stmt.Nodes().Any(s => s is WaitAsync or WarpgroupSync or Allocate))
+            return Seq.Of(stmt, new ProxyFence());
+        return stmt.WithChildren(c => Fences(c, operands, copies));
+    }
+}
