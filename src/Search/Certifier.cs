@@ -7,7 +7,7 @@ namespace Picograd.Search;
 
 /// <summary>
 /// The check that every winner must pass before it is stored. The kernel runs on inputs of normal numbers, of a wide
-/// range of magnitudes and of numbers that cancel, with arguments at 64-byte alignment and at that of one element only,
+/// range of magnitudes and of numbers that cancel, with arguments at 64-byte alignment and at the least that kernels of the target take (one element on the CPU),
 /// between guard zones; every checked element must lie within the a-priori bound of the float64 evaluator
 /// (<see cref="Algorithms.Evaluation.BoundRules"/>: k·u·Σ|a||b| for a dot product of length k); inputs must be left as they
 /// were; repeated runs must give equal bits. The trace is also replayed on the neighbouring ragged shape (every dimension
@@ -37,7 +37,8 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
             return Failed(0, $"does not compile: {e.Message}");
         }
         // Whatever else a kernel or its compilation throws, a division by zero say, must not end the search that asks.
-        catch (Exception e) when (e is not OutOfMemoryException)
+        // A target that is lost is another matter: whoever asks must get a new process.
+        catch (Exception e) when (e is not (OutOfMemoryException or TargetException { IsLost: true }))
         {
             return Failed(0, $"does not run: {e.GetType().Name}: {e.Message}");
         }
@@ -55,7 +56,7 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
             foreach (var memory in (ArgumentMemory[])[aligned, misaligned])
             {
                 if (Wrong(kernel, reference, memory, ref worst) is { } wrong)
-                    return Failed(worst, memory == aligned ? wrong : $"at the alignment of one element: {wrong}");
+                    return Failed(worst, memory == aligned ? wrong : $"at the least alignment: {wrong}");
             }
             if (!IsBitStable(kernel, aligned))
                 return Failed(worst, $"repeated runs differ in bits ({kind} inputs)", bitStable: false);

@@ -1,4 +1,5 @@
 using Picograd.Algorithms;
+using Picograd.Schedules;
 
 namespace Picograd.Search;
 
@@ -13,9 +14,9 @@ public static class GuardList
     /// shares no byte with another argument, since schedules reorder loads and stores; <c>range(n,1,256)</c>: bounds of
     /// a symbolic extent.
     /// </summary>
-    public static IReadOnlyList<string> Of(Algorithm algorithm) =>
+    public static IReadOnlyList<string> Of(Algorithm algorithm, TargetInfo target) =>
         [
-            .. algorithm.Arguments.Select(a => $"align({a.Name},{a.Type.Size()})"),
+            .. algorithm.Arguments.Select(a => $"align({a.Name},{target.AlignmentOf(a.Type)})"),
             .. algorithm.Outputs.Select(o => $"disjoint({o.Name})"),
             .. algorithm.Parameters.Select(p => FormattableString.Invariant($"range({p.Name},{p.Min},{p.Max})")),
         ];

@@ -369,7 +369,7 @@ internal sealed class TuneSession : IDisposable
             Key = _key,
             Spec = Task.Spec.ToString(),
             Trace = result.Trace,
-            Guards = GuardList.Of(Task.Algorithm),
+            Guards = GuardList.Of(Task.Algorithm, Task.Target),
             Milliseconds = result.Milliseconds,
             DefaultMilliseconds = result.DefaultMilliseconds,
             Samples = [.. samples.Where(double.IsFinite)],

@@ -25,6 +25,15 @@ public sealed record TargetInfo(
     /// <summary>What a GPU has; null for processors.</summary>
     public GpuInfo? Gpu { get; init; }
 
+    /// <summary>
+    /// What kernels expect the address of every argument to be a multiple of, in bytes, where that is more than the size of
+    /// an element: GPUs fault on vector accesses at other addresses.
+    /// </summary>
+    public int ArgumentAlignment { get; init; } = 1;
+
+    /// <summary>What the address of an argument of a type must be a multiple of.</summary>
+    public int AlignmentOf(DType type) => Math.Max(ArgumentAlignment, type.Size());
+
     /// <summary>Lanes of a vector of a type.</summary>
     public int Lanes(DType type) => Math.Max(1, VectorBits / 8 / type.Size());
 }
@@ -36,6 +45,19 @@ public interface IBackend
 
     /// <summary>Lowers and compiles. Throws <see cref="LoweringException"/> where the target cannot run the nest well.</summary>
     ICompiledKernel Compile(LoopNest nest);
+}
+
+/// <summary>
+/// A back end whose compiler takes long and can work at several nests at once, before they are wanted: what was compiled
+/// ahead, <see cref="IBackend.Compile"/> finds done.
+/// </summary>
+public interface IAheadCompiler
+{
+    /// <summary>How many nests are worth compiling at once.</summary>
+    int Parallelism { get; }
+
+    /// <summary>Compiles without touching the device; a refusal is kept for <see cref="IBackend.Compile"/> to tell.</summary>
+    void CompileAhead(LoopNest nest);
 }
 
 /// <summary>A kernel ready to run; thread-safe to call.</summary>

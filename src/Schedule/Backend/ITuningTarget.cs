@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Picograd.Schedules;
 
 /// <summary>The most that a target can do, measured.</summary>
@@ -11,21 +13,59 @@ public sealed record TargetCeilings(
     double Gflops,
     IReadOnlyList<(string Name, long Bytes, double ReadGbps)> Levels,
     double CopyGbps
-);
+)
+{
+    /// <summary>
+    /// Products of matrices of 16-bit floats with sums in 32 bits (tensor cores), in 10^9 operations a second; null where
+    /// there is no such thing, or it was not measured.
+    /// </summary>
+    public double? TensorGflops { get; init; }
+}
+
+/// <summary>
+/// Times kernels of a target that runs beside the processor, whose clock sees only when they are started. One thread at a
+/// time.
+/// </summary>
+public interface IKernelTimer : IDisposable
+{
+    /// <summary>Mean time of so many calls one after another, in milliseconds, by the target's own clock.</summary>
+    /// <param name="kernel">Which has run before.</param>
+    /// <param name="arguments">Addresses in the target's memory.</param>
+    /// <param name="calls">At least 1.</param>
+    /// <param name="cold">Whether the caches are emptied before every call; that is not timed.</param>
+    unsafe double Sample(ICompiledKernel kernel, nint* arguments, int calls, bool cold);
+}
 
 /// <summary>What tuning needs of a target besides its compiler: memory for arguments, ceilings, and a sentinel.</summary>
 public interface ITuningTarget
 {
     IBackend Backend { get; }
 
+    /// <summary>The device by name, as commands take it: cpu, cuda:0.</summary>
+    string Device => Backend.Target.Name;
+
     /// <summary>
-    /// Memory as tensors of the target have it (alignment, large pages), readable and writable by this process;
-    /// contents undefined. Freed by <see cref="Free"/>.
+    /// Memory as tensors of the target have it (alignment, large pages); contents undefined. Freed by <see cref="Free"/>.
     /// </summary>
     nint Allocate(long bytes);
 
     /// <summary>Gives back what <see cref="Allocate"/> returned.</summary>
     void Free(nint memory, long bytes);
+
+    /// <summary>Whether this process can read and write through the addresses of <see cref="Allocate"/>.</summary>
+    bool IsHostMemory => true;
+
+    /// <summary>Main memory → memory of the target; the source may be changed when it returns.</summary>
+    unsafe void Write(nint to, nint from, long bytes) => System.Buffer.MemoryCopy((void*)from, (void*)to, bytes, bytes);
+
+    /// <summary>Memory of the target → main memory, after all kernels that were started.</summary>
+    unsafe void Read(nint from, nint to, long bytes) => System.Buffer.MemoryCopy((void*)from, (void*)to, bytes, bytes);
+
+    /// <summary>Sets bytes of the target's memory.</summary>
+    unsafe void Fill(nint to, byte value, long bytes) => NativeMemory.Fill((void*)to, (nuint)bytes, value);
+
+    /// <summary>A timer of the target's own; null where the processor's clock does.</summary>
+    IKernelTimer? CreateTimer() => null;
 
     /// <summary>Measures the ceilings; takes about a second. Later calls give the same figures.</summary>
     TargetCeilings Ceilings { get; }

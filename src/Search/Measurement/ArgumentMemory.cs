@@ -7,7 +7,8 @@ namespace Picograd.Search;
 
 /// <summary>
 /// Memory for the arguments of a kernel: each lies between two guard zones whose bytes are known, so that a write
-/// outside is noticed, optionally at the worst alignment that the calling convention allows (that of its element).
+/// outside is noticed, optionally at the worst alignment that kernels of the target allow. Where the target's memory is its
+/// own, what is written and read passes through a copy in main memory.
 /// </summary>
 internal sealed unsafe class ArgumentMemory : IDisposable
 {
@@ -15,7 +16,7 @@ internal sealed unsafe class ArgumentMemory : IDisposable
     private const byte GuardByte = 0xA5;
 
     private readonly ITuningTarget _target;
-    private readonly (nint Block, long Bytes, nint Base, long Length)[] _arguments;
+    private readonly (nint Block, long Bytes, nint Base, long Length, nint Host)[] _arguments;
     private nint* _addresses;
 
     public ArgumentMemory(Algorithm algorithm, ITuningTarget target, bool misaligned = false)
@@ -23,18 +24,29 @@ internal sealed unsafe class ArgumentMemory : IDisposable
         _target = target;
         Arguments = [.. algorithm.Arguments];
         Inputs = algorithm.Inputs.Length;
-        _arguments = new (nint, long, nint, long)[Arguments.Count];
+        _arguments = new (nint, long, nint, long, nint)[Arguments.Count];
         _addresses = (nint*)NativeMemory.Alloc((nuint)Math.Max(1, Arguments.Count), (nuint)sizeof(nint));
-        for (int i = 0; i < Arguments.Count; i++)
+        try
         {
-            long length = TypedMemory.Bytes(Arguments[i]);
-            long bytes = length + 2 * GuardBytes;
-            nint block = target.Allocate(bytes);
-            nint start = block + GuardBytes + (misaligned ? Arguments[i].Type.Size() : 0);
-            _arguments[i] = (block, bytes, start, length);
-            _addresses[i] = start;
+            for (int i = 0; i < Arguments.Count; i++)
+            {
+                long length = TypedMemory.Bytes(Arguments[i]);
+                long bytes = length + 2 * GuardBytes;
+                nint block = target.Allocate(bytes);
+                int offset = misaligned ? target.Backend.Target.AlignmentOf(Arguments[i].Type) : 0;
+                nint start = block + GuardBytes + offset;
+                _arguments[i] = (block, bytes, start, length, start);
+                _addresses[i] = start;
+                if (!target.IsHostMemory)
+                    _arguments[i].Host = (nint)NativeMemory.Alloc((nuint)Math.Max(1, length));
+            }
+            FillGuards();
         }
-        FillGuards();
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     public IReadOnlyList<Buffer> Arguments { get; }
@@ -47,36 +59,46 @@ internal sealed unsafe class ArgumentMemory : IDisposable
     /// <summary>Bytes of all arguments.</summary>
     public long TotalBytes => _arguments.Sum(a => a.Length);
 
-    public nint Address(int argument) => _addresses[argument];
-
     public void SetInputs(IReadOnlyDictionary<Buffer, NDArray> inputs)
     {
         for (int i = 0; i < Inputs; i++)
-            TypedMemory.Write(Arguments[i], inputs[Arguments[i]], _addresses[i]);
+        {
+            var (_, _, start, length, host) = _arguments[i];
+            TypedMemory.Write(Arguments[i], inputs[Arguments[i]], host);
+            if (host != start)
+                _target.Write(start, host, length);
+        }
     }
 
     /// <summary>Fills the outputs with bytes of no right answer (a NaN in every float type), so that what is not written shows.</summary>
     public void PoisonOutputs()
     {
         for (int i = Inputs; i < Arguments.Count; i++)
-            NativeMemory.Fill((void*)_addresses[i], (nuint)_arguments[i].Length, 0xFF);
+            _target.Fill(_addresses[i], 0xFF, _arguments[i].Length);
+    }
+
+    /// <summary>Where in main memory an argument now is as kernels left it; good until the next call.</summary>
+    public nint Contents(int argument)
+    {
+        var (_, _, start, length, host) = _arguments[argument];
+        if (host != start)
+            _target.Read(start, host, length);
+        return host;
     }
 
     /// <summary>The bytes of an argument.</summary>
     public ReadOnlySpan<byte> Bytes(int argument) =>
-        new((void*)_addresses[argument], checked((int)_arguments[argument].Length));
+        new((void*)Contents(argument), checked((int)_arguments[argument].Length));
 
     /// <summary>The argument around which a guard zone was written to; null when all are whole.</summary>
     public string? BrokenGuard()
     {
         for (int i = 0; i < _arguments.Length; i++)
         {
-            var (block, bytes, start, length) = _arguments[i];
-            var before = new ReadOnlySpan<byte>((void*)block, (int)(start - block));
-            var after = new ReadOnlySpan<byte>((void*)(start + length), (int)(block + bytes - start - length));
-            if (before.ContainsAnyExcept(GuardByte))
+            var (block, bytes, start, length, _) = _arguments[i];
+            if (IsBroken(block, start - block))
                 return $"wrote before the start of {Arguments[i].Name}";
-            if (after.ContainsAnyExcept(GuardByte))
+            if (IsBroken(start + (nint)length, block + bytes - start - length))
                 return $"wrote beyond the end of {Arguments[i].Name}";
         }
         return null;
@@ -85,10 +107,10 @@ internal sealed unsafe class ArgumentMemory : IDisposable
     /// <summary>Makes the guard zones whole again.</summary>
     public void FillGuards()
     {
-        foreach (var (block, bytes, start, length) in _arguments)
+        foreach (var (block, bytes, start, length, _) in _arguments)
         {
-            new Span<byte>((void*)block, (int)(start - block)).Fill(GuardByte);
-            new Span<byte>((void*)(start + length), (int)(block + bytes - start - length)).Fill(GuardByte);
+            _target.Fill(block, GuardByte, start - block);
+            _target.Fill(start + (nint)length, GuardByte, block + bytes - start - length);
         }
     }
 
@@ -96,12 +118,25 @@ internal sealed unsafe class ArgumentMemory : IDisposable
     {
         for (int i = 0; i < _arguments.Length; i++)
         {
-            if (_arguments[i].Block != 0)
-                _target.Free(_arguments[i].Block, _arguments[i].Bytes);
+            var (block, bytes, start, _, host) = _arguments[i];
+            if (host != start)
+                NativeMemory.Free((void*)host);
+            if (block != 0)
+                _target.Free(block, bytes);
             _arguments[i] = default;
         }
         NativeMemory.Free(_addresses);
         _addresses = null;
         GC.SuppressFinalize(this);
+    }
+
+    private bool IsBroken(nint zone, long bytes)
+    {
+        if (_target.IsHostMemory)
+            return new ReadOnlySpan<byte>((void*)zone, (int)bytes).ContainsAnyExcept(GuardByte);
+        Span<byte> copy = stackalloc byte[2 * GuardBytes];
+        fixed (byte* to = copy)
+            _target.Read(zone, (nint)to, bytes);
+        return copy[..(int)bytes].ContainsAnyExcept(GuardByte);
     }
 }

@@ -22,6 +22,9 @@ public sealed record Measured(
 {
     public bool IsTimed => Outcome == OutcomeNames.Timed;
 
+    /// <summary>The candidate took the target with it: the process that ran it can run nothing more there.</summary>
+    public bool TargetLost { get; init; }
+
     public static Measured Failed(string outcome, string detail) => new(outcome, double.NaN, [], Detail: detail);
 }
 

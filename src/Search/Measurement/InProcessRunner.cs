@@ -34,7 +34,7 @@ public sealed class InProcessRunner : ICandidateRunner
         _reference = new Reference(_spec, InputKind.Normal, seed, ReferencePoints);
         _memory = new ArgumentMemory(_spec.Build(), _target);
         _memory.SetInputs(_reference.Inputs);
-        _timer = new KernelTimer(task.Policy, task.Target);
+        _timer = new KernelTimer(task.Policy, task.On);
     }
 
     public IReadOnlyList<Measured> Measure(
@@ -145,6 +145,7 @@ public sealed class InProcessRunner : ICandidateRunner
         e switch
         {
             LoweringException lowering => Measured.Failed(lowering.Reason, e.Message),
+            TargetException target => Measured.Failed(target.Reason, e.Message) with { TargetLost = target.IsLost },
             ScheduleException refused => Measured.Failed(OutcomeNames.Refused, refused.Reason),
             TraceException => Measured.Failed(OutcomeNames.ReplayFailed, e.Message),
             InvalidProgramException => Measured.Failed("invalid-code", e.Message),

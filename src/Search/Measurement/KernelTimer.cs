@@ -25,14 +25,17 @@ internal sealed unsafe class KernelTimer : IDisposable
     private readonly TimingPolicy _policy;
     private readonly byte* _flush;
     private readonly long _flushBytes;
+    private readonly IKernelTimer? _device;
 
     /// <param name="policy">State of the caches.</param>
-    /// <param name="target">Its caches are what <see cref="TimingPolicy.Cold"/> sweeps.</param>
-    public KernelTimer(TimingPolicy policy, TargetInfo target)
+    /// <param name="on">Its caches are what <see cref="TimingPolicy.Cold"/> sweeps; its own timer is used where it has one.</param>
+    public KernelTimer(TimingPolicy policy, ITuningTarget on)
     {
         _policy = policy;
-        if (policy == TimingPolicy.Cold)
+        _device = on.CreateTimer();
+        if (policy == TimingPolicy.Cold && _device is null)
         {
+            var target = on.Backend.Target;
             // Twice the last-level cache: whatever was in it has been replaced after one sweep.
             _flushBytes = 2 * Math.Max(target.L3Bytes, target.L2Bytes * Math.Max(1, target.Threads));
             _flush = (byte*)NativeMemory.AllocZeroed((nuint)_flushBytes);
@@ -75,9 +78,14 @@ internal sealed unsafe class KernelTimer : IDisposable
     /// <summary>Mean time of so many calls, in milliseconds.</summary>
     public double Sample(ICompiledKernel kernel, ArgumentMemory memory, int calls)
     {
+        nint* arguments = memory.Addresses;
+        if (_device is not null)
+        {
+            // Never zero, as below.
+            return Math.Max(1e-6, _device.Sample(kernel, arguments, calls, _policy == TimingPolicy.Cold));
+        }
         if (_policy == TimingPolicy.Cold)
             Flush();
-        nint* arguments = memory.Addresses;
         long start = Stopwatch.GetTimestamp();
         for (int i = 0; i < calls; i++)
             kernel.Run(arguments, null);
@@ -89,6 +97,7 @@ internal sealed unsafe class KernelTimer : IDisposable
     public void Dispose()
     {
         NativeMemory.Free(_flush);
+        _device?.Dispose();
     }
 
     private void Flush()

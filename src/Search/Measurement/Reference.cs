@@ -39,7 +39,7 @@ internal sealed class Reference
             int argument = memory.Inputs + sample.Output;
             var buffer = memory.Arguments[argument];
             var offsets = new TypedMemory.Offsets(buffer);
-            nint address = memory.Address(argument);
+            nint address = memory.Contents(argument);
             for (int i = 0; i < sample.Positions.Length; i++)
             {
                 double computed = TypedMemory.Read(buffer.Type, address, offsets.Of(sample.Positions[i]));

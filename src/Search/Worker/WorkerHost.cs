@@ -22,10 +22,16 @@ public static class WorkerHost
         // What a library prints must not get between the messages.
         Console.SetOut(Console.Error);
         using var requests = new BlockingCollection<WorkerRequest>();
+        WorkerTask? task = null;
         var reader = new Thread(() =>
         {
             while (WorkerMessages.Read<WorkerRequest>(input) is { } request)
+            {
+                // What waits behind another candidate is compiled meanwhile, where the back end can.
+                if (request.Measure is { } measure)
+                    Volatile.Read(ref task)?.Ahead(measure.Trace);
                 requests.Add(request);
+            }
             // The parent is gone. If a candidate hangs, nobody else would end this process.
             Environment.Exit(0);
         })
@@ -33,7 +39,6 @@ public static class WorkerHost
             IsBackground = true,
         };
         reader.Start();
-        WorkerTask? task = null;
         foreach (var request in requests.GetConsumingEnumerable())
         {
             WorkerReply reply;
@@ -42,7 +47,7 @@ public static class WorkerHost
                 if (request.Init is { } init)
                 {
                     task?.Dispose();
-                    task = new WorkerTask(init, open);
+                    Volatile.Write(ref task, new WorkerTask(init, open));
                     reply = new WorkerReply { Ready = true };
                 }
                 else
@@ -54,9 +59,17 @@ public static class WorkerHost
             catch (Exception e)
             {
                 // The parent reports it under this request; the worker itself can go on.
-                reply = new WorkerReply { Failed = $"{e.GetType().Name}: {e.Message}" };
+                reply = new WorkerReply
+                {
+                    Failed = $"{e.GetType().Name}: {e.Message}",
+                    Lost = e is TargetException { IsLost: true } ? true : null,
+                };
             }
+            bool lost = reply.Lost == true || reply.Measured is { TargetLost: true };
             WorkerMessages.Write(output, reply);
+            // Nothing can be run on the target by this process any more; the parent starts another.
+            if (lost)
+                return 0;
         }
         return 0;
     }
@@ -65,12 +78,33 @@ public static class WorkerHost
     {
         private readonly OperatorSpec _spec;
         private readonly InProcessRunner _runner;
+        private readonly IAheadCompiler? _ahead;
 
         public WorkerTask(WorkerInit init, Func<WorkerInit, ITuningTarget> open)
         {
             _spec = OperatorSpec.Parse(init.Spec);
             var target = open(init);
+            _ahead = target.Backend as IAheadCompiler;
             _runner = new InProcessRunner(new TuneTask(_spec, target, TuneTask.ParsePolicy(init.Policy)), init.Seed);
+        }
+
+        /// <summary>Begins to compile a candidate that will be asked for.</summary>
+        public void Ahead(string trace)
+        {
+            if (_ahead is not { } compiler)
+                return;
+            ThreadPool.QueueUserWorkItem(_ =>
+            {
+                try
+                {
+                    compiler.CompileAhead(Replay(trace));
+                }
+                catch (Exception e)
+                {
+                    // Whatever it is, it happens again, and is told and counted, when the candidate's turn comes.
+                    Console.Error.WriteLine($"compiling ahead failed: {e.GetType().Name}");
+                }
+            });
         }
 
         public WorkerReply Answer(WorkerRequest request)

@@ -7,7 +7,7 @@ namespace Picograd.Search;
 
 /// <summary>What a worker process is told about the task that follows.</summary>
 /// <param name="Spec">Text form of the operator instance.</param>
-/// <param name="Target">Name of the target: cpu.</param>
+/// <param name="Target">The device by name: cpu, cuda:0.</param>
 /// <param name="Threads">Threads that kernels may use.</param>
 /// <param name="VectorBits">Vector width to compile for.</param>
 /// <param name="Policy">warm or cold.</param>
@@ -39,6 +39,9 @@ internal sealed record WorkerReply
 
     /// <summary>The request as a whole could not be done.</summary>
     public string? Failed { get; init; }
+
+    /// <summary>The target is lost for the worker, which ends after this answer.</summary>
+    public bool? Lost { get; init; }
 }
 
 /// <summary>Messages as UTF-8 JSON behind their length in four bytes, little-endian.</summary>

@@ -1,3 +1,4 @@
+using Picograd.Schedules;
 using Picograd.TuneDb;
 
 namespace Picograd.Search;
@@ -8,8 +9,10 @@ namespace Picograd.Search;
 /// </summary>
 public sealed class WorkerRunner : ICandidateRunner
 {
-    /// <summary>Requests sent ahead, so that the worker need not wait for the pipe.</summary>
-    private const int InFlight = 2;
+    /// <summary>
+    /// Requests sent ahead, so that the worker need not wait for the pipe, nor, where it compiles ahead, for the compiler.
+    /// </summary>
+    private readonly int _inFlight;
 
     /// <summary>A certification evaluates millions of points several times over.</summary>
     private static readonly TimeSpan CertifyTimeout = TimeSpan.FromMinutes(5);
@@ -36,9 +39,10 @@ public sealed class WorkerRunner : ICandidateRunner
         _timeout = timeout ?? TimeSpan.FromSeconds(20);
         _ownsProcess = ownsProcess;
         var target = task.Target;
+        _inFlight = task.On.Backend is IAheadCompiler ahead ? ahead.Parallelism + 1 : 2;
         _init = new WorkerInit(
             task.Spec.ToString(),
-            target.Name,
+            task.On.Device,
             target.Threads,
             target.VectorBits,
             task.PolicyName,
@@ -60,7 +64,7 @@ public sealed class WorkerRunner : ICandidateRunner
             _process.Prepare(_init);
             for (
                 ;
-                sent < candidates.Count && sent - results.Count < InFlight && !cancel.IsCancellationRequested;
+                sent < candidates.Count && sent - results.Count < _inFlight && !cancel.IsCancellationRequested;
                 sent++
             )
                 _process.Send(
@@ -68,8 +72,9 @@ public sealed class WorkerRunner : ICandidateRunner
                 );
             var failure = _process.Receive(_timeout, CancellationToken.None, out var reply);
             results.Add(Result(failure, reply));
+            EndIfLost(reply);
             // The process is gone, and with it what was sent ahead.
-            if (failure != WorkerFailure.None)
+            if (failure != WorkerFailure.None || IsLost(reply))
                 sent = results.Count;
         }
         return results;
@@ -80,6 +85,7 @@ public sealed class WorkerRunner : ICandidateRunner
         _process.Prepare(_init);
         _process.Send(new WorkerRequest { Race = new RaceRequest([.. candidates.Select(c => c.TraceText)], rounds) });
         var failure = _process.Receive(_timeout * candidates.Count, cancel, out var reply);
+        EndIfLost(reply);
         // They all ran before, so a failure here is rare; without rounds the earlier times decide.
         return failure == WorkerFailure.None && reply!.Raced is { } raced ? raced : new RaceTimes([], []);
     }
@@ -89,6 +95,7 @@ public sealed class WorkerRunner : ICandidateRunner
         _process.Prepare(_init);
         _process.Send(new WorkerRequest { Certify = candidate.TraceText });
         var failure = _process.Receive(CertifyTimeout, CancellationToken.None, out var reply);
+        EndIfLost(reply);
         return reply?.Certified
             ?? new Certification(
                 0,
@@ -101,6 +108,15 @@ public sealed class WorkerRunner : ICandidateRunner
     public void Dispose()
     {
         if (_ownsProcess)
+            _process.Dispose();
+    }
+
+    private static bool IsLost(WorkerReply? reply) => reply is { Lost: true } or { Measured: { TargetLost: true } };
+
+    /// <summary>A worker whose target is lost ends by itself; the next request starts another.</summary>
+    private void EndIfLost(WorkerReply? reply)
+    {
+        if (IsLost(reply))
             _process.Dispose();
     }
 
