@@ -29,7 +29,7 @@ public sealed class CudaException : TargetException
     /// Errors after which every later call fails the same way, so that the process can do nothing more on the device:
     /// addresses, instructions, time-outs, assertions, and failures of launches.
     /// </summary>
-    private static bool Loses(int code) => code is 214 or 220 or 700 or 702 or 709 or 710 or (>= 714 and <= 719);
+    internal static bool Loses(int code) => code is 214 or 220 or 700 or 702 or 709 or 710 or (>= 714 and <= 719);
 
     private static string ReasonOf(int code) =>
         code switch

@@ -51,6 +51,9 @@ public sealed unsafe class CudaDevice
     /// <summary>Whether this is the emulator, whose times mean nothing.</summary>
     public bool IsEmulated { get; }
 
+    /// <summary>A kernel failed so that this process can do nothing more on the device.</summary>
+    public bool IsLost { get; private set; }
+
     /// <summary>The pool that buffers come from.</summary>
     public CudaMemoryPool Memory { get; }
 
@@ -208,6 +211,8 @@ public sealed unsafe class CudaDevice
 
     private void Fail(int code, string call, string? context)
     {
+        if (CudaException.Loses(code))
+            IsLost = true;
         // Below 700 calls fail for their own arguments; from there on for what ran on the device.
         if (code >= 700 && _lastStarted is { } kernel)
         {

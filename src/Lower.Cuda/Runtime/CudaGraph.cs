@@ -66,7 +66,7 @@ public sealed unsafe class CudaGraph : IDisposable
     /// <summary>Waits for the device, then gives back what the recording held.</summary>
     public void Dispose()
     {
-        if (_executable == 0)
+        if (_executable == 0 || _device.IsLost)
             return;
         _device.Synchronize();
         _device.Check(_device.Driver.GraphExecDestroy(_executable), "cuGraphExecDestroy");

@@ -57,10 +57,11 @@ public sealed unsafe class CudaModule : IDisposable
     /// <summary>Unloads it; the driver waits for kernels that run.</summary>
     public void Dispose()
     {
-        if (_handle == 0)
-            return;
         nint handle = _handle;
         _handle = 0;
+        // A lost device would answer with the error that has been told already.
+        if (handle == 0 || _device.IsLost)
+            return;
         _device.MakeCurrent();
         _device.Check(_device.Driver.ModuleUnload(handle), "cuModuleUnload", _name);
     }

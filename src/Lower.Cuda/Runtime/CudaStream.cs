@@ -64,9 +64,12 @@ public sealed unsafe class CudaStream : IDisposable
     {
         if (_handle == 0)
             return;
-        Synchronize();
+        if (!Device.IsLost)
+            Synchronize();
         nint handle = _handle;
         _handle = 0;
+        if (Device.IsLost)
+            return;
         Device.Check(Device.Driver.StreamDestroy(handle), "cuStreamDestroy");
     }
 }
@@ -125,10 +128,11 @@ public sealed unsafe class CudaEvent : IDisposable
 
     public void Dispose()
     {
-        if (_handle == 0)
-            return;
         nint handle = _handle;
         _handle = 0;
+        // A lost device would answer with the error that has been told already.
+        if (handle == 0 || _device.IsLost)
+            return;
         _device.MakeCurrent();
         _device.Check(_device.Driver.EventDestroy(handle), "cuEventDestroy");
     }
