@@ -54,16 +54,6 @@ public sealed class ComputeAt : Primitive
         var consumers = BufferAccess.Below(without.Body).Where(a => Consumes(a) && a.Path.Contains(loop)).ToList();
         var needed = new RegionAnalysis(without, outer).Hull(consumers)!;
 
-        if (
-            consumers.SelectMany(a => a.Loops).FirstOrDefault(l => l.Kind.IsThread() && !outer.Contains(l)) is
-            { } thread
-        )
-            throw Refuse(
-                nest,
-                thread,
-                $"a reader of {block.Output.Name} is below loop {thread.Name}, which is {thread.Kind.Text()}, inside {target.Name}",
-                "compute_at first, then bind the loops of both blocks"
-            );
         var items = loop.Body is Seq seq ? seq.Items : [loop.Body];
         int first = items.TakeWhile(i => !BufferAccess.Below(i).Any(Consumes)).Count();
         var reads = block.Reads.ToHashSet();

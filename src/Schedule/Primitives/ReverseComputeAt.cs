@@ -75,17 +75,6 @@ public sealed class ReverseComputeAt : Primitive
                 $"a loop around a writer of {string.Join(", ", reads.Where(nest.Intermediates.Contains).Select(b => b.Name))}"
             );
 
-        if (
-            writes.Where(Below).SelectMany(a => a.Loops).FirstOrDefault(l => l.Kind.IsThread() && !outer.Contains(l)) is
-            { } thread
-        )
-            throw Refuse(
-                nest,
-                thread,
-                $"what block {block.Name} reads is written below loop {thread.Name}, which is {thread.Kind.Text()}, inside {target.Name}",
-                "reverse_compute_at first, then bind the loops of both blocks"
-            );
-
         var ranges = new Dictionary<Var, AxisRange>();
         var conditions = new List<Func<IReadOnlyDictionary<Var, Expr>, Expr>>();
         var analysis = new RegionAnalysis(without, outer);

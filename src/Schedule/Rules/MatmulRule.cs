@@ -223,7 +223,7 @@ public sealed class MatmulRule : ScheduleRule
 
     private static IEnumerable<string> Some(string? name) => name is null ? [] : [name];
 
-    private static bool SameAxes(Stage stage, Stage product) =>
+    internal static bool SameAxes(Stage stage, Stage product) =>
         stage.Axes.Length == product.SpatialAxes.Count()
         && stage.Axes.Zip(product.SpatialAxes).All(p => p.First.Extent == p.Second.Extent)
         && stage
@@ -232,7 +232,7 @@ public sealed class MatmulRule : ScheduleRule
             .Where(l => l.Buffer.Rank == stage.Axes.Length && l.Buffer == product.Output)
             .All(l => l.Indices.SequenceEqual(stage.Indices));
 
-    private static long Extent(Axis axis) => ((IntImm)axis.Extent).Value;
+    internal static long Extent(Axis axis) => ((IntImm)axis.Extent).Value;
 
     private static long Extent(For loop) => loop.ConstantExtent ?? long.MaxValue;
 

@@ -39,6 +39,7 @@ public static class ScheduleRules
     public static ImmutableArray<ScheduleRule> All { get; } =
     [
         // For GPUs.
+        new GpuMatmulRule(),
         new GpuElementwiseRule(),
         new GpuPlainRule(),
         // For processors.

@@ -64,7 +64,8 @@ public class GpuOperatorTests(ITestOutputHelper output)
                 nests++;
                 foreach (var root in nest.Body is Seq s ? s.Items : [nest.Body])
                     Assert.True(root is For f && f.Kind.IsGpu(), $"{what}: a stage without a GPU loop\n{nest}");
-                if (subject.Wrong(nest, random.Next()) is { } wrong)
+                // At full shape a thread's registers are as large as the operands: only where that is little.
+                if (nest.Intermediates.IsEmpty && subject.Wrong(nest, random.Next()) is { } wrong)
                     Assert.Fail($"{what}: {wrong}");
                 var placed = StoragePlacement.Run(nest);
                 if (subject.Wrong(placed, random.Next()) is { } after)

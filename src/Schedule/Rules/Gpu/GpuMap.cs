@@ -63,18 +63,18 @@ internal sealed record GpuMap(long Threads, long Vector, long Items, long Waves)
             vector = 1;
         if (vector > 1)
         {
-            var (rest, lanes) = s.Split(inner.Name, vector);
+            var (rest, lanes) = GpuLoops.Split(s, inner.Name, vector, $"{block}.vec", $"{block}.v");
             loops[^1] = rest;
             below.Add(lanes);
         }
         string all = GpuLoops.FuseAll(s, loops);
         long? total = s.Nest.Loop(all).ConstantExtent;
         long threads = total is { } n ? Math.Min(Threads, GpuLoops.WholeWarps(n)) : Threads;
-        var (blocks, thread) = s.Split(all, threads);
+        var (blocks, thread) = GpuLoops.Split(s, all, threads, $"{block}.block", $"{block}.t");
         string? items = null;
         if (Items > 1 && (s.Nest.Loop(blocks).ConstantExtent ?? long.MaxValue) >= 2 * Items)
         {
-            (blocks, items) = s.Split(blocks, Items);
+            (blocks, items) = GpuLoops.Split(s, blocks, Items, $"{block}.grid", $"{block}.item");
             s.Reorder(thread, items);
             s.Unroll(items);
             below.Insert(0, items);
@@ -82,7 +82,7 @@ internal sealed record GpuMap(long Threads, long Vector, long Items, long Waves)
         long grid = Waves * target.Gpu!.Multiprocessors;
         if (grid > 0 && s.Nest.Loop(blocks).ConstantExtent is { } most && most > grid)
         {
-            var (strides, block1) = s.Split(blocks, grid);
+            var (strides, block1) = GpuLoops.Split(s, blocks, grid, $"{block}.stride", $"{block}.grid");
             string[] order = [block1, thread, strides];
             s.Reorder(order);
             blocks = block1;

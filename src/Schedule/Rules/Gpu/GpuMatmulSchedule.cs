@@ -1,0 +1,334 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>One schedule of <see cref="GpuMatmulRule"/>, written step by step.</summary>
+internal sealed class GpuMatmulSchedule
+{
+    private readonly Algorithm _algorithm;
+    private readonly TargetInfo _target;
+    private readonly IReadOnlyDictionary<string, long> _choices;
+    private readonly Contraction _c;
+    private readonly Schedule _s;
+    private readonly TilePart _m;
+    private readonly TilePart _n;
+    private readonly long _bk;
+    private readonly long _parts;
+    private readonly long _lanesM;
+
+    public GpuMatmulSchedule(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    {
+        (_algorithm, _target, _choices) = (algorithm, target, choices);
+        _c = Contraction.Of(algorithm.Stages[0])!;
+        _s = new Schedule(algorithm);
+        long most = Math.Max(1, 16 / _c.Stage.Output.Type.Size());
+        _m = TilePart.Of(Get("bm", 64), Get("tm", 4), most);
+        _n = TilePart.Of(Get("bn", 64), Get("tn", 4), most);
+        _bk = Get("bk", 16);
+        _parts = Get("parts", 1);
+        _lanesM = Get("lanes_m", 4);
+        if (_m.Threads * _n.Threads > GpuInfo.MaxThreadsPerBlock)
+            throw new ScheduleException(
+                null,
+                null,
+                $"tiles of {_m.Tile} × {_n.Tile} with {_m.PerThread} × {_n.PerThread} results a thread take {_m.Threads * _n.Threads} threads",
+                $"at most {GpuInfo.MaxThreadsPerBlock} threads a block"
+            );
+    }
+
+    private long Threads => _m.Threads * _n.Threads;
+
+    private string Stage => _c.Stage.Name;
+
+    public LoopNest Build()
+    {
+        // Whole tiles; the copies that pad are those into shared memory.
+        long[] factors = [.. _c.Stage.Axes.Select(Factor)];
+        var made = _s.PadEinsum(Stage, factors);
+        var value = (Binary)_c.Stage.Values[0];
+        string first = made[0];
+        string second = made[1];
+        string crop = made[2];
+        (string copyA, string copyB) = ReferenceEquals(value.A, _c.A) ? (first, second) : (second, first);
+        string sum = Stage;
+        string write = crop;
+        string k = Loop(_c.K);
+        string? part = null;
+        var after = Epilogue(crop);
+        if (_parts > 1)
+        {
+            (part, k) = _s.Split(k, _s.Nest.Loop(k).ConstantExtent!.Value / _parts);
+            sum = _s.Rfactor(Stage, part);
+            string partial = _s.Nest.Block(sum).Output.Name;
+            int rank = _s.Nest.Buffer(partial).Rank;
+            string[] dims = [.. Enumerable.Range(0, rank).Select(d => $"d{d}")];
+            _s.TransformLayout(
+                partial,
+                $"{string.Join(",", dims)}->{string.Join(",", dims.SkipLast(1).Prepend(dims[^1]))}"
+            );
+            (_, write) = _s.CacheWrite(partial, Scope.Register);
+        }
+        else
+        {
+            _s.SetScope(_s.Nest.Block(sum).Output.Name, Scope.Register);
+            write = after[0];
+        }
+        Operand(copyA, _c.A, _c.M[^1], _m);
+        Operand(copyB, _c.B, _c.N, _n);
+
+        // Blocks, threads, and what each thread does.
+        string[] outer = [.. _c.Stage.SpatialAxes.Where(a => a.Var != _c.N.Var && a.Var != _c.M[^1].Var).Select(Loop)];
+        var m = _m.Split(_s, Stage, "m", Loop(_c.M[^1]), outermost: true);
+        var n = _n.Split(_s, Stage, "n", Loop(_c.N), outermost: true);
+        var (ko, ki) = GpuLoops.Split(_s, k, _bk, $"{Stage}.ko", $"{Stage}.ki");
+        // Loops keep one order of the tiles: all that is outside of k first.
+        _s.Reorder([
+            .. outer,
+            .. Some(part),
+            m.Outer,
+            n.Outer,
+            ko,
+            m.Thread,
+            n.Thread,
+            ki,
+            m.Group,
+            m.Item,
+            n.Group,
+            n.Item,
+        ]);
+        string thread = FuseThreads(Stage, m.Thread, n.Thread);
+        Copy(copyA, ko, _c.A, _c.M[^1]);
+        Copy(copyB, ko, _c.B, _c.N);
+        if (Get("fragments", 1) == 1)
+        {
+            Fragment(sum, copyA, ki);
+            Fragment(sum, copyB, ki);
+        }
+        _s.Bind(thread, LoopKind.ThreadX);
+
+        // What comes after the sum happens to the results where they are.
+        foreach (string later in _parts > 1 ? [write] : after)
+            After(later, n.Outer);
+        _s.DecomposeReduction(sum, ko);
+        Grid(outer, part, m.Outer, n.Outer);
+        Unroll(m, n, ki);
+        if (Get("stages", 1) > 1 && _s.Nest.Loop(ko).ConstantExtent > 1)
+            _s.Pipeline(ko, (int)Math.Min(Get("stages", 1), _s.Nest.Loop(ko).ConstantExtent!.Value));
+        if (_parts > 1)
+            AddParts(after);
+        return _s.Nest;
+    }
+
+    // The blocks that come after the sum, in order: the first of them reads the sum itself.
+    private List<string> Epilogue(string crop)
+    {
+        List<string> blocks = [crop, .. _algorithm.Stages.Skip(1).Select(a => a.Name)];
+        foreach (string block in blocks.SkipLast(1).ToList())
+        {
+            var before = _s.Nest;
+            try
+            {
+                _s.ComputeInline(block);
+                blocks.Remove(block);
+            }
+            catch (ScheduleException)
+            {
+                // An output, or read in other places too: it is written.
+                _s.Reset(before);
+            }
+        }
+        return blocks;
+    }
+
+    private long Factor(Axis axis) =>
+        axis.Var == _c.M[^1].Var ? _m.Tile
+        : axis.Var == _c.N.Var ? _n.Tile
+        : axis.Var == _c.K.Var ? _bk * _parts
+        : 1;
+
+    // An operand's tile in shared memory: k outermost, then the groups of a thread's items, so that neighbours along m or
+    // n are neighbours there.
+    private void Operand(string copy, Load load, Axis axis, TilePart part)
+    {
+        string buffer = _s.Nest.Block(copy).Output.Name;
+        _s.SetScope(buffer, Scope.Shared);
+        int along = Contraction.Dimension(load, axis);
+        int k = Contraction.Dimension(load, _c.K);
+        string[] dims = [.. Enumerable.Range(0, load.Buffer.Rank).Select(d => $"d{d}")];
+        var others = dims.Where((_, d) => d != along && d != k);
+        string[] tile =
+            part.Groups > 1
+                ? [dims[k], $"{dims[along]}/{part.Stretch}", $"{dims[along]}%{part.Stretch}"]
+                : [dims[k], dims[along]];
+        _s.TransformLayout(buffer, $"{string.Join(",", dims)}->{string.Join(",", others.Concat(tile))}");
+    }
+
+    // All threads together fetch a tile, each a vector a time along what is contiguous in memory.
+    private void Copy(string copy, string at, Load load, Axis axis)
+    {
+        var loops = _s.ComputeAt(copy, at).ToList();
+        bool alongK = Contraction.IsContiguous(load, _c.K);
+        var block = _s.Nest.Block(copy);
+        string? k = loops.FirstOrDefault(l => Drives(block, l, load, _c.K));
+        var order = loops.Where(l => l != k).ToList();
+        if (k is not null)
+            order.Insert(alongK ? order.Count : 0, k);
+        if (order.Count > 1 && !order.SequenceEqual(loops))
+            _s.Reorder([.. order]);
+        long vector = Math.Min(Get("vector", 4), 16 / load.Buffer.Type.Size());
+        GpuLoops.Cooperative(_s, copy, order, Threads, vector, alongK || Contraction.IsContiguous(load, axis));
+    }
+
+    // Whether a loop of a copy runs along the dimension that an axis of the product indexes.
+    private bool Drives(Block copy, string loop, Load load, Axis axis)
+    {
+        var read = copy.Loads.First(l => l.Buffer == load.Buffer);
+        var bindings = copy.Bindings;
+        var v = _s.Nest.Loop(loop).Var;
+        return read.Indices[Contraction.Dimension(load, axis)].Substitute(bindings).Uses(v);
+    }
+
+    private void Fragment(string sum, string copy, string ki)
+    {
+        var (_, fetch) = _s.CacheRead(_s.Nest.Block(copy).Output.Name, sum, Scope.Register);
+        _s.ComputeAt(fetch, ki);
+        GpuLoops.VectorizeInner(_s, fetch);
+    }
+
+    private void After(string block, string at)
+    {
+        var loops = _s.ReverseComputeAt(block, at);
+        var axes = _s.Nest.Block(block).SpatialAxes.ToList();
+        // Loops come in the order of the axes: the last two are those of the tile.
+        var m = _m.Split(_s, block, "m", loops[^2], outermost: false);
+        var n = _n.Split(_s, block, "n", loops[^1], outermost: false);
+        _s.Reorder(m.Thread, n.Thread, m.Group, m.Item, n.Group, n.Item);
+        string thread = FuseThreads(block, m.Thread, n.Thread);
+        _s.Bind(thread, LoopKind.ThreadX);
+        bool whole = MatmulRule.Extent(_c.N) % _n.Items == 0;
+        if (_n.Items > 1 && whole)
+            _s.Vectorize(n.Item);
+        foreach (string loop in new[] { m.Group, m.Item, n.Group }.Concat(whole || _n.Items == 1 ? [] : [n.Item]))
+            UnrollUnlessOne(loop);
+    }
+
+    // One loop over the threads: warps of the tile, then lanes, so that a warp has a tile of its own that is near square.
+    private string FuseThreads(string block, string m, string n)
+    {
+        long lanesN = GpuInfo.WarpSize / Math.Max(1, _lanesM);
+        if (_m.Threads % _lanesM != 0 || _n.Threads % lanesN != 0 || _m.Threads == _lanesM || _n.Threads == lanesN)
+            return GpuLoops.FuseAll(_s, [m, n], $"{block}.t");
+        var (mw, ml) = _s.Split(m, _lanesM);
+        var (nw, nl) = _s.Split(n, lanesN);
+        _s.Reorder(mw, nw, ml, nl);
+        return GpuLoops.FuseAll(_s, [mw, nw, ml, nl], $"{block}.t");
+    }
+
+    private void Grid(string[] outer, string? part, string m, string n)
+    {
+        long group = Get("raster", 1);
+        string columns = n;
+        if (group > 1 && _s.Nest.Loop(m).ConstantExtent is { } rows && rows > group && rows % group == 0)
+        {
+            // Blocks that run at once share columns of B: a group of rows goes along n together.
+            var (mo, mg) = _s.Split(m, group);
+            _s.Reorder(mo, n, mg);
+            columns = GpuLoops.FuseAll(_s, [mo, n, mg], $"{Stage}.block");
+        }
+        else
+        {
+            columns = GpuLoops.FuseAll(_s, [m, n], $"{Stage}.block");
+        }
+        _s.Bind(columns, LoopKind.BlockX);
+        string outermost = columns;
+        if (part is not null)
+        {
+            _s.Bind(part, LoopKind.BlockY);
+            outermost = part;
+        }
+        if (outer.Length > 0)
+        {
+            outermost = GpuLoops.FuseAll(_s, outer, $"{Stage}.batch");
+            _s.Bind(outermost, LoopKind.BlockZ);
+        }
+        if (Get("min_blocks", 0) is > 0 and var blocks)
+            _s.Annotate(outermost, Annotate.MinBlocks, $"{blocks}");
+    }
+
+    private void Unroll(TilePart.Loops m, TilePart.Loops n, string ki)
+    {
+        foreach (string loop in new[] { m.Group, m.Item, n.Group, n.Item })
+            UnrollUnlessOne(loop);
+        long ku = Math.Min(Get("ku", 1), _bk);
+        if (ku >= _bk)
+            UnrollUnlessOne(ki);
+        else if (ku > 1)
+            _s.Unroll(_s.Split(ki, ku).Inner);
+    }
+
+    private void UnrollUnlessOne(string loop)
+    {
+        if (_s.Nest.Loop(loop).ConstantExtent > 1)
+            _s.Unroll(loop);
+    }
+
+    // The second kernel: a thread adds up the parts of a few neighbours, and does what comes after.
+    private void AddParts(List<string> after)
+    {
+        string total = _s.Nest.Block(Stage).Output.Name;
+        var map = new GpuMap(256, 1, 1, 0);
+        var made = map.Apply(_s, after[0], _target);
+        if (made is { } first && !_algorithm.Outputs.Any(o => o.Name == total))
+        {
+            _s.SetScope(total, Scope.Register);
+            _s.ComputeAt(Stage, first.Thread);
+        }
+        else
+        {
+            GpuPlainRule.Stage(_s, Stage, 256);
+        }
+        foreach (string block in after.Skip(1))
+            map.Apply(_s, block, _target);
+    }
+
+    private long Get(string name, long otherwise) => _choices.TryGetValue(name, out long v) ? v : otherwise;
+
+    private string Loop(Axis axis) => $"{Stage}.{axis.Name}";
+
+    private static IEnumerable<string> Some(string? name) => name is null ? [] : [name];
+}
+
+/// <summary>
+/// How one side of a block's tile is shared out: thread t has, in each of Groups stretches, Items neighbours from t·Items
+/// on. Several groups of one vector each keep a warp's accesses to shared memory dense.
+/// </summary>
+internal sealed record TilePart(long Tile, long Groups, long Items)
+{
+    internal sealed record Loops(string Outer, string Group, string Thread, string Item);
+
+    public long PerThread => Groups * Items;
+
+    public long Threads => Tile / PerThread;
+
+    /// <summary>Elements of one group, over all threads.</summary>
+    public long Stretch => Tile / Groups;
+
+    public static TilePart Of(long tile, long perThread, long vector)
+    {
+        perThread = Math.Min(perThread, tile);
+        long items = Math.Min(perThread, vector);
+        return new TilePart(tile, perThread / items, items);
+    }
+
+    /// <summary>Splits a loop over this side; one outside of the tile where the loop runs over all tiles.</summary>
+    public Loops Split(Schedule s, string block, string side, string loop, bool outermost)
+    {
+        string outer = "";
+        if (outermost)
+            (outer, loop) = GpuLoops.Split(s, loop, Tile, $"{block}.{side}.tile", $"{block}.{side}.in");
+        var (group, rest) = GpuLoops.Split(s, loop, Stretch, $"{block}.{side}.group", $"{block}.{side}.rest");
+        var (thread, item) = GpuLoops.Split(s, rest, Items, $"{block}.{side}.t", $"{block}.{side}.item");
+        return new Loops(outer, group, thread, item);
+    }
+}
