@@ -20,7 +20,14 @@ public sealed record CudaProgram(
     ImmutableArray<Buffer> Arguments,
     ImmutableArray<Var> Parameters,
     ImmutableArray<Buffer> Workspace
-);
+)
+{
+    /// <summary>
+    /// What the address of each argument must be a multiple of, in bytes, in the order of <see cref="Arguments"/>: the widest access
+    /// to it, 16 at most, or the size of an element.
+    /// </summary>
+    public ImmutableArray<int> Alignments { get; init; } = [.. Arguments.Select(a => a.Type.Size())];
+}
 
 /// <summary>One kernel launch.</summary>
 /// <param name="Kernel">Name of the extern "C" function.</param>

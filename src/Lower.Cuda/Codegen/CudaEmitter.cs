@@ -26,13 +26,14 @@ public static class CudaEmitter
         options ??= CudaEmitOptions.Default;
         var (workspace, kernels) = ParsedKernel.Parse(kernelForm);
         var functions = new HashSet<string>();
+        var alignments = new Dictionary<Buffer, int>(ReferenceEqualityComparer.Instance);
         var names = new NameTable();
         var launches = ImmutableArray.CreateBuilder<CudaLaunch>();
         var text = new StringBuilder();
         foreach (var kernel in kernels)
         {
             string name = names.Fresh(KernelNames.Of(kernelForm, kernel, kernels.Length == 1));
-            var writer = new KernelWriter(kernelForm, kernel, workspace, gpu, functions, options);
+            var writer = new KernelWriter(kernelForm, kernel, workspace, gpu, functions, alignments, options);
             text.Append(text.Length == 0 ? "" : "\n").Append(writer.Write(name));
             launches.Add(
                 new CudaLaunch(
@@ -57,7 +58,13 @@ public static class CudaEmitter
             kernelForm.Algorithm.Arguments,
             [.. kernelForm.Algorithm.Parameters.Select(p => p.Var)],
             workspace
-        );
+        )
+        {
+            Alignments =
+            [
+                .. kernelForm.Algorithm.Arguments.Select(a => Math.Max(a.Type.Size(), alignments.GetValueOrDefault(a))),
+            ],
+        };
     }
 
     private static string DeviceFunctions(HashSet<string> functions)

@@ -29,6 +29,7 @@ internal sealed class KernelContext(
     NameTable names,
     Dictionary<Var, Interval> ranges,
     HashSet<string> functions,
+    Dictionary<Buffer, int> alignments,
     GpuInfo gpu,
     CudaEmitOptions options
 )
@@ -68,6 +69,10 @@ internal sealed class KernelContext(
         functions.Add(function);
         return function;
     }
+
+    /// <summary>Notes an access of a number of bytes to a buffer, at a multiple of that number from its start.</summary>
+    public void Touch(Buffer buffer, int bytes) =>
+        alignments[buffer] = Math.Max(alignments.GetValueOrDefault(buffer), bytes);
 
     public string NameOf(Var v)
     {

@@ -12,6 +12,7 @@ internal sealed class KernelWriter(
     ImmutableArray<Buffer> workspace,
     GpuInfo gpu,
     HashSet<string> functions,
+    Dictionary<Buffer, int> alignments,
     CudaEmitOptions options
 )
 {
@@ -26,7 +27,7 @@ internal sealed class KernelWriter(
     {
         var names = new NameTable();
         names.Fresh(name);
-        var context = new KernelContext(names, new(nest.ParameterRanges), functions, gpu, options)
+        var context = new KernelContext(names, new(nest.ParameterRanges), functions, alignments, gpu, options)
         {
             Threads = kernel.ThreadCount,
         };

@@ -24,11 +24,11 @@ internal sealed class MemoryAccess(KernelContext kernel)
         return $"{place.Name}[{Subscript(place, indices)}]";
     }
 
-    /// <summary>The address of consecutive elements as a pointer to a vector type.</summary>
-    public string Vector(Buffer buffer, ImmutableArray<Expr> indices, string type, bool isConst)
+    /// <summary>Consecutive elements from an aligned one on, as an lvalue of a vector type.</summary>
+    public string Vector(Buffer buffer, ImmutableArray<Expr> indices, VectorType type, bool isConst)
     {
-        string element = Element(buffer, indices);
-        return $"*({(isConst ? "const " : "")}{type}*)&{element}";
+        kernel.Touch(buffer, type.Bytes);
+        return $"*({(isConst ? "const " : "")}{type.Name}*)&{Element(buffer, indices)}";
     }
 
     private string Subscript(Place place, ImmutableArray<Expr> indices)

@@ -87,6 +87,7 @@ internal sealed class StmtWriter
                 "async-copy",
                 $"{copy} moves {bytes} bytes; asynchronous copies move 4, 8 or 16 bytes as they are"
             );
+        Kernel.Touch(copy.From, bytes);
         string to = "&" + Access.Element(copy.To, copy.Place);
         string from = "&" + Access.Element(copy.From, copy.Source);
         var valid = copy.Valid is null ? null : Kernel.Simplify(copy.Valid);

@@ -27,7 +27,8 @@ internal sealed record VectorType(string Name, DType Type, int Lanes)
 
     private bool IsPacked => Type.Size() < 4;
 
-    private int Bytes => Lanes * Type.Size();
+    /// <summary>Bytes of the vector, and what its address is a multiple of.</summary>
+    public int Bytes => Lanes * Type.Size();
 
     /// <summary>The stored form of one element of a vector with a name.</summary>
     public string Element(string name, int i)

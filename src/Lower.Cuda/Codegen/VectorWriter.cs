@@ -129,7 +129,7 @@ internal sealed class VectorWriter(StmtWriter statements)
             && widths.GetValueOrDefault(copy) == lanes
         )
         {
-            string type = VectorType.Of(copy.Type, lanes).Name;
+            var type = VectorType.Of(copy.Type, lanes);
             string to = statements.Access.Vector(s.Buffer, Indices(s.Indices, 0), type, isConst: false);
             string from = statements.Access.Vector(copy.Buffer, Indices(copy.Indices, 0), type, isConst: true);
             statements.Line($"{to} = {from};");
@@ -170,7 +170,7 @@ internal sealed class VectorWriter(StmtWriter statements)
                 var value = new SharedValues(statements).Split([ValueOf(lane)])[0];
                 elements.Add(Values.WriteStored(s.Buffer.Type, value));
             }
-            string to = statements.Access.Vector(s.Buffer, Indices(s.Indices, at), shape.Name, isConst: false);
+            string to = statements.Access.Vector(s.Buffer, Indices(s.Indices, at), shape, isConst: false);
             statements.Line($"{to} = {shape.Make(elements, Kernel)};");
         }
     }
@@ -183,7 +183,7 @@ internal sealed class VectorWriter(StmtWriter statements)
         {
             string name = Kernel.Names.Fresh(load.Buffer.Name + "_v");
             statements.Line(
-                $"const {shape.Name} {name} = {statements.Access.Vector(load.Buffer, indices(at), shape.Name, isConst: true)};"
+                $"const {shape.Name} {name} = {statements.Access.Vector(load.Buffer, indices(at), shape, isConst: true)};"
             );
             for (int i = 0; i < width; i++)
             {
