@@ -33,16 +33,6 @@ internal static class Arithmetic
                 )
         ),
         (
-            "to_u32",
-            Saturating("unsigned int", "float", "to_u32", "0.0f", "4294967296.0f", "0u", "4294967295u")
-                + Saturating("unsigned int", "double", "to_u32", "0.0", "4294967296.0", "0u", "4294967295u")
-        ),
-        (
-            "to_u8",
-            Saturating("unsigned char", "float", "to_u8", "0.0f", "256.0f", "0", "255")
-                + Saturating("unsigned char", "double", "to_u8", "0.0", "256.0", "0", "255")
-        ),
-        (
             "to_i64",
             Saturating(
                 "long long",
@@ -63,6 +53,8 @@ internal static class Arithmetic
                     I64Max
                 )
         ),
+        ("to_u32", Wrapping("unsigned int", "to_u32", "float") + Wrapping("unsigned int", "to_u32", "double")),
+        ("to_u8", Wrapping("unsigned char", "to_u8", "float") + Wrapping("unsigned char", "to_u8", "double")),
         (
             "swizzle",
             """
@@ -95,9 +87,10 @@ internal static class Arithmetic
     public static string Source(IReadOnlySet<string> names)
     {
         var text = new StringBuilder();
+        bool wraps = names.Contains("to_u32") || names.Contains("to_u8");
         foreach (var (name, body) in s_functions)
         {
-            if (names.Contains(name))
+            if (names.Contains(name) || (name == "to_i64" && wraps))
                 text.Append(body).Append('\n');
         }
         return text.ToString();
@@ -129,7 +122,7 @@ internal static class Arithmetic
             return $"__device__ __forceinline__ {type} {name}_nan({type} a, {type} b) {{ return {plain}; }}\n";
         return $$"""
             __device__ __forceinline__ {{type}} {{name}}_nan({{type}} a, {{type}} b) {
-            #ifdef __CUDA_ARCH__
+            #ifndef PICOGRAD_EMULATOR
               {{type}} r;
               asm("{{instruction}} %0, %1, %2;" : "=f"(r) : "f"(a), "f"(b));
               return r;
@@ -158,6 +151,10 @@ internal static class Arithmetic
             }
 
             """;
+
+    // Negative numbers wrap, as they do in the evaluator and on the CPU.
+    private static string Wrapping(string to, string name, string from) =>
+        $"__device__ __forceinline__ {to} {name}({from} x) {{ return ({to})to_i64(x); }}\n";
 
     private static string Saturating(
         string to,

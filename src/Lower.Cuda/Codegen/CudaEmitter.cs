@@ -70,7 +70,7 @@ public static class CudaEmitter
     private static string DeviceFunctions(HashSet<string> functions)
     {
         var foreign = functions.Where(f => !Arithmetic.Has(f)).Order(StringComparer.Ordinal).ToList();
-        string prelude = foreign.Count == 0 ? "" : Lower.Cuda.DeviceFunctions.Source(foreign);
+        string prelude = foreign.Count == 0 ? "" : Prelude.Source(foreign) + "\n";
         return prelude + Arithmetic.Source(functions);
     }
 

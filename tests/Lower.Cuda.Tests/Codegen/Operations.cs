@@ -59,7 +59,11 @@ internal static class Operations
             return [.. operations, Op.And, Op.Or, (x, y) => Op.Select(x, y, Op.Not(y))];
         operations.AddRange([Op.Add, Op.Sub, Op.Mul, (x, y) => Op.Select(Op.Lt(x, y), x, y)]);
         if (type.IsFloat())
-            return [.. operations, Op.Div, (x, y) => Op.Fma(x, y, x), (x, y) => Op.Abs(x) * y + x];
+        {
+            // The evaluator rounds the product of a float64 Fma: its value is the less exact one.
+            operations.AddRange([Op.Div, (x, y) => Op.Abs(x) * y + x]);
+            return type == DType.Float64 ? operations : [.. operations, (x, y) => Op.Fma(x, y, x)];
+        }
         // Divisors are positive, shifts within the width.
         var seven = new IntImm(7, type);
         return

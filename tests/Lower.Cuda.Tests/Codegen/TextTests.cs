@@ -30,6 +30,8 @@ public class TextTests
 
     public static TheoryData<string> Names() => [.. s_nests.Keys];
 
+    internal static LoopNest Nest(string name) => s_nests[name]();
+
     [Theory]
     [MemberData(nameof(Names))]
     public void TheTextIsThatOfTheFile(string name)

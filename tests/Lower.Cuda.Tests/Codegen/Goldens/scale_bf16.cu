@@ -5,8 +5,19 @@
 // schedule:
 //   y.i.o, y.i.t, y.i.v = tile y.i 128 8
 
-__device__ __forceinline__ float bf16_to_f32(unsigned short x) { return __uint_as_float((unsigned int)x << 16); }
-__device__ __forceinline__ unsigned short f32_to_bf16(float x) { unsigned short r; asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(r) : "f"(x)); return r; }
+// Rounds to nearest even.
+__device__ __forceinline__ unsigned short f32_to_bf16(float x)
+{
+#ifndef PICOGRAD_EMULATOR
+    unsigned short r;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(r) : "f"(x));
+    return r;
+#else
+    unsigned bits = __float_as_uint(x);
+    return (bits & 0x7FFFFFFFu) > 0x7F800000u ? 0x7FFF : (unsigned short)((bits + 0x7FFFu + (bits >> 16 & 1)) >> 16);
+#endif
+}
+__device__ __forceinline__ float bf16_to_f32(unsigned short x) { return __uint_as_float((unsigned)x << 16); }
 
 __device__ __forceinline__ unsigned int pack(unsigned short low, unsigned short high) {
   return (unsigned int)low | (unsigned int)high << 16;

@@ -8,7 +8,7 @@
 //   output Y
 
 __device__ __forceinline__ float max_nan(float a, float b) {
-#ifdef __CUDA_ARCH__
+#ifndef PICOGRAD_EMULATOR
   float r;
   asm("max.NaN.f32 %0, %1, %2;" : "=f"(r) : "f"(a), "f"(b));
   return r;

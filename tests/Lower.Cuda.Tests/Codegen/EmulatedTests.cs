@@ -1,0 +1,79 @@
+using Picograd.Algorithms;
+using Picograd.Algorithms.Evaluation;
+using Picograd.Algorithms.Operators;
+using Picograd.Lower.Cuda;
+using Picograd.Schedules;
+using Xunit;
+
+namespace Picograd.Tests.Codegen;
+
+/// <summary>The text of kernels, run on the emulator: every operator, every operation on every type, odd shapes.</summary>
+[Collection(EmulatorCollection.Name)]
+public class EmulatedTests
+{
+    public static TheoryData<string> Nests() => TextTests.Names();
+
+    [SkippableTheory]
+    [MemberData(nameof(Nests))]
+    public void KernelsOfTheGoldens(string name)
+    {
+        EmulatedLaunch.Require();
+        var nest = TextTests.Nest(name);
+        EmulatedProgram.Check(nest, RandomInputs(nest.Algorithm, 3));
+    }
+
+    public static TheoryData<string> Operators() => [.. OperatorLibrary.All.Select(o => o.Name)];
+
+    [SkippableTheory]
+    [MemberData(nameof(Operators))]
+    public void EveryOperator(string name)
+    {
+        EmulatedLaunch.Require();
+        var spec = OperatorSpec.Parse(OperatorLibrary.Find(name)!.Example);
+        EmulatedProgram.Check(NaiveKernels.Of(spec.Build()), spec.MakeInputs(5));
+    }
+
+    public static TheoryData<string> Types() => [.. Enum.GetValues<DType>().Select(t => t.Name())];
+
+    [SkippableTheory]
+    [MemberData(nameof(Types))]
+    public void EveryOperationOfAType(string type)
+    {
+        EmulatedLaunch.Require();
+        var dtype = Enum.GetValues<DType>().Single(t => t.Name() == type);
+        foreach (var algorithm in Operations.Of(dtype, 37))
+            EmulatedProgram.Check(NaiveKernels.Of(algorithm), RandomInputs(algorithm, 8));
+    }
+
+    internal static Dictionary<Algorithms.Buffer, NDArray> RandomInputs(
+        Algorithm algorithm,
+        int seed,
+        IReadOnlyDictionary<string, long>? parameters = null
+    )
+    {
+        var random = new Random(seed);
+        return algorithm.Inputs.ToDictionary(
+            b => b,
+            b =>
+            {
+                long[] shape = [.. b.Shape.Select(e => e is IntImm i ? i.Value : parameters![((Var)e).Name])];
+                var array = new NDArray(b.Type, shape);
+                for (int i = 0; i < array.Length; i++)
+                {
+                    if (b.Type.IsFloat())
+                        array.Doubles[i] = random.NextDouble() * 6 - 3;
+                    else
+                        array.Longs[i] = b.Type switch
+                        {
+                            DType.Bool => random.Next(2),
+                            DType.UInt8 => random.Next(256),
+                            DType.UInt32 => random.NextInt64(1L << 32),
+                            DType.Int32 => random.NextInt64(int.MinValue, 1L << 31),
+                            _ => random.NextInt64(-(1L << 40), 1L << 40),
+                        };
+                }
+                return array;
+            }
+        );
+    }
+}
