@@ -15,7 +15,7 @@ public static class CudaLowering
     public static ImmutableArray<(string Name, Func<LoopNest, LoopNest> Run)> Passes(GpuInfo gpu) =>
         [
             ("storage-placement", StoragePlacement.Run),
-            ("thread-reductions", ThreadReductions.Run),
+            ("thread-reductions", LowerThreadReductions.Run),
             ("lower-blocks", LowerBlocks.Run),
             ("async-copies", AsyncCopies.Run),
             ("loop-partition", LoopPartition.Run),

@@ -73,10 +73,10 @@ internal static class DistributeRegisters
                     low[d] = ReferenceEquals(access, first) ? range : low[d].Union(range);
                 }
             }
+            foreach (var write in accesses.Where(a => a.IsWrite))
+                RequireAlike(buffer, write, common!, accesses, loops);
             if (common!.All(p => p.Digits.IsEmpty))
                 return allocate;
-            foreach (var write in accesses.Where(a => a.IsWrite))
-                RequireAlike(buffer, write, common!, loops);
 
             var shape = buffer.Shape.ToBuilder();
             for (int d = 0; d < shape.Count; d++)
@@ -97,15 +97,23 @@ internal static class DistributeRegisters
             return new Allocate(own, Rebase(allocate.Body, buffer, own, [.. low.Select(l => l.Min)], loops));
         }
 
-        // Where several threads have a copy of an element, all of them must write it.
-        private void RequireAlike(Buffer buffer, BufferAccess write, ThreadPart[] parts, ImmutableArray<For> loops)
+        // Where several threads have a copy of an element, all of them that read it must write it.
+        private void RequireAlike(
+            Buffer buffer,
+            BufferAccess write,
+            ThreadPart[] parts,
+            List<BufferAccess> all,
+            ImmutableArray<For> loops
+        )
         {
             if (ThreadPart.Tells(parts, 1, _count))
                 return;
             var ranges = nest.Ranges(loops.Concat(write.Loops));
-            foreach (var test in write.Path.OfType<If>().SelectMany(i => i.Cond.Conjuncts()))
+            foreach (var test in Tests(write))
             {
                 if (DigitsIn(test, ranges).All(d => ThreadPart.Tells(parts, d.Low, Math.Min(d.High, _count))))
+                    continue;
+                if (all.All(a => Tests(a).Contains(test)))
                     continue;
                 throw new LoweringException(
                     "register-index",
@@ -113,6 +121,14 @@ internal static class DistributeRegisters
                 );
             }
         }
+
+        private static IEnumerable<Expr> Tests(BufferAccess access) =>
+            access.Path.SelectMany(
+                (s, at) =>
+                    s is not If i ? []
+                    : ReferenceEquals(access.Path[at + 1], i.Else) ? [Op.Not(i.Cond)]
+                    : i.Cond.Conjuncts()
+            );
 
         private IEnumerable<Digit> DigitsIn(Expr e, IReadOnlyDictionary<Var, Interval> ranges) =>
             Digit.Of(e, ranges) is { } digit && digit.Unit == threads.Var

@@ -49,7 +49,7 @@ public static class KernelForm
     /// </exception>
     public static LoopNest Checked(LoopNest nest, GpuInfo gpu)
     {
-        NestVerifier.Check(nest);
+        NestVerifier.CheckScopes(nest);
         if (!nest.Intermediates.IsEmpty)
             throw Wrong($"{nest.Intermediates[0].Name} has no place");
         Kernels.Map(

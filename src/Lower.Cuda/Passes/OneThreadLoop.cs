@@ -50,7 +50,11 @@ internal static class OneThreadLoop
         foreach (var buffer in Enumerable.Reverse(shared))
             result = new Allocate(buffer, result);
         foreach (var block in Enumerable.Reverse(blocks))
-            result = block with { Body = result };
+            result = block with
+            {
+                Body = result,
+                Annotations = block.Annotations.Remove(LowerThreadReductions.Aligned),
+            };
         return result;
     }
 
@@ -66,7 +70,15 @@ internal static class OneThreadLoop
                     var coordinate = space.Coordinate(f.Kind, thread);
                     var body = f.Body.Substitute(new Dictionary<Var, Expr> { [f.Var] = coordinate });
                     body = Visit(body, bound.Add(f.Kind));
-                    return f.ConstantExtent < space.Count(f.Kind) ? Guard(Op.Lt(coordinate, f.Extent), body) : body;
+                    if (f.ConstantExtent == space.Count(f.Kind))
+                        return body;
+                    var condition = Op.Lt(coordinate, f.Extent);
+                    // A condition that whole warps share parts none of them.
+                    var (low, high) = space.Digit(f.Kind);
+                    bool whole =
+                        low % GpuInfo.WarpSize == 0
+                        || (high == space.Threads && low * f.ConstantExtent!.Value % GpuInfo.WarpSize == 0);
+                    return whole ? new If(condition, body) : Guard(condition, body);
                 case For f when f.Kind.IsGpu() || f.Kind == LoopKind.Parallel:
                     throw new LoweringException(
                         "thread-kinds",
@@ -127,13 +139,26 @@ internal static class OneThreadLoop
                 return new If(condition, stmt);
             return stmt switch
             {
-                Seq q => Seq.Of(q.Items.Select(i => Guard(condition, i))),
+                Seq q => Seq.Of(q.Items.Select(i => IsHarmless(i) ? i : Guard(condition, i))),
                 For or Allocate => stmt.WithChildren(c => Guard(condition, c)),
                 If { Else: null } i => i with { Then = Guard(condition, i.Then) },
                 _ => stmt,
             };
         }
     }
+
+    // Nothing but constants to registers.
+    private static bool IsHarmless(Stmt stmt) =>
+        stmt.Nodes()
+            .All(s =>
+                s switch
+                {
+                    Store t => IsPrivate(t.Buffer) && t.Value is (FloatImm or IntImm),
+                    StoreAll a => a.Stores.All(t => IsPrivate(t.Buffer) && t.Value is (FloatImm or IntImm)),
+                    For { Extent: IntImm } or Seq => true,
+                    _ => false,
+                }
+            );
 
     /// <summary>Whether each thread has its own.</summary>
     internal static bool IsPrivate(Buffer buffer) => buffer.Scope is Scope.Register or Scope.Stack or Scope.Fragment;

@@ -1,3 +1,4 @@
+using System.Numerics;
 using Picograd.Algorithms;
 using Picograd.Schedules;
 
@@ -63,10 +64,18 @@ internal sealed class ThreadSpace
     /// warps.
     /// </summary>
     /// <exception cref="LoweringException">thread-kinds, too-many-threads.</exception>
-    public static ThreadSpace Of(Stmt kernel)
+    public static ThreadSpace Of(For kernel)
     {
         var extents = new Dictionary<LoopKind, long>();
         Collect(kernel, [], extents);
+        bool aligned = kernel.Annotations.ContainsKey(LowerThreadReductions.Aligned);
+        if (aligned && (extents.ContainsKey(LoopKind.ThreadY) || extents.ContainsKey(LoopKind.ThreadZ)))
+        {
+            // Rows along which lanes combine must not straddle warps.
+            extents[LoopKind.ThreadX] = Rows(Extent(LoopKind.ThreadX));
+            if (extents.ContainsKey(LoopKind.ThreadZ))
+                extents[LoopKind.ThreadY] = Rows(Extent(LoopKind.ThreadY));
+        }
         long plain = Extent(LoopKind.ThreadX) * Extent(LoopKind.ThreadY) * Extent(LoopKind.ThreadZ);
         if (extents.ContainsKey(LoopKind.Warpgroup) && Extent(LoopKind.Warp) > 4)
             throw new LoweringException(
@@ -84,8 +93,8 @@ internal sealed class ThreadSpace
             || extents.ContainsKey(LoopKind.Warp)
             || extents.ContainsKey(LoopKind.Lane);
         long threads = Math.Max(plain, hasWarps ? warps * GpuInfo.WarpSize : 1);
-        if (kernel.Nodes().Any(s => s is LaneReduce or Call))
-            threads = (threads + GpuInfo.WarpSize - 1) / GpuInfo.WarpSize * GpuInfo.WarpSize;
+        if (aligned || kernel.Nodes().Any(s => s is LaneReduce or Call))
+            threads = Whole(threads);
         if (threads > GpuInfo.MaxThreadsPerBlock)
             throw new LoweringException(
                 "too-many-threads",
@@ -94,6 +103,10 @@ internal sealed class ThreadSpace
         return new ThreadSpace(extents, threads);
 
         long Extent(LoopKind kind) => extents.GetValueOrDefault(kind, 1);
+
+        static long Rows(long n) => n < GpuInfo.WarpSize ? (long)BitOperations.RoundUpToPowerOf2((ulong)n) : Whole(n);
+
+        static long Whole(long n) => (n + GpuInfo.WarpSize - 1) / GpuInfo.WarpSize * GpuInfo.WarpSize;
     }
 
     /// <summary>Whether a kind numbers single threads (thread.x, y, z), not warps and lanes.</summary>

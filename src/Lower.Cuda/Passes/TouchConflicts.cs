@@ -31,7 +31,18 @@ internal sealed class TouchConflicts(Var thread, long threads, IReadOnlyDictiona
         // An expression that both have under an equality is one more thing that they agree on.
         ImmutableArray<Expr> agreed = [.. Fixed(a).Intersect(Fixed(b)).Select(f => f.Value)];
         var (x, y) = (Indices(a).AddRange(agreed), Indices(b).AddRange(agreed));
-        if (Determined(x, y, ranges, same).Contains(thread))
+        // A condition on a digit of the thread, or on all of it, may be what keeps elements apart.
+        var bounded = new Dictionary<Var, Interval>(ranges) { [thread] = Range(a).Union(Range(b)) };
+        foreach (var (digit, most) in Limits(a).Where(l => Limits(b).Contains(l)).ToList())
+        {
+            var stand = new Var("digit");
+            bounded[stand] = new(0, most - 1);
+            ImmutableArray<Expr> With(ImmutableArray<Expr> indices) =>
+                [.. indices.Select(i => i.Map(n => n == digit ? stand : null))];
+            if (Determined(With(x), With(y), bounded, same).Contains(stand))
+                (x, y) = (x.Add(digit), y.Add(digit));
+        }
+        if (Determined(x, y, bounded, same).Contains(thread))
             return Conflict.None;
         if (threads <= GpuInfo.WarpSize)
             return Conflict.Warp;
@@ -78,6 +89,13 @@ internal sealed class TouchConflicts(Var thread, long threads, IReadOnlyDictiona
             }
         }
     }
+
+    private IEnumerable<(Expr Digit, long Most)> Limits(Touch t) =>
+        t
+            .Guards.OfType<Binary>()
+            .Where(g => g.Kind == BinaryOp.Lt && g.A is not Var && g.A.Uses(thread) && g.B is IntImm)
+            .Where(g => Digit.Of(g.A, ranges) is not null)
+            .Select(g => (g.A, ((IntImm)g.B).Value));
 
     // Both only by threads of one and the same warp.
     private bool OneWarp(Touch a, Touch b)

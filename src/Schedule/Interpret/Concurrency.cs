@@ -48,6 +48,9 @@ internal sealed class Launch(LaunchShape shape, bool loopsJoin)
         );
     }
 
+    /// <summary>Position of a thread within its warp.</summary>
+    public int Lane(long[] c) => (int)(shape.HasLanes ? c[LoopKind.Lane - LoopKind.BlockX] : shape.Linear(c) % 32);
+
     private static long Pair(long a, long b) => (a << 32) + b;
 
     private ThreadGroup Group(ThreadGroup block, int level, long a, long b)
@@ -145,6 +148,9 @@ internal sealed class Context
             at = at._parent!;
         return at;
     }
+
+    /// <summary>Position within the warp; 0 outside of launches.</summary>
+    public int Lane => _launch is null || _coordinates is null ? 0 : _launch.Lane(_coordinates);
 
     public ThreadGroup? Block { get; }
 

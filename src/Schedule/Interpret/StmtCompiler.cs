@@ -48,6 +48,19 @@ internal sealed class StmtCompiler(ExprCompiler exprs)
                 return new BarrierNode(b.Scope, b.Scope == BarrierScope.Block && ExcludesThreads(), site);
             case Block b:
                 return BlockOf(b, b.Outputs.Select(o => (o, b.Indices)), site);
+            case LaneReduce r:
+                exprs.NeedsTemporaries(r.Outputs.Length);
+                var reduced = r.Outputs.Select(
+                    (o, i) =>
+                        new Target(
+                            exprs.Slot(o),
+                            exprs.Ints(r.Indices, site),
+                            default,
+                            default,
+                            ValueOf(r.Reducer.Result[i], site)
+                        )
+                );
+                return new LaneReduceNode(r, [.. reduced], site);
             case Call c:
                 return CallOf(c, site);
             // Their meaning is done when it is begun, and order is what barriers give.

@@ -10,7 +10,6 @@ public static class NestVerifier
 {
     public static void Check(LoopNest nest)
     {
-        var known = new HashSet<Buffer>(nest.Buffers);
         var names = new HashSet<string>();
         foreach (var loop in nest.Loops)
         {
@@ -23,8 +22,20 @@ public static class NestVerifier
             if (!blocks.Add(block.Name))
                 throw new InvalidOperationException($"two blocks are called {block.Name}:\n{nest}");
         }
-        Visit(nest.Body, new HashSet<Var>(nest.Algorithm.Parameters.Select(p => p.Var)), known, nest);
+        CheckScopes(nest);
     }
+
+    /// <summary>
+    /// Only that variables are used inside their loops and buffers where they exist: what holds of a lowered nest too, in
+    /// which parts of one loop share its name.
+    /// </summary>
+    public static void CheckScopes(LoopNest nest) =>
+        Visit(
+            nest.Body,
+            new HashSet<Var>(nest.Algorithm.Parameters.Select(p => p.Var)),
+            new HashSet<Buffer>(nest.Buffers),
+            nest
+        );
 
     private static void Visit(Stmt stmt, HashSet<Var> scope, HashSet<Buffer> buffers, LoopNest nest)
     {
