@@ -25,7 +25,6 @@
 //   cnt, cnr = split cn 4
 //   reorder cmt cnt cmr cnr
 //   ct = fuse cmt cnt
-//   ko.pre, at.pre, av.pre, A.copy.pre, bt.pre, bv.pre, B.copy.pre = double_buffer ko
 //   bind mo block.y
 //   bind no block.x
 //   bind t thread.x
@@ -36,34 +35,19 @@
 //   bind bt thread.x
 //   vectorize cnr
 //   bind ct thread.x
+//   ko.pre, at.pre, av.pre, A.copy.pre, bt.pre, bv.pre, B.copy.pre = double_buffer ko
 
 extern "C" __global__ void __launch_bounds__(32)
-matmul_f32_16x16x1_t32(const float* __restrict__ A, const float* __restrict__ B, float* __restrict__ C) {
+matmul_f32_16x16x8_t32(const float* __restrict__ A, const float* __restrict__ B, float* __restrict__ C) {
   extern __shared__ __align__(1024) unsigned char shared[];
   float* const As = (float*)(shared + 0);
   float* const Bs = (float*)(shared + 1024);
   const int mo = blockIdx.y;
   const int no = blockIdx.x;
   const int thread = threadIdx.x;
-  const int A_at_1 = mo * 1024 + thread / 2 * 64 + thread % 2 * 4;
-  const int B_at_1 = thread / 4 * 64 + no * 16 + thread % 4 * 4;
+  const int A_at = mo * 1024 + thread / 2 * 64 + thread % 2 * 4;
+  const int B_at = thread / 4 * 64 + no * 16 + thread % 4 * 4;
   const int C_at = mo * 1024 + thread / 4 * 128 + no * 16 + thread % 4 * 4;
-  for (int pre = 0; pre < 32; pre++) {
-    const int A_at = mo * 1024 + pre / 2 * 64 + pre % 2 * 4;
-    for (int pre_1 = 0; pre_1 < 4; pre_1++) {
-      if (thread == 0) {
-        As[pre * 4 + pre_1] = A[A_at + pre_1];
-      }
-    }
-  }
-  for (int pre_2 = 0; pre_2 < 32; pre_2++) {
-    const int B_at = no * 16 + pre_2 / 4 * 64 + pre_2 % 4 * 4;
-    for (int pre_3 = 0; pre_3 < 4; pre_3++) {
-      if (thread == 0) {
-        Bs[pre_2 * 4 + pre_3] = B[B_at + pre_3];
-      }
-    }
-  }
   float C_reg[8];
 #pragma unroll
   for (int mr = 0; mr < 2; mr++) {
@@ -72,6 +56,8 @@ matmul_f32_16x16x1_t32(const float* __restrict__ A, const float* __restrict__ B,
       C_reg[mr * 4 + nr] = 0.0f;
     }
   }
+  *(float4*)&As[thread * 4] = *(const float4*)&A[A_at];
+  *(float4*)&Bs[thread * 4] = *(const float4*)&B[B_at];
 #pragma unroll 1
   for (int ko = 0; ko < 8; ko++) {
     const int As_at = thread * 4 + (ko + 1) % 2 * 128;
@@ -80,10 +66,10 @@ matmul_f32_16x16x1_t32(const float* __restrict__ A, const float* __restrict__ B,
     const int Bs_at_1 = thread % 4 * 4 + ko % 2 * 128;
     __syncwarp();
     if (ko < 7) {
-      *(float4*)&As[As_at] = *(const float4*)&A[A_at_1 + ko * 8 + 8];
+      *(float4*)&As[As_at] = *(const float4*)&A[A_at + ko * 8 + 8];
     }
     if (ko < 7) {
-      *(float4*)&Bs[Bs_at] = *(const float4*)&B[B_at_1 + ko * 512 + 512];
+      *(float4*)&Bs[Bs_at] = *(const float4*)&B[B_at + ko * 512 + 512];
     }
     for (int ki = 0; ki < 8; ki++) {
 #pragma unroll
