@@ -54,6 +54,13 @@ public sealed class CacheRead : Primitive
             );
         if (block.Outputs.Contains(buffer))
             throw Refuse(nest, block, $"block {block.Name} reads {buffer.Name} and writes it", "cache_write");
+        if (nest.WritersOf(buffer) is [_, ..] writers && writers.All(w => nest.OrderOf(w) > nest.OrderOf(block)))
+            throw Refuse(
+                nest,
+                block,
+                $"block {block.Name} reads what earlier iterations wrote to {buffer.Name}, where there are any",
+                $"{buffer.Name} itself, as set_scope places it"
+            );
 
         var path = nest.Body.PathTo(block)!.Value;
         var at = path.First(s => s is not Seq && !BufferAccess.Below(s).Any(a => a.IsWrite && a.Buffer == buffer));

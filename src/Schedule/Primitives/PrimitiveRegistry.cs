@@ -17,6 +17,7 @@ public static class PrimitiveRegistry
             new DecomposeReduction(),
             new DoubleBuffer(),
             new Fuse(),
+            new OnlineSoftmax(),
             new PadEinsum(),
             new Parallel(),
             new Pipeline(),

@@ -37,5 +37,9 @@ public sealed partial class Schedule
     public string DecomposeReduction(string block, string loop) =>
         Apply(Step.Of("decompose_reduction", block, loop))[0];
 
+    /// <returns>The blocks of the maximum before, of what is subtracted, of the factor, and of each sum's rescaling.</returns>
+    public IReadOnlyList<string> OnlineSoftmax(string max, string loop, params string[] sums) =>
+        Apply(Step.Of("online_softmax", [max, loop, .. sums]));
+
     private static string Text(Scope scope) => scope.ToString().ToLowerInvariant();
 }

@@ -76,6 +76,7 @@ internal sealed class AlgorithmWriter
             Form.Gather => Gather(name, source, at, other),
             Form.Scatter => Scatter(name, source, at, other, choice),
             Form.Pad => Pad(name, source, at, choice),
+            Form.Mixture when Type.IsFloat() => Mixture(name, source, at, choice),
             _ => Scan(name, source, at, choice),
         };
     }
@@ -183,6 +184,31 @@ internal sealed class AlgorithmWriter
             _ => AlgorithmBuilder.Sum(reduced, value, where),
         };
         return new(_g.Stage(name, kept, reduction), DimsOf(source, axes, kept));
+    }
+
+    // Σ w·x / Σ w with w = exp(s − max s); now and then the scores are of another stage, or masked.
+    private Value Mixture(string name, Value source, int at, int choice)
+    {
+        var axes = Axes(source.Dims);
+        var key = axes[at];
+        Axis[] kept = [.. axes.Except([key])];
+        Expr[] row = [.. kept.Select(a => (Expr)a.Var)];
+        Expr[] place = [.. axes.Select(a => (Expr)a.Var)];
+        var lowest = Op.Const(double.NegativeInfinity, Type);
+        var value = At(source, axes);
+        var score = choice % 2 == 0 ? value : Op.Select(key.Var < 2 + choice % 5, value, lowest);
+        if (choice % 3 == 0)
+            score = _g.Stage($"{name}.s", axes, score)[place];
+        var max = _g.Stage($"{name}.m", kept, AlgorithmBuilder.Max([key], score))[row];
+        var shift = Op.Select(Op.Eq(max, lowest), Op.Const(0, Type), max);
+        if (choice % 5 < 3)
+            shift = _g.Stage($"{name}.n", kept, shift)[row];
+        var weight = Op.Exp(score - shift);
+        if (choice % 7 < 4)
+            weight = _g.Stage($"{name}.e", axes, weight)[place];
+        var sum = _g.Stage($"{name}.l", kept, AlgorithmBuilder.Sum(key, weight))[row];
+        var mixed = _g.Stage($"{name}.o", kept, AlgorithmBuilder.Sum(key, weight * value))[row];
+        return new(_g.Stage(name, kept, mixed / sum), DimsOf(source, axes, kept));
     }
 
     private Value ArgMax(string name, Value source, int at, int choice)

@@ -22,6 +22,9 @@ internal enum Form
     Scatter,
     Scan,
     Pad,
+
+    /// <summary>A mean weighted by softmax. Only where a situation asks for it: it says nothing about other primitives.</summary>
+    Mixture,
 }
 
 /// <summary>
@@ -56,7 +59,7 @@ internal sealed record Recipe(
             for (int d = 0; d < extents.Length; d++)
                 extents[d] = Sizes[random.Next(Sizes.Length)];
         } while (extents.Aggregate(1L, (n, e) => n * e) > 1500);
-        var all = Enum.GetValues<Form>();
+        Form[] all = [.. Enum.GetValues<Form>().Where(f => f != Form.Mixture)];
         int count = Math.Max(random.Next(1, 4), first.Length);
         var forms = Enumerable.Range(0, count).Select(i => i < first.Length ? first[i] : all[random.Next(all.Length)]);
         double type = random.NextDouble();

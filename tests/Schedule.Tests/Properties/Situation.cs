@@ -47,6 +47,14 @@ internal sealed record Situation(Form[][] Forms, params string[] Steps)
                 ],
                 "reorder"
             ),
+            ["online_softmax"] = new(
+                [
+                    [Form.Mixture],
+                    [Form.Mixture, Form.Map],
+                ],
+                "split",
+                "key loop out"
+            ),
             ["pad_einsum"] = new([
                 [Form.Contract],
             ]),

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Picograd.Algorithms;
 using Picograd.Schedules;
 
 namespace Picograd.Tests.Properties;
@@ -30,6 +31,7 @@ internal static partial class StepGenerator
             ["decompose_reduction"] = (r, n) => BlockAndOwnLoop("decompose_reduction", r, n),
             ["double_buffer"] = (r, n) => Sequence("double_buffer", r, n),
             ["fuse"] = Fuse,
+            ["online_softmax"] = OnlineSoftmax,
             ["pad_einsum"] = PadEinsum,
             ["parallel"] = Parallel,
             ["pipeline"] = (r, n) => Sequence("pipeline", r, n)?.With("stages", Text(r.Next(2, 5))),
@@ -55,7 +57,11 @@ internal static partial class StepGenerator
 
     /// <summary>Steps towards a situation, by the names that <see cref="Situation"/> uses.</summary>
     public static IReadOnlyDictionary<string, Func<Random, LoopNest, Step?>> Aimed { get; } =
-        new Dictionary<string, Func<Random, LoopNest, Step?>> { ["copy inside"] = CopyInside };
+        new Dictionary<string, Func<Random, LoopNest, Step?>>
+        {
+            ["copy inside"] = CopyInside,
+            ["key loop out"] = KeyLoopOut,
+        };
 
     private static T? Pick<T>(Random random, IEnumerable<T> from)
         where T : class
@@ -67,6 +73,29 @@ internal static partial class StepGenerator
     private static string Text(long value) => value.ToString(CultureInfo.InvariantCulture);
 
     private static string Factor(Random random) => Text(new long[] { 1, 2, 2, 3, 4, 4, 5, 8 }[random.Next(8)]);
+
+    // A maximum and some of the sums after it.
+    private static Step? OnlineSoftmax(Random random, LoopNest nest)
+    {
+        if (Maximum(random, nest) is not { } max || Pick(random, KeyLoops(nest, max)) is not { } loop)
+            return null;
+        var sums = nest.Blocks.Where(b => b.Reducer is { IsSum: true } && random.Next(4) > 0).Select(b => b.Name);
+        return Step.Of("online_softmax", [max.Name, loop.Name, .. sums]);
+    }
+
+    private static Step? KeyLoopOut(Random random, LoopNest nest)
+    {
+        if (Maximum(random, nest) is not { } max || KeyLoops(nest, max) is not [var loop, ..])
+            return null;
+        var others = nest.LoopsAround(max).Where(l => l != loop).Select(l => l.Name);
+        return Step.Of("reorder", [loop.Name, .. others]);
+    }
+
+    private static Block? Maximum(Random random, LoopNest nest) =>
+        Pick(random, nest.Blocks.Where(b => b.Reducer is { Name: "max" }));
+
+    private static List<For> KeyLoops(LoopNest nest, Block max) =>
+        [.. nest.LoopsAround(max).Where(l => max.ReduceAxes.Any(a => a.Binding.Uses(l.Var)))];
 
     // Serial loops twice as often as any: most primitives want them.
     private static For? Loop(Random random, LoopNest nest)

@@ -15,6 +15,7 @@ public static class SampleAlgorithms
             ["maps"] = Maps,
             ["stencil"] = Stencil,
             ["softmax"] = Softmax,
+            ["mixture"] = Mixture,
             ["scan"] = Scan,
             ["scatter"] = Scatter,
             ["rows"] = Rows,
@@ -66,6 +67,24 @@ public static class SampleAlgorithms
         var e = g.Stage("E", [i, j], Op.Exp(a[i, j] - max[i]));
         var sum = g.Stage("S", [i], AlgorithmBuilder.Sum(j, e[i, j]));
         return g.Build(g.Stage("Y", [i, j], e[i, j] / sum[i]));
+    }
+
+    /// <summary>
+    /// Y[4, 3] = rows of V[10, 3] mixed by the softmax of A[4, 10]: maximum M, weights E = exp(A − N) with N = M, or 0
+    /// where that is −∞, their sum L, weighted sums O, quotient Y.
+    /// </summary>
+    public static Algorithm Mixture()
+    {
+        var g = new AlgorithmBuilder("mixture");
+        var a = g.Input("A", DType.Float32, 4, 10);
+        var v = g.Input("V", DType.Float32, 10, 3);
+        var (i, j, c) = (new Axis("i", 4), new Axis("j", 10), new Axis("c", 3));
+        var max = g.Stage("M", [i], AlgorithmBuilder.Max([j], a[i, j]));
+        var shift = g.Stage("N", [i], Op.Select(Op.Eq(max[i], float.NegativeInfinity), 0f, max[i]));
+        var e = g.Stage("E", [i, j], Op.Exp(a[i, j] - shift[i]));
+        var sum = g.Stage("L", [i], AlgorithmBuilder.Sum(j, e[i, j]));
+        var mixed = g.Stage("O", [i, c], AlgorithmBuilder.Sum(j, e[i, j] * v[j, c]));
+        return g.Build(g.Stage("Y", [i, c], mixed[i, c] / sum[i]));
     }
 
     /// <summary>C[4, 10] = running sums of the rows of A.</summary>
