@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Reflection;
 using System.Runtime.InteropServices;
@@ -22,20 +23,14 @@ namespace Picograd.Lower.Cuda;
 /// </remarks>
 public static class CudaEmulator
 {
-    private static readonly string[] Sources =
+    /// <summary>The driver library's files by translation unit: together they compile in a third of the time.</summary>
+    private static readonly ImmutableArray<(string Unit, string[] Files)> Units =
     [
-        "scheduler.cpp",
-        "warp.cpp",
-        "memory.cpp",
-        "tensor.cpp",
-        "bulk.cpp",
-        "wgmma.cpp",
-        "device.cpp",
-        "driver.cpp",
-        "launches.cpp",
+        ("execution", ["scheduler", "warp", "memory", "tensor", "barriers", "bulk", "wgmma"]),
+        ("interface", ["device", "driver", "launches", "tensormap"]),
     ];
 
-    private static readonly string[] Headers = ["emulation.h", "runtime.h", "driver.h"];
+    private static readonly string[] Headers = ["emulation.h", "runtime.h", "driver.h", "barriers.h", "tensormap.h"];
 
     private static readonly ConcurrentDictionary<string, Lazy<(string Nvrtc, string Driver)>> Built = new();
 
@@ -116,7 +111,12 @@ public static class CudaEmulator
     private static (string Nvrtc, string Driver) BuildLibraries(string missing)
     {
         var compiler = Compiler()!;
-        var texts = Sources.Concat(Headers).Append("compiler.cpp").ToDictionary(f => f, Resource);
+        var texts = Units
+            .SelectMany(u => u.Files)
+            .Select(f => f + ".cpp")
+            .Concat(Headers)
+            .Append("compiler.cpp")
+            .ToDictionary(f => f, Resource);
         var hash = Convert.ToHexStringLower(
             SHA256.HashData(
                 Encoding.UTF8.GetBytes(
@@ -151,9 +151,16 @@ public static class CudaEmulator
             Path.Combine(folder, "exports.map"),
             hidden.Length == 0 ? "{ };" : $"{{ local: {string.Join(" ", hidden.Select(h => h + ";"))} }};"
         );
+        foreach (var (unit, files) in Units)
+            File.WriteAllText(
+                Path.Combine(folder, $"unit_{unit}.cpp"),
+                string.Concat(files.Select(f => $"#include \"{f}.cpp\"\n"))
+            );
         string[] common = ["-std=c++17", "-O2", "-fPIC", "-w", "-fvisibility=default"];
         Task.WaitAll([
-            .. Sources.Select(s => Task.Run(() => Run(compiler, folder, [.. common, "-c", s, "-o", s + ".o"]))),
+            .. Units.Select(u =>
+                Task.Run(() => Run(compiler, folder, [.. common, "-c", $"unit_{u.Unit}.cpp", "-o", u.Unit + ".o"]))
+            ),
             Task.Run(() =>
                 Run(
                     compiler,
@@ -177,7 +184,7 @@ public static class CudaEmulator
             folder,
             [
                 "-shared",
-                .. Sources.Select(s => s + ".o"),
+                .. Units.Select(u => u.Unit + ".o"),
                 "-o",
                 "libpicograd-cuda.so",
                 "-Wl,--version-script=exports.map",

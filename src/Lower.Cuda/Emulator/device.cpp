@@ -224,12 +224,16 @@ int launch(
         }
     }
     // Arguments are copied now, as the driver does: the caller may reuse their memory.
-    std::vector<std::vector<uint64_t>> values;
+    struct alignas(64) Part
+    {
+        char bytes[64];
+    };
+    std::vector<std::vector<Part>> values;
     for (int i = 0; i < k.parameters; i++)
     {
         if (!arguments || !arguments[i])
             return InvalidValue;
-        values.emplace_back(((size_t)k.parameter_bytes[i] + 7) / 8);
+        values.emplace_back(((size_t)k.parameter_bytes[i] + 63) / 64);
         memcpy(values.back().data(), arguments[i], (size_t)k.parameter_bytes[i]);
     }
     return enqueue(

@@ -121,8 +121,7 @@ struct Warp
     int number;
     int barrier_line[16];
     std::vector<std::unique_ptr<Meeting>> meetings;
-    std::vector<std::shared_ptr<WarpgroupOperation>> wgmma; // issued by this warp, in flight, in order
-    int wgmma_issued, wgmma_group;
+    int wgmma_issued, wgmma_group, registers; // registers of a thread
 };
 
 struct Barrier
@@ -154,7 +153,9 @@ struct Block
     std::vector<Fiber*> mbarrier_waiters;
     std::vector<std::shared_ptr<WarpgroupOperation>> wgmma[32]; // of each warpgroup, in flight, in order
     int wgmma_done[32];                                         // of each warpgroup, completed and removed
-    std::vector<uint64_t*> unfenced;
+    std::vector<Fiber*> wgmma_waiters, register_waiters;
+    int free_registers;
+    std::vector<uint64_t*> unfenced; // mbarriers that only the block's threads see
     int live;
 };
 
@@ -200,6 +201,7 @@ enum
     IllegalAddress = 700,
     LaunchTimeout = 702,
     Assert = 710,
+    NotSupportedHere = 801,
     IllegalInstruction = 715,
     MisalignedAddress = 716,
     LaunchFailed = 719
@@ -217,7 +219,7 @@ void meet(int operation, unsigned mask, void* argument, int line, const char* na
 size_t shared_offset(const void* pointer, size_t bytes, int line, Block** block = nullptr);
 void check_alignment(const void* pointer, size_t alignment, const char* what, int line);
 
-// async.cpp
+// bulk.cpp
 bool complete_some_load(); // false: none is in flight
 void block_ends(Block& block);
 uint8_t* proxy(Block& block);
@@ -226,6 +228,6 @@ void wgmma_ends(Block& block);
 
 enum Operation
 {
-    SyncWarp, Shuffle, Ballot, Reduce, LoadMatrix, StoreMatrix, Mma, Wgmma, WgmmaFence, WgmmaCommit, WgmmaWait
+    SyncWarp, Shuffle, Ballot, Reduce, LoadMatrix, StoreMatrix, Mma, Wgmma, WgmmaFence, WgmmaCommit, WgmmaWait, SetRegisters
 };
 } // namespace picograd

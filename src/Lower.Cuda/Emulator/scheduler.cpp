@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <pthread.h>
 #include <sys/mman.h>
 
 extern "C"
@@ -264,6 +265,9 @@ static void setup(Cluster& c, const Launch& l, Index3 first)
         b.proxy.clear();
         b.mbarrier_waiters.clear();
         b.unfenced.clear();
+        b.wgmma_waiters.clear();
+        b.register_waiters.clear();
+        b.free_registers = 0;
         b.live = (int)threads;
         for (Barrier& barrier : b.barriers)
             barrier = {};
@@ -276,8 +280,8 @@ static void setup(Cluster& c, const Launch& l, Index3 first)
             memset(warp.barrier_line, 0, sizeof warp.barrier_line);
             for (auto& m : warp.meetings)
                 m->mask = 0;
-            warp.wgmma.clear();
             warp.wgmma_issued = warp.wgmma_group = 0;
+            warp.registers = std::min(255, 65536 / (l.kernel->max_threads * std::max(1, l.kernel->min_blocks)) / 8 * 8);
         }
         for (auto& operations : b.wgmma)
             operations.clear();
@@ -392,16 +396,18 @@ static void run_all(const Launch& l)
 
 // A wild access ends the launch, not the process: while a launch runs, its signals jump back here.
 static sigjmp_buf wild;
+static pthread_t runner;
 static struct sigaction previous[2];
 
 static void on_signal(int number, siginfo_t* info, void* context)
 {
     Fiber* f = self();
-    if (f && cluster)
+    if (cluster && pthread_equal(pthread_self(), runner))
     {
         pending.code = IllegalAddress;
         char text[240];
-        snprintf(text, sizeof text, "an access to address %p, which is no memory of the device (%s)", info->si_addr, place(*f, 0).c_str());
+        snprintf(text, sizeof text, "an access to address %p, which is no memory of the device (%s)", info->si_addr,
+            f ? place(*f, 0).c_str() : "an asynchronous copy");
         pending.message = text;
         siglongjmp(wild, 1);
     }
@@ -418,6 +424,7 @@ static void on_signal(int number, siginfo_t* info, void* context)
 int run(const Launch& l, uint64_t seed, std::string& message)
 {
     launch = &l;
+    runner = pthread_self();
     failed = false;
     random_state = seed * 0x9E3779B97F4A7C15ull + 0x1234567ull;
     if (!random_state)

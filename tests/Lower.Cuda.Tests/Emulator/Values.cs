@@ -23,6 +23,18 @@ internal static class Values
 
     public static float FromBf16(ushort x) => BitConverter.UInt32BitsToSingle((uint)x << 16);
 
+    /// <summary>rows×columns → columns×rows.</summary>
+    public static float[] Transpose(float[] x, int rows, int columns)
+    {
+        var y = new float[x.Length];
+        for (int i = 0; i < rows; i++)
+        {
+            for (int j = 0; j < columns; j++)
+                y[j * rows + i] = x[i * columns + j];
+        }
+        return y;
+    }
+
     /// <summary>Checks c = a b with a m×k, b k×n, all row-major; the tolerance is relative to the sum of the products' sizes.</summary>
     public static void AssertProduct(float[] a, float[] b, float[] c, int m, int n, int k, double tolerance)
     {
