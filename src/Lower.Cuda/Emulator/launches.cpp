@@ -349,7 +349,8 @@ PICOGRAD_EXPORT int cuStreamWaitEvent(void* stream, void* event, unsigned)
     Stream* other = e->stream;
     if (!e->pending || other == s)
         return 0;
-    return enqueue(s, [e] { return finish(e); });
+    // An event may be destroyed before the wait's turn comes: destroying it has then waited already.
+    return enqueue(s, [e] { return event_of(e) ? finish(e) : device().sticky; });
 }
 
 PICOGRAD_EXPORT int cuStreamBeginCapture_v2(void* stream, int)

@@ -24,12 +24,25 @@ public static class CudaLibraries
             ),
         };
 
+    private static readonly Lazy<CudaStack> TheEmulator = new(OpenEmulator);
+
     /// <summary>The emulator's libraries, built on first use; they stay what they are for the process.</summary>
-    internal static CudaStack Emulated()
+    internal static CudaStack Emulated() => TheEmulator.Value;
+
+    private static CudaStack OpenEmulator()
     {
         if (!CudaEmulator.IsAvailable(out string? whyNot))
             return new CudaStack(null, null, $"{whyNot}.", IsEmulated: true);
-        var (nvrtc, driver) = CudaEmulator.Build();
-        return new CudaStack(Driver.Open(driver), Nvrtc.Open(nvrtc), null, IsEmulated: true);
+        try
+        {
+            var (compiler, library) = CudaEmulator.Build();
+            var driver = Driver.Open(library);
+            var nvrtc = Nvrtc.Open(compiler);
+            return new CudaStack(driver, nvrtc, CudaProbe.Diagnose(driver, null, nvrtc, null), IsEmulated: true);
+        }
+        catch (Exception e) when (e is CudaException or InvalidOperationException)
+        {
+            return new CudaStack(null, null, $"the CUDA emulator does not work: {e.Message}", IsEmulated: true);
+        }
     }
 }

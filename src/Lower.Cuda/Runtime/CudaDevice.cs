@@ -201,6 +201,13 @@ public sealed unsafe class CudaDevice
             Fail(code, call, context);
     }
 
+    /// <summary>After the emulator forgot an error, which no GPU does.</summary>
+    internal void Recover()
+    {
+        CudaEmulator.Recover();
+        IsLost = false;
+    }
+
     internal void Started(CudaKernel kernel) => _lastStarted = kernel;
 
     private void Enter()

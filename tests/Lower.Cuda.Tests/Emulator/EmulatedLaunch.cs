@@ -19,16 +19,16 @@ internal sealed record MapOf(int Array, int DataType, long[] Extents, long[] Str
 /// <summary>Runs texts of CUDA C on the emulator.</summary>
 internal static unsafe class EmulatedLaunch
 {
-    private static readonly Lazy<CudaStack> Stack = new(CudaLibraries.Emulated);
+    private static CudaStack Stack => CudaLibraries.Emulated();
 
     /// <summary>The emulated device; skips the test where it cannot be built.</summary>
     public static CudaDevice Require()
     {
         Skip.IfNot(CudaEmulator.IsAvailable(out string? whyNot), whyNot ?? "");
-        return CudaDevice.Open(Stack.Value);
+        return CudaDevice.Open(Stack);
     }
 
-    public static Nvrtc Compiler() => Stack.Value.Nvrtc!;
+    public static Nvrtc Compiler() => Stack.Nvrtc!;
 
     /// <summary>
     /// Compiles a text, runs its kernel and brings the arrays back.
