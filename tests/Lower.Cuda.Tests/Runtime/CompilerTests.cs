@@ -23,26 +23,11 @@ public class CompilerTests
             }
             """;
 
-    private sealed class CountingCache : ICubinCache
-    {
-        private readonly MemoryCubinCache _cache = new();
-
-        public int Puts { get; private set; }
-
-        public CachedCubin? Find(string key) => _cache.Find(key);
-
-        public void Put(string key, CachedCubin cubin)
-        {
-            Puts++;
-            _cache.Put(key, cubin);
-        }
-    }
-
     [SkippableFact]
     public void TheSameTextIsCompiledOnceAndItsReportStays()
     {
         var nvrtc = InstalledNvrtc.Require();
-        var cache = new CountingCache();
+        var cache = new CountingCubinCache();
         var compiler = new CudaCompiler(nvrtc, "sm_80", cache);
         var first = compiler.Compile(Program(Copy(4)));
         var second = compiler.Compile(Program(Copy(4)));
@@ -70,7 +55,7 @@ public class CompilerTests
     public void WhatDoesNotCompileIsNamedWithTheLine()
     {
         var nvrtc = InstalledNvrtc.Require();
-        var cache = new CountingCache();
+        var cache = new CountingCubinCache();
         var compiler = new CudaCompiler(nvrtc, "sm_80", cache);
         var e = Assert.Throws<LoweringException>(() =>
             compiler.Compile(Program("extern \"C\" __global__ void k() { oops }"))
@@ -92,5 +77,22 @@ public class CompilerTests
         Assert.NotNull(cache.Find("a"));
         Assert.NotNull(cache.Find("c"));
         Assert.Equal(200, cache.Bytes);
+    }
+}
+
+/// <summary>A cache that counts what it is given.</summary>
+internal sealed class CountingCubinCache : ICubinCache
+{
+    private readonly MemoryCubinCache _cache = new();
+    private int _puts;
+
+    public int Puts => _puts;
+
+    public CachedCubin? Find(string key) => _cache.Find(key);
+
+    public void Put(string key, CachedCubin cubin)
+    {
+        Interlocked.Increment(ref _puts);
+        _cache.Put(key, cubin);
     }
 }
