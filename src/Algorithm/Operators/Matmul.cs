@@ -3,7 +3,10 @@ using System.Collections.Immutable;
 namespace Picograd.Algorithms.Operators;
 
 /// <summary>
-/// C[b, m, n] = act(Σ_k A[b, m, k] · B[b, k, n] + bias[n]). With ta A is stored as [k, m], with tb B as [n, k].
+/// C[b, m, n] = act(Σ_k A[b, m, k] · B[b, k, n] + bias[n]). With ta A is stored as [k, m], with tb B as [n, k]. 16-bit
+/// operands are multiplied and summed in f32, and rounded once, at the end. With tf32 the operands' mantissas are cut to 10
+/// bits first, as tensor cores read them (<see cref="Op.Tf32"/>): up to 2⁻¹⁰ of each operand is lost, which is part of what the
+/// operator means, so that its error bound is that of f32 sums.
 /// </summary>
 internal static class Matmul
 {
@@ -22,12 +25,17 @@ internal static class Matmul
                 OperatorKey.Flag("bias", "add a vector [n] to every row"),
                 OperatorKey.Choice("act", "activation", "none", "relu", "tanh", "sigmoid", "gelu", "silu"),
                 OperatorKey.Types(DType.Float32, DType.Float64, DType.Float16, DType.BFloat16),
+                OperatorKey.Flag("tf32", "of f32 operands the last 13 bits are cut off before they are multiplied"),
             ],
             Build
         )
         {
             Example = "matmul m=5 n=7 k=3",
-            Check = s => s.Choice("bcast") != "none" && s.Dim("batch") == 1 ? "bcast needs batch greater than 1" : null,
+            Check = s =>
+                s.Choice("bcast") != "none" && s.Dim("batch") == 1 ? "bcast needs batch greater than 1"
+                : s.Flag("tf32") && s.Type() != DType.Float32
+                    ? $"tf32=1 rounds f32 operands, and dtype is {s.Type().Name()}"
+                : null,
         };
 
     private static Algorithm Build(OperatorSpec spec)
@@ -42,7 +50,8 @@ internal static class Matmul
         {
             Axis[] axes = [.. shared ? [] : batch, .. transposed ? (Axis[])[column, row] : [row, column]];
             var buffer = g.Input(name, type, [.. axes.Select(a => a.Extent)]);
-            return Op.Cast(compute, buffer[[.. axes.Select(a => (Expr)a.Var)]]);
+            var value = Op.Cast(compute, buffer[[.. axes.Select(a => (Expr)a.Var)]]);
+            return spec.Flag("tf32") ? Op.Tf32(value) : value;
         }
 
         var a = Operand("A", spec.Choice("bcast") == "a", m, k, spec.Flag("ta"));

@@ -51,6 +51,10 @@ internal sealed class Launch(LaunchShape shape, bool loopsJoin)
     /// <summary>Position of a thread within its warp.</summary>
     public int Lane(long[] c) => (int)(shape.HasLanes ? c[LoopKind.Lane - LoopKind.BlockX] : shape.Linear(c) % 32);
 
+    /// <summary>Number of a thread in its block, or, where loops name warps and lanes, in its warpgroup or further out.</summary>
+    public long Thread(long[] c) =>
+        shape.HasLanes || shape.HasWarps ? 32 * c[5] + (shape.HasLanes ? c[9] : shape.Linear(c)) : shape.Linear(c);
+
     private static long Pair(long a, long b) => (a << 32) + b;
 
     private ThreadGroup Group(ThreadGroup block, int level, long a, long b)
@@ -168,6 +172,9 @@ internal sealed class Context
 
     /// <summary>Coordinates of the thread within its block.</summary>
     public ReadOnlySpan<long> Thread => _coordinates is null ? [] : _coordinates.AsSpan(4);
+
+    /// <summary>Number of the thread in its warp (of 32 lanes) or warpgroup (of 128).</summary>
+    public int LaneOf(int lanes) => (int)(_launch!.Thread(_coordinates!) % lanes);
 
     /// <summary>Whether an earlier access may run at the same time as an access from here.</summary>
     public bool ConcurrentWith(in Access earlier) =>

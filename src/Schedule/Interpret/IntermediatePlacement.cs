@@ -30,7 +30,7 @@ internal static class IntermediatePlacement
                 ? new Allocate(buffer, body)
                 : body.Replace(loop, loop with { Body = new Allocate(buffer, loop.Body) });
         }
-        if (body.Nodes().Any(s => s is Store or StoreAll or Call && UsesItself(s, buffer)))
+        if (body.Nodes().Any(s => s is Store or StoreAll && UsesItself(s, buffer)))
             return new Allocate(buffer, body);
         var path = CommonPath(body, buffer);
         int outside = path.Count;
@@ -96,13 +96,30 @@ internal static class IntermediatePlacement
             } || expressions.Any(e => e.Loads().Any(l => l.Buffer == buffer));
     }
 
-    // Variables of the loops along which a block finds in the buffer what an earlier iteration left there.
-    private static HashSet<Var> Carried(Stmt body, Buffer buffer) =>
-        body.Nodes()
+    // Variables of the loops along which a block, or an intrinsic that accumulates, finds in the buffer what an earlier
+    // iteration left there.
+    private static HashSet<Var> Carried(Stmt body, Buffer buffer)
+    {
+        var carried = body.Nodes()
             .OfType<Block>()
             .Where(b => b.Outputs.Contains(buffer))
             .SelectMany(b => b.Axes)
             .Where(a => a.Kind != AxisKind.Spatial)
             .SelectMany(a => a.Binding.FreeVars())
             .ToHashSet();
+        foreach (var loop in body.Nodes().OfType<For>())
+        {
+            bool accumulates = loop
+                .Body.Nodes()
+                .OfType<Call>()
+                .Any(c =>
+                    c.Buffers[0] == buffer
+                    && c.Intrinsic.Meaning is { IsReduction: true, Init: false }
+                    && !c.Origins[0].Any(o => o.Uses(loop.Var))
+                );
+            if (accumulates)
+                carried.Add(loop.Var);
+        }
+        return carried;
+    }
 }

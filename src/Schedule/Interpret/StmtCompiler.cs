@@ -61,6 +61,8 @@ internal sealed class StmtCompiler(ExprCompiler exprs)
                         )
                 );
                 return new LaneReduceNode(r, [.. reduced], site);
+            case Call { Distributed: true } c:
+                return CollectiveOf(c, site);
             case Call c:
                 return CallOf(c, site);
             // Their meaning is done when it is begun, and order is what barriers give.
@@ -177,6 +179,49 @@ internal sealed class StmtCompiler(ExprCompiler exprs)
         var store = new StoreNode(exprs.Slot(c.To), exprs.Ints(place, site), ValueOf(value, site), site);
         var loop = new For(at, c.Elements, LoopKind.Serial, c);
         return new AsyncNode(new LoopNode(loop, exprs.Slot(at), exprs.Int(loop.Extent, site), store, null));
+    }
+
+    // The meaning on tiles of its own, which the lanes' parts are gathered into and scattered from. Operands without a
+    // layout stay where they are.
+    private CollectiveCallNode CollectiveOf(Call call, Site site)
+    {
+        var intrinsic = call.Intrinsic;
+        var own =
+            intrinsic.Meaning.Outputs.Contains(intrinsic.Operands[0]) && !intrinsic.Meaning.IsReduction
+                ? intrinsic.Operands.Skip(1)
+                : intrinsic.Operands;
+        var read = own.ToHashSet();
+        var register = new Var("register");
+        var operands = new List<CollectiveOperand>();
+        var plain = call with { Distributed = false };
+        for (int i = 0; i < call.Buffers.Length; i++)
+        {
+            if (intrinsic.LayoutOf(i) is not { } layout)
+                continue;
+            var tile = intrinsic.Operands[i];
+            var (row, column) = (new Var("row"), new Var("column"));
+            int along = call.Dims[i][0];
+            operands.Add(
+                new CollectiveOperand(
+                    layout,
+                    exprs.Slot(call.Buffers[i]),
+                    exprs.Ints(call.Origins[i].SetItem(along, call.Origins[i][along] + register), site),
+                    tile,
+                    exprs.Slot(tile),
+                    exprs.Slot(row),
+                    exprs.Slot(column),
+                    exprs.Ints([row, column], site),
+                    read.Contains(tile)
+                )
+            );
+            plain = plain with
+            {
+                Buffers = plain.Buffers.SetItem(i, tile),
+                Origins = plain.Origins.SetItem(i, [0, 0]),
+                Dims = plain.Dims.SetItem(i, [0, 1]),
+            };
+        }
+        return new CollectiveCallNode(intrinsic, [.. operands], exprs.Slot(register), CallOf(plain, site), site);
     }
 
     private static ImmutableArray<Expr> Element(Call call, int operand, ImmutableArray<Expr> tile)

@@ -18,8 +18,8 @@ public sealed class PadEinsum : Primitive
 
     public override string Requirements =>
         """
-            The block still has its initial loops. It sums a product of loads, each at axes of the block, each once, and
-            writes at its spatial axes. Every operand has every reduce axis that is padded: zero times infinity would not
+            The block still has its initial loops. It sums a product of loads (or of casts of them to another float type, or
+            of their bits under a mask), each at axes of the block, each once, and writes at its spatial axes. Every operand has every reduce axis that is padded: zero times infinity would not
             be zero. One factor an axis, at least one above 1.
             """;
 
@@ -215,7 +215,17 @@ public sealed class PadEinsum : Primitive
     }
 
     private static IEnumerable<Expr> Factors(Expr e) =>
-        e is Binary { Kind: BinaryOp.Mul } m ? Factors(m.A).Concat(Factors(m.B)) : [e];
+        e is Binary { Kind: BinaryOp.Mul } m ? Factors(m.A).Concat(Factors(m.B)) : [Source(e)];
+
+    // What keeps zero as it is may lie between the load and the product.
+    private static Expr Source(Expr e) =>
+        e switch
+        {
+            Cast { A: var a } when e.Type.IsFloat() && a.Type.IsFloat() => Source(a),
+            Bitcast { A: Binary { Kind: BinaryOp.BitAnd, A: Bitcast { A: var a }, B: IntImm } } when e.Type == a.Type =>
+                Source(a),
+            _ => e,
+        };
 
     /// <summary>Hands out names: those of the step for blocks, fresh ones for the rest, none twice.</summary>
     private sealed class State(LoopNest nest, Step step)

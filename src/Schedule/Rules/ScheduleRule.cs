@@ -41,6 +41,7 @@ public static class ScheduleRules
         // For GPUs.
         new GpuMatmulRule(),
         new GpuElementwiseRule(),
+        new GpuTensorMatmulRule(),
         new GpuPlainRule(),
         // For processors.
         new MatmulRule(),

@@ -55,9 +55,12 @@ public sealed partial class Schedule
     public Schedule Prefetch(string buffer, string loop, int distance) =>
         Do(Step.Of("prefetch", buffer, loop, Text(distance)));
 
+    /// <param name="loop">Serial, over copies and what reads them.</param>
+    /// <param name="stages">Iterations under way at once.</param>
+    /// <param name="mode">sync, cp.async or bulk; null: sync.</param>
     /// <returns>Names of the loop before and of what it copies with.</returns>
-    public IReadOnlyList<string> Pipeline(string loop, int stages) =>
-        Apply(Step.Of("pipeline", loop).With("stages", Text(stages)));
+    public IReadOnlyList<string> Pipeline(string loop, int stages, string? mode = null) =>
+        Apply(Step.Of("pipeline", loop).With("stages", Text(stages)).With("mode", mode));
 
     /// <returns>Names of the loop before and of what it copies with.</returns>
     public IReadOnlyList<string> DoubleBuffer(string loop) => Apply(Step.Of("double_buffer", loop));

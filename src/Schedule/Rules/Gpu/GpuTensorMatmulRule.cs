@@ -1,0 +1,341 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// Matrix products on tensor cores through mma.sync: a tile of the result for each block in fragments, a part of it for each
+/// warp; along k, tiles of both operands in shared memory (rows padded, so that ldmatrix meets no bank twice), loaded into
+/// fragments with ldmatrix; bias, activation and rounding are applied to the accumulators on their way out. Operands are
+/// padded with zeros to whole tiles while they are copied.
+/// </summary>
+public sealed class GpuTensorMatmulRule : ScheduleRule
+{
+    // Accumulators of a lane: 64×64 over 32 lanes are 128 registers, half of what there is.
+    private const long MostAccumulators = 128;
+
+    public override string Name => "gpu-tensor-matmul";
+
+    public override bool Applies(Algorithm algorithm, TargetInfo target) =>
+        target.Gpu is { HasAsyncCopy: true } && TensorContraction.Of(algorithm) is not null;
+
+    public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
+    {
+        var c = TensorContraction.Of(algorithm)!;
+        var (m, n, k) = (Extent(c.M), Extent(c.N), Extent(c.K));
+        long batch = c.Batch.Aggregate(1L, (p, a) => p * Extent(a));
+        long processors = target.Gpu!.Multiprocessors;
+        // The largest tile of which there is one for every multiprocessor, by falling arithmetic per byte loaded.
+        (long Bm, long Bn, long Wm, long Wn)[] tiles = [(128, 128, 64, 64), (128, 64, 64, 32), (64, 64, 32, 32)];
+        var tile = tiles.FirstOrDefault(t => CeilDiv(m, t.Bm) * CeilDiv(n, t.Bn) * batch >= processors, tiles[^1]);
+        long depth = c.Depth;
+        long bk = k >= 4 * depth ? 2 * depth : depth;
+        long blocks = CeilDiv(m, tile.Bm) * CeilDiv(n, tile.Bn) * batch;
+        // Few blocks and a long sum: several blocks share it, each at least 16 steps of it.
+        long split = 1;
+        while (split < 8 && blocks * split * 2 <= processors && k / (split * 2) >= 16 * bk)
+            split *= 2;
+        return
+        [
+            new("bm", 0, [32, 64, 128, 256], tile.Bm),
+            new("bn", 0, [32, 64, 128, 256], tile.Bn),
+            new("wm", 1, [16, 32, 64, 128], tile.Wm),
+            new("wn", 1, [16, 32, 64, 128], tile.Wn),
+            new("bk", 1, [depth, 2 * depth, 4 * depth], bk),
+            new("split_k", 1, [1, 2, 4, 8, 16], split),
+            new("stages", 2, [1, 2, 3, 4], Math.Clamp(k / (bk * split), 1, 3)),
+            new("group", 2, [1, 2, 4, 8, 16], m * n >= 1 << 20 ? 8 : 1),
+            new("pad", 3, [0, 1], 1),
+        ];
+    }
+
+    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    {
+        var c = TensorContraction.Of(algorithm)!;
+        long Get(string name, long otherwise) => choices.TryGetValue(name, out long value) ? value : otherwise;
+        // A block tile is no larger than the matrix in whole warp tiles.
+        long Fit(string name, long otherwise, Axis axis, long warp) =>
+            Math.Min(Get(name, otherwise), CeilDiv(Extent(axis), warp) * warp);
+        var (wm, wn) = (Get("wm", 64), Get("wn", 64));
+        var tile = new Tile(
+            Fit("bm", 128, c.M, wm),
+            Fit("bn", 128, c.N, wn),
+            wm,
+            wn,
+            Get("bk", 2 * c.Depth),
+            Get("split_k", 1),
+            Get("stages", 1),
+            Get("group", 1),
+            Get("pad", 1) == 1
+        );
+        var s = new Schedule(algorithm);
+        Require(s.Nest, tile, c);
+        new Steps(s, algorithm, c, tile).Run();
+        return s.Nest;
+    }
+
+    private static void Require(LoopNest nest, Tile t, TensorContraction c)
+    {
+        string? why =
+            t.Bm % t.Wm != 0 || t.Bn % t.Wn != 0
+                ? $"a block tile of {t.Bm}×{t.Bn} is no whole number of warp tiles of {t.Wm}×{t.Wn}"
+            : t.Warps > 16 ? $"a block tile of {t.Bm}×{t.Bn} takes {t.Warps} warps of {t.Wm}×{t.Wn}"
+            : t.Wm * t.Wn / GpuInfo.WarpSize > MostAccumulators
+                ? $"a warp tile of {t.Wm}×{t.Wn} takes {t.Wm * t.Wn / GpuInfo.WarpSize} accumulators a lane"
+            : t.Bk % c.Depth != 0 ? $"bk={t.Bk} is no multiple of {c.Depth}, the k of {c.Instruction.Name}"
+            : null;
+        if (why is not null)
+            throw new ScheduleException(
+                nest,
+                null,
+                why,
+                $"warp tiles that divide the block tile into at most 16, with at most {MostAccumulators} accumulators a lane"
+            );
+    }
+
+    private static long Extent(Axis axis) => ((IntImm)axis.Extent).Value;
+
+    private static long CeilDiv(long a, long b) => (a + b - 1) / b;
+
+    private sealed record Tile(
+        long Bm,
+        long Bn,
+        long Wm,
+        long Wn,
+        long Bk,
+        long SplitK,
+        long Stages,
+        long Group,
+        bool Pad
+    )
+    {
+        public long Warps => Bm / Wm * (Bn / Wn);
+
+        public long Threads => Warps * GpuInfo.WarpSize;
+    }
+
+    private sealed class Steps(Schedule s, Algorithm algorithm, TensorContraction c, Tile t)
+    {
+        private readonly string _stage = c.Stage.Name;
+        private string _product = c.Stage.Name;
+
+        public void Run()
+        {
+            var padded = s.PadEinsum(_stage, [.. c.Stage.Axes.Select(PadOf)]);
+            string[] operands = [padded[0], padded[1]];
+            if (c.Stage.Values[0].Loads().First() != c.A)
+                Array.Reverse(operands);
+            var (a, b, crop) = (operands[0], operands[1], padded[2]);
+            string result = Epilogue(crop);
+            string accumulators = s.Nest.Block(_stage).Output.Name;
+            s.SetScope(a, Scope.Shared);
+            s.SetScope(b, Scope.Shared);
+            if (t.SplitK > 1)
+            {
+                SplitReduction();
+                accumulators = s.Nest.Block(_product).Output.Name;
+                (accumulators, string write) = s.CacheWrite(accumulators, Scope.Fragment);
+                Product(a, b, write);
+                Combine(result);
+            }
+            else
+            {
+                s.SetScope(accumulators, Scope.Fragment);
+                Product(a, b, result);
+            }
+        }
+
+        private long PadOf(Axis axis) =>
+            axis == c.M ? t.Bm
+            : axis == c.N ? t.Bn
+            : axis == c.K ? t.Bk * t.SplitK
+            : 1;
+
+        // The maps after the product become one, which reads the accumulators.
+        private string Epilogue(string crop)
+        {
+            string[] maps = [crop, .. algorithm.Stages.Skip(1).Select(x => x.Name)];
+            foreach (string map in maps[..^1])
+                s.ComputeInline(map);
+            return maps[^1];
+        }
+
+        private string? _parts;
+
+        // Each block sums one stretch of k; the sums are added in a kernel of their own.
+        private void SplitReduction()
+        {
+            string k = Loop(c.K);
+            long extent = s.Nest.Loop(k).ConstantExtent!.Value;
+            (_parts, _) = s.Split(k, extent / t.SplitK, Tail.None);
+            _product = s.Rfactor(_stage, _parts);
+        }
+
+        private void Product(string a, string b, string write)
+        {
+            var around = s.Nest.LoopsAround(s.Nest.Block(_product)).Select(l => l.Name).ToList();
+            string m = LoopOf(c.M);
+            string n = LoopOf(c.N);
+            string k = around.Single(l => IsReduceLoop(l));
+            string[] outer = [.. around.Where(l => l != m && l != n && l != k)];
+            var (mo, m1) = s.Split(m, t.Bm, Tail.None);
+            var (wm, m2) = s.Split(m1, t.Wm, Tail.None);
+            var (mi, m3) = s.Split(m2, 16, Tail.None);
+            var (no, n1) = s.Split(n, t.Bn, Tail.None);
+            var (wn, n2) = s.Split(n1, t.Wn, Tail.None);
+            var (ni, n3) = s.Split(n2, 8, Tail.None);
+            var (ko, k1) = s.Split(k, t.Bk, Tail.None);
+            var (ki, k2) = s.Split(k1, c.Depth, Tail.None);
+            // Blocks that run at the same time should share rows and columns: group rows of tiles at a time.
+            string[] tiles = [mo, no];
+            long rows = s.Nest.Loop(mo).ConstantExtent!.Value;
+            if (t.Group > 1 && rows % t.Group == 0 && rows > t.Group)
+            {
+                var (groups, within) = s.Split(mo, t.Group, Tail.None);
+                tiles = [groups, no, within];
+            }
+            string[] grid = [.. outer, .. tiles];
+            s.Reorder([.. grid, ko, wm, wn, ki, mi, ni, m3, n3, k2]);
+            string warp = s.Fuse(wm, wn);
+            string block = GpuLoops.FuseAll(s, grid);
+            s.Bind(block, LoopKind.BlockX);
+            s.ComputeAt(a, ko);
+            s.ComputeAt(b, ko);
+            var (_, copyA) = s.CacheRead(a, _product, Scope.Fragment);
+            var (_, copyB) = s.CacheRead(b, _product, Scope.Fragment);
+            LoadA(copyA, s.ComputeAt(copyA, ki));
+            LoadB(copyB, s.ComputeAt(copyB, ki));
+            WriteTile(write, block);
+            s.Bind(warp, LoopKind.Warp);
+            s.DecomposeReduction(_product, ko);
+            s.Tensorize(m3, c.Instruction.Name);
+            s.Unroll(ki);
+            long bytes = 16;
+            foreach (var (copy, load) in new[] { (a, c.A), (b, c.B) })
+            {
+                bytes = Math.Min(bytes, CopyTile(copy, load) * load.Type.Size());
+            }
+            // Asynchronous copies move 4 bytes at least.
+            if (t.Stages > 1)
+                s.Pipeline(ko, (int)t.Stages, bytes >= 4 ? "cp.async" : "sync");
+            foreach (var (copy, load) in t.Pad ? new[] { (a, c.A), (b, c.B) } : [])
+                PadRows(copy, load);
+        }
+
+        private bool IsReduceLoop(string loop)
+        {
+            var block = s.Nest.Block(_product);
+            var v = s.Nest.Loop(loop).Var;
+            return block.ReduceAxes.Any(x => x.Binding.Uses(v));
+        }
+
+        private string LoopOf(Axis axis)
+        {
+            var block = s.Nest.Block(_product);
+            var bound = block.Axes.First(x => x.Name == axis.Name && x.Kind == AxisKind.Spatial);
+            return s.Nest.LoopsAround(block).Single(l => bound.Binding.Uses(l.Var)).Name;
+        }
+
+        private string Loop(Axis axis) => $"{_stage}.{axis.Name}";
+
+        // Fragments come from shared memory by ldmatrix, in the form that fits how the operand lies there; 32-bit elements
+        // across rows only by single loads, which lowering makes of the plain loops.
+        private void LoadA(string copy, IReadOnlyList<string> loops)
+        {
+            var (m, k) = LoopsAlong(c.A, loops, c.M);
+            bool straight = TensorContraction.IsContiguous(c.A, c.K);
+            (_, m) = s.Split(m, 16, Tail.None);
+            if (straight || c.Type != DType.Float32)
+                Tensorized(copy, [m, k], $"ldmatrix.a.x4{(straight ? "" : ".trans")}.{Suffix}");
+        }
+
+        private void LoadB(string copy, IReadOnlyList<string> loops)
+        {
+            var (n, k) = LoopsAlong(c.B, loops, c.N);
+            bool straight = TensorContraction.IsContiguous(c.B, c.K);
+            long width = t.Wn % 16 == 0 ? 16 : 8;
+            (_, n) = s.Split(n, width, Tail.None);
+            if (straight || c.Type != DType.Float32)
+                Tensorized(copy, [n, k], $"ldmatrix.b.x{width / 4}{(straight ? "" : ".trans")}.{Suffix}");
+        }
+
+        private string Suffix => c.Type == DType.Float32 ? "tf32" : c.Type.Name();
+
+        private void Tensorized(string copy, string[] tile, string intrinsic)
+        {
+            string[] around = [.. s.Nest.OwnLoops(s.Nest.Block(copy)).Select(l => l.Name).Except(tile)];
+            string[] order = [.. around, .. tile];
+            if (!order.SequenceEqual(s.Nest.OwnLoops(s.Nest.Block(copy)).Select(l => l.Name)))
+                s.Reorder(order);
+            s.Tensorize(tile[0], intrinsic);
+        }
+
+        // Of the loops over an operand's dimensions (of extent 1 there is none) the one along an axis, and that along k.
+        private (string Along, string K) LoopsAlong(Load load, IReadOnlyList<string> loops, Axis axis)
+        {
+            int d = Contraction.Dimension(load, axis);
+            int k = Contraction.Dimension(load, c.K);
+            return d < k ? (loops[^2], loops[^1]) : (loops[^1], loops[^2]);
+        }
+
+        private void WriteTile(string write, string block)
+        {
+            var loops = s.ReverseComputeAt(write, block);
+            string m = loops[^2];
+            string n = loops[^1];
+            var (wm, m1) = s.Split(m, t.Wm, Tail.Guard);
+            var (wn, n1) = s.Split(n, t.Wn, Tail.Guard);
+            s.Reorder(wm, wn, m1, n1);
+            s.Bind(s.Fuse(wm, wn), LoopKind.Warp);
+        }
+
+        // A tile of an operand from global to shared memory: 16 bytes a thread at a time, neighbours to neighbours.
+        /// <returns>Elements that a thread moves at once.</returns>
+        private long CopyTile(string copy, Load load)
+        {
+            var loops = s.Nest.OwnLoops(s.Nest.Block(copy)).Select(l => l.Name).ToArray();
+            var last = s.Nest.Loop(loops[^1]);
+            var inner = load.Buffer.Shape[^1] is IntImm e ? e.Value : 1;
+            long vector = 16 / load.Type.Size();
+            while (vector > 1 && (inner % vector != 0 || last.ConstantExtent % vector != 0))
+                vector /= 2;
+            var (rest, lanes) = s.Split(loops[^1], vector, Tail.None);
+            string all = GpuLoops.FuseAll(s, [.. loops[..^1], rest]);
+            long pieces = s.Nest.Loop(all).ConstantExtent!.Value;
+            string thread = all;
+            if (pieces > t.Threads)
+            {
+                (string turns, thread) = s.Split(all, t.Threads, pieces % t.Threads == 0 ? Tail.None : Tail.Guard);
+                s.Reorder(thread, turns);
+                s.Unroll(turns);
+            }
+            s.Bind(thread, LoopKind.ThreadX);
+            if (vector > 1)
+                s.Vectorize(lanes);
+            return vector;
+        }
+
+        // Rows an odd number of 16-byte pieces apart: ldmatrix reads 8 rows of one piece from 8 different quarters of the
+        // banks. Single loads of 32 bits read 4 rows of 8 neighbours: rows 8 banks apart.
+        private void PadRows(string copy, Load load)
+        {
+            int rank = s.Nest.Buffer(copy).Rank;
+            bool single = c.Type == DType.Float32 && !TensorContraction.IsContiguous(load, c.K);
+            long piece = 16 / load.Type.Size();
+            if (single)
+                s.StorageAlign(copy, rank - 2, 32, 8);
+            else
+                s.StorageAlign(copy, rank - 2, 2 * piece, piece);
+        }
+
+        // The sums of the stretches of k, and what follows them.
+        private void Combine(string result)
+        {
+            s.SetScope(s.Nest.Block(_stage).Output.Name, Scope.Register);
+            var loops = s.Nest.OwnLoops(s.Nest.Block(result)).Select(l => l.Name).ToList();
+            string fused = GpuLoops.FuseAll(s, loops);
+            string thread = GpuLoops.BindGrid(s, fused, 256).Threads;
+            s.ComputeAt(_stage, thread);
+        }
+    }
+}
