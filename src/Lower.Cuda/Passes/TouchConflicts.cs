@@ -94,7 +94,7 @@ internal sealed class TouchConflicts(Var thread, long threads, IReadOnlyDictiona
         t
             .Guards.OfType<Binary>()
             .Where(g => g.Kind == BinaryOp.Lt && g.A is not Var && g.A.Uses(thread) && g.B is IntImm)
-            .Where(g => Digit.Of(g.A, ranges) is not null)
+            .Where(g => Digit.Of(g.A, ranges) is { } digit && digit.Unit == thread)
             .Select(g => (g.A, ((IntImm)g.B).Value));
 
     // Both only by threads of one and the same warp.
