@@ -172,4 +172,58 @@ internal static class HandBuilt
         body = Loop(t, 128, LoopKind.ThreadX, new Allocate(value, new Allocate(index, body)));
         return Nest(algorithm, Loop(b, (rows + 3) / 4, LoopKind.BlockX, body));
     }
+
+    /// <summary>
+    /// y = xᵀ by tiles of 32 × 32: asynchronous copies of 16 bytes into a swizzled tile, zeros where it overhangs, then columns of
+    /// the tile are written as rows. Columns of x are a multiple of 4.
+    /// </summary>
+    public static LoopNest AsyncTranspose(long rows, long columns)
+    {
+        var g = new AlgorithmBuilder("transpose");
+        var x = g.Input("x", DType.Float32, rows, columns);
+        var (i, j) = (new Axis("i", columns), new Axis("j", rows));
+        var y = g.Stage("y", [i, j], x[j, i]);
+        var algorithm = g.Build(y);
+        var tile = new Buffer("tile", DType.Float32, [32, 32], Scope.Shared, default, ByteSwizzle.OfRow(128));
+        var (by, bx, t) = (new Var("y.j.o"), new Var("y.i.o"), new Var("tid"));
+        var (c, w) = (new Var("x.c"), new Var("y.w"));
+        Expr row = c * 16 + t / 8;
+        Expr column = t % 8 * 4;
+        Expr inside = Op.And(by * 32 + row < rows, bx * 32 + column < columns);
+        Stmt copy = Loop(
+            c,
+            2,
+            LoopKind.Unrolled,
+            new AsyncCopy(
+                tile,
+                [row, column],
+                x,
+                [by * 32 + row, bx * 32 + column],
+                4,
+                Op.Select(inside, new IntImm(4, DTypes.Index), new IntImm(0, DTypes.Index))
+            )
+        );
+        Expr from = w * 4 + t / 32;
+        Stmt write = Loop(
+            w,
+            8,
+            LoopKind.Serial,
+            new If(
+                Op.And(bx * 32 + from < columns, by * 32 + t % 32 < rows),
+                new Store(y, [bx * 32 + from, by * 32 + t % 32], tile[t % 32, from])
+            )
+        );
+        Stmt body = Loop(
+            t,
+            128,
+            LoopKind.ThreadX,
+            copy,
+            new CommitAsync(),
+            new WaitAsync(0),
+            new Barrier(BarrierScope.Block),
+            write
+        );
+        body = Loop(bx, (columns + 31) / 32, LoopKind.BlockX, new Allocate(tile, body));
+        return Nest(algorithm, Loop(by, (rows + 31) / 32, LoopKind.BlockY, body));
+    }
 }

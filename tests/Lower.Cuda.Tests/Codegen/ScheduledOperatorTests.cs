@@ -27,32 +27,54 @@ public class ScheduledOperatorTests(ITestOutputHelper output)
     {
         EmulatedLaunch.Require();
         var spec = OperatorSpec.Parse(OperatorLibrary.Find(name)!.Example);
-        var algorithm = spec.Build();
         var inputs = spec.MakeInputs(7);
-        var random = new Random(name.Aggregate(17, (h, c) => unchecked(h * 31 + c)) & 0xFFFFFF);
-        Check("default", () => DefaultSchedule.For(algorithm, s_target));
+        foreach (var (what, nest) in Lowered(spec))
+        {
+            output.WriteLine(what);
+            EmulatedProgram.Check(nest, inputs);
+        }
+    }
+
+    [SkippableTheory]
+    [MemberData(nameof(Operators))]
+    public void SchedulesCompile(string name)
+    {
+        var nvrtc = InstalledNvrtc.Require("sm_90a");
+        foreach (var (what, nest) in Lowered(OperatorSpec.Parse(OperatorLibrary.Find(name)!.Example)))
+        {
+            var program = CudaEmitter.Emit(nest, GpuInfo.H100);
+            var result = nvrtc.Compile(program.Source, program.Name, "sm_90a");
+            Assert.True(result.Succeeded, $"{what}: {result.Log}\n{program.Source}");
+        }
+    }
+
+    /// <summary>The default schedule and a random choice of every rule that applies, in kernel form.</summary>
+    private IEnumerable<(string What, LoopNest Nest)> Lowered(OperatorSpec spec)
+    {
+        var algorithm = spec.Build();
+        var random = new Random(spec.Name.Aggregate(17, (h, c) => unchecked(h * 31 + c)) & 0xFFFFFF);
+        if (Try("default", () => DefaultSchedule.For(algorithm, s_target)) is { } usual)
+            yield return usual;
         foreach (var rule in ScheduleRules.For(algorithm, s_target))
         {
             var choices = rule.Knobs(algorithm, s_target)
                 .ToImmutableSortedDictionary(k => k.Name, k => k.Values[random.Next(k.Values.Length)]);
             string what = $"{rule.Name} {string.Join(" ", choices.Select(c => $"{c.Key}={c.Value}"))}";
-            Check(what, () => rule.Apply(algorithm, s_target, choices));
+            if (Try(what, () => rule.Apply(algorithm, s_target, choices)) is { } chosen)
+                yield return chosen;
         }
 
-        void Check(string what, Func<LoopNest> schedule)
+        (string, LoopNest)? Try(string what, Func<LoopNest> schedule)
         {
-            LoopNest lowered;
             try
             {
-                lowered = CudaLowering.Run(schedule(), GpuInfo.H100);
+                return ($"{spec}, {what}", CudaLowering.Run(schedule(), GpuInfo.H100));
             }
-            catch (Exception e) when (e is ScheduleException or LoweringException)
+            catch (Exception e) when (what != "default" && (e is ScheduleException or LoweringException))
             {
                 output.WriteLine($"{spec}, {what}: refused: {e.Message.Split('\n')[0]}");
-                return;
+                return null;
             }
-            output.WriteLine($"{spec}, {what}");
-            EmulatedProgram.Check(lowered, inputs);
         }
     }
 }
