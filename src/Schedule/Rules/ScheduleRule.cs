@@ -42,6 +42,7 @@ public static class ScheduleRules
         new GpuMatmulRule(),
         new GpuElementwiseRule(),
         new GpuTensorMatmulRule(),
+        new GpuReductionRule(),
         new GpuPlainRule(),
         // For processors.
         new MatmulRule(),

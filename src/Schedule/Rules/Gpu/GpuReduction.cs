@@ -1,0 +1,280 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>Who works on one result of a reduction.</summary>
+internal enum ReductionTeam
+{
+    Thread,
+    Warp,
+    Block,
+}
+
+/// <summary>
+/// A reduction as a kernel, or two. Along memory (rows): a thread, warp or block a row, with vectors. Across memory
+/// (columns): neighbouring lanes have neighbouring columns, and the warps of a block share the rows out. Where there
+/// are few results, parts of each are reduced by blocks of their own, and a second kernel reduces the parts.
+/// </summary>
+/// <param name="Team">Who works on a row.</param>
+/// <param name="Threads">Threads of a block.</param>
+/// <param name="Vector">Elements that a thread loads at once, along a row.</param>
+/// <param name="Parts">Parts of each result; 1: one kernel.</param>
+internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vector, long Parts)
+{
+    public static GpuReduction From(IReadOnlyDictionary<string, long> choices)
+    {
+        long Get(string name, long otherwise) => choices.TryGetValue(name, out long v) ? v : otherwise;
+        return new GpuReduction((ReductionTeam)Get("team", 1), Get("block", 256), Get("wide", 1), Get("parts", 1));
+    }
+
+    public static ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
+    {
+        var stage = algorithm.Stages.Where(s => s.Kind == StageKind.Reduce).MaxBy(GpuMap.Points)!;
+        long length = Extent(stage.ReduceAxes);
+        long results = Extent(stage.SpatialAxes);
+        long most = Math.Max(1, 16 / stage.Reads.Select(b => b.Type.Size()).DefaultIfEmpty(4).Max());
+        bool row = AlongRows(stage);
+        long vector = row ? most : 1;
+        while (vector > 1 && (length % vector != 0 || length < 32 * vector))
+            vector /= 2;
+        long block = length >= 4096 ? 512 : 256;
+        long workers = row
+            ? (
+                length <= 16 ? results / block
+                : length <= 1024 ? results / 8
+                : results
+            )
+            : results / 32;
+        long parts = 1;
+        while (
+            length * results >= 1 << 17
+            && parts < 1024
+            && workers * parts < target.Gpu!.Multiprocessors
+            && length / parts >= (row ? 8192 : 128)
+        )
+            parts *= 2;
+        return
+        [
+            new(
+                "team",
+                0,
+                [0, 1, 2],
+                length <= 16 ? 0
+                    : length <= 1024 ? 1
+                    : 2
+            ),
+            new(
+                "parts",
+                0,
+                [
+                    .. new long[] { 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024 }.Where(p =>
+                        p <= Math.Max(1, length / 2)
+                    ),
+                ],
+                parts
+            ),
+            new("block", 1, [64, 128, 256, 512, 1024], block),
+            new("wide", 1, [.. new long[] { 1, 2, 4, 8, 16 }.Where(v => v <= most)], vector),
+        ];
+    }
+
+    /// <summary>Schedules the root nest of a reduction that no other primitive has touched.</summary>
+    public void Apply(Schedule s, Stage stage)
+    {
+        string block = stage.Name;
+        if (s.Nest.Block(block) is not { IsReduction: true, Init: true } || !s.Nest.Block(block).ReduceAxes.Any())
+        {
+            GpuPlainRule.Stage(s, block, Threads);
+            return;
+        }
+        bool rows = AlongRows(stage);
+        string k = FuseReduction(s, block);
+        long? length = s.Nest.Loop(k).ConstantExtent;
+        if (Parts > 1 && length is { } all && all >= 2 * Parts)
+        {
+            long part = GpuMatmulRule.Ceil(all, Parts);
+            if (rows)
+                part = GpuMatmulRule.Ceil(part, Vector) * Vector;
+            var (parts, _) = GpuLoops.Split(s, k, part, $"{block}.part", $"{block}.k");
+            string partial = s.Rfactor(block, parts);
+            string rest = FuseReduction(s, partial);
+            bool columns = ByColumns(s, stage, rows);
+            if (columns)
+                PartsOutside(s, partial);
+            One(s, partial, rest, columns, Team, Vector);
+            // What is left is short: along memory where parts of a row are neighbours, else across.
+            string last = FuseReduction(s, block);
+            bool few = s.Nest.Loop(last).ConstantExtent <= 16;
+            One(s, block, last, columns && !few, few ? ReductionTeam.Thread : ReductionTeam.Warp, 1);
+            return;
+        }
+        One(s, block, k, ByColumns(s, stage, rows), Team, Vector);
+    }
+
+    // Enough columns side by side for the lanes of a warp.
+    private static bool ByColumns(Schedule s, Stage stage, bool rows) =>
+        !rows && stage.SpatialAxes.Last().Extent is IntImm { Value: >= GpuInfo.WarpSize };
+
+    // Parts outermost, in the loops and in memory, so that columns stay neighbours.
+    private static void PartsOutside(Schedule s, string partial)
+    {
+        var loops = s.Nest.LoopsAround(s.Nest.Block(partial)).Select(l => l.Name).ToList();
+        // The results' loops, that over parts, and the reduction.
+        string part = loops[^2];
+        s.Reorder([part, .. loops.SkipLast(2), loops[^1]]);
+        foreach (var buffer in s.Nest.Block(partial).Outputs)
+        {
+            if (s.Nest.Block(partial).Outputs.Length > 1)
+                return;
+            string[] dims = [.. Enumerable.Range(0, buffer.Rank).Select(d => $"d{d}")];
+            s.TransformLayout(
+                buffer.Name,
+                $"{string.Join(",", dims)}->{string.Join(",", dims.SkipLast(1).Prepend(dims[^1]))}"
+            );
+        }
+    }
+
+    private void One(Schedule s, string block, string k, bool columns, ReductionTeam team, long vector)
+    {
+        string copy = s.CacheWrite(s.Nest.Block(block).Output.Name, Scope.Register).Copy;
+        var spatial = s.Nest.LoopsAround(s.Nest.Block(block)).Select(l => l.Name).Where(l => l != k).ToList();
+        if (spatial.Count == 0)
+            spatial.Add(s.UnitLoop(k));
+        if (columns)
+        {
+            Columns(s, block, copy, spatial, k);
+            return;
+        }
+        // The result is copied out where it is made, before loops are fused and cut.
+        s.ReverseComputeAt(copy, spatial[^1]);
+        string row = GpuLoops.FuseAll(s, spatial, $"{block}.row");
+        if (team == ReductionTeam.Thread)
+            ByThread(s, block, row, k);
+        else
+            Row(s, block, row, k, team, vector);
+    }
+
+    private void Row(Schedule s, string block, string row, string k, ReductionTeam team, long vector)
+    {
+        long length = s.Nest.Loop(k).ConstantExtent ?? long.MaxValue;
+        while (vector > 1 && (length == long.MaxValue || length % vector != 0))
+            vector /= 2;
+        long threads =
+            team == ReductionTeam.Warp ? GpuInfo.WarpSize
+            : length == long.MaxValue ? Threads
+            : Math.Min(Threads, GpuLoops.WholeWarps(length / vector));
+        string? lanes = null;
+        if (vector > 1)
+            (k, lanes) = GpuLoops.Split(s, k, vector, $"{block}.kv", $"{block}.v");
+        var (ko, t) = GpuLoops.Split(
+            s,
+            k,
+            threads,
+            $"{block}.ko",
+            $"{block}.{(team == ReductionTeam.Warp ? "lane" : "t")}"
+        );
+        string rowLoop = row;
+        string blocks = row;
+        if (team == ReductionTeam.Warp)
+        {
+            long warps = Threads / GpuInfo.WarpSize;
+            if (s.Nest.Loop(row).ConstantExtent is { } n)
+                warps = Math.Max(1, Math.Min(warps, n));
+            (blocks, rowLoop) = GpuLoops.Split(s, row, warps, $"{block}.rows", $"{block}.warp");
+        }
+        s.Reorder([t, ko, .. lanes is null ? Array.Empty<string>() : [lanes]]);
+        if (lanes is not null)
+            LoadVectors(s, block, ko);
+        s.Bind(blocks, LoopKind.BlockX);
+        if (team == ReductionTeam.Warp)
+            s.Bind(rowLoop, LoopKind.Warp);
+        s.Bind(t, team == ReductionTeam.Warp ? LoopKind.Lane : LoopKind.ThreadX);
+        if (lanes is not null)
+            s.Unroll(lanes);
+    }
+
+    // Lanes along columns; the rows go around the warps of the block.
+    private void Columns(Schedule s, string block, string copy, List<string> spatial, string k)
+    {
+        var (column, lane) = GpuLoops.Split(s, spatial[^1], GpuInfo.WarpSize, $"{block}.column", $"{block}.lane");
+        spatial[^1] = column;
+        long warps = Math.Min(Threads / GpuInfo.WarpSize, Math.Max(1, (s.Nest.Loop(k).ConstantExtent ?? 1024) / 4));
+        var (ko, warp) = GpuLoops.Split(s, k, Math.Max(1, warps), $"{block}.ko", $"{block}.warp");
+        s.Reorder(warp, lane, ko);
+        var loops = s.ReverseComputeAt(copy, column);
+        string blocks = GpuLoops.FuseAll(s, spatial, $"{block}.block");
+        s.Bind(blocks, LoopKind.BlockX);
+        s.Bind(warp, LoopKind.Warp);
+        s.Bind(lane, LoopKind.Lane);
+        if (loops.Count > 0)
+            s.Bind(loops[^1], LoopKind.Lane);
+    }
+
+    private void ByThread(Schedule s, string block, string row, string k)
+    {
+        s.DecomposeReduction(block, k);
+        if (s.Nest.Loop(row).ConstantExtent == 1)
+        {
+            // One result: there is nothing to share out.
+            s.Bind(s.UnitLoop(row), LoopKind.BlockX);
+            s.Bind(row, LoopKind.ThreadX);
+            return;
+        }
+        GpuLoops.BindGrid(s, row, Threads);
+    }
+
+    /// <summary>Loads of a block that run along memory become vectors, through registers, below a loop.</summary>
+    internal static void LoadVectors(Schedule s, string block, string at)
+    {
+        foreach (var buffer in s.Nest.Block(block).Reads.ToList())
+        {
+            if (buffer.Scope is not (Scope.Global or Scope.Heap))
+                continue;
+            var before = s.Nest;
+            try
+            {
+                var (_, copy) = s.CacheRead(buffer.Name, block, Scope.Register);
+                s.ComputeAt(copy, at);
+                var own = s.Nest.OwnLoops(s.Nest.Block(copy)).Where(l => l.ConstantExtent > 1).ToList();
+                if (own is [{ ConstantExtent: <= 16 } only])
+                    s.Vectorize(only.Name);
+                else
+                    s.Reset(before);
+            }
+            catch (ScheduleException)
+            {
+                // Read through an index that is not known: element by element.
+                s.Reset(before);
+            }
+        }
+    }
+
+    /// <summary>The reduction's loops as one, inside of all others.</summary>
+    internal static string FuseReduction(Schedule s, string block)
+    {
+        var own = s.Nest.Block(block);
+        var loops = s.Nest.LoopsAround(own);
+        var reduce = loops.Where(l => own.ReduceAxes.Any(a => a.Binding.Uses(l.Var))).Select(l => l.Name).ToList();
+        string[] order = [.. loops.Select(l => l.Name).Except(reduce), .. reduce];
+        if (order.Length > 1 && !order.SequenceEqual(loops.Select(l => l.Name)))
+            s.Reorder(order);
+        return GpuLoops.FuseAll(s, reduce, $"{block}.k");
+    }
+
+    /// <summary>Whether neighbours in memory are neighbours along the last axis that is reduced.</summary>
+    internal static bool AlongRows(Stage stage)
+    {
+        var last = stage.ReduceAxes.LastOrDefault();
+        var column = stage.SpatialAxes.LastOrDefault();
+        if (last is null || column is null)
+            return true;
+        var loads = stage.Values.SelectMany(v => v.Loads()).ToList();
+        long Neighbours(Axis axis) =>
+            loads.Count(l => LinearForm.Of(l.Buffer.Offset(l.Indices)).CoefficientOf(axis.Var) == 1);
+        return Neighbours(column) <= Neighbours(last);
+    }
+
+    private static long Extent(IEnumerable<Axis> axes) =>
+        axes.Aggregate(1L, (n, a) => n * (a.Extent is IntImm i ? Math.Max(1, i.Value) : 1024));
+}

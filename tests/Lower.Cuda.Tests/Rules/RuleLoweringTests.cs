@@ -1,0 +1,84 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+using Picograd.Algorithms.Evaluation;
+using Picograd.Algorithms.Operators;
+using Picograd.Lower.Cuda;
+using Picograd.Schedules;
+using Picograd.Tests.Codegen;
+using Picograd.Tests.Gpu;
+using Xunit;
+using Xunit.Abstractions;
+
+namespace Picograd.Tests.Rules;
+
+/// <summary>
+/// Kernel form of every operator's default schedule, and of random choices of every rule for GPUs that applies, run by
+/// the interpreter with all sanitizers, barriers being the only order between threads: within the evaluator's bound.
+/// </summary>
+public class RuleLoweringTests(ITestOutputHelper output)
+{
+    private const int ChoicesARule = 2;
+    private const long MostPoints = 8_000;
+
+    public static TheoryData<string> Operators => [.. OperatorLibrary.All.Select(o => o.Name)];
+
+    [Theory]
+    [MemberData(nameof(Operators))]
+    public void Kernel_form_is_right(string name)
+    {
+        var definition = OperatorLibrary.Find(name)!;
+        int seed = name.Aggregate(31, (h, c) => unchecked(h * 31 + c)) & 0xFFFFFF;
+        var random = new Random(seed);
+        var refusals = new SortedDictionary<string, int>(StringComparer.Ordinal);
+        int kernels = 0;
+        foreach (var spec in RandomSpecs.Of(definition, 6, seed).Where(IsSmall).Take(2))
+        {
+            var algorithm = spec.Build();
+            var subject = new Interpreted(algorithm, spec.MakeInputs(7, (InputKind)random.Next(3)));
+            var target = random.Next(2) == 0 ? Targets.A100 : Targets.H100;
+            // The default must lower: it is what runs where nothing was tuned.
+            Check(subject, CudaLowering.Run(DefaultSchedule.For(algorithm, target), target.Gpu!), $"{spec}, default");
+            foreach (var rule in ScheduleRules.For(algorithm, target))
+            {
+                var knobs = rule.Knobs(algorithm, target);
+                for (int i = 0; i < ChoicesARule; i++)
+                {
+                    var choices = knobs.ToImmutableSortedDictionary(
+                        k => k.Name,
+                        k => random.Next(3) == 0 ? k.Default : k.Values[random.Next(k.Values.Length)]
+                    );
+                    string what = $"{spec}, {rule.Name} {string.Join(" ", choices.Select(c => $"{c.Key}={c.Value}"))}";
+                    try
+                    {
+                        var nest = rule.Apply(algorithm, target, choices);
+                        Check(subject, CudaLowering.Run(nest, target.Gpu!), what);
+                    }
+                    catch (ScheduleException e)
+                    {
+                        Count($"{rule.Name}: {e.Primitive}: {e.Reason}");
+                    }
+                    catch (LoweringException e)
+                    {
+                        Count($"{what}: {e.Message}");
+                    }
+                }
+            }
+        }
+        output.WriteLine($"{kernels} kernels");
+        foreach (var (reason, count) in refusals)
+            output.WriteLine($"refused {count}: {reason}");
+
+        void Count(string reason) => refusals[reason] = refusals.GetValueOrDefault(reason) + 1;
+
+        void Check(Interpreted subject, LoopNest lowered, string what)
+        {
+            kernels++;
+            if (subject.Wrong(lowered, random.Next(), threadLoopsJoin: false) is { } wrong)
+                Assert.Fail($"{what}: {wrong}");
+        }
+    }
+
+    private static bool IsSmall(OperatorSpec spec) =>
+        spec.Build().Stages.Sum(s => s.Axes.Aggregate(1L, (n, a) => n * ((IntImm)a.Extent).Value)) <= MostPoints
+        && !spec.ToString().Contains(" to=u", StringComparison.Ordinal);
+}
