@@ -137,7 +137,11 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
 
     private void One(Schedule s, string block, string k, bool columns, ReductionTeam team, long vector)
     {
-        string copy = s.CacheWrite(s.Nest.Block(block).Output.Name, Scope.Register).Copy;
+        // Of columns each warp has a part: their results meet in shared memory.
+        string copy = s.CacheWrite(
+            s.Nest.Block(block).Output.Name,
+            columns ? Scope.Shared : Scope.Register
+        ).Copy;
         var spatial = s.Nest.LoopsAround(s.Nest.Block(block)).Select(l => l.Name).Where(l => l != k).ToList();
         if (spatial.Count == 0)
             spatial.Add(s.UnitLoop(k));
