@@ -99,22 +99,31 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
             var (parts, _) = GpuLoops.Split(s, k, part, $"{block}.part", $"{block}.k");
             string partial = s.Rfactor(block, parts);
             string rest = FuseReduction(s, partial);
-            bool columns = ByColumns(s, stage, rows);
+            bool columns = ByColumns(s, stage, rest, rows);
             if (columns)
                 PartsOutside(s, partial);
             One(s, partial, rest, columns, Team, Vector);
             // What is left is short: along memory where parts of a row are neighbours, else across.
             string last = FuseReduction(s, block);
             bool few = s.Nest.Loop(last).ConstantExtent <= 16;
-            One(s, block, last, columns && !few, few ? ReductionTeam.Thread : ReductionTeam.Warp, 1);
+            One(
+                s,
+                block,
+                last,
+                columns && !few && ByColumns(s, stage, last, rows),
+                few ? ReductionTeam.Thread : ReductionTeam.Warp,
+                1
+            );
             return;
         }
-        One(s, block, k, ByColumns(s, stage, rows), Team, Vector);
+        One(s, block, k, ByColumns(s, stage, k, rows), Team, Vector);
     }
 
-    // Enough columns side by side for the lanes of a warp.
-    private static bool ByColumns(Schedule s, Stage stage, bool rows) =>
-        !rows && stage.SpatialAxes.Last().Extent is IntImm { Value: >= GpuInfo.WarpSize };
+    // Enough columns side by side for the lanes of a warp, and enough to reduce for several warps.
+    private static bool ByColumns(Schedule s, Stage stage, string k, bool rows) =>
+        !rows
+        && stage.SpatialAxes.Last().Extent is IntImm { Value: >= GpuInfo.WarpSize }
+        && s.Nest.Loop(k).ConstantExtent is null or >= 8;
 
     // Parts outermost, in the loops and in memory, so that columns stay neighbours.
     private static void PartsOutside(Schedule s, string partial)
@@ -138,10 +147,7 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
     private void One(Schedule s, string block, string k, bool columns, ReductionTeam team, long vector)
     {
         // Of columns each warp has a part: their results meet in shared memory.
-        string copy = s.CacheWrite(
-            s.Nest.Block(block).Output.Name,
-            columns ? Scope.Shared : Scope.Register
-        ).Copy;
+        string copy = s.CacheWrite(s.Nest.Block(block).Output.Name, columns ? Scope.Shared : Scope.Register).Copy;
         var spatial = s.Nest.LoopsAround(s.Nest.Block(block)).Select(l => l.Name).Where(l => l != k).ToList();
         if (spatial.Count == 0)
             spatial.Add(s.UnitLoop(k));
