@@ -1,4 +1,5 @@
 using System.Globalization;
+using Picograd.Algorithms;
 
 namespace Picograd.Baselines;
 
@@ -36,6 +37,12 @@ public sealed record OperatorCase(
     int Threads
 )
 {
+    /// <summary>Of all tensors but indices.</summary>
+    public DType Type { get; init; } = DType.Float32;
+
+    /// <summary>Whether float32 products may be computed in tf32.</summary>
+    public bool Tf32 { get; init; }
+
     /// <summary>The attribute's value.</summary>
     /// <exception cref="ArgumentException">There is no such attribute.</exception>
     public long Required(string key) =>

@@ -65,9 +65,9 @@ softmax_rows(const float* __restrict__ x, float* __restrict__ y, int rows, int c
     }
 }
 
-// Without weights: (x − mean) / √(variance + epsilon).
+// Without weights: (x − mean) / √(variance + 1e-5).
 extern "C" __global__ void __launch_bounds__(256)
-layernorm_rows(const float* __restrict__ x, float* __restrict__ y, int rows, int columns, float epsilon)
+layernorm_rows(const float* __restrict__ x, float* __restrict__ y, int rows, int columns)
 {
     __shared__ float parts[8];
     const long long row = (long long)blockIdx.x * columns;
@@ -97,7 +97,7 @@ layernorm_rows(const float* __restrict__ x, float* __restrict__ y, int rows, int
             squares += kept[i].x * kept[i].x + kept[i].y * kept[i].y + kept[i].z * kept[i].z + kept[i].w * kept[i].w;
         }
     }
-    const float scale = rsqrtf(over_block<false>(squares, parts) / columns + epsilon);
+    const float scale = rsqrtf(over_block<false>(squares, parts) / columns + 1e-5f);
 #pragma unroll
     for (int i = 0; i < PARTS; ++i)
     {
