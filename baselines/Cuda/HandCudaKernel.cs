@@ -64,14 +64,13 @@ public sealed record HandCudaKernel(
 
     /// <summary>All of them.</summary>
     public static ImmutableArray<HandCudaKernel> All { get; } =
-        [.. Sgemm, GemmBf16, Softmax, Layernorm, SumRows, Add, Exp, Tanh, Transpose];
+    [.. Sgemm, GemmBf16, Softmax, Layernorm, SumRows, Add, Exp, Tanh, Transpose];
 
     /// <summary>The kernel with everything that compiling and launching it takes.</summary>
     public CudaProgram Program()
     {
         string text = Source();
-        string needs =
-            text.Split('\n').FirstOrDefault(l => l.StartsWith(Needs, StringComparison.Ordinal)) ?? Needs;
+        string needs = text.Split('\n').FirstOrDefault(l => l.StartsWith(Needs, StringComparison.Ordinal)) ?? Needs;
         string[] functions = needs[Needs.Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
         var numbers = Numbers.Select(n => new Var(n)).ToImmutableArray();
         var (x, y) = Grid([.. numbers]);

@@ -16,12 +16,7 @@ internal static class FastestAlgorithm
     /// <param name="workspaceBytes">What an algorithm needs.</param>
     /// <param name="run">Algorithm, workspace, stream.</param>
     /// <exception cref="CudaLibraryException">None of them runs; what the first one said.</exception>
-    public static Action Of(
-        CudaDevice device,
-        int count,
-        Func<int, long> workspaceBytes,
-        Action<int, nint, nint> run
-    )
+    public static Action Of(CudaDevice device, int count, Func<int, long> workspaceBytes, Action<int, nint, nint> run)
     {
         CudaBuffer workspace = device.Rent(Math.Max(256, Enumerable.Range(0, count).Max(workspaceBytes)));
         int best = -1;

@@ -19,6 +19,9 @@ internal abstract class DeviceRuntime
     /// <summary>Device memory to main memory, after everything started before has run.</summary>
     public abstract void Read(nint from, nint to, long bytes);
 
+    /// <summary>Within the device, after what was started before.</summary>
+    public abstract void Copy(nint from, nint to, long bytes);
+
     /// <summary>
     /// An address at which a kernel started next finds a few bytes that the caller has on its stack (numbers, settings of
     /// optimizers, states of generators).
@@ -85,6 +88,8 @@ internal sealed class CpuRuntime : DeviceRuntime
         System.Buffer.MemoryCopy((void*)from, (void*)to, bytes, bytes);
 
     public override void Read(nint from, nint to, long bytes) => Write(to, from, bytes);
+
+    public override void Copy(nint from, nint to, long bytes) => Write(to, from, bytes);
 
     public override nint Cells(nint cells, int bytes) => cells;
 }

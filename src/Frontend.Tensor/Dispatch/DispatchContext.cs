@@ -19,12 +19,20 @@ internal sealed class DispatchContext
     private readonly ITuneLookup? _store;
     private readonly BackendFactory _backends;
     private readonly DefaultScheduleRule _rule;
+    private readonly DeviceRuntime _runtime;
     private readonly Lock _gate = new();
     private readonly Dictionary<OperatorSpec, DispatchedKernel> _kernels = [];
     private int _refused;
 
-    public DispatchContext(ITuneLookup? store, BackendFactory backends, int threads, DefaultScheduleRule rule)
+    public DispatchContext(
+        ITuneLookup? store,
+        BackendFactory backends,
+        int threads,
+        DefaultScheduleRule rule,
+        DeviceRuntime runtime
+    )
     {
+        _runtime = runtime;
         _store = store;
         _backends = backends;
         _rule = rule;
@@ -38,7 +46,7 @@ internal sealed class DispatchContext
 
     public KernelTable Table { get; } = new();
 
-    public DispatchContext WithThreads(int threads) => new(_store, _backends, threads, _rule);
+    public DispatchContext WithThreads(int threads) => new(_store, _backends, threads, _rule, _runtime);
 
     public DispatchStatistics Statistics
     {
@@ -127,7 +135,8 @@ internal sealed class DispatchContext
                 source,
                 [.. notes],
                 guards.ToImmutable(),
-                () => FromRules(spec, algorithm, [])
+                () => FromRules(spec, algorithm, []),
+                Realigning
             );
         }
         // A stored record is foreign data: whatever goes wrong with it must cost speed only, so every failure is noted
@@ -152,7 +161,8 @@ internal sealed class DispatchContext
             var nest = _rule(algorithm, Backend.Target);
             return Make(spec, nest, notes);
         }
-        catch (Exception refusal) when (refusal is ScheduleException or LoweringException)
+        // The plain loops that follow run on processors only.
+        catch (Exception refusal) when (refusal is ScheduleException or LoweringException && Backend.Target.Gpu is null)
         {
             notes.Add($"the default schedule was refused: {FirstLine(refusal.Message)}");
         }
@@ -160,7 +170,11 @@ internal sealed class DispatchContext
     }
 
     private DispatchedKernel Make(OperatorSpec spec, LoopNest nest, List<string> notes) =>
-        new(spec, nest, Backend.Compile(nest), KernelSource.Default, [.. notes], [], null);
+        new(spec, nest, Backend.Compile(nest), KernelSource.Default, [.. notes], [], null, Realigning);
+
+    // Who copies arguments that lie at addresses at which the target's kernels would fault; null where none would.
+    private (DeviceRuntime, int)? Realigning =>
+        Backend.Target.ArgumentAlignment > 1 ? (_runtime, Backend.Target.ArgumentAlignment) : null;
 
     private static T? Ask<T>(Func<T?> question, List<string> notes)
         where T : class

@@ -26,6 +26,7 @@ public sealed unsafe class DispatchedKernel
     private readonly ICompiledKernel _compiled;
     private readonly ImmutableArray<Guard> _guards;
     private readonly Func<DispatchedKernel>? _unguarded;
+    private readonly (DeviceRuntime Runtime, int Alignment)? _realigning;
     private DispatchedKernel? _fallback;
     private long _guardFailures;
 
@@ -36,9 +37,11 @@ public sealed unsafe class DispatchedKernel
         KernelSource source,
         ImmutableArray<string> notes,
         ImmutableArray<Guard> guards,
-        Func<DispatchedKernel>? unguarded
+        Func<DispatchedKernel>? unguarded,
+        (DeviceRuntime Runtime, int Alignment)? realigning = null
     )
     {
+        _realigning = realigning;
         Spec = spec;
         Nest = nest;
         _compiled = compiled;
@@ -80,7 +83,50 @@ public sealed unsafe class DispatchedKernel
             (_fallback ??= _unguarded!()).Run(arguments);
             return;
         }
+        if (_realigning is { } realigning && !Aligned(arguments, realigning.Alignment))
+        {
+            RunOnCopies(arguments, realigning.Runtime, realigning.Alignment);
+            return;
+        }
         _compiled.Run(arguments, null);
+    }
+
+    private bool Aligned(nint* arguments, int alignment)
+    {
+        for (int i = 0; i < Algorithm.Arguments.Length; i++)
+        {
+            if (arguments[i] % alignment != 0)
+                return false;
+        }
+        return true;
+    }
+
+    // Views may begin anywhere; kernels that access whole vectors get copies of those that begin between two of them.
+    private void RunOnCopies(nint* arguments, DeviceRuntime runtime, int alignment)
+    {
+        var all = Algorithm.Arguments;
+        nint* placed = stackalloc nint[all.Length];
+        var copies = new DeviceMemory?[all.Length];
+        for (int i = 0; i < all.Length; i++)
+        {
+            placed[i] = arguments[i];
+            if (arguments[i] % alignment == 0)
+                continue;
+            long bytes = all[i].ConstantSize()!.Value * all[i].Type.Size();
+            copies[i] = runtime.Rent(bytes);
+            placed[i] = copies[i]!.Address;
+            // Results too: what a kernel leaves out of a strided result must stay.
+            runtime.Copy(arguments[i], placed[i], bytes);
+        }
+        _compiled.Run(placed, null);
+        for (int i = 0; i < all.Length; i++)
+        {
+            if (copies[i] is not { } copy)
+                continue;
+            if (i >= Algorithm.Inputs.Length)
+                runtime.Copy(copy.Address, arguments[i], copy.Length);
+            copy.Dispose();
+        }
     }
 
     private bool GuardsHold(nint* arguments)

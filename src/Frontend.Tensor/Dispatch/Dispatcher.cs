@@ -55,8 +55,30 @@ public static unsafe class Dispatcher
         lock (Gate)
         {
             s_threads = threads;
-            Volatile.Write(ref s_current, new DispatchContext(store, backends, threads, rule ?? DefaultRules.Rule));
+            Volatile.Write(
+                ref s_current,
+                new DispatchContext(store, backends, threads, rule ?? DefaultRules.Rule, CpuRuntime.Instance)
+            );
         }
+    }
+
+    /// <summary>
+    /// Sends everything of a GPU through a store and a back end from now on; kernels made before are forgotten.
+    /// <see cref="Refresh"/> goes back to the defaults.
+    /// </summary>
+    /// <param name="device">A GPU.</param>
+    /// <param name="store">Where tuned records are looked up; null for none.</param>
+    /// <param name="backend">The back end.</param>
+    /// <param name="rule">Default schedules; null for those of the library.</param>
+    /// <exception cref="ArgumentException">The device is the CPU.</exception>
+    /// <exception cref="InvalidOperationException">This machine has no such device; says what is missing.</exception>
+    public static void UseOn(Device device, ITuneLookup? store, IBackend backend, DefaultScheduleRule? rule = null)
+    {
+        ArgumentNullException.ThrowIfNull(backend);
+        if (device.IsCpu)
+            throw new ArgumentException("device is cpu; Use is for the CPU, UseOn for GPUs.", nameof(device));
+        var runtime = CudaRuntime.Of(device.Index);
+        runtime.Use(new DispatchContext(store, _ => backend, 1, rule ?? DefaultRules.Rule, runtime));
     }
 
     /// <summary>
@@ -73,6 +95,7 @@ public static unsafe class Dispatcher
             if (s_current is { } now)
                 Volatile.Write(ref s_current, now.WithThreads(now.Threads));
         }
+        CudaRuntime.RefreshAll();
     }
 
     /// <summary>Number of threads that kernels may use from now on.</summary>
@@ -92,22 +115,25 @@ public static unsafe class Dispatcher
         }
     }
 
-    /// <summary>The target that kernels are compiled for.</summary>
+    /// <summary>The target that kernels of the CPU are compiled for.</summary>
     public static TargetInfo Target => Current.Backend.Target;
 
+    /// <summary>The target that kernels of a device are compiled for.</summary>
+    public static TargetInfo TargetOf(Device device) => DeviceRuntime.Of(device).Context.Backend.Target;
+
     /// <summary>The kernel that an operator instance runs on.</summary>
-    public static DispatchedKernel Resolve(OperatorSpec spec)
+    public static DispatchedKernel Resolve(OperatorSpec spec, Device device = default)
     {
         ArgumentNullException.ThrowIfNull(spec);
-        return Current.Resolve(spec);
+        return DeviceRuntime.Of(device).Context.Resolve(spec);
     }
 
     /// <summary>How an operator instance is run and why, in a few lines: source, notes, trace.</summary>
     /// <exception cref="OperatorSpecException">The text is not an operator instance.</exception>
-    public static string Explain(string spec)
+    public static string Explain(string spec, Device device = default)
     {
-        var kernel = Resolve(OperatorSpec.Parse(spec));
-        var lines = new List<string> { $"{kernel.Spec}: {kernel.SourceName} on {Target.Fingerprint}" };
+        var kernel = Resolve(OperatorSpec.Parse(spec), device);
+        var lines = new List<string> { $"{kernel.Spec}: {kernel.SourceName} on {TargetOf(device).Fingerprint}" };
         lines.AddRange(kernel.Notes.Select(note => $"  {note}"));
         if (kernel.GuardFailures > 0)
             lines.Add($"  guards did not hold in {kernel.GuardFailures} calls, which ran on the default schedule");
@@ -115,8 +141,11 @@ public static unsafe class Dispatcher
         return string.Join('\n', lines);
     }
 
-    /// <summary>What dispatch has done so far with this store and back end.</summary>
+    /// <summary>What dispatch has done so far on the CPU with this store and back end.</summary>
     public static DispatchStatistics Statistics => Current.Statistics;
+
+    /// <summary>What dispatch has done so far on a device.</summary>
+    public static DispatchStatistics StatisticsOf(Device device) => DeviceRuntime.Of(device).Context.Statistics;
 
     internal static DispatchContext Current => Volatile.Read(ref s_current) ?? MakeDefault();
 
@@ -146,7 +175,8 @@ public static unsafe class Dispatcher
                 TuneServing.OpenForServing(warn: sentence => OnWarning(sentence)),
                 DefaultRules.Backend,
                 s_threads,
-                DefaultRules.Rule
+                DefaultRules.Rule,
+                CpuRuntime.Instance
             );
             Volatile.Write(ref s_current, made);
             return made;

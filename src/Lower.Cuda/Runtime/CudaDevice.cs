@@ -112,6 +112,22 @@ public sealed unsafe class CudaDevice
         stream.Synchronize();
     }
 
+    /// <summary>
+    /// A few bytes of main memory → device memory, in the order of the stream and without waiting: the driver has taken the
+    /// bytes when it returns (it does so for up to 64 KiB of memory that is not pinned).
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">More than 64 KiB.</exception>
+    public void Stage(nint to, void* from, int bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes, 64 << 10);
+        MakeCurrent();
+        Check(
+            Driver.MemcpyHtoDAsync(to, from, (nuint)bytes, CurrentStream.Handle),
+            "cuMemcpyHtoDAsync",
+            $"{bytes} bytes to the device"
+        );
+    }
+
     /// <inheritdoc cref="Write(nint, void*, long)"/>
     public void Write<T>(nint to, ReadOnlySpan<T> from)
         where T : unmanaged
