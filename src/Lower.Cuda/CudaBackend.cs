@@ -82,6 +82,9 @@ public sealed class CudaBackend : IBackend, IAheadCompiler
     /// <summary>What is compiled for.</summary>
     public GpuInfo Gpu { get; }
 
+    /// <summary>Text → machine code, through the cache of this back end.</summary>
+    public CudaCompiler Compiler => _compiler;
+
     /// <summary>Where kernels run; null for compiling only.</summary>
     public CudaDevice? Device => _device;
 

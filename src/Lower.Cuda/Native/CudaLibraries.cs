@@ -27,7 +27,7 @@ public static class CudaLibraries
     private static readonly Lazy<CudaStack> TheEmulator = new(OpenEmulator);
 
     /// <summary>The emulator's libraries, built on first use; they stay what they are for the process.</summary>
-    internal static CudaStack Emulated() => TheEmulator.Value;
+    public static CudaStack Emulated() => TheEmulator.Value;
 
     private static CudaStack OpenEmulator()
     {
