@@ -46,7 +46,6 @@ internal static class DistributeRegisters
                 return allocate;
             ThreadPart[]? common = null;
             BufferAccess? first = null;
-            var low = new Interval[buffer.Rank];
             foreach (var access in accesses)
             {
                 var ranges = nest.Ranges(loops.Concat(access.Loops));
@@ -66,12 +65,6 @@ internal static class DistributeRegisters
                         "register-index",
                         $"{buffer.Name} is in registers, but {Text(first!)} and {Text(access)} do not come from the same thread; bind the loops of both in the same way, or put {buffer.Name} into shared memory"
                     );
-                for (int d = 0; d < buffer.Rank; d++)
-                {
-                    var range = LinearForm.Of(parts[d].Rest).Range(ranges);
-                    range = new Interval(range.Min, range.Max + access.Tile[d] - 1);
-                    low[d] = ReferenceEquals(access, first) ? range : low[d].Union(range);
-                }
             }
             foreach (var write in accesses.Where(a => a.IsWrite))
                 RequireAlike(buffer, write, common!, accesses, loops);
@@ -79,22 +72,64 @@ internal static class DistributeRegisters
                 return allocate;
 
             var shape = buffer.Shape.ToBuilder();
+            var moves = Enumerable.Range(0, buffer.Rank).Select(d => Move(accesses, d, common![d], loops)).ToArray();
             for (int d = 0; d < shape.Count; d++)
             {
-                // Conditions, not ranges, may keep indices inside.
-                long most = shape[d] is IntImm e ? Math.Min(low[d].Max, e.Value - 1) : low[d].Max;
                 if (common![d].Digits.IsEmpty)
-                    low[d] = new Interval(0, 0);
-                else if (!low[d].IsBounded)
+                    continue;
+                var used = accesses
+                    .Select(a =>
+                    {
+                        var ranges = nest.Ranges(loops.Concat(a.Loops));
+                        var range = moves[d].Of(Rest(a.Indices[d], ranges), ranges).Range(ranges);
+                        return new Interval(range.Min, range.Max + a.Tile[d] - 1);
+                    })
+                    .Aggregate((x, y) => x.Union(y));
+                if (!used.IsBounded)
                     throw new LoweringException(
                         "register-index",
                         $"{buffer.Name} is in registers, but how much of it a thread has along dimension {d} is not known"
                     );
-                else
-                    shape[d] = Math.Max(1, most - low[d].Min + 1);
+                // Conditions, not ranges, may keep indices inside.
+                long most = shape[d] is IntImm e ? Math.Min(used.Max, e.Value - 1) : used.Max;
+                shape[d] = Math.Max(1, most - used.Min + 1);
+                moves[d] = moves[d] with { Start = used.Min };
             }
             var own = new Buffer(buffer.Name, buffer.Type, shape.ToImmutable(), Scope.Register);
-            return new Allocate(own, Rebase(allocate.Body, buffer, own, [.. low.Select(l => l.Min)], loops));
+            return new Allocate(own, Rebase(allocate.Body, buffer, own, moves, loops));
+        }
+
+        private LinearForm Rest(Expr index, IReadOnlyDictionary<Var, Interval> ranges) =>
+            LinearForm.Of(ThreadPart.Of(index, threads.Var, _count, ranges)!.Rest);
+
+        // The largest factors first: what lies between them moves together, and then between the smaller ones.
+        private PartMove Move(List<BufferAccess> accesses, int d, ThreadPart part, ImmutableArray<For> loops)
+        {
+            var move = new PartMove([], 0);
+            if (accesses.Any(a => a.Tile[d] > 1))
+                return move;
+            foreach (var digit in part.Digits.OrderByDescending(p => p.Factor))
+            {
+                bool closes = accesses.All(a =>
+                {
+                    var ranges = nest.Ranges(loops.Concat(a.Loops));
+                    return ThreadPart.Closed(move.Of(Rest(a.Indices[d], ranges), ranges), digit, ranges) is not null;
+                });
+                if (closes)
+                    move = move with { Closed = move.Closed.Add(digit) };
+            }
+            return move;
+        }
+
+        /// <summary>How an index within a thread's part is made small: holes closed, and moved to begin at 0.</summary>
+        private sealed record PartMove(ImmutableArray<(long Low, long High, long Factor)> Closed, long Start)
+        {
+            public LinearForm Of(LinearForm rest, IReadOnlyDictionary<Var, Interval> ranges)
+            {
+                foreach (var digit in Closed)
+                    rest = ThreadPart.Closed(rest, digit, ranges)!;
+                return rest.WithConstant(rest.Constant - Start);
+            }
         }
 
         // Where several threads have a copy of an element, all of them that read it must write it.
@@ -135,28 +170,23 @@ internal static class DistributeRegisters
                 ? [digit]
                 : e.Children().SelectMany(c => DigitsIn(c, ranges));
 
-        private Stmt Rebase(Stmt stmt, Buffer old, Buffer own, ImmutableArray<long> low, ImmutableArray<For> loops)
+        private Stmt Rebase(Stmt stmt, Buffer old, Buffer own, PartMove[] moves, ImmutableArray<For> loops)
         {
             if (stmt is For f)
-                return f with { Extent = In(f.Extent), Body = Rebase(f.Body, old, own, low, loops.Add(f)) };
+                return f with { Extent = In(f.Extent), Body = Rebase(f.Body, old, own, moves, loops.Add(f)) };
             if (stmt is Seq or Allocate or Async)
-                return stmt.WithChildren(c => Rebase(c, old, own, low, loops));
+                return stmt.WithChildren(c => Rebase(c, old, own, moves, loops));
             if (stmt is If i)
                 return new If(
                     In(i.Cond),
-                    Rebase(i.Then, old, own, low, loops),
-                    i.Else is null ? null : Rebase(i.Else, old, own, low, loops)
+                    Rebase(i.Then, old, own, moves, loops),
+                    i.Else is null ? null : Rebase(i.Else, old, own, moves, loops)
                 );
             ImmutableArray<Expr> Place(ImmutableArray<Expr> indices)
             {
                 var ranges = nest.Ranges(loops);
                 var simplifier = new Simplifier(ranges);
-                return
-                [
-                    .. indices.Select(
-                        (e, d) => simplifier.Visit(ThreadPart.Of(e, threads.Var, _count, ranges)!.Rest - low[d])
-                    ),
-                ];
+                return [.. indices.Select((e, d) => simplifier.Visit(moves[d].Of(Rest(e, ranges), ranges).ToExpr()))];
             }
             Expr In(Expr e) =>
                 e.Map(n => n is Load l && l.Buffer == old ? own.At(Place([.. l.Indices.Select(In)])) : null);

@@ -31,18 +31,6 @@ public static class KernelForm
         return found.ToImmutable();
     }
 
-    /// <summary>Bytes of shared memory that a kernel's buffers take, each aligned to 128 bytes (swizzled ones to 1,024).</summary>
-    public static long SharedBytes(Stmt kernel)
-    {
-        long bytes = 0;
-        foreach (var a in kernel.Nodes().OfType<Allocate>().Where(a => a.Buffer.Scope == Scope.Shared))
-        {
-            long align = a.Buffer.Swizzle is null ? 128 : 1024;
-            bytes = (bytes + align - 1) / align * align + SizeOf(a);
-        }
-        return bytes;
-    }
-
     /// <summary>The nest itself, if it is kernel form and within the GPU's limits.</summary>
     /// <exception cref="LoweringException">
     /// kernel-form (a pass's mistake), no-gpu-loop, too-many-threads, shared-too-large, shared-not-constant.
@@ -56,14 +44,17 @@ public static class KernelForm
             nest.Body,
             (kernel, _) =>
             {
-                CheckKernel(kernel, gpu);
+                CheckKernel(kernel);
                 return kernel;
             }
         );
+        // Refuses what has no place in shared memory.
+        foreach (var kernel in ParsedKernel.Parse(nest).Kernels)
+            _ = new SharedLayout(kernel, gpu);
         return nest;
     }
 
-    private static void CheckKernel(Stmt kernel, GpuInfo gpu)
+    private static void CheckKernel(Stmt kernel)
     {
         var stmt = kernel;
         var blocks = new HashSet<LoopKind>();
@@ -81,11 +72,6 @@ public static class KernelForm
             throw new LoweringException(
                 "too-many-threads",
                 $"a block of {threads.Extent} threads; 1 to {GpuInfo.MaxThreadsPerBlock} are possible"
-            );
-        if (SharedBytes(kernel) is var shared && shared > gpu.SharedBytesPerBlock)
-            throw new LoweringException(
-                "shared-too-large",
-                $"a block takes {shared:N0} bytes of shared memory ({string.Join(", ", kernel.Nodes().OfType<Allocate>().Where(a => a.Buffer.Scope == Scope.Shared).Select(a => a.Buffer))}); {gpu.Architecture} has {gpu.SharedBytesPerBlock:N0}"
             );
         CheckBody(threads.Body, inVector: false);
     }
@@ -126,14 +112,6 @@ public static class KernelForm
         foreach (var child in stmt.Children())
             CheckBody(child, inVector);
     }
-
-    private static long SizeOf(Allocate a) =>
-        a.Buffer.ConstantSize() is { } size
-            ? size * a.Buffer.Type.Size()
-            : throw new LoweringException(
-                "shared-not-constant",
-                $"{a.Buffer} is in shared memory and its shape is not constant; split the loops around its uses by constants"
-            );
 
     private static LoweringException Wrong(string what) => new("kernel-form", $"not kernel form: {what}");
 }

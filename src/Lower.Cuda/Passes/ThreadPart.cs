@@ -36,6 +36,35 @@ internal sealed class ThreadPart : IEquatable<ThreadPart>
         return new ThreadPart(Join(digits), rest.ToExpr());
     }
 
+    /// <summary>
+    /// The index within a thread's part without the holes that other threads' elements leave in it: with a digit that takes
+    /// [0, count) times a factor, multiples of factor·count move together. Null where a rest lies across the holes.
+    /// </summary>
+    public static LinearForm? Closed(
+        LinearForm rest,
+        (long Low, long High, long Factor) digit,
+        IReadOnlyDictionary<Var, Interval> ranges
+    )
+    {
+        long count = (digit.High - 1) / digit.Low + 1;
+        long period = digit.Factor * count;
+        if (digit.Factor <= 0)
+            return null;
+        Expr high = 0;
+        Expr low = 0;
+        foreach (var (atom, coefficient) in rest.Terms)
+        {
+            if (coefficient % period == 0)
+                high += Op.Mul(atom, coefficient / count);
+            else
+                low += Op.Mul(atom, coefficient);
+        }
+        long whole = Op.FloorDiv(rest.Constant, period);
+        low += rest.Constant - whole * period;
+        var range = LinearForm.Of(low).Range(ranges);
+        return range.Min >= 0 && range.Max < digit.Factor ? LinearForm.Of(high + low + whole * digit.Factor) : null;
+    }
+
     /// <summary>The digits of the thread that any of the parts tells.</summary>
     public static bool Tells(IEnumerable<ThreadPart> parts, long low, long high)
     {

@@ -20,9 +20,6 @@ internal enum Conflict
 /// <summary>Decides conflicts of accesses of the threads of a block. Everything not proven is a conflict.</summary>
 internal sealed class TouchConflicts(Var thread, long threads, IReadOnlyDictionary<Var, Interval> ranges)
 {
-    private readonly Var _warp = new("warp");
-    private readonly Var _lane = new("lane");
-
     /// <param name="same">Variables that have one value in both; all others may differ.</param>
     public Conflict Between(Touch a, Touch b, IReadOnlySet<Var> same)
     {
@@ -44,20 +41,65 @@ internal sealed class TouchConflicts(Var thread, long threads, IReadOnlyDictiona
         }
         if (Determined(x, y, bounded, same).Contains(thread))
             return Conflict.None;
-        if (threads <= GpuInfo.WarpSize)
-            return Conflict.Warp;
-        var split = new Dictionary<Var, Interval>(ranges)
+        // Digits of the thread that the indices show, each on its own.
+        var digits = Digits(x.AddRange(y));
+        var known = new Dictionary<Var, Interval>(ranges);
+        Expr sum = 0;
+        foreach (var (digit, low, extent) in digits)
         {
-            [_warp] = new(0, (threads - 1) / GpuInfo.WarpSize),
-            [_lane] = new(0, GpuInfo.WarpSize - 1),
-        };
-        var simplifier = new Simplifier(split);
-        var values = new Dictionary<Var, Expr> { [thread] = _warp * GpuInfo.WarpSize + _lane };
+            known[digit] = new(0, extent - 1);
+            sum += Op.Mul(digit, low);
+        }
+        var simplifier = new Simplifier(known);
+        var values = new Dictionary<Var, Expr> { [thread] = sum };
         ImmutableArray<Expr> Split(ImmutableArray<Expr> indices) =>
             [.. indices.Select(i => simplifier.Visit(i.Substitute(values)))];
-        return Determined(Split(x), Split(y), split, same).Contains(_warp) || OneWarp(a, b)
+        var determined = Determined(Split(x), Split(y), known, same);
+        if (digits.All(d => determined.Contains(d.Digit)))
+            return Conflict.None;
+        return
+            threads <= GpuInfo.WarpSize
+            || digits.Where(d => d.Low >= GpuInfo.WarpSize).All(d => determined.Contains(d.Digit))
+            || OneWarp(a, b)
             ? Conflict.Warp
             : Conflict.Block;
+    }
+
+    // The thread's number in the mixed radix of all digits in the indices, warps and lanes apart.
+    private List<(Var Digit, long Low, long Extent)> Digits(IEnumerable<Expr> indices)
+    {
+        var bounds = new SortedSet<long> { 1, GpuInfo.WarpSize };
+        foreach (var index in indices)
+            Collect(index);
+        var radix = new List<long>();
+        foreach (long bound in bounds.Where(b => b < threads))
+        {
+            // Bounds that do not divide one another cannot both be; warps stay.
+            if (
+                radix.Count == 0
+                || (bound % radix[^1] == 0 && (bound > GpuInfo.WarpSize || GpuInfo.WarpSize % bound == 0))
+            )
+                radix.Add(bound);
+        }
+        return
+        [
+            .. radix.Select(
+                (low, i) =>
+                    (new Var($"digit{low}"), low, ((i + 1 < radix.Count ? radix[i + 1] : threads) + low - 1) / low)
+            ),
+        ];
+
+        void Collect(Expr e)
+        {
+            if (Digit.Of(e, ranges) is { } digit && digit.Unit == thread)
+            {
+                bounds.Add(digit.Low);
+                bounds.Add(digit.High);
+                return;
+            }
+            foreach (var child in e.Children())
+                Collect(child);
+        }
     }
 
     private static IReadOnlySet<Var> Determined(
@@ -145,20 +187,22 @@ internal sealed class TouchConflicts(Var thread, long threads, IReadOnlyDictiona
             var difference = (LinearForm.Of(x) - LinearForm.Of(y)).Range(known);
             if (difference.Min >= b.Tile[d] || difference.Max <= -a.Tile[d])
                 return true;
-            // p mod n and q mod n with p − q a constant that n does not divide: slots of a ring.
-            if (
-                x is Binary { Kind: BinaryOp.Mod, B: IntImm n } p
-                && y is Binary { Kind: BinaryOp.Mod, B: IntImm m } q
-                && n.Value == m.Value
-                && a.Tile[d] == 1
-                && b.Tile[d] == 1
-            )
-            {
-                var slots = LinearForm.Of(p.A) - LinearForm.Of(q.A);
-                if (slots.IsConstant && slots.Constant % n.Value != 0)
-                    return true;
-            }
+            if (a.Tile[d] == 1 && b.Tile[d] == 1 && (OtherSlot(x, y, known) || OtherSlot(y, x, known)))
+                return true;
         }
         return false;
+    }
+
+    // p mod n, and q mod n or q within 0..n, with p − q a constant that n does not divide: slots of a ring.
+    private static bool OtherSlot(Expr x, Expr y, IReadOnlyDictionary<Var, Interval> known)
+    {
+        if (x is not Binary { Kind: BinaryOp.Mod, B: IntImm n } p)
+            return false;
+        if (y is Binary { Kind: BinaryOp.Mod, B: IntImm m } q && m.Value == n.Value)
+            y = q.A;
+        else if (LinearForm.Of(y).Range(known) is var range && (range.Min < 0 || range.Max >= n.Value))
+            return false;
+        var apart = LinearForm.Of(p.A) - LinearForm.Of(y);
+        return apart.IsConstant && apart.Constant % n.Value != 0;
     }
 }

@@ -1,5 +1,6 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
+using Picograd.Algorithms.Operators;
 using Picograd.Lower.Cuda;
 using Picograd.Schedules;
 using Picograd.Schedules.Interpret;
@@ -31,10 +32,30 @@ internal sealed class Proof
         _expected = Evaluator.RunWithBounds(algorithm, values, sizes).ToDictionary(e => e.Key, e => e.Value);
     }
 
+    private Proof(Algorithm algorithm, OperatorSpec spec)
+    {
+        _sizes = [];
+        var inputs = spec.MakeInputs(7);
+        var values = algorithm.Inputs.ToDictionary(b => b, b => inputs.First(i => i.Key.Name == b.Name).Value);
+        foreach (var (buffer, elements) in values)
+            _arguments[buffer.Name] = HostArray.From(elements, buffer);
+        _expected = Evaluator.RunWithBounds(algorithm, values).ToDictionary(e => e.Key, e => e.Value);
+    }
+
     /// <summary>
     /// The schedule itself, the nest after the thread loops became one, and kernel form, which it returns, are all
     /// correct, in several orders of the threads.
     /// </summary>
+    /// <summary>Kernel form of a schedule is correct, on inputs that suit the operator.</summary>
+    public static LoopNest Lowers(LoopNest nest, OperatorSpec spec)
+    {
+        var proof = new Proof(nest.Algorithm, spec);
+        nest = CudaLowering.Run(nest, GpuInfo.H100);
+        proof.Correct(nest, new InterpreterOptions());
+        proof.EachBarrierCounts(nest);
+        return nest;
+    }
+
     public static LoopNest Lowers(LoopNest nest, params (string Name, long Value)[] parameters)
     {
         var proof = new Proof(nest.Algorithm, parameters.ToDictionary(p => p.Name, p => p.Value));
