@@ -13,7 +13,7 @@ public delegate void IntrinsicText(Call call, IntrinsicWriter writer);
 public static class IntrinsicTexts
 {
     public static ImmutableDictionary<string, IntrinsicText> All { get; } =
-        ImmutableDictionary<string, IntrinsicText>.Empty;
+        TensorCoreText.Intrinsics.ToImmutableDictionary(i => i.Name, _ => (IntrinsicText)TensorCoreText.Write);
 }
 
 /// <summary>What a row of <see cref="IntrinsicTexts"/> may ask of the kernel that is being written.</summary>
@@ -40,6 +40,9 @@ public sealed class IntrinsicWriter
         var load = _call.Operand(operand, [.. tile]);
         return _statements.Access.Element(load.Buffer, load.Indices);
     }
+
+    /// <summary>The first element of operand i, or of the lane's part of it, as a C lvalue.</summary>
+    public string Origin(int operand) => _statements.Access.Element(_call.Buffers[operand], _call.Origins[operand]);
 
     /// <summary>The address of an element of operand i.</summary>
     public string Address(int operand, params Expr[] tile) => "&" + Element(operand, tile);

@@ -39,9 +39,9 @@ public static class ScheduleRules
     public static ImmutableArray<ScheduleRule> All { get; } =
     [
         // For GPUs.
+        new GpuTensorMatmulRule(),
         new GpuMatmulRule(),
         new GpuElementwiseRule(),
-        new GpuTensorMatmulRule(),
         new GpuReductionRule(),
         new GpuPlainRule(),
         // For processors.

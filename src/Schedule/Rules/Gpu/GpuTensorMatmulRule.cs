@@ -197,8 +197,7 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
             string[] grid = [.. outer, .. tiles];
             s.Reorder([.. grid, ko, wm, wn, ki, mi, ni, m3, n3, k2]);
             string warp = s.Fuse(wm, wn);
-            string block = GpuLoops.FuseAll(s, grid);
-            s.Bind(block, LoopKind.BlockX);
+            string block = Grid(outer, tiles);
             s.ComputeAt(a, ko);
             s.ComputeAt(b, ko);
             var (_, copyA) = s.CacheRead(a, _product, Scope.Fragment);
@@ -220,6 +219,29 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
                 s.Pipeline(ko, (int)t.Stages, bytes >= 4 ? "cp.async" : "sync");
             foreach (var (copy, load) in t.Pad ? new[] { (a, c.A), (b, c.B) } : [])
                 PadRows(copy, load);
+        }
+
+        // The last of the tile loops runs fastest, along x; what does not fit into y and z makes one loop of all.
+        private string Grid(string[] outer, string[] tiles)
+        {
+            const long most = 65_535;
+            string[][] kinds =
+            [
+                [.. outer, .. tiles[..^2]],
+                [tiles[^2]],
+            ];
+            long Count(string[] loops) => loops.Aggregate(1L, (n, l) => n * s.Nest.Loop(l).ConstantExtent!.Value);
+            if (kinds.Any(l => Count(l) > most))
+            {
+                string all = GpuLoops.FuseAll(s, [.. outer, .. tiles]);
+                s.Bind(all, LoopKind.BlockX);
+                return all;
+            }
+            if (kinds[0].Length > 0)
+                s.Bind(GpuLoops.FuseAll(s, kinds[0]), LoopKind.BlockZ);
+            s.Bind(tiles[^2], LoopKind.BlockY);
+            s.Bind(tiles[^1], LoopKind.BlockX);
+            return tiles[^1];
         }
 
         private bool IsReduceLoop(string loop)

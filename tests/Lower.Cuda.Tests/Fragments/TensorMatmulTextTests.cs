@@ -1,0 +1,44 @@
+using Picograd.Lower.Cuda;
+using Picograd.Schedules;
+using Picograd.Tests.Codegen;
+using Xunit;
+
+namespace Picograd.Tests.Fragments;
+
+/// <summary>The text of products on tensor cores: on the emulator against the evaluator, and under NVIDIA's compiler.</summary>
+[Collection(EmulatorCollection.Name)]
+public class TensorMatmulTextTests
+{
+    [SkippableTheory]
+    [InlineData("matmul m=70 n=52 k=83 dtype=bf16 bias=1 act=relu", "bm=64 bn=64 wm=32 wn=32 bk=32 stages=3")]
+    [InlineData("matmul m=65 n=48 k=72 dtype=f16 tb=1", "bm=64 bn=32 wm=32 wn=32 bk=16 stages=4")]
+    [InlineData("matmul m=40 n=65 k=64 dtype=bf16 ta=1 act=gelu", "bm=32 bn=64 wm=16 wn=32 bk=32 stages=2")]
+    [InlineData("matmul m=33 n=17 k=31 dtype=f16 ta=1 tb=1 batch=3 bias=1", "bm=32 bn=32 wm=32 wn=16 bk=16 stages=1")]
+    [InlineData("matmul m=70 n=52 k=83 tf32=1", "bm=64 bn=64 wm=32 wn=32 bk=16 stages=3")]
+    [InlineData("matmul m=64 n=64 k=64 tf32=1 tb=1 bias=1 act=silu", "bm=64 bn=32 wm=32 wn=32 bk=16 stages=2")]
+    [InlineData("matmul m=36 n=40 k=24 tf32=1 ta=1", "bm=32 bn=32 wm=16 wn=32 bk=8 stages=2")]
+    public void TextIsCorrect(string spec, string knobs)
+    {
+        EmulatedLaunch.Require();
+        var nest = TensorMatmulTests.Nest(spec, knobs);
+        EmulatedProgram.Check(CudaLowering.Run(nest, GpuInfo.H100), EmulatedTests.RandomInputs(nest.Algorithm, 5));
+    }
+
+    [SkippableTheory]
+    [InlineData("matmul m=4096 n=4096 k=4096 dtype=bf16", "sm_80")]
+    [InlineData("matmul m=4096 n=4096 k=4096 dtype=bf16", "sm_90a")]
+    [InlineData("matmul m=4096 n=4096 k=4096 dtype=f16 tb=1 bias=1 act=gelu", "sm_80")]
+    [InlineData("matmul m=4096 n=4096 k=4096 tf32=1", "sm_80")]
+    [InlineData("matmul m=4096 n=4096 k=4096 tf32=1", "sm_90a")]
+    [InlineData("matmul m=4096 n=4096 k=4096 tf32=1 tb=1", "sm_80")]
+    [InlineData("matmul m=1000 n=1000 k=1000 dtype=bf16 ta=1", "sm_90a")]
+    public void DefaultsCompileWithoutSpills(string spec, string architecture)
+    {
+        var nvrtc = InstalledNvrtc.Require(architecture);
+        var gpu = architecture == "sm_80" ? GpuInfo.A100 : GpuInfo.H100;
+        var program = CudaEmitter.Emit(CudaLowering.Run(TensorMatmulTests.Nest(spec), gpu), gpu);
+        var compiled = nvrtc.Compile(program.Source, program.Name, architecture);
+        Assert.True(compiled.Succeeded, compiled.Log + "\n" + program.Source);
+        Assert.All(compiled.Report.Kernels, k => Assert.True(k.SpillBytes == 0, $"{k}\n{program.Source}"));
+    }
+}
