@@ -27,7 +27,7 @@ internal static class DistributeRegisters
             {
                 case Allocate { Buffer.Scope: Scope.Register } a:
                     a = Cut(a, loops);
-                    return a with { Body = Unrolled(Visit(a.Body, loops), a.Buffer) };
+                    return new Allocate(a.Buffer, Unrolled(Visit(a.Body, loops), a.Buffer));
                 case For f:
                     return f with { Body = Visit(f.Body, loops.Add(f)) };
                 default:
@@ -67,7 +67,7 @@ internal static class DistributeRegisters
                     );
             }
             foreach (var write in accesses.Where(a => a.IsWrite))
-                RequireAlike(buffer, write, common!, accesses, loops);
+                RequireAlike(allocate, write, common!, accesses, loops);
             if (common!.All(p => p.Digits.IsEmpty))
                 return allocate;
 
@@ -134,25 +134,26 @@ internal static class DistributeRegisters
 
         // Where several threads have a copy of an element, all of them that read it must write it.
         private void RequireAlike(
-            Buffer buffer,
+            Allocate allocate,
             BufferAccess write,
             ThreadPart[] parts,
             List<BufferAccess> all,
             ImmutableArray<For> loops
         )
         {
-            if (ThreadPart.Tells(parts, 1, _count))
+            var told = parts.SelectMany(p => p.Digits).Select(d => (d.Low, d.High)).Concat(allocate.Apart).ToList();
+            if (ThreadPart.Tells(told, 1, _count))
                 return;
             var ranges = nest.Ranges(loops.Concat(write.Loops));
             foreach (var test in Tests(write))
             {
-                if (DigitsIn(test, ranges).All(d => ThreadPart.Tells(parts, d.Low, Math.Min(d.High, _count))))
+                if (DigitsIn(test, ranges).All(d => ThreadPart.Tells(told, d.Low, Math.Min(d.High, _count))))
                     continue;
                 if (all.All(a => Tests(a).Contains(test)))
                     continue;
                 throw new LoweringException(
                     "register-index",
-                    $"{buffer.Name} is in registers of several threads, but only those with {test} write {Text(write)}"
+                    $"{write.Buffer.Name} is in registers of several threads, but only those with {test} write {Text(write)}"
                 );
             }
         }

@@ -239,7 +239,7 @@ internal static class LowerThreadReductions
             foreach (var gone in inside.Where(l => block.ReduceAxes.Any(a => a.Binding.Uses(l.Var))))
                 values[gone.Var] = 0;
             var bindings = block.Axes.ToDictionary(a => a.Var, a => a.Binding.Substitute(values));
-            ImmutableArray<Expr> indices = [.. block.Indices.Select(i => i.Substitute(bindings))];
+            ImmutableArray<Expr> indices = [.. block.Indices.Select(i => i.Substitute(bindings).Substitute(values))];
             ImmutableArray<Expr> parts = [.. partial.Select(p => (Expr)p.At(Part(at)))];
             var ranges = nest.Ranges(around);
             var first = block.Init

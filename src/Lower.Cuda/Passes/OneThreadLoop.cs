@@ -91,7 +91,9 @@ internal static class OneThreadLoop
                     return Visit(a.Body, bound);
                 case Allocate { Buffer.Scope: Scope.Stack } a:
                     var own = a.Buffer.With(scope: Scope.Register);
-                    return new Allocate(own, Visit(a.Body.ReplaceBuffer(a.Buffer, own), bound));
+                    return Visit(new Allocate(own, a.Body.ReplaceBuffer(a.Buffer, own)), bound);
+                case Allocate { Buffer.Scope: Scope.Register } a:
+                    return a with { Body = Visit(a.Body, bound), Apart = [.. bound.Select(space.Digit)] };
                 case Store s when !IsPrivate(s.Buffer):
                     return First(s, bound);
                 case StoreAll all when !all.Stores.All(s => IsPrivate(s.Buffer)):

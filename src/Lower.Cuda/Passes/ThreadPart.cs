@@ -65,11 +65,11 @@ internal sealed class ThreadPart : IEquatable<ThreadPart>
         return range.Min >= 0 && range.Max < digit.Factor ? LinearForm.Of(high + low + whole * digit.Factor) : null;
     }
 
-    /// <summary>The digits of the thread that any of the parts tells.</summary>
-    public static bool Tells(IEnumerable<ThreadPart> parts, long low, long high)
+    /// <summary>Whether digits of the thread's number together tell the digit [low, high).</summary>
+    public static bool Tells(IEnumerable<(long Low, long High)> digits, long low, long high)
     {
         long reached = low;
-        foreach (var (l, h, _) in parts.SelectMany(p => p.Digits).OrderBy(d => d.Low))
+        foreach (var (l, h) in digits.OrderBy(d => d.Low))
         {
             if (l > reached)
                 break;

@@ -140,7 +140,14 @@ public sealed record Seq(ImmutableArray<Stmt> Items) : Stmt
 
 public sealed record If(Expr Cond, Stmt Then, Stmt? Else = null) : Stmt;
 
-public sealed record Allocate(Buffer Buffer, Stmt Body) : Stmt;
+public sealed record Allocate(Buffer Buffer, Stmt Body) : Stmt
+{
+    /// <summary>
+    /// Between the passes one-thread-loop and distribute-registers: digits of the thread's number, [Low, High) as in
+    /// (thread mod High) div Low, that loops around it stood for, so that threads that differ in them never shared it.
+    /// </summary>
+    public ImmutableArray<(long Low, long High)> Apart { get; init; } = [];
+}
 
 public sealed record Store(Buffer Buffer, ImmutableArray<Expr> Indices, Expr Value) : Stmt;
 
