@@ -60,7 +60,10 @@ internal sealed class MemoryAccess(KernelContext kernel)
         {
             foreach (var (atom, coefficient) in group)
             {
-                sum = Op.Add(sum, Op.Mul(atom, coefficient));
+                sum =
+                    coefficient < 0 && sum is not IntImm
+                        ? Op.Sub(sum, Op.Mul(atom, -coefficient))
+                        : Op.Add(sum, Op.Mul(atom, coefficient));
                 cost += Cost(atom);
             }
             if (group.Key == int.MaxValue || cost < WorthAName)

@@ -20,8 +20,19 @@ internal static unsafe class EmulatedProgram
         IReadOnlyDictionary<string, long>? parameters = null
     )
     {
+        if (Wrong(kernelForm, CudaEmitter.Emit(kernelForm, GpuInfo.H100), inputs, parameters) is { } wrong)
+            Assert.Fail(wrong);
+    }
+
+    /// <summary>What is wrong with a program's outputs; null where nothing is.</summary>
+    public static string? Wrong(
+        LoopNest kernelForm,
+        CudaProgram program,
+        IReadOnlyDictionary<Algorithms.Buffer, NDArray> inputs,
+        IReadOnlyDictionary<string, long>? parameters = null
+    )
+    {
         var stored = inputs.ToDictionary(i => i.Key, i => Rounded(i.Value));
-        var program = CudaEmitter.Emit(kernelForm, GpuInfo.H100);
         var outputs = Run(kernelForm, program, stored, parameters);
         var expected = Evaluator.RunWithBounds(kernelForm.Algorithm, stored, parameters);
         foreach (var (output, actual) in kernelForm.Algorithm.Outputs.Zip(outputs))
@@ -29,11 +40,10 @@ internal static unsafe class EmulatedProgram
             for (int i = 0; i < actual.Length; i++)
             {
                 if (!expected[output].Accepts(i, actual.At(i)))
-                    Assert.Fail(
-                        $"{output.Name} element {i} of {actual} is {actual.At(i)}, must be {expected[output].Value.At(i)} within {expected[output].Bound[i]}\n{program.Source}"
-                    );
+                    return $"{output.Name} element {i} of {actual} is {actual.At(i)}, must be {expected[output].Value.At(i)} within {expected[output].Bound[i]}\n{program.Source}";
             }
         }
+        return null;
     }
 
     /// <summary>The outputs.</summary>

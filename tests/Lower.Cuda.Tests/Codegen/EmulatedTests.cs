@@ -22,6 +22,19 @@ public class EmulatedTests
         EmulatedProgram.Check(nest, RandomInputs(nest.Algorithm, 3));
     }
 
+    [SkippableTheory]
+    [InlineData(1)]
+    [InlineData(255)]
+    [InlineData(1024)]
+    [InlineData(1027)]
+    public void SymbolicExtents(long n)
+    {
+        EmulatedLaunch.Require();
+        var nest = HandBuilt.SymbolicScale(1L << 24);
+        var parameters = new Dictionary<string, long> { ["n"] = n };
+        EmulatedProgram.Check(nest, RandomInputs(nest.Algorithm, 4, parameters), parameters);
+    }
+
     public static TheoryData<string> Operators() => [.. OperatorLibrary.All.Select(o => o.Name)];
 
     [SkippableTheory]

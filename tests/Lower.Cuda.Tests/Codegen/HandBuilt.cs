@@ -226,4 +226,40 @@ internal static class HandBuilt
         body = Loop(bx, (columns + 31) / 32, LoopKind.BlockX, new Allocate(tile, body));
         return Nest(algorithm, Loop(by, (rows + 31) / 32, LoopKind.BlockY, body));
     }
+
+    /// <summary>y is x with the order of its elements turned around within each warp or warpgroup, through shared memory.</summary>
+    public static LoopNest Reverse(BarrierScope scope)
+    {
+        long group = scope == BarrierScope.Warp ? 32 : 128;
+        var g = new AlgorithmBuilder("reverse");
+        var x = g.Input("x", DType.Float32, 1024);
+        var i = new Axis("i", 1024);
+        var y = g.Stage("y", [i], x[i / group * group + (group - 1) - i % group]);
+        var tile = new Buffer("tile", DType.Float32, [256], Scope.Shared);
+        var (b, t) = (new Var("y.i.o"), new Var("tid"));
+        Stmt body = Loop(
+            t,
+            256,
+            LoopKind.ThreadX,
+            new Store(tile, [t / group * group + (group - 1) - t % group], x[b * 256 + t]),
+            new Barrier(scope),
+            new Store(y, [b * 256 + t], tile[t])
+        );
+        return Nest(g.Build(y), Loop(b, 4, LoopKind.BlockX, new Allocate(tile, body)));
+    }
+
+    /// <summary>y = 2·x of any length up to a largest one, four elements a thread.</summary>
+    public static LoopNest SymbolicScale(long most)
+    {
+        var g = new AlgorithmBuilder("scale");
+        var n = g.Parameter("n", most);
+        var x = g.Input("x", DType.Float32, n);
+        var i = new Axis("i", n);
+        var y = g.Stage("y", [i], x[i] * 2f);
+        var (b, t, v) = (new Var("y.i.o"), new Var("y.i.t"), new Var("y.i.v"));
+        Expr at = b * 256 + t * 4 + v;
+        Stmt body = Loop(v, 4, LoopKind.Vector, new If(at < n.Var, new Store(y, [at], x[at] * 2f)));
+        body = new For(b, Op.CeilDiv(n.Var, 256), LoopKind.BlockX, Loop(t, 64, LoopKind.ThreadX, body));
+        return Nest(g.Build(y), body);
+    }
 }

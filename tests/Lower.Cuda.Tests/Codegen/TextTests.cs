@@ -22,6 +22,8 @@ public class TextTests
         ["matmul"] = () => HandBuilt.Matmul(128, 192, 64),
         ["matmul_overhang"] = () => HandBuilt.Matmul(100, 72, 44),
         ["transpose_async"] = () => HandBuilt.AsyncTranspose(100, 68),
+        ["reverse_warpgroup"] = () => HandBuilt.Reverse(BarrierScope.Warpgroup),
+        ["reverse_warp"] = () => HandBuilt.Reverse(BarrierScope.Warp),
         ["argmax"] = () => HandBuilt.ArgMax(10, 100),
         ["matmul_scheduled"] = () => CudaLowering.Run(SimtSchedules.TiledMatmul(35, 37, 21), GpuInfo.A100),
         ["matmul_double_buffered"] = () =>
