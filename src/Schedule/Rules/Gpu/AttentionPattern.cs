@@ -1,0 +1,80 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// An algorithm of the form of attention: scores D[…, i, j] = Σₑ Q · K, their maximum over j, the sum over j of weights,
+/// and a mixture O[…, i, c] = Σⱼ weight · V, with maps before, between and after. Which maps are weights is left to
+/// online_softmax, which looks at their expressions.
+/// </summary>
+internal sealed record AttentionPattern(
+    Stage Dot,
+    Stage Max,
+    Stage Sum,
+    Stage Mix,
+    Stage Last,
+    Load Query,
+    Load Key,
+    Load Value
+)
+{
+    public Axis Row => Last.Axes[^2];
+
+    public Axis Column => Last.Axes[^1];
+
+    public long Rows => Extent(Row);
+
+    public long Columns => Extent(Column);
+
+    public long Keys => Extent(Max.ReduceAxes.Single());
+
+    /// <summary>Length of the dot products of a score.</summary>
+    public long Depth => Extent(Dot.ReduceAxes.Single());
+
+    /// <summary>Instances of the problem: sequences times heads.</summary>
+    public long Batch => Last.Axes.SkipLast(2).Aggregate(1L, (n, a) => n * Extent(a));
+
+    public static AttentionPattern? Of(Algorithm algorithm)
+    {
+        if (algorithm.Stages.Any(s => s.Kind is not (StageKind.Map or StageKind.Reduce) || s.Outputs.Length != 1))
+            return null;
+        if (algorithm.Stages.Any(s => s.Axes.Any(a => a.Extent is not IntImm { Value: > 0 })))
+            return null;
+        if (
+            algorithm.Outputs.Length != 1
+            || algorithm.Stages[^1] is not { Kind: StageKind.Map, Axes.Length: >= 3 } last
+        )
+            return null;
+        if (
+            algorithm.Stages.Where(s => s.Kind == StageKind.Reduce).ToList() is not [var dot, var max, var one, var two]
+        )
+            return null;
+        if (!dot.Reducer!.IsSum || max.Reducer!.Name != "max" || !one.Reducer!.IsSum || !two.Reducer!.IsSum)
+            return null;
+        int rank = last.Axes.Length;
+        var (sum, mix) = one.SpatialAxes.Count() < two.SpatialAxes.Count() ? (one, two) : (two, one);
+        if (
+            dot.SpatialAxes.Count() != rank
+            || mix.SpatialAxes.Count() != rank
+            || max.SpatialAxes.Count() != rank - 1
+            || sum.SpatialAxes.Count() != rank - 1
+            || new[] { dot, max, sum, mix }.Any(s => s.ReduceAxes.Count() != 1)
+        )
+            return null;
+        if (Inputs(algorithm, dot) is not [var x, var y] || Inputs(algorithm, mix) is not [var value])
+            return null;
+        // The queries are those that have the row.
+        var row = dot.SpatialAxes.ElementAt(rank - 2).Var;
+        bool firstHasRow = x.Indices.Any(i => i == row);
+        if (firstHasRow == y.Indices.Any(i => i == row))
+            return null;
+        var (query, key) = firstHasRow ? (x, y) : (y, x);
+        return new AttentionPattern(dot, max, sum, mix, last, query, key, value);
+    }
+
+    private static List<Load> Inputs(Algorithm algorithm, Stage stage) =>
+        [.. stage.Values[0].Loads().Where(l => algorithm.Inputs.Contains(l.Buffer))];
+
+    private static long Extent(Axis axis) => ((IntImm)axis.Extent).Value;
+}

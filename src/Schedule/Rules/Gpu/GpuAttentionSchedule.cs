@@ -1,0 +1,275 @@
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// One schedule of <see cref="GpuAttentionRule"/> on the ordinary units, written step by step. Threads form a grid:
+/// thread.y has rows of the tile, thread.x shares out keys (of scores) or columns (of results), so that all threads of a row
+/// lie in one warp and combine a row's maximum and sum by shuffles; each of them has a copy of the row's statistics.
+/// </summary>
+internal sealed class GpuAttentionSchedule
+{
+    private readonly AttentionPattern _p;
+    private readonly Dictionary<string, string> _tiles = [];
+    private readonly Algorithm _algorithm;
+    private readonly IReadOnlyDictionary<string, long> _choices;
+    private readonly Schedule _s;
+    private readonly long _bq;
+    private readonly long _bk;
+    private readonly long _tx;
+    private readonly long _tm;
+    private readonly long _ty;
+
+    public GpuAttentionSchedule(Algorithm algorithm, IReadOnlyDictionary<string, long> choices)
+    {
+        (_algorithm, _choices) = (algorithm, choices);
+        _p = AttentionPattern.Of(algorithm)!;
+        _s = new Schedule(algorithm);
+        _bq = Get("bq", 64);
+        _bk = Get("bk", 64);
+        _tx = Get("tx", 16);
+        _tm = Math.Min(Get("tm", 4), _bq);
+        _ty = _bq / _tm;
+        if (_tx * _ty > GpuInfo.MaxThreadsPerBlock)
+            throw new ScheduleException(
+                null,
+                null,
+                $"{_bq} queries, {_tm} a thread, by {_tx} threads a row take {_tx * _ty} threads",
+                $"at most {GpuInfo.MaxThreadsPerBlock} threads a block"
+            );
+    }
+
+    public LoopNest Build()
+    {
+        string[] batch = [.. _p.Last.Axes.SkipLast(2).Select(a => $"{_p.Last.Name}.{a.Name}")];
+        var (tile, _) = GpuLoops.Split(
+            _s,
+            $"{_p.Last.Name}.{_p.Row.Name}",
+            _bq,
+            $"{_p.Last.Name}.tile",
+            $"{_p.Last.Name}.row"
+        );
+        foreach (var stage in _algorithm.Stages.Reverse().Skip(1))
+            _s.ComputeAt(stage.Name, tile);
+
+        // One loop over blocks of keys.
+        string max = _p.Max.Name;
+        string ko = OuterKeys(max);
+        var added = _s.OnlineSoftmax(max, ko, _p.Sum.Name, _p.Mix.Name);
+        foreach (string scores in ScoreStages())
+            _s.ComputeAt(scores, ko);
+
+        // Tiles in shared memory: dot products run along the first dimension, so that neighbouring threads read neighbours.
+        string q = Operand(_p.Query, _p.Dot, transpose: true);
+        string k = Operand(_p.Key, _p.Dot, transpose: true);
+        string v = Operand(_p.Value, _p.Mix, transpose: false);
+        string weights = WeightsOfMixture();
+        var (shared, copy) = _s.CacheRead(weights, _p.Mix.Name, Scope.Shared);
+
+        foreach (var buffer in _s.Nest.Intermediates.Where(b => b.Scope == Scope.Heap))
+            _s.SetScope(buffer.Name, Scope.Register);
+        Copy(q, tile);
+        Copy(k, ko);
+        Copy(v, ko);
+        foreach (var block in _s.Nest.Blocks.ToList())
+        {
+            if (block.Name != q && block.Name != k && block.Name != v)
+                Threads(block.Name);
+        }
+        if (Get("pad", 1) == 1)
+            Pad(shared);
+        _s.Bind(tile, LoopKind.BlockX);
+        if (batch.Length > 0)
+            _s.Bind(GpuLoops.FuseAll(_s, batch, $"{_p.Last.Name}.batch"), LoopKind.BlockY);
+        return _s.Nest;
+    }
+
+    private string OuterKeys(string max)
+    {
+        var loops = _s.Nest.OwnLoops(_s.Nest.Block(max));
+        string keys = loops[^1].Name;
+        var (outer, inner) = GpuLoops.Split(_s, keys, _bk, $"{max}.keys", $"{max}.key");
+        if (loops.Length > 1)
+            _s.Reorder([outer, .. loops.SkipLast(1).Select(l => l.Name), inner]);
+        return outer;
+    }
+
+    // What the maximum is taken of, last first: the scores, the dot products.
+    private List<string> ScoreStages()
+    {
+        int max = _algorithm.Stages.IndexOf(_p.Max);
+        return
+        [
+            .. _algorithm
+                .Stages.Take(max)
+                .Reverse()
+                .Select(s => s.Name)
+                .Where(n => _s.Nest.Blocks.Any(b => b.Name == n)),
+        ];
+    }
+
+    private string WeightsOfMixture() =>
+        _s.Nest.Block(_p.Mix.Name).Reads.First(b => _s.Nest.Intermediates.Contains(b) && b.Scope != Scope.Shared).Name;
+
+    // A tile of an input in shared memory; the block that copies it.
+    private string Operand(Load load, Stage reader, bool transpose)
+    {
+        var (buffer, copy) = _s.CacheRead(load.Buffer.Name, reader.Name, Scope.Shared);
+        _tiles[load.Buffer.Name] = buffer;
+        if (transpose)
+        {
+            string[] dims = [.. Enumerable.Range(0, load.Buffer.Rank).Select(d => $"d{d}")];
+            _s.TransformLayout(
+                buffer,
+                $"{string.Join(",", dims)}->{string.Join(",", [.. dims[..^2], dims[^1], dims[^2]])}"
+            );
+        }
+        return copy;
+    }
+
+    // All threads together fetch a tile, a vector each along the rows in memory.
+    private void Copy(string copy, string at)
+    {
+        var loops = _s.ComputeAt(copy, at).ToList();
+        var block = _s.Nest.Block(copy);
+        var along = block.Loads.Single().Indices[^1].Substitute(block.Bindings);
+        int last = loops.FindIndex(l => along.Uses(_s.Nest.Loop(l).Var));
+        if (last >= 0 && last < loops.Count - 1)
+        {
+            loops.Add(loops[last]);
+            loops.RemoveAt(last);
+            _s.Reorder([.. loops]);
+        }
+        string inner = loops[^1];
+        long extent = _s.Nest.Loop(inner).ConstantExtent ?? 1;
+        long vector = Get("vector", 4);
+        while (vector > 1 && extent % vector != 0)
+            vector /= 2;
+        string? lanes = null;
+        if (vector > 1)
+            (inner, lanes) = GpuLoops.Split(_s, inner, vector, $"{copy}.vec", $"{copy}.v");
+        string all = GpuLoops.FuseAll(_s, [.. loops.SkipLast(1), inner], $"{copy}.all");
+        var (rest, x) = GpuLoops.Split(_s, all, _tx, $"{copy}.rest", $"{copy}.x");
+        if (_ty > 1)
+        {
+            var (again, y) = GpuLoops.Split(_s, rest, _ty, $"{copy}.again", $"{copy}.y");
+            _s.Reorder(y, x, again);
+            _s.Bind(y, LoopKind.ThreadY);
+        }
+        else
+        {
+            _s.Reorder(x, rest);
+        }
+        _s.Bind(x, LoopKind.ThreadX);
+        if (lanes is not null)
+            _s.Vectorize(lanes);
+    }
+
+    // The loops of a block: rows to thread.y, keys or columns to thread.x; what a thread has is unrolled.
+    private void Threads(string name)
+    {
+        var block = _s.Nest.Block(name);
+        var own = _s.Nest.OwnLoops(block);
+        string? row = own.FirstOrDefault(l => IsRow(block, l))?.Name;
+        string? depth = name == _p.Dot.Name || name == _p.Mix.Name ? own.First(l => IsSummed(block, l)).Name : null;
+        string? across = own.Select(l => l.Name).FirstOrDefault(l => l != row && l != depth);
+        var order = new List<string>();
+        var items = new List<string>();
+        if (row is not null && _ty > 1)
+        {
+            var (y, item) = GpuLoops.Split(_s, row, _tm, $"{name}.y", $"{name}.row");
+            order.Add(y);
+            items.Add(item);
+        }
+        else if (row is not null)
+        {
+            items.Add(row);
+        }
+        string? x = null;
+        if (across is not null)
+        {
+            // A short row of keys leaves the last loop of the maximum longer than the others.
+            long extent = _s.Nest.Loop(across).ConstantExtent!.Value;
+            if (name == _p.Max.Name)
+                extent = Math.Min(extent, _p.Keys);
+            long vector = Get("vector", 4);
+            while (vector > 1 && (extent % vector != 0 || extent < vector * _tx))
+                vector /= 2;
+            var (rest, lane) = GpuLoops.Split(_s, across, vector, $"{name}.rest", $"{name}.item");
+            var (group, thread) = GpuLoops.Split(_s, rest, _tx, $"{name}.group", $"{name}.x");
+            x = thread;
+            order.Add(x);
+            items.AddRange([group, lane]);
+        }
+        if (depth is not null)
+            order.Add(depth);
+        if (order.Count + items.Count > 1)
+            _s.Reorder([.. order, .. items]);
+        if (depth is not null && Get("fragments", 1) == 1 && IsWhole(name, items[^1]))
+            Fragment(name, depth);
+        if (row is not null && _ty > 1)
+            _s.Bind(order[0], LoopKind.ThreadY);
+        if (x is not null)
+            _s.Bind(x, LoopKind.ThreadX);
+        bool stores = depth is null && block.Output.Scope is Scope.Shared or Scope.Global;
+        foreach (string item in items)
+        {
+            if (_s.Nest.Loop(item).ConstantExtent is not > 1)
+                continue;
+            if (stores && x is not null && item == items[^1])
+                _s.Vectorize(item);
+            else
+                _s.Unroll(item);
+        }
+        if (depth is null)
+            return;
+        if (block.Init)
+            _s.DecomposeReduction(name, depth);
+        long unroll = Get("eu", 4);
+        if (unroll > 1 && _s.Nest.Loop(depth).ConstantExtent is { } length && length % unroll == 0 && length > unroll)
+            _s.Unroll(_s.Split(depth, unroll).Inner);
+    }
+
+    // Whether no tile overhangs along what the threads of a row share out, so that all of them have all of their items.
+    private bool IsWhole(string sum, string item)
+    {
+        long step = _s.Nest.Loop(item).ConstantExtent!.Value * _tx;
+        return sum == _p.Dot.Name ? _p.Keys % _bk == 0 && _bk % step == 0 : _p.Columns % step == 0;
+    }
+
+    // What a thread multiplies with all of its rows, as vectors from shared memory.
+    private void Fragment(string sum, string depth)
+    {
+        var operand = sum == _p.Dot.Name ? _p.Key : _p.Value;
+        var (_, fetch) = _s.CacheRead(_tiles[operand.Buffer.Name], sum, Scope.Register);
+        _s.ComputeAt(fetch, depth);
+        GpuLoops.VectorizeInner(_s, fetch);
+    }
+
+    // The row's axis is the one before the last of the results, and of everything that has rows.
+    private bool IsRow(Block block, For loop)
+    {
+        int at = _p.Last.Axes.Length - 2;
+        return block.Indices.Length > at && block.Axis(block.Indices[at]).Binding.Uses(loop.Var);
+    }
+
+    private static bool IsSummed(Block block, For loop) => block.ReduceAxes.Any(a => a.Binding.Uses(loop.Var));
+
+    // Rows of weights that different rows of threads read start in different banks.
+    private void Pad(string shared)
+    {
+        var step = Step.Of("storage_align", shared, $"{_s.Nest.Buffer(shared).Rank - 2}", "32", "4");
+        var before = _s.Nest;
+        try
+        {
+            _s.Apply(step);
+        }
+        catch (ScheduleException)
+        {
+            // Rows that are too short to have padding keep their own length.
+            _s.Reset(before);
+        }
+    }
+
+    private long Get(string name, long otherwise) => _choices.TryGetValue(name, out long v) ? v : otherwise;
+}
