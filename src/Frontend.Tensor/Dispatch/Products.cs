@@ -10,6 +10,7 @@ internal static unsafe class Products
     private const long SharedA = 4;
     private const long SharedB = 8;
     private const long Bias = 16;
+    private const long Tf32 = 32;
 
     // Signature [head, m, n, k, batch, flags].
     private static readonly Family MatmulFamily = new(
@@ -24,7 +25,7 @@ internal static unsafe class Products
                 : "";
             return $"matmul m={s[1]} n={s[2]} k={s[3]}{Flag("ta", TransposedA)}{Flag("tb", TransposedB)}"
                 + (s[4] > 1 ? $" batch={s[4]}{shared}" : "")
-                + $"{Flag("bias", Bias)} dtype={Family.TypeOf(s).Name()}";
+                + $"{Flag("bias", Bias)}{Flag("tf32", Tf32)} dtype={Family.TypeOf(s).Name()}";
         }
     );
 
@@ -107,7 +108,9 @@ internal static unsafe class Products
             n,
             k,
             batch,
-            flags | (bias is null ? 0 : Bias),
+            flags
+                | (bias is null ? 0 : Bias)
+                | (CudaMatmul.AllowTf32 && result.Device.IsCuda && a.DType == DType.Float32 ? Tf32 : 0),
         };
         nint* arguments = stackalloc nint[4];
         int count = 0;

@@ -57,6 +57,29 @@ public sealed class CudaTensorTests
         Assert.Contains("this machine has 1", refusal.Message);
     }
 
+    /// <summary>Rounded as tensor cores round, only where it was allowed.</summary>
+    [SkippableFact]
+    public void Products_are_in_tf32_where_that_is_allowed()
+    {
+        var device = EmulatedGpu.Require();
+        // 1 + 2⁻¹² has more bits than tf32 keeps: its square loses them.
+        var x = Tensor.Full([3, 5], 1 + 1.0 / 4096, Algorithms.DType.Float32, device);
+        double exact = 5 * (1 + 1.0 / 4096) * (1 + 1.0 / 4096);
+        Assert.False(CudaMatmul.AllowTf32);
+        Assert.Equal(exact, x.MatMul(x.T)[1, 2].Item(), 1e-5);
+        CudaMatmul.AllowTf32 = true;
+        try
+        {
+            Assert.Equal(5.0, x.MatMul(x.T)[1, 2].Item());
+            var here = x.Cpu();
+            Assert.Equal(exact, here.MatMul(here.T)[1, 2].Item(), 1e-5);
+        }
+        finally
+        {
+            CudaMatmul.AllowTf32 = false;
+        }
+    }
+
     [Fact]
     public void Devices_have_names()
     {
