@@ -168,6 +168,10 @@ extern "C"
         Block& block = *me.block;
         if (registers < 24 || registers > 256 || registers % 8)
             fail(IllegalInstruction, line, "setmaxnreg of %d; multiples of 8 from 24 to 256 are allowed", registers);
+        if (increase ? registers < warp.registers_at_start : registers > warp.registers_at_start)
+            fail(
+                IllegalInstruction, line, "setmaxnreg.%s to %d registers, but threads start with %d (from the launch bounds)",
+                increase ? "inc" : "dec", registers, warp.registers_at_start);
         meet(SetRegisters, ~0u, nullptr, line, "setmaxnreg", nullptr);
         if (!increase)
         {

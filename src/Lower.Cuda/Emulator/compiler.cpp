@@ -190,9 +190,11 @@ std::vector<KernelRow> kernels(const std::string& code, std::string& error)
             else if (name != "__attribute__" && name != "__align__")
             {
                 row.name = name;
-                size_t at = find_word(inside, "CUtensorMap", 0);
-                if (at != std::string::npos && inside.find('*', at) != at + 11 && inside.find("__grid_constant__") == std::string::npos)
-                    error += "kernel " + name + ": a parameter of type CUtensorMap has to be a const __grid_constant__ one\n";
+                std::stringstream parameters(inside);
+                for (std::string parameter; std::getline(parameters, parameter, ',');)
+                    if (find_word(parameter, "CUtensorMap", 0) != std::string::npos && parameter.find('*') == std::string::npos
+                        && find_word(parameter, "__grid_constant__", 0) == std::string::npos)
+                        error += "error: kernel " + name + ": a parameter of type CUtensorMap has to be a const __grid_constant__ one\n";
                 break;
             }
             j = close + 1;

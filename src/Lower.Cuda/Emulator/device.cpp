@@ -264,6 +264,11 @@ int launch(
 
 PICOGRAD_EXPORT void picograd_emulator_set(const char* name, const char* value)
 {
+    {
+        // Launches are counted from here on: what a seed or a fault's number means does not depend on what ran before.
+        std::lock_guard<std::recursive_mutex> hold(picograd::device().lock);
+        picograd::device().launches = 0;
+    }
     std::lock_guard<std::mutex> hold(picograd::settings_lock);
     if (value)
         picograd::settings()[name] = value;

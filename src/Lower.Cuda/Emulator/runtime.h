@@ -80,7 +80,7 @@ struct Fiber
     Block* block;
     Warp* warp;
     int index, lane;
-    bool done;
+    bool done, slow;
     const char* waits; // what for, while it is not runnable
     int line;
     uint64_t* barrier; // the mbarrier that it waits for
@@ -106,8 +106,8 @@ struct WarpgroupOperation
 {
     int kind, n, scale_d, transpose_a, transpose_b, line;
     uint64_t a, b;
-    bool a_in_registers, done;
-    int issued;                   // bits of warps
+    bool a_in_registers;
+    int issued, done;             // bits of warps
     int group[4];                 // of each warp
     float* c[128];                // accumulators of each thread
     bool saved[128];              // whether their values are below; otherwise an operation before this one writes them
@@ -121,7 +121,8 @@ struct Warp
     int number;
     int barrier_line[16];
     std::vector<std::unique_ptr<Meeting>> meetings;
-    int wgmma_issued, wgmma_group, registers; // registers of a thread
+    int wgmma_issued, wgmma_group;
+    int registers, registers_at_start; // of a thread
 };
 
 struct Barrier
@@ -151,8 +152,8 @@ struct Block
     std::vector<Warp> warps;
     Barrier barriers[16];
     std::vector<Fiber*> mbarrier_waiters;
-    std::vector<std::shared_ptr<WarpgroupOperation>> wgmma[32]; // of each warpgroup, in flight, in order
-    int wgmma_done[32];                                         // of each warpgroup, completed and removed
+    std::vector<std::shared_ptr<WarpgroupOperation>> wgmma[8]; // of each warpgroup, in flight, in order
+    int wgmma_done[8];                                         // of each warpgroup, completed and removed
     std::vector<Fiber*> wgmma_waiters, register_waiters;
     int free_registers;
     std::vector<uint64_t*> unfenced; // mbarriers that only the block's threads see
@@ -171,7 +172,8 @@ struct BulkLoad
 struct Cluster
 {
     std::vector<Block> blocks;
-    std::vector<Fiber*> runnable;
+    std::vector<Fiber*> runnable, slow; // slow ones run when no other can
+    bool eager;                         // whether loads may complete before nothing else can run
     std::vector<BulkLoad> loads;
     std::vector<Fiber*> cluster_waiters;
     int cluster_arrived;

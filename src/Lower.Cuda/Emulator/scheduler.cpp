@@ -100,11 +100,11 @@ void fail(int code, int line, const char* format, ...)
     abort(); // a fiber that failed is never resumed
 }
 
-void wake(Fiber* fiber) { cluster->runnable.push_back(fiber); }
+void wake(Fiber* fiber) { (fiber->slow ? cluster->slow : cluster->runnable).push_back(fiber); }
 
 static Fiber* pick()
 {
-    auto& ready = cluster->runnable;
+    auto& ready = cluster->runnable.empty() ? cluster->slow : cluster->runnable;
     if (ready.empty())
         return nullptr;
     size_t i = random_below(ready.size());
@@ -117,7 +117,7 @@ static Fiber* pick()
 static void leave(Fiber* me)
 {
     // Asynchronous copies complete when nothing else can run, and now and then before that: in the scheduler's context.
-    bool now_and_then = !cluster->loads.empty() && (random_bits() >> 20 & 15) == 0;
+    bool now_and_then = cluster->eager && !cluster->loads.empty() && (random_bits() >> 20 & 15) == 0;
     Fiber* next = now_and_then ? nullptr : pick();
     if (next == me)
         return;
@@ -247,6 +247,8 @@ static void setup(Cluster& c, const Launch& l, Index3 first)
         }
     }
     c.runnable.clear();
+    c.slow.clear();
+    c.eager = random_below(4) == 0;
     c.runnable.reserve(threads * count);
     c.loads.clear();
     c.cluster_waiters.clear();
@@ -265,6 +267,11 @@ static void setup(Cluster& c, const Launch& l, Index3 first)
         b.proxy.clear();
         b.mbarrier_waiters.clear();
         b.unfenced.clear();
+        // A fair order hides much: one warp is far behind the others or far ahead, or one thread far behind.
+        // Leaders, which tend to be the first of their block, are drawn more often.
+        size_t order = random_below(4), warp_drawn = order != 2 && random_below(2) ? 0 : random_below((threads + 31) / 32);
+        auto slow = [=](size_t t)
+        { return order == 1 ? t / 32 == warp_drawn : order == 2 ? t / 32 != warp_drawn : order == 3 && t == 32 * warp_drawn; };
         b.wgmma_waiters.clear();
         b.register_waiters.clear();
         b.free_registers = 0;
@@ -281,7 +288,8 @@ static void setup(Cluster& c, const Launch& l, Index3 first)
             for (auto& m : warp.meetings)
                 m->mask = 0;
             warp.wgmma_issued = warp.wgmma_group = 0;
-            warp.registers = std::min(255, 65536 / (l.kernel->max_threads * std::max(1, l.kernel->min_blocks)) / 8 * 8);
+            warp.registers = warp.registers_at_start
+                = std::min(255, 65536 / (l.kernel->max_threads * std::max(1, l.kernel->min_blocks)) / 8 * 8);
         }
         for (auto& operations : b.wgmma)
             operations.clear();
@@ -307,7 +315,8 @@ static void setup(Cluster& c, const Launch& l, Index3 first)
             f.initialised.clear();
             f.wgmma_fenced = false;
             prepare(f, stack_of(r * threads + t), r * threads + t);
-            c.runnable.push_back(&f);
+            f.slow = slow(t);
+            wake(&f);
         }
     }
 }

@@ -73,10 +73,11 @@ static float element(Block& b, uint64_t descriptor, bool mn_major, int mn, int k
     return half(op.kind, x);
 }
 
-static void execute(Block& block, size_t warpgroup, WarpgroupOperation& op)
+// The part of one warp: 16 rows of the accumulators.
+static void execute(Block& block, size_t warpgroup, WarpgroupOperation& op, int part)
 {
     static float a[64][16], b[16][256], d[64][256]; // one launch runs at a time
-    int depth = op.kind == 0 ? 8 : 16, registers = op.n / 2;
+    int depth = op.kind == 0 ? 8 : 16, registers = op.n / 2, first = 32 * part;
     auto place = [&](int t, int r, int& row, int& column)
     {
         int lane = t % 32;
@@ -84,7 +85,7 @@ static void execute(Block& block, size_t warpgroup, WarpgroupOperation& op)
         column = 8 * (r >> 2) + 2 * (lane % 4) + (r & 1);
     };
     if (op.a_in_registers)
-        for (int t = 0; t < 128; t++)
+        for (int t = first; t < first + 32; t++)
             for (int i = 0; i < (op.kind == 0 ? 4 : 8); i++)
             {
                 int g = t % 32 / 4, c = t % 4, row = 16 * (t / 32) + g;
@@ -95,30 +96,30 @@ static void execute(Block& block, size_t warpgroup, WarpgroupOperation& op)
                         = half(op.kind, (uint16_t)(op.a_registers[(size_t)t * 4 + i / 2] >> 16 * (i & 1)));
             }
     else
-        for (int m = 0; m < 64; m++)
+        for (int m = 16 * part; m < 16 * part + 16; m++)
             for (int k = 0; k < depth; k++)
                 a[m][k] = element(block, op.a, op.transpose_a, m, k, op, "a");
     for (int n = 0; n < op.n; n++)
         for (int k = 0; k < depth; k++)
             b[k][n] = element(block, op.b, op.transpose_b, n, k, op, "b");
-    for (int t = 0; t < 128; t++)
+    for (int t = first; t < first + 32; t++)
         for (int r = 0; r < registers; r++)
         {
             int row, column;
             place(t, r, row, column);
             d[row][column] = !op.scale_d ? 0.0f : op.saved[t] ? op.values[(size_t)t * registers + r] : op.c[t][r];
         }
-    for (int m = 0; m < 64; m++)
+    for (int m = 16 * part; m < 16 * part + 16; m++)
         for (int k = 0; k < depth; k++)
             for (int n = 0; n < op.n; n++)
                 d[m][n] += a[m][k] * b[k][n];
     // Results go to the next operation on the same registers, if one is in flight, and are visible when that is waited for.
     auto& queue = block.wgmma[warpgroup];
-    for (int t = 0; t < 128; t++)
+    for (int t = first; t < first + 32; t++)
     {
         WarpgroupOperation* next = nullptr;
         for (auto& later : queue)
-            if (!next && later.get() != &op && (later->issued >> t / 32 & 1) && later->c[t] == op.c[t])
+            if (!next && later.get() != &op && ((later->issued & ~later->done) >> part & 1) && later->c[t] == op.c[t])
                 next = later.get();
         if (next)
             next->values.resize((size_t)128 * registers);
@@ -170,7 +171,7 @@ static void issue(Meeting& m)
         int t = 32 * part + lane;
         bool in_flight = false;
         for (auto& other : queue)
-            in_flight |= other.get() != &op && (other->issued >> part & 1) && other->c[t] == a.c;
+            in_flight |= other.get() != &op && ((other->issued & ~other->done) >> part & 1) && other->c[t] == a.c;
         if (!m.fibers[lane]->wgmma_fenced && !in_flight)
             fail(LaunchFailed, a.line, "wgmma: no wgmma_fence since the accumulators could last be touched");
         op.c[t] = a.c;
@@ -245,17 +246,31 @@ extern "C"
         size_t warpgroup = (size_t)warp.number / 4;
         int part = warp.number % 4, until = warp.wgmma_group - newest;
         auto& queue = block.wgmma[warpgroup];
-        while (!queue.empty() && (queue[0]->issued >> part & 1) && queue[0]->group[part] < until)
+        for (size_t i = 0; i < queue.size();)
         {
-            if (queue[0]->issued != 15)
+            auto op = queue[i];
+            if (op->done >> part & 1)
+            {
+                i++;
+                continue;
+            }
+            if (!(op->issued >> part & 1) || op->group[part] >= until)
+                break;
+            if (op->issued != 15)
             {
                 block.wgmma_waiters.push_back(&me);
                 suspend("wgmma_wait, for the other warps of its warpgroup", line);
+                i = 0;
                 continue;
             }
-            execute(block, warpgroup, *queue[0]);
-            queue.erase(queue.begin());
-            block.wgmma_done[warpgroup]++;
+            execute(block, warpgroup, *op, part);
+            op->done |= 1 << part;
+            while (!queue.empty() && queue[0]->done == 15)
+            {
+                queue.erase(queue.begin());
+                block.wgmma_done[warpgroup]++;
+            }
+            i = 0;
         }
         me.wgmma_fenced = false;
     }

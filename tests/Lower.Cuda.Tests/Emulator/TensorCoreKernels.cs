@@ -112,7 +112,7 @@ internal static class TensorCoreKernels
         string name = tf32 ? "wgmma_m64n64k8_tf32" : $"wgmma_m64n64k16_{type}";
         return Prelude.Source([.. Pipeline, name])
             + """
-                extern "C" __global__ __launch_bounds__(256) void gemm(const __grid_constant__ CUtensorMap mapA, const __grid_constant__ CUtensorMap mapB, float* C, int M, int N, int K)
+                extern "C" __global__ __launch_bounds__(256, 2) void gemm(const __grid_constant__ CUtensorMap mapA, const __grid_constant__ CUtensorMap mapB, float* C, int M, int N, int K)
                 {
                     constexpr int Stages = 2, Bytes = 64 * 128, Depth = DEPTH;
                     extern __shared__ __align__(1024) unsigned char shared[];
@@ -144,7 +144,7 @@ internal static class TensorCoreKernels
                     }
                     else
                     {
-                        setmaxnreg_inc<232>();
+                        setmaxnreg_inc<216>();
                         float c[32];
                         for (int step = 0; step < K / Depth; step++)
                         {
@@ -188,7 +188,7 @@ internal static class TensorCoreKernels
             "bulk_wait",
         ])
         + """
-            extern "C" __global__ __launch_bounds__(256) void gemm(const __grid_constant__ CUtensorMap mapA, const __grid_constant__ CUtensorMap mapB, const __grid_constant__ CUtensorMap mapC, int K)
+            extern "C" __global__ __launch_bounds__(256, 2) void gemm(const __grid_constant__ CUtensorMap mapA, const __grid_constant__ CUtensorMap mapB, const __grid_constant__ CUtensorMap mapC, int K)
             {
                 constexpr int Stages = 3, Chunk = 64 * 128;
                 extern __shared__ __align__(1024) unsigned char shared[];
@@ -222,7 +222,7 @@ internal static class TensorCoreKernels
                 }
                 else
                 {
-                    setmaxnreg_inc<232>();
+                    setmaxnreg_inc<216>();
                     float c[64];
                     for (int step = 0; step < K / 64; step++)
                     {
