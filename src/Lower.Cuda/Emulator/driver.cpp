@@ -32,6 +32,43 @@ size_t opt_in_shared() { return major() >= 9 ? 232448 : minor() == 0 && major() 
 int context; // its address is the only context's handle
 thread_local void* current;
 
+// Device memory lies in address space of its own, far from everything else and with gaps that nobody may touch: a wild access
+// finds nothing. What was freed is reused late, so that it is missed, too.
+constexpr size_t Page = 4096, Arena = 256ull << 30, Gap = 8 << 20;
+std::multimap<size_t, char*> freed;
+
+char* map_memory(size_t bytes)
+{
+    static char* next = []
+    {
+        void* p = mmap(nullptr, Arena, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        return p == MAP_FAILED ? nullptr : (char*)p + Gap;
+    }();
+    static char* const end = next ? next - Gap + Arena : nullptr;
+    char* at = nullptr;
+    if (next && bytes + Gap <= (size_t)(end - next))
+    {
+        at = next;
+        next += bytes + Gap;
+    }
+    else if (auto it = freed.find(bytes); it != freed.end())
+    {
+        at = it->second;
+        freed.erase(it);
+    }
+    if (at)
+        return mprotect(at, bytes, PROT_READ | PROT_WRITE) == 0 ? at : nullptr;
+    void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? nullptr : (char*)p;
+}
+
+void unmap_memory(char* at, size_t bytes)
+{
+    madvise(at, bytes, MADV_DONTNEED);
+    mprotect(at, bytes, PROT_NONE);
+    freed.emplace(bytes, at);
+}
+
 int copy(void* to, const void* from, size_t bytes)
 {
     memmove(to, from, bytes);
@@ -223,21 +260,17 @@ PICOGRAD_EXPORT int cuMemAlloc_v2(uint64_t* at, size_t bytes)
     Device& d = device();
     if (d.used + bytes > capacity())
         return OutOfMemory;
-    // Pages that nobody may touch lie before and behind.
-    constexpr size_t Page = 4096;
-    size_t whole = (bytes + 255) & ~(size_t)255, pages = (whole + Page - 1) & ~(Page - 1), mapped = pages + 2 * Page;
-    char* p = (char*)mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED)
+    size_t whole = (bytes + 255) & ~(size_t)255, pages = (whole + Page - 1) & ~(Page - 1);
+    char* p = map_memory(pages);
+    if (!p)
         return OutOfMemory;
-    mprotect(p, Page, PROT_NONE);
-    mprotect(p + Page + pages, Page, PROT_NONE);
-    char* start = p + Page + pages - whole;
+    char* start = p + pages - whole; // its end is the mapping's
     // What was never written is not a number, unless it is so much that filling it would take long.
     if (whole <= 64u << 20)
         poison(start, whole);
     else
         poison(start + (bytes & ~(size_t)3), whole - (bytes & ~(size_t)3));
-    d.memory[(uint64_t)start] = {bytes, mapped, p};
+    d.memory[(uint64_t)start] = {bytes, pages, p};
     d.used += bytes;
     *at = (uint64_t)start;
     return 0;
@@ -253,7 +286,7 @@ PICOGRAD_EXPORT int cuMemFree_v2(uint64_t at)
     if (it == d.memory.end())
         return at ? InvalidValue : 0;
     d.used -= it->second.bytes;
-    munmap(it->second.mapping, it->second.mapped);
+    unmap_memory((char*)it->second.mapping, it->second.mapped);
     d.memory.erase(it);
     return 0;
 }
