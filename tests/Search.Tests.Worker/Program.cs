@@ -1,4 +1,5 @@
 using Picograd.Lower.Cpu;
+using Picograd.Lower.Cuda;
 using Picograd.Schedules;
 using Picograd.Search;
 
@@ -14,9 +15,12 @@ internal static class Program
         WorkerHost.Run(
             Console.OpenStandardInput(),
             Console.OpenStandardOutput(),
-            init => new FaultyTarget(
-                new CpuTuningTarget(CpuTarget.Detect() with { VectorBits = init.VectorBits }, init.Threads)
-            )
+            init =>
+                init.Target.StartsWith("cuda", StringComparison.Ordinal)
+                    ? new CudaTuningTarget(CudaDevice.Open())
+                    : new FaultyTarget(
+                        new CpuTuningTarget(CpuTarget.Detect() with { VectorBits = init.VectorBits }, init.Threads)
+                    )
         );
 }
 

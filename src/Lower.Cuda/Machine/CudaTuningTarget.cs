@@ -19,7 +19,9 @@ public sealed unsafe class CudaTuningTarget : ITuningTarget
         _device = device;
         Backend = new CudaBackend(device, cache, prune: true);
         _probes = new Lazy<CudaProbeKernels>(() => new CudaProbeKernels(device));
-        _ceilings = new Lazy<TargetCeilings>(() => _probes.Value.Ceilings());
+        _ceilings = new Lazy<TargetCeilings>(() =>
+            device.IsEmulated ? DataSheet(device.Info) : _probes.Value.Ceilings()
+        );
     }
 
     public CudaBackend Backend { get; }
@@ -55,4 +57,18 @@ public sealed unsafe class CudaTuningTarget : ITuningTarget
     public IKernelTimer CreateTimer() => new CudaKernelTimer(_device);
 
     public double SentinelMilliseconds() => _probes.Value.Sentinel();
+
+    /// <summary>
+    /// What a GPU of these properties could do: the emulator's own speed is no ceiling, since the processor's clock and caches
+    /// make small kernels look faster than large ones.
+    /// </summary>
+    private static TargetCeilings DataSheet(GpuInfo gpu)
+    {
+        const int MultiplyAddsAClock = 128;
+        return new TargetCeilings(
+            2.0 * gpu.Multiprocessors * MultiplyAddsAClock * gpu.ClockGhz,
+            [("memory", long.MaxValue, gpu.MemoryGbps)],
+            gpu.MemoryGbps
+        );
+    }
 }

@@ -163,6 +163,9 @@ public sealed unsafe class CudaKernel : ICompiledKernel
         int count = launch.Arguments.Length;
         void** pointers = stackalloc void*[Math.Max(1, count)];
         long* values = stackalloc long[Math.Max(1, count)];
+        int mapCount = launch.Arguments.Count(a => a is TensorMapArgument);
+        byte* space = stackalloc byte[mapCount * TensorMaps.MapBytes + TensorMaps.MapAlignment];
+        byte* map = (byte*)(((nint)space + TensorMaps.MapAlignment - 1) & ~(nint)(TensorMaps.MapAlignment - 1));
         for (int i = 0; i < count; i++)
         {
             pointers[i] = values + i;
@@ -174,8 +177,10 @@ public sealed unsafe class CudaKernel : ICompiledKernel
                 case ParameterArgument { Parameter: var parameter }:
                     values[i] = ExtentValue.Of(parameter, Program.Parameters, parameters);
                     break;
-                case TensorMapArgument map:
-                    pointers[i] = _maps.Of(map, addresses[IndexOf(map.Buffer, launch)]);
+                case TensorMapArgument tensor:
+                    _maps.Write(tensor, addresses[IndexOf(tensor.Buffer, launch)], map);
+                    pointers[i] = map;
+                    map += TensorMaps.MapBytes;
                     break;
                 default:
                     throw new InvalidOperationException(

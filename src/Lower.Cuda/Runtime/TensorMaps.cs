@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using Picograd.Algorithms;
 using Picograd.Lower.Cuda.Native;
 
@@ -12,29 +11,29 @@ namespace Picograd.Lower.Cuda;
 /// </summary>
 internal sealed unsafe class TensorMaps(CudaDevice device, string program)
 {
-    /// <summary>Size and alignment of a CUtensorMap.</summary>
-    private const int MapBytes = 128;
-    private const int MapAlignment = 64;
+    /// <summary>Size of a CUtensorMap.</summary>
+    public const int MapBytes = 128;
 
-    /// <summary>Addresses come from a pool, hence repeat; a program that meets more is no tensor program of ours.</summary>
+    /// <summary>And its alignment.</summary>
+    public const int MapAlignment = 64;
+
+    /// <summary>Addresses come from a pool, hence repeat; beyond so many different ones the maps are made anew.</summary>
     private const int MostMaps = 4_096;
 
     private const int MostDimensions = 5;
 
-    private readonly ConcurrentDictionary<(TensorMapArgument Map, nint Address), Encoded> _encoded = [];
+    private readonly ConcurrentDictionary<(TensorMapArgument Map, nint Address), byte[]> _encoded = [];
 
-    /// <summary>The map of a tensor at an address, as a kernel takes it; good while this object is reachable.</summary>
+    /// <summary>Writes the map of a tensor at an address: <see cref="MapBytes"/> bytes, aligned.</summary>
     /// <exception cref="CudaException">The driver does not know tensor maps, or refuses this one.</exception>
-    public void* Of(TensorMapArgument map, nint address)
+    public void Write(TensorMapArgument map, nint address, byte* to)
     {
-        if (_encoded.TryGetValue((map, address), out var known))
-            return known.Pointer;
         if (_encoded.Count >= MostMaps)
-            throw new InvalidOperationException($"{program} ran on more than {MostMaps} different tensors");
-        return _encoded.GetOrAdd((map, address), key => Encode(key.Map, key.Address)).Pointer;
+            _encoded.Clear();
+        _encoded.GetOrAdd((map, address), key => Encode(key.Map, key.Address)).CopyTo(new Span<byte>(to, MapBytes));
     }
 
-    private Encoded Encode(TensorMapArgument map, nint address)
+    private byte[] Encode(TensorMapArgument map, nint address)
     {
         int rank = map.Extents.Length;
         string what = string.Create(
@@ -60,10 +59,11 @@ internal sealed unsafe class TensorMaps(CudaDevice device, string program)
             if (d > 0)
                 strides[d - 1] = (ulong)map.StrideBytes[d - 1];
         }
-        var encoded = new Encoded();
+        byte* space = stackalloc byte[MapBytes + MapAlignment];
+        byte* encoded = (byte*)(((nint)space + MapAlignment - 1) & ~(nint)(MapAlignment - 1));
         device.Check(
             device.Driver.TensorMapEncodeTiled(
-                (byte*)encoded.Pointer,
+                encoded,
                 TypeNumber(map.Buffer.Type),
                 (uint)rank,
                 address,
@@ -80,7 +80,7 @@ internal sealed unsafe class TensorMaps(CudaDevice device, string program)
             "cuTensorMapEncodeTiled",
             what
         );
-        return encoded;
+        return new ReadOnlySpan<byte>(encoded, MapBytes).ToArray();
     }
 
     // CUtensorMapDataType.
@@ -111,13 +111,4 @@ internal sealed unsafe class TensorMaps(CudaDevice device, string program)
                 $"a swizzle of {bytes} bytes does not exist; 0, 32, 64 and 128 do"
             ),
         };
-
-    private sealed class Encoded
-    {
-        public Encoded() => Pointer = NativeMemory.AlignedAlloc(MapBytes, MapAlignment);
-
-        ~Encoded() => NativeMemory.AlignedFree(Pointer);
-
-        public void* Pointer { get; }
-    }
 }

@@ -20,7 +20,8 @@ internal static class CommonOptions
             HelpName = "N",
         };
 
-    public static Option<string?> Target() => new("--target") { Description = "cpu (default)", HelpName = "NAME" };
+    public static Option<string?> Target() =>
+        new("--target") { Description = "cpu (default), cuda or cuda:N", HelpName = "NAME" };
 
     public static Option<bool> Json() => new("--json") { Description = "One JSON object a line" };
 

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json.Serialization;
 using Picograd.Algorithms.Operators;
 using Picograd.Baselines;
+using Picograd.Schedules;
 
 namespace Picograd.Tune;
 
@@ -37,13 +38,19 @@ internal static class BenchCommand
         };
         command.SetAction(parsed =>
         {
-            Targets.RequireCpu(parsed, target);
+            var on = Targets.Named(parsed, target);
             var specs = SpecFile.Read(parsed.GetValue(file)!);
             foreach (var spec in specs)
                 OperatorMemory.RequireRoom(spec);
             int count = CommonOptions.ThreadsOf(parsed, threads);
-            using var kernels = new ServedKernels(parsed.GetValue(db), count, notes: console.Error);
-            return Run(console, specs, count, parsed.GetValue(baselines), parsed.GetValue(json));
+            var machine = Targets.Open(on, count);
+            using var kernels = new ServedKernels(
+                parsed.GetValue(db),
+                count,
+                notes: console.Error,
+                backend: machine.Backend
+            );
+            return Run(console, specs, machine, count, parsed.GetValue(baselines), parsed.GetValue(json));
         });
         return command;
     }
@@ -51,6 +58,7 @@ internal static class BenchCommand
     private static int Run(
         ToolConsole console,
         IReadOnlyList<OperatorSpec> specs,
+        ITuningTarget machine,
         int threads,
         bool baselines,
         bool json
@@ -63,7 +71,7 @@ internal static class BenchCommand
         {
             if (console.Cancel.IsCancellationRequested)
                 break;
-            foreach (var line in Time(spec, threads, baselines, console.Cancel))
+            foreach (var line in Time(spec, machine, threads, baselines, console.Cancel))
             {
                 if (json)
                     JsonLines.Write(console.Out, line);
@@ -84,11 +92,19 @@ internal static class BenchCommand
             : TuneCommand.Success;
     }
 
-    private static List<Line> Time(OperatorSpec spec, int threads, bool baselines, CancellationToken cancel)
+    private static List<Line> Time(
+        OperatorSpec spec,
+        ITuningTarget machine,
+        int threads,
+        bool baselines,
+        CancellationToken cancel
+    )
     {
-        using var memory = new OperatorMemory(spec);
-        var contenders = new List<Contender> { Contender.Dispatched(spec, memory) };
-        if (baselines)
+        using var memory = new OperatorMemory(spec, machine);
+        using var timer = machine.CreateTimer();
+        var contenders = new List<Contender> { Contender.Dispatched(spec, memory, timer: timer) };
+        // Those that there are read main memory.
+        if (baselines && machine.IsHostMemory)
             contenders.AddRange(Contender.Baselines(spec, memory, threads));
         try
         {

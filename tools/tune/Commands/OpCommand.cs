@@ -37,13 +37,13 @@ internal static class OpCommand
         command.SetAction(parsed =>
         {
             var specs = SpecWords.Parse(parsed, spec);
-            Targets.RequireCpu(parsed, target);
+            var on = Targets.Named(parsed, target);
             foreach (var wanted in specs)
                 OperatorMemory.RequireRoom(wanted);
             var spend = BudgetOption.Of(parsed, budget, StandardBudget);
             int count = CommonOptions.ThreadsOf(parsed, threads);
             string? hand = parsed.GetValue(trace) is { } file ? ReadTrace(file, specs) : null;
-            using var run = new TuningRun(console, parsed.GetValue(db), count, CommonOptions.SeedOf(parsed, seed));
+            using var run = new TuningRun(console, parsed.GetValue(db), count, CommonOptions.SeedOf(parsed, seed), on);
             foreach (var wanted in specs)
                 Tune(console, run, wanted, spend, hand);
             return TuneCommand.Success;
@@ -72,14 +72,15 @@ internal static class OpCommand
     private static unsafe void Compare(ToolConsole console, TuningRun run, TuneResult result, string hand)
     {
         var spec = result.Task.Spec;
-        using var memory = new OperatorMemory(spec);
+        using var memory = new OperatorMemory(spec, run.Target);
+        using var timer = run.Target.CreateTimer();
         using var written = Compile(hand);
         using var found = Compile(result.Trace);
         nint address = (nint)memory.Addresses;
         double[] times = Interleaved.Time(
             [
-                new Contender("trace", () => written.Run((nint*)address, null)),
-                new Contender("found", () => found.Run((nint*)address, null)),
+                Contender.Of("trace", written, (nint*)address, timer),
+                Contender.Of("found", found, (nint*)address, timer),
             ],
             result.Task.Target.Threads,
             CancellationToken.None

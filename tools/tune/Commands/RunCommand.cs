@@ -28,14 +28,14 @@ internal static class RunCommand
         };
         command.SetAction(parsed =>
         {
-            Targets.RequireCpu(parsed, target);
+            var on = Targets.Named(parsed, target);
             var spend = BudgetOption.Of(parsed, budget, StandardBudget);
             int count = CommonOptions.ThreadsOf(parsed, threads);
             int start = CommonOptions.SeedOf(parsed, seed);
             var specs = SpecFile.Read(parsed.GetValue(file)!);
             foreach (var spec in specs)
                 OperatorMemory.RequireRoom(spec);
-            using var run = new TuningRun(console, parsed.GetValue(db), count, start);
+            using var run = new TuningRun(console, parsed.GetValue(db), count, start, on);
             var results = run.TuneAll(specs, spend);
             WriteTable(console.Out, results);
             console.Out.WriteLine($"stored in {run.Store.FilePath}");

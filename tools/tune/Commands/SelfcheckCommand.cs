@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Text.Json.Serialization;
 using Picograd.Algorithms.Operators;
-using Picograd.Lower.Cpu;
 using Picograd.Schedules;
 using Picograd.Search;
 
@@ -54,8 +53,7 @@ internal static class SelfcheckCommand
             int count = CommonOptions.ThreadsOf(parsed, threads);
             int random = (int)CommonOptions.Whole(parsed, choices, 0, 100, 3);
             int start = CommonOptions.SeedOf(parsed, seed);
-            Targets.RequireCpu(parsed, target);
-            var machine = new CpuTuningTarget(TargetsCommand.Cpu(), count);
+            var machine = Targets.Open(Targets.Named(parsed, target), count);
             var specs = SelfcheckSpecs.All().ToList();
             if (parsed.GetValue(only) is { } text)
             {

@@ -2,7 +2,9 @@ using System.CommandLine;
 using Picograd.Algorithms.Operators;
 using Picograd.Dispatch;
 using Picograd.Lower.Cpu;
+using Picograd.Lower.Cuda;
 using Picograd.Schedules;
+using Picograd.TuneDb;
 
 namespace Picograd.Tune;
 
@@ -31,24 +33,52 @@ internal static class ShowCommand
         command.SetAction(parsed =>
         {
             var wanted = SpecWords.ParseOne(parsed, spec);
-            Targets.RequireCpu(parsed, target);
+            var on = Targets.Named(parsed, target);
+            string? hand = parsed.GetValue(trace);
+            if (on.IsCuda && Targets.CudaMissing() is { } missing)
+            {
+                CudaText.ShowWithoutDevice(
+                    console,
+                    wanted,
+                    hand,
+                    missing,
+                    parsed.GetValue(passes),
+                    parsed.GetValue(asm)
+                );
+                return TuneCommand.Success;
+            }
+            int count = CommonOptions.ThreadsOf(parsed, threads);
             using var kernels = new ServedKernels(
                 parsed.GetValue(db),
-                CommonOptions.ThreadsOf(parsed, threads),
-                untuned: parsed.GetValue(trace) is not null,
-                notes: console.Error
+                count,
+                untuned: hand is not null,
+                notes: console.Error,
+                backend: on.IsCuda ? new CudaBackend(Targets.Gpu(on)) : null
             );
             var backend = kernels.Backend;
-            var (nest, origin) = Choose(wanted, parsed.GetValue(trace));
+            var (nest, origin) = Choose(wanted, hand);
             console.Out.WriteLine($"{wanted}: {origin}, {backend.Target.Fingerprint}");
             ShowNest(console.Out, nest);
             if (parsed.GetValue(passes))
-                ShowPasses(console.Out, nest, backend);
+                ShowPasses(console.Out, nest, Targets.Passes(backend));
             if (parsed.GetValue(asm))
                 ShowCode(console.Out, nest, backend);
+            if (on.IsCuda)
+                TellOtherArchitectures(console.Error, wanted, parsed.GetValue(db), backend.Target);
             return TuneCommand.Success;
         });
         return command;
+    }
+
+    /// <summary>Winners of other GPUs are never served; who has some and wonders is told.</summary>
+    private static void TellOtherArchitectures(TextWriter to, OperatorSpec spec, string? db, TargetInfo target)
+    {
+        string path = TuneDbLocation.Resolve(db);
+        if (!File.Exists(path))
+            return;
+        using var store = SqliteTuneStore.Open(path, TuneDbMode.ReadOnly);
+        foreach (string note in OtherTargets.Notes(store, spec, target))
+            to.WriteLine($"tune: {note}");
     }
 
     private static (LoopNest Nest, string Origin) Choose(OperatorSpec spec, string? trace)
@@ -60,7 +90,7 @@ internal static class ShowCommand
         return (kernel.Nest, $"{kernel.SourceName} schedule{notes}");
     }
 
-    private static void ShowNest(TextWriter to, LoopNest nest)
+    internal static void ShowNest(TextWriter to, LoopNest nest)
     {
         Heading(to, "trace");
         to.WriteLine(Trace.Of(nest).ToString().TrimEnd());
@@ -68,10 +98,14 @@ internal static class ShowCommand
         to.WriteLine(NestPrinter.Print(nest).TrimEnd());
     }
 
-    private static void ShowPasses(TextWriter to, LoopNest nest, CpuBackend backend)
+    internal static void ShowPasses(
+        TextWriter to,
+        LoopNest nest,
+        IEnumerable<(string Name, Func<LoopNest, LoopNest> Run)> passes
+    )
     {
         string before = NestPrinter.Print(nest);
-        foreach (var (name, run) in backend.Passes)
+        foreach (var (name, run) in passes)
         {
             try
             {
@@ -89,11 +123,16 @@ internal static class ShowCommand
         }
     }
 
-    private static void ShowCode(TextWriter to, LoopNest nest, CpuBackend backend)
+    private static void ShowCode(TextWriter to, LoopNest nest, IBackend backend)
     {
         try
         {
-            using var kernel = backend.Compile(nest);
+            if (backend is CudaBackend cuda)
+            {
+                CudaText.Show(to, cuda.CompileText(nest));
+                return;
+            }
+            using var kernel = ((CpuBackend)backend).Compile(nest);
             for (int i = 0; i < kernel.Methods.Count; i++)
             {
                 // Bodies of parallel loops are methods of their own, made before the entry that starts them.
@@ -113,7 +152,7 @@ internal static class ShowCommand
         }
     }
 
-    private static void Heading(TextWriter to, string text)
+    internal static void Heading(TextWriter to, string text)
     {
         to.WriteLine();
         to.WriteLine($"--- {text}");

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Serialization;
 using Picograd.Lower.Cpu;
+using Picograd.Lower.Cuda;
 
 namespace Picograd.Tune;
 
@@ -23,7 +24,24 @@ internal static class TargetsCommand
         [property: JsonPropertyName("copy_gbps")] double CopyGbps,
         [property: JsonPropertyName("levels")] IReadOnlyList<LevelBandwidth> Levels,
         [property: JsonPropertyName("seconds")] double Seconds,
+        [property: JsonPropertyName("gpus")] IReadOnlyList<Gpu> Gpus,
         [property: JsonPropertyName("unavailable")] IReadOnlyList<Unavailable> Unavailable
+    );
+
+    private sealed record Gpu(
+        [property: JsonPropertyName("target")] string Target,
+        [property: JsonPropertyName("fingerprint")] string Fingerprint,
+        [property: JsonPropertyName("model")] string Model,
+        [property: JsonPropertyName("emulated")] bool Emulated,
+        [property: JsonPropertyName("multiprocessors")] int Multiprocessors,
+        [property: JsonPropertyName("memory_bytes")] long MemoryBytes,
+        [property: JsonPropertyName("driver")] string Driver,
+        [property: JsonPropertyName("nvrtc")] string Nvrtc,
+        [property: JsonPropertyName("fma_gflops")] double FmaGflops,
+        [property: JsonPropertyName("tensor_gflops")] double? TensorGflops,
+        [property: JsonPropertyName("l2_read_gbps")] double L2ReadGbps,
+        [property: JsonPropertyName("read_gbps")] double ReadGbps,
+        [property: JsonPropertyName("copy_gbps")] double CopyGbps
     );
 
     public static Command Create(ToolConsole console)
@@ -43,7 +61,9 @@ internal static class TargetsCommand
     {
         var target = Cpu();
         var found = MachineProbe.Measure(target, threads);
-        var unavailable = new Unavailable(Targets.Cuda, Targets.CudaMissing());
+        string? missing = Targets.CudaMissing();
+        Unavailable[] unavailable = missing is null ? [] : [new Unavailable(Targets.Cuda, missing)];
+        Gpu[] gpus = [.. Enumerable.Range(0, CudaDevice.Count).Select(i => GpuOf(new TargetName(Targets.Cuda, i)))];
         if (json)
         {
             JsonLines.Write(
@@ -58,7 +78,8 @@ internal static class TargetsCommand
                     found.CopyGbps,
                     found.Levels,
                     found.Seconds,
-                    [unavailable]
+                    gpus,
+                    unavailable
                 )
             );
             return TuneCommand.Success;
@@ -83,8 +104,50 @@ internal static class TargetsCommand
             );
         }
         table.Write(console.Out, "      ");
-        console.Out.WriteLine($"cuda  not available: {unavailable.Missing}");
+        foreach (var gpu in gpus)
+            Write(console.Out, gpu);
+        if (missing is not null)
+            console.Out.WriteLine($"cuda  not available: {missing}");
         return TuneCommand.Success;
+    }
+
+    private static Gpu GpuOf(TargetName name)
+    {
+        var device = Targets.Gpu(name);
+        var ceilings = new CudaProbeKernels(device).Ceilings();
+        return new Gpu(
+            name.ToString(),
+            device.Properties.Fingerprint,
+            device.Properties.Name,
+            device.IsEmulated,
+            device.Info.Multiprocessors,
+            device.Properties.TotalBytes,
+            device.Properties.Driver.ToString(),
+            device.Properties.Nvrtc.ToString(),
+            ceilings.Gflops,
+            ceilings.TensorGflops,
+            ceilings.Levels[0].ReadGbps,
+            ceilings.Levels[^1].ReadGbps,
+            ceilings.CopyGbps
+        );
+    }
+
+    private static void Write(TextWriter to, Gpu gpu)
+    {
+        to.WriteLine($"{gpu.Target}  {gpu.Fingerprint}");
+        to.WriteLine(
+            $"      {gpu.Model}, {gpu.Multiprocessors} multiprocessors, {Figures.Bytes(gpu.MemoryBytes)}, driver for CUDA {gpu.Driver}, NVRTC {gpu.Nvrtc}"
+        );
+        if (gpu.Emulated)
+            to.WriteLine("      emulated on the processor: the figures say nothing about a GPU");
+        var table = new TextTable("ceiling", ">value", "meaning");
+        table.Add("fma_gflops", Number(gpu.FmaGflops), "GFLOP/s of fused multiply-adds in float32");
+        if (gpu.TensorGflops is { } tensor)
+            table.Add("tensor_gflops", Number(tensor), "GFLOP/s of matrix products of bfloat16 with sums in float32");
+        table.Add("l2_read_gbps", Number(gpu.L2ReadGbps), "GB/s reading the second-level cache");
+        table.Add("read_gbps", Number(gpu.ReadGbps), "GB/s reading device memory");
+        table.Add("copy_gbps", Number(gpu.CopyGbps), "GB/s copying device memory, read and written together");
+        table.Write(to, "      ");
     }
 
     /// <summary>This machine.</summary>

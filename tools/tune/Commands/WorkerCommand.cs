@@ -1,6 +1,8 @@
 using System.CommandLine;
 using Picograd.Lower.Cpu;
+using Picograd.Schedules;
 using Picograd.Search;
+using Picograd.TuneDb;
 
 namespace Picograd.Tune;
 
@@ -13,17 +15,29 @@ internal static class WorkerCommand
 
     public static Command Create()
     {
-        var command = new Command(Name, "Runs candidates that another process sends") { Hidden = true };
-        command.SetAction(_ =>
+        var db = CommonOptions.Db();
+        var command = new Command(Name, "Runs candidates that another process sends") { db };
+        command.Hidden = true;
+        command.SetAction(parsed =>
         {
             using var input = Console.OpenStandardInput();
             using var output = Console.OpenStandardOutput();
-            return WorkerHost.Run(
-                input,
-                output,
-                init => new CpuTuningTarget(TargetsCommand.Cpu() with { VectorBits = init.VectorBits }, init.Threads)
-            );
+            string? file = parsed.GetValue(db);
+            return WorkerHost.Run(input, output, init => Open(init, file));
         });
         return command;
+    }
+
+    private static ITuningTarget Open(WorkerInit init, string? db)
+    {
+        var name = Targets.Parse(init.Target) ?? throw new TuneException($"'{init.Target}' is no target");
+        if (!name.IsCuda)
+            return new CpuTuningTarget(TargetsCommand.Cpu() with { VectorBits = init.VectorBits }, init.Threads);
+        // Open as long as the process: it may compile at any time.
+        return Targets.Open(
+            name,
+            init.Threads,
+            db is null ? null : new StoredCubins(SqliteTuneStore.Open(TuneDbLocation.Resolve(db)))
+        );
     }
 }

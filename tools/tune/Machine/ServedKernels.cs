@@ -1,5 +1,6 @@
 using Picograd.Dispatch;
 using Picograd.Lower.Cpu;
+using Picograd.Schedules;
 using Picograd.TuneDb;
 
 namespace Picograd.Tune;
@@ -14,13 +15,20 @@ internal sealed class ServedKernels : IDisposable
     /// <param name="db">The database; null for the environment's or the default one.</param>
     /// <param name="threads">Threads that kernels may use.</param>
     /// <param name="untuned">Leave every database out: default schedules only.</param>
+    /// <param name="backend">The back end; null for that of the CPU.</param>
     /// <param name="notes">Told when a database that was named is not there yet.</param>
     /// <exception cref="TuneDbException">
     /// There is a file and it cannot be used. A model would go on without it; a command that reports on it must say so.
     /// </exception>
-    public ServedKernels(string? db, int threads, bool untuned = false, TextWriter? notes = null)
+    public ServedKernels(
+        string? db,
+        int threads,
+        bool untuned = false,
+        TextWriter? notes = null,
+        IBackend? backend = null
+    )
     {
-        Backend = new CpuBackend(TargetsCommand.Cpu(), threads);
+        Backend = backend ?? new CpuBackend(TargetsCommand.Cpu(), threads);
         if (!untuned)
         {
             string path = TuneDbLocation.Resolve(db);
@@ -34,7 +42,7 @@ internal sealed class ServedKernels : IDisposable
         Dispatcher.Use(_serving, Backend);
     }
 
-    public CpuBackend Backend { get; }
+    public IBackend Backend { get; }
 
     public void Dispose()
     {

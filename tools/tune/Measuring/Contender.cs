@@ -1,6 +1,7 @@
 using Picograd.Algorithms.Operators;
 using Picograd.Baselines;
 using Picograd.Dispatch;
+using Picograd.Schedules;
 
 namespace Picograd.Tune;
 
@@ -12,12 +13,48 @@ internal sealed record Contender(string Lib, Action Run, string? Source = null)
 {
     public const string Ours = "picograd";
 
+    /// <summary>Seconds that so many calls take by the target's own clock; null where the processor's tells.</summary>
+    public Func<int, double>? Clock { get; init; }
+
+    /// <summary>A compiled kernel on given arguments.</summary>
+    public static unsafe Contender Of(
+        string lib,
+        ICompiledKernel kernel,
+        nint* arguments,
+        IKernelTimer? timer,
+        string? source = null
+    )
+    {
+        nint address = (nint)arguments;
+        return new Contender(lib, () => kernel.Run((nint*)address, null), source)
+        {
+            Clock = timer is null
+                ? null
+                : calls => calls * timer.Sample(kernel, (nint*)address, calls, cold: false) / 1000,
+        };
+    }
+
     /// <summary>The kernel that dispatch chooses now.</summary>
-    public static unsafe Contender Dispatched(OperatorSpec spec, OperatorMemory memory, string lib = Ours)
+    public static unsafe Contender Dispatched(
+        OperatorSpec spec,
+        OperatorMemory memory,
+        string lib = Ours,
+        IKernelTimer? timer = null
+    )
     {
         var kernel = Dispatcher.Resolve(spec);
-        nint address = (nint)memory.Addresses;
-        return new Contender(lib, () => kernel.Run((nint*)address), kernel.SourceName);
+        return Of(lib, new Guarded(kernel), memory.Addresses, timer, kernel.SourceName);
+    }
+
+    /// <summary>A kernel as dispatch runs it, its guards included.</summary>
+    private sealed unsafe class Guarded(DispatchedKernel kernel) : ICompiledKernel
+    {
+        public long WorkspaceBytes => kernel.WorkspaceBytes;
+
+        public void Run(nint* arguments, long* parameters) => kernel.Run(arguments);
+
+        // Dispatch keeps what it made.
+        public void Dispose() { }
     }
 
     /// <summary>Everything that <c>baselines/</c> has for the instance on this machine.</summary>

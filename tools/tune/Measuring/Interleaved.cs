@@ -44,14 +44,14 @@ internal static class Interleaved
                 cancel.ThrowIfCancellationRequested();
                 if (threads > 1 && contenders.Count > 1)
                     Thread.Sleep(Settling);
-                spent[i] += Turn(contenders[i].Run, turn, samples[i]);
+                spent[i] += Turn(contenders[i], turn, samples[i]);
             }
         }
         return [.. samples.Select(Median)];
     }
 
     /// <summary>Adds milliseconds a call to the samples; returns the seconds that were timed.</summary>
-    private static double Turn(Action run, double seconds, List<double> samples)
+    private static double Turn(Contender run, double seconds, List<double> samples)
     {
         long start = Stopwatch.GetTimestamp();
         int calls = 1;
@@ -77,7 +77,7 @@ internal static class Interleaved
     /// The least of a few samples: one alone may have been interrupted, and would make a fast kernel look slow enough to be
     /// timed call by call. Samples longer than interruptions are taken once.
     /// </summary>
-    private static double Least(Action run, int calls)
+    private static double Least(Contender run, int calls)
     {
         double least = double.PositiveInfinity;
         for (int i = 0; i < 3 && least > SampleSeconds / 2; i++)
@@ -90,8 +90,11 @@ internal static class Interleaved
     }
 
     /// <summary>Seconds that so many calls take.</summary>
-    private static double Sample(Action run, int calls)
+    private static double Sample(Contender contender, int calls)
     {
+        if (contender.Clock is { } clock)
+            return clock(calls);
+        var run = contender.Run;
         long start = Stopwatch.GetTimestamp();
         for (int i = 0; i < calls; i++)
             run();

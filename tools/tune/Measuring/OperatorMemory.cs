@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Lower.Cpu;
+using Picograd.Schedules;
 
 namespace Picograd.Tune;
 
@@ -11,13 +12,17 @@ internal sealed unsafe class OperatorMemory : IDisposable
     // Timings depend on no values, so a long tensor repeats this many different ones; a prime, so that rows differ.
     private const int DistinctValues = 65_521;
 
-    private readonly CpuBuffer[] _buffers;
+    private readonly ITuningTarget _target;
+    private readonly (nint Address, long Bytes)[] _buffers;
     private readonly nint* _addresses;
 
-    public OperatorMemory(OperatorSpec spec)
+    /// <param name="spec">The instance.</param>
+    /// <param name="target">Whose memory; null for the CPU's.</param>
+    public OperatorMemory(OperatorSpec spec, ITuningTarget? target = null)
     {
+        _target = target ?? new CpuTuningTarget(TargetsCommand.Cpu(), 1);
         var algorithm = spec.Build();
-        _buffers = [.. algorithm.Arguments.Select(a => CpuBuffer.Rent(Bytes(a)))];
+        _buffers = [.. algorithm.Arguments.Select(a => (_target.Allocate(Bytes(a)), Bytes(a)))];
         _addresses = (nint*)NativeMemory.Alloc((nuint)_buffers.Length, (nuint)sizeof(nint));
         Inputs = algorithm.Inputs.Length;
         var random = new Random(1);
@@ -27,7 +32,14 @@ internal sealed unsafe class OperatorMemory : IDisposable
             var buffer = algorithm.Arguments[i];
             // Outputs too: the pages are then there before the clock runs.
             var domain = i < Inputs ? spec.Definition.Domain(spec, buffer) : InputDomain.Any;
-            Fill(buffer, (byte*)_addresses[i], domain, random);
+            if (_target.IsHostMemory)
+            {
+                Fill(buffer, (byte*)_addresses[i], domain, random);
+                continue;
+            }
+            using var host = CpuBuffer.Rent(_buffers[i].Bytes);
+            Fill(buffer, host.Pointer, domain, random);
+            _target.Write(_addresses[i], host.Address, _buffers[i].Bytes);
         }
     }
 
@@ -56,8 +68,8 @@ internal sealed unsafe class OperatorMemory : IDisposable
 
     public void Dispose()
     {
-        foreach (var buffer in _buffers)
-            buffer.Dispose();
+        foreach (var (address, bytes) in _buffers)
+            _target.Free(address, bytes);
         NativeMemory.Free(_addresses);
     }
 

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Picograd.Algorithms.Operators;
-using Picograd.Lower.Cpu;
 using Picograd.Schedules;
 using Picograd.Search;
 using Picograd.TuneDb;
@@ -15,20 +14,22 @@ internal sealed class TuningRun : IDisposable
     private readonly int _seed;
 
     /// <exception cref="TuneDbException">The database cannot be used.</exception>
-    public TuningRun(ToolConsole console, string? db, int threads, int seed)
+    /// <exception cref="UsageException">The target cannot be used here.</exception>
+    public TuningRun(ToolConsole console, string? db, int threads, int seed, TargetName? target = null)
     {
+        target ??= new TargetName(Targets.Cpu, 0);
         _console = console;
         _seed = seed;
-        var cpu = TargetsCommand.Cpu();
-        Machine = cpu.Model;
-        Target = new CpuTuningTarget(cpu, threads);
+        // Before the database, which opening makes: a target that is not there leaves nothing behind.
+        Machine = Targets.Model(target);
         Store = SqliteTuneStore.Open(TuneDbLocation.Resolve(db));
-        _worker = new WorkerProcess(WorkerProgram());
+        Target = Targets.Open(target, threads, new StoredCubins(Store));
+        _worker = new WorkerProcess(WorkerProgram(Store.FilePath));
     }
 
     public string Machine { get; }
 
-    public CpuTuningTarget Target { get; }
+    public ITuningTarget Target { get; }
 
     public SqliteTuneStore Store { get; }
 
@@ -44,6 +45,8 @@ internal sealed class TuningRun : IDisposable
         try
         {
             var task = TaskOf(spec);
+            foreach (string note in OtherTargets.Notes(Store, spec, task.Target))
+                _console.Error.WriteLine($"tune: {note}");
             var options = Options(budget) with { Traces = [.. traces, .. Waiting(task)] };
             return Tuner.Tune(task, options, progress, _console.Cancel);
         }
@@ -110,14 +113,17 @@ internal sealed class TuningRun : IDisposable
     /// This program once more as a worker. Its own file is named rather than that of the process, so that a program that
     /// hosts the command (a test runner) starts the same worker.
     /// </summary>
-    private static Search.WorkerCommand WorkerProgram()
+    private static Search.WorkerCommand WorkerProgram(string db)
     {
         string library = typeof(TuningRun).Assembly.Location;
         string process = Environment.ProcessPath ?? "";
         string program = Path.GetFileNameWithoutExtension(process);
         return program == typeof(TuningRun).Assembly.GetName().Name
-            ? new Search.WorkerCommand(process, [WorkerCommand.Name])
-            : new Search.WorkerCommand(program == "dotnet" ? process : "dotnet", [library, WorkerCommand.Name]);
+            ? new Search.WorkerCommand(process, [WorkerCommand.Name, "--db", db])
+            : new Search.WorkerCommand(
+                program == "dotnet" ? process : "dotnet",
+                [library, WorkerCommand.Name, "--db", db]
+            );
     }
 
     private TuneOptions Options(SearchBudget budget) =>
