@@ -140,7 +140,7 @@ public sealed class TuningTests : IDisposable
     }
 
     [Theory]
-    [InlineData("op tanh n=8 --target cuda", "--target is 'cuda'", "no CUDA back end")]
+    [InlineData("op tanh n=8 --target cuda:77", "--target is 'cuda:77', which cannot be used")]
     [InlineData("op tanh n=8 --target abacus", "--target is 'abacus', an unknown target")]
     [InlineData("op tanh n=8 --threads 0", "--threads is '0'")]
     [InlineData("op tanh n=8 --seed x", "--seed is 'x', but must be a whole number from 0")]

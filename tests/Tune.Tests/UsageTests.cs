@@ -20,8 +20,12 @@ public sealed class UsageTests
     [InlineData("targets --threads 100000", "--threads is '100000'", "a whole number from 1 to")]
     [InlineData("show", "SPEC is missing", "matmul m=256 n=3072 k=768")]
     [InlineData("show tanh n=8 --frob", "unknown option '--frob'", "--passes")]
-    [InlineData("show tanh n=8 --target cuda", "--target is 'cuda'", "no CUDA back end", "allowed is cpu")]
-    [InlineData("show tanh n=8 --target tpu", "--target is 'tpu', an unknown target", "allowed is cpu")]
+    [InlineData("bench nowhere --target cuda:x", "--target is 'cuda:x', an unknown target")]
+    [InlineData(
+        "show tanh n=8 --target tpu",
+        "--target is 'tpu', an unknown target",
+        "allowed are cpu, cuda and cuda:N"
+    )]
     [InlineData("show tanh n=8 exp n=8", "SPEC names 2 operators", "this command takes one")]
     public void Bad_usage_is_refused_with_its_reason(string line, params string[] parts) =>
         ToolRun.Line(line).Refused(parts);

@@ -1,0 +1,99 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Picograd.Lower.Cuda;
+
+namespace Picograd.Tests;
+
+/// <summary>
+/// The command line on a GPU, here the emulated one. What CUDA a process uses is decided when it first asks, so each command
+/// is a process of its own.
+/// </summary>
+public sealed class CudaTests : IDisposable
+{
+    private const string Small = "add n=64";
+
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    private static ToolRun Run(string cuda, string? compute, params string[] words)
+    {
+        var start = new ProcessStartInfo("dotnet")
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
+        start.ArgumentList.Add(typeof(Tune.TuneCommand).Assembly.Location);
+        foreach (string word in words)
+            start.ArgumentList.Add(word);
+        start.Environment["PICOGRAD_CUDA"] = cuda;
+        if (compute is not null)
+            start.Environment["PICOGRAD_EMULATOR_COMPUTE"] = compute;
+        using var process = Process.Start(start)!;
+        var error = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        Assert.True(process.WaitForExit(120_000), "the command did not end");
+        return new ToolRun(process.ExitCode, output, error.Result);
+    }
+
+    private static ToolRun Emulated(params string[] words)
+    {
+        Skip.IfNot(CudaEmulator.IsAvailable(out string? whyNot), whyNot ?? "");
+        return Run("emulated", null, words);
+    }
+
+    [SkippableFact]
+    public void Op_tunes_and_stores_bench_and_show_use_it_and_other_architectures_refuse_it()
+    {
+        string db = _folder["db"];
+        string text = Emulated("op", Small, "--target", "cuda", "--budget", "3trials", "--db", db).Succeeded();
+        Assert.StartsWith($"{Small} on cuda;sm_90a;", text);
+        Assert.Contains("best         gpu-", text);
+        Assert.Contains($"stored       in {db}", text);
+
+        string list = ToolRun.Of("db", "list", "--db", db).Succeeded();
+        Assert.Contains("cuda;sm_90a;", list);
+        Assert.Matches("compiled kernels: [1-9]", list);
+        Assert.Contains(" compiled kernels", ToolRun.Of("db", "prune", "--kernels", "--db", db).Succeeded());
+        Assert.DoesNotContain("compiled kernels", ToolRun.Of("db", "list", "--db", db).Succeeded());
+
+        string file = _folder.Write("specs", Small);
+        string line = Emulated("bench", file, "--target", "cuda:0", "--db", db, "--json").Succeeded();
+        var timed = JsonDocument.Parse(line).RootElement;
+        Assert.Equal("exact", timed.GetProperty("source").GetString());
+        Assert.True(timed.GetProperty("ms").GetDouble() > 0);
+
+        string shown = Emulated("show", Small, "--target", "cuda", "--db", db, "--asm").Succeeded();
+        Assert.StartsWith($"{Small}: exact schedule", shown);
+        Assert.Contains("extern \"C\" __global__", shown);
+        Assert.Contains("blocks of", shown);
+
+        var other = Run("emulated", "8.0", "show", Small, "--target", "cuda", "--db", db);
+        Assert.StartsWith($"{Small}: default schedule", other.Succeeded());
+        Assert.Contains($"a winner of {Small} for sm_90a is stored and refused here", other.Error);
+    }
+
+    [SkippableFact]
+    public void Targets_lists_gpus()
+    {
+        string line = Emulated("targets", "--json").Succeeded();
+        var root = JsonDocument.Parse(line).RootElement;
+        var gpu = Assert.Single(root.GetProperty("gpus").EnumerateArray());
+        Assert.Equal("cuda:0", gpu.GetProperty("target").GetString());
+        Assert.True(gpu.GetProperty("emulated").GetBoolean());
+        Assert.True(gpu.GetProperty("copy_gbps").GetDouble() > 0);
+        Assert.Empty(root.GetProperty("unavailable").EnumerateArray());
+    }
+
+    [Fact]
+    public void Without_cuda_schedules_are_shown_and_the_rest_is_refused()
+    {
+        var shown = Run("off", null, "show", Small, "--target", "cuda", "--asm");
+        Assert.Contains("extern \"C\" __global__", shown.Succeeded());
+        Assert.Contains("shown for an H100", shown.Error);
+        Run("off", null, "op", Small, "--target", "cuda", "--db", _folder["none"])
+            .Refused("--target is 'cuda:0', which cannot be used", "PICOGRAD_CUDA=off");
+        Assert.False(File.Exists(_folder["none"]));
+    }
+}
