@@ -27,6 +27,7 @@ internal static class DistributeFragments
             !nest.Body.Nodes().Any(s => s is Allocate { Buffer.Scope: Scope.Fragment } or Call { Intrinsic.Lanes: > 1 })
         )
             return nest;
+        nest = UnitElements.Run(nest);
         return nest with { Body = new Pass(nest, FragmentInference.Of(nest)).Outside(nest.Body, []) };
     }
 

@@ -138,8 +138,14 @@ internal sealed class FragmentInference
             .LastOrDefault(v => access.Loops.Any(l => l.Var == v && IsPlain(l)));
     }
 
-    private LinearForm Form(BufferAccess access, int dim) =>
-        LinearForm.Of(Simplifier.Simplify(access.Indices[dim], _nest.Ranges(access.Loops)));
+    private LinearForm Form(BufferAccess access, int dim)
+    {
+        // A loop of one iteration counts: it says which element, and must not be simplified away.
+        var ranges = _nest.Ranges(access.Loops);
+        foreach (var loop in access.Loops.Where(l => l.ConstantExtent == 1))
+            ranges[loop.Var] = new Interval(0, 1);
+        return LinearForm.Of(Simplifier.Simplify(access.Indices[dim], ranges));
+    }
 
     private static bool IsPlain(For loop) => loop.Kind is LoopKind.Serial or LoopKind.Unrolled or LoopKind.Vector;
 

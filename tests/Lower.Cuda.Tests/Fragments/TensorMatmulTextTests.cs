@@ -17,6 +17,15 @@ public class TensorMatmulTextTests
     [InlineData("matmul m=70 n=52 k=83 tf32=1", "bm=64 bn=64 wm=32 wn=32 bk=16 stages=3")]
     [InlineData("matmul m=64 n=64 k=64 tf32=1 tb=1 bias=1 act=silu", "bm=64 bn=32 wm=32 wn=32 bk=16 stages=2")]
     [InlineData("matmul m=36 n=40 k=24 tf32=1 ta=1", "bm=32 bn=32 wm=16 wn=32 bk=8 stages=2")]
+    [InlineData(
+        "matmul m=70 n=40 k=200 dtype=bf16 batch=2 bias=1 act=relu",
+        "bm=32 bn=32 wm=16 wn=32 bk=16 stages=2 split_k=2"
+    )]
+    [InlineData("matmul m=16 n=24 k=3000 dtype=f16", "")]
+    [InlineData("matmul m=1 n=100 k=65 dtype=bf16", "")]
+    [InlineData("matmul m=100 n=1 k=65 tf32=1", "")]
+    [InlineData("matmul m=3 n=5 k=1 dtype=f16 batch=7", "")]
+    [InlineData("matmul m=96 n=160 k=80 dtype=bf16 batch=3 bcast=b ta=1", "")]
     public void TextIsCorrect(string spec, string knobs)
     {
         EmulatedLaunch.Require();

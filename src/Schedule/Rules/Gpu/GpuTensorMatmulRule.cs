@@ -355,8 +355,9 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
         {
             s.SetScope(s.Nest.Block(_stage).Output.Name, Scope.Register);
             var loops = s.Nest.OwnLoops(s.Nest.Block(result)).Select(l => l.Name).ToList();
-            string fused = GpuLoops.FuseAll(s, loops);
-            string thread = GpuLoops.BindGrid(s, fused, 256).Threads;
+            if (loops.Count > 2)
+                s.Bind(GpuLoops.FuseAll(s, loops[..^2]), LoopKind.BlockY);
+            string thread = GpuLoops.BindGrid(s, GpuLoops.FuseAll(s, loops[^2..]), 256).Threads;
             s.ComputeAt(_stage, thread);
         }
     }
