@@ -11,12 +11,14 @@ public sealed class CacheRead : Primitive
 {
     public override string Name => "cache_read";
 
-    public override string Usage => "cache, copy = cache_read buffer block heap|stack|register|shared|fragment";
+    public override string Usage =>
+        "cache, copy = cache_read buffer block heap|stack|register|shared|fragment [also=block,…]";
 
     public override string Requirements =>
         """
             The block reads the buffer and does not write it. Where it shares loops with writers of the buffer, what it
-            reads below them is a box known exactly.
+            reads below them is a box known exactly. also: further blocks that read the copy, all of them behind the
+            first; the buffer is an input then, of which there is only one state.
             """;
 
     public override PrimitiveExample Example =>
@@ -41,7 +43,7 @@ public sealed class CacheRead : Primitive
 
     protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
     {
-        KnownOptions(nest, step);
+        KnownOptions(nest, step, "also");
         var buffer = nest.Buffer(Arg(nest, step, 0));
         var block = nest.Block(Arg(nest, step, 1));
         var scope = BlockLoops.ParseScope(nest, Arg(nest, step, 2));
@@ -89,6 +91,7 @@ public sealed class CacheRead : Primitive
                     $"cache_read before {buffer.Name}'s writers move below loop {outer[^1].Name}"
                 );
         }
+        var also = Others(nest, step, buffer, block);
         string cacheName = ResultName(nest, step, 0, $"{buffer.Name}.{BlockLoops.ScopeName(scope)}");
         var cache = new Buffer(cacheName, buffer.Type, buffer.Shape, scope);
         var names = nest with { Intermediates = nest.Intermediates.Add(cache) };
@@ -113,12 +116,34 @@ public sealed class CacheRead : Primitive
             : read.Dims.Select((s, d) => (copy.Axes[d].Var, AxisRange.Of(s))).ToDictionary();
         var (loops, _) = BlockLoops.Make(names, copy, ranges, outer, (_, wish) => names.FreshName(wish));
         var result = BlockLoops.Insert(names, at, loops, after: false);
-        var reader = result.Block(block.Name);
-        var caching = reader with
+        foreach (string name in also.Prepend(block.Name))
         {
-            Indices = [.. reader.Indices.Select(e => e.ReplaceBuffer(buffer, cache))],
-            Values = [.. reader.Values.Select(e => e.ReplaceBuffer(buffer, cache))],
-        };
-        return (StoreAt.Kept(result.Replace(reader, caching)), [cacheName, copy.Name]);
+            var reader = result.Block(name);
+            var caching = reader with
+            {
+                Indices = [.. reader.Indices.Select(e => e.ReplaceBuffer(buffer, cache))],
+                Values = [.. reader.Values.Select(e => e.ReplaceBuffer(buffer, cache))],
+            };
+            result = result.Replace(reader, caching);
+        }
+        return (StoreAt.Kept(result), [cacheName, copy.Name]);
+    }
+
+    private ImmutableArray<string> Others(LoopNest nest, Step step, Buffer buffer, Block first)
+    {
+        if (step.Option("also") is not { } list)
+            return [];
+        if (!nest.Algorithm.Inputs.Contains(buffer))
+            throw Refuse(nest, first, $"also: {buffer.Name} is no input", "inputs of the algorithm");
+        ImmutableArray<string> others = [.. list.Split(',')];
+        foreach (string name in others)
+        {
+            var other = nest.Block(name);
+            if (!other.Reads.Contains(buffer))
+                throw Refuse(nest, other, $"also: block {name} does not read {buffer.Name}", "its readers");
+            if (nest.OrderOf(other) <= nest.OrderOf(first))
+                throw Refuse(nest, other, $"also: block {name} does not come after block {first.Name}", "later blocks");
+        }
+        return others;
     }
 }

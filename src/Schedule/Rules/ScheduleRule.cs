@@ -43,6 +43,7 @@ public static class ScheduleRules
         new GpuMatmulRule(),
         new GpuAttentionRule(),
         new GpuElementwiseRule(),
+        new GpuRowFusionRule(),
         new GpuReductionRule(),
         new GpuPlainRule(),
         // For processors.

@@ -15,9 +15,15 @@ public sealed partial class Schedule
     public void StoreAt(string buffer, string loop) => Apply(Step.Of("store_at", buffer, loop));
 
     /// <returns>The buffer made, and the block that fills it.</returns>
-    public (string Cache, string Copy) CacheRead(string buffer, string block, Scope scope)
+    public (string Cache, string Copy) CacheRead(
+        string buffer,
+        string block,
+        Scope scope,
+        IReadOnlyCollection<string>? also = null
+    )
     {
-        var made = Apply(Step.Of("cache_read", buffer, block, Text(scope)));
+        string? others = also is { Count: > 0 } ? string.Join(',', also) : null;
+        var made = Apply(Step.Of("cache_read", buffer, block, Text(scope)).With("also", others));
         return (made[0], made[1]);
     }
 
