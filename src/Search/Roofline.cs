@@ -13,7 +13,10 @@ public sealed record Roofline(double Milliseconds, string Limit)
     {
         var algorithm = task.Algorithm;
         double width = algorithm.Outputs.Any(o => o.Type == DType.Float64) ? 2 : 1;
-        double arithmetic = task.Spec.Flops * width / (ceilings.Gflops * 1e6);
+        // Products of 16-bit floats may run on tensor cores, which other arithmetic never reaches.
+        bool halves = algorithm.Inputs.Any(i => i.Type is DType.Float16 or DType.BFloat16);
+        double gflops = halves ? ceilings.TensorGflops ?? ceilings.Gflops : ceilings.Gflops;
+        double arithmetic = task.Spec.Flops * width / (gflops * 1e6);
         double bytes = task.Spec.MinBytes;
         var (name, _, gbps) =
             task.Policy == TimingPolicy.Cold
