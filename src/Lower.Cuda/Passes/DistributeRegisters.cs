@@ -102,23 +102,46 @@ internal static class DistributeRegisters
         private LinearForm Rest(Expr index, IReadOnlyDictionary<Var, Interval> ranges) =>
             LinearForm.Of(ThreadPart.Of(index, threads.Var, _count, ranges)!.Rest);
 
-        // The largest factors first: what lies between them moves together, and then between the smaller ones.
+        // The largest factors first: what lies between them moves together, and then between the smaller ones. An element
+        // tells its thread only where nothing lies across.
         private PartMove Move(List<BufferAccess> accesses, int d, ThreadPart part, ImmutableArray<For> loops)
         {
             var move = new PartMove([], 0);
-            if (accesses.Any(a => a.Tile[d] > 1))
-                return move;
-            foreach (var digit in part.Digits.OrderByDescending(p => p.Factor))
+            foreach (var (low, high, factor) in part.Digits.OrderByDescending(p => p.Factor))
             {
-                bool closes = accesses.All(a =>
+                long count = accesses.Max(a => Count(a, low, high, nest.Ranges(loops.Concat(a.Loops))));
+                var digit = (low, low * count, factor);
+                foreach (var access in accesses)
                 {
-                    var ranges = nest.Ranges(loops.Concat(a.Loops));
-                    return ThreadPart.Closed(move.Of(Rest(a.Indices[d], ranges), ranges), digit, ranges) is not null;
-                });
-                if (closes)
-                    move = move with { Closed = move.Closed.Add(digit) };
+                    var ranges = nest.Ranges(loops.Concat(access.Loops));
+                    var rest = move.Of(Rest(access.Indices[d], ranges), ranges);
+                    if (ThreadPart.Closed(rest, digit, access.Tile[d], ranges) is null)
+                        throw new LoweringException(
+                            "register-index",
+                            $"{access.Buffer.Name} is in registers, but elements of {Text(access)} may be those of several threads; bind loops that keep each thread's elements together in the same way everywhere, or put {access.Buffer.Name} into shared memory"
+                        );
+                }
+                move = move with { Closed = move.Closed.Add(digit) };
             }
             return move;
+        }
+
+        // Values of a digit of the thread that conditions leave.
+        private long Count(BufferAccess access, long low, long high, IReadOnlyDictionary<Var, Interval> ranges)
+        {
+            long count = (high - 1) / low + 1;
+            foreach (var test in Tests(access).OfType<Binary>().Where(t => t.Kind == BinaryOp.Lt))
+            {
+                if (
+                    test.B is IntImm { Value: > 0 } most
+                    && Digit.Of(test.A, ranges) is { } digit
+                    && digit.Unit == threads.Var
+                    && digit.Low == low
+                    && Math.Min(digit.High, _count) == high
+                )
+                    count = Math.Min(count, most.Value);
+            }
+            return count;
         }
 
         /// <summary>How an index within a thread's part is made small: holes closed, and moved to begin at 0.</summary>
@@ -127,7 +150,7 @@ internal static class DistributeRegisters
             public LinearForm Of(LinearForm rest, IReadOnlyDictionary<Var, Interval> ranges)
             {
                 foreach (var digit in Closed)
-                    rest = ThreadPart.Closed(rest, digit, ranges)!;
+                    rest = ThreadPart.Closed(rest, digit, 1, ranges)!;
                 return rest.WithConstant(rest.Constant - Start);
             }
         }

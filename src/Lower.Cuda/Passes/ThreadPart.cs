@@ -38,11 +38,13 @@ internal sealed class ThreadPart : IEquatable<ThreadPart>
 
     /// <summary>
     /// The index within a thread's part without the holes that other threads' elements leave in it: with a digit that takes
-    /// [0, count) times a factor, multiples of factor·count move together. Null where a rest lies across the holes.
+    /// [0, count) times a factor, multiples of factor·count move together. Null where a rest (or a tile from it on) lies across the
+    /// holes: then elements do not tell the thread.
     /// </summary>
     public static LinearForm? Closed(
         LinearForm rest,
         (long Low, long High, long Factor) digit,
+        long tile,
         IReadOnlyDictionary<Var, Interval> ranges
     )
     {
@@ -62,7 +64,9 @@ internal sealed class ThreadPart : IEquatable<ThreadPart>
         long whole = Op.FloorDiv(rest.Constant, period);
         low += rest.Constant - whole * period;
         var range = LinearForm.Of(low).Range(ranges);
-        return range.Min >= 0 && range.Max < digit.Factor ? LinearForm.Of(high + low + whole * digit.Factor) : null;
+        return range.Min >= 0 && range.Max + tile - 1 < digit.Factor
+            ? LinearForm.Of(high + low + whole * digit.Factor)
+            : null;
     }
 
     /// <summary>Whether digits of the thread's number together tell the digit [low, high).</summary>

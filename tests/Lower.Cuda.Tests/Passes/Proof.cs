@@ -42,6 +42,14 @@ internal sealed class Proof
         _expected = Evaluator.RunWithBounds(algorithm, values).ToDictionary(e => e.Key, e => e.Value);
     }
 
+    /// <summary>The schedule and its kernel form are correct.</summary>
+    public static void Right(LoopNest nest)
+    {
+        var proof = new Proof(nest.Algorithm, new Dictionary<string, long>());
+        proof.Correct(nest, new InterpreterOptions(ThreadLoopsJoin: true));
+        proof.Correct(CudaLowering.Run(nest, GpuInfo.H100), new InterpreterOptions(Seed: 3));
+    }
+
     /// <summary>
     /// The schedule itself, the nest after the thread loops became one, and kernel form, which it returns, are all
     /// correct, in several orders of the threads.
