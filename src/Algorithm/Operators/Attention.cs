@@ -30,7 +30,7 @@ internal static class Attention
                 {
                     Optional = true,
                 },
-                OperatorKey.Types(DType.Float32, DType.Float16, DType.BFloat16),
+                OperatorKey.Types(DType.Float32, DType.Float64, DType.Float16, DType.BFloat16),
             ],
             Build
         )
@@ -70,7 +70,8 @@ internal static class Attention
         var dot = g.Stage("D", [b, h, i, j], AlgorithmBuilder.Sum(e, Wide(q[b, h, i, e]) * Wide(k[b, shared, j, e])));
         var lowest = Op.Const(double.NegativeInfinity, compute);
         var zero = Op.Const(0, compute);
-        var scale = Op.Const((float)(1 / Math.Sqrt(spec.Dim("d"))), compute);
+        double root = 1 / Math.Sqrt(spec.Dim("d"));
+        var scale = Op.Const(compute == DType.Float32 ? (float)root : root, compute);
         var score = g.Stage("S", [b, h, i, j], Seen(dot[b, h, i, j] * scale, lowest));
         var max = g.Stage("M", [b, h, i], AlgorithmBuilder.Max([j], score[b, h, i, j]));
         var shift = g.Stage("N", [b, h, i], Op.Select(Op.Eq(max[b, h, i], lowest), zero, max[b, h, i]));

@@ -112,6 +112,46 @@ public static class F
         return reduction == LossReduction.Sum ? mean * rows : mean;
     }
 
+    /// <summary>
+    /// softmax(q · kᵀ / √d) · v of each head, in one kernel: q [b, h, tq, d], k and v [b, hk, tk, d] with hk a divisor of h
+    /// (heads of k and v are shared by neighbouring heads of q); gives [b, h, tq, d]. Causal: query i sees keys up to
+    /// i + tk − tq, so the last query sees all (PyTorch's mask is the same for tq = tk); a query that sees no key gives 0.
+    /// </summary>
+    /// <exception cref="ArgumentException">Shapes that do not fit, or dtypes that differ; names them.</exception>
+    public static Tensor ScaledDotProductAttention(Tensor q, Tensor k, Tensor v, bool isCausal = false)
+    {
+        ArgumentNullException.ThrowIfNull(q);
+        ArgumentNullException.ThrowIfNull(k);
+        ArgumentNullException.ThrowIfNull(v);
+        const string What = "scaled_dot_product_attention";
+        bool fits =
+            q.Rank == 4
+            && k.Rank == 4
+            && k.Layout.SameSizes(v.Layout)
+            && q.Size(0) == k.Size(0)
+            && q.Size(3) == k.Size(3)
+            && k.Size(1) > 0
+            && q.Size(1) % k.Size(1) == 0
+            && k.NumElements > 0;
+        if (!fits)
+            throw new ArgumentException(
+                $"{What}: queries of shape {q.Layout} do not fit keys of shape {k.Layout} and values of shape {v.Layout}; they "
+                    + "must be [b, h, tq, d], and [b, hk, tk, d] for both, with at least one key and h a multiple of hk."
+            );
+        if (q.DType != k.DType || q.DType != v.DType)
+            throw new ArgumentException(
+                $"{What}: the queries are {q.DType.Name()}, the keys {k.DType.Name()}, the values {v.DType.Name()}; all must "
+                    + "be of one dtype."
+            );
+        q.RequireFloat(What);
+        if (q.NumElements == 0)
+            return q.Clone();
+        var result = AttentionKernels.Attention(q, k, v, isCausal);
+        if (Tensor.Records(q, k, v))
+            result.Record(Derivatives.Attention, q, k, v).I = isCausal ? 1 : 0;
+        return result;
+    }
+
     /// <summary>Mean of (x − target)².</summary>
     public static Tensor MseLoss(Tensor x, Tensor target)
     {

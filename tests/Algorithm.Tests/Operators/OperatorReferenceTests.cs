@@ -70,6 +70,7 @@ public class OperatorReferenceTests
         "attention b=2 h=6 tq=3 tk=5 d=4 hk=2",
         "attention b=1 h=4 tq=5 tk=8 d=3 hk=1 causal=1 dtype=bf16",
         "attention b=1 h=2 tq=6 tk=6 d=8 dtype=f16",
+        "attention b=1 h=1 tq=4 tk=6 d=5 causal=1 dtype=f64",
         "cross_entropy rows=1 classes=1",
         "cross_entropy rows=32 classes=27",
         "cross_entropy_grad rows=13 classes=3",

@@ -91,6 +91,9 @@ internal static class RowReferences
         var (q, k, v) = (g["Q"], g["K"], g["V"]);
         var (sequences, heads, queries, size) = (q.Shape[0], q.Shape[1], q.Shape[2], q.Shape[3]);
         long keys = k.Shape[2];
+        double scale = 1 / Math.Sqrt(size);
+        if (q.Type != Picograd.Algorithms.DType.Float64)
+            scale = (float)scale;
         var result = new List<double>();
         for (long b = 0; b < sequences; b++)
         for (long h = 0; h < heads; h++)
@@ -105,7 +108,7 @@ internal static class RowReferences
                 double dot = 0;
                 for (long c = 0; c < size; c++)
                     dot += q[b, h, i, c] * k[b, own, j, c];
-                weights[j] = Math.Exp(dot * (float)(1 / Math.Sqrt(size)));
+                weights[j] = Math.Exp(dot * scale);
             }
             for (long c = 0; c < size; c++)
             {

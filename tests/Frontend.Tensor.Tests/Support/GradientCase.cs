@@ -103,6 +103,13 @@ internal sealed record GradientCase(string Name, Func<Tensor[], Tensor> Run, str
         new("softmax", t => t[0].Softmax(), "3x5"),
         new("softmax down", t => t[0].Softmax(0), "3x5"),
         new("log_softmax", t => t[0].LogSoftmax(), "3x5"),
+        new("attention", t => F.ScaledDotProductAttention(t[0], t[1], t[2]), "1x2x3x2 1x2x4x2 1x2x4x2"),
+        new("causal attention", t => F.ScaledDotProductAttention(t[0], t[1], t[2], true), "2x1x4x3 2x1x3x3 2x1x3x3"),
+        new(
+            "attention, shared heads",
+            t => F.ScaledDotProductAttention(t[0], t[1], t[2], true),
+            "1x4x2x2 1x2x3x2 1x2x3x2"
+        ),
         new("cross_entropy", t => F.CrossEntropy(t[0], Picks), "3x5"),
         new("cross_entropy, sum", t => F.CrossEntropy(t[0], Picks, LossReduction.Sum), "3x5"),
         new("cross_entropy, none", t => F.CrossEntropy(t[0], Picks, LossReduction.None), "3x5"),

@@ -1,0 +1,55 @@
+namespace Picograd.Autograd;
+
+internal static partial class Derivatives
+{
+    // A: queries [b, h, tq, d], B: keys, C: values [b, hk, tk, d]; I: causal. The weights are computed again.
+    public static readonly Rule Attention = new(
+        "scaled_dot_product_attention",
+        Saves.A | Saves.B | Saves.C,
+        static (n, g) =>
+        {
+            var (q, k, v) = (n.A, n.B, n.C);
+            long[] shared = [.. k.Shape];
+            long group = q.Size(1) / shared[1];
+            var (keys, values) = (Repeated(k, group), Repeated(v, group));
+            double scale = 1 / Math.Sqrt(q.Size(3));
+            var scores = q.MatMul(keys.Transpose(-2, -1)) * scale;
+            Tensor? seen = null;
+            if (n.I != 0)
+            {
+                var (rows, columns) = (q.Size(2), shared[2]);
+                var last = Tensor.Arange(rows, g.Device).Unsqueeze(1) + (columns - rows);
+                seen = Tensor.Arange(columns, g.Device) <= last;
+                // Finite, so that a row that sees nothing has no NaN; its weights become 0 below.
+                scores = Tensor.Where(seen, scores, Tensor.Full([], -1e4, scores.DType, g.Device));
+            }
+            var weights = scores.Softmax();
+            if (seen is not null)
+                weights = weights * seen.To(weights.DType);
+            if (n.Needs(2))
+                n.Send(2, Summed(weights.Transpose(-2, -1).MatMul(g), shared));
+            if (!n.Needs(0) && !n.Needs(1))
+                return;
+            var weighted = weights * g.MatMul(values.Transpose(-2, -1));
+            var slope = (weighted - weights * weighted.Sum(-1, keepdim: true)) * scale;
+            if (n.Needs(0))
+                n.Send(0, slope.MatMul(keys));
+            if (n.Needs(1))
+                n.Send(1, Summed(slope.Transpose(-2, -1).MatMul(q), shared));
+        }
+    );
+
+    // Each head for all the heads of queries that share it.
+    private static Tensor Repeated(Tensor x, long group) =>
+        group == 1
+            ? x
+            : x.Unsqueeze(2)
+                .Expand(x.Size(0), x.Size(1), group, x.Size(2), x.Size(3))
+                .Reshape(x.Size(0), x.Size(1) * group, x.Size(2), x.Size(3));
+
+    // The other way: the sum over the heads that share one.
+    private static Tensor Summed(Tensor grad, long[] shape) =>
+        grad.Size(1) == shape[1]
+            ? grad
+            : grad.Reshape(shape[0], shape[1], grad.Size(1) / shape[1], shape[2], shape[3]).Sum(2);
+}
