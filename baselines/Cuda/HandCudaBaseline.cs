@@ -75,7 +75,7 @@ public sealed unsafe class HandCudaBaseline(CudaDevice device, CudaCompiler comp
     private static bool CanRun(HandCudaKernel kernel, OperatorCase c)
     {
         bool half = kernel == HandCudaKernel.GemmBf16;
-        if (c.Type != (half ? DType.BFloat16 : DType.Float32))
+        if (c.Type != (half ? DType.BFloat16 : DType.Float32) || c.Tf32)
             return false;
         long whole =
             half ? 8

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Picograd.Algorithms;
 using Picograd.Lower.Cpu;
 
 namespace Picograd.Baselines;
@@ -41,6 +42,12 @@ public sealed unsafe class HandBaseline : IBaseline
         ArgumentNullException.ThrowIfNull(operatorCase);
         OperatorCase c = operatorCase;
         ArgumentOutOfRangeException.ThrowIfLessThan(c.Threads, 1);
+        // Cut operands are another function.
+        if (c.Type != DType.Float32 || c.Tf32)
+        {
+            run = null;
+            return false;
+        }
         run = c.Operator switch
         {
             "matmul" => Matmul(c),

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Picograd.Algorithms;
 
 namespace Picograd.Baselines;
 
@@ -21,7 +22,7 @@ public sealed unsafe class OpenBlasBaseline : IBaseline
         OperatorCase c = operatorCase;
         ArgumentOutOfRangeException.ThrowIfLessThan(c.Threads, 1);
         run = null;
-        if (!IsAvailable || c.Operator != "matmul")
+        if (!IsAvailable || c.Operator != "matmul" || c.Type != DType.Float32 || c.Tf32)
         {
             return false;
         }

@@ -15,7 +15,11 @@ public sealed record Roofline(double Milliseconds, string Limit)
         double width = algorithm.Outputs.Any(o => o.Type == DType.Float64) ? 2 : 1;
         // Products of 16-bit floats may run on tensor cores, which other arithmetic never reaches.
         bool halves = algorithm.Inputs.Any(i => i.Type is DType.Float16 or DType.BFloat16);
-        double gflops = halves ? ceilings.TensorGflops ?? ceilings.Gflops : ceilings.Gflops;
+        double gflops =
+            halves ? ceilings.TensorGflops ?? ceilings.Gflops
+            // Tensor cores take half as many 32-bit operands.
+            : RoundsToTf32(algorithm) ? Math.Max(ceilings.TensorGflops / 2 ?? 0, ceilings.Gflops)
+            : ceilings.Gflops;
         double arithmetic = task.Spec.Flops * width / (gflops * 1e6);
         double bytes = task.Spec.MinBytes;
         var (name, _, gbps) =
@@ -28,4 +32,12 @@ public sealed record Roofline(double Milliseconds, string Limit)
         double moving = bytes / (gbps * 1e6);
         return arithmetic >= moving ? new Roofline(arithmetic, "arithmetic") : new Roofline(moving, name);
     }
+
+    // Operands whose last 13 bits of mantissa are cut off, which is what tensor cores read.
+    private static bool RoundsToTf32(Algorithm algorithm) =>
+        algorithm.Stages.Any(s =>
+            s.Values.Any(v =>
+                v.Nodes().Any(n => n is Binary { Kind: BinaryOp.BitAnd, B: IntImm { Value: 0xFFFFE000 } })
+            )
+        );
 }

@@ -96,4 +96,36 @@ public sealed class CudaTests : IDisposable
             .Refused("--target is 'cuda:0', which cannot be used", "PICOGRAD_CUDA=off");
         Assert.False(File.Exists(_folder["none"]));
     }
+
+    [SkippableFact]
+    public void Report_puts_hand_written_kernels_and_their_ladder_beside_ours()
+    {
+        string file = _folder.Write("specs", "matmul m=16 n=16 k=8\nsoftmax rows=2 cols=64\n");
+        var run = Emulated("report", file, "--target", "cuda", "--db", _folder["db"], "--json");
+        string[] lines = run.Succeeded().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Contains("the emulator", run.Error);
+        Assert.Contains("cuBLASLt", run.Error);
+        Assert.Equal(2, lines.Length);
+        var product = JsonDocument.Parse(lines[0]).RootElement;
+        Assert.InRange(product.GetProperty("hand_ms").GetDouble(), 1e-6, 1e6);
+        Assert.Equal(
+            ["sgemm_naive", "sgemm_coalesced", "sgemm_shared", "sgemm_tile2d", "sgemm_vectorised", "sgemm_warptile"],
+            product.GetProperty("ladder_ms").EnumerateObject().Select(p => p.Name)
+        );
+        Assert.Equal(JsonValueKind.Null, product.GetProperty("cublaslt_ms").ValueKind);
+        Assert.Equal("default", product.GetProperty("source").GetString());
+        string table = Emulated("report", file, "--target", "cuda", "--db", _folder["db"]).Succeeded();
+        Assert.Contains("vs cublaslt", table);
+        Assert.Contains("against each step by hand sgemm_naive", table);
+    }
+
+    [SkippableFact]
+    public void Selfcheck_runs_kernels_of_every_rule()
+    {
+        string text = Emulated("selfcheck", "--target", "cuda", "--only", "softmax rows=5", "--choices", "1")
+            .Succeeded();
+        foreach (string rule in new[] { "gpu-rows", "gpu-reduction", "gpu-plain" })
+            Assert.Contains($"ok      softmax rows=5 cols=7 [{rule}]", text);
+        Assert.Contains(" 0 kernels wrong", text);
+    }
 }

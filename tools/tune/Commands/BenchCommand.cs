@@ -23,7 +23,7 @@ internal static class BenchCommand
     {
         var file = new Argument<string>("FILE") { Description = "Operators, one a line" };
         var threads = CommonOptions.Threads();
-        var baselines = new Option<bool>("--baselines") { Description = "Hand-written kernels and OpenBLAS too" };
+        var baselines = new Option<bool>("--baselines") { Description = "Hand-written kernels and libraries too" };
         var json = CommonOptions.Json();
         var db = CommonOptions.Db();
         var target = CommonOptions.Target();
@@ -64,14 +64,15 @@ internal static class BenchCommand
         bool json
     )
     {
-        if (baselines)
-            TellBaselines(console.Error);
+        var set = baselines ? BaselineSet.For(machine) : null;
+        if (set is not null)
+            TellBaselines(set, console.Error);
         var table = new TextTable("operator", "lib", ">time", ">rate", "source");
         foreach (var spec in specs)
         {
             if (console.Cancel.IsCancellationRequested)
                 break;
-            foreach (var line in Time(spec, machine, threads, baselines, console.Cancel))
+            foreach (var line in Time(spec, machine, threads, set, console.Cancel))
             {
                 if (json)
                     JsonLines.Write(console.Out, line);
@@ -96,16 +97,15 @@ internal static class BenchCommand
         OperatorSpec spec,
         ITuningTarget machine,
         int threads,
-        bool baselines,
+        BaselineSet? baselines,
         CancellationToken cancel
     )
     {
         using var memory = new OperatorMemory(spec, machine);
         using var timer = machine.CreateTimer();
         var contenders = new List<Contender> { Contender.Dispatched(spec, memory, timer: timer) };
-        // Those that there are read main memory.
-        if (baselines && machine.IsHostMemory)
-            contenders.AddRange(Contender.Baselines(spec, memory, threads));
+        if (baselines is not null)
+            contenders.AddRange(Contender.Baselines(spec, memory, baselines, threads, timer));
         try
         {
             double[] times = Interleaved.Time(contenders, threads, cancel);
@@ -124,9 +124,9 @@ internal static class BenchCommand
     }
 
     /// <summary>Says which OpenBLAS is compared with: which kernels it runs decides what the comparison is worth.</summary>
-    internal static void TellBaselines(TextWriter to)
+    internal static void TellBaselines(BaselineSet baselines, TextWriter to)
     {
-        if (OpenBlas.IsAvailable)
+        if (OpenBlas.IsAvailable && baselines.All.Any(b => b is OpenBlasBaseline))
         {
             string note =
                 OpenBlas.Description.Contains("Haswell", StringComparison.OrdinalIgnoreCase)
@@ -135,7 +135,9 @@ internal static class BenchCommand
                     : "";
             to.WriteLine($"tune: openblas is {OpenBlas.Description}{note}");
         }
-        foreach (string missing in Contender.Missing)
+        if (baselines.IsEmulated)
+            to.WriteLine("tune: this is the emulator, whose times say nothing about any GPU.");
+        foreach (string missing in baselines.Missing)
             to.WriteLine($"tune: {missing}");
     }
 }

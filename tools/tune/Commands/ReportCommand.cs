@@ -1,14 +1,14 @@
 using System.CommandLine;
 using System.Text.Json.Serialization;
 using Picograd.Algorithms.Operators;
-using Picograd.Lower.Cpu;
+using Picograd.Schedules;
 using Picograd.Search;
 using Picograd.TuneDb;
 
 namespace Picograd.Tune;
 
 /// <summary>
-/// <c>tune report</c>: best-found schedules against hand-written kernels, OpenBLAS, the default schedule and the machine's
+/// <c>tune report</c>: best-found schedules against hand-written kernels, libraries, the default schedule and the machine's
 /// ceiling, all timed now and in turns.
 /// </summary>
 internal static class ReportCommand
@@ -23,6 +23,9 @@ internal static class ReportCommand
         [property: JsonPropertyName("default_ms")] double DefaultMilliseconds,
         [property: JsonPropertyName("hand_ms")] double? HandMilliseconds,
         [property: JsonPropertyName("openblas_ms")] double? OpenBlasMilliseconds,
+        [property: JsonPropertyName("cublaslt_ms")] double? CublasLtMilliseconds,
+        [property: JsonPropertyName("cudnn_ms")] double? CudnnMilliseconds,
+        [property: JsonPropertyName("ladder_ms")] IReadOnlyDictionary<string, double> Ladder,
         [property: JsonPropertyName("ceiling_ms")] double CeilingMilliseconds,
         [property: JsonPropertyName("ceiling_share")] double CeilingShare,
         [property: JsonPropertyName("limit")] string Limit
@@ -35,12 +38,14 @@ internal static class ReportCommand
             Description = "Operators, one a line; without it, those in the database for this machine",
             Arity = ArgumentArity.ZeroOrOne,
         };
+        var target = CommonOptions.Target();
         var threads = CommonOptions.Threads();
         var db = CommonOptions.Db();
         var json = CommonOptions.Json();
         var command = new Command("report", "Compares the best found with other implementations and the ceiling")
         {
             file,
+            target,
             threads,
             db,
             json,
@@ -49,12 +54,13 @@ internal static class ReportCommand
         {
             int count = CommonOptions.ThreadsOf(parsed, threads);
             string? database = parsed.GetValue(db);
+            var machine = Targets.Open(Targets.Named(parsed, target), count);
             var specs = parsed.GetValue(file) is { } path
                 ? SpecFile.Read(path)
-                : Stored(database, new CpuBackend(TargetsCommand.Cpu(), count).Target.Fingerprint);
+                : Stored(database, machine.Backend.Target.Fingerprint);
             foreach (var spec in specs)
                 OperatorMemory.RequireRoom(spec);
-            return Run(console, specs, database, count, parsed.GetValue(json));
+            return Run(console, specs, machine, database, count, parsed.GetValue(json));
         });
         return command;
     }
@@ -71,22 +77,29 @@ internal static class ReportCommand
             );
     }
 
-    private static int Run(ToolConsole console, IReadOnlyList<OperatorSpec> specs, string? db, int threads, bool json)
+    private static int Run(
+        ToolConsole console,
+        IReadOnlyList<OperatorSpec> specs,
+        ITuningTarget tuning,
+        string? db,
+        int threads,
+        bool json
+    )
     {
-        BenchCommand.TellBaselines(console.Error);
-        var tuning = new CpuTuningTarget(TargetsCommand.Cpu(), threads);
+        var baselines = BaselineSet.For(tuning);
+        BenchCommand.TellBaselines(baselines, console.Error);
         var lines = new List<Line>();
         foreach (var spec in specs)
         {
             if (console.Cancel.IsCancellationRequested)
                 throw new FailureException("interrupted before every operator was timed.");
-            var line = Measure(spec, db, threads, tuning, console.Cancel);
+            var line = Measure(spec, db, threads, tuning, baselines, console.Cancel);
             lines.Add(line);
             if (json)
                 JsonLines.Write(console.Out, line);
         }
         if (!json)
-            WriteText(console.Out, lines, tuning.Ceilings.Gflops, threads);
+            WriteText(console.Out, lines, tuning, threads);
         return TuneCommand.Success;
     }
 
@@ -94,17 +107,19 @@ internal static class ReportCommand
         OperatorSpec spec,
         string? db,
         int threads,
-        CpuTuningTarget tuning,
+        ITuningTarget tuning,
+        BaselineSet baselines,
         CancellationToken cancel
     )
     {
-        using var memory = new OperatorMemory(spec);
+        using var memory = new OperatorMemory(spec, tuning);
+        using var timer = tuning.CreateTimer();
         var contenders = new List<Contender>();
-        using (new ServedKernels(db, threads))
-            contenders.Add(Contender.Dispatched(spec, memory));
-        using (new ServedKernels(null, threads, untuned: true))
-            contenders.Add(Contender.Dispatched(spec, memory, "default"));
-        contenders.AddRange(Contender.Baselines(spec, memory, threads));
+        using (new ServedKernels(db, threads, backend: tuning.Backend))
+            contenders.Add(Contender.Dispatched(spec, memory, timer: timer));
+        using (new ServedKernels(null, threads, untuned: true, backend: tuning.Backend))
+            contenders.Add(Contender.Dispatched(spec, memory, "default", timer));
+        contenders.AddRange(Contender.Baselines(spec, memory, baselines, threads, timer));
         double[] times;
         try
         {
@@ -126,6 +141,13 @@ internal static class ReportCommand
             times[1],
             Of("hand"),
             Of("openblas"),
+            Of("cublaslt"),
+            Of("cudnn"),
+            contenders
+                .Zip(times)
+                .Skip(2)
+                .Where(c => baselines.All.All(b => b.Lib != c.First.Lib))
+                .ToDictionary(c => c.First.Lib, c => c.Second),
             ceiling.Milliseconds,
             ceiling.Milliseconds / times[0],
             ceiling.Limit
@@ -134,12 +156,24 @@ internal static class ReportCommand
         double? Of(string lib) => contenders.FindIndex(c => c.Lib == lib) is >= 0 and var i ? times[i] : null;
     }
 
-    private static void WriteText(TextWriter to, List<Line> lines, double gflops, int threads)
+    private static void WriteText(TextWriter to, List<Line> lines, ITuningTarget tuning, int threads)
     {
+        var ceilings = tuning.Ceilings;
+        bool gpu = tuning.Backend.Target.Gpu is not null;
+        string tensor = ceilings.TensorGflops is { } t ? $", on tensor cores {Figures.Number(t)}" : "";
         to.WriteLine(
-            $"{threads} thread{(threads == 1 ? "" : "s")}, arithmetic ceiling {Figures.Number(gflops)} GFLOP/s"
+            gpu
+                ? $"{tuning.Backend.Target.Fingerprint}: arithmetic ceiling {Figures.Number(ceilings.Gflops)} GFLOP/s{tensor}, copying {Figures.Number(ceilings.CopyGbps)} GB/s"
+                : $"{threads} thread{(threads == 1 ? "" : "s")}, arithmetic ceiling {Figures.Number(ceilings.Gflops)} GFLOP/s"
         );
-        var table = new TextTable(
+        (string Name, string Sentence, Func<Line, double?> Of)[] libraries = gpu
+            ?
+            [
+                ("vs cublaslt", "cuBLASLt", l => l.CublasLtMilliseconds),
+                ("vs cudnn", "cuDNN", l => l.CudnnMilliseconds),
+            ]
+            : [("vs openblas", "OpenBLAS", l => l.OpenBlasMilliseconds)];
+        var table = new TextTable([
             "operator",
             "source",
             ">time",
@@ -148,11 +182,11 @@ internal static class ReportCommand
             "limit",
             ">vs default",
             ">vs hand",
-            ">vs openblas"
-        );
+            .. libraries.Select(l => ">" + l.Name),
+        ]);
         foreach (var line in lines)
         {
-            table.Add(
+            table.Add([
                 line.Spec,
                 line.Source,
                 Figures.Time(line.Milliseconds),
@@ -161,13 +195,19 @@ internal static class ReportCommand
                 line.Limit,
                 Gain(line.DefaultMilliseconds, line),
                 Gain(line.HandMilliseconds, line),
-                Gain(line.OpenBlasMilliseconds, line)
-            );
+                .. libraries.Select(l => Gain(l.Of(line), line)),
+            ]);
         }
         table.Write(to);
         Mean(to, "default schedule", lines, l => l.DefaultMilliseconds);
         Mean(to, "hand-written kernels", lines, l => l.HandMilliseconds);
-        Mean(to, "OpenBLAS", lines, l => l.OpenBlasMilliseconds);
+        foreach (var (_, name, of) in libraries)
+            Mean(to, name, lines, of);
+        foreach (var line in lines.Where(l => l.Ladder.Count > 0))
+        {
+            var steps = line.Ladder.Select(s => $"{s.Key} {Figures.Ratio(s.Value / line.Milliseconds)}");
+            to.WriteLine($"{line.Spec}: against each step by hand {string.Join(", ", steps)}");
+        }
     }
 
     private static string? Gain(double? other, Line line) =>

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Text.Json.Serialization;
+using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
 using Picograd.Search;
@@ -138,15 +139,22 @@ internal static class SelfcheckCommand
             int wrong = 0;
             double worst = 0;
             var notes = new List<string>();
-            for (int i = 0; i <= choices && !cancel.IsCancellationRequested; i++)
+            // Nothing to choose: the default is all there is.
+            int count = knobs.All(k => k.Values.Length < 2) ? 1 : choices + 1;
+            Dictionary<string, long>[] all =
+            [
+                .. Enumerable
+                    .Range(0, count)
+                    .Select(i =>
+                        knobs.ToDictionary(
+                            k => k.Name,
+                            k => i == 0 ? k.Default : k.Values[random.Next(k.Values.Length)]
+                        )
+                    ),
+            ];
+            CompileAhead(machine, rule, algorithm, all);
+            foreach (var chosen in all.TakeWhile(_ => !cancel.IsCancellationRequested))
             {
-                // Nothing to choose: the default is all there is.
-                if (i > 0 && knobs.All(k => k.Values.Length < 2))
-                    break;
-                var chosen = knobs.ToDictionary(
-                    k => k.Name,
-                    k => i == 0 ? k.Default : k.Values[random.Next(k.Values.Length)]
-                );
                 try
                 {
                     var nest = rule.Apply(algorithm, target, chosen);
@@ -169,6 +177,35 @@ internal static class SelfcheckCommand
             }
             yield return new Line(spec.ToString(), rule.Name, right, refused, wrong, worst, notes);
         }
+    }
+
+    // Compilers that take long work at several kernels at once.
+    private static void CompileAhead(
+        ITuningTarget machine,
+        ScheduleRule rule,
+        Algorithm algorithm,
+        Dictionary<string, long>[] choices
+    )
+    {
+        if (machine.Backend is not IAheadCompiler ahead)
+            return;
+        var options = new ParallelOptions { MaxDegreeOfParallelism = ahead.Parallelism };
+        System.Threading.Tasks.Parallel.ForEach(
+            choices,
+            options,
+            chosen =>
+            {
+                try
+                {
+                    ahead.CompileAhead(rule.Apply(algorithm, machine.Backend.Target, chosen));
+                }
+                catch (Exception e) when (e is ScheduleException or LoweringException)
+                {
+                    // Counted when its turn comes.
+                    return;
+                }
+            }
+        );
     }
 
     private static string Choices(Dictionary<string, long> chosen) =>

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Picograd.Dispatch;
 using Picograd.Lower.Cpu;
 using Picograd.Schedules;
 using Picograd.Search;

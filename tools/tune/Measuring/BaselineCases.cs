@@ -5,7 +5,7 @@ using Picograd.Baselines;
 
 namespace Picograd.Tune;
 
-/// <summary>Operator instances as baselines know them: float32 only, and fewer options.</summary>
+/// <summary>Operator instances as baselines know them, with fewer options; which types they take is theirs to say.</summary>
 internal static class BaselineCases
 {
     /// <summary>The same work as a case for baselines; null where they have nothing like it.</summary>
@@ -13,6 +13,7 @@ internal static class BaselineCases
     {
         if (Attributes(spec) is not var (name, attributes))
             return null;
+        var type = spec.Has("dtype") ? spec.Type() : DType.Float32;
         var addresses = memory.AddressList;
         return new OperatorCase(
             name,
@@ -20,19 +21,30 @@ internal static class BaselineCases
             [.. addresses.Take(memory.Inputs)],
             [.. addresses.Skip(memory.Inputs)],
             threads
-        );
+        )
+        {
+            Type = type,
+            Tf32 = spec.Has("tf32") && spec.Flag("tf32"),
+        };
     }
 
     private static (string Name, IEnumerable<(string Key, long Value)> Attributes)? Attributes(OperatorSpec spec)
     {
-        if (spec.Has("dtype") && spec.Type() != DType.Float32)
-            return null;
         switch (spec.Name)
         {
             case "matmul" when spec.Choice("act") == "none" && !spec.Flag("bias") && spec.Choice("bcast") == "none":
                 return ("matmul", Numbers(spec, "m", "n", "k", "ta", "tb", "batch"));
             case "softmax" or "log_softmax":
                 return (spec.Name, Numbers(spec, "rows", "cols"));
+            case "layernorm":
+                return ("layernorm", Numbers(spec, "rows", "cols", "affine"));
+            case "transpose":
+                return ("transpose", Numbers(spec, "rows", "cols"));
+            case "conv2d":
+                return (
+                    "conv2d",
+                    Numbers(spec, "n", "c", "h", "w", "oc", "kh", "kw", "stride", "pad", "dil", "groups", "bias")
+                );
             case "sum" when spec.Has("axis"):
                 return ("sum", Numbers(spec, "rows", "cols", "axis"));
             case "tanh" or "exp":

@@ -57,20 +57,38 @@ internal sealed record Contender(string Lib, Action Run, string? Source = null)
         public void Dispose() { }
     }
 
-    /// <summary>Everything that <c>baselines/</c> has for the instance on this machine.</summary>
-    public static IEnumerable<Contender> Baselines(OperatorSpec spec, OperatorMemory memory, int threads)
+    /// <summary>
+    /// Everything that <c>baselines/</c> has for the instance on a target, the slower steps of a ladder included.
+    /// </summary>
+    public static unsafe IEnumerable<Contender> Baselines(
+        OperatorSpec spec,
+        OperatorMemory memory,
+        BaselineSet baselines,
+        int threads,
+        IKernelTimer? timer = null
+    )
     {
         if (BaselineCases.Of(spec, memory, threads) is not { } operatorCase)
-            yield break;
-        foreach (IBaseline baseline in All)
+            return [];
+        var found = new List<Contender>();
+        foreach (var baseline in baselines.All)
         {
             if (baseline.IsAvailable && baseline.TryCreate(operatorCase, out var run))
-                yield return new Contender(baseline.Lib, run);
+                found.Add(Of(baseline.Lib, new Started(run), memory.Addresses, timer));
         }
+        foreach (var (name, run) in baselines.Ladder(operatorCase))
+            found.Add(Of(name, new Started(run), memory.Addresses, timer));
+        return found;
     }
 
-    /// <summary>What cannot be compared with here and how to get it, one sentence each.</summary>
-    public static IEnumerable<string> Missing => All.Where(b => !b.IsAvailable).Select(b => b.Missing);
+    /// <summary>An action of a baseline, as a kernel.</summary>
+    private sealed unsafe class Started(Action run) : ICompiledKernel
+    {
+        public long WorkspaceBytes => 0;
 
-    private static IReadOnlyList<IBaseline> All { get; } = [new HandBaseline(), new OpenBlasBaseline()];
+        public void Run(nint* arguments, long* parameters) => run();
+
+        // The baseline keeps what it made.
+        public void Dispose() { }
+    }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Picograd.Algorithms.Operators;
+using Picograd.Dispatch;
 using Picograd.Schedules;
 using Picograd.Search;
 using Picograd.TuneDb;

@@ -1,13 +1,31 @@
 using Picograd.Lower.Cuda;
 using Picograd.TuneDb;
 
-namespace Picograd.Tune;
+namespace Picograd.Dispatch;
 
 /// <summary>Compiled CUDA kernels in the tune database, with those of this process in front of it.</summary>
 /// <param name="store">Opened for writing, or else only looked up in.</param>
-internal sealed class StoredCubins(SqliteTuneStore store) : ICubinCache
+public sealed class StoredCubins(SqliteTuneStore store) : ICubinCache
 {
     private readonly MemoryCubinCache _near = new();
+
+    /// <summary>
+    /// The kernels of the user's database, where there is one that can be used; else a cache of this process alone.
+    /// </summary>
+    public static ICubinCache OfUser()
+    {
+        try
+        {
+            string path = TuneDbLocation.Resolve(null);
+            if (File.Exists(path))
+                return new StoredCubins(SqliteTuneStore.Open(path));
+        }
+        catch (TuneDbException)
+        {
+            // Whoever looks records up says what is wrong with it; kernels are compiled in every process then.
+        }
+        return new MemoryCubinCache();
+    }
 
     public CachedCubin? Find(string key)
     {
