@@ -101,8 +101,10 @@ internal sealed class FragmentInference
                                 "fragment-layout",
                                 $"loop {loop.Name} goes over elements of {access.Buffer.Name} and of another fragment that are not in the same lanes; copy one of them through shared memory"
                             );
-                    changed |= known != joined;
-                    _loops[loop] = joined;
+                    // Periods only grow, so this comes to an end.
+                    changed |= known is null || known.Period < joined.Period;
+                    if (known is null || known.Period < joined.Period)
+                        _loops[loop] = joined;
                 }
                 continue;
             }
