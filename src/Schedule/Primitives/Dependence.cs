@@ -17,7 +17,7 @@ internal readonly record struct Access(Stmt At, Algorithms.Buffer Buffer, Immuta
 internal static class Dependence
 {
     // A derivation step makes a smaller expression of one known; real nests need fewer than ten.
-    private const int MaxKnown = 64;
+    private const int MaxKnown = 256;
 
     /// <summary>All accesses of a statement and below, each composed with its block's bindings.</summary>
     public static IEnumerable<Access> Accesses(Stmt root)

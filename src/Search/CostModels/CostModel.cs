@@ -35,6 +35,8 @@ public sealed class CostModel(TargetInfo target)
     /// <summary>Features of a nest; takes tens of microseconds.</summary>
     public CostFeatures Features(LoopNest nest)
     {
+        if (target.Gpu is { } gpu)
+            return OnGpu(nest, gpu);
         var costs = new List<BlockCost>();
         Collect(nest.Body, []);
         double total = Math.Max(1, costs.Sum(c => c.Total));
@@ -68,6 +70,47 @@ public sealed class CostModel(TargetInfo target)
                 Collect(child, loops);
             if (stmt is For)
                 loops.RemoveAt(loops.Count - 1);
+        }
+    }
+
+    private static CostFeatures OnGpu(LoopNest nest, GpuInfo gpu)
+    {
+        // Storage that cannot be placed: lowering will refuse it by name, and no time is better than another.
+        if (Placed(nest) is not { } placed)
+            return new CostFeatures(1e6, [1, .. new double[FeatureCount - 1]]);
+        var costs = GpuCost.Kernels(placed, gpu).Select(c => (Cost: c, Time: c.Milliseconds(gpu))).ToList();
+        double total = Math.Max(1e-6, costs.Sum(c => c.Time));
+        double cycles = total * gpu.ClockGhz * 1e6;
+        double Share(Func<GpuCost, double> part) => Math.Min(2, costs.Sum(c => part(c.Cost)) / cycles);
+        double Main(Func<GpuCost, double> part) => costs.Sum(c => part(c.Cost) * c.Time) / total;
+        double[] values =
+        [
+            1,
+            Share(c => c.Arithmetic),
+            Share(c => c.Shared),
+            Share(c => c.FromL2),
+            Share(c => c.FromMemory),
+            Share(c => c.Latency),
+            Main(c => c.WaveEfficiency),
+            Main(c => c.Occupancy),
+            Math.Min(2, Main(c => c.Registers) / 255),
+            Main(c => c.Threads) / GpuInfo.MaxThreadsPerBlock,
+            Math.Log2(1 + costs.Count) / 4,
+            Main(c => c.Registers > 255 ? 1 : 0),
+            Main(c => Math.Max(0, 0.25 - c.Occupancy)),
+        ];
+        return new CostFeatures(total, values);
+    }
+
+    private static LoopNest? Placed(LoopNest nest)
+    {
+        try
+        {
+            return StoragePlacement.Run(nest);
+        }
+        catch (ScheduleException)
+        {
+            return null;
         }
     }
 

@@ -41,7 +41,26 @@ public sealed class GpuPlainRule : ScheduleRule
         string[] order = [.. free, .. all.Except(free)];
         if (!order.SequenceEqual(all))
             s.Reorder(order);
-        string fused = GpuLoops.FuseAll(s, free);
-        GpuLoops.BindGrid(s, fused, threads);
+        var before = s.Nest;
+        try
+        {
+            GpuLoops.BindGrid(s, GpuLoops.FuseAll(s, free), threads);
+        }
+        catch (ScheduleException)
+        {
+            // It is not certain for one loop of all of them: then each by itself.
+            s.Reset(before);
+            Separate(s, free, threads);
+        }
+    }
+
+    private static void Separate(Schedule s, List<string> free, long threads)
+    {
+        foreach (var (loop, kind) in free.SkipLast(1).Zip([LoopKind.BlockY, LoopKind.BlockZ]))
+        {
+            if (s.Nest.Loop(loop).ConstantExtent is <= 65_535)
+                s.Bind(loop, kind);
+        }
+        GpuLoops.BindGrid(s, free[^1], threads);
     }
 }
