@@ -16,8 +16,11 @@ internal readonly record struct Access(Stmt At, Algorithms.Buffer Buffer, Immuta
 /// </summary>
 internal static class Dependence
 {
-    // A derivation step makes a smaller expression of one known; real nests need fewer than ten.
-    private const int MaxKnown = 256;
+    // A derivation step makes a smaller expression of one known; most nests need fewer than ten.
+    private const int MaxKnown = 64;
+
+    /// <summary>Steps for nests whose threads are many digits of one loop.</summary>
+    public const int ManyKnown = 256;
 
     /// <summary>All accesses of a statement and below, each composed with its block's bindings.</summary>
     public static IEnumerable<Access> Accesses(Stmt root)
@@ -65,13 +68,14 @@ internal static class Dependence
     public static IReadOnlySet<Var> Determined(
         IEnumerable<Access> accesses,
         IReadOnlyDictionary<Var, Interval> ranges,
-        IReadOnlySet<Var> same
+        IReadOnlySet<Var> same,
+        int effort = MaxKnown
     )
     {
         HashSet<(Var, string)>? common = null;
         foreach (var access in accesses)
         {
-            var keys = Keys(access.Indices, ranges, same);
+            var keys = Keys(access.Indices, ranges, same, effort);
             if (common is null)
                 common = keys;
             else
@@ -121,7 +125,8 @@ internal static class Dependence
     private static HashSet<(Var, string)> Keys(
         ImmutableArray<Expr> indices,
         IReadOnlyDictionary<Var, Interval> ranges,
-        IReadOnlySet<Var> same
+        IReadOnlySet<Var> same,
+        int effort
     )
     {
         var found = new HashSet<(Var, string)>();
@@ -129,7 +134,7 @@ internal static class Dependence
         var simplifier = new Simplifier(ranges);
         for (int d = 0; d < indices.Length; d++)
             Learn(simplifier.Visit(indices[d]), $"i{d}");
-        for (int at = 0; at < known.Count && known.Count < MaxKnown; at++)
+        for (int at = 0; at < known.Count && known.Count < effort; at++)
         {
             var (value, key) = known[at];
             Divide(value, key);
