@@ -1,5 +1,6 @@
 // Trains the character model of Bengio and others (2003) on a file of words, one a line, and makes up new ones:
 //   dotnet run -c Release --project examples/names-mlp -- --data names.txt [--steps 200000] [--lr 0.1] [--seed 0]
+//     [--device cuda]
 // Run `tune quickstart --data names.txt` first, and the same program runs on tuned kernels.
 using System.Diagnostics;
 using System.Globalization;
@@ -35,6 +36,15 @@ catch (InvalidDataException e)
 }
 
 var model = new CharMlp(data.Vocabulary, seed: seed);
+try
+{
+    model.ToDevice(Device.Parse(Option("--device") ?? "cpu"));
+}
+catch (Exception e) when (e is ArgumentException or InvalidOperationException)
+{
+    Console.Error.WriteLine($"names-mlp: {e.Message}");
+    return 2;
+}
 var optimizer = new Sgd(model.Parameters, rate);
 Console.WriteLine($"{data.WordCount} words, {data.Train.Count} examples, {model.ParameterCount} parameters");
 

@@ -63,6 +63,27 @@ public sealed class ReadmeExamples
         Assert.Equal(expected, c[95 * 128 + 127], 1e-4);
     }
 
+    private static void Gpu(TextWriter output, string where)
+    {
+        // README: gpu
+        var device = Device.Parse(where); // cuda, cuda:1, or cpu
+        var net = new Sequential(new Linear(64, 128), new Tanh(), new Linear(128, 10));
+        net.ToDevice(device);
+        var scores = net.Forward(Tensor.Randn([32, 64], new Generator(1), device: device));
+        output.WriteLine($"{scores.Device}: {scores.Softmax(1).Amax().Item():F3}"); // the random numbers are those of the CPU
+        // README: end
+    }
+
+    /// <summary>On the CPU; the same on a GPU is what the front end's own tests do.</summary>
+    [Fact]
+    public void Devices_are_chosen_by_name()
+    {
+        using var kernels = new Tune.ServedKernels(null, 1, untuned: true);
+        using var output = new StringWriter();
+        Gpu(output, "cpu");
+        Assert.Matches(@"^cpu: 0\.\d{3}\s*$", output.ToString());
+    }
+
     [Fact]
     public void The_model_learns()
     {
@@ -92,6 +113,7 @@ public sealed class ReadmeExamples
     [Theory]
     [InlineData("model", 20)]
     [InlineData("schedule", 10)]
+    [InlineData("gpu", 5)]
     public void Readme_shows_what_runs_here(string name, int lines)
     {
         string[] source = File.ReadAllLines(ThisFile());
