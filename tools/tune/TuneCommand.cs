@@ -52,6 +52,11 @@ public static class TuneCommand
             console.Error.WriteLine($"tune: the back end refuses the program: {e.Message}");
             return Failure;
         }
+        catch (Exception e) when (e is TargetException or OutOfMemoryException)
+        {
+            console.Error.WriteLine($"tune: {e.Message}");
+            return Failure;
+        }
     }
 
     private static RootCommand Root(ToolConsole console)

@@ -31,7 +31,7 @@ internal sealed unsafe class CudaRuntime : DeviceRuntime
     {
         _device = device;
         Device = Device.Cuda(device.Ordinal);
-        _numbers = device.Rent(KnownNumbers * sizeof(long));
+        _numbers = device.Rent(KnownNumbers * CudaBackend.ArgumentAlignment);
         _ring = device.Rent(Slots * Slot);
     }
 
@@ -91,7 +91,8 @@ internal sealed unsafe class CudaRuntime : DeviceRuntime
                     return at;
                 if (_known.Count < KnownNumbers)
                 {
-                    at = _numbers.Address + _known.Count * sizeof(long);
+                    // Each at an address that kernels take as it is: between two they would get a copy at every call.
+                    at = _numbers.Address + _known.Count * CudaBackend.ArgumentAlignment;
                     _device.Stage(at, (void*)cells, bytes);
                     _known.Add(value, at);
                     return at;

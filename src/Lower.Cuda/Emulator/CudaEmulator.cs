@@ -17,7 +17,7 @@ namespace Picograd.Lower.Cuda;
 /// Settings are environment variables (or <see cref="Set"/>): <c>PICOGRAD_EMULATOR_SEED</c> the order in which blocks and threads run;
 /// <c>_COMPUTE</c> the compute capability (9.0); <c>_SMS</c>, <c>_NAME</c>, <c>_DEVICES</c>; <c>_MEMORY</c> device memory in bytes (16 GiB);
 /// <c>_DRIVER_VERSION</c> (12040), <c>_NVRTC_VERSION</c> (12.4); <c>_FAULT</c> = <c>kind@which</c>, where kind is <c>hang</c> or an error
-/// number and which a launch's number from 1 or a part of a kernel's name; <c>_MISSING</c> exported names, separated by commas, that the
+/// number and which a launch's number from 1 or a part of a kernel's name; <c>_REFUSED</c> an option that NVRTC shall not know; <c>_MISSING</c> exported names, separated by commas, that the
 /// libraries shall lack; <c>_CACHE</c> = 0 compiles every text anew; <c>_QUIET</c> = 1 keeps faults off the error stream;
 /// <c>_HOME</c> the folder of the libraries and compiled kernels.
 /// </remarks>

@@ -344,7 +344,7 @@ int compile(Program& p, int option_count, const char* const* options)
             command.push_back(o);
         else if (o.rfind("--define-macro=", 0) == 0)
             command.push_back("-D" + o.substr(15));
-        else if (o.empty() || o[0] != '-')
+        else if (o.empty() || o[0] != '-' || o == setting("PICOGRAD_EMULATOR_REFUSED"))
         {
             p.log = "error: unrecognized option " + o + "\n";
             return InvalidOption;

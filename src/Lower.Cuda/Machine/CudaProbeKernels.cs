@@ -90,7 +90,11 @@ public sealed unsafe class CudaProbeKernels
     private readonly CudaKernel _fma;
     private readonly CudaKernel _sentinel;
     private readonly CudaBuffer _out;
-    private readonly long _sentinelTurns;
+
+    /// <summary>One block with the caches left alone: eight warps on four schedulers, each turn 16 steps of 8 chains.</summary>
+    private const int ClocksPerTurn = Unroll * Chains * 2;
+
+    private const int SentinelMicroseconds = 60;
 
     public CudaProbeKernels(CudaDevice device)
     {
@@ -100,19 +104,28 @@ public sealed unsafe class CudaProbeKernels
         _fma = Kernel("fma_peak", Source, _blocks, 1, Turns);
         _sentinel = Kernel("fma_peak", Source, 1, 1, Turns);
         _out = device.Rent((long)_blocks * Threads * sizeof(float));
-        // About 25 microseconds: each turn is 16 steps of 8 chains by 8 warps on 4 schedulers.
-        _sentinelTurns = device.IsEmulated ? 1 : 100;
     }
 
     /// <summary>Milliseconds of a fixed piece of arithmetic in one block.</summary>
-    public double Sentinel() => Time(_sentinel, [_out.Address], [_sentinelTurns], 1);
+    public double Sentinel() => Time(_sentinel, [_out.Address], [TurnsOf(SentinelMicroseconds)], 1);
+
+    /// <summary>Starts arithmetic in one block for about so many microseconds, without waiting for it.</summary>
+    public void Hold(int microseconds)
+    {
+        nint address = _out.Address;
+        long turns = TurnsOf(microseconds);
+        _sentinel.Run(&address, &turns);
+    }
+
+    private long TurnsOf(int microseconds) =>
+        _device.IsEmulated ? 1 : (long)(microseconds * _device.Info.ClockGhz * 1e3 / ClocksPerTurn) + 1;
 
     /// <summary>Measures what the device can do.</summary>
     public TargetCeilings Ceilings()
     {
         long memory = MemoryBytes(_device.IsEmulated ? 1L << 20 : 1L << 30);
         long l2 = _device.IsEmulated ? 1L << 18 : _device.Info.L2Bytes / 2;
-        return new TargetCeilings(
+        var found = new TargetCeilings(
             FmaGflops(),
             [("l2", _device.Info.L2Bytes, ReadGbps(l2)), ("memory", long.MaxValue, ReadGbps(memory))],
             CopyGbps(memory / 2)
@@ -120,6 +133,9 @@ public sealed unsafe class CudaProbeKernels
         {
             TensorGflops = TensorGflops(),
         };
+        // Gigabytes that nothing else of this process asks for, and that workers may want.
+        _device.Memory.Trim();
+        return found;
     }
 
     private double FmaGflops()

@@ -54,7 +54,7 @@ public sealed unsafe class CudaTuningTarget : ITuningTarget
 
     public void Fill(nint to, byte value, long bytes) => _device.Fill(to, value, bytes);
 
-    public IKernelTimer CreateTimer() => new CudaKernelTimer(_device);
+    public IKernelTimer CreateTimer() => new CudaKernelTimer(_device, microseconds => _probes.Value.Hold(microseconds));
 
     public double SentinelMilliseconds() => _probes.Value.Sentinel();
 

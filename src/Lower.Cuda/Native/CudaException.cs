@@ -27,16 +27,18 @@ public sealed class CudaException : TargetException
 
     /// <summary>
     /// Errors after which every later call fails the same way, so that the process can do nothing more on the device:
-    /// addresses, instructions, time-outs, assertions, and failures of launches.
+    /// addresses, instructions, time-outs, assertions, failures of launches and of the hardware, and those that the driver
+    /// has no name for, which is what it says of a GPU that is gone.
     /// </summary>
-    internal static bool Loses(int code) => code is 214 or 220 or 700 or 702 or 709 or 710 or (>= 714 and <= 719);
+    internal static bool Loses(int code) =>
+        code is 214 or 220 or 226 or 700 or 702 or 709 or 710 or (>= 714 and <= 719) or 999;
 
     private static string ReasonOf(int code) =>
         code switch
         {
             DriverError.OutOfMemory => "out-of-memory",
             209 => "other-architecture",
-            214 or 220 => "uncorrectable-memory-error",
+            214 or 220 or 226 => "uncorrectable-memory-error",
             700 => "illegal-address",
             701 => "launch-out-of-resources",
             702 => "launch-timeout",

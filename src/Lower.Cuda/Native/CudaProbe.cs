@@ -29,6 +29,9 @@ public static class CudaProbe
     {
         var driver = Driver.TryLoad(out string? noDriver);
         var nvrtc = Nvrtc.TryLoad(out string? noNvrtc);
+        // Toolkits of several versions may lie side by side, and the newest is not always one that the driver can serve.
+        if (driver is { DeviceCount: > 0 } && nvrtc is not null && Mismatch(driver.Version, nvrtc.Version) is not null)
+            nvrtc = Nvrtc.TryLoadUpTo(driver.Version.Major) ?? nvrtc;
         return new CudaStack(driver, nvrtc, Diagnose(driver, noDriver, nvrtc, noNvrtc));
     }
 
@@ -41,8 +44,10 @@ public static class CudaProbe
                 return $"{noDriver} and {noNvrtc}; {GetDriver}, and {GetNvrtc}.";
             case (null, { } compiler):
                 return $"{noDriver}, only NVRTC {compiler.Version}, which can compile kernels but not run them; {GetDriver}.";
-            case ({ } found, null):
+            case ({ DeviceCount: > 0 } found, null):
                 return $"the NVIDIA driver for CUDA {found.Version} was found, but {noNvrtc}; {GetNvrtc}.";
+            case ({ }, null):
+                return $"the NVIDIA driver sees no GPU and {noNvrtc}; check that nvidia-smi lists one, and {GetNvrtc}.";
         }
         if (driver.DeviceCount == 0)
         {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace Picograd.Lower.Cuda.Native;
@@ -47,23 +48,50 @@ internal static class LibraryFinder
     {
         if (Overridden(NvrtcVariable, LoadNvrtcFile, out whyNot) is { } decided)
             return decided.Library;
-        foreach (string path in InFolders(NvrtcNames, ToolkitFolders()))
-        {
-            if (LoadNvrtcFile(path) is { } library)
-                return library;
-        }
-        foreach (string name in NvrtcNames)
-        {
-            if (NativeLibrary.TryLoad(name, out nint handle))
-                return new LoadedLibrary(handle, name);
-        }
-        foreach (string path in InFolders(NvrtcNames, UsualFolders().Concat(PythonFolders()).Concat(PrivateFolders())))
-        {
-            if (LoadNvrtcFile(path) is { } library)
-                return library;
-        }
+        if (Nvrtcs(NvrtcNames).FirstOrDefault() is { } found)
+            return found;
         whyNot = "NVRTC, NVIDIA's run-time compiler (libnvrtc), was not found";
         return null;
+    }
+
+    /// <summary>
+    /// Every NVRTC here whose name tells a major version of at most this, the newest of a place first; none where a
+    /// variable names the one to use.
+    /// </summary>
+    public static IEnumerable<LoadedLibrary> NvrtcsUpTo(int major) =>
+        Environment.GetEnvironmentVariable(NvrtcVariable) is { Length: > 0 }
+            ? []
+            : Nvrtcs([.. NvrtcNames.Where(n => MajorOf(n) <= major)]);
+
+    /// <summary>The major version in a name of NVRTC: 12 of libnvrtc.so.12 and of nvrtc64_120_0.dll; a large number for none.</summary>
+    internal static int MajorOf(string name)
+    {
+        string digits = new([
+            .. name.Replace("nvrtc64_", "", StringComparison.Ordinal)
+                .SkipWhile(c => !char.IsAsciiDigit(c))
+                .TakeWhile(char.IsAsciiDigit)
+                .Take(2),
+        ]);
+        return digits.Length == 0 ? int.MaxValue : int.Parse(digits, CultureInfo.InvariantCulture);
+    }
+
+    private static IEnumerable<LoadedLibrary> Nvrtcs(IReadOnlyList<string> names)
+    {
+        foreach (string path in InFolders(names, ToolkitFolders()))
+        {
+            if (LoadNvrtcFile(path) is { } library)
+                yield return library;
+        }
+        foreach (string name in names)
+        {
+            if (NativeLibrary.TryLoad(name, out nint handle))
+                yield return new LoadedLibrary(handle, name);
+        }
+        foreach (string path in InFolders(names, UsualFolders().Concat(PythonFolders()).Concat(PrivateFolders())))
+        {
+            if (LoadNvrtcFile(path) is { } library)
+                yield return library;
+        }
     }
 
     /// <summary>Loads the driver library; null with the reason where there is none.</summary>

@@ -25,6 +25,7 @@ public sealed record CompileResult(ImmutableArray<byte> Cubin, string Log, Compi
 public sealed unsafe class Nvrtc
 {
     private const int Ok = 0;
+    private const int InvalidOption = 5;
     private const int CompilationFailed = 6;
     private const int BuiltinsFailed = 7;
 
@@ -32,6 +33,9 @@ public sealed unsafe class Nvrtc
     private static (Nvrtc? Library, string? WhyNot)? _found;
 
     private readonly string _path;
+
+    /// <summary>An option that only saves time was refused, so all such are left out.</summary>
+    private volatile bool _plain;
     private readonly delegate* unmanaged<int, byte*> _getErrorString;
     private readonly delegate* unmanaged<nint*, byte*, byte*, int, byte**, byte**, int> _createProgram;
     private readonly delegate* unmanaged<nint*, int> _destroyProgram;
@@ -104,6 +108,29 @@ public sealed unsafe class Nvrtc
         }
     }
 
+    /// <summary>
+    /// The newest NVRTC of at most a major version, for a driver that is older than the newest one here; null where there
+    /// is none, or where an environment variable names the one to use.
+    /// </summary>
+    internal static Nvrtc? TryLoadUpTo(int major)
+    {
+        foreach (var library in LibraryFinder.NvrtcsUpTo(major))
+        {
+            try
+            {
+                var found = new Nvrtc(library);
+                if (found.Version.Major <= major)
+                    return found;
+            }
+            catch (CudaException)
+            {
+                // Too old to be used; there may be others.
+                continue;
+            }
+        }
+        return null;
+    }
+
     /// <summary>A library of NVRTC's interface at a path, say that of the emulator.</summary>
     /// <exception cref="CudaException">It cannot be loaded or lacks a function.</exception>
     public static Nvrtc Open(string path) =>
@@ -130,6 +157,12 @@ public sealed unsafe class Nvrtc
         {
             var all = OptionsFor(architecture, options);
             int code = Compile(program, all);
+            if (code == InvalidOption && !_plain)
+            {
+                _plain = true;
+                all = OptionsFor(architecture, options);
+                code = Compile(program, all);
+            }
             string log = Log(program, name);
             var report = CompileReport.Parse(log);
             if (code == CompilationFailed)
@@ -165,10 +198,10 @@ public sealed unsafe class Nvrtc
         options.Add("-default-device");
         options.Add("--ptxas-options=-v");
         // Leaves out what headers would define: a third of the time of a small kernel.
-        if (Version >= new Version(12, 4))
+        if (Version >= new Version(12, 4) && !_plain)
             options.Add("--minimal");
         // Its own cache would make the times that are reported untrue; ours is in the database.
-        if (Version >= new Version(12, 9))
+        if (Version >= new Version(12, 9) && !_plain)
             options.Add("--no-cache");
         options.AddRange(more ?? []);
         return options.ToImmutable();

@@ -117,9 +117,14 @@ public sealed unsafe class CudaDevice
     /// bytes when it returns (it does so for up to 64 KiB of memory that is not pinned).
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">More than 64 KiB.</exception>
+    /// <exception cref="InvalidOperationException">A graph is being recorded.</exception>
     public void Stage(nint to, void* from, int bytes)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes, 64 << 10);
+        if (CurrentStream.Recording is not null)
+            throw new InvalidOperationException(
+                "bytes of main memory cannot be recorded in a graph: a replay would read them where they were, not as they were"
+            );
         MakeCurrent();
         Check(
             Driver.MemcpyHtoDAsync(to, from, (nuint)bytes, CurrentStream.Handle),
@@ -224,7 +229,16 @@ public sealed unsafe class CudaDevice
         IsLost = false;
     }
 
-    internal void Started(CudaKernel kernel) => _lastStarted = kernel;
+    /// <summary>Notes a kernel about to be started; returns the one started before it.</summary>
+    internal CudaKernel? Started(CudaKernel kernel) => Interlocked.Exchange(ref _lastStarted, kernel);
+
+    /// <summary>A launch found the device lost, by what was started before it.</summary>
+    /// <exception cref="CudaException">Always; names the kernel.</exception>
+    internal void Lost(int code, string call, CudaKernel? culprit)
+    {
+        _lastStarted = culprit;
+        Fail(code, call, null);
+    }
 
     private void Enter()
     {

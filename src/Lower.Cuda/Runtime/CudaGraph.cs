@@ -29,30 +29,33 @@ public sealed unsafe class CudaGraph : IDisposable
     public static CudaGraph Record(CudaDevice device, Action action)
     {
         using var stream = new CudaStream(device);
-        stream.Wait(device.CurrentStream);
         var memory = new List<CudaBlock>();
-        stream.Recording = memory;
         device.Check(device.Driver.StreamBeginCapture(stream.Handle, Relaxed), "cuStreamBeginCapture");
+        stream.Recording = memory;
         nint graph = 0;
+        bool ended = false;
         try
         {
             using (device.Use(stream))
                 action();
+            ended = true;
+            device.Check(device.Driver.StreamEndCapture(stream.Handle, &graph), "cuStreamEndCapture");
+            stream.Recording = null;
+            nint executable;
+            device.Check(device.Driver.GraphInstantiate(&executable, graph, 0), "cuGraphInstantiateWithFlags");
+            return new CudaGraph(device, graph, executable, memory);
         }
         catch
         {
             // The recording must be ended before the stream can be; what it holds is of no use.
-            if (device.Driver.StreamEndCapture(stream.Handle, &graph) == DriverError.None && graph != 0)
+            if (!ended && device.Driver.StreamEndCapture(stream.Handle, &graph) != DriverError.None)
+                graph = 0;
+            if (graph != 0)
                 device.Driver.GraphDestroy(graph);
             stream.Recording = null;
             device.Memory.Return(memory);
             throw;
         }
-        device.Check(device.Driver.StreamEndCapture(stream.Handle, &graph), "cuStreamEndCapture");
-        stream.Recording = null;
-        nint executable;
-        device.Check(device.Driver.GraphInstantiate(&executable, graph, 0), "cuGraphInstantiateWithFlags");
-        return new CudaGraph(device, graph, executable, memory);
     }
 
     /// <summary>Starts the recorded sequence on this thread's current stream.</summary>

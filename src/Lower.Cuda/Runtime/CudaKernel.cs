@@ -189,7 +189,7 @@ public sealed unsafe class CudaKernel : ICompiledKernel
             }
         }
         // Before the call: a kernel of another thread may fail just then, and this one is as likely to be asked about.
-        Device.Started(this);
+        var before = Device.Started(this);
         var driver = Device.Driver;
         nint stream = Device.CurrentStream.Handle;
         int code;
@@ -234,18 +234,24 @@ public sealed unsafe class CudaKernel : ICompiledKernel
             code = driver.LaunchKernelEx(&config, _functions[index], pointers, null);
         }
         if (code != DriverError.None)
-            Refused(code, launch, x, y, z);
+            Refused(code, launch, x, y, z, before);
     }
 
-    private void Refused(int code, CudaLaunch launch, long x, long y, long z) =>
+    private void Refused(int code, CudaLaunch launch, long x, long y, long z, CudaKernel? before)
+    {
+        string call = launch.ClusterX * launch.ClusterY == 1 ? "cuLaunchKernel" : "cuLaunchKernelEx";
+        // A launch that only learns of the fault of an earlier kernel is not to blame.
+        if (CudaException.Loses(code))
+            Device.Lost(code, call, before);
         Device.Driver.Check(
             code,
-            launch.ClusterX * launch.ClusterY == 1 ? "cuLaunchKernel" : "cuLaunchKernelEx",
+            call,
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"kernel {launch.Kernel}, {x}×{y}×{z} blocks of {launch.Threads} threads, {launch.SharedBytes} bytes of shared memory, of {Describe()}"
             )
         );
+    }
 
     private int IndexOf(Buffer buffer, CudaLaunch launch)
     {

@@ -68,6 +68,17 @@ public sealed unsafe class CudaMemoryPool
         long whole = BytesOf(sizeClass);
         lock (_lock)
         {
+            // What a recorded step gave back serves the next one of the same graph, which runs after it.
+            if (stream.Recording is { } recording)
+            {
+                int known = recording.FindIndex(b => b.Class == sizeClass);
+                if (known >= 0)
+                {
+                    var again = recording[known];
+                    recording.RemoveAt(known);
+                    return again;
+                }
+            }
             if (_free[sizeClass].TryPop(out var block))
             {
                 Count(whole, -whole);
@@ -155,9 +166,13 @@ public sealed unsafe class CudaMemoryPool
 
     private static void Order(CudaStream before, CudaStream after)
     {
-        // The end of a stream waited for its work. While a graph is recorded, nothing outside of it may be waited for;
-        // CudaGraph waits before.
-        if (before != after && !before.IsDisposed && after.Recording is null)
+        // The end of a stream waited for its work.
+        if (before == after || before.IsDisposed)
+            return;
+        // What is recorded cannot wait for what is not, and a replay may go to any stream: the memory must be free now.
+        if (after.Recording is not null)
+            before.Synchronize();
+        else
             after.Wait(before);
     }
 

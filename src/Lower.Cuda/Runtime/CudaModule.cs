@@ -23,8 +23,12 @@ public sealed unsafe class CudaModule : IDisposable
         nint handle;
         fixed (byte* image = cubin.AsSpan())
         {
+            int code = device.Driver.ModuleLoadData(&handle, image);
+            // The pool may hold all that is free.
+            if (code == DriverError.OutOfMemory && device.Memory.Trim() > 0)
+                code = device.Driver.ModuleLoadData(&handle, image);
             device.Check(
-                device.Driver.ModuleLoadData(&handle, image),
+                code,
                 "cuModuleLoadData",
                 $"{name}, {cubin.Length} bytes, on {device} ({device.Info.Architecture})"
             );

@@ -23,6 +23,24 @@ public sealed class CudaTensorTests
     }
 
     [SkippableFact]
+    public unsafe void Numbers_for_kernels_lie_where_kernels_take_them_without_a_copy()
+    {
+        var device = EmulatedGpu.Require();
+        var runtime = Dispatch.DeviceRuntime.Of(device);
+        int alignment = Dispatch.Dispatcher.TargetOf(device).ArgumentAlignment;
+        for (int i = 0; i < 5; i++)
+        {
+            double number = 0.1234 + i;
+            nint address = runtime.Cells((nint)(&number), sizeof(double));
+            Assert.Equal(0, address % alignment);
+            Assert.Equal(address, runtime.Cells((nint)(&number), sizeof(double)));
+            double there;
+            runtime.Read(address, (nint)(&there), sizeof(double));
+            Assert.Equal(number, there);
+        }
+    }
+
+    [SkippableFact]
     public void Operands_on_two_devices_are_refused_with_both()
     {
         var device = EmulatedGpu.Require();

@@ -33,6 +33,29 @@ public class CudaProbeTests
         }
     }
 
+    [Theory]
+    [InlineData("libnvrtc.so.13", 13)]
+    [InlineData("libnvrtc.so.12", 12)]
+    [InlineData("libnvrtc.so.11.2", 11)]
+    [InlineData("libnvrtc.so", int.MaxValue)]
+    [InlineData("nvrtc64_130_0.dll", 13)]
+    [InlineData("nvrtc64_120_0.dll", 12)]
+    [InlineData("nvrtc64_112_0.dll", 11)]
+    public void NamesOfNvrtcTellItsMajorVersion(string name, int major) =>
+        Assert.Equal(major, LibraryFinder.MajorOf(name));
+
+    [SkippableFact]
+    public void AnOlderNvrtcIsFoundForAnOlderDriver()
+    {
+        var nvrtc = InstalledNvrtc.Require();
+        Skip.If(
+            Environment.GetEnvironmentVariable(LibraryFinder.NvrtcVariable) is { Length: > 0 },
+            $"{LibraryFinder.NvrtcVariable} names the NVRTC to use; unset it"
+        );
+        Assert.Equal(nvrtc.Version, Nvrtc.TryLoadUpTo(nvrtc.Version.Major)?.Version);
+        Assert.Null(Nvrtc.TryLoadUpTo(10));
+    }
+
     [SkippableFact]
     public void OnlyACompilerIsSaid()
     {

@@ -1,11 +1,13 @@
 using System.Collections.Immutable;
 using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Native;
 using Picograd.Schedules;
 using Xunit;
 
 namespace Picograd.Tests;
 
 /// <summary>From program to cubin: the cache and the prune reasons, with NVIDIA's compiler where it is installed.</summary>
+[Collection(EmulatorCollection.Name)]
 public class CompilerTests
 {
     private static CudaProgram Program(string source) => new("k", source, [], [], [], []);
@@ -63,6 +65,29 @@ public class CompilerTests
         Assert.Equal("nvrtc-error", e.Reason);
         Assert.Contains("k.cu(1)", e.Message);
         Assert.Equal(0, cache.Puts);
+    }
+
+    [SkippableFact]
+    public void OptionsThatOnlySaveTimeAreLeftOutWhereNvrtcRefusesThem()
+    {
+        EmulatedLaunch.Require();
+        CudaEmulator.Set("PICOGRAD_EMULATOR_REFUSED", "--minimal");
+        try
+        {
+            var nvrtc = Nvrtc.Open(CudaEmulator.Build().Nvrtc);
+            Assert.Contains("--minimal", nvrtc.OptionsFor("sm_80"));
+            const string Text = "extern \"C\" __global__ void k() { }";
+            Assert.True(nvrtc.Compile(Text, "k", "sm_80").Succeeded);
+            Assert.DoesNotContain("--minimal", nvrtc.OptionsFor("sm_80"));
+            Assert.Contains("--gpu-architecture=sm_80", nvrtc.OptionsFor("sm_80"));
+            // An option that was asked for is another matter.
+            var e = Assert.Throws<CudaException>(() => nvrtc.Compile(Text, "k", "sm_80", ["--minimal"]));
+            Assert.Contains("INVALID_OPTION", e.Message);
+        }
+        finally
+        {
+            CudaEmulator.Set("PICOGRAD_EMULATOR_REFUSED", null);
+        }
     }
 
     [Fact]

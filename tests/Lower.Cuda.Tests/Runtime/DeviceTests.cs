@@ -223,6 +223,50 @@ public sealed unsafe class DeviceTests
     }
 
     [SkippableFact]
+    public void ALaunchThatOnlyLearnsOfAFaultNamesTheKernelBeforeIt()
+    {
+        var device = EmulatedLaunch.Require();
+        using var bad = SmallPrograms.Load(device, SmallPrograms.Count("bad_one"), "split m 32");
+        using var good = SmallPrograms.Load(device, SmallPrograms.Count("good_one"), "split m 64");
+        using var x = device.Rent(4);
+        CudaEmulator.Set("PICOGRAD_EMULATOR_QUIET", "1");
+        CudaEmulator.Set("PICOGRAD_EMULATOR_FAULT", "716@bad_one");
+        try
+        {
+            Run(bad, [x.Address]);
+            // The kernel has failed by now, and nobody was told.
+            Assert.Equal(716, device.Driver.StreamSynchronize(device.Stream.Handle));
+            Assert.False(device.IsLost);
+            var e = Assert.Throws<CudaException>(() => Run(good, [x.Address]));
+            Assert.Equal("misaligned-address", e.Reason);
+            Assert.True(e.IsLost);
+            Assert.True(device.IsLost);
+            Assert.Contains("bad_one", e.Message);
+            Assert.DoesNotContain("good_one", e.Message);
+        }
+        finally
+        {
+            CudaEmulator.Set("PICOGRAD_EMULATOR_FAULT", null);
+            CudaEmulator.Set("PICOGRAD_EMULATOR_QUIET", null);
+            device.Recover();
+        }
+    }
+
+    [Theory]
+    [InlineData(2, false)]
+    [InlineData(209, false)]
+    [InlineData(701, false)]
+    [InlineData(214, true)]
+    [InlineData(226, true)]
+    [InlineData(700, true)]
+    [InlineData(702, true)]
+    [InlineData(716, true)]
+    [InlineData(719, true)]
+    [InlineData(999, true)]
+    public void ErrorsAfterWhichNothingRunsAreKnown(int code, bool lost) =>
+        Assert.Equal(lost, new CudaException("call", "problem", code).IsLost);
+
+    [SkippableFact]
     public void LaunchesBeyondTheDeviceAreRefusedBeforeTheyRun()
     {
         var device = EmulatedLaunch.Require();
@@ -298,6 +342,9 @@ public sealed unsafe class DeviceTests
         {
             string? missing = CudaProbe.Diagnose(Driver.Open(library), null, Nvrtc.Open(compiler), null);
             Assert.Contains("sees no GPU", missing);
+            missing = CudaProbe.Diagnose(Driver.Open(library), null, null, "NVRTC was not found");
+            Assert.Contains("sees no GPU and NVRTC was not found", missing);
+            Assert.DoesNotContain("0.0", missing);
         }
         finally
         {
