@@ -72,6 +72,16 @@ public sealed class Bind : Primitive
                 "blocks around clusters around threads"
             );
         RequireWarpOrder(nest, loop, kind, around, below);
+        if (
+            Tensorize.IsOfOneLane(loop with { Kind = kind })
+            && loop.Body.Nodes().FirstOrDefault(x => x is Call { Intrinsic.Lanes: > 1 }) is Call collective
+        )
+            throw Refuse(
+                nest,
+                collective,
+                $"{loop.Name} cannot be {kind.Text()}: {collective.Intrinsic.Name} below it is executed by {collective.Intrinsic.Lanes} lanes together",
+                "warp, warpgroup or block kinds"
+            );
         Concurrency.Require(nest, loop, kind);
         return (nest.Replace(loop, loop with { Kind = kind, Peel = false }), []);
     }

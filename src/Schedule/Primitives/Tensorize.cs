@@ -19,7 +19,8 @@ public sealed class Tensorize : Primitive
             any order, spatial for spatial and reduce for reduce. The block's value is the intrinsic's with a load for
             each operand; along each axis of the tile an operand's index advances by one in one dimension. Types and
             scopes of the buffers are those of the operands. A predicate must not depend on the tile's loops. An
-            intrinsic that only accumulates wants decompose_reduction first.
+            intrinsic that only accumulates wants decompose_reduction first. One that a warp executes together (mma,
+            ldmatrix) is not below loops over lanes or threads.
             """;
 
     public override PrimitiveExample Example =>
@@ -66,9 +67,20 @@ public sealed class Tensorize : Primitive
         var (call, difference) = new IntrinsicMatcher(nest, block, tile.ToImmutable(), intrinsic).Match();
         if (call is null)
             throw Refuse(nest, block, $"block {block.Name} is no {name}: {difference}", Legal(intrinsic, block));
+        if (intrinsic.Lanes > 1 && nest.LoopsAround(top).FirstOrDefault(IsOfOneLane) is { } lanes)
+            throw Refuse(
+                nest,
+                lanes,
+                $"{name} is executed by {intrinsic.Lanes} lanes together, and loop {lanes.Name} around it is {lanes.Kind.Text()}",
+                "loops over blocks, warps and warpgroups around it, and none over lanes or threads"
+            );
         Stmt replacement = predicate.IsTrue() ? call : new If(predicate, call);
         return (nest.Replace(top, replacement).WithoutStaleStoreAt(), []);
     }
+
+    /// <summary>Whether an iteration is a single thread, which cannot do what a warp does together.</summary>
+    internal static bool IsOfOneLane(For loop) =>
+        loop.Kind is LoopKind.Lane or LoopKind.ThreadX or LoopKind.ThreadY or LoopKind.ThreadZ;
 
     private static string Legal(Intrinsic intrinsic, Block block) =>
         block.Init && !intrinsic.Meaning.Init

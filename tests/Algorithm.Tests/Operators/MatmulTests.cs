@@ -9,6 +9,21 @@ namespace Picograd.Tests.Operators;
 
 public class MatmulTests(ITestOutputHelper output)
 {
+    [Fact]
+    public void Tf32_cuts_the_last_13_bits_of_operands()
+    {
+        var algorithm = OperatorSpec.Parse("matmul m=1 n=1 k=2 tf32=1").Build();
+        double last = 1.0 / 1024;
+        var inputs = new Dictionary<Algorithms.Buffer, NDArray>
+        {
+            [algorithm.Inputs[0]] = NDArray.Of(DType.Float32, [1, 2], [1 + last * 1.5, -3 - last / 2]),
+            [algorithm.Inputs[1]] = NDArray.Of(DType.Float32, [2, 1], [1.0, 2.0]),
+        };
+        var result = Evaluator.RunWithBounds(algorithm, inputs)[algorithm.Outputs[0]];
+        Assert.Equal(1 + last - 6, result.Value.At(0));
+        Assert.InRange(result.Bound[0], 0, 1e-5);
+    }
+
     [Theory]
     [InlineData("matmul m=5 n=7 k=3")]
     [InlineData("matmul m=1 n=1 k=1")]

@@ -46,6 +46,7 @@ public class OperatorSpecTests
     [InlineData("matmul m=1 n=2 k=3 ta=2", "ta=2 is not allowed; allowed: 0 or 1")]
     [InlineData("matmul m=1 n=2 k=3 act=swish", "act=swish is not allowed; allowed: one of none, relu,")]
     [InlineData("matmul m=1 n=2 k=3 bcast=a", "bcast needs batch greater than 1")]
+    [InlineData("matmul m=1 n=2 k=3 dtype=bf16 tf32=1", "tf32=1 rounds f32 operands, and dtype is bf16")]
     [InlineData("attention b=1 h=6 tq=3 tk=3 d=4 hk=4", "hk=4 does not divide h=6; every head of K and V serves")]
     [InlineData("attention b=1 h=6 tq=3 d=4", "attention: tk (keys and values) is missing")]
     [InlineData("add", "give n, or the shapes a, b")]

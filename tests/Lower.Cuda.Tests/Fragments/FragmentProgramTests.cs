@@ -76,7 +76,7 @@ public class FragmentProgramTests
     }
 
     // O = bf16(softmax(A·Bᵀ)) · V, rows of 16 a block of one warp.
-    private static LoopNest Attention(long rows, long keys, long depth, long width)
+    internal static LoopNest Attention(long rows, long keys, long depth, long width)
     {
         var g = new AlgorithmBuilder("attention");
         var a = g.Input("A", DType.BFloat16, rows, depth);
