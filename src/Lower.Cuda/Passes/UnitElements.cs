@@ -37,9 +37,7 @@ internal static class UnitElements
             {
                 if (buffer.Scope != Scope.Fragment)
                     return indices;
-                var (rows, columns) = dims.TryGetValue(buffer, out var known)
-                    ? known
-                    : (Math.Max(0, buffer.Rank - 2), buffer.Rank > 1 ? buffer.Rank - 1 : -1);
+                var (rows, columns) = dims.TryGetValue(buffer, out var known) ? known : Unknown(buffer);
                 foreach (var (dim, unit) in new[] { (rows, row), (columns, column) })
                 {
                     if (dim < 0 || HasElement(indices[dim]))
@@ -57,6 +55,15 @@ internal static class UnitElements
                 result = new For(unit, 1, LoopKind.Serial, result);
             return result;
         }
+    }
+
+    // Dimensions in front that storage placement has cut to one index (the batch's) are no rows.
+    private static (int Rows, int Columns) Unknown(Buffer buffer)
+    {
+        int[] wide = [.. Enumerable.Range(0, buffer.Rank).Where(d => !buffer.Shape[d].IsConst(1))];
+        if (buffer.Rank > 2 && wide.Length == 1)
+            return (wide[0], -1);
+        return (Math.Max(0, buffer.Rank - 2), buffer.Rank > 1 ? buffer.Rank - 1 : -1);
     }
 
     // Whether a variable moves the index by one.

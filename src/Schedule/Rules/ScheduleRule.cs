@@ -41,6 +41,7 @@ public static class ScheduleRules
         // For GPUs.
         new GpuTensorMatmulRule(),
         new GpuMatmulRule(),
+        new GpuTensorAttentionRule(),
         new GpuAttentionRule(),
         new GpuElementwiseRule(),
         new GpuRowFusionRule(),

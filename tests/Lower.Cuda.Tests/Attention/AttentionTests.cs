@@ -58,6 +58,19 @@ public class AttentionTests(ITestOutputHelper output)
     }
 
     [SkippableTheory]
+    [InlineData("attention b=1 h=1 tq=16 tk=32 d=16 dtype=bf16", "bq=16 bk=16")]
+    [InlineData("attention b=1 h=2 hk=1 tq=64 tk=64 d=64 causal=1 dtype=bf16", "bq=32 bk=32")]
+    [InlineData("attention b=1 h=1 tq=64 tk=128 d=128 causal=1 dtype=f16", "")]
+    [InlineData("attention b=1 h=1 tq=64 tk=32 d=32 causal=1 dtype=f16", "bq=32 bk=32 wm=32 pad=0")]
+    public void Tensor_cores_are_right_on_the_emulator(string text, string choices)
+    {
+        EmulatedLaunch.Require();
+        var spec = OperatorSpec.Parse(text);
+        Assert.IsType<GpuTensorAttentionRule>(ScheduleRules.For(spec.Build(), Target).First());
+        EmulatedProgram.Check(CudaLowering.Run(Nest(spec, choices), GpuInfo.H100), spec.MakeInputs(7));
+    }
+
+    [SkippableTheory]
     [InlineData("attention b=1 h=16 tq=2048 tk=2048 d=64", "sm_80")]
     [InlineData("attention b=1 h=16 tq=2048 tk=2048 d=128 causal=1", "sm_90a")]
     [InlineData("attention b=1 h=16 tq=2048 tk=2048 d=64 causal=1 dtype=bf16", "sm_90a")]
@@ -79,7 +92,7 @@ public class AttentionTests(ITestOutputHelper output)
     {
         var algorithm = spec.Build();
         var rule = ScheduleRules.For(algorithm, Target).First();
-        Assert.IsType<GpuAttentionRule>(rule);
+        Assert.True(rule is GpuAttentionRule or GpuTensorAttentionRule, rule.Name);
         var all = rule.Defaults(algorithm, Target).ToImmutableDictionary();
         foreach (string choice in choices.Split(' ', StringSplitOptions.RemoveEmptyEntries))
             all = all.SetItem(choice.Split('=')[0], long.Parse(choice.Split('=')[1]));

@@ -1,0 +1,47 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// Attention of bf16 and f16 as one kernel on tensor cores through mma.sync: each warp has rows of queries of its own; scores,
+/// statistics, weights and results stay in fragments, so that the weights become an operand of the second product without
+/// leaving the registers; tiles of Q, K and V lie in shared memory and are loaded with ldmatrix.
+/// </summary>
+public sealed class GpuTensorAttentionRule : ScheduleRule
+{
+    // Rows and depth of one mma.
+    private const long Unit = 16;
+
+    public override string Name => "gpu-tensor-attention";
+
+    public override bool Applies(Algorithm algorithm, TargetInfo target) =>
+        target.Gpu is { HasAsyncCopy: true }
+        && AttentionPattern.Of(algorithm) is { } p
+        && p.Query.Type is DType.BFloat16 or DType.Float16
+        && p.Key.Type == p.Query.Type
+        && p.Value.Type == p.Query.Type
+        && p.Rows % Unit == 0
+        && p.Keys % Unit == 0
+        && p.Depth % Unit == 0
+        && p.Columns % Unit == 0;
+
+    public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
+    {
+        var p = AttentionPattern.Of(algorithm)!;
+        var rows = Dividing([16, 32, 64, 128], p.Rows);
+        var keys = Dividing([16, 32, 64, 128], p.Keys);
+        return
+        [
+            new("bq", 0, rows, rows.Last(r => r <= 64)),
+            new("bk", 0, keys, keys.Last(k => k <= 64)),
+            new("wm", 1, [16, 32], 16),
+            new("pad", 2, [0, 1], 1),
+        ];
+    }
+
+    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices) =>
+        new GpuTensorAttentionSchedule(algorithm, choices).Build();
+
+    private static ImmutableArray<long> Dividing(long[] values, long extent) => [.. values.Where(v => extent % v == 0)];
+}

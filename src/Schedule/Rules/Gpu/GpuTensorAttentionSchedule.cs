@@ -1,0 +1,160 @@
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>One schedule of <see cref="GpuTensorAttentionRule"/>, written step by step.</summary>
+internal sealed class GpuTensorAttentionSchedule
+{
+    private readonly AttentionPattern _p;
+    private readonly Algorithm _algorithm;
+    private readonly Schedule _s;
+    private readonly long _bq;
+    private readonly long _bk;
+    private readonly long _wm;
+    private readonly bool _pad;
+
+    public GpuTensorAttentionSchedule(Algorithm algorithm, IReadOnlyDictionary<string, long> choices)
+    {
+        long Get(string name, long otherwise) => choices.TryGetValue(name, out long v) ? v : otherwise;
+        _algorithm = algorithm;
+        _p = AttentionPattern.Of(algorithm)!;
+        _s = new Schedule(algorithm);
+        (_bq, _bk, _wm, _pad) = (Get("bq", 64), Get("bk", 64), Get("wm", 16), Get("pad", 1) == 1);
+        if (_bq % _wm != 0 || _bq / _wm > 16)
+            throw new ScheduleException(
+                null,
+                null,
+                $"{_bq} queries a block are no whole number of at most 16 warps with {_wm} each",
+                "rows of a warp that divide those of a block"
+            );
+    }
+
+    private string Suffix => _p.Query.Type.Name();
+
+    private long Threads => _bq / _wm * GpuInfo.WarpSize;
+
+    public LoopNest Build()
+    {
+        string[] batch = [.. _p.Last.Axes.SkipLast(2).Select(a => $"{_p.Last.Name}.{a.Name}")];
+        var (tile, _) = _s.Split($"{_p.Last.Name}.{_p.Row.Name}", _bq, Tail.None);
+        foreach (var stage in _algorithm.Stages.Reverse().Skip(1))
+            _s.ComputeAt(stage.Name, tile);
+
+        string max = _p.Max.Name;
+        var loops = _s.Nest.OwnLoops(_s.Nest.Block(max));
+        var (ko, key) = _s.Split(loops[^1].Name, _bk, Tail.None);
+        _s.Reorder([ko, .. loops.SkipLast(1).Select(l => l.Name), key]);
+        _s.OnlineSoftmax(max, ko, _p.Sum.Name, _p.Mix.Name);
+        foreach (var stage in _algorithm.Stages.Take(_algorithm.Stages.IndexOf(_p.Max)).Reverse())
+            _s.ComputeAt(stage.Name, ko);
+        _s.DecomposeReduction(max, ko);
+
+        var (q, copyQ) = _s.CacheRead(_p.Query.Buffer.Name, _p.Dot.Name, Scope.Shared);
+        var (k, copyK) = _s.CacheRead(_p.Key.Buffer.Name, _p.Dot.Name, Scope.Shared);
+        var (v, copyV) = _s.CacheRead(_p.Value.Buffer.Name, _p.Mix.Name, Scope.Shared);
+        foreach (var buffer in _s.Nest.Intermediates.Where(b => b.Scope == Scope.Heap))
+            _s.SetScope(buffer.Name, Scope.Fragment);
+
+        Copy(copyQ, tile);
+        Copy(copyK, ko);
+        Copy(copyV, ko);
+        Scores(q, k);
+        Mixture(v);
+        string[] copies = [copyQ, copyK, copyV];
+        foreach (var block in _s.Nest.Blocks.ToList())
+        {
+            if (!copies.Contains(block.Name) && _s.Nest.LoopsAround(block).All(l => l.Kind != LoopKind.Warp))
+                Elements(block.Name);
+        }
+        if (_pad)
+        {
+            // Rows an odd number of 16-byte pieces apart, so that ldmatrix meets no bank twice.
+            foreach (string shared in new[] { q, k, v })
+                _s.StorageAlign(shared, _s.Nest.Buffer(shared).Rank - 2, 16, 8);
+        }
+        _s.Bind(tile, LoopKind.BlockX);
+        if (batch.Length > 0)
+            _s.Bind(GpuLoops.FuseAll(_s, batch, $"{_p.Last.Name}.batch"), LoopKind.BlockY);
+        return _s.Nest;
+    }
+
+    // Both products of a tile: rows of a warp by keys or columns, step by step along what is summed.
+    private (string Warp, string Step, string Tile) Product(string name)
+    {
+        var block = _s.Nest.Block(name);
+        var own = _s.Nest.OwnLoops(block);
+        string sum = own.First(l => block.ReduceAxes.Any(a => a.Binding.Uses(l.Var))).Name;
+        string[] spatial = [.. own.Select(l => l.Name).Where(l => l != sum)];
+        var (warp, m1) = _s.Split(spatial[0], _wm, Tail.None);
+        var (mi, m) = _s.Split(m1, 16, Tail.None);
+        var (ni, n) = _s.Split(spatial[1], 8, Tail.None);
+        var (step, k) = _s.Split(sum, 16, Tail.None);
+        _s.Reorder(warp, step, mi, ni, m, n, k);
+        return (warp, step, m);
+    }
+
+    private void Scores(string q, string k)
+    {
+        string dot = _p.Dot.Name;
+        var (warp, step, tile) = Product(dot);
+        var (_, copyA) = _s.CacheRead(q, dot, Scope.Fragment);
+        Load(copyA, step, 16, across: false, $"ldmatrix.a.x4.{Suffix}");
+        var (_, copyB) = _s.CacheRead(k, dot, Scope.Fragment);
+        Load(copyB, step, 16, across: false, $"ldmatrix.b.x4.{Suffix}");
+        _s.Bind(warp, LoopKind.Warp);
+        if (_s.Nest.Block(dot).Init)
+            _s.DecomposeReduction(dot, step);
+        _s.Tensorize(tile, $"mma.m16n8k16.{Suffix}");
+        _s.Unroll(step);
+    }
+
+    private void Mixture(string v)
+    {
+        var (warp, step, tile) = Product(_p.Mix.Name);
+        var (_, copyB) = _s.CacheRead(v, _p.Mix.Name, Scope.Fragment);
+        Load(copyB, step, 16, across: true, $"ldmatrix.b.x4.trans.{Suffix}");
+        _s.Bind(warp, LoopKind.Warp);
+        _s.Tensorize(tile, $"mma.m16n8k16.{Suffix}");
+        _s.Unroll(step);
+    }
+
+    // A fragment from shared memory, whose rows run along the summed axis, or across it.
+    private void Load(string copy, string at, long width, bool across, string intrinsic)
+    {
+        var loops = _s.ComputeAt(copy, at);
+        var (first, second) = (loops[^2], loops[^1]);
+        string along = across ? second : first;
+        string other = across ? first : second;
+        var (outer, inner) = _s.Split(along, width, Tail.None);
+        string[] order = [.. loops.Where(l => l != along && l != other), outer, inner, other];
+        if (!order.SequenceEqual(_s.Nest.OwnLoops(_s.Nest.Block(copy)).Select(l => l.Name)))
+            _s.Reorder(order);
+        _s.Tensorize(inner, intrinsic);
+    }
+
+    // What a warp does with its rows element by element; a row's loop lies outside of that of its elements.
+    private void Elements(string name)
+    {
+        var own = _s.Nest.OwnLoops(_s.Nest.Block(name)).Select(l => l.Name).ToList();
+        var (warp, row) = _s.Split(own[0], _wm, Tail.None);
+        _s.Bind(warp, LoopKind.Warp);
+    }
+
+    // All threads together fetch a tile, 16 bytes each along the rows.
+    private void Copy(string copy, string at)
+    {
+        var loops = _s.ComputeAt(copy, at).ToList();
+        var (inner, lanes) = _s.Split(loops[^1], 8, Tail.None);
+        string all = GpuLoops.FuseAll(_s, [.. loops.SkipLast(1), inner]);
+        long pieces = _s.Nest.Loop(all).ConstantExtent!.Value;
+        string thread = all;
+        if (pieces > Threads)
+        {
+            (string turns, thread) = _s.Split(all, Threads, pieces % Threads == 0 ? Tail.None : Tail.Guard);
+            _s.Reorder(thread, turns);
+            _s.Unroll(turns);
+        }
+        _s.Bind(thread, LoopKind.ThreadX);
+        _s.Vectorize(lanes);
+    }
+}
