@@ -43,6 +43,8 @@ public static class ScheduleRules
         new GpuMatmulRule(),
         new GpuTensorAttentionRule(),
         new GpuAttentionRule(),
+        new GpuConvRule(),
+        new GpuTransposeRule(),
         new GpuElementwiseRule(),
         new GpuRowFusionRule(),
         new GpuReductionRule(),

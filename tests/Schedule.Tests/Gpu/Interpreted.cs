@@ -35,7 +35,7 @@ internal sealed class Interpreted
             var array = HostArray.For(input, parameters);
             for (int i = 0; i < array.Count; i++)
                 array[i] = input.Type.IsFloat() ? Math.Round(random.NextDouble() * 4 - 2, 3) : random.Next(4);
-            inputs[input] = NDArray.Of(input.Type, array.Shape, array.ToDoubles());
+            inputs[input] = array.ToNDArray();
         }
         return new Interpreted(algorithm, inputs, parameters);
     }

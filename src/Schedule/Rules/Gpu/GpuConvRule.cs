@@ -1,0 +1,98 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// Sums over windows that slide along an input (convolutions), straight from the image, without a matrix of windows: the
+/// threads of a block are neighbouring places, each with several channels of the result in registers, so that an
+/// element of the image is loaded once for all of them and an element of the filters once for all lanes. Element-wise
+/// stages after the sum run on the registers.
+/// </summary>
+public sealed class GpuConvRule : ScheduleRule
+{
+    public override string Name => "gpu-conv";
+
+    public override bool Applies(Algorithm algorithm, TargetInfo target)
+    {
+        if (target.Gpu is null || algorithm.Stages[0] is not { Kind: StageKind.Reduce } sum || !sum.Reducer!.IsSum)
+            return false;
+        var spatial = sum.SpatialAxes.ToList();
+        // Batch, channel, and places along which windows slide.
+        bool slides = sum.Values[0]
+            .Loads()
+            .Any(l =>
+                l.Indices.Any(i => i is not Var && i.Uses(spatial[^1].Var) && sum.ReduceAxes.Any(r => i.Uses(r.Var)))
+            );
+        return spatial.Count is 3 or 4
+            && slides
+            && sum.Axes.All(a => a.Extent is IntImm { Value: > 0 })
+            && algorithm.Stages.Skip(1).All(s => s.Kind == StageKind.Map && MatmulRule.SameAxes(s, sum));
+    }
+
+    public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
+    {
+        var spatial = algorithm.Stages[0].SpatialAxes.ToList();
+        long channels = MatmulRule.Extent(spatial[1]);
+        long places = spatial.Skip(2).Aggregate(1L, (n, a) => n * MatmulRule.Extent(a));
+        long each =
+            channels >= 8 ? 8
+            : channels >= 4 ? 4
+            : 1;
+        return
+        [
+            new("channels", 0, [.. new long[] { 1, 2, 4, 8, 16 }.Where(c => c <= Math.Max(1, channels))], each),
+            new("threads", 1, [32, 64, 128, 256], places >= 512 ? 128 : 64),
+            new("unroll", 2, [0, 1, 2], 2),
+        ];
+    }
+
+    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    {
+        long Get(string name, long otherwise) => choices.TryGetValue(name, out long v) ? v : otherwise;
+        var stage = algorithm.Stages[0];
+        string block = stage.Name;
+        string Loop(Axis axis) => $"{block}.{axis.Name}";
+        var s = new Schedule(algorithm);
+        List<string> after = [.. algorithm.Stages.Skip(1).Select(x => x.Name)];
+        if (after.Count == 0)
+            after.Add(s.CacheWrite(stage.Output.Name, Scope.Register).Copy);
+        else
+            s.SetScope(stage.Output.Name, Scope.Register);
+        var spatial = stage.SpatialAxes.ToList();
+        string[] reduce = [.. stage.ReduceAxes.Select(Loop)];
+        var (group, channel) = GpuLoops.Split(
+            s,
+            Loop(spatial[1]),
+            Get("channels", 4),
+            $"{block}.group",
+            $"{block}.channel"
+        );
+        string[] places = [.. spatial.Skip(2).Select(Loop)];
+        s.Reorder([Loop(spatial[0]), group, .. places, .. reduce, channel]);
+        foreach (string later in after)
+        {
+            if (s.ReverseComputeAt(later, places[^1]) is { Count: > 0 } loops)
+                Unroll(s, loops[^1]);
+        }
+        Unroll(s, s.Nest.Loop(channel).Name);
+        // The innermost loops of the window are short, and numbers in the indices save arithmetic.
+        foreach (string window in reduce.Reverse().Take((int)Get("unroll", 2)))
+        {
+            if (s.Nest.Loop(window).ConstantExtent is <= 7)
+                Unroll(s, window);
+        }
+        s.DecomposeReduction(block, reduce[0]);
+        string place = GpuLoops.FuseAll(s, places, $"{block}.place");
+        string outer = GpuLoops.FuseAll(s, [Loop(spatial[0]), group], $"{block}.image");
+        GpuLoops.BindGrid(s, place, Get("threads", 128));
+        s.Bind(outer, LoopKind.BlockY);
+        return s.Nest;
+    }
+
+    private static void Unroll(Schedule s, string loop)
+    {
+        if (s.Nest.Loop(loop) is { Kind: LoopKind.Serial, ConstantExtent: > 1 and <= 16 })
+            s.Unroll(loop);
+    }
+}

@@ -1,0 +1,71 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// A map that reads an input along another axis than the one it writes along (a transpose, any permutation, also with
+/// arithmetic): tiles go through shared memory, read in rows of the one and written in rows of the other. A column of
+/// padding keeps both ways off the same banks.
+/// </summary>
+public sealed class GpuTransposeRule : ScheduleRule
+{
+    public override string Name => "gpu-transpose";
+
+    public override bool Applies(Algorithm algorithm, TargetInfo target) =>
+        target.Gpu is not null && algorithm.Stages is [var stage] && Crossing(stage) is not null;
+
+    public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target) =>
+        [new("tile", 0, [16, 32, 64], 32), new("threads", 1, [128, 256, 512], 256), new("pad", 2, [0, 1], 1)];
+
+    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    {
+        long Get(string name, long otherwise) => choices.TryGetValue(name, out long v) ? v : otherwise;
+        var stage = algorithm.Stages[0];
+        var (load, across) = Crossing(stage)!.Value;
+        long tile = Get("tile", 32);
+        long threads = Get("threads", 256);
+        var s = new Schedule(algorithm);
+        string block = stage.Name;
+        string Loop(Axis axis) => $"{block}.{axis.Name}";
+        var along = stage.Axes[^1];
+        var (cache, copy) = s.CacheRead(load.Buffer.Name, block, Scope.Shared);
+        var (co, ci) = GpuLoops.Split(
+            s,
+            Loop(across),
+            tile,
+            $"{block}.{across.Name}.tile",
+            $"{block}.{across.Name}.in"
+        );
+        var (ro, ri) = GpuLoops.Split(s, Loop(along), tile, $"{block}.{along.Name}.tile", $"{block}.{along.Name}.in");
+        string[] others = [.. stage.Axes.Where(a => a != across && a != along).Select(Loop)];
+        s.Reorder([.. others, co, ro, ci, ri]);
+        string grid = GpuLoops.FuseAll(s, [.. others, co, ro], $"{block}.block");
+        var loops = s.ComputeAt(copy, grid).ToList();
+        if (Get("pad", 1) == 1 && load.Buffer.Rank > 1)
+            s.StorageAlign(cache, load.Buffer.Rank - 2, 2, 1);
+        GpuLoops.Cooperative(s, copy, loops, threads, 1, contiguous: true);
+        GpuLoops.Cooperative(s, block, [ci, ri], threads, 1, contiguous: true);
+        s.Bind(grid, LoopKind.BlockX);
+        return s.Nest;
+    }
+
+    // A load whose last index is another axis than the last one of the output, both of them alone.
+    private static (Load Load, Axis Across)? Crossing(Stage stage)
+    {
+        if (stage.Kind != StageKind.Map || stage.Axes.Length < 2 || stage.Outputs.Length != 1)
+            return null;
+        if (!stage.Axes.All(a => a.Extent is IntImm { Value: > 0 }))
+            return null;
+        foreach (var load in stage.Values[0].Loads())
+        {
+            if (!load.Buffer.Strides.IsDefault || load.Indices.Length < 2)
+                continue;
+            bool plain = load.Indices.All(i => i is Var) && load.Indices.Distinct().Count() == load.Indices.Length;
+            var across = stage.Axes.FirstOrDefault(a => ReferenceEquals(a.Var, load.Indices[^1]));
+            if (plain && across is not null && across != stage.Axes[^1] && load.Indices.Contains(stage.Axes[^1].Var))
+                return (load, across);
+        }
+        return null;
+    }
+}
