@@ -139,6 +139,37 @@ public static class ExprRewriter
         }
     }
 
+    /// <summary>Whether the test holds for the node or any below it; asked parents first, until it does.</summary>
+    public static bool Any(this Expr e, Func<Expr, bool> test)
+    {
+        if (test(e))
+            return true;
+        switch (e)
+        {
+            case Unary u:
+                return u.A.Any(test);
+            case Binary b:
+                return b.A.Any(test) || b.B.Any(test);
+            case Fma f:
+                return f.A.Any(test) || f.B.Any(test) || f.C.Any(test);
+            case Select s:
+                return s.Cond.Any(test) || s.Then.Any(test) || s.Else.Any(test);
+            case Cast c:
+                return c.A.Any(test);
+            case Bitcast c:
+                return c.A.Any(test);
+            case Load l:
+                foreach (var index in l.Indices)
+                {
+                    if (index.Any(test))
+                        return true;
+                }
+                return false;
+            default:
+                return false;
+        }
+    }
+
     public static ISet<Var> FreeVars(this Expr e) => e.Nodes().OfType<Var>().ToHashSet();
 
     /// <summary>The loads of an expression in the order of <see cref="Nodes"/>.</summary>

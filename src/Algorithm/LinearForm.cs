@@ -50,8 +50,33 @@ public sealed class LinearForm
         Normal(a.Constant + b.Constant, [.. a.Terms, .. b.Terms]);
 
     /// <summary>The terms whose atoms satisfy a predicate, and the rest (with the constant).</summary>
-    public (LinearForm Matching, LinearForm Others) Partition(Func<Expr, bool> predicate) =>
-        (new(0, [.. Terms.Where(t => predicate(t.Atom))]), new(Constant, [.. Terms.Where(t => !predicate(t.Atom))]));
+    public (LinearForm Matching, LinearForm Others) Partition(Func<Expr, bool> predicate)
+    {
+        var matching = ImmutableArray.CreateBuilder<(Expr, long)>(Terms.Length);
+        var others = ImmutableArray.CreateBuilder<(Expr, long)>(Terms.Length);
+        foreach (var term in Terms)
+            (predicate(term.Atom) ? matching : others).Add(term);
+        return (new(0, matching.DrainToImmutable()), new(Constant, others.DrainToImmutable()));
+    }
+
+    /// <summary>The form as g · Multiple + Others: terms that g divides, and the rest with the constant.</summary>
+    public (LinearForm Multiple, LinearForm Others) SplitBy(long g)
+    {
+        var multiple = ImmutableArray.CreateBuilder<(Expr, long)>(Terms.Length);
+        var rest = ImmutableArray.CreateBuilder<(Expr, long)>(Terms.Length);
+        foreach (var (atom, coefficient) in Terms)
+        {
+            if (coefficient % g == 0)
+                multiple.Add((atom, coefficient / g));
+            else
+                rest.Add((atom, coefficient));
+        }
+        return (new(0, multiple.DrainToImmutable()), new(Constant, rest.DrainToImmutable()));
+    }
+
+    /// <summary>Whether the forms are written alike, term by term.</summary>
+    public bool HasSameTerms(LinearForm other) =>
+        Constant == other.Constant && Terms.AsSpan().SequenceEqual(other.Terms.AsSpan());
 
     public LinearForm WithConstant(long constant) => new(constant, Terms);
 

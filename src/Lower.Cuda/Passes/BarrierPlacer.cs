@@ -18,23 +18,30 @@ internal sealed class BarrierPlacer
 
     private readonly LoopNest _nest;
     private readonly Var _thread;
-    private readonly bool _insert;
     private readonly TouchConflicts _conflicts;
     private readonly HashSet<Buffer> _written;
     private readonly HashSet<Var> _same;
     private readonly Dictionary<Var, Interval> _ranges;
     private readonly Dictionary<Var, Var> _earlier = [];
-    private bool _complete = true;
+
+    // Loops are walked several times, and so are bodies with fewer barriers: what was found out stays.
+    private readonly Dictionary<Stmt, List<(Touch Touch, bool Async)>> _touches = new(
+        ReferenceEqualityComparer.Instance
+    );
+    private readonly Dictionary<Touch, Touch> _known = [];
+    private readonly Dictionary<(Touch, Touch, int), Conflict> _found = [];
+    private readonly Dictionary<(int Outer, Var Loop), int> _scopes = [];
+    private int _scope;
+    private bool _insert;
+    private bool _complete;
 
     /// <param name="nest">Parameters and arguments.</param>
     /// <param name="threads">The thread loop of a kernel.</param>
     /// <param name="loops">Loops around its body, itself included.</param>
-    /// <param name="insert">Whether to put barriers; otherwise only to see whether those there are suffice.</param>
-    public BarrierPlacer(LoopNest nest, For threads, IReadOnlyList<For> loops, bool insert)
+    public BarrierPlacer(LoopNest nest, For threads, IReadOnlyList<For> loops)
     {
         _nest = nest;
         _thread = threads.Var;
-        _insert = insert;
         _ranges = nest.Ranges(loops);
         _same = [.. nest.ParameterRanges.Keys, .. loops.Where(l => !ReferenceEquals(l, threads)).Select(l => l.Var)];
         // Parts of a loop that was cut share inner variables, with different extents.
@@ -53,13 +60,21 @@ internal sealed class BarrierPlacer
         _conflicts = new TouchConflicts(_thread, threads.ConstantExtent!.Value, _ranges);
     }
 
-    /// <summary>The body with barriers, and whether it was complete without new ones.</summary>
+    /// <summary>The body of the thread loop with barriers.</summary>
     /// <exception cref="LoweringException">divergent-barrier.</exception>
-    public (Stmt Body, bool Complete) Place(Stmt body)
+    public Stmt Place(Stmt body)
     {
-        var state = new HashSet<Pending>();
-        var result = Walk(body, state);
-        return (result, _complete);
+        _insert = true;
+        return Walk(body, []);
+    }
+
+    /// <summary>Whether a body with the same loops has all the barriers that it needs.</summary>
+    /// <exception cref="LoweringException">divergent-barrier.</exception>
+    public bool IsComplete(Stmt body)
+    {
+        (_insert, _complete) = (false, true);
+        Walk(body, []);
+        return _complete;
     }
 
     // Changes the state to what is pending after the statement.
@@ -96,7 +111,7 @@ internal sealed class BarrierPlacer
         foreach (var p in state.Where(p => !p.UnderWay))
         foreach (var (touch, _) in touches)
         {
-            var conflict = _conflicts.Between(p.Touch, touch, _same);
+            var conflict = Between(p.Touch, touch);
             if (conflict > worst && !(conflict == Conflict.Warp && p.InWarp))
                 worst = conflict;
         }
@@ -153,6 +168,9 @@ internal sealed class BarrierPlacer
         if (loop.Kind is not (LoopKind.Serial or LoopKind.Unrolled))
             throw Divergent($"loop {loop.Name}, which is {loop.Kind.Text()}");
         bool added = _same.Add(loop.Var);
+        int outer = _scope;
+        if (added)
+            _scope = ScopeOf(outer, loop.Var);
         bool complete = _complete;
         var carried = new HashSet<Pending>();
         Stmt body = loop.Body;
@@ -172,12 +190,13 @@ internal sealed class BarrierPlacer
         }
         if (added)
             _same.Remove(loop.Var);
+        _scope = outer;
         bool runs = Interval.Of(loop.Extent, _ranges).Min >= 1;
         if (runs)
             state.Clear();
         // The last iteration is behind.
         var last = LinearForm.Of(loop.Extent - 1).ToExpr();
-        state.UnionWith(after.Select(p => p with { Touch = p.Touch.Substitute(loop.Var, last), Rounds = 0 }));
+        state.UnionWith(after.Select(p => p with { Touch = Known(p.Touch.Substitute(loop.Var, last)), Rounds = 0 }));
         return loop with { Body = body };
     }
 
@@ -189,7 +208,7 @@ internal sealed class BarrierPlacer
         if (p.Rounds < MostRounds)
             return p with
             {
-                Touch = p.Touch.Substitute(loop.Var, LinearForm.Of(loop.Var - 1).ToExpr()),
+                Touch = Known(p.Touch.Substitute(loop.Var, LinearForm.Of(loop.Var - 1).ToExpr())),
                 Rounds = p.Rounds + 1,
             };
         if (!_earlier.TryGetValue(loop.Var, out var any))
@@ -197,7 +216,7 @@ internal sealed class BarrierPlacer
             _earlier[loop.Var] = any = new Var(loop.Name);
             _ranges[any] = _ranges[loop.Var];
         }
-        return p with { Touch = p.Touch.Substitute(loop.Var, any) };
+        return p with { Touch = Known(p.Touch.Substitute(loop.Var, any)) };
     }
 
     private static void Meet(BarrierScope scope, HashSet<Pending> state)
@@ -226,20 +245,48 @@ internal sealed class BarrierPlacer
         for (int i = 0; i < touches.Count; i++)
         for (int j = i; j < touches.Count; j++)
         {
-            if (_conflicts.Between(touches[i].Touch, touches[j].Touch, _same) != Conflict.None)
+            if (Between(touches[i].Touch, touches[j].Touch) != Conflict.None)
                 return true;
         }
         return false;
     }
 
+    private Conflict Between(Touch a, Touch b)
+    {
+        if (a.Buffer != b.Buffer || !(a.IsWrite || b.IsWrite))
+            return Conflict.None;
+        if (!_found.TryGetValue((a, b, _scope), out var conflict))
+            _found[(a, b, _scope)] = conflict = _conflicts.Between(a, b, _same);
+        return conflict;
+    }
+
+    // A number for the variables in _same.
+    private int ScopeOf(int outer, Var loop)
+    {
+        if (!_scopes.TryGetValue((outer, loop), out int scope))
+            _scopes[(outer, loop)] = scope = _scopes.Count + 1;
+        return scope;
+    }
+
+    // Equal touches as one object, so that they compare fast.
+    private Touch Known(Touch touch)
+    {
+        if (_known.TryGetValue(touch, out var known))
+            return known;
+        _known[touch] = touch;
+        return touch;
+    }
+
     private List<(Touch Touch, bool Async)> Touches(Stmt stmt)
     {
-        var found = new List<(Touch, bool)>();
+        if (_touches.TryGetValue(stmt, out var known))
+            return known;
+        var found = new HashSet<(Touch, bool)>();
+        var simplifier = new Simplifier(_ranges);
         foreach (var access in BufferAccess.Below(stmt))
         {
             if (access.Kind == AccessKind.Hint || !_written.Contains(access.Buffer))
                 continue;
-            var simplifier = new Simplifier(_ranges);
             var touch = new Touch(
                 access.Buffer,
                 [.. access.Indices.Select(simplifier.Visit)],
@@ -247,11 +294,9 @@ internal sealed class BarrierPlacer
                 [.. access.Path.OfType<If>().Where(i => i.Else is null).SelectMany(i => i.Cond.Conjuncts())],
                 access.IsWrite
             );
-            var entry = (touch, access.Statement is AsyncCopy);
-            if (!found.Contains(entry))
-                found.Add(entry);
+            found.Add((Known(touch), access.Statement is AsyncCopy));
         }
-        return found;
+        return _touches[stmt] = [.. found];
     }
 
     private bool IsUniform(Expr e) =>

@@ -15,12 +15,13 @@ internal static class InsertBarriers
             nest,
             (threads, loops) =>
             {
-                var placed = new BarrierPlacer(nest, threads, loops, insert: true).Place(threads.Body).Body;
+                var placer = new BarrierPlacer(nest, threads, loops);
+                var placed = placer.Place(threads.Body);
                 // A barrier made for one pair of accesses may have become idle when another was put before it.
                 foreach (var barrier in placed.Nodes().OfType<Barrier>().ToList())
                 {
                     var without = placed.Remove(barrier);
-                    if (new BarrierPlacer(nest, threads, loops, insert: false).Place(without).Complete)
+                    if (placer.IsComplete(without))
                         placed = without;
                 }
                 return placed;

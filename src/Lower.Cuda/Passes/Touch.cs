@@ -13,6 +13,8 @@ internal sealed class Touch(
     bool isWrite
 ) : IEquatable<Touch>
 {
+    private int? _hash;
+
     public Buffer Buffer { get; } = buffer;
 
     public ImmutableArray<Expr> Indices { get; } = indices;
@@ -26,26 +28,46 @@ internal sealed class Touch(
 
     public Touch Substitute(Var var, Expr value)
     {
-        if (!Indices.Concat(Guards).Any(e => e.Uses(var)))
+        if (!Uses(var))
             return this;
-        var values = new Dictionary<Var, Expr> { [var] = value };
-        Expr In(Expr e) => e.Substitute(values);
+        Expr In(Expr e) => e.Substitute(var, value);
         return new(Buffer, [.. Indices.Select(In)], Tile, [.. Guards.Select(In)], IsWrite);
     }
 
-    public bool Uses(Var var) => Indices.Concat(Guards).Any(e => e.Uses(var));
+    public bool Uses(Var var)
+    {
+        foreach (var index in Indices)
+        {
+            if (index.Uses(var))
+                return true;
+        }
+        foreach (var guard in Guards)
+        {
+            if (guard.Uses(var))
+                return true;
+        }
+        return false;
+    }
 
     public bool Equals(Touch? other) =>
-        other is not null
-        && Buffer == other.Buffer
-        && IsWrite == other.IsWrite
-        && Indices.SequenceEqual(other.Indices)
-        && Tile.SequenceEqual(other.Tile)
-        && Guards.SequenceEqual(other.Guards);
+        ReferenceEquals(this, other)
+        || (
+            other is not null
+            && GetHashCode() == other.GetHashCode()
+            && Buffer == other.Buffer
+            && IsWrite == other.IsWrite
+            && Indices.AsSpan().SequenceEqual(other.Indices.AsSpan())
+            && Tile.AsSpan().SequenceEqual(other.Tile.AsSpan())
+            && Guards.AsSpan().SequenceEqual(other.Guards.AsSpan())
+        );
 
     public override bool Equals(object? obj) => Equals(obj as Touch);
 
-    public override int GetHashCode() => Indices.Aggregate(HashCode.Combine(Buffer, IsWrite), HashCode.Combine);
+    public override int GetHashCode()
+    {
+        _hash ??= Indices.Aggregate(HashCode.Combine(Buffer, IsWrite), HashCode.Combine);
+        return _hash.Value;
+    }
 }
 
 /// <summary>

@@ -18,8 +18,12 @@ internal enum Conflict
 }
 
 /// <summary>Decides conflicts of accesses of the threads of a block. Everything not proven is a conflict.</summary>
-internal sealed class TouchConflicts(Var thread, long threads, IReadOnlyDictionary<Var, Interval> ranges)
+/// <param name="ranges">Of all variables; those that stand for another iteration's are added.</param>
+internal sealed class TouchConflicts(Var thread, long threads, Dictionary<Var, Interval> ranges)
 {
+    // What a variable is in the other access, where it may differ.
+    private readonly Dictionary<Var, Expr> _other = [];
+
     /// <param name="same">Variables that have one value in both; all others may differ.</param>
     public Conflict Between(Touch a, Touch b, IReadOnlySet<Var> same)
     {
@@ -174,33 +178,36 @@ internal sealed class TouchConflicts(Var thread, long threads, IReadOnlyDictiona
         for (int d = 0; d < a.Indices.Length; d++)
         {
             // Variables that may differ get another name on one side.
-            var renamed = new Dictionary<Var, Expr>();
-            var known = new Dictionary<Var, Interval>(ranges);
-            foreach (var v in b.Indices[d].FreeVars().Where(v => !same.Contains(v)))
-            {
-                var other = new Var(v.Name);
-                renamed[v] = other;
-                if (ranges.TryGetValue(v, out var range))
-                    known[other] = range;
-            }
-            var (x, y) = (a.Indices[d], b.Indices[d].Substitute(renamed));
-            var difference = (LinearForm.Of(x) - LinearForm.Of(y)).Range(known);
+            var (x, y) = (a.Indices[d], b.Indices[d].Map(e => e is Var v && !same.Contains(v) ? Other(v) : null));
+            var difference = (LinearForm.Of(x) - LinearForm.Of(y)).Range(ranges);
             if (difference.Min >= b.Tile[d] || difference.Max <= -a.Tile[d])
                 return true;
-            if (a.Tile[d] == 1 && b.Tile[d] == 1 && (OtherSlot(x, y, known) || OtherSlot(y, x, known)))
+            if (a.Tile[d] == 1 && b.Tile[d] == 1 && (OtherSlot(x, y) || OtherSlot(y, x)))
                 return true;
         }
         return false;
     }
 
+    private Expr Other(Var v)
+    {
+        if (!_other.TryGetValue(v, out var other))
+        {
+            var named = new Var(v.Name);
+            _other[v] = other = named;
+            if (ranges.TryGetValue(v, out var range))
+                ranges[named] = range;
+        }
+        return other;
+    }
+
     // p mod n, and q mod n or q within 0..n, with p − q a constant that n does not divide: slots of a ring.
-    private static bool OtherSlot(Expr x, Expr y, IReadOnlyDictionary<Var, Interval> known)
+    private bool OtherSlot(Expr x, Expr y)
     {
         if (x is not Binary { Kind: BinaryOp.Mod, B: IntImm n } p)
             return false;
         if (y is Binary { Kind: BinaryOp.Mod, B: IntImm m } q && m.Value == n.Value)
             y = q.A;
-        else if (LinearForm.Of(y).Range(known) is var range && (range.Min < 0 || range.Max >= n.Value))
+        else if (LinearForm.Of(y).Range(ranges) is var range && (range.Min < 0 || range.Max >= n.Value))
             return false;
         var apart = LinearForm.Of(p.A) - LinearForm.Of(y);
         return apart.IsConstant && apart.Constant % n.Value != 0;

@@ -30,7 +30,6 @@ internal static class Concurrency
                 || ThreadReductions.Combine(group, loop, kind, ranges)
                 || Dependence.Determined(group, ranges, same).Contains(loop.Var)
                 || Dependence.IsPrivate(nest, loop, group.Key, kind)
-                || (kind.IsGpu() && Dependence.Determined(group, ranges, same, Dependence.ManyKnown).Contains(loop.Var))
             )
                 continue;
             var writes = group.Where(a => a.IsWrite).ToList();

@@ -16,12 +16,6 @@ internal readonly record struct Access(Stmt At, Algorithms.Buffer Buffer, Immuta
 /// </summary>
 internal static class Dependence
 {
-    // A derivation step makes a smaller expression of one known; most nests need fewer than ten.
-    private const int MaxKnown = 64;
-
-    /// <summary>Steps for nests whose threads are many digits of one loop.</summary>
-    public const int ManyKnown = 256;
-
     /// <summary>All accesses of a statement and below, each composed with its block's bindings.</summary>
     public static IEnumerable<Access> Accesses(Stmt root)
     {
@@ -68,14 +62,18 @@ internal static class Dependence
     public static IReadOnlySet<Var> Determined(
         IEnumerable<Access> accesses,
         IReadOnlyDictionary<Var, Interval> ranges,
-        IReadOnlySet<Var> same,
-        int effort = MaxKnown
+        IReadOnlySet<Var> same
     )
     {
-        HashSet<(Var, string)>? common = null;
+        HashSet<(Var, IndexFunction)>? common = null;
+        var functions = new IndexFunctions();
+        var seen = new List<ImmutableArray<Expr>>();
         foreach (var access in accesses)
         {
-            var keys = Keys(access.Indices, ranges, same, effort);
+            if (seen.Any(s => s.AsSpan().SequenceEqual(access.Indices.AsSpan())))
+                continue;
+            seen.Add(access.Indices);
+            var keys = new IndexDerivation(functions, ranges, same).Run(access.Indices);
             if (common is null)
                 common = keys;
             else
@@ -120,109 +118,4 @@ internal static class Dependence
         }
         return [.. indices];
     }
-
-    // Pairs of a variable and a function of the index, as text, that gives it.
-    private static HashSet<(Var, string)> Keys(
-        ImmutableArray<Expr> indices,
-        IReadOnlyDictionary<Var, Interval> ranges,
-        IReadOnlySet<Var> same,
-        int effort
-    )
-    {
-        var found = new HashSet<(Var, string)>();
-        var known = new List<(Expr Value, string Key)>();
-        var simplifier = new Simplifier(ranges);
-        for (int d = 0; d < indices.Length; d++)
-            Learn(simplifier.Visit(indices[d]), $"i{d}");
-        for (int at = 0; at < known.Count && known.Count < effort; at++)
-        {
-            var (value, key) = known[at];
-            Divide(value, key);
-            Join(value, key, at);
-        }
-        return found;
-
-        // Moves what does not vary to the key, and notes the rest.
-        void Learn(Expr value, string key)
-        {
-            var (moving, still) = LinearForm.Of(value).Partition(atom => Varies(atom, same));
-            if (moving.Terms.IsEmpty)
-                return;
-            if (!still.Terms.IsEmpty)
-                key = $"({key}-({still.WithConstant(0).ToExpr()}))";
-            moving = moving.WithConstant(still.Constant);
-            if (moving.Terms is [(var atom, 1 or -1)])
-            {
-                string exact = $"{moving.Terms[0].Coefficient}*({key}-({moving.Constant}))";
-                if (atom is Var v)
-                    found.Add((v, exact));
-                known.Add((atom, exact));
-                if (moving.Constant == 0)
-                    return;
-            }
-            known.Add((moving.ToExpr(), key));
-        }
-
-        // g·a + b with b within g values in a row gives a and b.
-        void Divide(Expr value, string key)
-        {
-            var form = LinearForm.Of(value);
-            foreach (long g in form.Terms.Select(t => Math.Abs(t.Coefficient)).Distinct())
-            {
-                if (g == 1)
-                    continue;
-                Expr big = 0;
-                Expr small = form.Constant;
-                foreach (var (atom, coefficient) in form.Terms)
-                {
-                    if (coefficient % g == 0)
-                        big += Op.Mul(atom, coefficient / g);
-                    else
-                        small += Op.Mul(atom, coefficient);
-                }
-                var rest = LinearForm.Of(small).Range(ranges);
-                if (rest.Max - rest.Min >= g)
-                    continue;
-                // Within one multiple of g the division itself is the function, wherever b begins; else it depends on b.
-                long low = Op.FloorDiv(rest.Min, g);
-                string from = low == Op.FloorDiv(rest.Max, g) ? $"{low}*{g}" : $"{rest.Min}";
-                Learn(big, $"({key}-({from}))//{g}");
-                Learn(small, $"(({key}-({from}))%{g}+({from}))");
-            }
-        }
-
-        // Whether a remainder is that of x, in whichever of its forms.
-        bool IsRest(Expr x, Binary remainder) =>
-            x == remainder.A || simplifier.Visit(Op.Mod(x, remainder.B)) == remainder;
-
-        // x // n and x % n together give x.
-        void Join(Expr value, string key, int count)
-        {
-            if (value is not Binary { Kind: BinaryOp.FloorDiv or BinaryOp.Mod } one)
-                return;
-            for (int i = 0; i < count; i++)
-            {
-                var (other, otherKey) = known[i];
-                if (other is not Binary { Kind: BinaryOp.FloorDiv or BinaryOp.Mod } two || two.Kind == one.Kind)
-                    continue;
-                var (quotient, remainder) = one.Kind == BinaryOp.FloorDiv ? (one, two) : (two, one);
-                var (q, r) = one.Kind == BinaryOp.FloorDiv ? (key, otherKey) : (otherKey, key);
-                if (quotient.B == remainder.B && IsRest(quotient.A, remainder))
-                    Learn(quotient.A, $"[{q}|{quotient.B}|{r}]");
-                else if (
-                    // x // (a·c) and (x // a) % c give x // a.
-                    quotient.B
-                        is IntImm { Value: var ac }
-                    && remainder.B is IntImm { Value: > 0 and var c }
-                    && ac % c == 0
-                    && simplifier.Visit(Op.FloorDiv(quotient.A, ac / c)) is var inner
-                    && IsRest(inner, remainder)
-                )
-                    Learn(inner, $"[{q}|{ac}/{c}|{r}]");
-            }
-        }
-    }
-
-    private static bool Varies(Expr atom, IReadOnlySet<Var> same) =>
-        atom.Nodes().Any(n => n is Load || (n is Var v && !same.Contains(v)));
 }
