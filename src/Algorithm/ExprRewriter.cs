@@ -100,12 +100,15 @@ public static class ExprRewriter
         e.Map(node => ReferenceEquals(node, var) ? value : null);
 
     /// <summary>The node and everything below it, parents first.</summary>
-    public static IEnumerable<Expr> Nodes(this Expr e)
+    public static IReadOnlyList<Expr> Nodes(this Expr e)
     {
-        yield return e;
-        foreach (var child in e.Children())
-        foreach (var node in child.Nodes())
-            yield return node;
+        var found = new List<Expr>();
+        e.Any(node =>
+        {
+            found.Add(node);
+            return false;
+        });
+        return found;
     }
 
     // Asked for every access of unrolled code: a direct walk is some ten times as fast as an enumeration.
@@ -170,7 +173,17 @@ public static class ExprRewriter
         }
     }
 
-    public static ISet<Var> FreeVars(this Expr e) => e.Nodes().OfType<Var>().ToHashSet();
+    public static ISet<Var> FreeVars(this Expr e)
+    {
+        var found = new HashSet<Var>();
+        e.Any(node =>
+        {
+            if (node is Var v)
+                found.Add(v);
+            return false;
+        });
+        return found;
+    }
 
     /// <summary>The loads of an expression in the order of <see cref="Nodes"/>.</summary>
     public static IReadOnlyList<Load> Loads(this Expr e)

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Picograd.Algorithms;
 
 namespace Picograd.Schedules;
@@ -38,17 +39,56 @@ public sealed record BufferAccess(
     /// <summary>Loops on the path, outermost first; not the statement itself.</summary>
     public IEnumerable<For> Loops => Path.OfType<For>().Where(l => !ReferenceEquals(l, Statement));
 
-    /// <summary>All accesses below (and in) a statement, in program order.</summary>
-    public static IEnumerable<BufferAccess> Below(Stmt root) => Walk(root, []);
+    // Statements never change, and most of them stay from one primitive to the next.
+    private static readonly ConditionalWeakTable<Stmt, BufferAccess[]> Known = [];
 
-    private static IEnumerable<BufferAccess> Walk(Stmt stmt, ImmutableArray<Stmt> above)
+    /// <summary>All accesses below (and in) a statement, in program order.</summary>
+    public static IEnumerable<BufferAccess> Below(Stmt root) => Walk(root, [], null);
+
+    /// <summary>Accesses below (and in) a statement to some buffers, in program order.</summary>
+    public static IEnumerable<BufferAccess> Below(Stmt root, IReadOnlySet<Buffer> buffers) => Walk(root, [], buffers);
+
+    private static List<BufferAccess> Walk(Stmt root, ImmutableArray<Stmt> above, IReadOnlySet<Buffer>? buffers)
     {
-        var path = above.Add(stmt);
-        foreach (var access in Of(stmt, path))
-            yield return access;
-        foreach (var child in stmt.Children())
-        foreach (var access in Walk(child, path))
-            yield return access;
+        var found = new List<BufferAccess>();
+        Visit(root, above);
+        return found;
+
+        void Visit(Stmt stmt, ImmutableArray<Stmt> above)
+        {
+            var path = above.Add(stmt);
+            foreach (var access in Of(stmt))
+            {
+                if (buffers is null || buffers.Contains(access.Buffer))
+                    found.Add(access with { Path = path });
+            }
+            switch (stmt)
+            {
+                case For f:
+                    Visit(f.Body, path);
+                    break;
+                case Seq q:
+                    foreach (var item in q.Items)
+                        Visit(item, path);
+                    break;
+                default:
+                    foreach (var child in stmt.Children())
+                        Visit(child, path);
+                    break;
+            }
+        }
+    }
+
+    private static BufferAccess[] Of(Stmt stmt)
+    {
+        if (stmt is Seq or Allocate or For { Extent: IntImm })
+            return [];
+        if (!Known.TryGetValue(stmt, out var accesses))
+        {
+            accesses = [.. Of(stmt, [])];
+            Known.AddOrUpdate(stmt, accesses);
+        }
+        return accesses;
     }
 
     private static IEnumerable<BufferAccess> Of(Stmt stmt, ImmutableArray<Stmt> path)

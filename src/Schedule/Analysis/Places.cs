@@ -12,7 +12,7 @@ namespace Picograd.Schedules;
 internal sealed class Places
 {
     private readonly LoopNest _nest;
-    private readonly ImmutableHashSet<Buffer> _buffers;
+    private readonly HashSet<Buffer> _buffers;
     private readonly ImmutableArray<BufferAccess> _accesses;
     private readonly ImmutableArray<Stmt> _common;
 
@@ -21,7 +21,7 @@ internal sealed class Places
     {
         _nest = nest;
         _buffers = [.. group];
-        _accesses = [.. BufferAccess.Below(nest.Body).Where(a => _buffers.Contains(a.Buffer))];
+        _accesses = [.. BufferAccess.Below(nest.Body, _buffers)];
         _common = _accesses.IsEmpty
             ? []
             :

@@ -51,12 +51,31 @@ public static class StmtRewriter
     }
 
     /// <summary>The statement and all below, parents first, in program order.</summary>
-    public static IEnumerable<Stmt> Nodes(this Stmt s)
+    public static IReadOnlyList<Stmt> Nodes(this Stmt s)
     {
-        yield return s;
-        foreach (var child in s.Children())
-        foreach (var node in child.Nodes())
-            yield return node;
+        var found = new List<Stmt>();
+        Collect(s, found);
+        return found;
+
+        // At once: enumerators inside one another would take as many steps a node as it lies deep.
+        static void Collect(Stmt s, List<Stmt> found)
+        {
+            found.Add(s);
+            switch (s)
+            {
+                case For f:
+                    Collect(f.Body, found);
+                    break;
+                case Seq q:
+                    foreach (var item in q.Items)
+                        Collect(item, found);
+                    break;
+                default:
+                    foreach (var child in s.Children())
+                        Collect(child, found);
+                    break;
+            }
+        }
     }
 
     /// <summary>Replaces top down where <paramref name="replace"/> gives a result; results are not visited again.</summary>

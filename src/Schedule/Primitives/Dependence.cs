@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Picograd.Algorithms;
 
 namespace Picograd.Schedules;
@@ -16,42 +17,50 @@ internal readonly record struct Access(Stmt At, Algorithms.Buffer Buffer, Immuta
 /// </summary>
 internal static class Dependence
 {
+    // Statements never change, and most of them stay from one primitive to the next.
+    private static readonly ConditionalWeakTable<Stmt, Access[]> Known = [];
+
     /// <summary>All accesses of a statement and below, each composed with its block's bindings.</summary>
-    public static IEnumerable<Access> Accesses(Stmt root)
+    public static IEnumerable<Access> Accesses(Stmt root) => root.Nodes().SelectMany(Of);
+
+    private static Access[] Of(Stmt stmt)
     {
-        foreach (var stmt in root.Nodes())
+        if (stmt is not (For { Extent: not IntImm } or If or Store or Block or Call))
+            return [];
+        if (!Known.TryGetValue(stmt, out var accesses))
         {
-            switch (stmt)
-            {
-                case For f:
-                    foreach (var a in Reads(f, f.Extent))
-                        yield return a;
-                    break;
-                case If i:
-                    foreach (var a in Reads(i, i.Cond))
-                        yield return a;
-                    break;
-                case Store s:
-                    yield return new Access(s, s.Buffer, s.Indices, true);
-                    foreach (var a in s.Indices.Append(s.Value).SelectMany(e => Reads(s, e)))
-                        yield return a;
-                    break;
-                case Block b:
-                    var bindings = b.Bindings;
-                    ImmutableArray<Expr> place = [.. b.Indices.Select(i => i.Substitute(bindings))];
-                    foreach (var output in b.Outputs)
-                        yield return new Access(b, output, place, true);
-                    var read = b.Values.Concat(b.Indices).Select(e => e.Substitute(bindings));
-                    foreach (var a in read.Concat(bindings.Values).Append(b.Predicate).SelectMany(e => Reads(b, e)))
-                        yield return a;
-                    break;
-                case Call c:
-                    for (int i = 0; i < c.Buffers.Length; i++)
-                        yield return new Access(c, c.Buffers[i], Tile(c, i), i < c.Intrinsic.Meaning.Outputs.Length);
-                    break;
-                default:
-                    break;
-            }
+            accesses = [.. Found(stmt)];
+            Known.AddOrUpdate(stmt, accesses);
+        }
+        return accesses;
+    }
+
+    private static IEnumerable<Access> Found(Stmt stmt)
+    {
+        switch (stmt)
+        {
+            case For f:
+                return Reads(f, f.Extent);
+            case If i:
+                return Reads(i, i.Cond);
+            case Store s:
+                return s
+                    .Indices.Append(s.Value)
+                    .SelectMany(e => Reads(s, e))
+                    .Prepend(new Access(s, s.Buffer, s.Indices, true));
+            case Block b:
+                var bindings = b.Bindings;
+                ImmutableArray<Expr> place = [.. b.Indices.Select(i => i.Substitute(bindings))];
+                var read = b.Values.Concat(b.Indices).Select(e => e.Substitute(bindings));
+                return b
+                    .Outputs.Select(output => new Access(b, output, place, true))
+                    .Concat(read.Concat(bindings.Values).Append(b.Predicate).SelectMany(e => Reads(b, e)));
+            case Call c:
+                return c.Buffers.Select(
+                    (buffer, i) => new Access(c, buffer, Tile(c, i), i < c.Intrinsic.Meaning.Outputs.Length)
+                );
+            default:
+                return [];
         }
     }
 
@@ -66,24 +75,30 @@ internal static class Dependence
     )
     {
         HashSet<(Var, IndexFunction)>? common = null;
-        var functions = new IndexFunctions();
+        var derivations = IndexDerivations.Current;
         var seen = new List<ImmutableArray<Expr>>();
         foreach (var access in accesses)
         {
             if (seen.Any(s => s.AsSpan().SequenceEqual(access.Indices.AsSpan())))
                 continue;
             seen.Add(access.Indices);
-            var keys = new IndexDerivation(functions, ranges, same).Run(access.Indices);
+            var found = derivations.Of(access.Indices, ranges, same);
             if (common is null)
-                common = keys;
+                common = [.. found];
             else
-                common.IntersectWith(keys);
+                common.IntersectWith(found);
             if (common.Count == 0)
                 break;
         }
-        var determined = common is null ? [] : common.Select(k => k.Item1).ToHashSet();
+        var determined = new HashSet<Var>();
+        foreach (var (variable, _) in common ?? [])
+            determined.Add(variable);
         // A loop of one iteration has nothing to tell apart.
-        determined.UnionWith(ranges.Where(r => r.Value.IsPoint).Select(r => r.Key));
+        foreach (var (variable, range) in ranges)
+        {
+            if (range.IsPoint)
+                determined.Add(variable);
+        }
         return determined;
     }
 
