@@ -103,7 +103,7 @@ public sealed partial class SqliteTuneStore : TuneStore
             var near = new List<(double Distance, string Shapes)>();
             using (
                 var command = Command(
-                    "SELECT shapes FROM records WHERE family_hash = $family AND certified = 1",
+                    "SELECT DISTINCT shapes FROM records WHERE family_hash = $family AND certified = 1",
                     ("$family", key.FamilyHash)
                 )
             )

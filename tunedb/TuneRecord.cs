@@ -23,7 +23,11 @@ public enum TuneOrigin
 /// <param name="Ok">True when every check passed.</param>
 /// <param name="BitStable">True when repeated runs on equal inputs gave equal bits.</param>
 /// <param name="Detail">What was tried or what failed, in one line; may be empty.</param>
-public sealed record Certification(double ErrorRatio, bool Ok, bool BitStable, string Detail = "");
+public sealed record Certification(double ErrorRatio, bool Ok, bool BitStable, string Detail = "")
+{
+    /// <summary>Nothing ran: the back end refused the schedule. Never true of what is stored.</summary>
+    public bool IsRefused { get; init; }
+}
 
 /// <summary>How a record came to be.</summary>
 /// <param name="Utc">When the winner was measured; must be of kind <see cref="DateTimeKind.Utc"/>.</param>

@@ -19,7 +19,7 @@ step=${1:-}
 target=${2:-cuda}
 case "$step" in
 check) "$tune" selfcheck --target "$target" "${@:3}" | tee "$results/selfcheck-$target.txt" ;;
-sanitize) compute-sanitizer --error-exitcode 1 "$tune" selfcheck --target cuda --choices 1 | tee "$results/sanitizer.txt" ;;
+sanitize) compute-sanitizer --error-exitcode 1 "$tune" selfcheck --target cuda --choices 1 --in-process | tee "$results/sanitizer.txt" ;;
 tune) "$tune" run "${4:-$here/$target.specs}" --target "$target" --budget "${3:-5m}" | tee "$results/tune-$target.txt" ;;
 report)
     "$tune" report "${3:-$here/$target.specs}" --target "$target" | tee "$results/report-$target.txt"

@@ -34,7 +34,7 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
         }
         catch (Exception e) when (e is LoweringException or ScheduleException or InvalidProgramException)
         {
-            return Failed(0, $"does not compile: {e.Message}");
+            return Failed(0, $"does not compile: {e.Message}") with { IsRefused = true };
         }
         // Whatever else a kernel or its compilation throws, a division by zero say, must not end the search that asks.
         // A target that is lost is another matter: whoever asks must get a new process.

@@ -16,7 +16,9 @@ public sealed class CudaTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private static ToolRun Run(string cuda, string? compute, params string[] words)
+    private static ToolRun Run(string cuda, string? compute, params string[] words) => Run(cuda, compute, null, words);
+
+    private static ToolRun Run(string cuda, string? compute, string? fault, string[] words)
     {
         var start = new ProcessStartInfo("dotnet")
         {
@@ -30,6 +32,8 @@ public sealed class CudaTests : IDisposable
         start.Environment["PICOGRAD_CUDA"] = cuda;
         if (compute is not null)
             start.Environment["PICOGRAD_EMULATOR_COMPUTE"] = compute;
+        if (fault is not null)
+            start.Environment["PICOGRAD_EMULATOR_FAULT"] = fault;
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEndAsync();
         string output = process.StandardOutput.ReadToEnd();
@@ -72,6 +76,26 @@ public sealed class CudaTests : IDisposable
         var other = Run("emulated", "8.0", "show", Small, "--target", "cuda", "--db", db);
         Assert.StartsWith($"{Small}: default schedule", other.Succeeded());
         Assert.Contains($"a winner of {Small} for sm_90a is stored and refused here", other.Error);
+    }
+
+    [SkippableFact]
+    public void Selfcheck_counts_kernels_that_fault_and_goes_on()
+    {
+        Skip.IfNot(CudaEmulator.IsAvailable(out string? whyNot), whyNot ?? "");
+        string[] words = ["selfcheck", "--target", "cuda", "--only", "max rows=5 ", "--choices", "0"];
+        var run = Run("emulated", null, "700@softmax_f32_", words);
+        Assert.Equal(Tune.TuneCommand.Failure, run.Code);
+        Assert.Contains("WRONG   softmax rows=5", run.Out);
+        Assert.Contains("CUDA_ERROR_ILLEGAL_ADDRESS", run.Out);
+        Assert.Contains("ok      log_softmax rows=5", run.Out);
+        Assert.DoesNotContain("picograd-trace", run.Out);
+
+        // In one process nothing can follow, and one sentence says why.
+        run = Run("emulated", null, "700@softmax_f32_", [.. words, "--in-process"]);
+        Assert.Equal(Tune.TuneCommand.Failure, run.Code);
+        Assert.Contains("tune: cuMemcpyDtoHAsync failed with error 700", run.Error);
+        Assert.DoesNotContain("Unhandled", run.Error);
+        Assert.DoesNotContain("log_softmax", run.Out);
     }
 
     [SkippableFact]

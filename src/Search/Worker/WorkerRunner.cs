@@ -14,9 +14,6 @@ public sealed class WorkerRunner : ICandidateRunner
     /// </summary>
     private readonly int _inFlight;
 
-    /// <summary>A certification evaluates millions of points several times over.</summary>
-    private static readonly TimeSpan CertifyTimeout = TimeSpan.FromMinutes(5);
-
     private readonly WorkerProcess _process;
     private readonly WorkerInit _init;
     private readonly TimeSpan _timeout;
@@ -49,6 +46,9 @@ public sealed class WorkerRunner : ICandidateRunner
             seed
         );
     }
+
+    /// <summary>For one certification, which evaluates millions of points several times over.</summary>
+    public TimeSpan CertifyTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
     public IReadOnlyList<Measured> Measure(
         IReadOnlyList<Candidate> candidates,

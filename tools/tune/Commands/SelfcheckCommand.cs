@@ -5,15 +5,23 @@ using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
 using Picograd.Search;
+using Picograd.TuneDb;
 
 namespace Picograd.Tune;
 
 /// <summary>
 /// <c>tune selfcheck</c>: compiles and runs kernels of every family on this machine and compares them with the float64
-/// evaluator, as certification does. For a new machine, driver or compiler, before anything is tuned there.
+/// evaluator, as certification does. For a new machine, driver or compiler, before anything is tuned there. On GPUs
+/// kernels run in a worker process: one that faults or hangs is counted, and a new process goes on with the next.
 /// </summary>
 internal static class SelfcheckCommand
 {
+    /// <summary>What the evaluator computes for one kind of input; more finds little more.</summary>
+    private const double MaxPoints = 1e6;
+
+    /// <summary>Compilation, some twenty runs and the evaluator take seconds; what takes longer hangs.</summary>
+    private static readonly TimeSpan HangTimeout = TimeSpan.FromMinutes(2);
+
     private sealed record Line(
         [property: JsonPropertyName("spec")] string Spec,
         [property: JsonPropertyName("rule")] string Rule,
@@ -38,6 +46,10 @@ internal static class SelfcheckCommand
             Description = "Only operators whose text contains this",
             HelpName = "TEXT",
         };
+        var here = new Option<bool>("--in-process")
+        {
+            Description = "Run GPU kernels in this process, where compute-sanitizer sees them; a fault ends the check",
+        };
         var seed = CommonOptions.Seed();
         var json = CommonOptions.Json();
         var command = new Command("selfcheck", "Runs kernels of every family and compares them with the evaluator")
@@ -46,6 +58,7 @@ internal static class SelfcheckCommand
             threads,
             choices,
             only,
+            here,
             seed,
             json,
         };
@@ -62,7 +75,8 @@ internal static class SelfcheckCommand
                 if (specs.Count == 0)
                     throw new UsageException($"--only is '{text}', but no operator of the check contains that.");
             }
-            return Run(console, machine, specs, random, start, parsed.GetValue(json));
+            bool apart = !machine.IsHostMemory && !parsed.GetValue(here);
+            return Run(console, machine, apart, specs, random, start, parsed.GetValue(json));
         });
         return command;
     }
@@ -70,6 +84,7 @@ internal static class SelfcheckCommand
     private static int Run(
         ToolConsole console,
         ITuningTarget machine,
+        bool apart,
         IReadOnlyList<OperatorSpec> specs,
         int choices,
         int seed,
@@ -81,9 +96,20 @@ internal static class SelfcheckCommand
         int right = 0;
         int refused = 0;
         int wrong = 0;
+        using var worker = apart ? new WorkerProcess(TuningRun.WorkerProgram(db: null)) : null;
         foreach (var spec in specs)
         {
-            foreach (var line in Check(machine, spec, choices, seed, console.Cancel))
+            using var runner = worker is null
+                ? null
+                : new WorkerRunner(new TuneTask(spec, machine), worker, seed) { CertifyTimeout = HangTimeout };
+            var certifier = new Certifier(spec, machine, seed, MaxPoints);
+            Func<Candidate, Certification> certify = runner is null ? Here : runner.Certify;
+            Certification Here(Candidate candidate)
+            {
+                using var kernel = machine.Backend.Compile(candidate.Nest);
+                return certifier.Certify(kernel);
+            }
+            foreach (var line in Check(machine, certify, spec, choices, seed, console.Cancel))
             {
                 right += line.Right;
                 refused += line.Refused;
@@ -115,12 +141,13 @@ internal static class SelfcheckCommand
         if (line.Wrong > 0)
         {
             foreach (string note in line.Notes)
-                to.WriteLine($"        {note}");
+                to.WriteLine($"        {note.Split('\n')[0]}");
         }
     }
 
     private static IEnumerable<Line> Check(
         ITuningTarget machine,
+        Func<Candidate, Certification> certify,
         OperatorSpec spec,
         int choices,
         int seed,
@@ -129,7 +156,6 @@ internal static class SelfcheckCommand
     {
         var algorithm = spec.Build();
         var target = machine.Backend.Target;
-        var certifier = new Certifier(spec, machine, seed, maxPoints: 1e6);
         foreach (var rule in ScheduleRules.For(algorithm, target))
         {
             var random = new Random(seed);
@@ -157,16 +183,17 @@ internal static class SelfcheckCommand
             {
                 try
                 {
-                    var nest = rule.Apply(algorithm, target, chosen);
-                    using var kernel = machine.Backend.Compile(nest);
-                    var certification = certifier.Certify(kernel);
+                    var certification = certify(new Candidate(rule, chosen, rule.Apply(algorithm, target, chosen)));
                     worst = Math.Max(worst, certification.ErrorRatio);
                     if (certification.Ok)
                     {
                         right++;
                         continue;
                     }
-                    wrong++;
+                    if (certification.IsRefused)
+                        refused++;
+                    else
+                        wrong++;
                     notes.Add($"{Choices(chosen)}: {certification.Detail}");
                 }
                 catch (Exception e) when (e is ScheduleException or LoweringException)

@@ -114,17 +114,15 @@ internal sealed class TuningRun : IDisposable
     /// This program once more as a worker. Its own file is named rather than that of the process, so that a program that
     /// hosts the command (a test runner) starts the same worker.
     /// </summary>
-    private static Search.WorkerCommand WorkerProgram(string db)
+    internal static Search.WorkerCommand WorkerProgram(string? db)
     {
+        string[] arguments = db is null ? [WorkerCommand.Name] : [WorkerCommand.Name, "--db", db];
         string library = typeof(TuningRun).Assembly.Location;
         string process = Environment.ProcessPath ?? "";
         string program = Path.GetFileNameWithoutExtension(process);
         return program == typeof(TuningRun).Assembly.GetName().Name
-            ? new Search.WorkerCommand(process, [WorkerCommand.Name, "--db", db])
-            : new Search.WorkerCommand(
-                program == "dotnet" ? process : "dotnet",
-                [library, WorkerCommand.Name, "--db", db]
-            );
+            ? new Search.WorkerCommand(process, arguments)
+            : new Search.WorkerCommand(program == "dotnet" ? process : "dotnet", [library, .. arguments]);
     }
 
     private TuneOptions Options(SearchBudget budget) =>
