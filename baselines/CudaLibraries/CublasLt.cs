@@ -25,7 +25,7 @@ public static unsafe class CublasLt
     private const int PreferenceWorkspace = 1;
 
     private static readonly Lock Gate = new();
-    private static readonly nint Library = CudaLibrary.Load(
+    private static readonly nint Library = CudaLibrary.LoadForDriver(
         "libcublasLt.so.13",
         "libcublasLt.so.12",
         "libcublasLt.so.11",

@@ -124,6 +124,8 @@ public abstract class TuneStoreContract
 
         store.Put(SampleRecords.Record(SampleRecords.Key(m: 250), certified: false));
         store.Put(SampleRecords.Record(SampleRecords.Key(m: 255, target: "other")));
+        // The same shape tuned for another target as well is one neighbour, not two.
+        store.Put(SampleRecords.Record(SampleRecords.Key(m: 128, target: "other")));
         store.Put(SampleRecords.Record(SampleRecords.Key() with { Shapes = "rows=256,n=3072,k=768" }));
         var key = SampleRecords.Key(m: 256);
         Assert.Equal(

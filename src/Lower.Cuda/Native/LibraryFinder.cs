@@ -48,7 +48,7 @@ internal static class LibraryFinder
     {
         if (Overridden(NvrtcVariable, LoadNvrtcFile, out whyNot) is { } decided)
             return decided.Library;
-        if (Nvrtcs(NvrtcNames).FirstOrDefault() is { } found)
+        if (All(NvrtcNames, LoadNvrtcFile).FirstOrDefault() is { } found)
             return found;
         whyNot = "NVRTC, NVIDIA's run-time compiler (libnvrtc), was not found";
         return null;
@@ -61,13 +61,16 @@ internal static class LibraryFinder
     public static IEnumerable<LoadedLibrary> NvrtcsUpTo(int major) =>
         Environment.GetEnvironmentVariable(NvrtcVariable) is { Length: > 0 }
             ? []
-            : Nvrtcs([.. NvrtcNames.Where(n => MajorOf(n) <= major)]);
+            : All([.. NvrtcNames.Where(n => MajorOf(n) <= major)], LoadNvrtcFile);
 
-    /// <summary>The major version in a name of NVRTC: 12 of libnvrtc.so.12 and of nvrtc64_120_0.dll; a large number for none.</summary>
+    /// <summary>Another library of NVIDIA's, in the same places: the first of its names that loads; null where none does.</summary>
+    public static LoadedLibrary? Load(IReadOnlyList<string> names) => All(names, LoadFile).FirstOrDefault();
+
+    /// <summary>The major version in a library's name: 12 of libnvrtc.so.12 and of nvrtc64_120_0.dll; a large number for none.</summary>
     internal static int MajorOf(string name)
     {
         string digits = new([
-            .. name.Replace("nvrtc64_", "", StringComparison.Ordinal)
+            .. name.Replace("64_", "_", StringComparison.Ordinal)
                 .SkipWhile(c => !char.IsAsciiDigit(c))
                 .TakeWhile(char.IsAsciiDigit)
                 .Take(2),
@@ -75,11 +78,11 @@ internal static class LibraryFinder
         return digits.Length == 0 ? int.MaxValue : int.Parse(digits, CultureInfo.InvariantCulture);
     }
 
-    private static IEnumerable<LoadedLibrary> Nvrtcs(IReadOnlyList<string> names)
+    private static IEnumerable<LoadedLibrary> All(IReadOnlyList<string> names, Func<string, LoadedLibrary?> load)
     {
         foreach (string path in InFolders(names, ToolkitFolders()))
         {
-            if (LoadNvrtcFile(path) is { } library)
+            if (load(path) is { } library)
                 yield return library;
         }
         foreach (string name in names)
@@ -89,7 +92,7 @@ internal static class LibraryFinder
         }
         foreach (string path in InFolders(names, UsualFolders().Concat(PythonFolders()).Concat(PrivateFolders())))
         {
-            if (LoadNvrtcFile(path) is { } library)
+            if (load(path) is { } library)
                 yield return library;
         }
     }
@@ -211,7 +214,7 @@ internal static class LibraryFinder
                 roots.Add(root);
         }
         string home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
-        roots.AddRange([Path.Combine(home, ".local"), "/usr/local", "/usr"]);
+        roots.AddRange([Path.Combine(home, ".local"), "/usr/local", "/usr", "/opt/conda"]);
         foreach (string root in roots)
         {
             var packages = Folders(Path.Combine(root, "lib"), "python3*")

@@ -41,7 +41,9 @@ public class CudaProbeTests
     [InlineData("nvrtc64_130_0.dll", 13)]
     [InlineData("nvrtc64_120_0.dll", 12)]
     [InlineData("nvrtc64_112_0.dll", 11)]
-    public void NamesOfNvrtcTellItsMajorVersion(string name, int major) =>
+    [InlineData("libcublasLt.so.12", 12)]
+    [InlineData("cublasLt64_13.dll", 13)]
+    public void NamesOfLibrariesTellTheirMajorVersion(string name, int major) =>
         Assert.Equal(major, LibraryFinder.MajorOf(name));
 
     [SkippableFact]
