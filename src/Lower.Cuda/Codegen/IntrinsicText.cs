@@ -13,7 +13,9 @@ public delegate void IntrinsicText(Call call, IntrinsicWriter writer);
 public static class IntrinsicTexts
 {
     public static ImmutableDictionary<string, IntrinsicText> All { get; } =
-        TensorCoreText.Intrinsics.ToImmutableDictionary(i => i.Name, _ => (IntrinsicText)TensorCoreText.Write);
+        TensorCoreText
+            .Intrinsics.ToImmutableDictionary(i => i.Name, _ => (IntrinsicText)TensorCoreText.Write)
+            .AddRange(HopperWriter.Texts);
 }
 
 /// <summary>What a row of <see cref="IntrinsicTexts"/> may ask of the kernel that is being written.</summary>
@@ -46,6 +48,14 @@ public sealed class IntrinsicWriter
 
     /// <summary>The address of an element of operand i.</summary>
     public string Address(int operand, params Expr[] tile) => "&" + Element(operand, tile);
+
+    /// <summary>The address at which operand i would begin if its buffer were not swizzled, which instructions do themselves.</summary>
+    public string Unswizzled(int operand) =>
+        _statements.Access.Unswizzled(_call.Buffers[operand], _call.Origins[operand]);
+
+    /// <summary>How a warpgroup matrix instruction finds operand i in shared memory.</summary>
+    internal WgmmaOperand Operand(int operand) =>
+        WgmmaOperand.Of(_call, operand, new Simplifier(_statements.Kernel.Ranges));
 
     /// <summary>The value of an expression over loop variables and parameters.</summary>
     public string Value(Expr e) => _statements.Values.Write(_statements.Kernel.Simplify(e));

@@ -40,6 +40,14 @@ internal sealed class KernelBuffers
                     Written.Add(c.Buffers[0]);
                     Read.UnionWith(c.Buffers);
                     break;
+                // The source comes as a tensor map.
+                case BulkCopy c:
+                    Written.Add(c.To);
+                    Written.Add(c.Barriers);
+                    break;
+                case MBarrier m:
+                    Written.Add(m.Barriers);
+                    break;
                 case If i:
                     Loads(i.Cond);
                     break;

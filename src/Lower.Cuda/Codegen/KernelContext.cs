@@ -56,6 +56,9 @@ internal sealed class KernelContext(
     /// <summary>Variable of the thread loop.</summary>
     public Var? ThreadVar { get; set; }
 
+    /// <summary>Names of the tensor maps among the parameters.</summary>
+    public Dictionary<TensorMap, string> Maps { get; } = [];
+
     /// <summary>Threads of a block.</summary>
     public int Threads { get; set; } = 1;
 

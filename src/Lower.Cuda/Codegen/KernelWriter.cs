@@ -37,6 +37,7 @@ internal sealed class KernelWriter(
         var hoisted = new HoistScope(new CodeText(), new(ReferenceEqualityComparer.Instance), []);
         context.Scopes.Add(hoisted);
         Buffers(context);
+        TensorMaps(context);
         SymbolicExtents(context, coordinates, hoisted);
         Shared(context, prologue);
         Coordinates(context, kernel, coordinates, hoisted);
@@ -69,6 +70,18 @@ internal sealed class KernelWriter(
             string restrict = used.MayBeOneMemory(buffer) ? "" : "__restrict__ ";
             _parameters.Add($"{constant}{CText.Stored(buffer.Type)}* {restrict}{place.Name}");
             _arguments.Add(new BufferArgument(buffer));
+        }
+    }
+
+    // By value and in constant memory, which is where the hardware reads them.
+    private void TensorMaps(KernelContext context)
+    {
+        foreach (var map in kernel.Body.Nodes().OfType<BulkCopy>().Select(HopperWriter.MapOf).Distinct())
+        {
+            string name = context.Names.Fresh(map.Buffer.Name + "_map");
+            context.Maps.Add(map, name);
+            _parameters.Add($"const __grid_constant__ {context.Use("CUtensorMap")} {name}");
+            _arguments.Add(map.ToArgument());
         }
     }
 

@@ -24,6 +24,14 @@ internal sealed class MemoryAccess(KernelContext kernel)
         return $"{place.Name}[{Subscript(place, indices)}]";
     }
 
+    /// <summary>The address of an element, were the buffer not swizzled: what instructions take that swizzle themselves.</summary>
+    public string Unswizzled(Buffer buffer, ImmutableArray<Expr> indices)
+    {
+        var place = kernel.PlaceOf(buffer);
+        var offset = Hoist(kernel.Simplify(buffer.Offset(indices)), place.Name);
+        return offset.IsConst(0) ? place.Name : $"{place.Name} + {Values.Write(offset)}";
+    }
+
     /// <summary>Consecutive elements from an aligned one on, as an lvalue of a vector type.</summary>
     public string Vector(Buffer buffer, ImmutableArray<Expr> indices, VectorType type, bool isConst)
     {

@@ -74,6 +74,8 @@ internal sealed class StmtWriter
                 WriteCall(c);
                 break;
             default:
+                if (HopperWriter.Write(this, stmt))
+                    break;
                 throw new LoweringException("kernel-form", $"{stmt.GetType().Name} is not a statement of kernels");
         }
     }
