@@ -46,9 +46,7 @@ internal static class HopperWriter
         {
             string to = writer.Access.Unswizzled(copy.To, copy.Place);
             var at = string.Join(", ", copy.Source.Reverse().Select(Value));
-            string function = kernel.Use(
-                string.Create(CultureInfo.InvariantCulture, $"bulk_load_{copy.From.Rank}d")
-            );
+            string function = kernel.Use(string.Create(CultureInfo.InvariantCulture, $"bulk_load_{copy.From.Rank}d"));
             return $"{function}({to}, &{kernel.Maps[MapOf(copy)]}, {Barrier(copy.Barriers, copy.Barrier)}, {at});";
         }
     }
@@ -62,7 +60,9 @@ internal static class HopperWriter
             new("bulk-copy", $"{buffer.Name} cannot be copied in bulk to {copy.To.Name}: {why}");
         if (buffer.Rank is < 1 or > 3)
             throw Refuse($"it has {buffer.Rank} dimensions, and bulk copies have 1 to 3");
-        var extents = buffer.Shape.Reverse().Select(e => (e as IntImm)?.Value ?? throw Refuse($"its extent {e} is not constant"));
+        var extents = buffer
+            .Shape.Reverse()
+            .Select(e => (e as IntImm)?.Value ?? throw Refuse($"its extent {e} is not constant"));
         ImmutableArray<long> sizes = [.. extents];
         var strides = ImmutableArray.CreateBuilder<long>();
         if (!buffer.Strides.IsDefault && buffer.Strides[^1] != 1)
@@ -83,7 +83,9 @@ internal static class HopperWriter
             throw Refuse($"a box of {string.Join("x", copy.Box)} elements; each is 1 to 256");
         int inner = copy.Box[^1] * buffer.Type.Size();
         if (inner % 16 != 0 || (swizzle > 0 && inner > swizzle))
-            throw Refuse($"rows of the box have {inner} bytes; multiples of 16{(swizzle > 0 ? $" up to {swizzle}" : "")} are possible");
+            throw Refuse(
+                $"rows of the box have {inner} bytes; multiples of 16{(swizzle > 0 ? $" up to {swizzle}" : "")} are possible"
+            );
         return new TensorMap(
             buffer,
             string.Join(",", sizes),
@@ -98,7 +100,8 @@ internal static class HopperWriter
     {
         var (a, b) = (writer.Operand(1), writer.Operand(2));
         long columns = ((IntImm)call.Intrinsic.Operands[0].Shape[1]).Value;
-        string transposes = call.Buffers[1].Type.Size() == 2 ? $"<{(a.Transposed ? 1 : 0)}, {(b.Transposed ? 1 : 0)}>" : "";
+        string transposes =
+            call.Buffers[1].Type.Size() == 2 ? $"<{(a.Transposed ? 1 : 0)}, {(b.Transposed ? 1 : 0)}>" : "";
         string function = writer.Use(call.Intrinsic.DeviceFunction!);
         writer.Line(
             $"{function}{transposes}(*(float (*)[{columns / 2}])&{writer.Element(0)}, {Descriptor(1, a)}, {Descriptor(2, b)}, 1);"
@@ -122,6 +125,5 @@ internal sealed record TensorMap(Buffer Buffer, string Extents, string StrideByt
         );
 
     private static IEnumerable<long> Numbers(string list) =>
-        list.Split(',', StringSplitOptions.RemoveEmptyEntries)
-            .Select(n => long.Parse(n, CultureInfo.InvariantCulture));
+        list.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(n => long.Parse(n, CultureInfo.InvariantCulture));
 }

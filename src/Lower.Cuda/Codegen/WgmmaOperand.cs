@@ -36,7 +36,9 @@ internal sealed record WgmmaOperand(bool Transposed, long LeadingBytes, long Str
         if (rows % GroupRows != 0)
             throw Refuse($"it has {rows} rows, which is no multiple of {GroupRows}");
         if (!Divides(GroupRows, row))
-            throw Refuse($"its tile begins at row {call.Origins[operand][row]}, which is not always a multiple of {GroupRows}");
+            throw Refuse(
+                $"its tile begins at row {call.Origins[operand][row]}, which is not always a multiple of {GroupRows}"
+            );
         long columns = ((IntImm)call.Intrinsic.Operands[operand].Shape[1]).Value;
         long inRow = transposed ? width / buffer.Type.Size() : columns;
         if (transposed && columns % inRow != 0 && columns > inRow)

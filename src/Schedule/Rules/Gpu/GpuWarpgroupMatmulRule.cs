@@ -1,0 +1,133 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// Matrix products on Hopper's tensor cores through wgmma: a tile of the result for each block, 64 rows or multiples of them for
+/// each warpgroup, in registers; along k, tiles of both operands in shared memory, 128 bytes of k deep, swizzled as the
+/// instruction wants them, copied ahead by bulk copies of a warpgroup of their own or by cp.async of all threads; bias,
+/// activation and rounding are applied on the way out. Operands are padded with zeros to whole tiles while they are copied.
+/// </summary>
+/// <remarks>
+/// Operands of 16 bits lie in any order; tf32 only with rows along k (A as m × k, B as n × k): other products are those of
+/// <see cref="GpuTensorMatmulRule"/>. Their rows start at multiples of 16 bytes.
+/// </remarks>
+public sealed class GpuWarpgroupMatmulRule : ScheduleRule
+{
+    // Accumulators of a lane: of the 168 registers that three warpgroups may have each, 255 with setmaxnreg.
+    private const long MostAccumulators = 128;
+
+    private const long RowBytes = 128;
+
+    public override string Name => "gpu-warpgroup-matmul";
+
+    public override bool Applies(Algorithm algorithm, TargetInfo target) =>
+        target.Gpu is { HasWarpgroupMma: true }
+        && TensorContraction.Of(algorithm) is { } c
+        && LiesWell(c.A, c.M, c.K)
+        && LiesWell(c.B, c.N, c.K);
+
+    public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
+    {
+        var c = TensorContraction.Of(algorithm)!;
+        var (m, n, k) = (Extent(c.M), Extent(c.N), Extent(c.K));
+        long batch = c.Batch.Aggregate(1L, (p, a) => p * Extent(a));
+        long processors = target.Gpu!.Multiprocessors;
+        // The largest tile of which there is one for every multiprocessor, by falling arithmetic per byte loaded.
+        (long Bm, long Bn)[] tiles = [(128, 256), (128, 128), (64, 128), (64, 64)];
+        var tile = tiles.FirstOrDefault(t => CeilDiv(m, t.Bm) * CeilDiv(n, t.Bn) * batch >= processors, tiles[^1]);
+        long bk = RowBytes / c.Type.Size();
+        long blocks = CeilDiv(m, tile.Bm) * CeilDiv(n, tile.Bn) * batch;
+        long split = 1;
+        while (split < 8 && blocks * split * 2 <= processors && k / (split * 2) >= 16 * bk)
+            split *= 2;
+        long room = (target.Gpu.SharedBytesPerBlock - 1024) / (RowBytes * (tile.Bm + tile.Bn));
+        return
+        [
+            new("bm", 0, [64, 128, 256], tile.Bm),
+            new("bn", 0, [.. Enumerable.Range(1, 16).Select(i => 16L * i)], tile.Bn),
+            new("consumers", 1, [1, 2, 4], tile.Bm >= 128 ? 2 : 1),
+            new("bulk", 1, [0, 1], 1),
+            new("split_k", 1, [1, 2, 4, 8, 16], split),
+            new("stages", 2, [2, 3, 4, 5, 6, 7, 8], Math.Clamp(Math.Min(room, CeilDiv(k, bk * split)), 2, 8)),
+            new("group", 2, [1, 2, 4, 8, 16], m * n >= 1 << 20 ? 8 : 1),
+            new("persistent", 2, [0, 1], 0),
+        ];
+    }
+
+    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    {
+        var c = TensorContraction.Of(algorithm)!;
+        long Get(string name, long otherwise) => choices.TryGetValue(name, out long value) ? value : otherwise;
+        var tile = new WarpgroupTile(
+            Get("bm", 128),
+            // No wider than the matrix in whole groups of columns.
+            Math.Min(Get("bn", 128), CeilDiv(Extent(c.N), 16) * 16),
+            RowBytes / c.Type.Size(),
+            Get("consumers", 2),
+            Get("bulk", 1) == 1,
+            Get("split_k", 1),
+            Get("stages", 2),
+            Get("group", 1),
+            Get("persistent", 0) == 1 ? target.Gpu!.Multiprocessors : 0
+        );
+        var s = new Schedule(algorithm);
+        Require(s.Nest, tile, c);
+        new WarpgroupMatmulSchedule(s, algorithm, c, tile).Run();
+        return s.Nest;
+    }
+
+    private static void Require(LoopNest nest, WarpgroupTile t, TensorContraction c)
+    {
+        long panel = RowBytes / c.Type.Size();
+        string? why =
+            t.Bm % (WarpgroupMatmuls.Rows * t.Consumers) != 0
+                ? $"a block tile of {t.Bm} rows is no multiple of {WarpgroupMatmuls.Rows} for each of {t.Consumers} warpgroups"
+            : t.Bm * t.Bn / t.Consumers / 128 > MostAccumulators
+                ? $"a tile of {t.Bm}×{t.Bn} over {t.Consumers} warpgroups takes {t.Bm * t.Bn / t.Consumers / 128} accumulators a lane"
+            : t.Persistent > 0 && t.SplitK > 1 ? "persistent blocks do not share sums along k"
+            : !TensorContraction.IsContiguous(c.B, c.K) && t.Bn % panel != 0
+                ? $"columns of B lie in panels of {panel}, and bn is {t.Bn}"
+            : null;
+        if (why is not null)
+            throw new ScheduleException(
+                nest,
+                null,
+                why,
+                $"64 rows or multiples for each warpgroup, at most {MostAccumulators} accumulators a lane"
+            );
+    }
+
+    // Along k, or for 16 bits across it; the other of the two last dimensions; rows on multiples of 16 bytes.
+    private static bool LiesWell(Load load, Axis axis, Axis k)
+    {
+        int rank = load.Indices.Length;
+        if (rank < 2 || !load.Buffer.Strides.IsDefault)
+            return false;
+        var (along, deep) = (Contraction.Dimension(load, axis), Contraction.Dimension(load, k));
+        bool straight = deep == rank - 1 && along == rank - 2;
+        bool across = deep == rank - 2 && along == rank - 1 && load.Type.Size() == 2;
+        return (straight || across) && ((IntImm)load.Buffer.Shape[^1]).Value * load.Type.Size() % 16 == 0;
+    }
+
+    private static long Extent(Axis axis) => ((IntImm)axis.Extent).Value;
+
+    private static long CeilDiv(long a, long b) => (a + b - 1) / b;
+}
+
+/// <summary>Sizes of a schedule of <see cref="GpuWarpgroupMatmulRule"/>.</summary>
+/// <param name="Consumers">Warpgroups that multiply.</param>
+/// <param name="Bulk">Bulk copies by one more warpgroup, else cp.async by all.</param>
+/// <param name="Persistent">Blocks, each of which takes several tiles; 0 for a block a tile.</param>
+internal sealed record WarpgroupTile(
+    long Bm,
+    long Bn,
+    long Bk,
+    long Consumers,
+    bool Bulk,
+    long SplitK,
+    long Stages,
+    long Group,
+    long Persistent
+);

@@ -1,0 +1,157 @@
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>The steps of <see cref="GpuWarpgroupMatmulRule"/>.</summary>
+internal sealed class WarpgroupMatmulSchedule(Schedule s, Algorithm algorithm, TensorContraction c, WarpgroupTile t)
+{
+    private readonly string _stage = c.Stage.Name;
+    private string _product = c.Stage.Name;
+
+    public void Run()
+    {
+        var padded = s.PadEinsum(_stage, [.. c.Stage.Axes.Select(PadOf)]);
+        string[] operands = [padded[0], padded[1]];
+        if (c.Stage.Values[0].Loads().First() != c.A)
+            Array.Reverse(operands);
+        var (a, b, crop) = (operands[0], operands[1], padded[2]);
+        string result = Epilogue(crop);
+        string accumulators = s.Nest.Block(_stage).Output.Name;
+        s.SetScope(a, Scope.Shared);
+        s.SetScope(b, Scope.Shared);
+        if (t.SplitK > 1)
+        {
+            SplitReduction();
+            accumulators = s.Nest.Block(_product).Output.Name;
+            (_, string write) = s.CacheWrite(accumulators, Scope.Fragment);
+            Product(a, b, write);
+            Combine(result);
+        }
+        else
+        {
+            s.SetScope(accumulators, Scope.Fragment);
+            Product(a, b, result);
+        }
+    }
+
+    private long PadOf(Axis axis) =>
+        axis == c.M ? t.Bm
+        : axis == c.N ? t.Bn
+        : axis == c.K ? t.Bk * t.SplitK
+        : 1;
+
+    // The maps after the product become one, which reads the accumulators.
+    private string Epilogue(string crop)
+    {
+        string[] maps = [crop, .. algorithm.Stages.Skip(1).Select(x => x.Name)];
+        foreach (string map in maps[..^1])
+            s.ComputeInline(map);
+        return maps[^1];
+    }
+
+    // Each block sums one stretch of k; the sums are added in a kernel of their own.
+    private void SplitReduction()
+    {
+        string k = $"{_stage}.{c.K.Name}";
+        long extent = s.Nest.Loop(k).ConstantExtent!.Value;
+        var (parts, _) = s.Split(k, extent / t.SplitK, Tail.None);
+        _product = s.Rfactor(_stage, parts);
+    }
+
+    private void Product(string a, string b, string write)
+    {
+        var around = s.Nest.LoopsAround(s.Nest.Block(_product)).Select(l => l.Name).ToList();
+        string m = LoopOf(c.M);
+        string n = LoopOf(c.N);
+        string k = around.Single(IsReduceLoop);
+        string[] outer = [.. around.Where(l => l != m && l != n && l != k)];
+        var (mo, m1) = s.Split(m, t.Bm, Tail.None);
+        var (wg, m2) = s.Split(m1, t.Bm / t.Consumers, Tail.None);
+        var (mi, m3) = s.Split(m2, WarpgroupMatmuls.Rows, Tail.None);
+        var (no, n3) = s.Split(n, t.Bn, Tail.None);
+        var (ko, k1) = s.Split(k, t.Bk, Tail.None);
+        var (ki, k2) = s.Split(k1, WarpgroupMatmuls.Depth(c.Type), Tail.None);
+        // Blocks that run at the same time should share rows and columns: group rows of tiles at a time.
+        string[] tiles = [mo, no];
+        long rows = s.Nest.Loop(mo).ConstantExtent!.Value;
+        if (t.Group > 1 && rows % t.Group == 0 && rows > t.Group)
+        {
+            var (groups, within) = s.Split(mo, t.Group, Tail.None);
+            tiles = [groups, no, within];
+        }
+        string[] grid = [.. outer, .. tiles];
+        s.Reorder([.. grid, ko, wg, ki, mi, m3, n3, k2]);
+        string block = GpuLoops.FuseAll(s, grid);
+        string tile = block;
+        if (t.Persistent > 0 && s.Nest.Loop(block).ConstantExtent > t.Persistent)
+        {
+            // Tiles that run at the same time are neighbours in the raster: block i takes tiles i, i + blocks, ….
+            (tile, block) = s.Split(block, t.Persistent, Tail.Guard);
+            s.Reorder(block, tile);
+        }
+        s.Bind(block, LoopKind.BlockX);
+        s.ComputeAt(a, ko);
+        s.ComputeAt(b, ko);
+        WriteTile(write, tile);
+        s.Bind(wg, LoopKind.Warpgroup);
+        s.DecomposeReduction(_product, ko);
+        bool am = !TensorContraction.IsContiguous(c.A, c.K);
+        bool bn = !TensorContraction.IsContiguous(c.B, c.K);
+        s.Tensorize(m3, WarpgroupMatmuls.NameOf(c.Type, (int)t.Bn, am, bn));
+        s.Unroll(ki);
+        foreach (var (copy, load) in t.Bulk ? [] : new[] { (a, c.A), (b, c.B) })
+            CopyTile(copy, load);
+        s.Pipeline(ko, (int)t.Stages, t.Bulk ? "bulk" : "cp.async");
+        foreach (string copy in new[] { a, b })
+            s.Apply(Step.Of("swizzle", copy, "128b"));
+    }
+
+    private bool IsReduceLoop(string loop)
+    {
+        var v = s.Nest.Loop(loop).Var;
+        return s.Nest.Block(_product).ReduceAxes.Any(x => x.Binding.Uses(v));
+    }
+
+    private string LoopOf(Axis axis)
+    {
+        var block = s.Nest.Block(_product);
+        var bound = block.Axes.First(x => x.Name == axis.Name && x.Kind == AxisKind.Spatial);
+        return s.Nest.LoopsAround(block).Single(l => bound.Binding.Uses(l.Var)).Name;
+    }
+
+    private void WriteTile(string write, string tile)
+    {
+        var loops = s.ReverseComputeAt(write, tile);
+        var (wg, _) = s.Split(loops[^2], t.Bm / t.Consumers, Tail.Guard);
+        s.Bind(wg, LoopKind.Warpgroup);
+    }
+
+    // A tile of an operand from device to shared memory: 16 bytes a thread at a time, neighbours to neighbours.
+    private void CopyTile(string copy, Load load)
+    {
+        var loops = s.Nest.OwnLoops(s.Nest.Block(copy)).Select(l => l.Name).ToArray();
+        var (rest, lanes) = s.Split(loops[^1], 16 / load.Type.Size(), Tail.None);
+        string all = GpuLoops.FuseAll(s, [.. loops[..^1], rest]);
+        long pieces = s.Nest.Loop(all).ConstantExtent!.Value;
+        long threads = 128 * t.Consumers;
+        string thread = all;
+        if (pieces > threads)
+        {
+            (string turns, thread) = s.Split(all, threads, pieces % threads == 0 ? Tail.None : Tail.Guard);
+            s.Reorder(thread, turns);
+            s.Unroll(turns);
+        }
+        s.Bind(thread, LoopKind.ThreadX);
+        s.Vectorize(lanes);
+    }
+
+    // The sums of the stretches of k, and what follows them.
+    private void Combine(string result)
+    {
+        s.SetScope(s.Nest.Block(_stage).Output.Name, Scope.Register);
+        var loops = s.Nest.OwnLoops(s.Nest.Block(result)).Select(l => l.Name).ToList();
+        string fused = GpuLoops.FuseAll(s, loops);
+        string thread = GpuLoops.BindGrid(s, fused, 256).Threads;
+        s.ComputeAt(_stage, thread);
+    }
+}

@@ -1,0 +1,69 @@
+using Picograd.Algorithms.Operators;
+using Picograd.Lower.Cuda;
+using Picograd.Schedules;
+using Picograd.Tests.Codegen;
+using Picograd.Tests.Passes;
+using Xunit;
+
+namespace Picograd.Tests.Fragments;
+
+/// <summary>Products by wgmma: schedules and kernel form in the interpreter, in all layouts.</summary>
+[Collection(EmulatorCollection.Name)]
+public class WarpgroupMatmulTests
+{
+    private static readonly TargetInfo Target = new("cuda", "test", 0, 0, 0, 0, 0, 0) { Gpu = GpuInfo.H100 };
+
+    public static LoopNest Nest(string spec, string knobs = "")
+    {
+        var algorithm = OperatorSpec.Parse(spec).Build();
+        var rule = new GpuWarpgroupMatmulRule();
+        Assert.True(rule.Applies(algorithm, Target));
+        var choices = new Dictionary<string, long>(rule.Defaults(algorithm, Target));
+        foreach (string knob in knobs.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            string[] parts = knob.Split('=');
+            Assert.True(choices.ContainsKey(parts[0]), parts[0]);
+            choices[parts[0]] = long.Parse(parts[1], System.Globalization.CultureInfo.InvariantCulture);
+        }
+        return rule.Apply(algorithm, Target, choices);
+    }
+
+    [Theory]
+    [InlineData("matmul m=64 n=16 k=72 dtype=bf16 tb=1 bias=1", "bm=64 bn=16 consumers=1 bulk=0 stages=2")]
+    [InlineData("matmul m=33 n=64 k=64 dtype=f16", "bm=64 bn=64 consumers=1 bulk=0 stages=2")]
+    [InlineData("matmul m=16 n=16 k=40 tf32=1 tb=1", "bm=64 bn=16 consumers=1 bulk=0 stages=3")]
+    public void RuleIsCorrectAtEveryStage(string spec, string knobs) => Proof.Lowers(Nest(spec, knobs));
+
+    [SkippableTheory]
+    [InlineData("matmul m=128 n=128 k=256 dtype=bf16 tb=1", "bm=128 bn=128 consumers=2 bulk=0 stages=3")]
+    [InlineData("matmul m=70 n=56 k=88 dtype=bf16 tb=1 bias=1 act=relu", "bm=64 bn=48 consumers=1 bulk=0 stages=2")]
+    [InlineData("matmul m=100 n=136 k=200 dtype=f16", "bm=128 bn=128 consumers=2 bulk=0 stages=4 group=2")]
+    [InlineData("matmul m=136 n=64 k=72 dtype=bf16 ta=1", "bm=128 bn=64 consumers=1 bulk=0 stages=2")]
+    [InlineData("matmul m=72 n=80 k=40 dtype=f16 ta=1 tb=1 batch=2", "bm=64 bn=80 consumers=1 bulk=0 stages=2")]
+    [InlineData("matmul m=128 n=96 k=100 tf32=1 tb=1 bias=1 act=gelu", "bm=128 bn=96 consumers=2 bulk=0 stages=3")]
+    [InlineData("matmul m=64 n=64 k=512 dtype=bf16 tb=1", "bm=64 bn=64 consumers=1 bulk=0 stages=2 split_k=4")]
+    public void CooperativeCopiesAreCorrectOnTheEmulator(string spec, string knobs) => Emulated(spec, knobs);
+
+    [SkippableTheory]
+    [InlineData("matmul m=4096 n=4096 k=4096 dtype=bf16", "bulk=0 bn=128 stages=4")]
+    [InlineData("matmul m=4096 n=4096 k=4096 tf32=1 tb=1", "bulk=0 bn=128 stages=4")]
+    public void CooperativeCopiesCompileWithoutSpills(string spec, string knobs) => Compiles(spec, knobs);
+
+    private static void Emulated(string spec, string knobs)
+    {
+        EmulatedLaunch.Require();
+        var nest = Nest(spec, knobs);
+        EmulatedProgram.Check(CudaLowering.Run(nest, GpuInfo.H100), EmulatedTests.RandomInputs(nest.Algorithm, 5));
+    }
+
+    // Neither spills nor products that wait for one another nor limits that are ignored.
+    private static void Compiles(string spec, string knobs)
+    {
+        var nvrtc = InstalledNvrtc.Require("sm_90a");
+        var program = CudaEmitter.Emit(CudaLowering.Run(Nest(spec, knobs), GpuInfo.H100), GpuInfo.H100);
+        var compiled = nvrtc.Compile(program.Source, program.Name, "sm_90a");
+        Assert.True(compiled.Succeeded, compiled.Log + "\n" + program.Source);
+        Assert.All(compiled.Report.Kernels, k => Assert.True(k.SpillBytes == 0, $"{k}\n{program.Source}"));
+        Assert.DoesNotContain("C75", compiled.Log, StringComparison.Ordinal);
+    }
+}
