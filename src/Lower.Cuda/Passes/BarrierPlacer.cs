@@ -54,9 +54,19 @@ internal sealed class BarrierPlacer
         [
             .. BufferAccess
                 .Below(threads.Body)
-                .Where(a => a.IsWrite && !OneThreadLoop.IsPrivate(a.Buffer))
+                .Where(a => a.IsWrite && !OneThreadLoop.IsPrivate(a.Buffer) && a.Statement is not BulkCopy)
                 .Select(a => a.Buffer),
         ];
+        // Specialised warps cannot meet. What one statement writes and nothing reads needs no order: an element written twice gets
+        // the same value both times.
+        if (threads.Body.Nodes().Any(s => s is BulkCopy))
+        {
+            foreach (var group in BufferAccess.Below(threads.Body).GroupBy(a => a.Buffer).ToList())
+            {
+                if (group.Key.Scope == Scope.Global && group.Count() == 1 && group.Single().IsWrite)
+                    _written.Remove(group.Key);
+            }
+        }
         _conflicts = new TouchConflicts(_thread, threads.ConstantExtent!.Value, _ranges);
     }
 
@@ -142,6 +152,8 @@ internal sealed class BarrierPlacer
             state.UnionWith(other);
             return new If(stmt.Cond, then, otherwise);
         }
+        if (stmt.Else is not null && NeedsNone(stmt, state))
+            return stmt;
         // The barrier has to be outside of the condition, which goes to the parts.
         if (stmt.Cond.Loads().Any() || stmt.Else is not null)
             throw Divergent($"a condition on data, {stmt.Cond}");
@@ -156,6 +168,24 @@ internal sealed class BarrierPlacer
             },
             state
         );
+    }
+
+    // Whether the branches do without barriers: those of specialised warps have others.
+    private bool NeedsNone(If stmt, HashSet<Pending> state)
+    {
+        var (insert, complete) = (_insert, _complete);
+        (_insert, _complete) = (false, true);
+        var (then, otherwise) = (new HashSet<Pending>(state), new HashSet<Pending>(state));
+        Walk(stmt.Then, then);
+        Walk(stmt.Else!, otherwise);
+        bool none = _complete;
+        (_insert, _complete) = (insert, complete);
+        if (none)
+        {
+            state.UnionWith(then);
+            state.UnionWith(otherwise);
+        }
+        return none;
     }
 
     private static Stmt Under(Expr condition, Stmt stmt) =>

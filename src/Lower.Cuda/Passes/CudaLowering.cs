@@ -23,6 +23,7 @@ public static class CudaLowering
             ("trim-loops", TrimLoops.Run),
             ("one-thread-loop", OneThreadLoop.Run),
             ("distribute-registers", DistributeRegisters.Run),
+            ("specialise-warps", SpecialiseWarps.Run),
             ("wgmma-groups", WgmmaGroups.Run),
             ("insert-barriers", InsertBarriers.Run),
             ("kernel-form", nest => KernelForm.Checked(nest, gpu)),

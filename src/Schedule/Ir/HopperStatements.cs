@@ -47,7 +47,7 @@ public enum MBarrierStep
 }
 
 /// <summary>
-/// A step at element Index of a buffer of barriers (uint64, shared). Phases are numbered from 0: a phase is complete when all its
+/// A step at element Index of a buffer of barriers (eight bytes each: int64, shared). Phases are numbered from 0: a phase is complete when all its
 /// arrivals and bytes have come, and the next begins. A wait for parity 1 on a new barrier returns at once.
 /// </summary>
 public sealed record MBarrier(MBarrierStep Step, Buffer Barriers, Expr Index, Expr? Value = null) : Stmt;

@@ -51,8 +51,8 @@ public sealed class Pipeline : Primitive
         write), then what reads the copies. mode=sync is the only mode of a CPU. mode=cp.async and mode=bulk are for loops
         within block loops and outside of thread loops of a GPU, and copies from device to shared memory that only move
         elements (or set them to zero beyond an edge); for cp.async each thread moves 4, 8 or 16 aligned bytes at a time, by
-        a vector loop. The intermediate gets a leading dimension of N, indexed by iteration % N; the first N−1 copies are made before the
-        loop.
+        a vector loop. The intermediate gets a leading dimension of N, indexed by iteration % N; the first N−1 copies are made before
+        the loop, or, for bulk, by a warp of their own that lowering lets run ahead.
         """;
 
     protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
@@ -81,6 +81,16 @@ public sealed class Pipeline : Primitive
         nest = WithRings(nest, loop, copies, stages, out var ring);
         Stmt ahead = Seq.Of(copies.Select(c => InRing(c, loop.Var, stages, ring)));
         Stmt now = Seq.Of(compute.Select(c => InRing(c, loop.Var, stages, ring)));
+
+        // A warp of its own will run the copies ahead; the nest says what each iteration copies.
+        if (kind == AsyncKind.Bulk)
+        {
+            var turns = Seq.Of(new Async(AsyncKind.Bulk, ahead), new CommitAsync(), new WaitAsync(0), now);
+            // Of one iteration only a slot is used: what lives inside the loop would be that slot.
+            string around = nest.LoopsAround(loop)[^1].Name;
+            var storeAt = nest.StoreAt.SetItems(ring.Keys.Select(b => KeyValuePair.Create(b.Name, around)));
+            return (nest.Replace(loop, loop with { Body = turns }) with { StoreAt = storeAt }, []);
+        }
 
         // Before the loop: the copies of iterations 0 … stages−2.
         string wish = step.Results.IsEmpty ? nest.FreshName(loop.Name + ".pre") : step.Results[0];

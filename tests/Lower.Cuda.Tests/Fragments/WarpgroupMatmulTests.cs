@@ -13,19 +13,20 @@ public class WarpgroupMatmulTests
 {
     private static readonly TargetInfo Target = new("cuda", "test", 0, 0, 0, 0, 0, 0) { Gpu = GpuInfo.H100 };
 
-    public static LoopNest Nest(string spec, string knobs = "")
+    public static LoopNest Nest(string spec, string knobs = "", int processors = 132)
     {
+        var target = Target with { Gpu = GpuInfo.H100 with { Multiprocessors = processors } };
         var algorithm = OperatorSpec.Parse(spec).Build();
         var rule = new GpuWarpgroupMatmulRule();
-        Assert.True(rule.Applies(algorithm, Target));
-        var choices = new Dictionary<string, long>(rule.Defaults(algorithm, Target));
+        Assert.True(rule.Applies(algorithm, target));
+        var choices = new Dictionary<string, long>(rule.Defaults(algorithm, target));
         foreach (string knob in knobs.Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
             string[] parts = knob.Split('=');
             Assert.True(choices.ContainsKey(parts[0]), parts[0]);
             choices[parts[0]] = long.Parse(parts[1], System.Globalization.CultureInfo.InvariantCulture);
         }
-        return rule.Apply(algorithm, Target, choices);
+        return rule.Apply(algorithm, target, choices);
     }
 
     [Theory]
@@ -49,10 +50,35 @@ public class WarpgroupMatmulTests
     [InlineData("matmul m=4096 n=4096 k=4096 tf32=1 tb=1", "bulk=0 bn=128 stages=4")]
     public void CooperativeCopiesCompileWithoutSpills(string spec, string knobs) => Compiles(spec, knobs);
 
-    private static void Emulated(string spec, string knobs)
+    [SkippableTheory]
+    [InlineData("matmul m=128 n=128 k=320 dtype=bf16 tb=1", "bm=128 bn=128 consumers=2 stages=3")]
+    [InlineData("matmul m=70 n=56 k=88 dtype=bf16 tb=1 bias=1 act=relu", "bm=64 bn=48 consumers=1 stages=2")]
+    [InlineData("matmul m=100 n=264 k=200 dtype=f16", "bm=128 bn=256 consumers=2 stages=2 group=2")]
+    [InlineData("matmul m=136 n=64 k=72 dtype=bf16 ta=1", "bm=128 bn=64 consumers=1 stages=2")]
+    [InlineData("matmul m=72 n=80 k=40 dtype=f16 ta=1 tb=1 batch=2", "bm=64 bn=80 consumers=1 stages=2")]
+    [InlineData("matmul m=300 n=96 k=100 tf32=1 tb=1 bias=1 act=gelu", "bm=256 bn=48 consumers=4 stages=2")]
+    [InlineData("matmul m=64 n=64 k=512 dtype=bf16 tb=1", "bm=64 bn=64 consumers=1 stages=2 split_k=4")]
+    [InlineData("matmul m=64 n=16 k=64 tf32=1 tb=1", "bm=64 bn=16 consumers=1 stages=8")]
+    public void BulkCopiesAreCorrectOnTheEmulator(string spec, string knobs) => Emulated(spec, knobs + " bulk=1");
+
+    [SkippableTheory]
+    [InlineData("matmul m=250 n=128 k=192 dtype=bf16 tb=1", "bm=64 bn=64 consumers=1 stages=2 bulk=1", 4)]
+    [InlineData("matmul m=384 n=128 k=72 dtype=bf16", "bm=128 bn=64 consumers=2 stages=4 bulk=1", 3)]
+    [InlineData("matmul m=200 n=96 k=136 tf32=1 tb=1 bias=1", "bm=64 bn=32 consumers=1 stages=3 bulk=0", 6)]
+    public void PersistentBlocksAreCorrectOnTheEmulator(string spec, string knobs, int processors) =>
+        Emulated(spec, knobs + " persistent=1", processors);
+
+    [SkippableTheory]
+    [InlineData("matmul m=4096 n=4096 k=4096 dtype=bf16", "")]
+    [InlineData("matmul m=4096 n=4096 k=4096 dtype=bf16 tb=1", "persistent=1")]
+    [InlineData("matmul m=4096 n=4096 k=4096 dtype=f16 ta=1 bias=1 act=gelu", "")]
+    [InlineData("matmul m=4096 n=4096 k=4096 tf32=1 tb=1", "")]
+    public void DefaultsCompileWithoutSpills(string spec, string knobs) => Compiles(spec, knobs);
+
+    private static void Emulated(string spec, string knobs, int processors = 132)
     {
         EmulatedLaunch.Require();
-        var nest = Nest(spec, knobs);
+        var nest = Nest(spec, knobs, processors);
         EmulatedProgram.Check(CudaLowering.Run(nest, GpuInfo.H100), EmulatedTests.RandomInputs(nest.Algorithm, 5));
     }
 

@@ -83,10 +83,10 @@ internal sealed class WarpgroupMatmulSchedule(Schedule s, Algorithm algorithm, T
         s.Reorder([.. grid, ko, wg, ki, mi, m3, n3, k2]);
         string block = GpuLoops.FuseAll(s, grid);
         string tile = block;
-        if (t.Persistent > 0 && s.Nest.Loop(block).ConstantExtent > t.Persistent)
+        if (t.Persistent > 0)
         {
             // Tiles that run at the same time are neighbours in the raster: block i takes tiles i, i + blocks, ….
-            (tile, block) = s.Split(block, t.Persistent, Tail.Guard);
+            (tile, block) = s.Split(block, Blocks(s.Nest.Loop(block)), Tail.None);
             s.Reorder(block, tile);
         }
         s.Bind(block, LoopKind.BlockX);
@@ -104,6 +104,23 @@ internal sealed class WarpgroupMatmulSchedule(Schedule s, Algorithm algorithm, T
         s.Pipeline(ko, (int)t.Stages, t.Bulk ? "bulk" : "cp.async");
         foreach (string copy in new[] { a, b })
             s.Apply(Step.Of("swizzle", copy, "128b"));
+    }
+
+    // Every block takes as many tiles as the others, and most multiprocessors have one.
+    private long Blocks(For tiles)
+    {
+        long count = tiles.ConstantExtent!.Value;
+        for (long blocks = Math.Min(t.Persistent, count); 4 * blocks >= 3 * t.Persistent; blocks--)
+        {
+            if (count % blocks == 0)
+                return blocks;
+        }
+        throw new ScheduleException(
+            s.Nest,
+            tiles,
+            $"{count} tiles are no multiple of a number of blocks between {(3 * t.Persistent + 3) / 4} and {t.Persistent}, the multiprocessors",
+            "persistent=0"
+        );
     }
 
     private bool IsReduceLoop(string loop)
