@@ -17,7 +17,8 @@ internal static class HopperWriter
     {
         var kernel = writer.Kernel;
         string Value(Expr? e) => writer.Values.Write(kernel.Simplify(e!));
-        string Barrier(Buffer barriers, Expr index) => "(unsigned long long*)&" + writer.Access.Element(barriers, [index]);
+        string Barrier(Buffer barriers, Expr index) =>
+            "(unsigned long long*)&" + writer.Access.Element(barriers, [index]);
         string? line = stmt switch
         {
             ProxyFence => $"{kernel.Use("fence_proxy_async")}();",

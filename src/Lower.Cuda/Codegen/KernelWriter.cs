@@ -73,6 +73,9 @@ internal sealed class KernelWriter(
         }
     }
 
+    // Of the address that a tensor map is of.
+    private const int BulkAlignment = 16;
+
     // By value and in constant memory, which is where the hardware reads them.
     private void TensorMaps(KernelContext context)
     {
@@ -80,6 +83,7 @@ internal sealed class KernelWriter(
         {
             string name = context.Names.Fresh(map.Buffer.Name + "_map");
             context.Maps.Add(map, name);
+            context.Touch(map.Buffer, BulkAlignment);
             _parameters.Add($"const __grid_constant__ {context.Use("CUtensorMap")} {name}");
             _arguments.Add(map.ToArgument());
         }

@@ -60,7 +60,10 @@ internal sealed class BulkTile
             if (loop is null)
                 continue;
             used.Add(loop.Var);
-            toDims[d] = Enumerable.Range(1, to.Rank - 1).Where(t => Along(_form.Place[t]).Loop == loop).SingleOrDefault(-1);
+            toDims[d] = Enumerable
+                .Range(1, to.Rank - 1)
+                .Where(t => Along(_form.Place[t]).Loop == loop)
+                .SingleOrDefault(-1);
             if (toDims[d] < 0)
                 throw Refuse($"{loop.Name} does not run along one dimension of {to.Name}");
         }

@@ -175,7 +175,10 @@ internal static class SpecialiseWarps
             }
             if (uses)
                 items.Add(
-                    If(Op.Eq(Op.Mod(_threads.Var, GpuInfo.WarpSize), 0), new MBarrier(MBarrierStep.Arrive, _empty, Slot))
+                    If(
+                        Op.Eq(Op.Mod(_threads.Var, GpuInfo.WarpSize), 0),
+                        new MBarrier(MBarrierStep.Arrive, _empty, Slot)
+                    )
                 );
             return Seq.Of(items);
         }
@@ -210,7 +213,9 @@ internal static class SpecialiseWarps
             foreach (var loop in inside.OfType<For>())
             {
                 if (loop.ConstantExtent is not { } extent || loop.Kind is not (LoopKind.Serial or LoopKind.Unrolled))
-                    throw Refuse($"loop {loop.Name} around bulk copies has no constant extent, or is {loop.Kind.Text()}");
+                    throw Refuse(
+                        $"loop {loop.Name} around bulk copies has no constant extent, or is {loop.Kind.Text()}"
+                    );
                 count = count * extent + loop.Var;
             }
             return count;
@@ -227,7 +232,9 @@ internal static class SpecialiseWarps
                 if (stmt is not Schedules.If { Cond: var cond } i || i.Else is not null)
                 {
                     if (stmt is Schedules.If)
-                        throw Refuse($"bulk copies lie under a condition with two branches, {((Schedules.If)stmt).Cond}");
+                        throw Refuse(
+                            $"bulk copies lie under a condition with two branches, {((Schedules.If)stmt).Cond}"
+                        );
                     continue;
                 }
                 bool ends =
@@ -236,7 +243,9 @@ internal static class SpecialiseWarps
                     && LinearForm.Of(lt.A).Terms.All(t => t.Coefficient > 0 && t.Atom is Var)
                     && loops.Count <= 1;
                 if (!ends)
-                    throw Refuse($"bulk copies lie under the condition {cond}, which need not hold up to some iteration and then no more");
+                    throw Refuse(
+                        $"bulk copies lie under the condition {cond}, which need not hold up to some iteration and then no more"
+                    );
             }
         }
 

@@ -146,7 +146,11 @@ public sealed record BufferAccess(
                     .Append(Make(AccessKind.Read, c.From, c.Source) with { Tile = [.. c.Box.Select(n => (long)n)] })
                     .Append(Make(AccessKind.Write, c.To, c.Place) with { Tile = BoxOf(c) });
             case MBarrier m:
-                var step = Make(m.Step == MBarrierStep.Init ? AccessKind.Write : AccessKind.Read, m.Barriers, [m.Index]);
+                var step = Make(
+                    m.Step == MBarrierStep.Init ? AccessKind.Write : AccessKind.Read,
+                    m.Barriers,
+                    [m.Index]
+                );
                 return Reads([m.Index, m.Value ?? 0]).Append(step);
             case AsyncCopy c:
                 return Reads([.. c.Place, .. c.Source, c.Valid ?? 0])

@@ -39,6 +39,7 @@ public static class ScheduleRules
     public static ImmutableArray<ScheduleRule> All { get; } =
     [
         // For GPUs.
+        new GpuWarpgroupMatmulRule(),
         new GpuTensorMatmulRule(),
         new GpuMatmulRule(),
         new GpuTensorAttentionRule(),

@@ -35,22 +35,23 @@ public class WarpgroupMutationTests
         Found(
             Bulk,
             BulkKnobs,
-            nest => Without(
-                nest,
-                s =>
-                    what switch
-                    {
-                        "wait for full slots" => s is MBarrier { Step: MBarrierStep.Wait, Barriers.Name: "full" },
-                        "wait for empty slots" => s is MBarrier { Step: MBarrierStep.Wait, Barriers.Name: "empty" },
-                        "arrivals at empty" => s is MBarrier { Step: MBarrierStep.Arrive },
-                        "expected bytes" => s is MBarrier { Step: MBarrierStep.Expect },
-                        "initialisation" => s is MBarrier { Step: MBarrierStep.Init, Barriers.Name: "empty" },
-                        "barrier after the initialisation" => s is Barrier,
-                        "wgmma wait" => s is WarpgroupSync { Step: WarpgroupStep.Wait },
-                        "wgmma commit" => s is WarpgroupSync { Step: WarpgroupStep.Commit },
-                        _ => s is BulkCopy { From.Name: "B" },
-                    }
-            )
+            nest =>
+                Without(
+                    nest,
+                    s =>
+                        what switch
+                        {
+                            "wait for full slots" => s is MBarrier { Step: MBarrierStep.Wait, Barriers.Name: "full" },
+                            "wait for empty slots" => s is MBarrier { Step: MBarrierStep.Wait, Barriers.Name: "empty" },
+                            "arrivals at empty" => s is MBarrier { Step: MBarrierStep.Arrive },
+                            "expected bytes" => s is MBarrier { Step: MBarrierStep.Expect },
+                            "initialisation" => s is MBarrier { Step: MBarrierStep.Init, Barriers.Name: "empty" },
+                            "barrier after the initialisation" => s is Barrier,
+                            "wgmma wait" => s is WarpgroupSync { Step: WarpgroupStep.Wait },
+                            "wgmma commit" => s is WarpgroupSync { Step: WarpgroupStep.Commit },
+                            _ => s is BulkCopy { From.Name: "B" },
+                        }
+                )
         );
 
     [SkippableTheory]
@@ -67,7 +68,10 @@ public class WarpgroupMutationTests
             CooperativeKnobs,
             nest =>
                 what == "one group less"
-                    ? nest with { Body = nest.Body.MapUp(s => s is WaitAsync w ? new WaitAsync(w.Pending + 1) : s) }
+                    ? nest with
+                    {
+                        Body = nest.Body.MapUp(s => s is WaitAsync w ? new WaitAsync(w.Pending + 1) : s),
+                    }
                     : Without(
                         nest,
                         s =>
@@ -85,7 +89,10 @@ public class WarpgroupMutationTests
 
     /// <summary>Phase bits, and the fields of descriptors, in the text.</summary>
     [SkippableTheory]
-    [InlineData("mbarrier_wait((unsigned long long*)&full[k_o % 2], k_o / 2 % 2)", "mbarrier_wait((unsigned long long*)&full[k_o % 2], 1 - k_o / 2 % 2)")]
+    [InlineData(
+        "mbarrier_wait((unsigned long long*)&full[k_o % 2], k_o / 2 % 2)",
+        "mbarrier_wait((unsigned long long*)&full[k_o % 2], 1 - k_o / 2 % 2)"
+    )]
     [InlineData(", 8192, 1024, 1), 1);", ", 1024, 8192, 1), 1);")]
     [InlineData(", 16, 1024, 1), wgmma", ", 16, 512, 1), wgmma")]
     [InlineData(", 16, 1024, 1), wgmma", ", 16, 1024, 2), wgmma")]
@@ -95,7 +102,13 @@ public class WarpgroupMutationTests
     public void TextsAreExact(string old, string changed)
     {
         EmulatedLaunch.Require();
-        var nest = CudaLowering.Run(WarpgroupMatmulTests.Nest("matmul m=128 n=128 k=320 dtype=bf16", "bm=128 bn=128 consumers=2 stages=2 bulk=1"), GpuInfo.H100);
+        var nest = CudaLowering.Run(
+            WarpgroupMatmulTests.Nest(
+                "matmul m=128 n=128 k=320 dtype=bf16",
+                "bm=128 bn=128 consumers=2 stages=2 bulk=1"
+            ),
+            GpuInfo.H100
+        );
         var program = CudaEmitter.Emit(nest, GpuInfo.H100);
         Assert.True(program.Source.Contains(old, StringComparison.Ordinal), $"'{old}' is not in\n{program.Source}");
         Wrong(nest, program with { Source = program.Source.Replace(old, changed, StringComparison.Ordinal) });

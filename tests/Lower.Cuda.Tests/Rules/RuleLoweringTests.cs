@@ -73,6 +73,9 @@ public class RuleLoweringTests(ITestOutputHelper output)
         void Check(Interpreted subject, LoopNest lowered, string what)
         {
             kernels++;
+            // Specialised warps wait for one another, which the interpreter's lockstep cannot: they run on the emulator.
+            if (lowered.Body.Nodes().Any(s => s is MBarrier))
+                return;
             if (subject.Wrong(lowered, random.Next(), threadLoopsJoin: false) is { } wrong)
                 Assert.Fail($"{what}: {wrong}");
         }

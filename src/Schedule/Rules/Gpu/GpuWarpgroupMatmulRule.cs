@@ -62,8 +62,8 @@ public sealed class GpuWarpgroupMatmulRule : ScheduleRule
         long Get(string name, long otherwise) => choices.TryGetValue(name, out long value) ? value : otherwise;
         var tile = new WarpgroupTile(
             Get("bm", 128),
-            // No wider than the matrix in whole groups of columns.
-            Math.Min(Get("bn", 128), CeilDiv(Extent(c.N), 16) * 16),
+            // No wider than the matrix in whole groups of columns, or panels.
+            Math.Min(Get("bn", 128), CeilDiv(Extent(c.N), Granule(c)) * Granule(c)),
             RowBytes / c.Type.Size(),
             Get("consumers", 2),
             Get("bulk", 1) == 1,
@@ -80,15 +80,13 @@ public sealed class GpuWarpgroupMatmulRule : ScheduleRule
 
     private static void Require(LoopNest nest, WarpgroupTile t, TensorContraction c)
     {
-        long panel = RowBytes / c.Type.Size();
         string? why =
             t.Bm % (WarpgroupMatmuls.Rows * t.Consumers) != 0
                 ? $"a block tile of {t.Bm} rows is no multiple of {WarpgroupMatmuls.Rows} for each of {t.Consumers} warpgroups"
             : t.Bm * t.Bn / t.Consumers / 128 > MostAccumulators
                 ? $"a tile of {t.Bm}×{t.Bn} over {t.Consumers} warpgroups takes {t.Bm * t.Bn / t.Consumers / 128} accumulators a lane"
             : t.Persistent > 0 && t.SplitK > 1 ? "persistent blocks do not share sums along k"
-            : !TensorContraction.IsContiguous(c.B, c.K) && t.Bn % panel != 0
-                ? $"columns of B lie in panels of {panel}, and bn is {t.Bn}"
+            : t.Bn % Granule(c) != 0 ? $"columns of B come in {Granule(c)}s, and bn is {t.Bn}"
             : null;
         if (why is not null)
             throw new ScheduleException(
@@ -103,13 +101,17 @@ public sealed class GpuWarpgroupMatmulRule : ScheduleRule
     private static bool LiesWell(Load load, Axis axis, Axis k)
     {
         int rank = load.Indices.Length;
-        if (rank < 2 || !load.Buffer.Strides.IsDefault)
+        if (rank is < 2 or > 3 || !load.Buffer.Strides.IsDefault)
             return false;
         var (along, deep) = (Contraction.Dimension(load, axis), Contraction.Dimension(load, k));
         bool straight = deep == rank - 1 && along == rank - 2;
         bool across = deep == rank - 2 && along == rank - 1 && load.Type.Size() == 2;
         return (straight || across) && ((IntImm)load.Buffer.Shape[^1]).Value * load.Type.Size() % 16 == 0;
     }
+
+    // Columns of B that lie together where its rows run along n.
+    private static long Granule(TensorContraction c) =>
+        TensorContraction.IsContiguous(c.B, c.K) ? 16 : RowBytes / c.Type.Size();
 
     private static long Extent(Axis axis) => ((IntImm)axis.Extent).Value;
 
