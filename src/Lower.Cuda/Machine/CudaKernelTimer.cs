@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Picograd.Schedules;
 
 namespace Picograd.Lower.Cuda;
@@ -28,6 +29,7 @@ public sealed unsafe class CudaKernelTimer : IKernelTimer
     private readonly CudaEvent _start;
     private readonly CudaEvent _end;
     private readonly List<(ICompiledKernel Kernel, nint Arguments, CudaGraph Graph)> _graphs = [];
+    private readonly ConditionalWeakTable<ICompiledKernel, object> _unrecordable = [];
     private CudaBuffer? _flush;
 
     /// <param name="device">Where.</param>
@@ -55,12 +57,11 @@ public sealed unsafe class CudaKernelTimer : IKernelTimer
             }
             return total / calls;
         }
-        if (calls < GraphCalls)
+        if (calls < GraphCalls || GraphOf(kernel, arguments) is not { } graph)
         {
-            _hold?.Invoke(StartMicroseconds * (calls + 2));
+            _hold?.Invoke(StartMicroseconds * (Math.Min(calls, GraphCalls) + 2));
             return Between(() => Run(kernel, arguments, calls)) / calls;
         }
-        var graph = GraphOf(kernel, arguments);
         int replays = (calls + GraphCalls - 1) / GraphCalls;
         _hold?.Invoke(GraphMicroseconds);
         return Between(() =>
@@ -97,8 +98,11 @@ public sealed unsafe class CudaKernelTimer : IKernelTimer
             kernel.Run(arguments, null);
     }
 
-    private CudaGraph GraphOf(ICompiledKernel kernel, nint* arguments)
+    /// <summary>Null for what cannot be recorded, as calls of libraries that wait or take memory.</summary>
+    private CudaGraph? GraphOf(ICompiledKernel kernel, nint* arguments)
     {
+        if (_unrecordable.TryGetValue(kernel, out _))
+            return null;
         // The addresses that a graph was recorded with stay those of the task's memory.
         nint list = (nint)arguments;
         int known = _graphs.FindIndex(g => ReferenceEquals(g.Kernel, kernel) && g.Arguments == list);
@@ -109,9 +113,18 @@ public sealed unsafe class CudaKernelTimer : IKernelTimer
             _graphs[0].Graph.Dispose();
             _graphs.RemoveAt(0);
         }
-        var graph = CudaGraph.Record(_device, () => Run(kernel, arguments, GraphCalls));
-        _graphs.Add((kernel, list, graph));
-        return graph;
+        try
+        {
+            var graph = CudaGraph.Record(_device, () => Run(kernel, arguments, GraphCalls));
+            _graphs.Add((kernel, list, graph));
+            return graph;
+        }
+        catch (Exception e) when (e is not (OutOfMemoryException or TargetException { IsLost: true }))
+        {
+            // Started call by call it runs, or says there why not.
+            _unrecordable.Add(kernel, this);
+            return null;
+        }
     }
 
     private void Flush()

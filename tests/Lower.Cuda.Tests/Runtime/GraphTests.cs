@@ -1,4 +1,5 @@
 using Picograd.Lower.Cuda;
+using Picograd.Schedules;
 using Xunit;
 
 namespace Picograd.Tests;
@@ -69,6 +70,37 @@ public sealed unsafe class GraphTests
         Assert.Same(device.Stream, device.CurrentStream);
         CudaGraph.Record(device, () => Run(kernel, [x.Address, y.Address], 1)).Dispose();
         Assert.Equal(live, device.Memory.Statistics.LiveBytes);
+    }
+
+    [SkippableFact]
+    public void WhatCannotBeRecordedIsTimedCallByCall()
+    {
+        var device = EmulatedLaunch.Require();
+        using var x = device.Rent(4);
+        using var timer = new CudaKernelTimer(device);
+        var kernel = new Staging(device, x.Address);
+        nint address = x.Address;
+        Assert.True(timer.Sample(kernel, &address, 30, cold: false) >= 0);
+        // One attempt to record it, then every call.
+        Assert.Equal(31, kernel.Calls);
+        Assert.True(timer.Sample(kernel, &address, 30, cold: false) >= 0);
+        Assert.Equal(61, kernel.Calls);
+    }
+
+    private sealed class Staging(CudaDevice device, nint to) : ICompiledKernel
+    {
+        public int Calls { get; private set; }
+
+        public long WorkspaceBytes => 0;
+
+        public void Run(nint* arguments, long* parameters)
+        {
+            Calls++;
+            float number = Calls;
+            device.Stage(to, &number, sizeof(float));
+        }
+
+        public void Dispose() { }
     }
 
     [SkippableFact]
