@@ -10,12 +10,18 @@ namespace Picograd.Schedules;
 /// scores relative to the maximum now. What is left at the end is relative to the maximum of all. The recurrence of
 /// flash attention (Milakov and Gimelshein, arXiv:1805.02867; Dao et al., arXiv:2205.14135). The sums get other
 /// roundings, which the trace says: reassociates=true.
+/// <para>
+/// With <c>skip=1</c> the loop ends after the last keys that the mask of the scores lets any row of the tile see: what
+/// comes later has score −∞ and weight 0. That leaves 0 · x out, which is 0 for all x but infinities and NaN; the trace
+/// says so: finite=true. One iteration always runs, so that rows that see no key get their initial values.
+/// </para>
 /// </summary>
 public sealed class OnlineSoftmax : Primitive
 {
     public override string Name => "online_softmax";
 
-    public override string Usage => "old, shift, scale, rescale of each sum = online_softmax max loop sum [more sums]";
+    public override string Usage =>
+        "old, shift, scale, rescale of each sum = online_softmax max loop sum [more sums] [skip=1]";
 
     public override string Requirements =>
         """
@@ -25,6 +31,9 @@ public sealed class OnlineSoftmax : Primitive
             initial value. What they add is linear in weights exp(s - N), where s is the score of which the
             maximum is taken and N = select(max == -Infinity, 0, max), so that a row of nothing but -Infinity adds 0; weights
             may be in maps of their own, which only the sums read. What else they read is written before the loop.
+            With skip=1 the loop ends after the last keys that any row of an iteration sees; one iteration always runs. The
+            scores are select(keys at most so far, score, -Infinity), where how far is linear in the axes of the row, and
+            what else the loop computes is used only in it. A factor of a weight is taken as finite: 0 * Infinity is left out.
             """;
 
     public override PrimitiveExample Example =>
@@ -81,11 +90,14 @@ public sealed class OnlineSoftmax : Primitive
             """
         );
 
-    protected override Step Record(Step step) => step.With("reassociates", "true");
+    protected override Step Record(Step step) =>
+        step.With("reassociates", "true").With("finite", step.Option("skip") == "1" ? "true" : null);
 
     protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
     {
-        KnownOptions(nest, step, "reassociates");
+        KnownOptions(nest, step, "reassociates", "skip", "finite");
+        if (step.Option("skip") is not (null or "0" or "1"))
+            throw Refuse(nest, null, $"skip is '{step.Option("skip")}'", "skip=0, skip=1");
         ArgCount(nest, step, 3, int.MaxValue);
         var max = nest.Block(Arg(nest, step, 0));
         var loop = nest.Loop(Arg(nest, step, 1));
@@ -104,7 +116,9 @@ public sealed class OnlineSoftmax : Primitive
         foreach (var block in weights.Concat(sums))
             CheckPlace(nest, block, loop, outer, rows, use, sums);
 
-        var build = new Builder(nest, step, max, loop, inner, rows, Keys(nest, max, loop));
+        var keys = Keys(nest, max, loop);
+        var extent = step.Option("skip") == "1" ? Seen(nest, max, loop, rows, keys, use, sums) : loop.Extent;
+        var build = new Builder(nest, step, max, loop, inner, rows, keys, extent);
         var result = build.Apply(use, weights, sums);
         return (Schedules.StoreAt.Kept(result), build.Results);
     }
@@ -234,6 +248,59 @@ public sealed class OnlineSoftmax : Primitive
         return new AxisRange(start, width, width > 1);
     }
 
+    // Iterations up to the last that has a key which some row of the tile sees; at least one.
+    private Expr Seen(
+        LoopNest nest,
+        Block max,
+        For loop,
+        Region rows,
+        AxisRange keys,
+        RunningMaximum use,
+        ImmutableArray<Block> sums
+    )
+    {
+        var masks = SeenKeys.Of(
+            max.Values[0],
+            max.ReduceAxes.Single().Var,
+            max.SpatialAxes.Select(a => a.Var),
+            load => use.MapAt(load)
+        );
+        if (masks.IsEmpty)
+            throw Refuse(
+                nest,
+                max,
+                $"no mask of the scores of block {max.Name} says up to which key a row sees any",
+                "scores select(key <= linear in the row, score, -Infinity), or skip=0"
+            );
+        var written = loop
+            .Body.Nodes()
+            .OfType<Block>()
+            .SelectMany(b => b.Outputs)
+            .Where(b => b != max.Output)
+            .ToHashSet();
+        foreach (var buffer in written)
+        {
+            bool inside = nest.ReadersOf(buffer)
+                .All(r => sums.Contains(r) || use.Weights.Contains(r) || loop.Body.Nodes().Contains(r));
+            if (!inside || !nest.Intermediates.Contains(buffer) || nest.OtherUsesOf(buffer).Any())
+                throw Refuse(
+                    nest,
+                    loop,
+                    $"{buffer.Name}, which loop {loop.Name} computes, is used outside of it, for keys that no row sees too",
+                    "skip=0"
+                );
+        }
+        if (loop.Extent.IsConst(1))
+            return loop.Extent;
+        Expr extent = loop.Extent;
+        foreach (var mask in masks)
+        {
+            var most = mask.Most(v => rows.Dims[max.Indices.IndexOf(v)]);
+            extent = Op.Min(extent, Op.FloorDiv(Op.Max(most, 0), mask.Step * keys.Extent) + 1);
+        }
+        return Simplifier.Simplify(extent, nest.Ranges(nest.LoopsAround(loop)));
+    }
+
     private void CheckPlace(
         LoopNest nest,
         Block block,
@@ -330,7 +397,8 @@ public sealed class OnlineSoftmax : Primitive
         For loop,
         ImmutableArray<For> inner,
         Region rows,
-        AxisRange keys
+        AxisRange keys,
+        Expr extent
     )
     {
         private readonly HashSet<string> _taken = [];
@@ -380,7 +448,14 @@ public sealed class OnlineSoftmax : Primitive
                 after.Add(Move(sums[i] with { Init = false }, use, shift, sums[i]));
             }
             var begun = Left.Loop(loop.Name);
-            return Left.Replace(begun, begun with { Body = Seq.Of([oldLoops, loop.Body, .. after]) }) with
+            return Left.Replace(
+                begun,
+                begun with
+                {
+                    Extent = extent,
+                    Body = Seq.Of([oldLoops, loop.Body, .. after]),
+                }
+            ) with
             {
                 Intermediates = nest.Intermediates.RemoveRange(unused.Select(b => b.Output)).AddRange(_buffers),
             };

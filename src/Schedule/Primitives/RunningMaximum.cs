@@ -76,6 +76,19 @@ internal sealed class RunningMaximum
     /// <summary>Blocks that compute N for others.</summary>
     public IEnumerable<Block> Shifts => _writers.Values.Where(b => b.IsMap() && IsShift(b));
 
+    /// <summary>What a map computes at the place of a load of its buffer; null where no map does, or not at its own axes.</summary>
+    public Expr? MapAt(Load load)
+    {
+        if (
+            !_writers.TryGetValue(load.Buffer, out var writer)
+            || !writer.IsMap()
+            || !writer.ArePlainAxes(writer.Indices)
+        )
+            return null;
+        var places = writer.Indices.Zip(load.Indices).ToDictionary(p => (Var)p.First, p => p.Second);
+        return writer.Values[0].Substitute(places);
+    }
+
     // The degree of a block's value, which must be the same in all of it. Notes the block's axes.
     private Degree Classify(Block block)
     {

@@ -45,7 +45,12 @@ public sealed partial class Schedule
 
     /// <returns>The blocks of the maximum before, of what is subtracted, of the factor, and of each sum's rescaling.</returns>
     public IReadOnlyList<string> OnlineSoftmax(string max, string loop, params string[] sums) =>
-        Apply(Step.Of("online_softmax", [max, loop, .. sums]));
+        OnlineSoftmax(max, loop, skip: false, sums);
+
+    /// <param name="skip">Whether the loop ends after the last keys that the mask of the scores lets a row see.</param>
+    /// <inheritdoc cref="OnlineSoftmax(string, string, string[])"/>
+    public IReadOnlyList<string> OnlineSoftmax(string max, string loop, bool skip, params string[] sums) =>
+        Apply(Step.Of("online_softmax", [max, loop, .. sums]).With("skip", skip ? "1" : null));
 
     private static string Text(Scope scope) => scope.ToString().ToLowerInvariant();
 }

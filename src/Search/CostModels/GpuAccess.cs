@@ -55,6 +55,18 @@ internal sealed record GpuAccess(Buffer Buffer, double WarpAccesses, double Sect
         return new GpuAccess(buffer, Executions(place, loops) / Math.Max(1, count) / width, sectors.Count, bank);
     }
 
+    /// <summary>Iterations of a loop; on average where they change with the loops around, a guess where they depend on a parameter.</summary>
+    public static double Iterations(For loop, IReadOnlyList<For> loops)
+    {
+        if (loop.ConstantExtent is { } extent)
+            return extent;
+        var ranges = new Dictionary<Var, Interval>();
+        foreach (var around in loops.TakeWhile(l => l != loop))
+            ranges[around.Var] = new Interval(0, Math.Max(0, Interval.Of(around.Extent, ranges).Max - 1));
+        var trips = Interval.Of(loop.Extent, ranges);
+        return trips.IsBounded ? (trips.Min + trips.Max) / 2.0 : 1024;
+    }
+
     // How often it is done: a compiler keeps what does not change in the innermost loops, and in unrolled ones.
     private static double Executions(ImmutableArray<Expr> place, IReadOnlyList<For> loops)
     {
@@ -66,7 +78,7 @@ internal sealed record GpuAccess(Buffer Buffer, double WarpAccesses, double Sect
             bool depends = place.Any(e => e.Uses(loop.Var));
             bool rolled = loop.Kind is not (LoopKind.Unrolled or LoopKind.Vector);
             if (depends || (inside && rolled) || loop.Kind.IsGpu())
-                times *= loop.ConstantExtent ?? 1024;
+                times *= Iterations(loop, loops);
             inside |= depends && rolled;
         }
         return times;

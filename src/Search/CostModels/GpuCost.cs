@@ -72,7 +72,7 @@ internal sealed record GpuCost(
         foreach (var (block, loops) in Blocks(root, []))
         {
             double Product(Func<For, bool> which) =>
-                loops.Where(which).Aggregate(1.0, (n, l) => n * (l.ConstantExtent ?? 1024));
+                loops.Where(which).Aggregate(1.0, (n, l) => n * GpuAccess.Iterations(l, loops));
             grid = Math.Max(grid, Product(l => l.Kind.IsGpu() && !l.Kind.IsThread()));
             threads = Math.Max(threads, Product(l => l.Kind.IsThread()));
             double points = Product(_ => true);

@@ -28,6 +28,9 @@ public class AttentionTests(ITestOutputHelper output)
     [InlineData("attention b=1 h=2 tq=6 tk=9 d=5 causal=1", "bq=4 bk=4 tx=4 tm=2")]
     [InlineData("attention b=2 h=2 hk=1 tq=8 tk=8 d=4 causal=1", "bq=4 bk=4 tx=4 tm=4")]
     [InlineData("attention b=1 h=1 tq=7 tk=3 d=4 causal=1", "bq=2 bk=4 tx=4 tm=1")]
+    [InlineData("attention b=1 h=1 tq=11 tk=6 d=4 causal=1", "bq=2 bk=4 tx=4 tm=1")]
+    [InlineData("attention b=1 h=1 tq=5 tk=14 d=4 causal=1", "bq=2 bk=4 tx=4 tm=1")]
+    [InlineData("attention b=1 h=2 tq=9 tk=9 d=4 causal=1", "bq=2 bk=4 tx=4 tm=1 skip=0")]
     [InlineData("attention b=1 h=1 tq=1 tk=19 d=4 causal=1", "bq=1 bk=8 tx=8 tm=1")]
     [InlineData("attention b=1 h=1 tq=4 tk=10 d=6 dtype=bf16", "bq=4 bk=8 tx=4 tm=2")]
     [InlineData("attention b=1 h=2 tq=5 tk=6 d=4 causal=1 dtype=f16", "bq=4 bk=4 tx=8 tm=1")]
@@ -48,6 +51,8 @@ public class AttentionTests(ITestOutputHelper output)
     [InlineData("attention b=3 h=1 tq=13 tk=7 d=5", "")]
     [InlineData("attention b=1 h=4 tq=1 tk=200 d=64 causal=1", "")]
     [InlineData("attention b=1 h=1 tq=100 tk=50 d=32 causal=1", "bq=32 bk=16 tx=16 tm=4")]
+    [InlineData("attention b=1 h=1 tq=100 tk=50 d=32 causal=1", "bq=32 bk=16 tx=16 tm=4 skip=0")]
+    [InlineData("attention b=2 h=1 tq=50 tk=99 d=32 causal=1", "bq=16 bk=16 tx=16 tm=4")]
     [InlineData("attention b=1 h=1 tq=64 tk=64 d=64", "bq=64 bk=32 tx=8 tm=8 eu=8")]
     [InlineData("attention b=1 h=1 tq=64 tk=64 d=64", "bq=32 bk=128 tx=32 tm=8 vector=1 pad=0 fragments=0")]
     public void Text_is_right_on_the_emulator(string text, string choices)
@@ -62,6 +67,9 @@ public class AttentionTests(ITestOutputHelper output)
     [InlineData("attention b=1 h=2 hk=1 tq=64 tk=64 d=64 causal=1 dtype=bf16", "bq=32 bk=32")]
     [InlineData("attention b=1 h=1 tq=64 tk=128 d=128 causal=1 dtype=f16", "")]
     [InlineData("attention b=1 h=1 tq=64 tk=32 d=32 causal=1 dtype=f16", "bq=32 bk=32 wm=32 pad=0")]
+    [InlineData("attention b=1 h=2 tq=96 tk=48 d=32 causal=1 dtype=bf16", "bq=32 bk=16")]
+    [InlineData("attention b=1 h=1 tq=48 tk=96 d=32 causal=1 dtype=bf16", "bq=16 bk=16")]
+    [InlineData("attention b=1 h=1 tq=64 tk=64 d=32 causal=1 dtype=bf16", "bq=32 bk=16 skip=0")]
     public void Tensor_cores_are_right_on_the_emulator(string text, string choices)
     {
         EmulatedLaunch.Require();
@@ -86,6 +94,31 @@ public class AttentionTests(ITestOutputHelper output)
         var kernel = Assert.Single(result.Report.Kernels);
         output.WriteLine($"{kernel}");
         Assert.Equal(0, kernel.SpillBytes);
+    }
+
+    [Theory]
+    [InlineData("attention b=1 h=1 tq=64 tk=64 d=16 causal=1", "bq=16 bk=16 tm=4", 4)]
+    [InlineData("attention b=1 h=1 tq=64 tk=64 d=16 causal=1 dtype=bf16", "bq=16 bk=16", 4)]
+    [InlineData("attention b=1 h=1 tq=64 tk=64 d=16 causal=1 dtype=bf16", "bq=16 bk=32", 2)]
+    public void Causal_tiles_stop_at_their_last_key(string text, string choices, long blocks)
+    {
+        var spec = OperatorSpec.Parse(text);
+        var tiles = CudaLowering.Run(Nest(spec, choices), GpuInfo.H100).Loops.First(l => l.Kind == LoopKind.BlockX);
+        var keys = tiles.Nodes().OfType<For>().Where(l => l.Extent.Uses(tiles.Var)).ToList();
+        Assert.NotEmpty(keys);
+        long Of(long tile) =>
+            (
+                (IntImm)
+                    Simplifier.Simplify(
+                        keys[0].Extent,
+                        new Dictionary<Var, Interval> { [tiles.Var] = Interval.Point(tile) }
+                    )
+            ).Value;
+        Assert.Equal(1, Of(0));
+        Assert.Equal(blocks, Of(3));
+        Assert.Equal(blocks == 4 ? [1, 2, 3, 4] : [1, 1, 2, 2], Enumerable.Range(0, 4).Select(t => Of(t)));
+        var all = CudaLowering.Run(Nest(spec, $"{choices} skip=0"), GpuInfo.H100);
+        Assert.All(all.Loops, l => Assert.NotNull(l.ConstantExtent));
     }
 
     private static LoopNest Nest(OperatorSpec spec, string choices)

@@ -95,7 +95,10 @@ public class OnlineSoftmaxTests
             var spec = OperatorSpec.Parse(
                 $"attention b={random.Next(1, 3)} h={heads * 2} hk={heads} tq={random.Next(1, 12)} tk={random.Next(1, 14)} d={random.Next(1, 6)} causal={causal} dtype={dtype}"
             );
-            Compare(spec, Online(spec, random.Next(1, 7), random.Next(1, 7)).Nest, seed);
+            var (rows, keys) = (random.Next(1, 7), random.Next(1, 7));
+            Compare(spec, Online(spec, rows, keys).Nest, seed);
+            if (causal == 1)
+                Compare(spec, Online(spec, rows, keys, skip: true).Nest, seed);
         }
     }
 
@@ -108,6 +111,21 @@ public class OnlineSoftmaxTests
     {
         var spec = OperatorSpec.Parse(text);
         Compare(spec, Online(spec, rows, keys).Nest, 3);
+        Compare(spec, Online(spec, rows, keys, skip: true).Nest, 3);
+    }
+
+    [Theory]
+    [InlineData("attention b=1 h=1 tq=8 tk=8 d=2 causal=1", 2, 2, "Y.i.o + 1")]
+    [InlineData("attention b=1 h=1 tq=4 tk=12 d=2 causal=1", 2, 4, "3")]
+    [InlineData("attention b=1 h=1 tq=12 tk=4 d=2 causal=1", 2, 2, "max(Y.i.o * 2 - 7, 0) // 2 + 1")]
+    [InlineData("attention b=1 h=1 tq=7 tk=7 d=2 causal=1", 2, 3, "(Y.i.o * 2 + 1) // 3 + 1")]
+    [InlineData("attention b=1 h=1 tq=5 tk=5 d=2 causal=1", 4, 2, "min(3, Y.i.o * 2 + 2)")]
+    public void Skipping_ends_at_the_last_key_that_a_tile_sees(string text, int rows, int keys, string extent)
+    {
+        var s = Online(OperatorSpec.Parse(text), rows, keys, skip: true);
+        Assert.Equal(extent, s.Nest.Loop("M.j.o").Extent.ToString());
+        Assert.Contains("skip=1", Trace.Of(s.Nest).ToString());
+        Assert.Contains("finite=true", Trace.Of(s.Nest).ToString());
     }
 
     [Fact]
@@ -167,7 +185,7 @@ public class OnlineSoftmaxTests
         Assert.Contains("reassociates=true", Trace.Of(schedule.Nest).ToString());
     }
 
-    internal static Schedule Online(OperatorSpec spec, int rows, int keys)
+    internal static Schedule Online(OperatorSpec spec, int rows, int keys, bool skip = false)
     {
         var s = new Schedule(spec.Build());
         var (tile, _) = s.Split("Y.i", rows);
@@ -180,7 +198,7 @@ public class OnlineSoftmaxTests
         string row = s.Nest.LoopsAround(s.Nest.Block("M"))[^2].Name;
         var (ko, ki) = s.Split("M.j", keys);
         s.Reorder(ko, row, ki);
-        s.OnlineSoftmax("M", ko, "L", "O");
+        s.OnlineSoftmax("M", ko, skip, "L", "O");
         s.ComputeAt("S", ko);
         s.ComputeAt("D", ko);
         return s;

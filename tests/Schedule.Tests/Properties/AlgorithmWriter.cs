@@ -186,7 +186,8 @@ internal sealed class AlgorithmWriter
         return new(_g.Stage(name, kept, reduction), DimsOf(source, axes, kept));
     }
 
-    // Σ w·x / Σ w with w = exp(s − max s); now and then the scores are of another stage, or masked.
+    // Σ w·x / Σ w with w = exp(s − max s); now and then the scores are of another stage, or masked, the same in all rows or
+    // up to further and further keys.
     private Value Mixture(string name, Value source, int at, int choice)
     {
         var axes = Axes(source.Dims);
@@ -196,7 +197,8 @@ internal sealed class AlgorithmWriter
         Expr[] place = [.. axes.Select(a => (Expr)a.Var)];
         var lowest = Op.Const(double.NegativeInfinity, Type);
         var value = At(source, axes);
-        var score = choice % 2 == 0 ? value : Op.Select(key.Var < 2 + choice % 5, value, lowest);
+        Expr seen = choice % 4 == 1 && kept.Length > 0 ? kept[^1].Var + 1 + choice % 3 : 2 + choice % 5;
+        var score = choice % 2 == 0 ? value : Op.Select(key.Var < seen, value, lowest);
         if (choice % 3 == 0)
             score = _g.Stage($"{name}.s", axes, score)[place];
         var max = _g.Stage($"{name}.m", kept, AlgorithmBuilder.Max([key], score))[row];

@@ -80,7 +80,8 @@ internal static partial class StepGenerator
         if (Maximum(random, nest) is not { } max || Pick(random, KeyLoops(nest, max)) is not { } loop)
             return null;
         var sums = nest.Blocks.Where(b => b.Reducer is { IsSum: true } && random.Next(4) > 0).Select(b => b.Name);
-        return Step.Of("online_softmax", [max.Name, loop.Name, .. sums]);
+        var step = Step.Of("online_softmax", [max.Name, loop.Name, .. sums]);
+        return random.Next(3) == 0 ? step.With("skip", "1") : step;
     }
 
     private static Step? KeyLoopOut(Random random, LoopNest nest)

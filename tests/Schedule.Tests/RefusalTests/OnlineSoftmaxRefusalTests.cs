@@ -59,6 +59,17 @@ public class OnlineSoftmaxRefusalTests
     }
 
     [Fact]
+    public void Skipping_without_a_mask()
+    {
+        Refusals.Of("mixture", "skip is '2'", [.. Ready, "online_softmax M M.j.o L O skip=2"]);
+        Refusals.Of(
+            "mixture",
+            "no mask of the scores of block M says up to which key",
+            [.. Ready, "online_softmax M M.j.o L O skip=1"]
+        );
+    }
+
+    [Fact]
     public void Weights_without_a_guard_would_be_NaN() =>
         Refusals.Of(
             Mixture((s, m) => Op.Exp(s - m)),

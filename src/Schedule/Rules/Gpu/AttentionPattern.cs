@@ -19,6 +19,9 @@ internal sealed record AttentionPattern(
     Load Value
 )
 {
+    /// <summary>The maps among the stages.</summary>
+    public required ImmutableArray<Stage> Maps { get; init; }
+
     public Axis Row => Last.Axes[^2];
 
     public Axis Column => Last.Axes[^1];
@@ -34,6 +37,21 @@ internal sealed record AttentionPattern(
 
     /// <summary>Instances of the problem: sequences times heads.</summary>
     public long Batch => Last.Axes.SkipLast(2).Aggregate(1L, (n, a) => n * Extent(a));
+
+    /// <summary>Whether a mask says up to which key a row sees any, as a causal one does.</summary>
+    public bool IsMasked =>
+        !SeenKeys
+            .Of(
+                Max.Values[0],
+                Max.ReduceAxes.Single().Var,
+                Max.SpatialAxes.Select(a => a.Var),
+                load =>
+                    Maps.FirstOrDefault(s => s.Outputs[0] == load.Buffer) is { } map
+                        ? map.Values[0]
+                            .Substitute(map.Axes.Zip(load.Indices).ToDictionary(p => p.First.Var, p => p.Second))
+                        : null
+            )
+            .IsEmpty;
 
     public static AttentionPattern? Of(Algorithm algorithm)
     {
@@ -70,7 +88,10 @@ internal sealed record AttentionPattern(
         if (firstHasRow == y.Indices.Any(i => i == row))
             return null;
         var (query, key) = firstHasRow ? (x, y) : (y, x);
-        return new AttentionPattern(dot, max, sum, mix, last, query, key, value);
+        return new AttentionPattern(dot, max, sum, mix, last, query, key, value)
+        {
+            Maps = [.. algorithm.Stages.Where(s => s.Kind == StageKind.Map)],
+        };
     }
 
     private static List<Load> Inputs(Algorithm algorithm, Stage stage) =>

@@ -30,6 +30,7 @@ public sealed class GpuAttentionRule : ScheduleRule
             new("vector", 3, [1, 2, 4], 4),
             new("fragments", 3, [0, 1], 1),
             new("eu", 3, [1, 2, 4, 8], 4),
+            .. p.IsMasked ? [new Knob("skip", 1, [0, 1], 1)] : (Knob[])[],
         ];
     }
 

@@ -55,7 +55,7 @@ internal sealed class GpuAttentionSchedule
         // One loop over blocks of keys.
         string max = _p.Max.Name;
         string ko = OuterKeys(max);
-        var added = _s.OnlineSoftmax(max, ko, _p.Sum.Name, _p.Mix.Name);
+        var added = _s.OnlineSoftmax(max, ko, _p.IsMasked && Get("skip", 1) == 1, _p.Sum.Name, _p.Mix.Name);
         foreach (string scores in ScoreStages())
             _s.ComputeAt(scores, ko);
 

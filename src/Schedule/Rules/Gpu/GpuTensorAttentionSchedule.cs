@@ -12,6 +12,7 @@ internal sealed class GpuTensorAttentionSchedule
     private readonly long _bk;
     private readonly long _wm;
     private readonly bool _pad;
+    private readonly bool _skip;
 
     public GpuTensorAttentionSchedule(Algorithm algorithm, IReadOnlyDictionary<string, long> choices)
     {
@@ -20,6 +21,7 @@ internal sealed class GpuTensorAttentionSchedule
         _p = AttentionPattern.Of(algorithm)!;
         _s = new Schedule(algorithm);
         (_bq, _bk, _wm, _pad) = (Get("bq", 64), Get("bk", 64), Get("wm", 16), Get("pad", 1) == 1);
+        _skip = _p.IsMasked && Get("skip", 1) == 1;
         if (_bq % _wm != 0 || _bq / _wm > 16)
             throw new ScheduleException(
                 null,
@@ -44,7 +46,7 @@ internal sealed class GpuTensorAttentionSchedule
         var loops = _s.Nest.OwnLoops(_s.Nest.Block(max));
         var (ko, key) = _s.Split(loops[^1].Name, _bk, Tail.None);
         _s.Reorder([ko, .. loops.SkipLast(1).Select(l => l.Name), key]);
-        _s.OnlineSoftmax(max, ko, _p.Sum.Name, _p.Mix.Name);
+        _s.OnlineSoftmax(max, ko, _skip, _p.Sum.Name, _p.Mix.Name);
         foreach (var stage in _algorithm.Stages.Take(_algorithm.Stages.IndexOf(_p.Max)).Reverse())
             _s.ComputeAt(stage.Name, ko);
         _s.DecomposeReduction(max, ko);
