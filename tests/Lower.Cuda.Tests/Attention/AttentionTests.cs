@@ -68,6 +68,8 @@ public class AttentionTests(ITestOutputHelper output)
     [InlineData("attention b=1 h=1 tq=64 tk=128 d=128 causal=1 dtype=f16", "")]
     [InlineData("attention b=1 h=1 tq=64 tk=32 d=32 causal=1 dtype=f16", "bq=32 bk=32 wm=32 pad=0")]
     [InlineData("attention b=1 h=2 tq=96 tk=48 d=32 causal=1 dtype=bf16", "bq=32 bk=16")]
+    [InlineData("attention b=1 h=1 tq=32 tk=96 d=32 dtype=f16", "bq=32 bk=16 hold=0")]
+    [InlineData("attention b=1 h=1 tq=32 tk=96 d=32 dtype=f16", "bq=32 bk=16 hold=0 wm=32")]
     [InlineData("attention b=1 h=1 tq=48 tk=96 d=32 causal=1 dtype=bf16", "bq=16 bk=16")]
     [InlineData("attention b=1 h=1 tq=64 tk=64 d=32 causal=1 dtype=bf16", "bq=32 bk=16 skip=0")]
     public void Tensor_cores_are_right_on_the_emulator(string text, string choices)

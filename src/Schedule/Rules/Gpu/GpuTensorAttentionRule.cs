@@ -37,6 +37,7 @@ public sealed class GpuTensorAttentionRule : ScheduleRule
             new("bk", 0, keys, keys.Last(k => k <= 64)),
             new("wm", 1, [16, 32], 16),
             new("pad", 2, [0, 1], 1),
+            new("hold", 1, [0, 1], 1),
             .. p.IsMasked ? [new Knob("skip", 1, [0, 1], 1)] : (Knob[])[],
         ];
     }

@@ -13,6 +13,7 @@ internal sealed class GpuTensorAttentionSchedule
     private readonly long _wm;
     private readonly bool _pad;
     private readonly bool _skip;
+    private readonly bool _hold;
 
     public GpuTensorAttentionSchedule(Algorithm algorithm, IReadOnlyDictionary<string, long> choices)
     {
@@ -22,6 +23,7 @@ internal sealed class GpuTensorAttentionSchedule
         _s = new Schedule(algorithm);
         (_bq, _bk, _wm, _pad) = (Get("bq", 64), Get("bk", 64), Get("wm", 16), Get("pad", 1) == 1);
         _skip = _p.IsMasked && Get("skip", 1) == 1;
+        _hold = Get("hold", 1) == 1;
         if (_bq % _wm != 0 || _bq / _wm > 16)
             throw new ScheduleException(
                 null,
@@ -60,7 +62,7 @@ internal sealed class GpuTensorAttentionSchedule
         Copy(copyQ, tile);
         Copy(copyK, ko);
         Copy(copyV, ko);
-        Scores(q, k);
+        Scores(q, k, tile);
         Mixture(v);
         string[] copies = [copyQ, copyK, copyV];
         foreach (var block in _s.Nest.Blocks.ToList())
@@ -95,18 +97,34 @@ internal sealed class GpuTensorAttentionSchedule
         return (warp, step, m);
     }
 
-    private void Scores(string q, string k)
+    private void Scores(string q, string k, string tile)
     {
         string dot = _p.Dot.Name;
-        var (warp, step, tile) = Product(dot);
+        var (warp, step, unit) = Product(dot);
         var (_, copyA) = _s.CacheRead(q, dot, Scope.Fragment);
-        Load(copyA, step, 16, across: false, $"ldmatrix.a.x4.{Suffix}");
+        if (_hold)
+            Hold(copyA, tile);
+        else
+            Load(copyA, step, 16, across: false, $"ldmatrix.a.x4.{Suffix}");
         var (_, copyB) = _s.CacheRead(k, dot, Scope.Fragment);
         Load(copyB, step, 16, across: false, $"ldmatrix.b.x4.{Suffix}");
         _s.Bind(warp, LoopKind.Warp);
         if (_s.Nest.Block(dot).Init)
             _s.DecomposeReduction(dot, step);
-        _s.Tensorize(tile, $"mma.m16n8k16.{Suffix}");
+        _s.Tensorize(unit, $"mma.m16n8k16.{Suffix}");
+        _s.Unroll(step);
+    }
+
+    // Each warp loads the fragments of its queries once, before the loop over keys.
+    private void Hold(string copy, string tile)
+    {
+        var loops = _s.ComputeAt(copy, tile);
+        var (warp, rows) = _s.Split(loops[^2], _wm, Tail.None);
+        var (part, row) = _s.Split(rows, 16, Tail.None);
+        var (step, along) = _s.Split(loops[^1], 16, Tail.None);
+        _s.Reorder(warp, step, part, along, row);
+        _s.Bind(warp, LoopKind.Warp);
+        _s.Tensorize(along, $"ldmatrix.a.x4.{Suffix}");
         _s.Unroll(step);
     }
 
