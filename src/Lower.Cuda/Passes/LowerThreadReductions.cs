@@ -84,6 +84,17 @@ internal static class LowerThreadReductions
                     "thread-reduction",
                     $"block {block.Name} reduces over the threads of {root.Name} for each iteration of {open.Name}, whose extent {open.Extent} is not a constant"
                 );
+            // An element of the result would be one for each iteration of such a loop.
+            if (_elements.FirstOrDefault(l => block.ReduceAxes.Any(a => a.Binding.Uses(l.Var))) is { } mixed)
+                throw new LoweringException(
+                    "thread-reduction",
+                    $"block {block.Name} reduces over the threads of {root.Name}, and {mixed.Name} below it drives a spatial and a reduce axis at once; split it so that one loop has each"
+                );
+            if (root.PathTo(block)!.Value.OfType<If>().FirstOrDefault() is { } choice)
+                throw new LoweringException(
+                    "thread-reduction",
+                    $"block {block.Name} reduces over the threads of {root.Name} under the condition {choice.Cond}; conditions belong around {root.Name}"
+                );
             var shape = _elements.Select(l => l.Extent).Prepend(space.Threads).ToImmutableArray();
             ImmutableArray<Buffer> partial =
             [

@@ -124,14 +124,10 @@ internal static class OneThreadLoop
             return condition.IsTrue() ? stmt : new If(condition, stmt);
         }
 
-        // Without loops over warpgroups, warps number all of the block.
+        // Without loops over warpgroups, warps number all of the block. Blocks that are widened to whole warps have several
+        // threads along their last kind, even where its loops have one.
         private bool Exists(LoopKind kind) =>
-            kind switch
-            {
-                LoopKind.Warpgroup => space.HasWarpgroups && space.Count(kind) > 1,
-                LoopKind.ThreadY or LoopKind.ThreadZ => space.Used(kind) > 1,
-                _ => space.Count(kind) > 1,
-            };
+            (kind != LoopKind.Warpgroup || space.HasWarpgroups) && space.Count(kind) > 1;
 
         // Whole warps come to lane reductions and intrinsics; constants in registers that only those use do no harm in
         // threads that are left out.

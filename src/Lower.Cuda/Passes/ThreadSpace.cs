@@ -39,9 +39,6 @@ internal sealed class ThreadSpace
 
     public bool HasWarpgroups => _extents.ContainsKey(LoopKind.Warpgroup);
 
-    /// <summary>The most threads along a kind that a loop of the kernel has.</summary>
-    public long Used(LoopKind kind) => _extents.GetValueOrDefault(kind, 1);
-
     /// <summary>A kind's coordinate is (thread mod High) div Low; the highest of its system has High = Threads.</summary>
     public (long Low, long High) Digit(LoopKind kind) => _digits[kind];
 
@@ -55,9 +52,9 @@ internal sealed class ThreadSpace
         return low > 1 ? Op.FloorDiv(rest, low) : rest;
     }
 
-    /// <summary>Values that the coordinate takes, rounded up.</summary>
+    /// <summary>Values that the coordinate takes, rounded up; 1 for a kind that the kernel has no loops of.</summary>
     public long Count(LoopKind kind) =>
-        _digits[kind].Low >= Threads ? 1 : (_digits[kind].High - 1) / _digits[kind].Low + 1;
+        !_digits.TryGetValue(kind, out var digit) || digit.Low >= Threads ? 1 : (digit.High - 1) / digit.Low + 1;
 
     /// <summary>
     /// The threads that the loops below a statement name. Where lanes work together (reductions, intrinsics), whole

@@ -39,6 +39,8 @@ internal sealed record CopyForm(Buffer To, ImmutableArray<Expr> Place, Load Sour
             return $"{vector.Name} does not run along neighbours of {buffer.Name}";
         if (offset.Terms.Any(t => t.Atom != vector.Var && t.Atom.Uses(vector.Var)))
             return $"the index of {buffer.Name} is not linear in {vector.Name}";
+        if (buffer.Swizzle is { } swizzle && lanes * buffer.Type.Size() > 1L << swizzle.Base)
+            return $"a vector of {lanes} elements is longer than the {1L << swizzle.Base} bytes that the swizzle of {buffer.Name} leaves side by side";
         var rest = (offset - LinearForm.Of(vector.Var)).ToExpr();
         return Divisibility.Divides(lanes, rest)
             ? null
