@@ -30,7 +30,15 @@ public static class CudaEmulator
         ("interface", ["device", "driver", "launches", "tensormap"]),
     ];
 
-    private static readonly string[] Headers = ["emulation.h", "runtime.h", "driver.h", "barriers.h", "tensormap.h"];
+    private static readonly string[] Headers =
+    [
+        "emulation.h",
+        "runtime.h",
+        "driver.h",
+        "barriers.h",
+        "tensormap.h",
+        "text.h",
+    ];
 
     private static readonly ConcurrentDictionary<string, Lazy<(string Nvrtc, string Driver)>> Built = new();
 
