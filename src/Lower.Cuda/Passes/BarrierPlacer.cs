@@ -270,7 +270,10 @@ internal sealed class BarrierPlacer
         if (stmt.Nodes().Any(s => s is Barrier or CommitAsync or WaitAsync))
             return true;
         // What one statement does in different threads and in the loops around it is its schedule's business.
-        if (stmt.Nodes().Count(s => s is Store or StoreAll or Call or LaneReduce or AsyncCopy) <= 1 && stmt is If)
+        if (
+            stmt is If or For { Kind: LoopKind.Vector }
+            && stmt.Nodes().Count(s => s is Store or StoreAll or Call or LaneReduce or AsyncCopy) <= 1
+        )
             return false;
         for (int i = 0; i < touches.Count; i++)
         for (int j = i; j < touches.Count; j++)

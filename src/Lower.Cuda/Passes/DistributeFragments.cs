@@ -231,6 +231,9 @@ internal static class DistributeFragments
                 Add("r", count, step);
             ImmutableArray<For> inner = [.. loops, .. made];
             position = Simplifier.Simplify(position, pass.Nest.Ranges(inner));
+            // Neighbours that go to memory side by side are stored together.
+            if (made.Count > 0 && extent % direction.Period == 0 && IsRow(f, direction.Register))
+                made[^1] = made[^1] with { Kind = LoopKind.Vector };
             var body = f.Body.Substitute(new Dictionary<Var, Expr> { [f.Var] = position });
             body = Visit(body, inner, [.. covered, .. direction.Lane]);
             if (extent % direction.Period != 0)
@@ -239,6 +242,16 @@ internal static class DistributeFragments
                 body = loop with { Body = body };
             return body;
         }
+
+        // Whether a loop does nothing but store elements along the last dimension of memory, and the last of its registers'
+        // loops steps from one to the next.
+        private static bool IsRow(For f, IEnumerable<(long Weight, long Extent, long Step)> registers) =>
+            registers.Select(r => r.Step).DefaultIfEmpty(0).Min() == 1
+            && (f.Body is If { Else: null } guarded ? guarded.Then : f.Body) is Store s
+            && s.Buffer.Scope is (Scope.Global or Scope.Heap or Scope.Shared)
+            && LinearForm.Of(s.Indices[^1]).CoefficientOf(f.Var) == 1
+            && s.Indices.SkipLast(1).All(i => !i.Uses(f.Var))
+            && s.Value.Loads().All(l => l.Buffer != s.Buffer);
 
         private Stmt Stored(
             ImmutableArray<Store> stores,

@@ -36,6 +36,7 @@ internal sealed class IndexDerivation(
     {
         for (int d = 0; d < indices.Length; d++)
             Learn(LinearForm.Of(_simplifier.Visit(indices[d])), IndexFunctions.Dimension(d));
+        JoinDigits(indices);
         for (int at = 0; at < _known.Count && _known.Count < MaxKnown; at++)
         {
             var known = _known[at];
@@ -120,6 +121,33 @@ internal sealed class IndexDerivation(
             var whole = n == c ? quotient.A : Simplified(Op.FloorDiv(quotient.A, n / c));
             if (IsRest(whole, remainder))
                 Learn(LinearForm.Of(whole), functions.Joined(q, c, r));
+        }
+    }
+
+    // Indices that are all the digits of one number, before the simplifier takes common factors out of them.
+    private void JoinDigits(ImmutableArray<Expr> indices)
+    {
+        var all = indices
+            .Select((e, d) => (Digit: Digit.Of(e, ranges), Dimension: d))
+            .Where(x => x.Digit is { Unit: not Var })
+            .GroupBy(x => x.Digit!.Value.Unit, x => (Digit: x.Digit!.Value, x.Dimension));
+        foreach (var digits in all)
+        {
+            IndexFunction? joined = null;
+            long reached = LinearForm.Of(digits.Key).Range(ranges).Max + 1;
+            foreach (var (digit, dimension) in digits.OrderByDescending(d => d.Digit.Low))
+            {
+                var function = IndexFunctions.Dimension(dimension);
+                bool follows = joined is null
+                    ? digit.High >= reached
+                    : digit.High == reached && reached % digit.Low == 0;
+                if (!follows)
+                    break;
+                joined = joined is { } higher ? functions.Joined(higher, digit.Extent, function) : function;
+                reached = digit.Low;
+            }
+            if (reached == 1 && joined is { } whole)
+                Learn(LinearForm.Of(digits.Key), whole);
         }
     }
 

@@ -56,11 +56,14 @@ public sealed class GpuPlainRule : ScheduleRule
 
     private static void Separate(Schedule s, List<string> free, long threads)
     {
-        foreach (var (loop, kind) in free.SkipLast(1).Zip([LoopKind.BlockY, LoopKind.BlockZ]))
-        {
-            if (s.Nest.Loop(loop).ConstantExtent is <= 65_535)
-                s.Bind(loop, kind);
-        }
+        // Blocks lie directly inside one another: loops that are left over go below them.
+        var kinds = new Queue<LoopKind>([LoopKind.BlockY, LoopKind.BlockZ]);
+        var grid = free.SkipLast(1).Where(l => s.Nest.Loop(l).ConstantExtent is <= 65_535).Take(kinds.Count).ToList();
+        string[] order = [.. grid, free[^1], .. free.SkipLast(1).Except(grid)];
+        if (!order.SequenceEqual(free))
+            s.Reorder(order);
+        foreach (string loop in grid)
+            s.Bind(loop, kinds.Dequeue());
         GpuLoops.BindGrid(s, free[^1], threads);
     }
 }

@@ -83,6 +83,9 @@ public sealed class GpuRowFusionRule : ScheduleRule
             s.SetScope(written.Name, wide ? held : Scope.Register);
         }
         s.Bind(outer, LoopKind.BlockX);
+        // By itself the compiler leaves room for a second block of so many threads, and spills.
+        if (block == GpuInfo.MaxThreadsPerBlock)
+            s.Annotate(outer, Annotate.MinBlocks, "1");
         if (row != outer)
             s.Bind(row, LoopKind.Warp);
         foreach (string name in copies.Concat(blocks))
