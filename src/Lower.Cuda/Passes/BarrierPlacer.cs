@@ -202,6 +202,9 @@ internal sealed class BarrierPlacer
         if (added)
             _scope = ScopeOf(outer, loop.Var);
         bool complete = _complete;
+        // What a part of the same loop before this one left is of other iterations.
+        if (added)
+            Update(state, p => p.Touch.Uses(loop.Var) ? OfAny(p, loop) : p);
         var carried = new HashSet<Pending>();
         Stmt body = loop.Body;
         HashSet<Pending> after = [];
@@ -235,12 +238,18 @@ internal sealed class BarrierPlacer
     {
         if (!p.Touch.Uses(loop.Var))
             return p;
+        // Where there was such an iteration: in a loop of two, what only the first does meets nothing of one before it.
         if (p.Rounds < MostRounds)
-            return p with
-            {
-                Touch = Known(p.Touch.Substitute(loop.Var, LinearForm.Of(loop.Var - 1).ToExpr())),
-                Rounds = p.Rounds + 1,
-            };
+        {
+            var touch = p.Touch.Substitute(loop.Var, LinearForm.Of(loop.Var - 1).ToExpr());
+            return p with { Touch = Known(touch.If(Op.Le(1, loop.Var))), Rounds = p.Rounds + 1 };
+        }
+        return OfAny(p, loop);
+    }
+
+    // As of any iteration of the loop.
+    private Pending OfAny(Pending p, For loop)
+    {
         if (!_earlier.TryGetValue(loop.Var, out var any))
         {
             _earlier[loop.Var] = any = new Var(loop.Name);

@@ -34,6 +34,9 @@ internal sealed class Touch(
         return new(Buffer, [.. Indices.Select(In)], Tile, [.. Guards.Select(In)], IsWrite);
     }
 
+    /// <summary>The same access under one more condition.</summary>
+    public Touch If(Expr guard) => new(Buffer, Indices, Tile, Guards.Add(guard), IsWrite);
+
     public bool Uses(Var var)
     {
         foreach (var index in Indices)

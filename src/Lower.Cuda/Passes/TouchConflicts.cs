@@ -27,7 +27,7 @@ internal sealed class TouchConflicts(Var thread, long threads, Dictionary<Var, I
     /// <param name="same">Variables that have one value in both; all others may differ.</param>
     public Conflict Between(Touch a, Touch b, IReadOnlySet<Var> same)
     {
-        if (a.Buffer != b.Buffer || !(a.IsWrite || b.IsWrite) || Apart(a, b, same))
+        if (a.Buffer != b.Buffer || !(a.IsWrite || b.IsWrite) || Exclude(a, b, same) || Apart(a, b, same))
             return Conflict.None;
         // An expression that both have under an equality is one more thing that they agree on.
         ImmutableArray<Expr> agreed = [.. Fixed(a).Intersect(Fixed(b)).Select(f => f.Value)];
@@ -170,6 +170,28 @@ internal sealed class TouchConflicts(Var thread, long threads, Dictionary<Var, I
                 (low, high) = (Math.Max(low, c.Value * factor), Math.Min(high, (c.Value + 1) * factor - 1));
         }
         return new(low, Math.Max(low, high));
+    }
+
+    // Whether no iteration has both, by bounds of the loops around: one with k < 1 and one with k ≥ 1.
+    private bool Exclude(Touch a, Touch b, IReadOnlySet<Var> same)
+    {
+        var (x, y) = (Bounds(a).ToList(), Bounds(b).ToList());
+        if (x.Concat(y).Any(f => f.Range(ranges).Max < 0))
+            return true;
+        bool Shared(LinearForm f) => f.Terms.All(t => t.Atom is Var v && same.Contains(v));
+        return x.Where(Shared).Any(f => y.Where(Shared).Any(g => (f + g).Range(ranges).Max < 0));
+    }
+
+    // What is not negative where the access is made.
+    private static IEnumerable<LinearForm> Bounds(Touch t)
+    {
+        foreach (var guard in t.Guards.OfType<Binary>().Where(g => g.A.Type == DTypes.Index))
+        {
+            if (guard.Kind == BinaryOp.Lt)
+                yield return LinearForm.Of(guard.B - guard.A - 1);
+            else if (guard.Kind == BinaryOp.Le)
+                yield return LinearForm.Of(guard.B - guard.A);
+        }
     }
 
     /// <summary>Whether they certainly touch different elements.</summary>

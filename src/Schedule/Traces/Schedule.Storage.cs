@@ -1,3 +1,5 @@
+using Picograd.Algorithms;
+
 namespace Picograd.Schedules;
 
 // Storage primitives by method; each adds one step to the trace.
@@ -28,6 +30,17 @@ public sealed partial class Schedule
     /// <summary>Exclusive-or of the chunk number within a row with the row number modulo 2^bits.</summary>
     public void Swizzle(string buffer, long chunk, int bits, int? row = null) =>
         Apply(Step.Of("swizzle", buffer, $"{chunk}", $"{bits}").With("row", row?.ToString()));
+
+    /// <summary>Permutes the addresses of a buffer in shared memory; indices stay as they are.</summary>
+    public void Swizzle(string buffer, ByteSwizzle swizzle) =>
+        Apply(
+            swizzle.RowBytes > 0
+                ? Step.Of("swizzle", buffer, $"{swizzle.RowBytes}b")
+                : Step.Of("swizzle", buffer)
+                    .With("bits", $"{swizzle.Bits}")
+                    .With("base", $"{swizzle.Base}")
+                    .With("shift", $"{swizzle.Shift}")
+        );
 
     /// <param name="block">A sum of products.</param>
     /// <param name="factors">One for each axis of the block, in order.</param>

@@ -47,6 +47,7 @@ internal sealed record GpuAccess(Buffer Buffer, double WarpAccesses, double Sect
                 if (vector is not null)
                     ranges[vector.Var] = Interval.Point(v);
                 long at = Offset(buffer, place, ranges) * size;
+                at = buffer.Swizzle?.Apply(at) ?? at;
                 sectors.Add(Math.DivRem(at, SectorBytes).Quotient);
                 words.Add(Math.DivRem(at, 4).Quotient);
             }

@@ -38,5 +38,11 @@ public class TensorMatmulTests
     [InlineData("matmul m=70 n=40 k=16 dtype=bf16", "bm=32 bn=32 wm=32 wn=32 bk=16 stages=1 group=2 pad=0")]
     [InlineData("matmul m=20 n=24 k=90 dtype=bf16 bias=1", "bm=32 bn=32 wm=16 wn=16 bk=16 stages=2 split_k=2")]
     [InlineData("matmul m=33 n=20 k=60 tf32=1", "bm=32 bn=32 wm=32 wn=16 bk=8 stages=1 split_k=4")]
+    [InlineData("matmul m=20 n=24 k=32 dtype=bf16 tb=1", "bm=32 bn=32 wm=16 wn=16 bk=16 stages=2")]
+    [InlineData("matmul m=20 n=24 k=32 dtype=f16", "bm=32 bn=32 wm=16 wn=16 bk=16 stages=3")]
+    [InlineData("matmul m=20 n=24 k=14 tf32=1", "bm=32 bn=32 wm=16 wn=16 bk=8 stages=2")]
+    [InlineData("matmul m=33 n=20 k=37 dtype=bf16", "bm=32 bn=32 wm=16 wn=16 bk=16 stages=3 swizzle=1")]
+    [InlineData("matmul m=20 n=32 k=37 tf32=1 ta=1", "bm=32 bn=32 wm=16 wn=16 bk=8 stages=2 swizzle=1")]
+    [InlineData("matmul m=20 n=32 k=37 dtype=f16 tb=1", "bm=32 bn=32 wm=16 wn=16 bk=32 stages=2 swizzle=0")]
     public void RuleIsCorrectAtEveryStage(string spec, string knobs) => Proof.Lowers(Nest(spec, knobs));
 }

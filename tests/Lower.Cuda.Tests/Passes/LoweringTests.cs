@@ -68,6 +68,8 @@ public class LoweringTests(ITestOutputHelper log)
     [Theory]
     [InlineData(35, 37, 29, 2)]
     [InlineData(35, 37, 29, 3)]
+    [InlineData(35, 37, 16, 2)]
+    [InlineData(35, 37, 16, 3)]
     public void Pipelined_matmul(long m, long n, long k, int stages) =>
         Lowers(SimtSchedules.TiledMatmul(m, n, k, $"pipeline ko stages={stages}", across: 2));
 

@@ -53,4 +53,29 @@ public class RuleLoweringTests(ITestOutputHelper log)
         }
         Assert.True(right > 2);
     }
+
+    /// <summary>
+    /// Where each warp reads the rows of A that it copies, a barrier of the warp parts a slot's last use from the copy that
+    /// fills it again. Of two iterations only the first copies, and none has used the slot before. Each barrier counts.
+    /// </summary>
+    [Theory]
+    [InlineData("m=20 n=24 k=8 tb=1", "bm=32 bn=16 bk=4 tm=4 tn=2 lanes_m=8 vector=2 fragments=0", 0)]
+    [InlineData("m=20 n=24 k=12 tb=1", "bm=32 bn=16 bk=4 tm=4 tn=2 lanes_m=8 vector=2 fragments=0", 1)]
+    [InlineData("m=16 n=16 k=64 batch=2", "bm=16 bn=16 bk=32 tm=2 tn=1 lanes_m=2 vector=4 fragments=1", 0)]
+    [InlineData("m=16 n=16 k=96 batch=2", "bm=16 bn=16 bk=32 tm=2 tn=1 lanes_m=2 vector=4 fragments=1", 1)]
+    public void Pipelines_of_two_iterations(string shape, string knobs, int ofWarps)
+    {
+        var spec = OperatorSpec.Parse($"matmul {shape}");
+        var algorithm = spec.Build();
+        var rule = new GpuMatmulRule();
+        var choices = new Dictionary<string, long>(rule.Defaults(algorithm, Target));
+        foreach (string[] knob in $"{knobs} parts=1 stages=2".Split(' ').Select(k => k.Split('=')))
+            choices[knob[0]] = long.Parse(knob[1], System.Globalization.CultureInfo.InvariantCulture);
+        var barriers = Proof
+            .Lowers(rule.Apply(algorithm, Target, choices), spec)
+            .Body.Nodes()
+            .OfType<Picograd.Schedules.Barrier>()
+            .ToLookup(b => b.Scope);
+        Assert.Equal((ofWarps, 1), (barriers[BarrierScope.Warp].Count(), barriers[BarrierScope.Block].Count()));
+    }
 }

@@ -5,7 +5,7 @@ namespace Picograd.Schedules;
 
 /// <summary>
 /// Matrix products on tensor cores through mma.sync: a tile of the result for each block in fragments, a part of it for each
-/// warp; along k, tiles of both operands in shared memory (rows padded, so that ldmatrix meets no bank twice), loaded into
+/// warp; along k, tiles of both operands in shared memory (rows swizzled or padded, so that ldmatrix meets no bank twice), loaded into
 /// fragments with ldmatrix; bias, activation and rounding are applied to the accumulators on their way out. Operands are
 /// padded with zeros to whole tiles while they are copied.
 /// </summary>
@@ -45,6 +45,7 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
             new("split_k", 1, [1, 2, 4, 8, 16], split),
             new("stages", 2, [1, 2, 3, 4], Math.Clamp(k / (bk * split), 1, 3)),
             new("group", 2, [1, 2, 4, 8, 16], m * n >= 1 << 20 ? 8 : 1),
+            new("swizzle", 3, [0, 1], Swizzles(c, tile.Bm, tile.Bn, bk) ? 1 : 0),
             new("pad", 3, [0, 1], 1),
         ];
     }
@@ -66,6 +67,7 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
             Get("split_k", 1),
             Get("stages", 1),
             Get("group", 1),
+            Get("swizzle", 0) == 1,
             Get("pad", 1) == 1
         );
         var s = new Schedule(algorithm);
@@ -93,6 +95,31 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
             );
     }
 
+    // Swizzled rows take less memory than padded ones; below 64 bytes there is little to win.
+    private static bool Swizzles(TensorContraction c, long bm, long bn, long bk) =>
+        new[] { c.A, c.B }.Any(load =>
+            RowBytes(c, load, bm, bn, bk) >= 64 && SwizzleOf(c, load, bm, bn, bk) is not null
+        );
+
+    // Bytes of a row of an operand's tile.
+    private static long RowBytes(TensorContraction c, Load load, long bm, long bn, long bk)
+    {
+        long elements =
+            TensorContraction.IsContiguous(load, c.K) ? bk
+            : TensorContraction.IsContiguous(load, c.M) ? bm
+            : TensorContraction.IsContiguous(load, c.N) ? bn
+            : 1;
+        return elements * load.Type.Size();
+    }
+
+    private static ByteSwizzle? SwizzleOf(TensorContraction c, Load load, long bm, long bn, long bk) =>
+        ByteSwizzle.ForColumns(RowBytes(c, load, bm, bn, bk), RunBytes(c, load));
+
+    // What lies together in one row of those that a warp reads at once: 16 bytes of 8 rows with ldmatrix, 8 elements of 4
+    // rows with single loads of 32 bits.
+    private static long RunBytes(TensorContraction c, Load load) =>
+        c.Type == DType.Float32 && !TensorContraction.IsContiguous(load, c.K) ? 32 : 16;
+
     private static long Extent(Axis axis) => ((IntImm)axis.Extent).Value;
 
     private static long CeilDiv(long a, long b) => (a + b - 1) / b;
@@ -106,6 +133,7 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
         long SplitK,
         long Stages,
         long Group,
+        bool Swizzle,
         bool Pad
     )
     {
@@ -217,8 +245,14 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
             // Asynchronous copies move 4 bytes at least.
             if (t.Stages > 1)
                 s.Pipeline(ko, (int)t.Stages, bytes >= 4 ? "cp.async" : "sync");
-            foreach (var (copy, load) in t.Pad ? new[] { (a, c.A), (b, c.B) } : [])
-                PadRows(copy, load);
+            foreach (var (copy, load) in new[] { (a, c.A), (b, c.B) })
+            {
+                // Rows that are no power of two are padded in any case.
+                if (t.Swizzle && SwizzleOf(c, load, t.Bm, t.Bn, t.Bk) is { } swizzle)
+                    s.Swizzle(copy, swizzle);
+                else if (t.Pad)
+                    PadRows(copy, load);
+            }
         }
 
         // The last of the tile loops runs fastest, along x; what does not fit into y and z makes one loop of all.
@@ -342,9 +376,8 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
         private void PadRows(string copy, Load load)
         {
             int rank = s.Nest.Buffer(copy).Rank;
-            bool single = c.Type == DType.Float32 && !TensorContraction.IsContiguous(load, c.K);
             long piece = 16 / load.Type.Size();
-            if (single)
+            if (RunBytes(c, load) == 32)
                 s.StorageAlign(copy, rank - 2, 32, 8);
             else
                 s.StorageAlign(copy, rank - 2, 2 * piece, piece);
