@@ -16,7 +16,7 @@ public static class CudaEmitter
     /// <param name="gpu">What the text is for: its limits are checked.</param>
     /// <param name="options">Null: the default ones.</param>
     /// <exception cref="LoweringException">
-    /// kernel-form, too-many-threads, shared-too-large, shared-not-constant, grid-too-large, register-index, unroll, vector-extent, swizzle, async-copy,
+    /// kernel-form, too-many-threads, shared-too-large, shared-not-constant, grid-too-large, register-index, unroll, vector-extent, swizzle, async-copy, no-clusters,
     /// unsupported: the nest cannot be written for this GPU.
     /// </exception>
     public static CudaProgram Emit(LoopNest kernelForm, GpuInfo gpu, CudaEmitOptions? options = null)
@@ -32,6 +32,7 @@ public static class CudaEmitter
         var text = new StringBuilder();
         foreach (var kernel in kernels)
         {
+            kernel.RequireClusters(gpu);
             string name = names.Fresh(KernelNames.Of(kernelForm, kernel, kernels.Length == 1));
             var writer = new KernelWriter(kernelForm, kernel, workspace, gpu, functions, alignments, options);
             text.Append(text.Length == 0 ? "" : "\n").Append(writer.Write(name));
@@ -45,6 +46,9 @@ public static class CudaEmitter
                     writer.SharedBytes,
                     writer.Arguments
                 )
+                {
+                    ClusterX = kernel.ClusterSize,
+                }
             );
         }
         var source = new StringBuilder();
@@ -76,9 +80,11 @@ public static class CudaEmitter
 
     private static Expr Grid(LoopNest nest, ParsedKernel kernel, LoopKind kind, long limit)
     {
+        // Clusters lie along x.
+        Expr blocks = kind == LoopKind.BlockX ? kernel.ClusterSize : 1;
         if (kernel.Blocks.FirstOrDefault(b => b.Kind == kind) is not { } loop)
-            return 1;
-        var extent = Simplifier.Simplify(loop.Extent, nest.ParameterRanges);
+            return blocks;
+        var extent = Simplifier.Simplify(loop.Extent * blocks, nest.ParameterRanges);
         long max = Interval.Of(extent, nest.ParameterRanges).Max;
         return max <= limit
             ? extent

@@ -60,6 +60,17 @@ internal static class KernelNames
                     serial ??= f;
                 Collect(f.Body, inner, stores, loads, ref serial);
                 break;
+            // Threads that do something else, as those that only copy, have no part in the tile.
+            case If { Cond: Binary { Kind: BinaryOp.Lt, A: Var v, B: IntImm end } } i
+                when ranges.TryGetValue(v, out var range):
+                var narrower = new Dictionary<Var, Interval>(ranges)
+                {
+                    [v] = new(range.Min, Math.Min(range.Max, Math.Max(range.Min, end.Value - 1))),
+                };
+                Collect(i.Then, narrower, stores, loads, ref serial);
+                if (i.Else is { } otherwise)
+                    Collect(otherwise, ranges, stores, loads, ref serial);
+                break;
             case Store s:
                 stores.Add((s, ranges));
                 loads.AddRange(s.Value.Loads());

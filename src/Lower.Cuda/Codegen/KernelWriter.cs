@@ -138,8 +138,13 @@ internal sealed class KernelWriter(
     {
         foreach (var block in kernel.Blocks)
         {
-            string axis = block.Kind.Text()[^1..];
-            Coordinate(block, "blockIdx." + axis);
+            string value = block.Kind switch
+            {
+                LoopKind.Cluster => kernel.ClusterSize > 1 ? $"(int){context.Use("cluster_rank")}()" : "0",
+                LoopKind.BlockX when kernel.ClusterSize > 1 => $"blockIdx.x / {kernel.ClusterSize}",
+                var kind => "blockIdx." + kind.Text()[^1..],
+            };
+            Coordinate(block, value);
         }
         Coordinate(kernel.Threads, "threadIdx.x");
         context.ThreadVar = kernel.Threads.Var;

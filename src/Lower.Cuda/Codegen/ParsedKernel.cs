@@ -5,14 +5,31 @@ using Picograd.Schedules;
 namespace Picograd.Lower.Cuda;
 
 /// <summary>One kernel of a nest in kernel form.</summary>
-/// <param name="Blocks">Loops over blocks, outermost first; each kind at most once.</param>
+/// <param name="Blocks">Loops over blocks, outermost first, and that over the blocks of a cluster; each kind at most once.</param>
 /// <param name="Shared">Buffers in shared memory, in the order of their allocation.</param>
 /// <param name="Threads">The loop over threads.</param>
 internal sealed record ParsedKernel(ImmutableArray<For> Blocks, ImmutableArray<Buffer> Shared, For Threads)
 {
+    private const int MaxCluster = 8;
+
     public Stmt Body => Threads.Body;
 
     public int ThreadCount => (int)Threads.ConstantExtent!.Value;
+
+    /// <summary>Blocks of a cluster, all along x; 1 where the kernel has none.</summary>
+    public int ClusterSize => (int)(Cluster?.ConstantExtent ?? 1);
+
+    private For? Cluster => Blocks.FirstOrDefault(b => b.Kind == LoopKind.Cluster);
+
+    /// <exception cref="LoweringException">no-clusters: the kernel has clusters of blocks, and the GPU has none.</exception>
+    public void RequireClusters(GpuInfo gpu)
+    {
+        if (Cluster is { } loop && !gpu.HasWarpgroupMma)
+            throw new LoweringException(
+                "no-clusters",
+                $"loop {loop.Name} is cluster, and {gpu.Architecture} has no clusters of blocks (sm_90a has); bind it to block.y or block.z"
+            );
+    }
 
     /// <summary>Parses a program: workspace buffers, and kernels in order.</summary>
     /// <exception cref="LoweringException">kernel-form: the nest is not in kernel form; too-many-threads: too many a block.</exception>
@@ -56,11 +73,13 @@ internal sealed record ParsedKernel(ImmutableArray<For> Blocks, ImmutableArray<B
         {
             switch (at)
             {
-                case For { Kind: LoopKind.BlockX or LoopKind.BlockY or LoopKind.BlockZ } f:
+                case For { Kind: >= LoopKind.BlockX and <= LoopKind.Cluster } f:
                     if (blocks.Any(b => b.Kind == f.Kind))
                         throw Refuse($"{f.Name} is the second loop of kind {f.Kind.Text()} in a kernel");
                     if (blocks.Any(b => f.Extent.Uses(b.Var)))
                         throw Refuse($"the extent of {f.Name}, {f.Extent}, depends on another loop over blocks");
+                    if (f.Kind == LoopKind.Cluster && f.ConstantExtent is not (>= 1 and <= MaxCluster))
+                        throw Refuse($"{f.Name} is cluster, and its extent {f.Extent} is not 1 to {MaxCluster}");
                     blocks.Add(f);
                     at = f.Body;
                     break;

@@ -6,7 +6,7 @@ namespace Picograd.Lower.Cuda;
 /// <summary>
 /// A GPU schedule becomes kernel form (docs/cuda.md): the compiler as one list. Errors are
 /// <see cref="LoweringException"/>s with stable reasons: no-gpu-loop, thread-kinds, too-many-threads, shared-too-large,
-/// fragment-layout, fragment-loop, fragment-shape, fragment-scope, fragment-align, register-index, divergent-barrier, thread-reduction, kernel-form.
+/// fragment-layout, fragment-loop, fragment-shape, fragment-scope, fragment-align, register-index, divergent-barrier, thread-reduction, no-clusters, kernel-form.
 /// </summary>
 public static class CudaLowering
 {

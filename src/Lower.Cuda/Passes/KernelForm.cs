@@ -9,7 +9,7 @@ namespace Picograd.Lower.Cuda;
 /// The executable specification of kernel form, the nest that the emitter takes (docs/cuda.md):
 /// <code>
 /// program ::= (allocate heap:)* kernel*
-/// kernel  ::= (for var block.x|y|z:)* (allocate shared:)* for tid in 0..T thread.x: stmt
+/// kernel  ::= (for var block.x|y|z:)* (for var cluster:)? (allocate shared:)* for tid in 0..T thread.x: stmt
 /// stmt    ::= serial / unrolled / vector loops, if, stores, allocate register, barrier, lane-reduce, async-copy /
 ///             commit / wait, collective calls, statements of Hopper; no other GPU loop
 /// </code>
@@ -33,7 +33,7 @@ public static class KernelForm
 
     /// <summary>The nest itself, if it is kernel form and within the GPU's limits.</summary>
     /// <exception cref="LoweringException">
-    /// kernel-form (a pass's mistake), no-gpu-loop, too-many-threads, shared-too-large, shared-not-constant.
+    /// kernel-form (a pass's mistake), no-gpu-loop, too-many-threads, shared-too-large, shared-not-constant, no-clusters.
     /// </exception>
     public static LoopNest Checked(LoopNest nest, GpuInfo gpu)
     {
@@ -50,7 +50,10 @@ public static class KernelForm
         );
         // Refuses what has no place in shared memory.
         foreach (var kernel in ParsedKernel.Parse(nest).Kernels)
+        {
+            kernel.RequireClusters(gpu);
             _ = new SharedLayout(kernel, gpu);
+        }
         return nest;
     }
 
@@ -58,10 +61,12 @@ public static class KernelForm
     {
         var stmt = kernel;
         var blocks = new HashSet<LoopKind>();
-        while (stmt is For { Kind: LoopKind.BlockX or LoopKind.BlockY or LoopKind.BlockZ } block)
+        while (stmt is For { Kind: >= LoopKind.BlockX and <= LoopKind.Cluster } block)
         {
             if (!blocks.Add(block.Kind))
                 throw Wrong($"loop {block.Name} is one more {block.Kind.Text()}");
+            if (block.Kind != LoopKind.Cluster && blocks.Contains(LoopKind.Cluster))
+                throw Wrong($"loop {block.Name} is {block.Kind.Text()} inside a loop of kind cluster");
             stmt = block.Body;
         }
         while (stmt is Allocate { Buffer.Scope: Scope.Shared } a)

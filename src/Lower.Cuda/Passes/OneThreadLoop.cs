@@ -30,7 +30,7 @@ internal static class OneThreadLoop
         Stmt body = kernel;
         for (; ; )
         {
-            if (body is For { Kind: LoopKind.BlockX or LoopKind.BlockY or LoopKind.BlockZ } block)
+            if (body is For { Kind: >= LoopKind.BlockX and <= LoopKind.Cluster } block)
             {
                 blocks.Add(block);
                 body = block.Body;
@@ -79,6 +79,11 @@ internal static class OneThreadLoop
                         low % GpuInfo.WarpSize == 0
                         || (high == space.Threads && low * f.ConstantExtent!.Value % GpuInfo.WarpSize == 0);
                     return whole ? new If(condition, body) : Guard(condition, body);
+                case For { Kind: LoopKind.Cluster } f:
+                    throw new LoweringException(
+                        "thread-kinds",
+                        $"loop {f.Name} is cluster, which is possible directly inside the loops over blocks and there alone"
+                    );
                 case For f when f.Kind.IsGpu() || f.Kind == LoopKind.Parallel:
                     throw new LoweringException(
                         "thread-kinds",

@@ -75,6 +75,15 @@ public class WarpgroupMatmulTests
     [InlineData("matmul m=4096 n=4096 k=4096 tf32=1 tb=1", "")]
     public void DefaultsCompileWithoutSpills(string spec, string knobs) => Compiles(spec, knobs);
 
+    [Theory]
+    [InlineData("consumers=2 bulk=1", "matmul_bf16_128x256_t384")]
+    [InlineData("consumers=2 bulk=0", "matmul_bf16_128x256_t256")]
+    public void NamesTellTheTile(string knobs, string name)
+    {
+        var nest = Nest("matmul m=4096 n=4096 k=4096 dtype=bf16", "bm=128 bn=256 " + knobs);
+        Assert.Equal(name, CudaEmitter.Emit(CudaLowering.Run(nest, GpuInfo.H100), GpuInfo.H100).Name);
+    }
+
     private static void Emulated(string spec, string knobs, int processors = 132)
     {
         EmulatedLaunch.Require();

@@ -127,7 +127,7 @@ public class WarpgroupMutationTests
         Wrong(nest, CudaEmitter.Emit(nest, GpuInfo.H100));
     }
 
-    private static void Wrong(LoopNest nest, CudaProgram program)
+    internal static void Wrong(LoopNest nest, CudaProgram program)
     {
         var inputs = EmulatedTests.RandomInputs(nest.Algorithm, 5);
         try
