@@ -52,6 +52,11 @@ public class NvrtcSampleTests(ITestOutputHelper output)
         "embedding_grad vocab=500 dim=64 rows=300",
         "transpose rows=1024 cols=768",
         "conv2d n=4 c=16 h=32 w=32 oc=32 kh=3 kw=3 pad=1",
+        "conv2d n=8 c=64 h=56 w=56 oc=64 kh=3 kw=3 pad=1",
+        "matmul m=32 n=200 k=200",
+        "matmul m=32 n=200 k=27",
+        "matmul m=1 n=1024 k=1024",
+        "matmul m=24 n=32 k=32 batch=300",
         "attention b=2 h=4 tq=256 tk=256 d=64",
         "cumsum rows=64 cols=500 axis=1",
     ];

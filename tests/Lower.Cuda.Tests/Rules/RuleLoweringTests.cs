@@ -6,6 +6,7 @@ using Picograd.Lower.Cuda;
 using Picograd.Schedules;
 using Picograd.Tests.Codegen;
 using Picograd.Tests.Gpu;
+using Picograd.Tests.Passes;
 using Xunit;
 using Xunit.Abstractions;
 
@@ -79,6 +80,50 @@ public class RuleLoweringTests(ITestOutputHelper output)
             if (subject.Wrong(lowered, random.Next(), threadLoopsJoin: false) is { } wrong)
                 Assert.Fail($"{what}: {wrong}");
         }
+    }
+
+    /// <summary>Shapes with overhanging tiles, and convolutions of all kinds: and nothing is waited for in vain.</summary>
+    [Theory]
+    [InlineData("matmul m=33 n=40 k=17")]
+    [InlineData("matmul m=37 n=33 k=19 ta=1")]
+    [InlineData("matmul m=34 n=37 k=20 tb=1")]
+    [InlineData("matmul m=32 n=32 k=68")]
+    [InlineData("matmul m=17 n=18 k=11 batch=2")]
+    [InlineData("matmul m=16 n=16 k=520")]
+    [InlineData("conv2d n=1 c=4 h=7 w=8 oc=6 kh=3 kw=3 pad=1 groups=2")]
+    [InlineData("conv2d n=1 c=2 h=9 w=7 oc=4 kh=3 kw=2 stride=2 dil=2 pad=2")]
+    [InlineData("softmax rows=5 cols=70")]
+    [InlineData("sum rows=5 cols=70 axis=0")]
+    [InlineData("transpose rows=33 cols=21")]
+    public void Each_barrier_counts(string text)
+    {
+        var spec = OperatorSpec.Parse(text);
+        var algorithm = spec.Build();
+        var random = new Random(text.Length);
+        int right = 0;
+        foreach (var rule in ScheduleRules.For(algorithm, Targets.H100))
+        {
+            var knobs = rule.Knobs(algorithm, Targets.H100);
+            for (int i = 0; i < 3; i++)
+            {
+                var choices = knobs.ToImmutableSortedDictionary(
+                    k => k.Name,
+                    k => i == 0 || random.Next(2) == 0 ? k.Default : k.Values[random.Next(k.Values.Length)]
+                );
+                string what = $"{rule.Name} {string.Join(" ", choices.Select(c => $"{c.Key}={c.Value}"))}";
+                try
+                {
+                    Proof.Lowers(rule.Apply(algorithm, Targets.H100, choices), spec);
+                    right++;
+                    output.WriteLine(what);
+                }
+                catch (ScheduleException e) when (i > 0)
+                {
+                    output.WriteLine($"{what}: {e.Reason}");
+                }
+            }
+        }
+        Assert.True(right > 2);
     }
 
     private static bool IsSmall(OperatorSpec spec) =>

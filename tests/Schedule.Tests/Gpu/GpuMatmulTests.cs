@@ -21,6 +21,10 @@ public class GpuMatmulTests(ITestOutputHelper output)
     [InlineData("matmul m=17 n=18 k=11 batch=3")]
     [InlineData("matmul m=19 n=34 k=13 dtype=f64")]
     [InlineData("matmul m=16 n=16 k=600")]
+    [InlineData("matmul m=1 n=70 k=130")]
+    [InlineData("matmul m=9 n=1 k=40")]
+    [InlineData("matmul m=8 n=6 k=9 batch=37")]
+    [InlineData("matmul m=32 n=20 k=68 tb=1")]
     public void Is_right(string text)
     {
         var spec = OperatorSpec.Parse(text);

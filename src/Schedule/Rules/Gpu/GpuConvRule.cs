@@ -4,10 +4,11 @@ using Picograd.Algorithms;
 namespace Picograd.Schedules;
 
 /// <summary>
-/// Sums over windows that slide along an input (convolutions), straight from the image, without a matrix of windows: the
-/// threads of a block are neighbouring places, each with several channels of the result in registers, so that an
-/// element of the image is loaded once for all of them and an element of the filters once for all lanes. Element-wise
-/// stages after the sum run on the registers.
+/// Sums over windows that slide along an input (convolutions), straight from the image, without a matrix of windows.
+/// Tiled: a block makes a tile of channels and places, step by step of the channels in; the image with the rim that
+/// windows reach into and the filters are in shared memory, each thread has several channels and places in registers.
+/// Otherwise the threads of a block are neighbouring places, each with several channels in registers, which suits few
+/// channels in and windows that share nothing. Element-wise stages after the sum run on the registers.
 /// </summary>
 public sealed class GpuConvRule : ScheduleRule
 {
@@ -32,6 +33,7 @@ public sealed class GpuConvRule : ScheduleRule
 
     public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
     {
+        var tile = GpuConvTile.For(algorithm, target.Gpu!);
         var spatial = algorithm.Stages[0].SpatialAxes.ToList();
         long channels = MatmulRule.Extent(spatial[1]);
         long places = spatial.Skip(2).Aggregate(1L, (n, a) => n * MatmulRule.Extent(a));
@@ -39,13 +41,20 @@ public sealed class GpuConvRule : ScheduleRule
             channels >= 8 ? 8
             : channels >= 4 ? 4
             : 1;
-        return
+        if (tile is not null)
+            each = tile.Channels;
+        ImmutableArray<Knob> knobs =
         [
-            new("channels", 0, [.. new long[] { 1, 2, 4, 8, 16 }.Where(c => c <= Math.Max(1, channels))], each),
+            new("tiled", 0, tile is null ? [0] : [0, 1], tile is null ? 0 : 1),
+            new("channels", 0, Values([1, 2, 4, 8, 16], each, channels), each),
             new("threads", 1, [32, 64, 128, 256], places >= 512 ? 128 : 64),
             new("unroll", 2, [0, 1, 2], 2),
         ];
+        return tile is null ? knobs : knobs.AddRange(tile.Knobs);
     }
+
+    internal static ImmutableArray<long> Values(long[] values, long always, long most) =>
+        [.. values.Where(v => v <= Math.Max(1, most)).Append(always).Distinct().Order()];
 
     public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
     {
@@ -53,6 +62,8 @@ public sealed class GpuConvRule : ScheduleRule
         var stage = algorithm.Stages[0];
         string block = stage.Name;
         string Loop(Axis axis) => $"{block}.{axis.Name}";
+        if (Get("tiled", 0) == 1)
+            return new GpuConvTileSchedule(algorithm, target, choices).Build();
         var s = new Schedule(algorithm);
         List<string> after = [.. algorithm.Stages.Skip(1).Select(x => x.Name)];
         if (after.Count == 0)

@@ -6,7 +6,8 @@ namespace Picograd.Schedules;
 /// <summary>
 /// Matrix products (all layouts, batched or not, any type) on the ordinary arithmetic units: a block makes a tile of the
 /// result, step by step of k from tiles of both operands in shared memory; each thread holds tm × tn results in
-/// registers. Tiles that overhang are padded with zeros on their way into shared memory. Element-wise stages after the
+/// registers. Tiles that overhang are padded with zeros on their way into shared memory, several steps ahead where there is
+/// room, by asynchronous copies where the GPU has them. A block makes several small products of a batch. Element-wise stages after the
 /// product run on the results while they are in registers. Long sums of few results are cut into parts that a second
 /// kernel adds up.
 /// </summary>
@@ -32,25 +33,48 @@ public sealed class GpuMatmulRule : ScheduleRule
         var (bm, bn) = Tile(m, n, batch, gpu, size);
         long blocks = Ceil(m, bm) * Ceil(n, bn) * batch;
         long parts = 1;
-        while (parts < 16 && blocks * parts * 2 <= gpu.Multiprocessors && k / (parts * 2) >= 256)
+        // A few rows take as long as their operand takes to arrive: many threads have to wait for it at a time.
+        long wanted = bm <= 4 ? 8 * gpu.Multiprocessors : gpu.Multiprocessors;
+        while (parts < 16 && blocks * parts * 2 <= wanted && k / (parts * 2) >= 256)
             parts *= 2;
-        long bk = k >= 16 ? 16 : 8;
-        long tm = Math.Min(size > 4 ? 4 : 8, Math.Max(1, bm / 16));
-        long tn = Math.Min(size > 4 ? 4 : 8, Math.Max(1, bn / 16));
+        // Latency decides where there is little to do: longer steps of k, and copies ahead of them.
+        bool small = bm * bn < 64 * 64;
+        long bk =
+            k < 16 ? 8
+            : small && k >= 64 ? 32
+            : 16;
+        long across = blocks >= 8 * gpu.Multiprocessors ? 8 : 16;
+        long tm = PerThread(bm, across, size);
+        long tn = bm <= 4 ? 1 : PerThread(bn, across, size);
+        long products = 1;
+        if (GpuMatmulSchedule.Batch(c) is { } axis)
+        {
+            // At least a warp, up to four, as long as every multiprocessor gets a block.
+            long threads = bm / tm * (bn / tn);
+            while (
+                products * 2 <= MatmulRule.Extent(axis)
+                && threads * products * 2 <= 128
+                && (threads * products < GpuInfo.WarpSize || blocks / (products * 2) >= 2 * gpu.Multiprocessors)
+            )
+                products *= 2;
+        }
         return
         [
-            new("bm", 0, Fitting([16, 32, 64, 128, 256], m, bm), bm),
-            new("bn", 0, Fitting([16, 32, 64, 128, 256], n, bn), bn),
+            new("bm", 0, Fitting([1, 4, 8, 16, 32, 64, 128, 256], m, bm), bm),
+            new("bn", 0, Fitting([4, 8, 16, 32, 64, 128, 256], n, bn), bn),
             new("parts", 0, k >= 512 ? [1, 2, 4, 8, 16] : [1], parts),
+            new("products", 0, batch > 1 ? [1, 2, 4, 8, 16] : [1], products),
             new("tm", 1, [1, 2, 4, 8, 16], tm),
             new("tn", 1, [1, 2, 4, 8, 16], tn),
             new("bk", 1, [4, 8, 16, 32], bk),
             new("lanes_m", 2, [1, 2, 4, 8, 16], 4),
-            new("stages", 2, [1, 2, 3], bm * bn >= 64 * 64 && k >= 128 ? 2 : 1),
+            new("stages", 2, [1, 2, 3, 4], k >= 4 * bk ? (small && gpu.HasAsyncCopy ? 3 : 2) : 1),
+            new("async", 2, gpu.HasAsyncCopy ? [0, 1] : [0], gpu.HasAsyncCopy ? 1 : 0),
             new("raster", 2, [1, 2, 4, 8], 1),
             new("min_blocks", 3, [0, 1, 2, 3], 0),
             new("vector", 3, [1, 2, 4], size > 4 ? 2 : 4),
             new("fragments", 3, [0, 1], 1),
+            new("pad", 3, [0, 1], 1),
             new("ku", 3, [1, 2, 4, 8], 8),
         ];
     }
@@ -61,16 +85,44 @@ public sealed class GpuMatmulRule : ScheduleRule
     // The largest tile that still gives every multiprocessor a block; small products take small tiles.
     private static (long M, long N) Tile(long m, long n, long batch, GpuInfo gpu, long size)
     {
-        (long M, long N)[] tiles = [(128, 128), (64, 128), (64, 64), (32, 64), (32, 32), (16, 32), (16, 16)];
-        long most = size > 4 ? 64 : 128;
-        foreach (var (bm, bn) in tiles)
+        (long M, long N)[] tiles =
+        [
+            (128, 128),
+            (64, 128),
+            (64, 64),
+            (32, 64),
+            (32, 32),
+            (16, 32),
+            (16, 16),
+            (8, 16),
+            (8, 8),
+        ];
+        // A tile much larger than the result works on zeros.
+        long mostM = Math.Min(size > 4 ? 64 : 128, Above(m));
+        long mostN = Math.Max(4, Math.Min(size > 4 ? 64 : 128, Above(n)));
+        foreach (var (rows, columns) in tiles)
         {
-            bool fits = bm <= most && bn <= most && bm < 2 * m && bn < 2 * n;
-            if (fits && Ceil(m, bm) * Ceil(n, bn) * batch >= gpu.Multiprocessors)
+            long bm = Math.Min(rows, mostM);
+            // Few rows: the threads go along n.
+            long bn = Math.Min(columns * Math.Max(1, Math.Min(rows / bm, 4)), mostN);
+            if (Ceil(m, bm) * Ceil(n, bn) * batch >= gpu.Multiprocessors)
                 return (bm, bn);
         }
-        return (m >= 32 ? 32 : 16, n >= 32 ? 32 : 16);
+        return (Math.Min(8, mostM), Math.Min(mostM >= 8 ? 8 : 32, mostN));
     }
+
+    // The tile for an extent that is less than one of the larger tiles.
+    private static long Above(long extent)
+    {
+        long tile = extent == 1 ? 1 : 4;
+        while (tile < extent && tile < 128)
+            tile *= 2;
+        return tile;
+    }
+
+    // Results of a thread along one side; small tiles keep enough threads to wait for memory.
+    private static long PerThread(long tile, long across, long size) =>
+        tile >= 64 ? Math.Min(size > 4 ? 4 : 8, tile / 16) : Math.Max(1, Math.Min(size > 4 ? 4 : 8, tile / across));
 
     private static ImmutableArray<long> Fitting(long[] values, long extent, long always) =>
         [.. values.Where(v => v < 2 * extent).Append(always).Distinct().Order()];

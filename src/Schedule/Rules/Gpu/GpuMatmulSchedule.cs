@@ -16,6 +16,9 @@ internal sealed class GpuMatmulSchedule
     private readonly long _bk;
     private readonly long _parts;
     private readonly long _lanesM;
+    private readonly Axis? _batch;
+    private readonly long _products;
+    private string _productLoop = "";
 
     public GpuMatmulSchedule(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
     {
@@ -28,16 +31,23 @@ internal sealed class GpuMatmulSchedule
         _bk = Get("bk", 16);
         _parts = Get("parts", 1);
         _lanesM = Get("lanes_m", 4);
-        if (_m.Threads * _n.Threads > GpuInfo.MaxThreadsPerBlock)
+        _batch = Batch(_c);
+        _products = _batch is null ? 1 : Get("products", 1);
+        if (Threads > GpuInfo.MaxThreadsPerBlock)
             throw new ScheduleException(
                 null,
                 null,
-                $"tiles of {_m.Tile} × {_n.Tile} with {_m.PerThread} × {_n.PerThread} results a thread take {_m.Threads * _n.Threads} threads",
+                $"tiles of {_m.Tile} × {_n.Tile} with {_m.PerThread} × {_n.PerThread} results a thread, {_products} at once, take {Threads} threads",
                 $"at most {GpuInfo.MaxThreadsPerBlock} threads a block"
             );
     }
 
-    private long Threads => _m.Threads * _n.Threads;
+    /// <summary>The axis along which whole products repeat, several of which one block may make; null where there is none.</summary>
+    internal static Axis? Batch(Contraction c) => c.Outer.Concat(c.M.SkipLast(1)).LastOrDefault();
+
+    private long Threads => _m.Threads * _n.Threads * _products;
+
+    private bool IsAsync => Get("async", 0) == 1 && _target.Gpu is { HasAsyncCopy: true };
 
     private string Stage => _c.Stage.Name;
 
@@ -81,6 +91,13 @@ internal sealed class GpuMatmulSchedule
         string[] outer = [.. _c.Stage.SpatialAxes.Where(a => a.Var != _c.N.Var && a.Var != _c.M[^1].Var).Select(Loop)];
         var m = _m.Split(_s, Stage, "m", Loop(_c.M[^1]), outermost: true);
         var n = _n.Split(_s, Stage, "n", Loop(_c.N), outermost: true);
+        string[] together = [];
+        if (_products > 1)
+        {
+            int at = Array.IndexOf(outer, Loop(_batch!));
+            (outer[at], _productLoop) = GpuLoops.Split(_s, outer[at], _products, $"{Stage}.some", $"{Stage}.product");
+            together = [_productLoop];
+        }
         var (ko, ki) = GpuLoops.Split(_s, k, _bk, $"{Stage}.ko", $"{Stage}.ki");
         // Loops keep one order of the tiles: all that is outside of k first.
         _s.Reorder([
@@ -89,6 +106,7 @@ internal sealed class GpuMatmulSchedule
             m.Outer,
             n.Outer,
             ko,
+            .. together,
             m.Thread,
             n.Thread,
             ki,
@@ -97,7 +115,7 @@ internal sealed class GpuMatmulSchedule
             n.Group,
             n.Item,
         ]);
-        string thread = FuseThreads(Stage, m.Thread, n.Thread);
+        string thread = FuseThreads(Stage, together, m.Thread, n.Thread);
         Copy(copyA, ko, _c.A, _c.M[^1]);
         Copy(copyB, ko, _c.B, _c.N);
         if (Get("fragments", 1) == 1)
@@ -114,7 +132,12 @@ internal sealed class GpuMatmulSchedule
         Grid(outer, part, m.Outer, n.Outer);
         Unroll(m, n, ki);
         if (Get("stages", 1) > 1 && _s.Nest.Loop(ko).ConstantExtent > 1)
-            _s.Pipeline(ko, (int)Math.Min(Get("stages", 1), _s.Nest.Loop(ko).ConstantExtent!.Value));
+            Stages(ko, (int)Math.Min(Get("stages", 1), _s.Nest.Loop(ko).ConstantExtent!.Value));
+        if (Get("pad", 0) == 1)
+        {
+            PadRows(copyA, _c.A, _c.M[^1], _m);
+            PadRows(copyB, _c.B, _c.N, _n);
+        }
         if (_parts > 1)
             AddParts(after);
         return _s.Nest;
@@ -145,7 +168,38 @@ internal sealed class GpuMatmulSchedule
         axis.Var == _c.M[^1].Var ? _m.Tile
         : axis.Var == _c.N.Var ? _n.Tile
         : axis.Var == _c.K.Var ? _bk * _parts
+        : axis.Var == _batch?.Var ? _products
         : 1;
+
+    // The hardware copies where it can: what threads copy with loads and stores waits in registers meanwhile.
+    private void Stages(string ko, int stages)
+    {
+        if (IsAsync)
+        {
+            var before = _s.Nest;
+            try
+            {
+                _s.Pipeline(ko, stages, "cp.async");
+                return;
+            }
+            catch (ScheduleException)
+            {
+                // Elements of less than 4 bytes that change their order on the way, rows that are not aligned.
+                _s.Reset(before);
+            }
+        }
+        _s.Pipeline(ko, stages);
+    }
+
+    // Neighbours along k go to different rows of the tile: an odd number of vectors apart they meet in few banks.
+    private void PadRows(string copy, Load load, Axis axis, TilePart part)
+    {
+        if (!Contraction.IsContiguous(load, _c.K) || MatmulRule.Extent(axis) == 1)
+            return;
+        var buffer = _s.Nest.Block(copy).Output;
+        int size = load.Buffer.Type.Size();
+        _s.StorageAlign(buffer.Name, buffer.Rank - (part.Groups > 1 ? 3 : 2), 128 / size, 16 / size);
+    }
 
     // An operand's tile in shared memory: k outermost, then the groups of a thread's items, so that neighbours along m or
     // n are neighbours there.
@@ -177,7 +231,15 @@ internal sealed class GpuMatmulSchedule
         if (order.Count > 1 && !order.SequenceEqual(loops))
             _s.Reorder([.. order]);
         long vector = Math.Min(Get("vector", 4), 16 / load.Buffer.Type.Size());
-        GpuLoops.Cooperative(_s, copy, order, Threads, vector, alongK || Contraction.IsContiguous(load, axis));
+        bool straight = Contraction.IsContiguous(load, axis) && !alongK;
+        if (IsAsync && Get("stages", 1) > 1)
+        {
+            // One copy goes to one place: what changes its order goes element by element, what is not aligned too.
+            long inner = straight ? MatmulRule.Extent(axis) : 1;
+            while (vector > 1 && (inner % vector != 0 || !load.Buffer.Strides.IsDefault))
+                vector /= 2;
+        }
+        GpuLoops.Cooperative(_s, copy, order, Threads, vector, alongK || straight);
     }
 
     // Whether a loop of a copy runs along the dimension that an axis of the product indexes.
@@ -198,13 +260,23 @@ internal sealed class GpuMatmulSchedule
 
     private void After(string block, string at)
     {
-        var loops = _s.ReverseComputeAt(block, at);
-        var axes = _s.Nest.Block(block).SpatialAxes.ToList();
-        // Loops come in the order of the axes: the last two are those of the tile.
-        var m = _m.Split(_s, block, "m", loops[^2], outermost: false);
-        var n = _n.Split(_s, block, "n", loops[^1], outermost: false);
-        _s.Reorder(m.Thread, n.Thread, m.Group, m.Item, n.Group, n.Item);
-        string thread = FuseThreads(block, m.Thread, n.Thread);
+        var loops = _s.ReverseComputeAt(block, at).ToList();
+        var bindings = _s.Nest.Block(block).SpatialAxes.Select(x => x.Binding).ToList();
+        var spatial = _c.Stage.SpatialAxes.ToList();
+        // Parts of the sum are in front of the axes.
+        int row = bindings.Count - spatial.Count + spatial.FindIndex(x => x.Var == _c.M[^1].Var);
+        int column = bindings.Count - 1;
+        // Where a tile has one row or one product there is no loop.
+        string Over(int axis) =>
+            loops.FirstOrDefault(l => bindings[axis].Uses(_s.Nest.Loop(l).Var))
+            ?? _s.UnitLoop(loops.FirstOrDefault() ?? block);
+        string along = Over(column);
+        string down = Over(row);
+        string[] products = [.. loops.Where(l => l != along && l != down)];
+        var m = _m.Split(_s, block, "m", down, outermost: false);
+        var n = _n.Split(_s, block, "n", along, outermost: false);
+        _s.Reorder([.. products, m.Thread, n.Thread, m.Group, m.Item, n.Group, n.Item]);
+        string thread = FuseThreads(block, products, m.Thread, n.Thread);
         _s.Bind(thread, LoopKind.ThreadX);
         bool whole = MatmulRule.Extent(_c.N) % _n.Items == 0;
         if (_n.Items > 1 && whole)
@@ -214,15 +286,15 @@ internal sealed class GpuMatmulSchedule
     }
 
     // One loop over the threads: warps of the tile, then lanes, so that a warp has a tile of its own that is near square.
-    private string FuseThreads(string block, string m, string n)
+    private string FuseThreads(string block, string[] products, string m, string n)
     {
         long lanesN = GpuInfo.WarpSize / Math.Max(1, _lanesM);
         if (_m.Threads % _lanesM != 0 || _n.Threads % lanesN != 0 || _m.Threads == _lanesM || _n.Threads == lanesN)
-            return GpuLoops.FuseAll(_s, [m, n], $"{block}.t");
+            return GpuLoops.FuseAll(_s, [.. products, m, n], $"{block}.t");
         var (mw, ml) = _s.Split(m, _lanesM);
         var (nw, nl) = _s.Split(n, lanesN);
         _s.Reorder(mw, nw, ml, nl);
-        return GpuLoops.FuseAll(_s, [mw, nw, ml, nl], $"{block}.t");
+        return GpuLoops.FuseAll(_s, [.. products, mw, nw, ml, nl], $"{block}.t");
     }
 
     private void Grid(string[] outer, string? part, string m, string n)
