@@ -25,7 +25,11 @@ internal static unsafe class EmulatedLaunch
     public static CudaDevice Require()
     {
         Skip.IfNot(CudaEmulator.IsAvailable(out string? whyNot), whyNot ?? "");
-        return CudaDevice.Open(Stack);
+        var device = CudaDevice.Open(Stack);
+        // A test that provoked a fault before this one may have taken back the emulator's error only.
+        if (device.IsLost)
+            device.Recover();
+        return device;
     }
 
     public static Nvrtc Compiler() => Stack.Nvrtc!;

@@ -79,8 +79,14 @@ internal sealed class GpuAttentionSchedule
         if (Get("pad", 1) == 1)
             Pad(shared);
         _s.Bind(tile, LoopKind.BlockX);
+        string outermost = tile;
         if (batch.Length > 0)
-            _s.Bind(GpuLoops.FuseAll(_s, batch, $"{_p.Last.Name}.batch"), LoopKind.BlockY);
+        {
+            outermost = GpuLoops.FuseAll(_s, batch, $"{_p.Last.Name}.batch");
+            _s.Bind(outermost, LoopKind.BlockY);
+        }
+        // By itself the compiler aims at three blocks of 256 threads, and spills (sm_80, d = 64, causal: 8 bytes at 80 registers).
+        _s.Annotate(outermost, Annotate.MinBlocks, "1");
         return _s.Nest;
     }
 

@@ -196,9 +196,19 @@ internal sealed class GpuConvTileSchedule
             _s.Bind(place, LoopKind.BlockX);
             _s.Bind(channels, LoopKind.BlockY);
             _s.Bind(batch, LoopKind.BlockZ);
+            Room(batch);
             return;
         }
-        _s.Bind(GpuLoops.FuseAll(_s, [batch, channels, place], $"{Stage}.block"), LoopKind.BlockX);
+        string all = GpuLoops.FuseAll(_s, [batch, channels, place], $"{Stage}.block");
+        _s.Bind(all, LoopKind.BlockX);
+        Room(all);
+    }
+
+    // By itself the compiler aims at more blocks at a time than its registers allow, and spills (224 threads: 16 bytes).
+    private void Room(string loop)
+    {
+        string outermost = _s.Nest.LoopsAround(_s.Nest.Loop(loop)).FirstOrDefault()?.Name ?? loop;
+        _s.Annotate(outermost, Annotate.MinBlocks, "1");
     }
 
     private void Unroll(string loop)

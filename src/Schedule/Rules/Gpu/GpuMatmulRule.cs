@@ -35,7 +35,8 @@ public sealed class GpuMatmulRule : ScheduleRule
         long parts = 1;
         // A few rows take as long as their operand takes to arrive: many threads have to wait for it at a time.
         long wanted = bm <= 4 ? 8 * gpu.Multiprocessors : gpu.Multiprocessors;
-        while (parts < 16 && blocks * parts * 2 <= wanted && k / (parts * 2) >= 256)
+        // Partial sums of tiles that overhang are not shared evenly by the threads that add them up.
+        while (n % bn == 0 && parts < 16 && blocks * parts * 2 <= wanted && k / (parts * 2) >= 256)
             parts *= 2;
         // Latency decides where there is little to do: longer steps of k, and copies ahead of them.
         bool small = bm * bn < 64 * 64;
