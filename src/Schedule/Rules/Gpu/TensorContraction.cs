@@ -95,4 +95,31 @@ internal sealed record TensorContraction(
     private static bool Has(Load load, Axis axis) => load.Indices.Any(i => ReferenceEquals(i, axis.Var));
 
     private static bool Distinct(Load load) => load.Indices.Distinct().Count() == load.Indices.Length;
+
+    /// <summary>
+    /// Pads both operands to whole tiles in shared memory, and makes one map of those after the product, which reads the
+    /// sums. Gives the operands' buffers, in the order of <see cref="A"/> and <see cref="B"/>, and the map's block.
+    /// </summary>
+    public (string A, string B, string Result) IntoShared(
+        Schedule s,
+        Algorithm algorithm,
+        long rows,
+        long columns,
+        long depth
+    )
+    {
+        long Pad(Axis axis) =>
+            axis == M ? rows
+            : axis == N ? columns
+            : axis == K ? depth
+            : 1;
+        var padded = s.PadEinsum(Stage.Name, [.. Stage.Axes.Select(Pad)]);
+        var (a, b) = Stage.Values[0].Loads().First() == A ? (padded[0], padded[1]) : (padded[1], padded[0]);
+        string[] maps = [padded[2], .. algorithm.Stages.Skip(1).Select(x => x.Name)];
+        foreach (string map in maps[..^1])
+            s.ComputeInline(map);
+        s.SetScope(a, Scope.Shared);
+        s.SetScope(b, Scope.Shared);
+        return (a, b, maps[^1]);
+    }
 }

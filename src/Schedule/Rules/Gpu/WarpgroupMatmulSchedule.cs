@@ -10,15 +10,8 @@ internal sealed class WarpgroupMatmulSchedule(Schedule s, Algorithm algorithm, T
 
     public void Run()
     {
-        var padded = s.PadEinsum(_stage, [.. c.Stage.Axes.Select(PadOf)]);
-        string[] operands = [padded[0], padded[1]];
-        if (c.Stage.Values[0].Loads().First() != c.A)
-            Array.Reverse(operands);
-        var (a, b, crop) = (operands[0], operands[1], padded[2]);
-        string result = Epilogue(crop);
+        var (a, b, result) = c.IntoShared(s, algorithm, t.Bm, t.Bn, t.Bk * t.SplitK);
         string accumulators = s.Nest.Block(_stage).Output.Name;
-        s.SetScope(a, Scope.Shared);
-        s.SetScope(b, Scope.Shared);
         if (t.SplitK > 1)
         {
             SplitReduction();
@@ -32,21 +25,6 @@ internal sealed class WarpgroupMatmulSchedule(Schedule s, Algorithm algorithm, T
             s.SetScope(accumulators, Scope.Fragment);
             Product(a, b, result);
         }
-    }
-
-    private long PadOf(Axis axis) =>
-        axis == c.M ? t.Bm
-        : axis == c.N ? t.Bn
-        : axis == c.K ? t.Bk * t.SplitK
-        : 1;
-
-    // The maps after the product become one, which reads the accumulators.
-    private string Epilogue(string crop)
-    {
-        string[] maps = [crop, .. algorithm.Stages.Skip(1).Select(x => x.Name)];
-        foreach (string map in maps[..^1])
-            s.ComputeInline(map);
-        return maps[^1];
     }
 
     // Each block sums one stretch of k; the sums are added in a kernel of their own.
