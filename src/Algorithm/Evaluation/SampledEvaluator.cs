@@ -22,7 +22,7 @@ public static class SampledEvaluator
     /// each dimension in turn at every index with a sample of the others (their ends and some at random), so that every
     /// row and every column of a matrix is met: a wrong edge tile cannot hide. Where even two indices of the others are too
     /// many points, the dimension itself is sampled as well. Dimensions that later stages read in other ways than index by index
-    /// (a reduction, a scatter) are always taken whole.
+    /// (a reduction, the places of a scatter) are always taken whole.
     /// </summary>
     /// <param name="algorithm">What to compute; with constant extents.</param>
     /// <param name="inputs">One array an input.</param>
@@ -123,10 +123,16 @@ public static class SampledEvaluator
                     Axes = axes,
                     Outputs = [.. stage.Outputs.Select(o => made[o])],
                     Values = [.. stage.Values.Select(v => Map(v, places))],
-                    // A scatter's places are data; the other kinds write at their own axes.
+                    // A scatter's places are data, but where they are axes that were cut down; the other kinds write at
+                    // their own axes.
                     Indices =
                         stage.Kind == StageKind.Scatter
-                            ? [.. stage.Indices.Select(i => Map(i, places))]
+                            ?
+                            [
+                                .. stage.Indices.Select(
+                                    (index, d) => classes.Of(stage.Outputs[0], d) is null ? Map(index, places) : index
+                                ),
+                            ]
                             : stage.Indices,
                     Initial = stage.Initial is { } initial ? made.GetValueOrDefault(initial, initial) : null,
                 }
@@ -232,7 +238,13 @@ public static class SampledEvaluator
         {
             for (int a = 0; a < stage.Axes.Length; a++)
             {
-                if (stage.Axes[a].Kind != AxisKind.Spatial || stage.Kind == StageKind.Scatter)
+                // A scatter's axis may be cut down where it is itself a dimension of what is written (the columns of an
+                // embedding's gradient); its other axes decide where values go, and all of them may go to any place.
+                if (
+                    stage.Axes[a].Kind != AxisKind.Spatial
+                    || stage.Kind == StageKind.Scatter
+                        && (stage.Initial is not null || !stage.Indices.Any(i => ReferenceEquals(i, stage.Axes[a].Var)))
+                )
                     _wholePlaces.Add((stage, a));
             }
             foreach (var output in stage.Outputs)

@@ -18,13 +18,53 @@ public enum InputKind
 /// <summary>Input data for tests, certification and timing.</summary>
 internal static class SampleInputs
 {
+    private const int DrawnBits = 18;
+
+    /// <summary>Elements that are drawn one by one; those of larger arrays are picked from so many.</summary>
+    private const int MostDrawn = 1 << DrawnBits;
+
     public static IReadOnlyDictionary<Buffer, NDArray> Make(OperatorSpec spec, int seed, InputKind kind)
     {
         var random = new Random(seed);
         var inputs = new Dictionary<Buffer, NDArray>();
         foreach (var input in spec.Build().Inputs)
-            inputs[input] = Array(input, spec.Definition.Domain(spec, input), random, kind);
+        {
+            var array = Array(input, spec.Definition.Domain(spec, input), random, kind);
+            Unify(input, array);
+            inputs[input] = array;
+        }
         return inputs;
+    }
+
+    /// <summary>
+    /// Gives elements that share a place in memory (strides of 0, strides that overlap) one value, that of the last of them:
+    /// what memory holds after all were written, so that an array and its memory say the same.
+    /// </summary>
+    private static void Unify(Buffer buffer, NDArray array)
+    {
+        if (buffer.Strides.IsDefault || array.Length == 0)
+            return;
+        var last = new Dictionary<long, int>();
+        var offsets = new long[array.Length];
+        for (int i = 0; i < offsets.Length; i++)
+        {
+            long rest = i;
+            for (int d = array.Shape.Length - 1; d >= 0; d--)
+            {
+                offsets[i] += rest % array.Shape[d] * buffer.Strides[d];
+                rest /= array.Shape[d];
+            }
+            last[offsets[i]] = i;
+        }
+        if (last.Count == offsets.Length)
+            return;
+        for (int i = 0; i < offsets.Length; i++)
+        {
+            if (buffer.Type.IsFloat())
+                array.Doubles[i] = array.Doubles[last[offsets[i]]];
+            else
+                array.Longs[i] = array.Longs[last[offsets[i]]];
+        }
     }
 
     private static NDArray Array(Buffer buffer, InputDomain domain, Random random, InputKind kind)
@@ -33,16 +73,40 @@ internal static class SampleInputs
         if (buffer.Type.IsFloat())
         {
             var values = array.Doubles;
-            for (int i = 0; i < values.Length; i++)
+            int drawn = Math.Min(values.Length, MostDrawn);
+            for (int i = 0; i < drawn; i++)
                 values[i] = Representable(Restrict(Draw(random, kind, i), domain, random), buffer.Type);
+            Pick(values, drawn, random);
         }
         else
         {
             var values = array.Longs;
-            for (int i = 0; i < values.Length; i++)
+            int drawn = Math.Min(values.Length, MostDrawn);
+            for (int i = 0; i < drawn; i++)
                 values[i] = Integer(buffer.Type, domain, random);
+            Pick(values, drawn, random);
         }
         return array;
+    }
+
+    /// <summary>
+    /// Fills the rest of a large array with what was drawn, at places from a generator of a few instructions (Marsaglia's
+    /// xorshift64*): 50 million logits take 0.3 s, where drawing each took 2.6. Pairs stay pairs, and even positions even
+    /// ones, so that cancelling neighbours still cancel.
+    /// </summary>
+    private static void Pick<T>(T[] values, int drawn, Random random)
+    {
+        ulong state = (ulong)random.NextInt64() | 1;
+        for (int i = drawn; i < values.Length; i += 2)
+        {
+            state ^= state >> 12;
+            state ^= state << 25;
+            state ^= state >> 27;
+            int from = (int)(state * 0x2545F4914F6CDD1D >> (64 - DrawnBits)) & ~1;
+            values[i] = values[from];
+            if (i + 1 < values.Length)
+                values[i + 1] = values[from + 1];
+        }
     }
 
     private static double Draw(Random random, InputKind kind, int position)
