@@ -30,7 +30,10 @@ internal sealed class ValueBuilder(
     private Region Region => region();
 
     /// <summary>A node of the expression: a vector where it differs between lanes, else a scalar.</summary>
-    public Node Build(Expr e) => IsVarying(e) ? BuildVector(e) : BuildScalar(e);
+    public Node Build(Expr e) =>
+        !IsVarying(e) ? BuildScalar(e)
+        : Region.Built(e, _vector) is { Type.IsVector: true } built ? built
+        : Region.Built(e, _vector, BuildVector(e));
 
     /// <summary>As <see cref="Build"/>, made a vector where the context is one.</summary>
     public Node BuildLanes(Expr e) => Splat(Build(e));
@@ -75,7 +78,12 @@ internal sealed class ValueBuilder(
 
     // ---- scalars
 
-    private Node BuildScalar(Expr e)
+    private Node BuildScalar(Expr e) =>
+        e is IntImm or FloatImm or Var or Load ? MakeScalar(e)
+        : Region.Built(e, _vector) is { Type.IsVector: false } built ? built
+        : Region.Built(e, _vector, MakeScalar(e));
+
+    private Node MakeScalar(Expr e)
     {
         switch (e)
         {

@@ -65,8 +65,8 @@ internal sealed class VectorIsa
             lane,
             null,
             () =>
-                _ops.GetMethods()
-                    .Where(m => m.Name == name && m.GetParameters().Length == arity)
+                Named(_ops, name)
+                    .Where(m => m.GetParameters().Length == arity)
                     .Select(m => m.IsGenericMethodDefinition ? TryMake(m, lane) : m)
                     .First(m => m is not null && m.GetParameters().All(p => p.ParameterType == Vector(lane)))!
         );
@@ -78,8 +78,8 @@ internal sealed class VectorIsa
             lane,
             null,
             () =>
-                _ops.GetMethods()
-                    .Where(m => m.Name == name && m.GetParameters().Length >= 2)
+                Named(_ops, name)
+                    .Where(m => m.GetParameters().Length >= 2)
                     .Select(m => m.IsGenericMethodDefinition ? TryMake(m, lane) : m)
                     .First(m =>
                         m is not null
@@ -93,10 +93,7 @@ internal sealed class VectorIsa
             "As",
             from,
             to,
-            () =>
-                _ops.GetMethods()
-                    .First(m => m.Name == "As" && m.GetGenericArguments().Length == 2)
-                    .MakeGenericMethod(from, to)
+            () => Named(_ops, "As").First(m => m.GetGenericArguments().Length == 2).MakeGenericMethod(from, to)
         );
 
     /// <summary>Create(T) or Create(T, …, T) with one argument a lane.</summary>
@@ -106,10 +103,9 @@ internal sealed class VectorIsa
             lane,
             null,
             () =>
-                _ops.GetMethods()
+                Named(_ops, "Create")
                     .First(m =>
-                        m.Name == "Create"
-                        && !m.IsGenericMethodDefinition
+                        !m.IsGenericMethodDefinition
                         && m.GetParameters().Length == arguments
                         && m.GetParameters().All(p => p.ParameterType == lane)
                     )
@@ -123,8 +119,7 @@ internal sealed class VectorIsa
             "Store",
             lane,
             null,
-            () =>
-                _ops.GetMethods().First(m => m.Name == "Store" && m.GetParameters().Length == 2).MakeGenericMethod(lane)
+            () => Named(_ops, "Store").First(m => m.GetParameters().Length == 2).MakeGenericMethod(lane)
         );
 
     public MethodInfo Indices(Type lane) =>
@@ -137,9 +132,7 @@ internal sealed class VectorIsa
             name,
             from,
             null,
-            () =>
-                _ops.GetMethods()
-                    .First(m => m.Name == name && m.GetParameters() is [var p] && p.ParameterType == Vector(from))
+            () => Named(_ops, name).First(m => m.GetParameters() is [var p] && p.ParameterType == Vector(from))
         );
 
     /// <summary>
@@ -174,14 +167,16 @@ internal sealed class VectorIsa
             lane,
             null,
             () =>
-                owner
-                    .GetMethods()
+                Named(owner, name)
                     .First(m =>
-                        m.Name == name
-                        && m.GetParameters()[0].ParameterType == lane.MakePointerType()
+                        m.GetParameters()[0].ParameterType == lane.MakePointerType()
                         && m.GetParameters()[1].ParameterType == Vector(lane)
                     )
         );
+
+    // Only these, not all of a type's: .NET makes an object for each method that it lists, and there are hundreds.
+    private static IEnumerable<MethodInfo> Named(Type owner, string name) =>
+        owner.GetMember(name, MemberTypes.Method, BindingFlags.Public | BindingFlags.Static).Cast<MethodInfo>();
 
     private MethodInfo? TryMake(MethodInfo definition, Type lane) =>
         definition.GetGenericArguments().Length == 1 ? definition.MakeGenericMethod(lane) : null;
