@@ -6,6 +6,9 @@ namespace Picograd.Algorithms;
 /// <summary>Walks over expressions. Rewriting goes through <see cref="Op"/>, so constants fold again.</summary>
 public static class ExprRewriter
 {
+    // Steps that a walk takes before it remembers where it was.
+    private const int ShortWalk = 256;
+
     /// <summary>Direct operands, left to right.</summary>
     public static IEnumerable<Expr> Children(this Expr e) =>
         e switch
@@ -90,8 +93,28 @@ public static class ExprRewriter
     /// Replaces each node for which <paramref name="replace"/> gives a result (asked top down; the result is not
     /// visited again); other nodes keep their place over rewritten operands.
     /// </summary>
-    public static Expr Map(this Expr e, Func<Expr, Expr?> replace) =>
-        replace(e) ?? e.WithChildren(child => child.Map(replace));
+    public static Expr Map(this Expr e, Func<Expr, Expr?> replace)
+    {
+        if (replace(e) is { } whole)
+            return whole;
+        Dictionary<Expr, Expr>? made = null;
+        int steps = 0;
+        Func<Expr, Expr> visit = null!;
+        visit = node =>
+        {
+            // What is shared stays shared, and is rewritten once: see Loads.
+            if (++steps > ShortWalk)
+            {
+                made ??= new(ReferenceEqualityComparer.Instance);
+                if (made.TryGetValue(node, out var before))
+                    return before;
+            }
+            var result = replace(node) ?? node.WithChildren(visit);
+            made?.TryAdd(node, result);
+            return result;
+        };
+        return e.WithChildren(visit);
+    }
 
     public static Expr Substitute(this Expr e, IReadOnlyDictionary<Var, Expr> values) =>
         values.Count == 0 ? e : e.Map(node => node is Var v && values.TryGetValue(v, out var value) ? value : null);
@@ -185,44 +208,53 @@ public static class ExprRewriter
         return found;
     }
 
-    /// <summary>The loads of an expression in the order of <see cref="Nodes"/>.</summary>
+    /// <summary>
+    /// The loads of an expression in the order of <see cref="Nodes"/>: all, though one in a part that is used several times
+    /// may be listed once only.
+    /// </summary>
     public static IReadOnlyList<Load> Loads(this Expr e)
     {
         List<Load>? found = null;
-        Collect(e, ref found);
+        HashSet<Expr>? seen = null;
+        int steps = 0;
+        Collect(e, ref found, ref seen, ref steps);
         return found ?? (IReadOnlyList<Load>)[];
 
-        static void Collect(Expr e, ref List<Load>? found)
+        static void Collect(Expr e, ref List<Load>? found, ref HashSet<Expr>? seen, ref int steps)
         {
+            // Expressions share parts: the rounds of a random number are 1,500 nodes as a graph and 100,000 as a tree. Short
+            // walks, which are nearly all, do not pay for remembering.
+            if (++steps > ShortWalk && !(seen ??= new(ReferenceEqualityComparer.Instance)).Add(e))
+                return;
             switch (e)
             {
                 case Unary u:
-                    Collect(u.A, ref found);
+                    Collect(u.A, ref found, ref seen, ref steps);
                     break;
                 case Binary b:
-                    Collect(b.A, ref found);
-                    Collect(b.B, ref found);
+                    Collect(b.A, ref found, ref seen, ref steps);
+                    Collect(b.B, ref found, ref seen, ref steps);
                     break;
                 case Fma f:
-                    Collect(f.A, ref found);
-                    Collect(f.B, ref found);
-                    Collect(f.C, ref found);
+                    Collect(f.A, ref found, ref seen, ref steps);
+                    Collect(f.B, ref found, ref seen, ref steps);
+                    Collect(f.C, ref found, ref seen, ref steps);
                     break;
                 case Select s:
-                    Collect(s.Cond, ref found);
-                    Collect(s.Then, ref found);
-                    Collect(s.Else, ref found);
+                    Collect(s.Cond, ref found, ref seen, ref steps);
+                    Collect(s.Then, ref found, ref seen, ref steps);
+                    Collect(s.Else, ref found, ref seen, ref steps);
                     break;
                 case Cast c:
-                    Collect(c.A, ref found);
+                    Collect(c.A, ref found, ref seen, ref steps);
                     break;
                 case Bitcast c:
-                    Collect(c.A, ref found);
+                    Collect(c.A, ref found, ref seen, ref steps);
                     break;
                 case Load l:
                     (found ??= []).Add(l);
                     foreach (var index in l.Indices)
-                        Collect(index, ref found);
+                        Collect(index, ref found, ref seen, ref steps);
                     break;
                 default:
                     break;
