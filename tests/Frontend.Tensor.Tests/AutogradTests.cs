@@ -207,13 +207,13 @@ public class AutogradTests
     }
 
     [Fact]
-    public void LeavesAndRecordedViewsDoNotChangeInPlace()
+    public void LeavesDoNotChangeInPlace()
     {
         var x = Leaf(1, 2);
         Assert.Contains("leaf", Assert.Throws<InvalidOperationException>(() => x.Add_(1)).Message);
         Assert.Contains("leaf", Assert.Throws<InvalidOperationException>(() => x.Zero_()).Message);
         Assert.Contains("NoGrad", Assert.Throws<InvalidOperationException>(() => x[0] = Tensor.From(1.0)).Message);
-        Assert.Contains("view", Assert.Throws<InvalidOperationException>(() => (x * 2)[0].Mul_(2)).Message);
+        Assert.Contains("view of a leaf", Assert.Throws<InvalidOperationException>(() => x[0].Mul_(2)).Message);
         using (Tensor.NoGrad())
             x += 1;
         Assert.Equal([2, 3], x.ToDoubles());

@@ -8,16 +8,27 @@ namespace Picograd.Algorithms.Operators;
 /// </summary>
 internal static class Gradients
 {
-    private static readonly (string Function, bool OfResult, InputDomain Domain, Func<Expr, Expr> Derivative)[] Table =
+    private static readonly (
+        string Function,
+        bool OfResult,
+        InputDomain Domain,
+        Func<Expr, Expr, Expr> Gradient
+    )[] Table =
     [
-        ("tanh", true, InputDomain.Unit, y => 1 - y * y),
-        ("sigmoid", true, InputDomain.Probability, y => y * (1 - y)),
-        ("sqrt", true, InputDomain.Positive, y => Op.Const(0.5, y.Type) / y),
-        ("relu", true, InputDomain.Any, y => Step(y)),
-        ("abs", false, InputDomain.NonZero, x => Step(x) - Step(-x)),
-        ("erf", false, InputDomain.Any, x => Op.Const(1.1283791670955126, x.Type) * Op.Exp(-(x * x))),
-        ("silu", false, InputDomain.Any, SiluDerivative),
-        ("gelu", false, InputDomain.Any, GeluDerivative),
+        ("tanh", true, InputDomain.Unit, (y, dy) => dy * (1 - y * y)),
+        ("sigmoid", true, InputDomain.Probability, (y, dy) => dy * (y * (1 - y))),
+        ("sqrt", true, InputDomain.Positive, (y, dy) => dy * (Op.Const(0.5, y.Type) / y)),
+        // Where the slope is 0 nothing is multiplied, since dY may be infinite; at NaN dY passes, as in PyTorch.
+        ("relu", true, InputDomain.Any, (y, dy) => Op.Select(Op.Le(y, Zero(y)), Zero(y), dy)),
+        (
+            "abs",
+            false,
+            InputDomain.NonZero,
+            (x, dy) => Op.Select(Op.Lt(Zero(x), x), dy, Op.Select(Op.Lt(x, Zero(x)), -dy, Zero(x)))
+        ),
+        ("erf", false, InputDomain.Any, (x, dy) => dy * (Op.Const(1.1283791670955126, x.Type) * Op.Exp(-(x * x)))),
+        ("silu", false, InputDomain.Any, (x, dy) => dy * SiluDerivative(x)),
+        ("gelu", false, InputDomain.Any, (x, dy) => dy * GeluDerivative(x)),
     ];
 
     public static ImmutableArray<OperatorDefinition> Definitions { get; } =
@@ -26,7 +37,7 @@ internal static class Gradients
             $"{row.Function}_grad",
             $"dX from {(row.OfResult ? $"Y = {row.Function}(X)" : "X")} and dY",
             [OperatorKey.Dimension("n", "elements"), OperatorKey.Types(DType.Float32, DType.Float64)],
-            spec => Build(spec, row.OfResult ? "Y" : "X", row.Derivative)
+            spec => Build(spec, row.OfResult ? "Y" : "X", row.Gradient)
         )
         {
             Example = $"{row.Function}_grad n=13",
@@ -34,17 +45,16 @@ internal static class Gradients
         }),
     ];
 
-    private static Algorithm Build(OperatorSpec spec, string first, Func<Expr, Expr> derivative)
+    private static Algorithm Build(OperatorSpec spec, string first, Func<Expr, Expr, Expr> gradient)
     {
         var g = new AlgorithmBuilder(spec.Name);
         var i = new Axis("i", spec.Dim("n"));
         var x = g.Input(first, spec.Type(), i.Extent);
         var dy = g.Input("dY", spec.Type(), i.Extent);
-        return g.Build(g.Stage("dX", [i], dy[i] * derivative(x[i])));
+        return g.Build(g.Stage("dX", [i], gradient(x[i], dy[i])));
     }
 
-    private static Expr Step(Expr x) =>
-        Op.Select(Op.Lt(Op.Const(0, x.Type), x), Op.Const(1, x.Type), Op.Const(0, x.Type));
+    private static Expr Zero(Expr x) => Op.Const(0, x.Type);
 
     // (x·σ(x))′ = σ(x) · (1 + x · (1 − σ(x)))
     private static Expr SiluDerivative(Expr x) => Op.Sigmoid(x) * (1 + x * (1 - Op.Sigmoid(x)));

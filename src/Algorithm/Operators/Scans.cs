@@ -2,7 +2,10 @@ using System.Collections.Immutable;
 
 namespace Picograd.Algorithms.Operators;
 
-/// <summary>Inclusive running sums and products of X[rows, cols] along one axis.</summary>
+/// <summary>
+/// Inclusive running sums and products of X[rows, cols] along one axis, from its start or (reverse) from its end; each is
+/// the other's derivative for sums.
+/// </summary>
 internal static class Scans
 {
     public static ImmutableArray<OperatorDefinition> Definitions { get; } = [Define("cumsum"), Define("cumprod")];
@@ -15,6 +18,7 @@ internal static class Scans
                 OperatorKey.Dimension("rows", "rows of X"),
                 OperatorKey.Dimension("cols", "columns of X"),
                 OperatorKey.Choice("axis", "axis that is run along", "1", "0"),
+                OperatorKey.Flag("reverse", "run from the end"),
                 OperatorKey.Types(DType.Float32, DType.Float64, DType.Int32, DType.Int64),
             ],
             Build
@@ -30,6 +34,12 @@ internal static class Scans
         var (i, j) = (new Axis("i", spec.Dim("rows")), new Axis("j", spec.Dim("cols")));
         var x = g.Input("X", type, i.Extent, j.Extent);
         var reducer = spec.Name == "cumsum" ? Reducer.Sum(type) : Reducer.Prod(type);
-        return g.Build(g.Scan("Y", [i, j], spec.Choice("axis") == "0" ? i : j, x[i, j], reducer));
+        var along = spec.Choice("axis") == "0" ? i : j;
+        if (!spec.Flag("reverse"))
+            return g.Build(g.Scan("Y", [i, j], along, x[i, j], reducer));
+        // A scan runs in ascending order, so it reads the mirror image and is mirrored again.
+        Expr Mirrored(Axis a) => a == along ? a.Extent - 1 - a.Var : a.Var;
+        var run = g.Scan("S", [i, j], along, x[Mirrored(i), Mirrored(j)], reducer);
+        return g.Build(g.Stage("Y", [i, j], run[Mirrored(i), Mirrored(j)]));
     }
 }

@@ -14,24 +14,28 @@ internal static partial class Derivatives
             var (keys, values) = (Repeated(k, group), Repeated(v, group));
             double scale = 1 / Math.Sqrt(q.Size(3));
             var scores = q.MatMul(keys.Transpose(-2, -1)) * scale;
+            var lowest = Tensor.Full([], double.NegativeInfinity, scores.DType, g.Device);
             Tensor? seen = null;
             if (n.I != 0)
             {
                 var (rows, columns) = (q.Size(2), shared[2]);
                 var last = Tensor.Arange(rows, g.Device).Unsqueeze(1) + (columns - rows);
                 seen = Tensor.Arange(columns, g.Device) <= last;
-                // Finite, so that a row that sees nothing has no NaN; its weights become 0 below.
-                scores = Tensor.Where(seen, scores, Tensor.Full([], -1e4, scores.DType, g.Device));
+                scores = Tensor.Where(seen, scores, lowest);
             }
-            var weights = scores.Softmax();
-            if (seen is not null)
-                weights = weights * seen.To(weights.DType);
+            // A row of nothing but −∞ has weights of 0; it is left out of the softmax, which makes NaN of it.
+            var blind = scores.Detach().Amax([-1], keepdim: true).Eq(lowest);
+            var weights = Tensor.Where(blind, Zero(g), Tensor.Where(blind, Zero(g), scores).Softmax());
             if (n.Needs(2))
                 n.Send(2, Summed(weights.Transpose(-2, -1).MatMul(g), shared));
             if (!n.Needs(0) && !n.Needs(1))
                 return;
             var weighted = weights * g.MatMul(values.Transpose(-2, -1));
+            if (seen is not null)
+                weighted = Tensor.Where(seen, weighted, Zero(g));
             var slope = (weighted - weights * weighted.Sum(-1, keepdim: true)) * scale;
+            if (seen is not null)
+                slope = Tensor.Where(seen, slope, Zero(g));
             if (n.Needs(0))
                 n.Send(0, slope.MatMul(keys));
             if (n.Needs(1))

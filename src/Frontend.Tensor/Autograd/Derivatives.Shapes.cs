@@ -37,18 +37,47 @@ internal static partial class Derivatives
         static (n, g) => n.Send(0, Tensor.IntoRegion(g, n.Shape(0), (Layout)n.Data!))
     );
 
-    // The region of A was overwritten by B. Data: the region's layout.
+    // A part of A was overwritten by B, or by constants. Data: the Part.
     public static readonly Rule Overwrite = new(
         "set-item",
         Saves.Nothing,
         static (n, g) =>
         {
-            var region = (Layout)n.Data!;
+            var part = (Part)n.Data!;
+            var seen = part.Seen(g);
             if (n.Needs(0))
-                n.Send(0, g.WithRegion(region, Tensor.Zeros([], g.DType, g.Device).Expand(region.Sizes)));
+            {
+                var zeros = Tensor.Zeros([], g.DType, g.Device).Expand(part.Region.Sizes);
+                n.Send(0, part.Whole(seen.WithRegion(part.Region, zeros)));
+            }
             if (n.Needs(1))
-                n.Send(1, g.RegionOf(region));
+                n.Send(1, seen.RegionOf(part.Region));
         }
+    );
+
+    // The elements of A that index tensors pick were overwritten by B. Data: the indices.
+    public static readonly Rule OverwritePicked = new(
+        "set-item",
+        Saves.Nothing,
+        static (n, g) =>
+        {
+            var indices = ((SavedIndices)n.Data!).Unchanged;
+            if (n.Needs(0))
+            {
+                var rest = g.Clone();
+                rest[indices] = Tensor.Zeros([], g.DType, g.Device);
+                n.Send(0, rest);
+            }
+            if (n.Needs(1))
+                n.Send(1, g[indices]);
+        }
+    );
+
+    // A view of A in its own right, whatever views it was taken through. Data: its layout in A's memory.
+    public static readonly Rule Strided = new(
+        "as_strided",
+        Saves.Nothing,
+        static (n, g) => n.Send(0, Part.Of(n.Shape(0), (Layout)n.Data!).Put(g, n.Shape(0)))
     );
 
     // I: the dimension.
@@ -65,21 +94,6 @@ internal static partial class Derivatives
                     n.Send(i, g.Narrow((int)n.I, at, size));
                 at += size;
             }
-        }
-    );
-
-    // All of A was overwritten: by a constant, or by B.
-
-    public static readonly Rule Forget = new("fill_", Saves.Nothing, static (n, g) => n.Send(0, g * 0));
-
-    public static readonly Rule CopyInto = new(
-        "copy_",
-        Saves.Nothing,
-        static (n, g) =>
-        {
-            if (n.Needs(0))
-                n.Send(0, g * 0);
-            n.Send(1, g);
         }
     );
 
@@ -101,17 +115,31 @@ internal static partial class Derivatives
         }
     );
 
-    // Equal extremes share the gradient, as PyTorch's amax.
+    // Equal extremes share the gradient. Where one is NaN all elements get NaN, as in PyTorch's amax.
     public static readonly Rule Extreme = new(
         "amax",
         Saves.A | Saves.Output,
         static (n, g) =>
         {
-            long[] kept = (long[])n.Data!;
-            var hits = n.A.Eq(n.Output.ReshapeTo(kept)).To(g.DType);
-            n.Send(0, hits * (g.ReshapeTo(kept) / hits.SumTo(Layout.Contiguous(kept))));
+            var extreme = n.Output.ReshapeTo((long[])n.Data!);
+            var nowhere = Tensor.Where(extreme.Ne(extreme), Tensor.Full([], double.NaN, g.DType, g.Device), Zero(g));
+            n.Send(0, Shared(g, n.A.Eq(extreme), extreme.Layout, nowhere));
         }
     );
+
+    // The extreme of all elements: where it is NaN, the NaNs share the gradient, as in PyTorch's max.
+    public static readonly Rule ExtremeOfAll = new(
+        "max",
+        Saves.A | Saves.Output,
+        static (n, g) =>
+        {
+            var extreme = n.Output.ReshapeTo((long[])n.Data!);
+            n.Send(0, Shared(g, n.A.Eq(extreme) | n.A.Ne(n.A), extreme.Layout, Zero(g)));
+        }
+    );
+
+    private static Tensor Shared(Tensor grad, Tensor hits, Layout kept, Tensor others) =>
+        Tensor.Where(hits, grad.ReshapeTo(kept.Sizes) / hits.To(grad.DType).SumTo(kept), others);
 
     // The extreme along one dimension, whose places are B.
     public static readonly Rule ExtremeAlong = new(
@@ -125,35 +153,88 @@ internal static partial class Derivatives
             long[] sizes = new long[kept.Length];
             Array.Fill(sizes, 1);
             sizes[n.I] = along.NumElements;
-            n.Send(0, g.ReshapeTo(kept) * along.ReshapeTo(sizes).Eq(place).To(g.DType));
+            n.Send(0, Tensor.Where(along.ReshapeTo(sizes).Eq(place), g.ReshapeTo(kept), Zero(g)));
         }
     );
 
     public static readonly Rule Prod = new(
         "prod",
-        Saves.A,
+        Saves.A | Saves.Output,
         static (n, g) =>
         {
-            // The product of all the others, also where one of them (or the element itself) is 0.
             long[] kept = (long[])n.Data!;
-            var zero = n.A.Eq(0);
-            var others = Tensor.Where(zero, Tensor.OnesLike(n.A), n.A);
-            var product = others.ReduceTo(Reduction.Prod, kept);
-            var zeros = zero.To(g.DType).ReduceTo(Reduction.Sum, kept);
-            var slope = Tensor.Where(
-                zero,
-                product * zeros.Eq(1).To(g.DType),
-                product / others * zeros.Eq(0).To(g.DType)
-            );
-            n.Send(0, g.ReshapeTo(kept) * slope);
+            var grad = g.ReshapeTo(kept);
+            // Products that are neither 0 nor infinite can be divided again.
+            if (Fused && (n.Output.Ne(0) & (n.Output - n.Output).Eq(0)).All().Item() != 0)
+            {
+                n.Send(0, grad * (n.Output.ReshapeTo(kept) / n.A));
+                return;
+            }
+            var product = grad * OtherFactors(n.A, kept);
+            if (Fused)
+            {
+                // Beside two zeros no element matters.
+                var zeros = n.A.Eq(0).To(g.DType).ReduceTo(Reduction.Sum, kept);
+                product = Tensor.Where(zeros >= 2, Zero(g), product);
+            }
+            n.Send(0, product);
         }
     );
 
-    // Running sums along the last dimension: the gradient is a running sum from the other end.
+    // The products of all other elements along the dimensions that have size 1 in kept: those before times those behind,
+    // each of them by doubling the number of factors.
+    private static Tensor OtherFactors(Tensor x, long[] kept)
+    {
+        int[] order = [.. Enumerable.Range(0, x.Rank).OrderBy(d => kept[d] == 1)];
+        int left = order.Count(d => kept[d] != 1);
+        var moved = x.Permute(order);
+        long rows = moved.Layout.Product(0, left);
+        long n = moved.Layout.Product(left, x.Rank);
+        var flat = moved.Reshape(rows, n);
+        Tensor Ones(long count) => Tensor.Ones([rows, count], x.DType, x.Device);
+        var before = Tensor.Cat([Ones(1), flat.Narrow(1, 0, n - 1)], 1);
+        var behind = Tensor.Cat([flat.Narrow(1, 1, n - 1), Ones(1)], 1);
+        for (long step = 1; step < n; step *= 2)
+        {
+            before = before * Tensor.Cat([Ones(step), before.Narrow(1, 0, n - step)], 1);
+            behind = behind * Tensor.Cat([behind.Narrow(1, step, n - step), Ones(step)], 1);
+        }
+        int[] back = new int[order.Length];
+        for (int d = 0; d < back.Length; d++)
+            back[order[d]] = d;
+        return (before * behind).ReshapeTo([.. moved.Shape]).Permute(back);
+    }
+
+    // X: the correction.
+    public static readonly Rule Var = new(
+        "var",
+        Saves.A,
+        static (n, g) => n.Send(0, SpreadGrad(n, g.ReshapeTo((long[])n.Data!)))
+    );
+
+    // X: the correction. Equal elements have no direction in which they spread: their gradient is 0, as in PyTorch.
+    public static readonly Rule Std = new(
+        "std",
+        Saves.A | Saves.Output,
+        static (n, g) =>
+        {
+            var slope = Tensor.Where(n.Output.Eq(0), Zero(g), g / (n.Output * 2));
+            n.Send(0, SpreadGrad(n, slope.ReshapeTo((long[])n.Data!)));
+        }
+    );
+
+    private static Tensor SpreadGrad(Node n, Tensor grad)
+    {
+        long[] kept = (long[])n.Data!;
+        double count = n.A.NumElements / (double)Math.Max(1, grad.NumElements);
+        return grad * (2 / Math.Max(0, count - n.X)) * (n.A - n.A.ReduceTo(Reduction.Mean, kept));
+    }
+
+    // Running sums along the last dimension, I: 1 from its end: the gradient is a running sum from the other end.
     public static readonly Rule Cumsum = new(
         "cumsum",
         Saves.Nothing,
-        static (n, g) => n.Send(0, g.Sum(-1, keepdim: true) - g.Cumsum(-1) + g)
+        static (n, g) => n.Send(0, g.RunningSum(reverse: n.I == 0))
     );
 
     // Products.

@@ -6,7 +6,8 @@ namespace Picograd.Autograd;
 /// <summary>
 /// The table of derivatives. In each row n holds what the operator saved (A, B, C: its inputs; Output), g is the gradient
 /// of the output, and Send gives an input its gradient, summed over what was broadcast. Where the library has a fused
-/// kernel for a row it is used, unless the row itself is to be differentiated.
+/// kernel for a row it is used, unless the row itself is to be differentiated. Where a slope is 0 because the result does
+/// not depend on the input there, the rows select instead of multiplying: 0 times an infinite gradient is not a number.
 /// </summary>
 internal static partial class Derivatives
 {
@@ -65,7 +66,7 @@ internal static partial class Derivatives
             if (n.Needs(0))
                 n.Send(0, g / n.B);
             if (n.Needs(1))
-                n.Send(1, -g * n.A / n.B.Square());
+                n.Send(1, -(g * (n.A / n.B / n.B)));
         }
     );
 
@@ -74,23 +75,25 @@ internal static partial class Derivatives
         Saves.A | Saves.B | Saves.Output,
         static (n, g) =>
         {
+            // To the power 0 everything is 1.
             if (n.Needs(0))
-                n.Send(0, Tensor.Where(n.B.Eq(0), Tensor.ZerosLike(n.B), g * n.B * n.A.Pow(n.B - 1)));
-            // 0 to a positive power stays 0 whatever the power.
+                n.Send(0, Tensor.Where(n.B.Eq(0), Zero(g), g * (n.B * n.A.Pow(n.B - 1))));
+            // 0 to a power that is not negative does not depend on the power (to the power 0 as PyTorch has it).
             if (n.Needs(1))
-                n.Send(1, g * Tensor.Where(n.A.Eq(0), Tensor.ZerosLike(n.A), n.Output * n.A.Log()));
+                n.Send(1, Tensor.Where(n.A.Eq(0) & (n.B >= 0), Zero(g), g * (n.Output * n.A.Log())));
         }
     );
 
-    // At equal elements each side gets half, as in PyTorch.
+    // At equal elements each side gets half; at NaN both get all, as in PyTorch.
     public static readonly Rule Maximum = new(
         "maximum",
         Saves.A | Saves.B,
         static (n, g) =>
         {
-            n.Send(0, g * Share(n.A > n.B, n.A.Eq(n.B), g.DType));
+            if (n.Needs(0))
+                n.Send(0, Won(g, n.A < n.B, n.A.Eq(n.B)));
             if (n.Needs(1))
-                n.Send(1, g * Share(n.B > n.A, n.A.Eq(n.B), g.DType));
+                n.Send(1, Won(g, n.B < n.A, n.A.Eq(n.B)));
         }
     );
 
@@ -99,9 +102,27 @@ internal static partial class Derivatives
         Saves.A | Saves.B,
         static (n, g) =>
         {
-            n.Send(0, g * Share(n.A < n.B, n.A.Eq(n.B), g.DType));
+            if (n.Needs(0))
+                n.Send(0, Won(g, n.A > n.B, n.A.Eq(n.B)));
             if (n.Needs(1))
-                n.Send(1, g * Share(n.B < n.A, n.A.Eq(n.B), g.DType));
+                n.Send(1, Won(g, n.B > n.A, n.A.Eq(n.B)));
+        }
+    );
+
+    // Data: the bounds; all goes through at the bounds, nothing at NaN.
+    public static readonly Rule Clamp = new(
+        "clamp",
+        Saves.A,
+        static (n, g) =>
+        {
+            var (low, high) = ((Scalar?, Scalar?))n.Data!;
+            var above = low is { } min ? n.A >= min : null;
+            var below = high is { } max ? n.A <= max : null;
+            var passes =
+                above is null ? below!
+                : below is null ? above
+                : above & below;
+            n.Send(0, Tensor.Where(passes, g, Zero(g)));
         }
     );
 
@@ -116,7 +137,7 @@ internal static partial class Derivatives
     public static readonly Rule DivNumber = new(
         "div",
         Saves.A,
-        static (n, g) => n.Send(0, n.I == 1 ? g * -n.X / n.A.Square() : g / n.X)
+        static (n, g) => n.Send(0, n.I == 1 ? -(g * (n.X / n.A / n.A)) : g / n.X)
     );
 
     // Functions of one tensor.
@@ -126,16 +147,23 @@ internal static partial class Derivatives
     public static readonly Rule Abs = new(
         "abs",
         Saves.A,
-        static (n, g) => n.Send(0, Fused ? Elementwise.Gradient(AbsGrad, n.A, g) : g * Sign(n.A, g.DType))
+        static (n, g) =>
+            n.Send(
+                0,
+                Fused
+                    ? Elementwise.Gradient(AbsGrad, n.A, g)
+                    : Tensor.Where(n.A > 0, g, Tensor.Where(n.A < 0, -g, Zero(g)))
+            )
     );
 
     public static readonly Rule Relu = new(
         "relu",
         Saves.Output,
-        static (n, g) => n.Send(0, Fused ? Elementwise.Gradient(ReluGrad, n.Output, g) : g * (n.Output > 0).To(g.DType))
+        static (n, g) =>
+            n.Send(0, Fused ? Elementwise.Gradient(ReluGrad, n.Output, g) : Tensor.Where(n.Output <= 0, Zero(g), g))
     );
 
-    public static readonly Rule Square = new("square", Saves.A, static (n, g) => n.Send(0, g * n.A * 2));
+    public static readonly Rule Square = new("square", Saves.A, static (n, g) => n.Send(0, g * (n.A * 2)));
 
     public static readonly Rule Tanh = new(
         "tanh",
@@ -163,7 +191,7 @@ internal static partial class Derivatives
     public static readonly Rule Rsqrt = new(
         "rsqrt",
         Saves.Output,
-        static (n, g) => n.Send(0, g * n.Output * n.Output.Square() * -0.5)
+        static (n, g) => n.Send(0, g * -0.5 * (n.Output * n.Output.Square()))
     );
 
     public static readonly Rule Reciprocal = new(
@@ -214,8 +242,8 @@ internal static partial class Derivatives
             )
     );
 
-    // Steps have slope 0 wherever they have one.
-    public static readonly Rule Flat = new("round", Saves.Nothing, static (n, g) => n.Send(0, g * 0));
+    // What does not depend on its input, or only by steps: rounding, the power 0.
+    public static readonly Rule Flat = new("round", Saves.Nothing, static (n, g) => n.Send(0, Tensor.ZerosLike(g)));
 
     public static readonly Rule Where = new(
         "where",
@@ -223,9 +251,9 @@ internal static partial class Derivatives
         static (n, g) =>
         {
             if (n.Needs(1))
-                n.Send(1, Tensor.Where(n.A, g, Tensor.ZerosLike(g)));
+                n.Send(1, Tensor.Where(n.A, g, Zero(g)));
             if (n.Needs(2))
-                n.Send(2, Tensor.Where(n.A, Tensor.ZerosLike(g), g));
+                n.Send(2, Tensor.Where(n.A, Zero(g), g));
         }
     );
 
@@ -244,7 +272,9 @@ internal static partial class Derivatives
     private const double TwoOverRootPi = 1.1283791670955126;
     private const double RootHalf = 0.70710678118654752;
 
-    private static Tensor Share(Tensor wins, Tensor ties, DType type) => wins.To(type) + ties.To(type) * 0.5;
+    private static Tensor Zero(Tensor grad) => Tensor.Zeros([], grad.DType, grad.Device);
 
-    private static Tensor Sign(Tensor x, DType type) => (x > 0).To(type) - (x < 0).To(type);
+    // Of one side of a maximum or minimum.
+    private static Tensor Won(Tensor grad, Tensor loses, Tensor ties) =>
+        Tensor.Where(loses, Zero(grad), Tensor.Where(ties, grad * 0.5, grad));
 }

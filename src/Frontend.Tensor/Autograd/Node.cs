@@ -85,6 +85,20 @@ internal sealed class Node
         return node;
     }
 
+    /// <summary>For a tensor <paramref name="whole"/> of which a part was overwritten by what another node gave.</summary>
+    /// <param name="part">Where the part lies.</param>
+    /// <param name="values">Layout of the values.</param>
+    /// <param name="next">Their node, or null where they are constants.</param>
+    public static Node OfPart(Rule rule, Tensor whole, Part part, Layout values, Node? next) =>
+        new(rule)
+        {
+            _nextA = whole.NodeForGrad(),
+            _shapeA = whole.Layout,
+            _nextB = next,
+            _shapeB = values,
+            Data = part,
+        };
+
     public static Node OfMany(Rule rule, ReadOnlySpan<Tensor> inputs)
     {
         var node = new Node(rule) { _nextMore = new Node?[inputs.Length], _shapesMore = new Layout[inputs.Length] };
@@ -160,9 +174,14 @@ internal sealed class Node
         _rule.Apply(this, grad);
     }
 
-    /// <summary>Lets go of saved tensors and inputs, so that memory is free before the whole graph is.</summary>
+    /// <summary>
+    /// Lets go of saved tensors, so that memory is free before the whole graph is. A node that saved none can be gone
+    /// through again.
+    /// </summary>
     public void Release()
     {
+        if (_a is null && _b is null && _c is null && _output is null)
+            return;
         _released = true;
         _a = _b = _c = _output = null;
         _nextA = _nextB = _nextC = null;

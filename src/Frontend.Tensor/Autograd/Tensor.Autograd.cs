@@ -9,10 +9,20 @@ public sealed partial class Tensor
     internal int GradHolders;
 
     /// <summary>Whether operators on it are recorded: it is a leaf that wants a gradient, or was computed from one.</summary>
-    public bool RequiresGrad => (_flags & Flags.RequiresGrad) != 0;
+    /// <exception cref="InvalidOperationException">A view that was made in a NoGrad scope, of recorded memory that was
+    /// changed in place afterwards.</exception>
+    public bool RequiresGrad
+    {
+        get
+        {
+            if ((_flags & Flags.Follows) != 0)
+                Follow();
+            return (_flags & Flags.RequiresGrad) != 0;
+        }
+    }
 
     /// <summary>Whether it was not computed by a recorded operator.</summary>
-    public bool IsLeaf => _node is null || _node.Leaf is not null;
+    public bool IsLeaf => !RequiresGrad || _node is null || _node.Leaf is not null;
 
     /// <summary>
     /// The gradient that <see cref="Backward(Tensor?, bool, bool)"/> left: of leaves that require one, and of tensors with
@@ -35,6 +45,8 @@ public sealed partial class Tensor
                         + $"{value.Layout} and dtype {value.DType.Name()}."
                 );
             _flags = value is null ? _flags & ~Flags.GradSeen : _flags | Flags.GradSeen;
+            // It lives as long as the tensor does, beyond the scope it was made in.
+            value?.Keep();
             _grad = value;
         }
     }
@@ -155,13 +167,17 @@ public sealed partial class Tensor
     }
 
     /// <summary>Whether an operator on these tensors is to be recorded.</summary>
-    internal static bool Records(Tensor a) => a.RequiresGrad && GradMode.Enabled;
+    internal static bool Records(Tensor a) => (a._flags & Recorded) != 0 && GradMode.Enabled && a.RequiresGrad;
 
     internal static bool Records(Tensor a, Tensor b) =>
-        ((a._flags | b._flags) & Flags.RequiresGrad) != 0 && GradMode.Enabled;
+        ((a._flags | b._flags) & Recorded) != 0 && GradMode.Enabled && (a.RequiresGrad | b.RequiresGrad);
 
     internal static bool Records(Tensor a, Tensor b, Tensor c) =>
-        ((a._flags | b._flags | c._flags) & Flags.RequiresGrad) != 0 && GradMode.Enabled;
+        ((a._flags | b._flags | c._flags) & Recorded) != 0
+        && GradMode.Enabled
+        && (a.RequiresGrad | b.RequiresGrad | c.RequiresGrad);
+
+    private const Flags Recorded = Flags.RequiresGrad | Flags.Follows;
 
     /// <summary>Marks this tensor as the result of a recorded operator.</summary>
     internal Node Record(Rule rule, Tensor a, Tensor? b = null, Tensor? c = null) =>
@@ -169,6 +185,9 @@ public sealed partial class Tensor
 
     internal Node SetNode(Node node)
     {
+        // The gradient that is kept is that of the tensor as it is last.
+        if (_node?.Retaining == this)
+            (_node.Retaining, node.Retaining) = (null, this);
         _node = node;
         _flags |= Flags.RequiresGrad;
         return node;

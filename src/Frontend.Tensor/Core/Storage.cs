@@ -37,10 +37,13 @@ internal sealed class Storage
 
     public void AddOwner() => Interlocked.Increment(ref _owners);
 
-    public void Release()
+    /// <summary>One sharing tensor less; returns whether others are left.</summary>
+    public bool Release()
     {
-        if (Interlocked.Decrement(ref _owners) == 0)
-            _memory.Dispose();
+        if (Interlocked.Decrement(ref _owners) != 0)
+            return true;
+        _memory.Dispose();
+        return false;
     }
 
     /// <summary>Gives up its buffer to a new owner; the storage must not be used afterwards but to be released.</summary>

@@ -83,9 +83,16 @@ public sealed partial class Tensor
     public Tensor Clamp(Scalar? min = null, Scalar? max = null)
     {
         var result = this;
-        if (min is { } low)
-            result = result.Maximum(Full([], low, DType));
-        return max is { } high ? result.Minimum(Full([], high, DType)) : result;
+        using (NoGrad())
+        {
+            if (min is { } low)
+                result = result.Maximum(Full([], low, DType));
+            if (max is { } high)
+                result = result.Minimum(Full([], high, DType));
+        }
+        if (result != this && Records(this))
+            result.Record(Derivatives.Clamp, this).Data = (min, max);
+        return result;
     }
 
     /// <summary>Elements to the power of those of another tensor; float.</summary>
@@ -102,7 +109,7 @@ public sealed partial class Tensor
             );
         return power switch
         {
-            0 => OnesLike(this, whole || DType.IsFloat() ? DType : DType.Float32),
+            0 => Constant(OnesLike(this, whole || DType.IsFloat() ? DType : DType.Float32)),
             1 when whole || DType.IsFloat() => this + 0,
             2 when whole || DType.IsFloat() => Apply(UnaryFunction.Square, this),
             3 when whole || DType.IsFloat() => Apply(UnaryFunction.Square, this) * this,
@@ -288,6 +295,14 @@ public sealed partial class Tensor
         Elementwise.Binary(function.Family, a.ToBool(), b.ToBool(), DType.Bool);
 
     private Tensor ToBool() => DType == DType.Bool ? this : Ne(0);
+
+    // What does not depend on this tensor, but was computed from it.
+    private Tensor Constant(Tensor result)
+    {
+        if (Records(this))
+            result.Record(Derivatives.Flat, this);
+        return result;
+    }
 
     private Tensor WholePower(long exponent)
     {

@@ -28,7 +28,8 @@ public sealed partial class Tensor
 
     /// <summary>Adds in place. Returns itself.</summary>
     /// <exception cref="ArgumentException">The result has another shape, or a dtype of a higher category.</exception>
-    /// <exception cref="InvalidOperationException">A leaf that requires a gradient, or a recorded view.</exception>
+    /// <exception cref="InvalidOperationException">While operators are recorded: a leaf that requires a gradient, a view of
+    /// one, or a view that was made in a NoGrad scope. Always: a view that shows an element several times.</exception>
     public Tensor Add_(Tensor b) => ChangeBy(BinaryFunction.Add, b);
 
     public Tensor Add_(Scalar b) => ChangeBy(BinaryFunction.Add, b);
@@ -67,7 +68,7 @@ public sealed partial class Tensor
     public Tensor Fill_(Scalar value)
     {
         CheckChange("fill_", this);
-        var node = GradMode.Enabled && RequiresGrad ? Node.Of(Derivatives.Forget, this, this) : null;
+        bool records = Records(this);
         if (IsContiguous)
         {
             Elementwise.Fill(this, value);
@@ -77,7 +78,7 @@ public sealed partial class Tensor
         {
             Copying.Into(this, Full([], value, DType, Device).Expand(Layout.Sizes));
         }
-        return Changed(node);
+        return records ? Overwritten(Layout) : this;
     }
 
     /// <summary>Takes over the elements of another tensor, converted and broadcast. Returns itself.</summary>
@@ -89,9 +90,9 @@ public sealed partial class Tensor
         var values = from.To(DType);
         CheckFits("copy_", values.Layout);
         values = values.ExpandTo(Layout);
-        var node = Records(this, values) ? Node.Of(Derivatives.CopyInto, this, this, values) : null;
+        bool records = Records(this, values);
         Copying.Into(this, values);
-        return Changed(node);
+        return records ? Overwritten(Layout, values.NodeForGrad()) : this;
     }
 
     /// <summary>Uniform random numbers from low up to high, exclusive. Returns itself.</summary>
@@ -120,10 +121,10 @@ public sealed partial class Tensor
     private Tensor Draw(Tensor unit, double scale, double shift, string what)
     {
         CheckChange(what, this);
-        var node = GradMode.Enabled && RequiresGrad ? Node.Of(Derivatives.Forget, this, this) : null;
+        bool records = Records(this);
         using (NoGrad())
             Copying.Replace(this, scale == 1 && shift == 0 ? unit : unit * scale + shift);
-        return Changed(node);
+        return records ? Overwritten(Layout) : this;
     }
 
     private Tensor ChangeBy(UnaryFunction function)
@@ -143,7 +144,13 @@ public sealed partial class Tensor
         ArgumentNullException.ThrowIfNull(b);
         CheckChange(function.Name + "_", b);
         CheckFits(function.Name + "_", b.Layout);
-        var node = Records(this, b) ? Node.Of(function.Rule!, this, this, b.To(DType)) : null;
+        Node? node = null;
+        if (Records(this, b))
+        {
+            // Of what b's derivative reads a copy is kept, since it is about to be lost.
+            var before = (function.Rule!.Saves & Saves.A) != 0 && b.RequiresGrad ? Clone() : this;
+            node = Node.Of(function.Rule, this, before, b.To(DType));
+        }
         using (NoGrad())
             Store(function.Name, Apply(function, this, b));
         return Changed(node);
@@ -170,15 +177,8 @@ public sealed partial class Tensor
         Copying.Replace(this, Elementwise.Cast(result, DType));
     }
 
-    private Tensor Changed(Node? node)
-    {
-        if (node is not null)
-            SetNode(node);
-        return this;
-    }
-
-    // What may be changed in place: not a leaf that wants a gradient, not a view that takes part in a record, not a view
-    // that shows one element several times.
+    // What may be changed in place: not a leaf that wants a gradient or a view of one, not a view that was made while
+    // nothing was recorded of something that is recorded, not a view that shows one element several times.
     private void CheckChange(string what, Tensor other)
     {
         for (int d = 0; d < Rank; d++)
@@ -188,17 +188,27 @@ public sealed partial class Tensor
                     $"{what}: this view of shape {Layout} shows one element several times; change a Clone() instead."
                 );
         }
-        if (!Records(this, other))
+        if (!GradMode.Enabled)
+            return;
+        bool records = Records(this, other);
+        var owner = _base ?? this;
+        if ((_flags & Flags.MadeInNoGrad) != 0 && (records || owner.RequiresGrad))
+            throw new InvalidOperationException(
+                $"{what}: this view of shape {Layout} was made in a Tensor.NoGrad() scope and would be changed in place while "
+                    + "operators are recorded, so it is not clear whether gradients are to follow; do both inside the scope "
+                    + "or both outside, or change a Clone()."
+            );
+        if (!records)
             return;
         if (RequiresGrad && IsLeaf)
             throw new InvalidOperationException(
                 $"{what}: a leaf tensor that requires a gradient cannot be changed in place while operators are recorded; "
                     + "do it in a Tensor.NoGrad() scope, or change a Clone()."
             );
-        if (IsView)
+        if (RequiresGrad && owner.IsLeaf)
             throw new InvalidOperationException(
-                $"{what}: a view cannot be changed in place while operators on it are recorded; assign to the tensor it was "
-                    + "taken from, as in t[..] = values, or change a Clone()."
+                $"{what}: a view of a leaf tensor that requires a gradient cannot be changed in place while operators are "
+                    + "recorded; do it in a Tensor.NoGrad() scope, or change a Clone()."
             );
     }
 

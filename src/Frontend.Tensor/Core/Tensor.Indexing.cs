@@ -18,33 +18,32 @@ public sealed partial class Tensor
         get
         {
             var parsed = Parse(indices);
-            var view = parsed.IsWhole
-                ? RecordView(Alias(Layout), Derivatives.Reshape)
-                : Region(parsed.View, parsed.Dense);
+            var view = parsed.IsWhole ? TakeView(Layout, Derivatives.Reshape) : Region(parsed.View, parsed.Dense);
             return parsed.Gathers is null ? view : view.GatherBy(parsed.Gathers);
         }
         set
         {
             ArgumentNullException.ThrowIfNull(value);
-            var parsed = Parse(indices, dense: true);
+            var parsed = Parse(indices);
             CheckChange("set-item", value);
             if (parsed.Gathers is not null)
             {
+                value = value.To(DType);
+                var node = Records(this, value) ? Node.Of(Derivatives.OverwritePicked, this, this, value) : null;
+                if (node is not null)
+                    node.Data = new SavedIndices(indices);
                 SetGathered(parsed, value);
+                Changed(node);
                 return;
             }
             var values = value.To(DType);
             using var region = Alias(parsed.View);
             region.CheckFits("set-item", values.Layout);
             values = values.ExpandTo(parsed.View);
-            Node? node = null;
-            if (Records(this, values))
-            {
-                node = Node.Of(Derivatives.Overwrite, this, this, values);
-                node.Data = parsed.Dense;
-            }
+            bool records = Records(this, values);
             Copying.Into(region, values);
-            Changed(node);
+            if (records)
+                Overwritten(parsed.View, values.NodeForGrad());
         }
     }
 
@@ -111,7 +110,7 @@ public sealed partial class Tensor
 
     private readonly record struct Parsed(Layout View, Layout? Dense, Tensor?[]? Gathers, bool IsWhole);
 
-    private Parsed Parse(ReadOnlySpan<TensorIndex> indices, bool dense = false)
+    private Parsed Parse(ReadOnlySpan<TensorIndex> indices)
     {
         int used = 0;
         bool stretched = false;
@@ -126,7 +125,7 @@ public sealed partial class Tensor
             throw new ArgumentException(
                 $"indexing: {used} indices were given for a tensor of shape {Layout}, which has {Rank} dimensions."
             );
-        long[]? denseStrides = dense || Records(this) ? Layout.RowMajor(Layout.Sizes) : null;
+        long[]? denseStrides = Records(this) ? Layout.RowMajor(Layout.Sizes) : null;
         var sizes = new List<long>(Rank + indices.Length);
         var strides = new List<long>(Rank + indices.Length);
         var denseOnes = new List<long>(denseStrides is null ? 0 : Rank + indices.Length);
@@ -237,10 +236,6 @@ public sealed partial class Tensor
 
     private void SetGathered(Parsed parsed, Tensor value)
     {
-        if (Records(this, value))
-            throw new InvalidOperationException(
-                "set-item: assigning by index tensors is not recorded; do it in a Tensor.NoGrad() scope, or use Where."
-            );
         using var region = Alias(parsed.View);
         var (order, count, adjacent) = FrontOrder(parsed.Gathers!);
         var (places, shape) = Rows(parsed.Gathers!, order, count);

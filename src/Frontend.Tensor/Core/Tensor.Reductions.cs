@@ -15,6 +15,8 @@ internal sealed record Reduction(string Name, Rule? Rule, double? OverNothing)
     public static readonly Reduction Prod = new("prod", Derivatives.Prod, 1);
     public static readonly Reduction Max = new("max", Derivatives.Extreme, null);
     public static readonly Reduction Min = new("min", Derivatives.Extreme, null);
+    public static readonly Reduction MaxOfAll = Max with { Rule = Derivatives.ExtremeOfAll };
+    public static readonly Reduction MinOfAll = Min with { Rule = Derivatives.ExtremeOfAll };
     public static readonly Reduction Any = new("any", null, 0);
     public static readonly Reduction All = new("all", null, 1);
     public static readonly Reduction ArgMax = new("argmax", null, null);
@@ -45,14 +47,13 @@ public sealed partial class Tensor
     /// <summary>The variance over some dimensions (none named: all): Σ (x − mean)² / (count − correction).</summary>
     public Tensor Var(ReadOnlySpan<int> dims = default, long correction = 1, bool keepdim = false)
     {
-        var mean = Mean(dims, keepdim: true);
-        double count = NumElements / (double)Math.Max(1, mean.NumElements);
-        return (this - mean).Square().Sum(dims, keepdim) / Math.Max(0, count - correction);
+        var result = Spread(dims, correction, keepdim);
+        return Spreads(Derivatives.Var, result, dims, correction);
     }
 
     /// <summary>The square root of <see cref="Var"/>.</summary>
     public Tensor Std(ReadOnlySpan<int> dims = default, long correction = 1, bool keepdim = false) =>
-        Var(dims, correction, keepdim).Sqrt();
+        Spreads(Derivatives.Std, Spread(dims, correction, keepdim, root: true), dims, correction);
 
     /// <summary>The product of all elements.</summary>
     public Tensor Prod() => Summable().Reduce(Reduction.Prod, [], false);
@@ -61,10 +62,10 @@ public sealed partial class Tensor
     public Tensor Prod(int dim, bool keepdim = false) => Summable().Reduce(Reduction.Prod, [dim], keepdim);
 
     /// <summary>The largest element; NaN if there is one.</summary>
-    public Tensor Max() => Reduce(Reduction.Max, [], false);
+    public Tensor Max() => Reduce(Reduction.MaxOfAll, [], false);
 
     /// <summary>The smallest element; NaN if there is one.</summary>
-    public Tensor Min() => Reduce(Reduction.Min, [], false);
+    public Tensor Min() => Reduce(Reduction.MinOfAll, [], false);
 
     /// <summary>Largest elements along a dimension and their places (int64), of equals the first.</summary>
     public (Tensor Values, Tensor Indices) Max(int dim, bool keepdim = false) =>
@@ -105,9 +106,15 @@ public sealed partial class Tensor
             return input + 0;
         if (d != Rank - 1)
             return input.Transpose(d, -1).Cumsum(-1).Transpose(d, -1);
-        var result = RowKernels.Cumsum(input);
-        if (Records(input))
-            result.Record(Derivatives.Cumsum, input);
+        return input.RunningSum(reverse: false);
+    }
+
+    /// <summary>Running sums along the last dimension, from its start or from its end.</summary>
+    internal Tensor RunningSum(bool reverse)
+    {
+        var result = RowKernels.Cumsum(this, reverse);
+        if (Records(this))
+            result.Record(Derivatives.Cumsum, this).I = reverse ? 1 : 0;
         return result;
     }
 
@@ -193,6 +200,26 @@ public sealed partial class Tensor
             node.I = d;
         }
         return (values, indices);
+    }
+
+    // The variance, or its square root, without record.
+    private Tensor Spread(ReadOnlySpan<int> dims, long correction, bool keepdim, bool root = false)
+    {
+        using var off = NoGrad();
+        var mean = Mean(dims, keepdim: true);
+        double count = NumElements / (double)Math.Max(1, mean.NumElements);
+        var result = (this - mean).Square().Sum(dims, keepdim) / Math.Max(0, count - correction);
+        return root ? result.Sqrt() : result;
+    }
+
+    private Tensor Spreads(Rule rule, Tensor result, ReadOnlySpan<int> dims, long correction)
+    {
+        if (!Records(this))
+            return result;
+        var node = result.Record(rule, this);
+        node.Data = Kept(Mask(dims, rule.Name), keepdim: true);
+        node.X = correction;
+        return result;
     }
 
     private uint Mask(ReadOnlySpan<int> dims, string what)

@@ -22,7 +22,7 @@ public sealed partial class Tensor
                 $"View: a tensor of shape {Layout} and strides {Layout.Text(Layout.Strides)} has no view of shape "
                     + $"{Layout.Text(sizes)}; use Reshape, which copies where it must."
             );
-        return RecordView(Alias(layout), Derivatives.Reshape);
+        return TakeView(layout, Derivatives.Reshape);
     }
 
     internal Tensor ReshapeTo(long[] sizes)
@@ -30,10 +30,12 @@ public sealed partial class Tensor
         if (sizes.AsSpan().SequenceEqual(Layout.Sizes))
             return this;
         if (Layout.TryView(sizes) is { } view)
-            return RecordView(Alias(view), Derivatives.Reshape);
+            return TakeView(view, Derivatives.Reshape);
         var copy = Allocate(Layout.Contiguous(sizes), DType, Runtime);
         Dispatch.Copying.Copy(this, copy);
-        return RecordView(copy, Derivatives.Reshape);
+        if (Records(this))
+            copy.Record(Derivatives.Reshape, this);
+        return copy;
     }
 
     /// <summary>One dimension out of those from <paramref name="from"/> to <paramref name="to"/>, both included.</summary>
@@ -70,8 +72,7 @@ public sealed partial class Tensor
             sizes[d] = Layout.Sizes[from];
             strides[d] = Layout.Strides[from];
         }
-        var view = Alias(new Layout(sizes, strides, Layout.Offset));
-        return RecordView(view, Derivatives.Permute, places);
+        return TakeView(new Layout(sizes, strides, Layout.Offset), Derivatives.Permute, places);
     }
 
     /// <summary>Two dimensions exchanged.</summary>
@@ -113,7 +114,7 @@ public sealed partial class Tensor
             sizes.Add(Layout.Sizes[d]);
             strides.Add(Layout.Strides[d]);
         }
-        return RecordView(Alias(new Layout([.. sizes], [.. strides], Layout.Offset)), Derivatives.Reshape);
+        return TakeView(new Layout([.. sizes], [.. strides], Layout.Offset), Derivatives.Reshape);
     }
 
     /// <summary>With a new dimension of size 1 at a place.</summary>
@@ -128,7 +129,7 @@ public sealed partial class Tensor
         long stride = at < Rank ? Layout.Sizes[at] * Layout.Strides[at] : 1;
         long[] sizes = [.. Layout.Sizes[..at], 1, .. Layout.Sizes[at..]];
         long[] strides = [.. Layout.Strides[..at], stride, .. Layout.Strides[at..]];
-        return RecordView(Alias(new Layout(sizes, strides, Layout.Offset)), Derivatives.Reshape);
+        return TakeView(new Layout(sizes, strides, Layout.Offset), Derivatives.Reshape);
     }
 
     /// <summary>
@@ -154,7 +155,7 @@ public sealed partial class Tensor
             throw new ArgumentException(
                 $"Expand: shape {Layout} cannot be expanded to {Layout.Text(shape)}; only dimensions of size 1 repeat."
             );
-        return RecordView(Alias(new Layout(sizes, strides, Layout.Offset)), Derivatives.Expand);
+        return TakeView(new Layout(sizes, strides, Layout.Offset), Derivatives.Expand);
     }
 
     internal Tensor ExpandTo(Layout shape) => Layout.SameSizes(shape) ? this : Expand(shape.Sizes);
@@ -196,7 +197,7 @@ public sealed partial class Tensor
     /// A view of some of the elements; its gradient is zero elsewhere. <paramref name="dense"/> is the same region of a
     /// dense tensor of this shape, needed where the view is recorded.
     /// </summary>
-    internal Tensor Region(Layout layout, Layout? dense) => RecordView(Alias(layout), Derivatives.Region, dense);
+    internal Tensor Region(Layout layout, Layout? dense) => TakeView(layout, Derivatives.Region, dense);
 
     /// <summary>Zeros of a shape with a tensor in the place of a region.</summary>
     internal static Tensor IntoRegion(Tensor values, Layout shape, Layout dense)
@@ -205,7 +206,7 @@ public sealed partial class Tensor
         using (var region = result.Alias(dense))
             Dispatch.Copying.Into(region, values);
         if (Records(values))
-            result.Record(Derivatives.Overwrite, result, values).Data = dense;
+            result.Record(Derivatives.Overwrite, result, values).Data = new Part(dense);
         return result;
     }
 
@@ -216,7 +217,7 @@ public sealed partial class Tensor
         using (var region = result.Alias(dense))
             Dispatch.Copying.Into(region, values);
         if (Records(this, values))
-            result.Record(Derivatives.Overwrite, this, values).Data = dense;
+            result.Record(Derivatives.Overwrite, this, values).Data = new Part(dense);
         return result;
     }
 
@@ -231,13 +232,6 @@ public sealed partial class Tensor
     {
         long[] strides = Layout.RowMajor(Layout.Sizes);
         return new Layout(sizes, strides, start * strides[dim]);
-    }
-
-    private Tensor RecordView(Tensor view, Rule rule, object? data = null)
-    {
-        if (Records(this))
-            view.Record(rule, this).Data = data;
-        return view;
     }
 
     private long[] ResolveShape(ReadOnlySpan<long> shape, string what)

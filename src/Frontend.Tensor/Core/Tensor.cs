@@ -18,6 +18,10 @@ public sealed partial class Tensor : IDisposable
     private Tensor? _grad;
     private Flags _flags;
 
+    // Of a view: the tensor whose history it follows, and the version of the memory that its own history is of.
+    private Tensor? _base;
+    private int _followed;
+
     [Flags]
     private enum Flags : byte
     {
@@ -26,6 +30,12 @@ public sealed partial class Tensor : IDisposable
         Kept = 2,
         IsView = 4,
         GradSeen = 8,
+
+        /// <summary>Has a base, whose history it takes over when the memory was changed in place.</summary>
+        Follows = 16,
+
+        /// <summary>A view that was made while nothing was recorded.</summary>
+        MadeInNoGrad = 32,
     }
 
     internal Tensor(Storage storage, Layout layout, DType type, bool isView = false)
@@ -113,8 +123,11 @@ public sealed partial class Tensor : IDisposable
         if (storage is null)
             return;
         _storage = null;
-        _node = null;
-        storage.Release();
+        // Views that are left may still ask for the history of their base.
+        if (!storage.Release() || _base is not null)
+            _node = null;
+        _base = null;
+        _flags &= ~Flags.Follows;
     }
 
     /// <summary>Number of threads that kernels may use from now on; tuned schedules are kept apart by it.</summary>

@@ -16,6 +16,10 @@ internal static unsafe class RowKernels
     private static readonly Family GatherFamily = OfTable("gather", "rows", "cols", "n");
     private static readonly Family GatherGradFamily = OfTable("gather_grad", "rows", "cols", "n");
     private static readonly Family CumsumFamily = OfRows("cumsum", "cols");
+    private static readonly Family ReverseCumsumFamily = new(
+        "cumsum",
+        static (_, s) => $"cumsum rows={s[1]} cols={s[2]} reverse=1 dtype={Family.TypeOf(s).Name()}"
+    );
 
     /// <summary>f along the last dimension of x, and of y where there is one; a result of x's shape.</summary>
     public static Tensor Rows(Family family, Tensor x, Tensor? y = null)
@@ -40,8 +44,9 @@ internal static unsafe class RowKernels
         return result;
     }
 
-    /// <summary>Inclusive running sums along the last dimension.</summary>
-    public static Tensor Cumsum(Tensor x) => Rows(CumsumFamily, x);
+    /// <summary>Inclusive running sums along the last dimension, from its start or from its end.</summary>
+    public static Tensor Cumsum(Tensor x, bool reverse = false) =>
+        Rows(reverse ? ReverseCumsumFamily : CumsumFamily, x);
 
     /// <summary>Mean negative log-likelihood, a 0-d tensor, of logits [rows, classes] and int64 targets [rows].</summary>
     public static Tensor CrossEntropy(Tensor logits, Tensor targets)

@@ -12,21 +12,26 @@ public abstract class Module
     /// <summary>What the module computes.</summary>
     public abstract Tensor Forward(Tensor x);
 
-    /// <summary>All parameters, own ones first, in the order of registration.</summary>
+    /// <summary>All parameters, own ones first, in the order of registration; one that is shared comes once.</summary>
     public IEnumerable<Tensor> Parameters => NamedParameters.Select(p => p.Parameter);
 
-    /// <summary>All parameters with their paths, such as <c>2.weight</c>.</summary>
-    public IEnumerable<(string Name, Tensor Parameter)> NamedParameters
+    /// <summary>
+    /// All parameters with their paths, such as <c>2.weight</c>. One that several modules share (tied weights) comes once,
+    /// under its first path.
+    /// </summary>
+    public IEnumerable<(string Name, Tensor Parameter)> NamedParameters => Distinct([]);
+
+    private IEnumerable<(string Name, Tensor Parameter)> Distinct(HashSet<Tensor> met)
     {
-        get
+        foreach (var (name, tensor) in _parameters)
         {
-            foreach (var (name, tensor) in _parameters)
+            if (met.Add(tensor))
                 yield return (name, tensor);
-            foreach (var (name, child) in _children)
-            {
-                foreach (var (inner, tensor) in child.NamedParameters)
-                    yield return ($"{name}.{inner}", tensor);
-            }
+        }
+        foreach (var (name, child) in _children)
+        {
+            foreach (var (inner, tensor) in child.Distinct(met))
+                yield return ($"{name}.{inner}", tensor);
         }
     }
 

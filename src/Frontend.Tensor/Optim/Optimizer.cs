@@ -13,8 +13,15 @@ public abstract class Optimizer
         Parameters = [.. parameters];
         if (Parameters.Length == 0)
             throw new ArgumentException("An optimizer needs at least one parameter, but none was given.");
-        if (Parameters.Distinct().Count() != Parameters.Length)
-            throw new ArgumentException("An optimizer was given the same parameter twice.");
+        var places = new Dictionary<Tensor, int>();
+        for (int i = 0; i < Parameters.Length; i++)
+        {
+            if (!places.TryAdd(Parameters[i], i))
+                throw new ArgumentException(
+                    $"An optimizer was given the same parameter twice, as number {places[Parameters[i]]} and {i} (shape "
+                        + $"{Parameters[i].Layout}); a module's Parameters have each once, and Distinct() sorts out others."
+                );
+        }
         foreach (var parameter in Parameters)
         {
             if (!parameter.RequiresGrad || !parameter.IsLeaf)

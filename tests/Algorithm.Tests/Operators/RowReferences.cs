@@ -130,17 +130,21 @@ internal static class RowReferences
         int rows = (int)x.Shape[0];
         int cols = (int)x.Shape[1];
         bool down = g.Spec.Choice("axis") == "0";
+        bool reverse = g.Spec.Flag("reverse");
         var result = new double[x.Length];
         for (int i = 0; i < rows; i++)
         for (int j = 0; j < cols; j++)
         {
-            double v = x[i, j];
-            if (down ? i > 0 : j > 0)
+            // Each from scratch: everything up to it, or from it on.
+            int at = down ? i : j;
+            int count = down ? rows : cols;
+            double total = g.Spec.Name == "cumsum" ? 0 : 1;
+            for (int k = reverse ? at : 0; k < (reverse ? count : at + 1); k++)
             {
-                double before = result[down ? (i - 1) * cols + j : i * cols + j - 1];
-                v = g.Spec.Name == "cumsum" ? before + v : before * v;
+                double v = down ? x[k, j] : x[i, k];
+                total = g.Spec.Name == "cumsum" ? total + v : total * v;
             }
-            result[i * cols + j] = v;
+            result[i * cols + j] = total;
         }
         return [result];
     }
