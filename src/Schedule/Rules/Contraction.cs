@@ -47,11 +47,13 @@ internal sealed record Contraction(
     /// <summary>Position of an axis among the dimensions of an operand.</summary>
     public static int Dimension(Load load, Axis axis) => load.Indices.IndexOf(axis.Var);
 
-    /// <summary>Whether neighbours along an axis are neighbours in memory.</summary>
+    /// <summary>Whether neighbours along an axis are neighbours in memory; dimensions of one element do not count.</summary>
     public static bool IsContiguous(Load load, Axis axis)
     {
         int d = Dimension(load, axis);
-        return load.Buffer.Strides.IsDefault ? d == load.Buffer.Rank - 1 : load.Buffer.Strides[d] == 1;
+        return load.Buffer.Strides.IsDefault
+            ? load.Buffer.Shape.Skip(d + 1).All(extent => extent.IsConst(1))
+            : load.Buffer.Strides[d] == 1;
     }
 
     private static bool Plain(Load load) =>

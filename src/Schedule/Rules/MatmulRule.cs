@@ -152,8 +152,9 @@ public sealed class MatmulRule : ScheduleRule
         foreach (string copy in Some(packB).Concat(Some(packA)))
         {
             var loops = LoopNames(s, copy);
-            if (parallel)
-                s.Parallel(loops.First(l => s.Nest.Loop(l).Extent is not IntImm { Value: 1 } && l != ko));
+            // A copy of one element has nothing to share.
+            if (parallel && loops.FirstOrDefault(l => s.Nest.Loop(l).ConstantExtent > 1 && l != ko) is { } shared)
+                s.Parallel(shared);
             bool transposed =
                 copy == packB ? !Contraction.IsContiguous(c.B, c.N) : !Contraction.IsContiguous(c.A, c.M[^1]);
             if (transposed && Extent(c.K) >= lanes)
@@ -254,6 +255,6 @@ public sealed class MatmulRule : ScheduleRule
         double Step(long rows) => Math.Max(rows * nv / 2.0, 4) + 1;
     }
 
-    private static ImmutableArray<long> Within(long[] values, long always, long max) =>
+    internal static ImmutableArray<long> Within(long[] values, long always, long max) =>
         [.. values.Where(v => v <= max).Append(always).Distinct().Order()];
 }

@@ -12,25 +12,19 @@ public sealed class RowFusionRule : ScheduleRule
 {
     public override string Name => "rows";
 
-    public override bool Applies(Algorithm algorithm, TargetInfo target)
-    {
-        if (target.Gpu is not null || target.VectorBits == 0 || algorithm.Stages.Length < 2)
-            return false;
-        var last = algorithm.Stages[^1];
-        if (last.Kind != StageKind.Map || last.Axes.Length < 2 || algorithm.Outputs.Length != 1)
-            return false;
-        return RowAxes(algorithm) > 0;
-    }
+    public override bool Applies(Algorithm algorithm, TargetInfo target) =>
+        target.Gpu is null && target.VectorBits > 0 && Fused(algorithm).Stages > 1;
 
     public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
     {
         var knobs = ImmutableArray.CreateBuilder<Knob>();
-        long points = algorithm.Stages[^1].Axes.Aggregate(1L, (n, a) => n * (a.Extent is IntImm i ? i.Value : 64));
+        var fused = algorithm.Stages.Take(Fused(algorithm).Stages);
+        long points = fused.Max(StagewiseRule.Points);
         if (target.Threads > 1)
             knobs.Add(new("parallel", 0, [0, 1], points >= 1 << 15 ? 1 : 0));
         knobs.Add(new("vectors", 1, [1, 2, 4, 8], StagewiseRule.DefaultVectors(algorithm, target)));
         // Whole rows between stages: kept, or computed again by each reader.
-        if (algorithm.Stages.SkipLast(1).Any(IsWide))
+        if (fused.SkipLast(1).Any(IsWide))
             knobs.Add(new("recompute", 0, [0, 1], 0));
         return knobs.ToImmutable();
     }
@@ -38,32 +32,67 @@ public sealed class RowFusionRule : ScheduleRule
     public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
     {
         var s = new Schedule(algorithm);
-        var last = algorithm.Stages[^1];
-        string[] rows = [.. last.Axes.Take(RowAxes(algorithm)).Select(a => $"{last.Name}.{a.Name}")];
-        string row = rows[^1];
-        bool again = choices.TryGetValue("recompute", out long twice) && twice == 1;
-        foreach (var stage in algorithm.Stages.Reverse().Skip(1))
-        {
-            if (again && IsWide(stage))
-                s.ComputeInline(stage.Name);
-            else
-                s.ComputeAt(stage.Name, row);
-        }
+        var (count, axes) = Fused(algorithm);
+        var fused = algorithm.Stages[..count];
         long vectors = choices.TryGetValue("vectors", out long v) ? v : 4;
-        var left = algorithm.Stages.Where(stage => s.Nest.Blocks.Any(b => b.Name == stage.Name));
-        StagewiseRule.Schedule(s, left, target, parallel: false, vectors, fused: true);
-        if (choices.TryGetValue("parallel", out long p) && p == 1)
+        bool parallel = choices.TryGetValue("parallel", out long p) && p == 1;
+        bool again = choices.TryGetValue("recompute", out long twice) && twice == 1;
+        // Where later stages read results of the rows too (a loss of all rows), the rows are the first stage's.
+        var anchor = count == algorithm.Stages.Length ? fused[^1] : fused[0];
+        string[] rows = [.. anchor.Axes.Take(axes).Select(a => $"{anchor.Name}.{a.Name}")];
+        string row = rows[^1];
+        if (anchor == fused[^1])
+        {
+            foreach (var stage in fused.Reverse().Skip(1))
+            {
+                if (again && IsWide(stage))
+                    s.ComputeInline(stage.Name);
+                else
+                    s.ComputeAt(stage.Name, row);
+            }
+            var left = fused.Where(stage => s.Nest.Blocks.Any(b => b.Name == stage.Name));
+            StagewiseRule.Schedule(s, left, target, parallel: false, vectors, fused: true);
+        }
+        else
+        {
+            foreach (var stage in fused)
+            {
+                if (stage != anchor)
+                    s.ReverseComputeAt(stage.Name, row);
+                StagewiseRule.Schedule(s, [stage], target, parallel: false, vectors);
+            }
+            StagewiseRule.Schedule(s, algorithm.Stages[count..], target, parallel, vectors);
+        }
+        if (parallel)
             s.Parallel(rows.FirstOrDefault(l => s.Nest.Loop(l).ConstantExtent >= target.Threads) ?? row);
         return s.Nest;
     }
 
-    // Axes that the row consists of: as many as all stages begin with, where a stage reads others at its own row only.
-    private static int RowAxes(Algorithm algorithm)
+    /// <summary>How many stages, from the first on, run over the same rows, and how many axes a row has; 0 where there are none.</summary>
+    private static (int Stages, int Axes) Fused(Algorithm algorithm)
     {
-        var last = algorithm.Stages[^1];
-        var stages = algorithm.Stages.ToDictionary(s => s.Output);
-        int most = last.Axes.Length - 1;
-        foreach (var stage in algorithm.Stages)
+        if (algorithm.Outputs.Length != 1)
+            return (0, 0);
+        var stages = algorithm.Stages;
+        if (stages[^1] is { Kind: StageKind.Map, Axes.Length: > 1 } && RowAxes(stages) is > 0 and var all)
+            return (stages.Length, all);
+        // All but stages that gather the rows' results.
+        for (int count = stages.Length - 1; count > 1; count--)
+        {
+            bool results = stages[..count].All(s => s.Kind == StageKind.Reduce);
+            if (results && RowAxes(stages[..count]) is > 0 and var some)
+                return (count, some);
+        }
+        return (0, 0);
+    }
+
+    // Axes that the row consists of: as many as all stages begin with, where a stage reads others at its own row only.
+    private static int RowAxes(ImmutableArray<Stage> fused)
+    {
+        var last = fused[^1];
+        var stages = fused.ToDictionary(s => s.Output);
+        int most = last.Kind == StageKind.Map ? last.Axes.Length - 1 : last.SpatialAxes.Count();
+        foreach (var stage in fused)
         {
             if (stage.Kind is not (StageKind.Map or StageKind.Reduce) || stage.Outputs.Length != 1)
                 return 0;

@@ -51,6 +51,7 @@ public static class ScheduleRules
         new GpuReductionRule(),
         new GpuPlainRule(),
         // For processors.
+        new MatvecRule(),
         new MatmulRule(),
         new RowFusionRule(),
         new StagewiseRule(),

@@ -124,9 +124,14 @@ public sealed class StagewiseRule : ScheduleRule
         var reduce = stage.ReduceAxes.Last();
         bool wide = stage.Outputs.Length == 1 && stage.Output.Type.Size() >= 4;
         var loads = stage.Values[0].Loads().ToList();
-        bool along = wide && loads.Any(l => IsLastDimension(l, reduce));
-        // Of two operands, one may run through memory with the results instead (E[i, j] · V[j, c]): then so do vectors.
-        along &= stage.SpatialAxes.LastOrDefault() is not { } column || !loads.Any(l => IsLastDimension(l, column));
+        // Elements that other elements point to (X[r, T[r]]) come one by one.
+        bool gathers = loads.Any(l => l.Indices.Any(i => i.Loads().Any(at => at.Uses(reduce.Var))));
+        bool along = wide && !gathers && loads.Any(l => IsLastDimension(l, reduce));
+        // Of two operands, one may run through memory with the results instead (E[i, j] · V[j, c]): then so do vectors. A
+        // result of the row (M[r]) is no such operand: it stays the same along the reduction.
+        along &=
+            stage.SpatialAxes.LastOrDefault() is not { } column
+            || !loads.Any(l => IsLastDimension(l, column) && l.Uses(reduce.Var));
         var own = s.Nest.Block(block);
         var around = Around(s, block);
         var spatial = around.Where(l => own.SpatialAxes.Any(a => a.Binding.Uses(l.Var))).Select(l => l.Name).ToList();
@@ -176,20 +181,28 @@ public sealed class StagewiseRule : ScheduleRule
         var parts = new List<string> { s.Rfactor(block, ki) };
         s.SetScope(s.Nest.Block(parts[0]).Output.Name, Scope.Register);
         s.Vectorize(ki);
+        string? vector = null;
+        string lane = "";
         if (width > lanes)
         {
-            var (vector, lane) = s.Split(Around(s, block)[^1].Name, lanes);
+            (vector, lane) = s.Split(Around(s, block)[^1].Name, lanes);
             parts.Add(s.Rfactor(block, lane));
             s.SetScope(s.Nest.Block(parts[1]).Output.Name, Scope.Register);
-            s.Reorder(vector, lane);
-            s.Vectorize(lane);
-            s.Unroll(vector);
         }
         if (write is not null)
         {
             string row = spatial[^1];
             foreach (string later in parts.Skip(1).Append(block).Append(write))
                 s.ReverseComputeAt(later, row);
+            // Loops of their own below the row: one of the lanes, one of the vectors.
+            if (vector is not null)
+                (lane, vector) = (Around(s, parts[1])[^2].Name, Around(s, parts[1])[^1].Name);
+        }
+        if (vector is not null)
+        {
+            s.Reorder(vector, lane);
+            s.Vectorize(lane);
+            s.Unroll(vector);
         }
         foreach (string part in parts)
         {
@@ -311,6 +324,6 @@ public sealed class StagewiseRule : ScheduleRule
             : 1;
     }
 
-    private static long Points(Stage stage) =>
+    internal static long Points(Stage stage) =>
         stage.Axes.Aggregate(1L, (n, a) => n * (a.Extent is IntImm i ? Math.Max(1, i.Value) : 64));
 }
