@@ -86,7 +86,7 @@ internal sealed record GpuConvTile(long Channels, ImmutableArray<Knob> Knobs)
                 new("slices", 1, GpuConvRule.Values([1, 2, 4, 8, 16], slices, group), slices),
                 new("rows", 1, GpuConvRule.Values([1, 2, 4, 7, 8, 14, 16], high, height), high),
                 new("columns", 1, GpuConvRule.Values([7, 8, 14, 16, 28, 32, 56, 64], wide, width), wide),
-                new("places", 1, [1, 2, 4, 7, 8], places),
+                new("places", 1, GpuConvRule.Values([1, 2, 4, 7, 8], places, 8), places),
                 new("step", 2, GpuConvRule.Values([1, 2, 4, 8, 16], step, depth), step),
             ]
         );
