@@ -30,7 +30,12 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
         try
         {
             using var kernel = target.Backend.Compile(nest);
+            RequireServable(nest, kernel);
             return Certify(kernel, nest);
+        }
+        catch (TraceException e)
+        {
+            return Failed(0, $"would not be served: {e.Message.Split('\n')[0]}");
         }
         catch (Exception e) when (e is LoweringException or ScheduleException or InvalidProgramException)
         {
@@ -42,6 +47,14 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
         {
             return Failed(0, $"does not run: {e.GetType().Name}: {e.Message}");
         }
+    }
+
+    // Dispatch replays the stored text, under limits.
+    private void RequireServable(LoopNest nest, ICompiledKernel kernel)
+    {
+        var algorithm = spec.Build();
+        Trace.Parse(Trace.Of(nest).ToString()).Replay(algorithm);
+        ReplayLimits.Standard.CheckWorkspace(algorithm, kernel.WorkspaceBytes);
     }
 
     /// <summary>Checks a compiled kernel; with its nest, its trace on a ragged shape too.</summary>
@@ -115,8 +128,20 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
 
     private (string? Wrong, string Note) CheckRagged(Trace trace, OperatorSpec neighbour)
     {
-        var replay = trace.ReplayNear(neighbour.Build());
-        if (replay.Nest is not { } nest)
+        try
+        {
+            return CheckRagged(trace.ReplayNear(neighbour.Build()).Nest, neighbour);
+        }
+        catch (ReplayLimitException)
+        {
+            // Dispatch refuses it there as well.
+            return (null, $"is beyond the limits on {neighbour}");
+        }
+    }
+
+    private (string? Wrong, string Note) CheckRagged(LoopNest? replayed, OperatorSpec neighbour)
+    {
+        if (replayed is not { } nest)
             return (null, $"does not replay on {neighbour}");
         try
         {

@@ -21,7 +21,8 @@ internal sealed class DispatchContext
     private readonly DefaultScheduleRule _rule;
     private readonly DeviceRuntime _runtime;
     private readonly Lock _gate = new();
-    private readonly Dictionary<OperatorSpec, DispatchedKernel> _kernels = [];
+    private readonly Dictionary<OperatorSpec, Lazy<DispatchedKernel>> _kernels = [];
+    private readonly HashSet<(TuneKey, string)> _givenUp = [];
     private int _refused;
 
     public DispatchContext(
@@ -54,9 +55,10 @@ internal sealed class DispatchContext
         {
             lock (_gate)
             {
-                int Count(KernelSource source) => _kernels.Values.Count(k => k.Source == source);
+                var made = _kernels.Values.Where(k => k.IsValueCreated).Select(k => k.Value).ToList();
+                int Count(KernelSource source) => made.Count(k => k.Source == source);
                 return new(
-                    _kernels.Count,
+                    made.Count,
                     Count(KernelSource.Exact),
                     Count(KernelSource.Near),
                     Count(KernelSource.Default),
@@ -68,11 +70,26 @@ internal sealed class DispatchContext
 
     public DispatchedKernel Resolve(OperatorSpec spec)
     {
+        Lazy<DispatchedKernel>? kernel;
         lock (_gate)
         {
-            if (!_kernels.TryGetValue(spec, out var kernel))
-                _kernels.Add(spec, kernel = Choose(spec));
-            return kernel;
+            if (!_kernels.TryGetValue(spec, out kernel))
+                _kernels.Add(spec, kernel = new Lazy<DispatchedKernel>(() => Choose(spec)));
+        }
+        // Chosen and compiled outside of the lock: whoever wants this instance waits for it, the others do not.
+        try
+        {
+            return kernel.Value;
+        }
+        catch
+        {
+            // The next call tries again.
+            lock (_gate)
+            {
+                if (_kernels.TryGetValue(spec, out var there) && ReferenceEquals(there, kernel))
+                    _kernels.Remove(spec);
+            }
+            throw;
         }
     }
 
@@ -93,7 +110,7 @@ internal sealed class DispatchContext
             {
                 if (key.LogDistance(record.Key) is not { } distance || distance > FarthestNear)
                 {
-                    notes.Add($"the record of {record.Spec} is for too different a shape");
+                    notes.Add($"the record of {PlainText.Of(record.Spec)} is for too different a shape");
                     continue;
                 }
                 if (FromRecord(spec, algorithm, record, KernelSource.Near, notes) is { } inferred)
@@ -111,6 +128,12 @@ internal sealed class DispatchContext
         List<string> notes
     )
     {
+        var id = (record.Key, record.TraceHash);
+        lock (_gate)
+        {
+            if (_givenUp.Contains(id))
+                return Refuse(record, "it was given up before", notes);
+        }
         var guards = ImmutableArray.CreateBuilder<Guard>();
         foreach (string text in record.Guards)
         {
@@ -121,13 +144,9 @@ internal sealed class DispatchContext
         }
         try
         {
-            var nest =
-                source == KernelSource.Exact
-                    ? RecordReplay.Exactly(algorithm, record.Trace)
-                    : RecordReplay.Near(algorithm, record.Trace);
-            var compiled = Backend.Compile(nest);
+            var (nest, compiled) = RecordReplay.Run(Backend, algorithm, record, source);
             if (source == KernelSource.Near)
-                notes.Add($"replayed the record of {record.Spec} with factors inferred again");
+                notes.Add($"replayed the record of {PlainText.Of(record.Spec)} with factors inferred again");
             return new DispatchedKernel(
                 spec,
                 nest,
@@ -139,34 +158,58 @@ internal sealed class DispatchContext
                 Realigning
             );
         }
-        // A stored record is foreign data: whatever goes wrong with it must cost speed only, so every failure is noted
-        // and answered by the next source. Running out of memory is not the record's fault.
-        catch (Exception failure) when (failure is not OutOfMemoryException)
+        // A stored record is foreign data: whatever goes wrong with it must cost speed only, so every failure is noted and
+        // answered by the next source.
+        catch (Exception failure)
         {
-            return Refuse(record, FirstLine(failure.Message), notes);
+            string why = FirstLine(failure.Message);
+            if (failure is ReplayLimitException or OutOfMemoryException or InsufficientExecutionStackException)
+                GiveUp(record, why);
+            return Refuse(record, why, notes);
         }
     }
 
     private DispatchedKernel? Refuse(TuneRecord record, string why, List<string> notes)
     {
-        _refused++;
-        notes.Add($"the record of {record.Spec} was refused: {why}");
+        Interlocked.Increment(ref _refused);
+        notes.Add($"the record of {PlainText.Of(record.Spec)} was refused: {PlainText.Of(why)}");
         return null;
+    }
+
+    // Costs time or memory each time it is tried: never again, and whoever runs the model should know.
+    private void GiveUp(TuneRecord record, string why)
+    {
+        bool first;
+        lock (_gate)
+            first = _givenUp.Add((record.Key, record.TraceHash));
+        if (first)
+            Dispatcher.OnWarning(
+                $"the tuned record of {PlainText.Of(record.Spec)} is not used, the default schedule runs instead: {PlainText.Of(why)}"
+            );
     }
 
     private DispatchedKernel FromRules(OperatorSpec spec, Algorithm algorithm, List<string> notes)
     {
         try
         {
-            var nest = _rule(algorithm, Backend.Target);
-            return Make(spec, nest, notes);
+            return Make(spec, _rule(algorithm, Backend.Target), notes);
         }
-        // The plain loops that follow run on processors only.
-        catch (Exception refusal) when (refusal is ScheduleException or LoweringException && Backend.Target.Gpu is null)
+        catch (Exception refusal) when (refusal is ScheduleException or LoweringException)
         {
             notes.Add($"the default schedule was refused: {FirstLine(refusal.Message)}");
         }
-        return Make(spec, InitialNest.Of(algorithm), notes);
+        foreach (var rule in DefaultSchedule.Fallbacks(algorithm, Backend.Target))
+        {
+            try
+            {
+                return Make(spec, rule(), notes);
+            }
+            catch (Exception refusal) when (refusal is ScheduleException or LoweringException)
+            {
+                notes.Add($"a simpler schedule was refused: {FirstLine(refusal.Message)}");
+            }
+        }
+        throw new LoweringException("no-schedule", $"no schedule of {spec} compiles: {notes[^1]}");
     }
 
     private DispatchedKernel Make(OperatorSpec spec, LoopNest nest, List<string> notes) =>

@@ -29,6 +29,7 @@ public sealed unsafe class DispatchedKernel
     private readonly (DeviceRuntime Runtime, int Alignment)? _realigning;
     private DispatchedKernel? _fallback;
     private long _guardFailures;
+    private int _toldOfMemory;
 
     internal DispatchedKernel(
         OperatorSpec spec,
@@ -88,7 +89,24 @@ public sealed unsafe class DispatchedKernel
             RunOnCopies(arguments, realigning.Runtime, realigning.Alignment);
             return;
         }
-        _compiled.Run(arguments, null);
+        try
+        {
+            _compiled.Run(arguments, null);
+        }
+        // Of the workspace of a tuned kernel, before anything was written; the default one needs less or none.
+        catch (OutOfMemoryException) when (_unguarded is not null)
+        {
+            RunWithout(arguments);
+        }
+    }
+
+    private void RunWithout(nint* arguments)
+    {
+        if (Interlocked.Exchange(ref _toldOfMemory, 1) == 0)
+            Dispatcher.OnWarning(
+                $"the tuned kernel of {Spec} found no memory for its workspace of {WorkspaceBytes} bytes; the default schedule runs instead."
+            );
+        (_fallback ??= _unguarded!()).Run(arguments);
     }
 
     private bool Aligned(nint* arguments, int alignment)

@@ -1,18 +1,42 @@
 using Picograd.Algorithms;
 using Picograd.Schedules;
+using Picograd.TuneDb;
 
 namespace Picograd.Dispatch;
 
-/// <summary>A stored trace becomes a program again.</summary>
+/// <summary>
+/// A stored trace becomes a kernel again. Records are foreign data: whatever one asks for, it costs milliseconds and memory in
+/// proportion to the operator, or is refused.
+/// </summary>
 internal static class RecordReplay
 {
-    /// <exception cref="TraceException">The text is no trace, or does not fit the algorithm.</exception>
-    public static LoopNest Exactly(Algorithm algorithm, string trace) => Trace.Parse(trace).Replay(algorithm);
-
-    /// <exception cref="TraceException">The text is no trace, or does not fit even with other factors.</exception>
-    public static LoopNest Near(Algorithm algorithm, string trace)
+    /// <summary>The nest of a record, for its own shape or another, compiled.</summary>
+    /// <exception cref="TraceException">The text is no trace, does not fit the algorithm, or costs too much.</exception>
+    public static (LoopNest Nest, ICompiledKernel Kernel) Run(
+        IBackend backend,
+        Algorithm algorithm,
+        TuneRecord record,
+        KernelSource source
+    )
     {
-        var replay = Trace.Parse(trace).ReplayNear(algorithm);
+        var trace = Trace.Parse(record.Trace);
+        var nest = source == KernelSource.Exact ? trace.Replay(algorithm) : Near(trace, algorithm);
+        var kernel = backend.Compile(nest);
+        try
+        {
+            ReplayLimits.Standard.CheckWorkspace(algorithm, kernel.WorkspaceBytes);
+            return (nest, kernel);
+        }
+        catch
+        {
+            kernel.Dispose();
+            throw;
+        }
+    }
+
+    private static LoopNest Near(Trace trace, Algorithm algorithm)
+    {
+        var replay = trace.ReplayNear(algorithm);
         return replay.Nest ?? throw new TraceException(replay.Failure ?? "the trace does not fit");
     }
 }

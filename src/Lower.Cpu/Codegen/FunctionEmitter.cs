@@ -133,6 +133,10 @@ internal sealed partial class FunctionEmitter
 
     private void Emit(Stmt stmt)
     {
+        // As soon as the method is too large, since the rest may be many times larger.
+        _il.CheckLimits();
+        if (_region.Effects.Count > IlWriter.MaxInstructions)
+            throw new LoweringException("il-too-long", $"more than {IlWriter.MaxInstructions} stores in a row");
         switch (stmt)
         {
             case Seq q:

@@ -19,6 +19,9 @@ internal sealed class KernelBuilder(LoopNest nest, VectorIsa isa, int threads)
 {
     private const int Alignment = 64;
 
+    // Of one buffer and of all: beyond any memory, and small enough that sums and products of it do not overflow.
+    private const long MostBytes = 1L << 48;
+
     // Copies of a loop may allocate the same buffer, one in a parallel loop and one outside.
     private readonly Dictionary<(Buffer, bool InParallel), (long Offset, bool PerWorker)> _places = [];
 
@@ -50,19 +53,21 @@ internal sealed class KernelBuilder(LoopNest nest, VectorIsa isa, int threads)
         if (_places.TryGetValue((buffer, inParallel), out var place))
             return place;
         // Largest extents of symbolic dimensions; strides that are not given follow from those of the run, so no larger.
-        long elements = 1;
-        long last = 0;
+        Int128 elements = 1;
+        Int128 last = 0;
         for (int d = 0; d < buffer.Rank; d++)
         {
             long max = Interval.Of(buffer.Shape[d], Nest.ParameterRanges).Max;
             if (max > 1L << 40)
                 throw new LoweringException("workspace", $"the size of {buffer} has no bound");
             elements *= Math.Max(1, max);
-            last += buffer.Strides.IsDefault ? 0 : (Math.Max(1, max) - 1) * buffer.Strides[d];
+            last += buffer.Strides.IsDefault ? 0 : (Int128)(Math.Max(1, max) - 1) * buffer.Strides[d];
+            if (Int128.Max(elements, last) > MostBytes)
+                throw new LoweringException("workspace", $"{buffer} has more than {MostBytes} elements");
         }
-        elements = Math.Max(elements, last + 1);
+        elements = Int128.Max(elements, last + 1);
         // Distinct pages sets for big buffers would cost; a line between them avoids 4 KiB aliasing of equal offsets.
-        long bytes = (elements * buffer.Type.Size() + Alignment - 1) / Alignment * Alignment + Alignment;
+        long bytes = ((long)elements * buffer.Type.Size() + Alignment - 1) / Alignment * Alignment + Alignment;
         if (inParallel)
         {
             place = (WorkerBytes, true);
@@ -73,6 +78,8 @@ internal sealed class KernelBuilder(LoopNest nest, VectorIsa isa, int threads)
             place = (SharedBytes, false);
             SharedBytes += bytes;
         }
+        if (WorkerBytes > MostBytes || SharedBytes > MostBytes)
+            throw new LoweringException("workspace", $"the buffers up to {buffer} have more than {MostBytes} bytes");
         return _places[(buffer, inParallel)] = place;
     }
 }

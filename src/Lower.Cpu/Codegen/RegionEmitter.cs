@@ -23,7 +23,10 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
         if (_stridedLoads.Count > 1)
             FindBlocks();
         foreach (var effect in region.Effects)
+        {
             Emit(effect);
+            il.CheckLimits();
+        }
     }
 
     // Strided loads that together read a square block are computed together, at the first of them.

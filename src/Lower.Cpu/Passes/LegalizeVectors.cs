@@ -7,8 +7,12 @@ namespace Picograd.Lower.Cpu;
 /// Cuts vector loops to the machine's width: an extent of 40 becomes two unrolled vectors of 16 lanes and one with 8 of
 /// its lanes on. Loops that vector instructions cannot express become serial.
 /// </summary>
-internal sealed class LegalizeVectors(int bits)
+/// <param name="bits">Of a vector.</param>
+/// <param name="limit">Vectors in all beyond which nothing could be compiled anyway (unroll-too-large).</param>
+internal sealed class LegalizeVectors(int bits, int limit = CpuBackend.MaxStatements)
 {
+    private long _vectors;
+
     public LoopNest Run(LoopNest nest) => nest with { Body = Visit(nest.Body) };
 
     private Stmt Visit(Stmt stmt)
@@ -25,6 +29,12 @@ internal sealed class LegalizeVectors(int bits)
             return f;
         long full = extent / lanes;
         long rest = extent % lanes;
+        _vectors += full;
+        if (_vectors > limit)
+            throw new LoweringException(
+                "unroll-too-large",
+                $"vector loop {f.Name} has the extent {extent}: more than {limit} vectors in all"
+            );
         var parts = new List<Stmt>();
         for (long i = 0; i < full; i++)
             parts.Add(Chunk(f, i * lanes, lanes));

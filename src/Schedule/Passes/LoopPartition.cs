@@ -4,13 +4,26 @@ namespace Picograd.Schedules;
 
 /// <summary>
 /// A loop marked Peel is cut where the conditions below it stop being always true: [0, t) without tests, [t, extent)
-/// with them. A last part of one iteration loses its loop. Expects plain statements (after LowerBlocks).
+/// with them. A last part of one iteration loses its loop. Expects plain statements (after LowerBlocks). Throws
+/// <see cref="LoweringException"/> (partition-too-large) where loops inside loops would be cut into very many parts.
 /// </summary>
-public static class LoopPartition
+public sealed class LoopPartition
 {
-    public static LoopNest Run(LoopNest nest) => nest with { Body = Visit(nest.Body, new(nest.ParameterRanges)) };
+    // Statements copied in all: parts of parts double with every loop that is cut inside another. Real programs copy a
+    // few hundred.
+    private const int Most = 20_000;
 
-    private static Stmt Visit(Stmt stmt, Dictionary<Var, Interval> ranges)
+    private int _copied;
+
+    private LoopPartition() { }
+
+    public static LoopNest Run(LoopNest nest) =>
+        nest with
+        {
+            Body = new LoopPartition().Visit(nest.Body, new(nest.ParameterRanges)),
+        };
+
+    private Stmt Visit(Stmt stmt, Dictionary<Var, Interval> ranges)
     {
         if (stmt is not For f)
             return stmt.WithChildren(child => Visit(child, ranges));
@@ -28,8 +41,14 @@ public static class LoopPartition
         return f with { Body = body, Peel = false };
     }
 
-    private static Stmt Part(For f, long start, long count, Dictionary<Var, Interval> ranges)
+    private Stmt Part(For f, long start, long count, Dictionary<Var, Interval> ranges)
     {
+        _copied += f.Body.Nodes().Count;
+        if (_copied > Most)
+            throw new LoweringException(
+                "partition-too-large",
+                $"loop {f.Name}: more than {Most} statements in parts of parts of loops"
+            );
         if (count == 1)
         {
             var once = f.Body.Substitute(new Dictionary<Var, Expr> { [f.Var] = start });

@@ -94,4 +94,16 @@ public static class DefaultSchedule
         }
         throw new InvalidOperationException($"no rule applies to {algorithm.Name}");
     }
+
+    /// <summary>
+    /// What to try, in order, where a back end refuses the default: the default choices of every further rule, down to the
+    /// plain one. Each may be refused in turn (ScheduleException, LoweringException).
+    /// </summary>
+    public static IEnumerable<Func<LoopNest>> Fallbacks(Algorithm algorithm, TargetInfo target)
+    {
+        // On processors the plain loops always compile, and what failed is seldom mended by a schedule in between.
+        var rules = target.Gpu is null ? [new PlainRule()] : ScheduleRules.For(algorithm, target);
+        foreach (var rule in rules)
+            yield return () => rule.Apply(algorithm, target, rule.Defaults(algorithm, target));
+    }
 }

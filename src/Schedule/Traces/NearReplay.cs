@@ -26,7 +26,7 @@ internal static class NearReplayer
         "pipeline",
     ];
 
-    public static NearReplay Run(Trace trace, Algorithm algorithm)
+    public static NearReplay Run(Trace trace, Algorithm algorithm, ReplayLimits limits)
     {
         LoopNest nest;
         try
@@ -37,6 +37,7 @@ internal static class NearReplayer
         {
             return new NearReplay(null, e.Message, []);
         }
+        var meter = new ReplayMeter(limits, nest);
         var changes = ImmutableArray.CreateBuilder<string>();
         for (int i = 0; i < trace.Steps.Length; i++)
         {
@@ -60,7 +61,10 @@ internal static class NearReplayer
                 break;
             }
             if (done)
+            {
+                meter.Check(nest, i, step);
                 continue;
+            }
             if (!Hints.Contains(step.Primitive) || step.Results.Any(r => IsNamedLater(trace, i, r)))
                 return new NearReplay(
                     null,
@@ -130,14 +134,19 @@ internal static class NearReplayer
         return lanes && fit > 4 ? Math.Min(factor, (fit + 7) / 8 * 8) : fit;
     }
 
+    // The largest divisor that is no larger than the factor; divisors come in pairs around the square root.
     private static long Divisor(long extent, long factor)
     {
-        for (long f = Math.Min(factor, extent); f > 1; f--)
+        long best = 1;
+        for (long f = 1; f <= factor && f <= extent / f; f++)
         {
-            if (extent % f == 0)
-                return f;
+            if (extent % f != 0)
+                continue;
+            best = Math.Max(best, f);
+            if (extent / f <= factor)
+                return Math.Max(best, extent / f);
         }
-        return 1;
+        return best;
     }
 
     private static long? Extent(LoopNest nest, Step step, int arg) =>

@@ -61,9 +61,16 @@ public sealed class Trace : IEquatable<Trace>
         );
 
     /// <summary>Reads the text form. Primitives must be known; whether steps apply is only seen on an algorithm.</summary>
+    /// <param name="text">A header and steps.</param>
+    /// <param name="limits">How long it may be; null: <see cref="ReplayLimits.Standard"/>.</param>
     /// <exception cref="TraceException">Says what is wrong and in which line.</exception>
-    public static Trace Parse(string text)
+    public static Trace Parse(string text, ReplayLimits? limits = null)
     {
+        limits ??= ReplayLimits.Standard;
+        if (text.Length > limits.Characters)
+            throw new ReplayLimitException(
+                $"the trace has {text.Length} characters, and the limit is {limits.Characters}"
+            );
         string[] lines = text.ReplaceLineEndings("\n").Split('\n');
         CheckVersion(lines[0].Trim());
         ImmutableArray<string> parameters = [];
@@ -92,6 +99,8 @@ public sealed class Trace : IEquatable<Trace>
                     break;
                 default:
                     steps.Add(ParseStep(line, i));
+                    if (steps.Count > limits.Steps)
+                        throw new ReplayLimitException($"the trace has more than {limits.Steps} steps");
                     break;
             }
         }
@@ -107,10 +116,14 @@ public sealed class Trace : IEquatable<Trace>
     /// Applies the steps as they are. The algorithm is first renamed to the trace's names where it has others; the
     /// nest's algorithm is then that copy, with arguments in the same order.
     /// </summary>
+    /// <param name="algorithm">What the schedule is for.</param>
+    /// <param name="limits">What it may cost; null: <see cref="ReplayLimits.Standard"/>.</param>
     /// <exception cref="TraceException">It does not fit the algorithm: says which step and why.</exception>
-    public LoopNest Replay(Algorithm algorithm)
+    /// <exception cref="ReplayLimitException">It costs too much: says what, after which step.</exception>
+    public LoopNest Replay(Algorithm algorithm, ReplayLimits? limits = null)
     {
         var nest = InitialNest.Of(Adopt(algorithm));
+        var meter = new ReplayMeter(limits ?? ReplayLimits.Standard, nest);
         for (int i = 0; i < Steps.Length; i++)
         {
             try
@@ -124,6 +137,7 @@ public sealed class Trace : IEquatable<Trace>
                     e
                 );
             }
+            meter.Check(nest, i, Steps[i]);
         }
         return nest;
     }
@@ -133,7 +147,9 @@ public sealed class Trace : IEquatable<Trace>
     /// inferred again, and hints that have lost their loop are left out. Never throws for want of a fit: see
     /// <see cref="NearReplay.Failure"/>.
     /// </summary>
-    public NearReplay ReplayNear(Algorithm algorithm) => NearReplayer.Run(this, algorithm);
+    /// <exception cref="ReplayLimitException">It costs too much: says what, after which step.</exception>
+    public NearReplay ReplayNear(Algorithm algorithm, ReplayLimits? limits = null) =>
+        NearReplayer.Run(this, algorithm, limits ?? ReplayLimits.Standard);
 
     public override string ToString()
     {
