@@ -36,6 +36,10 @@ public sealed class Algorithm
     /// <summary>Calling convention of every kernel of this algorithm: inputs, then outputs.</summary>
     public ImmutableArray<Buffer> Arguments => [.. Inputs, .. Outputs];
 
+    /// <summary>The input whose memory an output takes over, changed in place; null for an output of its own.</summary>
+    public Buffer? ReplacedBy(Buffer output) =>
+        Stages.FirstOrDefault(s => s.InPlace && s.Outputs.Contains(output))?.Initial;
+
     public Stage StageOf(Buffer output) =>
         Stages.FirstOrDefault(s => s.Outputs.Contains(output))
         ?? throw new ArgumentException($"{output.Name} is not the output of a stage of {Name}");

@@ -46,15 +46,24 @@ public sealed class AlgorithmBuilder(string name)
         return buffer;
     }
 
-    /// <summary>out[axes] = value. Output shape = extents of the axes, dtype = that of the value (or given).</summary>
-    public Buffer Stage(string stageName, ReadOnlySpan<Axis> axes, Expr value, DType? store = null)
+    /// <summary>
+    /// out[axes] = value. Output shape = extents of the axes, dtype = that of the value (or given), dense unless strides are
+    /// given: then what lies between its elements is left alone.
+    /// </summary>
+    public Buffer Stage(
+        string stageName,
+        ReadOnlySpan<Axis> axes,
+        Expr value,
+        DType? store = null,
+        ImmutableArray<long> strides = default
+    )
     {
         var type = store ?? value.Type;
         if (type != value.Type && !(type.IsFloat() && value.Type.IsFloat()))
             throw new ArgumentException(
                 $"stage {stageName}: a value of {value.Type.Name()} cannot be stored as {type.Name()}; use Cast"
             );
-        var output = NewOutput(stageName, axes, type);
+        var output = NewOutput(stageName, axes, type, strides);
         Add(
             new Stage(
                 stageName,
@@ -113,6 +122,8 @@ public sealed class AlgorithmBuilder(string name)
     /// <summary>
     /// out[shape] starts from <paramref name="initial"/> (null: the reducer's identity); then every point of the axes
     /// combines value into out[indices]. Indices may repeat. An axis that is itself one of the indices stays spatial.
+    /// <paramref name="inPlace"/>: in the memory, and with the layout, of <paramref name="initial"/>, an input; see
+    /// <see cref="Stage.InPlace"/>.
     /// </summary>
     public Buffer Scatter(
         string stageName,
@@ -121,25 +132,30 @@ public sealed class AlgorithmBuilder(string name)
         ReadOnlySpan<Expr> indices,
         Expr value,
         Reducer reducer,
-        Buffer? initial = null
+        Buffer? initial = null,
+        bool inPlace = false
     )
     {
+        if (inPlace && (initial is null || !_inputs.Contains(initial)))
+            throw new ArgumentException($"scatter {stageName}: only an input can be changed in place");
         if (shape.Length != indices.Length)
             throw new ArgumentException($"scatter {stageName}: {shape.Length} dimensions but {indices.Length} indices");
         RequireSingle(stageName, value, reducer);
         Claim(stageName);
-        var output = new Buffer(stageName, value.Type, [.. shape]);
+        var output = new Buffer(stageName, value.Type, [.. shape], strides: inPlace ? initial!.Strides : default);
         CheckShape(stageName, output.Shape);
         if (initial is not null && (initial.Type != output.Type || !initial.Shape.SequenceEqual(output.Shape)))
             throw new ArgumentException($"scatter {stageName}: starts from {initial}, which is not like {output}");
         var places = indices.ToArray();
+        var repeats = reducer.IsLast ? AxisKind.Ordered : AxisKind.Reduce;
         var kinds = axes.ToArray()
-            .Select(a => a with { Kind = places.Any(i => i == a.Var) ? AxisKind.Spatial : AxisKind.Reduce });
+            .Select(a => a with { Kind = places.Any(i => i == a.Var) ? AxisKind.Spatial : repeats });
         _stages.Add(
             Check(
                 new Stage(stageName, StageKind.Scatter, [.. kinds], [output], [.. places], [value], reducer)
                 {
                     Initial = initial,
+                    InPlace = inPlace,
                 }
             )
         );
@@ -231,10 +247,15 @@ public sealed class AlgorithmBuilder(string name)
             );
     }
 
-    private Buffer NewOutput(string bufferName, ReadOnlySpan<Axis> axes, DType type)
+    private Buffer NewOutput(
+        string bufferName,
+        ReadOnlySpan<Axis> axes,
+        DType type,
+        ImmutableArray<long> strides = default
+    )
     {
         Claim(bufferName);
-        return new Buffer(bufferName, type, [.. axes.ToArray().Select(a => a.Extent)]);
+        return new Buffer(bufferName, type, [.. axes.ToArray().Select(a => a.Extent)], strides: strides);
     }
 
     private void Add(Stage stage) => _stages.Add(Check(stage));

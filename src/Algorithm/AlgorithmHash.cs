@@ -124,7 +124,7 @@ public static class AlgorithmHash
             foreach (var output in stage.Outputs)
                 Declare(output, "to");
             if (stage.Initial is { } initial)
-                Append($"from b{_buffers[initial]} ");
+                Append($"{(stage.InPlace ? "in" : "from")} b{_buffers[initial]} ");
             Append("at ");
             foreach (var index in stage.Indices)
                 Write(index);

@@ -35,7 +35,8 @@ public static class AlgorithmPrinter
             StageKind.Map => values,
             StageKind.Reduce => $"{stage.Reducer!.Name}({values})",
             StageKind.Scan => $"scan.{stage.Reducer!.Name}({values})",
-            _ => $"scatter.{stage.Reducer!.Name}({values}, from {stage.Initial?.Name ?? "identity"})",
+            _ =>
+                $"scatter.{stage.Reducer!.Name}({values}, from {stage.Initial?.Name ?? "identity"}{(stage.InPlace ? " in place" : "")})",
         };
         return $"{outputs} = {body} over {axes}";
     }

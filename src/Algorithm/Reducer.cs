@@ -28,6 +28,9 @@ public sealed class Reducer
 
     public bool IsSum => Name == "sum";
 
+    /// <summary>Whether the new value replaces the accumulated one: <see cref="Last"/>.</summary>
+    public bool IsLast => Result is [ReducerArg { IsNew: true }];
+
     public static Reducer Sum(DType type) => Simple("sum", type, 0, (a, b) => a + b);
 
     public static Reducer Prod(DType type) => Simple("prod", type, 1, (a, b) => a * b);
@@ -39,6 +42,12 @@ public sealed class Reducer
     public static Reducer Any() => Simple("any", DType.Bool, 0, Op.Or);
 
     public static Reducer All() => Simple("all", DType.Bool, 1, Op.And);
+
+    /// <summary>
+    /// The new value, whatever was there: a scatter that assigns. Not commutative, so the axes of such a scatter that its
+    /// indices do not name are <see cref="AxisKind.Ordered"/>.
+    /// </summary>
+    public static Reducer Last(DType type) => Simple("last", type, 0, (_, b) => b);
 
     /// <summary>Over (value, index): the largest value, NaN above all; of equals the smallest index.</summary>
     public static Reducer ArgMax(DType type) => Arg("argmax", type, Lowest(type), (a, b) => b < a);

@@ -22,7 +22,10 @@ public enum StageKind
     /// <summary>out[axes] = reduce over the reduce axes of value.</summary>
     Reduce,
 
-    /// <summary>out = initial (or identity); then for every point: out[indices] = combine(out[indices], value).</summary>
+    /// <summary>
+    /// out = initial (or identity); then for every point, in the order of the axes where the reducer is
+    /// <see cref="Reducer.Last"/>: out[indices] = combine(out[indices], value).
+    /// </summary>
     Scatter,
 
     /// <summary>out[…, t, …] = combine(out[…, t−1, …], value), in ascending t; inclusive.</summary>
@@ -46,6 +49,13 @@ public sealed record Stage(
 {
     /// <summary>For a scatter: the buffer with the values to start from; null starts from the reducer's identity.</summary>
     public Buffer? Initial { get; init; }
+
+    /// <summary>
+    /// For a scatter: the output takes the place of <see cref="Initial"/>, an input that nothing else reads. A kernel finds the
+    /// initial values in the memory of the output and only writes the elements that are indexed; callers pass one address for
+    /// both.
+    /// </summary>
+    public bool InPlace { get; init; }
 
     public IEnumerable<Axis> SpatialAxes => Axes.Where(a => a.Kind == AxisKind.Spatial);
 

@@ -97,6 +97,8 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
         kernel.Run(memory.Addresses, null);
         if (memory.BrokenGuard() is { } broken)
             return broken;
+        if (memory.BrokenGap() is { } gap)
+            return gap;
         for (int i = 0; i < memory.Inputs; i++)
         {
             if (!memory.Bytes(i).SequenceEqual(before[i]))

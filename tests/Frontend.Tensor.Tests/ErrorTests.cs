@@ -47,14 +47,14 @@ public class ErrorTests
             { "view of a transpose", () => A.T.View(12), ["View", "[4, 3]", "[12]"] },
             { "expand", () => A.Expand(6, 4), ["Expand", "[3, 4]", "[6, 4]"] },
             { "permute", () => A.Permute(0), ["Permute", "[3, 4]"] },
-            { "gather", () => A.Gather(1, Tensor.Zeros([2, 2], DType.Int64)), ["gather", "[2, 2]", "[3, 4]"] },
+            { "gather", () => A.Gather(1, Tensor.Zeros([4, 2], DType.Int64)), ["gather", "[4, 2]", "[3, 4]"] },
             { "add_", () => Tensor.Zeros(3).Add_(A), ["add_", "[3, 4]", "[3]"] },
             { "copy_", () => Tensor.Zeros(3).Copy_(A), ["copy_", "[3, 4]", "[3]"] },
             { "set-item", () => Set(Tensor.Zeros(3, 4), A), ["set-item", "[3, 4]", "[4]"] },
             { "from", () => Tensor.From([1f, 2], [3]), ["From", "2 values", "[3]"] },
             { "grad", () => Tensor.Zeros(3).RequiresGrad_().Grad = A, ["[3]", "[3, 4]"] },
             { "multinomial", () => Tensor.Ones(2, 2, 2).Multinomial(1), ["multinomial", "[2, 2, 2]"] },
-            { "index", () => A[0, 1, 2], ["3 indices", "[3, 4]"] },
+            { "index", () => A[0, 1, 2], ["3 dimensions are indexed", "[3, 4]"] },
             { "pick", () => A[Tensor.From([0, 1]), Tensor.From([0, 1, 2])], ["[2]", "[3]", "broadcast"] },
             { "transpose", () => Tensor.Zeros(1, 2, 3).T, ["[1, 2, 3]"] },
         };
@@ -79,8 +79,8 @@ public class ErrorTests
             { () => F.Embedding(A, A), "embedding: indices must be int64" },
             { () => F.CrossEntropy(A, A[.., 0]), "cross_entropy: indices must be int64" },
             { () => Tensor.Where(A, A, A), "where: the condition must be bool, but it is f32" },
-            { () => A[A], "index tensor must be int32, int64 or uint8, but this one is f32" },
-            { () => A[A > 0], "select by condition with Tensor.Where" },
+            { () => A[A], "index tensor must be int32, int64 or uint8, or a bool mask, but this one is f32" },
+            { () => A.MaskedSelect(A), "masked_select: the mask must be bool, but it is f32" },
             {
                 () => Tensor.Arange(3).Add_(0.5),
                 "add_: the result is f32, which cannot be stored in place in a tensor of i64"
@@ -104,7 +104,7 @@ public class ErrorTests
         new()
         {
             { () => A[3], "index 3 is out of range for dimension 0 of shape [3, 4]" },
-            { () => A[0, -5], "index ^5 is out of range for dimension 1 of shape [3, 4]" },
+            { () => A[0, -5], "index -5 is out of range for dimension 1 of shape [3, 4]" },
             {
                 () => A[Tensor.From([0L, 3])],
                 "index 3 at place 1 of an index tensor of shape [2] is out of range; there are 3"
@@ -116,7 +116,7 @@ public class ErrorTests
             { () => A.Sum(2), "sum: dim is 2, but a tensor of shape [3, 4] allows -2 to 1" },
             { () => A.Softmax(-3), "softmax: dim is -3" },
             { () => A.Unsqueeze(4), "Unsqueeze: dim is 4, but a tensor of shape [3, 4] allows -3 to 2" },
-            { () => A.Narrow(1, 3, 2), "2 elements from 3 do not lie in dimension 1 of shape [3, 4]" },
+            { () => A.Narrow(1, 3, 2), "length is 2, but from 3 on dimension 1 of shape [3, 4] allows 0 to 1" },
             { () => A.Size(2), "Size: dim is 2" },
             { () => new Linear(0, 3), "inputs" },
             { () => new Sgd([Tensor.Zeros(1).RequiresGrad_()], -1), "Lr is -1" },

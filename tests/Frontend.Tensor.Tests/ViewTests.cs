@@ -94,17 +94,28 @@ public class ViewTests
             { [-1], i => [1, i[0], i[1]], [3, 4] },
             { [^1, 0], i => [1, 0, i[0]], [4] },
             { [1..2], i => [1, i[1], i[2]], [1, 3, 4] },
-            { [Range.All, 1..3], i => [i[0], i[1], i[2] + 1], [2, 3, 2] },
+            { [Range.All, 1..3], i => [i[0], i[1] + 1, i[2]], [2, 2, 4] },
+            { [Tensor.Ellipsis, 1..3], i => [i[0], i[1], i[2] + 1], [2, 3, 2] },
             { [Range.All, Range.All, 1..3], i => [i[0], i[1], i[2] + 1], [2, 3, 2] },
             { [Range.All, 1..3, Range.All], i => [i[0], i[1] + 1, i[2]], [2, 2, 4] },
-            { [Range.All, ^1], i => [i[0], i[1], 3], [2, 3] },
+            { [Range.All, ^1], i => [i[0], 2, i[1]], [2, 4] },
+            { [Tensor.Ellipsis, ^1], i => [i[0], i[1], 3], [2, 3] },
+            { [1.., 0], i => [1, 0, i[1]], [1, 4] },
+            { [0.., 0], i => [i[0], 0, i[1]], [2, 4] },
+            { [0, Tensor.Ellipsis], i => [0, i[0], i[1]], [3, 4] },
+            { [1, Tensor.Ellipsis, 2], i => [1, i[0], 2], [3] },
+            { [0, 1, 2, Tensor.Ellipsis], _ => [0, 1, 2], [] },
             { [1, Range.All, 2], i => [1, i[0], 2], [3] },
-            { [Range.All, ^3..^1], i => [i[0], i[1], i[2] + 1], [2, 3, 2] },
+            { [Tensor.Ellipsis, ^3..^1], i => [i[0], i[1], i[2] + 1], [2, 3, 2] },
             { [0, 1, 2], _ => [0, 1, 2], [] },
             { [TensorIndex.NewAxis, 1], i => [1, i[1], i[2]], [1, 3, 4] },
-            { [Range.All, TensorIndex.NewAxis], i => [i[0], i[1], i[2]], [2, 3, 4, 1] },
+            { [Tensor.Ellipsis, TensorIndex.NewAxis], i => [i[0], i[1], i[2]], [2, 3, 4, 1] },
+            { [Range.All, TensorIndex.NewAxis], i => [i[0], i[2], i[3]], [2, 1, 3, 4] },
             { [5..9], i => i, [0, 3, 4] },
-            { [Range.All, 2..99], i => [i[0], i[1], i[2] + 2], [2, 3, 2] },
+            { [Tensor.Ellipsis, 2..99], i => [i[0], i[1], i[2] + 2], [2, 3, 2] },
+            { [Tensor.Ellipsis, new Slice(step: 2)], i => [i[0], i[1], i[2] * 2], [2, 3, 2] },
+            { [Range.All, new Slice(1, null, 5), new Slice(-3, -1)], i => [i[0], 1, i[2] + 1], [2, 1, 2] },
+            { [Tensor.Ellipsis, new Slice(null, -1, 3)], i => [i[0], i[1], 0], [2, 3, 1] },
         };
 
     [Theory]
@@ -134,7 +145,7 @@ public class ViewTests
         long[] at = [3, 0, 3];
         long[] atLast = [3, 0, 4];
         Plain.Of([3, 3, 5], i => p.At(at[i[0]], i[1], i[2])).Same(t[rows]);
-        Plain.Of([4, 3, 3], i => p.At(i[0], i[1], atLast[i[2]])).Same(t[.., rows]);
+        Plain.Of([4, 3, 3], i => p.At(i[0], i[1], atLast[i[2]])).Same(t[Tensor.Ellipsis, rows]);
         Plain
             .Of([4, 3, 2, 5], i => p.At(i[0], new long[] { 2, 0, 1, 1, 0, 2 }[i[1] * 2 + i[2]], i[3]))
             .Same(t[0.., Tensor.From([2, 0, 1, 1, 0, 2], [3, 2]), 0..]);

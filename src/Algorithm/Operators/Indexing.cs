@@ -4,58 +4,102 @@ namespace Picograd.Algorithms.Operators;
 
 /// <summary>
 /// Reads and writes through int64 indices, which must be in range (the caller checks them): rows of a table and their
-/// scatter-add with duplicates, elements along rows and theirs; strided copies; counting.
+/// scatter-add with duplicates, elements along rows and theirs, parts of a strided array and their assignment; strided
+/// copies; counting.
 /// </summary>
 internal static class Indexing
 {
-    private static readonly DType[] Types = [DType.Float32, DType.Float64, DType.Int32, DType.Int64];
+    // What is added up, and what is only moved.
+    private static readonly DType[] Summed = [DType.Float32, DType.Float64, DType.Int32, DType.Int64];
+    private static readonly DType[] Moved = [.. Summed, DType.UInt8, DType.Bool];
 
-    private static readonly ImmutableArray<OperatorKey> TableKeys =
-    [
-        OperatorKey.Dimension("vocab", "rows of the table"),
-        OperatorKey.Dimension("dim", "elements of a row"),
-        OperatorKey.Dimension("rows", "indices"),
-        OperatorKey.Types(Types),
-    ];
+    private static ImmutableArray<OperatorKey> TableKeys(DType[] types) =>
+        [
+            OperatorKey.Dimension("vocab", "rows of the table"),
+            OperatorKey.Dimension("dim", "elements of a row"),
+            OperatorKey.Dimension("rows", "indices"),
+            OperatorKey.Types(types),
+        ];
 
-    private static readonly ImmutableArray<OperatorKey> GatherKeys =
-    [
-        OperatorKey.Dimension("rows", "rows"),
-        OperatorKey.Dimension("cols", "elements of a row of X"),
-        OperatorKey.Dimension("n", "indices of a row"),
-        OperatorKey.Types(Types),
-    ];
+    private static ImmutableArray<OperatorKey> GatherKeys(DType[] types) =>
+        [
+            OperatorKey.Dimension("rows", "rows"),
+            OperatorKey.Dimension("cols", "elements of a row of X"),
+            OperatorKey.Dimension("n", "indices of a row"),
+            OperatorKey.Types(types),
+        ];
+
+    private static ImmutableArray<OperatorKey> PartKeys(params ReadOnlySpan<OperatorKey> more) =>
+        [
+            new OperatorKey("shape", KeyKind.Shape, "extents of X"),
+            new OperatorKey("strides", KeyKind.List, "elements between neighbours of X; dense if left out")
+            {
+                Optional = true,
+            },
+            new OperatorKey("dims", KeyKind.List, "neighbouring dimensions that an index counts through, row-major"),
+            OperatorKey.Dimension("rows", "indices"),
+            .. more,
+            OperatorKey.Types(Moved),
+        ];
 
     public static ImmutableArray<OperatorDefinition> Definitions { get; } =
     [
-        new("embedding", "Y[r, d] = W[I[r], d]", TableKeys, Embedding)
+        new("embedding", "Y[r, d] = W[I[r], d]", TableKeys(Moved), Embedding)
         {
             Example = "embedding vocab=7 dim=3 rows=5",
             Domain = (s, b) => b.Name == "I" ? InputDomain.Index(s.Dim("vocab")) : InputDomain.Any,
             Bytes = s => s.Dim("rows") * (8 + 2 * s.Dim("dim") * s.Type().Size()),
         },
-        new("embedding_grad", "dW[I[r], d] += dY[r, d], from zero", TableKeys, EmbeddingGradient)
+        new("embedding_grad", "dW[I[r], d] += dY[r, d], from zero", TableKeys(Summed), EmbeddingGradient)
         {
             Example = "embedding_grad vocab=7 dim=3 rows=11",
             Domain = (s, b) => b.Name == "I" ? InputDomain.Index(s.Dim("vocab")) : InputDomain.Any,
         },
-        new("gather", "Y[r, j] = X[r, I[r, j]]", GatherKeys, Gather)
+        new("gather", "Y[r, j] = X[r, I[r, j]]", GatherKeys(Moved), Gather)
         {
             Example = "gather rows=3 cols=7 n=4",
             Domain = (s, b) => b.Name == "I" ? InputDomain.Index(s.Dim("cols")) : InputDomain.Any,
             Bytes = s => s.Dim("rows") * s.Dim("n") * (8 + 2 * s.Type().Size()),
         },
-        new("gather_grad", "dX[r, I[r, j]] += dY[r, j], from zero", GatherKeys, GatherGradient)
+        new("gather_grad", "dX[r, I[r, j]] += dY[r, j], from zero", GatherKeys(Summed), GatherGradient)
         {
             Example = "gather_grad rows=3 cols=7 n=4",
             Domain = (s, b) => b.Name == "I" ? InputDomain.Index(s.Dim("cols")) : InputDomain.Any,
         },
+        new("index", "Y[…, r, …] = X[…, I[r], …], for a strided X", PartKeys(), Index)
+        {
+            Example = "index shape=3x5x2 dims=1 rows=4",
+            Check = CheckPart,
+            Domain = (s, b) => b.Name == "I" ? InputDomain.Index(Indexed(s)) : InputDomain.Any,
+            Bytes = s => PartBytes(s),
+        },
+        new(
+            "index_put",
+            "X[…, I[r], …] = V[…, r, …] in place, for a strided X; of equal indices the last assigns",
+            PartKeys(OperatorKey.Flag("accumulate", "1 adds instead of assigning")),
+            IndexPut
+        )
+        {
+            Example = "index_put shape=3x5x2 dims=1 rows=4",
+            Check = s =>
+                CheckPart(s)
+                ?? (s.Has("strides") && Overlaps(s.Shape("shape"), s.List("strides")) ? OverlapText : null)
+                ?? (
+                    s.Flag("accumulate") && !Summed.Contains(s.Type()) ? $"{s.Type().Name()} cannot be added up" : null
+                ),
+            Domain = (s, b) => b.Name == "I" ? InputDomain.Index(Indexed(s)) : InputDomain.Any,
+            Bytes = s => PartBytes(s),
+        },
         new(
             "copy",
-            "contiguous copy of a strided array: Y[i, j, …] = X at i·s0 + j·s1 + …",
+            "copy of a strided array: Y[i, j, …] = X at i·s0 + j·s1 + …",
             [
                 new OperatorKey("shape", KeyKind.Shape, "extents"),
-                new OperatorKey("strides", KeyKind.List, "elements between neighbours along each dimension; 0 repeats"),
+                new OperatorKey("strides", KeyKind.List, "elements of X between neighbours; 0 repeats"),
+                new OperatorKey("to", KeyKind.List, "elements of Y between neighbours; dense if left out")
+                {
+                    Optional = true,
+                },
                 OperatorKey.Types(
                     DType.Float32,
                     DType.Float64,
@@ -73,9 +117,9 @@ internal static class Indexing
         {
             Example = "copy shape=3x5 strides=1,3",
             Check = s =>
-                s.Shape("shape").Length == s.List("strides").Length
-                    ? null
-                    : $"{s.List("strides").Length} strides for {s.Shape("shape").Length} dimensions",
+                CheckStrides(s, "strides")
+                ?? CheckStrides(s, "to")
+                ?? (s.Has("to") && Overlaps(s.Shape("shape"), s.List("to")) ? OverlapText : null),
         },
         new(
             "transpose",
@@ -162,7 +206,107 @@ internal static class Indexing
         var g = new AlgorithmBuilder(spec.Name);
         var axes = Elementwise.Axes(spec.Shape("shape"));
         var x = g.Input(new Buffer("X", spec.Type(), [.. axes.Select(a => a.Extent)], strides: spec.List("strides")));
-        return g.Build(g.Stage("Y", axes, x[[.. axes.Select(a => (Expr)a.Var)]]));
+        var to = spec.Has("to") ? spec.List("to") : default;
+        return g.Build(g.Stage("Y", axes, x[[.. axes.Select(a => (Expr)a.Var)]], strides: to));
+    }
+
+    // X with its layout, its axes but for the indexed dimensions with that of the indices in their place, and where in X a
+    // point of them lies.
+    private static (Buffer X, Buffer I, Axis[] Axes, Expr[] Place) Part(OperatorSpec spec, AlgorithmBuilder g)
+    {
+        var shape = spec.Shape("shape");
+        var dims = spec.List("dims");
+        var strides = spec.Has("strides") ? spec.List("strides") : default;
+        var x = g.Input(new Buffer("X", spec.Type(), [.. shape.Select(e => (Expr)e)], strides: strides));
+        var index = g.Input("I", DType.Int64, spec.Dim("rows"));
+        var r = new Axis("r", spec.Dim("rows"));
+        var all = Elementwise.Axes(shape);
+        var before = all[..(int)dims[0]];
+        var behind = all[((int)dims[^1] + 1)..];
+        var indexed = new Expr[dims.Length];
+        Expr rest = index[r];
+        for (int d = dims.Length - 1; d > 0; d--)
+        {
+            long extent = shape[(int)dims[d]];
+            indexed[d] = Op.Mod(rest, extent);
+            rest = Op.FloorDiv(rest, extent);
+        }
+        indexed[0] = rest;
+        return (
+            x,
+            index,
+            [.. before, r, .. behind],
+            [.. before.Select(a => (Expr)a.Var), .. indexed, .. behind.Select(a => (Expr)a.Var)]
+        );
+    }
+
+    private static Algorithm Index(OperatorSpec spec)
+    {
+        var g = new AlgorithmBuilder(spec.Name);
+        var (x, _, axes, place) = Part(spec, g);
+        return g.Build(g.Stage("Y", axes, x.At([.. place])));
+    }
+
+    private static Algorithm IndexPut(OperatorSpec spec)
+    {
+        var g = new AlgorithmBuilder(spec.Name);
+        var (x, _, axes, place) = Part(spec, g);
+        var v = g.Input("V", spec.Type(), [.. axes.Select(a => a.Extent)]);
+        var reducer = spec.Flag("accumulate") ? Reducer.Sum(spec.Type()) : Reducer.Last(spec.Type());
+        return g.Build(
+            g.Scatter(
+                "Y",
+                axes,
+                x.Shape.AsSpan(),
+                place,
+                v.At([.. axes.Select(a => (Expr)a.Var)]),
+                reducer,
+                x,
+                inPlace: true
+            )
+        );
+    }
+
+    private const string OverlapText = "what is written may not overlap: strides must step over one another";
+
+    private static string? CheckPart(OperatorSpec spec)
+    {
+        int rank = spec.Shape("shape").Length;
+        var dims = spec.List("dims");
+        for (int d = 0; d < dims.Length; d++)
+        {
+            if (dims[d] >= rank || dims[d] != dims[0] + d)
+                return $"dims={string.Join(',', dims)} are not neighbouring dimensions out of {rank}, in ascending order";
+        }
+        return CheckStrides(spec, "strides");
+    }
+
+    private static string? CheckStrides(OperatorSpec spec, string key) =>
+        !spec.Has(key) || spec.List(key).Length == spec.Shape("shape").Length
+            ? null
+            : $"{spec.List(key).Length} numbers in {key} for {spec.Shape("shape").Length} dimensions";
+
+    private static long Indexed(OperatorSpec spec) =>
+        spec.List("dims").Aggregate(1L, (n, d) => n * spec.Shape("shape")[(int)d]);
+
+    private static long PartBytes(OperatorSpec spec)
+    {
+        var dims = spec.List("dims");
+        long width = spec.Shape("shape").Where((_, d) => !dims.Contains(d)).Aggregate(1L, (n, e) => n * e);
+        return spec.Dim("rows") * (8 + 2 * width * spec.Type().Size());
+    }
+
+    // Whether two elements might lie in one place; strides in the order of size step over all that the smaller ones reach.
+    private static bool Overlaps(ImmutableArray<long> shape, ImmutableArray<long> strides)
+    {
+        Int128 reach = 0;
+        foreach (var (extent, stride) in shape.Zip(strides).Where(p => p.First > 1).OrderBy(p => p.Second))
+        {
+            if (stride <= reach)
+                return true;
+            reach += (Int128)(extent - 1) * stride;
+        }
+        return false;
     }
 
     private static Algorithm Arange(OperatorSpec spec)

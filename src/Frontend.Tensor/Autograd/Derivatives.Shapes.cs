@@ -55,24 +55,6 @@ internal static partial class Derivatives
         }
     );
 
-    // The elements of A that index tensors pick were overwritten by B. Data: the indices.
-    public static readonly Rule OverwritePicked = new(
-        "set-item",
-        Saves.Nothing,
-        static (n, g) =>
-        {
-            var indices = ((SavedIndices)n.Data!).Unchanged;
-            if (n.Needs(0))
-            {
-                var rest = g.Clone();
-                rest[indices] = Tensor.Zeros([], g.DType, g.Device);
-                n.Send(0, rest);
-            }
-            if (n.Needs(1))
-                n.Send(1, g[indices]);
-        }
-    );
-
     // A view of A in its own right, whatever views it was taken through. Data: its layout in A's memory.
     public static readonly Rule Strided = new(
         "as_strided",

@@ -57,36 +57,3 @@ internal sealed record Part(Layout Region, Layout? Spread = null, long Span = 0)
         return Whole(Tensor.IntoRegion(values, seen, new Layout(once, Region.Strides, Region.Offset)));
     }
 }
-
-/// <summary>Indices between brackets that a derivative will use again.</summary>
-internal sealed class SavedIndices(ReadOnlySpan<TensorIndex> indices)
-{
-    private readonly TensorIndex[] _indices = indices.ToArray();
-    private readonly int[] _versions = VersionsOf(indices);
-
-    /// <summary>The indices.</summary>
-    /// <exception cref="InvalidOperationException">An index tensor was changed in place since.</exception>
-    public ReadOnlySpan<TensorIndex> Unchanged
-    {
-        get
-        {
-            for (int i = 0; i < _indices.Length; i++)
-            {
-                if (_indices[i].Tensor is { } tensor && tensor.Version != _versions[i])
-                    throw new InvalidOperationException(
-                        $"Backward: an index tensor of shape {tensor.Layout} that set-item saved was changed in place "
-                            + $"afterwards (it is at version {tensor.Version}, saved at {_versions[i]}); change a Clone() instead."
-                    );
-            }
-            return _indices;
-        }
-    }
-
-    private static int[] VersionsOf(ReadOnlySpan<TensorIndex> indices)
-    {
-        int[] versions = new int[indices.Length];
-        for (int i = 0; i < versions.Length; i++)
-            versions[i] = indices[i].Tensor?.Version ?? 0;
-        return versions;
-    }
-}

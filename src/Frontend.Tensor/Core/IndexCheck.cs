@@ -21,10 +21,12 @@ internal static class IndexCheck
             indices.DType == DType.Int64 ? indices : Dispatch.Elementwise.Cast(indices, DType.Int64)
         ).Contiguous();
         bool negative = false;
-        int at = 0;
         var here = dense.OnCpu();
-        foreach (long index in new ReadOnlySpan<long>((void*)here.Address, checked((int)here.NumElements)))
+        long* given = (long*)here.Address;
+        long count = here.NumElements;
+        for (long at = 0; at < count; at++)
         {
+            long index = given[at];
             if ((ulong)index >= (ulong)limit)
             {
                 if (!wrap || index >= limit || index < -limit)
@@ -34,7 +36,6 @@ internal static class IndexCheck
                     );
                 negative = true;
             }
-            at++;
         }
         GC.KeepAlive(here);
         return negative ? Tensor.Where(dense < 0, dense + limit, dense) : dense;

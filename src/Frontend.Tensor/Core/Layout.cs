@@ -8,6 +8,9 @@ namespace Picograd;
 /// </summary>
 internal sealed class Layout
 {
+    /// <summary>Most dimensions that a tensor may have.</summary>
+    public const int MaxRank = 32;
+
     public static readonly Layout Scalar = new([], [], 0);
 
     public readonly long[] Sizes;
@@ -18,16 +21,18 @@ internal sealed class Layout
     /// <summary>Row-major without gaps; the offset may be anything.</summary>
     public readonly bool IsContiguous;
 
+    /// <exception cref="ArgumentException">More dimensions, or more elements, than a tensor may have.</exception>
     public Layout(long[] sizes, long[] strides, long offset)
     {
+        if (sizes.Length > MaxRank)
+            throw new ArgumentException(
+                $"A tensor may have at most {MaxRank} dimensions, but one of {sizes.Length} was asked for: {Text(sizes)}."
+            );
         Sizes = sizes;
         Strides = strides;
         Offset = offset;
-        long count = 1;
-        foreach (long size in sizes)
-            count = checked(count * size);
-        Count = count;
-        IsContiguous = count <= 1 || Packed(sizes, strides);
+        Count = CountOf(sizes);
+        IsContiguous = Count <= 1 || Packed(sizes, strides);
     }
 
     public int Rank => Sizes.Length;
@@ -42,21 +47,32 @@ internal sealed class Layout
         for (int d = sizes.Length - 1; d >= 0; d--)
         {
             strides[d] = step;
-            step *= Math.Max(1, sizes[d]);
+            if (d > 0 && !TryMultiply(step, Math.Max(1, sizes[d]), out step))
+                throw TooMany(sizes);
         }
         return strides;
+    }
+
+    /// <summary>The number of elements of a shape: 0 where a size is 0, however large the others are.</summary>
+    /// <exception cref="ArgumentException">More than 2⁶³ − 1.</exception>
+    public static long CountOf(ReadOnlySpan<long> sizes)
+    {
+        long count = 1;
+        bool fits = true;
+        foreach (long size in sizes)
+        {
+            if (size == 0)
+                return 0;
+            fits = fits && TryMultiply(count, size, out count);
+        }
+        return fits ? count : throw TooMany(sizes);
     }
 
     public bool SameSizes(Layout other) => ReferenceEquals(this, other) || Sizes.AsSpan().SequenceEqual(other.Sizes);
 
     /// <summary>The product of the sizes from one dimension up to another, exclusive.</summary>
-    public long Product(int from, int to)
-    {
-        long product = 1;
-        for (int d = from; d < to; d++)
-            product *= Sizes[d];
-        return product;
-    }
+    /// <exception cref="ArgumentException">More than 2⁶³ − 1 (a size outside of these dimensions is 0).</exception>
+    public long Product(int from, int to) => CountOf(Sizes.AsSpan(from, to - from));
 
     /// <summary>A dimension counted from the end when negative.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such dimension; names the operator.</exception>
@@ -113,6 +129,13 @@ internal sealed class Layout
             text.Append(d == 0 ? "" : ", ").Append(sizes[d]);
         return text.Append(']').ToString();
     }
+
+    // Sizes are not negative.
+    private static bool TryMultiply(long a, long b, out long product) =>
+        Math.BigMul(a, b, out product) == 0 && product >= 0;
+
+    private static ArgumentException TooMany(ReadOnlySpan<long> sizes) =>
+        new($"The shape {Text(sizes)} has more elements than can be counted (2^63 - 1).");
 
     private static bool Packed(long[] sizes, long[] strides)
     {

@@ -42,8 +42,12 @@ public sealed partial class Tensor
     {
         if (step == 0)
             throw new ArgumentException("Arange: step is 0, but must not be.");
-        long count = Math.Max(0, (end - start + step - Math.Sign(step)) / step);
-        return Range(count, start, step, dtype, device);
+        var count = Int128.Max(0, ((Int128)end - start + step - Math.Sign(step)) / step);
+        if (count > long.MaxValue)
+            throw new ArgumentException(
+                $"Arange: from {start} to {end} by {step} are {count} numbers, which is too many."
+            );
+        return Range((long)count, start, step, dtype, device);
     }
 
     /// <summary>start, start + step, … up to an end, exclusive; float32 unless a dtype is given.</summary>
@@ -57,12 +61,18 @@ public sealed partial class Tensor
     {
         if (step == 0 || !double.IsFinite((end - start) / step))
             throw new ArgumentException($"Arange: from {start} to {end} by {step} is not a range.");
-        return Range((long)Math.Max(0, Math.Ceiling((end - start) / step)), start, step, dtype, device);
+        double count = Math.Max(0, Math.Ceiling((end - start) / step));
+        if (count >= long.MaxValue)
+            throw new ArgumentException(
+                $"Arange: from {start} to {end} by {step} are {count} numbers, which is too many."
+            );
+        return Range((long)count, start, step, dtype, device);
     }
 
     /// <summary>The identity matrix, or its first columns.</summary>
     public static Tensor Eye(long rows, long? columns = null, DType dtype = DType.Float32, Device device = default)
     {
+        CheckedShape([rows, columns ?? rows], "Eye");
         var down = Arange(rows, device).Unsqueeze(1);
         var across = Arange(columns ?? rows, device);
         return Elementwise.Cast(down.Eq(across), dtype);

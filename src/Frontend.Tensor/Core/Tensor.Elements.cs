@@ -61,7 +61,7 @@ public sealed unsafe partial class Tensor
             throw new ArgumentException(
                 $"ToArray: the tensor's dtype is {DType.Name()}, but {typeof(TValue).Name} was asked for; convert it with To()."
             );
-        var values = new TValue[NumElements];
+        var values = new TValue[ArrayLength("ToArray")];
         if (!Device.IsCpu && !IsContiguous)
             return Copying.DenseOf(this).ToArray<TValue>();
         if (IsContiguous)
@@ -82,7 +82,7 @@ public sealed unsafe partial class Tensor
     {
         if (!Device.IsCpu)
             return OnCpu().ToDoubles();
-        double[] values = new double[NumElements];
+        double[] values = new double[ArrayLength("ToDoubles")];
         int i = 0;
         foreach (long at in Places())
             values[i++] = ReadElement(at);
@@ -139,6 +139,14 @@ public sealed unsafe partial class Tensor
         return value;
     }
 
+    private long ArrayLength(string what) =>
+        NumElements <= Array.MaxLength
+            ? NumElements
+            : throw new InvalidOperationException(
+                $"{what}: the tensor of shape {Layout} has {NumElements} elements, but an array holds at most "
+                    + $"{Array.MaxLength}; take it in pieces, for instance with Narrow."
+            );
+
     /// <summary>Places in the storage of the elements in row-major order.</summary>
     private IEnumerable<long> Places()
     {
@@ -172,15 +180,6 @@ public sealed unsafe partial class Tensor
                     $"{what}: the shape {Layout.Text(shape)} has a negative size; sizes must be at least 0."
                 );
         }
-        try
-        {
-            return Layout.Contiguous(shape);
-        }
-        catch (OverflowException)
-        {
-            throw new ArgumentException(
-                $"{what}: the shape {Layout.Text(shape)} has more elements than can be counted."
-            );
-        }
+        return Layout.Contiguous(shape);
     }
 }

@@ -7,36 +7,49 @@ namespace Picograd;
 public sealed partial class Tensor
 {
     /// <summary>
-    /// Elements by index: a view for integers, ranges, <c>..</c> and null; a copy where integer tensors pick elements. See
-    /// <see cref="TensorIndex"/>. Assigning overwrites them in place with a tensor that is converted and broadcast.
+    /// In an index: as many whole dimensions as the other indices leave over, PyTorch's <c>...</c>; <c>t[Tensor.Ellipsis, 0]</c>
+    /// is about the last dimension.
     /// </summary>
-    /// <exception cref="IndexOutOfRangeException">An index is beyond the size of its dimension.</exception>
-    /// <exception cref="ArgumentException">More indices than dimensions; index tensors that do not broadcast.</exception>
+    public static TensorIndex Ellipsis => TensorIndex.Ellipsis;
+
+    /// <summary>
+    /// Elements by index: a view for integers, ranges, slices, the ellipsis and null; a copy where tensors of integers or bools
+    /// pick elements. See <see cref="TensorIndex"/>. Assigning overwrites them in place with a tensor that is converted and
+    /// broadcast; of elements that integers name twice, one assigns.
+    /// </summary>
+    /// <exception cref="IndexOutOfRangeException">An index is beyond the size of its dimension; a mask has another shape than
+    /// the dimensions it is about.</exception>
+    /// <exception cref="ArgumentException">More indices than dimensions; two ellipses; index tensors that do not broadcast.</exception>
     [System.Runtime.CompilerServices.IndexerName("Elements")]
     public Tensor this[params ReadOnlySpan<TensorIndex> indices]
     {
         get
         {
-            var parsed = Parse(indices);
-            var view = parsed.IsWhole ? TakeView(Layout, Derivatives.Reshape) : Region(parsed.View, parsed.Dense);
-            return parsed.Gathers is null ? view : view.GatherBy(parsed.Gathers);
+            var parsed = Parse(indices, Records(this));
+            if (parsed.Part is null)
+                return parsed.IsWhole ? TakeView(Layout, Derivatives.Reshape) : Region(parsed.View, parsed.Dense);
+            var view = parsed.IsWhole ? this : Region(parsed.View, parsed.Dense);
+            return view.ReadPart(parsed.Part);
         }
         set
         {
             ArgumentNullException.ThrowIfNull(value);
-            var parsed = Parse(indices);
             CheckChange("set-item", value);
-            if (parsed.Gathers is not null)
+            var parsed = Parse(indices, Records(this, value));
+            var values = WithoutOnesInFront(
+                value.To(DType),
+                parsed.Part is { } p ? p.Rank(parsed.View) : parsed.View.Rank
+            );
+            if (parsed.Part is not null)
             {
-                value = value.To(DType);
-                var node = Records(this, value) ? Node.Of(Derivatives.OverwritePicked, this, this, value) : null;
-                if (node is not null)
-                    node.Data = new SavedIndices(indices);
-                SetGathered(parsed, value);
-                Changed(node);
+                // One value for what a mask shows needs no places.
+                bool masked = indices.Length == 1 && indices[0].Type == TensorIndex.Kind.Mask && indices[0].Dims > 0;
+                if (masked && values.NumElements == 1 && values.Rank == 0)
+                    FillMasked(Trailing(indices[0].Tensor!, Rank), values);
+                else
+                    AssignPart(parsed, values);
                 return;
             }
-            var values = value.To(DType);
             using var region = Alias(parsed.View);
             region.CheckFits("set-item", values.Layout);
             values = values.ExpandTo(parsed.View);
@@ -48,36 +61,110 @@ public sealed partial class Tensor
     }
 
     /// <summary>
-    /// Picks along a dimension by an index of the same rank: out[i, j] = this[i, index[i, j]] for the last of two dimensions.
+    /// <c>this[indices] = values</c>, or, where <paramref name="accumulate"/>, adds the values instead: those of elements that are
+    /// named twice both. Returns itself.
     /// </summary>
-    /// <exception cref="ArgumentException">The index is not of integers, or its other sizes are not this tensor's.</exception>
+    /// <param name="indices">One tensor of integers or bools a dimension (a mask: for several), or null for a whole one.</param>
+    /// <param name="values">Converted, and broadcast to what is indexed.</param>
+    /// <param name="accumulate">Add instead of assigning.</param>
+    /// <exception cref="ArgumentException">No index; indices that do not broadcast; bools or uint8 that would be added up.</exception>
+    public Tensor IndexPut_(ReadOnlySpan<Tensor?> indices, Tensor values, bool accumulate = false)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        CheckChange("index_put_", values);
+        var parts = new TensorIndex[indices.Length];
+        for (int i = 0; i < parts.Length; i++)
+            parts[i] = indices[i] is { } index ? index : default(Slice);
+        var parsed = Parse(parts, Records(this, values));
+        if (parsed.Part is null)
+            throw new ArgumentException("index_put_: indices must hold at least one tensor; use t[..] = values.");
+        if (accumulate && DType is DType.Bool or DType.UInt8)
+            throw new ArgumentException(
+                $"index_put_: elements of {DType.Name()} cannot be added up; convert them first."
+            );
+        AssignPart(parsed, values.To(DType), accumulate);
+        return this;
+    }
+
+    /// <summary>Indices, [count, rank] int64, of the elements that are not zero (or false), in row-major order.</summary>
+    public Tensor NonZero() => Masks.Coordinates(ToBool());
+
+    /// <summary>The elements where a mask that broadcasts with this tensor is true, a vector in row-major order.</summary>
+    /// <exception cref="ArgumentException">The mask is not of bools, or does not broadcast.</exception>
+    public Tensor MaskedSelect(Tensor mask)
+    {
+        RequireMask("masked_select", mask);
+        long[] shape =
+            Broadcasting.Shape(Layout, mask.Layout)
+            ?? throw new ArgumentException(
+                $"masked_select: a mask of shape {mask.Layout} does not broadcast with a tensor of shape {Layout}."
+            );
+        var all = Layout.Contiguous(shape);
+        return ExpandTo(all)[mask.ExpandTo(all)];
+    }
+
+    /// <summary>One value where a mask is true, this tensor's elements elsewhere; mask and tensor broadcast.</summary>
+    /// <param name="mask">Bools.</param>
+    /// <param name="value">A number, converted to the dtype of this tensor.</param>
+    /// <exception cref="ArgumentException">The mask is not of bools, or does not broadcast.</exception>
+    public Tensor MaskedFill(Tensor mask, Scalar value)
+    {
+        RequireMask("masked_fill", mask);
+        return Where(mask, Full([], value, DType, Device), this);
+    }
+
+    /// <summary>Makes the elements where a mask is true one value. Returns itself.</summary>
+    /// <inheritdoc cref="MaskedFill(Tensor, Scalar)"/>
+    public Tensor MaskedFill_(Tensor mask, Scalar value)
+    {
+        RequireMask("masked_fill_", mask);
+        CheckFits("masked_fill_", mask.Layout);
+        CheckChange("masked_fill_", this);
+        FillMasked(mask, Full([], value, DType, Device));
+        return this;
+    }
+
+    /// <summary>
+    /// Picks along a dimension by an index of the same rank, whose shape the result has: out[i, j] = this[i, index[i, j]] for the
+    /// last of two dimensions.
+    /// </summary>
+    /// <exception cref="ArgumentException">The index is not of integers, or one of its other sizes is above this tensor's.</exception>
+    /// <exception cref="IndexOutOfRangeException">An index is not in [0, size of the dimension).</exception>
     public Tensor Gather(int dim, Tensor index)
     {
+        ArgumentNullException.ThrowIfNull(index);
         int d = Layout.Dim(dim, "gather");
         bool fits = index.Rank == Rank && Rank > 0;
         for (int e = 0; fits && e < Rank; e++)
-            fits = e == d || index.Layout.Sizes[e] == Layout.Sizes[e];
+            fits = e == d || index.Layout.Sizes[e] <= Layout.Sizes[e];
         if (!fits)
             throw new ArgumentException(
-                $"gather: an index of shape {index.Layout} does not fit a tensor of shape {Layout} along dimension {dim}; all "
-                    + "other sizes must be equal."
+                $"gather: an index of shape {index.Layout} does not fit a tensor of shape {Layout} along dimension {dim}; no "
+                    + "other size may be larger than the tensor's."
             );
         var places = IndexCheck.Places("gather", index, Layout.Sizes[d], wrap: false);
+        var source = this;
+        for (int e = 0; e < Rank; e++)
+        {
+            if (e != d && index.Layout.Sizes[e] < Layout.Sizes[e])
+                source = source.Narrow(e, 0, index.Layout.Sizes[e]);
+        }
         return d == Rank - 1
-            ? GatherLast(places)
-            : Transpose(d, -1).GatherLast(places.Transpose(d, -1)).Transpose(d, -1);
+            ? source.GatherLast(places)
+            : source.Transpose(d, -1).GatherLast(places.Transpose(d, -1)).Transpose(d, -1).Contiguous();
     }
 
     /// <summary>Slices of one dimension by a vector of indices.</summary>
     public Tensor IndexSelect(int dim, Tensor index)
     {
+        ArgumentNullException.ThrowIfNull(index);
         int d = Layout.Dim(dim, "index_select");
-        if (index.Rank != 1)
+        if (index.Rank > 1)
             throw new ArgumentException($"index_select: the index must be a vector, but its shape is {index.Layout}.");
-        var places = IndexCheck.Places("index_select", index, Size(d), wrap: false);
-        var gathers = new Tensor?[Rank];
-        gathers[d] = places;
-        return GatherBy(gathers);
+        if (Rank == 0)
+            return Unsqueeze(0).IndexSelect(0, index).Squeeze(0);
+        var vector = index.Rank == 0 ? index.Unsqueeze(0) : index;
+        return ReadPart(new([d], d, PlacesOn("index_select", vector, Layout.Sizes[d], wrap: false)));
     }
 
     internal Tensor GatherLast(Tensor places)
@@ -108,194 +195,149 @@ public sealed partial class Tensor
         return result;
     }
 
-    private readonly record struct Parsed(Layout View, Layout? Dense, Tensor?[]? Gathers, bool IsWhole);
+    // What an index says: a strided view, the same view of a dense tensor (where asked for), and what index tensors pick
+    // from it. Whole: the view is all of the tensor, in its shape.
+    private readonly record struct Parsed(Layout View, Layout? Dense, IndexPart? Part, bool IsWhole);
 
-    private Parsed Parse(ReadOnlySpan<TensorIndex> indices)
+    private Parsed Parse(ReadOnlySpan<TensorIndex> indices, bool dense)
     {
         int used = 0;
-        bool stretched = false;
+        int ellipses = 0;
         foreach (var index in indices)
         {
-            if (index.Type == TensorIndex.Kind.Whole && !stretched)
-                stretched = true;
-            else if (index.Type != TensorIndex.Kind.NewAxis)
-                used++;
+            used += index.Dims;
+            ellipses += index.Type == TensorIndex.Kind.Ellipsis ? 1 : 0;
         }
         if (used > Rank)
             throw new ArgumentException(
-                $"indexing: {used} indices were given for a tensor of shape {Layout}, which has {Rank} dimensions."
+                $"indexing: {used} dimensions are indexed of a tensor of shape {Layout}, which has {Rank}."
             );
-        long[]? denseStrides = Records(this) ? Layout.RowMajor(Layout.Sizes) : null;
-        var sizes = new List<long>(Rank + indices.Length);
-        var strides = new List<long>(Rank + indices.Length);
-        var denseOnes = new List<long>(denseStrides is null ? 0 : Rank + indices.Length);
-        List<Tensor?>? gathers = null;
-        long offset = Layout.Offset;
-        long denseOffset = 0;
-        bool whole = true;
-        int dim = 0;
-        void Keep(long size, long start)
-        {
-            sizes.Add(size);
-            strides.Add(Layout.Strides[dim]);
-            offset += start * Layout.Strides[dim];
-            if (denseStrides is not null)
-            {
-                denseOnes.Add(denseStrides[dim]);
-                denseOffset += start * denseStrides[dim];
-            }
-            dim++;
-        }
-        stretched = false;
+        if (ellipses > 1)
+            throw new ArgumentException("indexing: an index can have only one Tensor.Ellipsis.");
+        var view = new ViewBuilder(Layout, dense);
         foreach (var index in indices)
         {
             switch (index.Type)
             {
                 case TensorIndex.Kind.NewAxis:
-                    sizes.Add(1);
-                    strides.Add(1);
-                    denseOnes.Add(1);
-                    whole = false;
+                    view.Insert();
                     break;
-                case TensorIndex.Kind.Whole when !stretched:
-                    stretched = true;
+                case TensorIndex.Kind.Ellipsis:
                     for (int rest = Rank - used; rest > 0; rest--)
-                        Keep(Layout.Sizes[dim], 0);
-                    break;
-                case TensorIndex.Kind.Whole:
-                    Keep(Layout.Sizes[dim], 0);
+                        view.Keep();
                     break;
                 case TensorIndex.Kind.Slice:
-                    long size = Layout.Sizes[dim];
-                    long start = Math.Clamp(Place(index.Slice.Start, size), 0, size);
-                    long end = Math.Clamp(Place(index.Slice.End, size), start, size);
-                    whole &= start == 0 && end == size;
-                    Keep(end - start, start);
+                    view.Cut(index.Slice);
                     break;
                 case TensorIndex.Kind.At:
-                    whole = false;
-                    long at = Place(index.At, Layout.Sizes[dim]);
-                    if (at < 0 || at >= Layout.Sizes[dim])
-                        throw new IndexOutOfRangeException(
-                            $"indexing: index {index.At} is out of range for dimension {dim} of shape {Layout}."
-                        );
-                    offset += at * Layout.Strides[dim];
-                    denseOffset += denseStrides is null ? 0 : at * denseStrides[dim];
-                    dim++;
+                    view.At(index);
+                    break;
+                case TensorIndex.Kind.Mask:
+                    int first = view.Mask(index.Tensor!);
+                    view.Pick(first, Math.Max(1, index.Dims), Masks.Places(index.Tensor!.ToDevice(Device)));
                     break;
                 default:
-                    var places = IndexCheck.Places("indexing", index.Tensor!, Layout.Sizes[dim], wrap: true);
-                    gathers ??= [];
-                    while (gathers.Count < sizes.Count)
-                        gathers.Add(null);
-                    gathers.Add(places);
-                    Keep(Layout.Sizes[dim], 0);
+                    long size = Layout.Sizes[view.Dim];
+                    view.Pick(view.Keep(), 1, PlacesOn("indexing", index.Tensor!, size, wrap: true));
                     break;
             }
         }
-        while (dim < Rank)
-            Keep(Layout.Sizes[dim], 0);
-        while (gathers is not null && gathers.Count < sizes.Count)
-            gathers.Add(null);
-        long[] shape = [.. sizes];
-        return new Parsed(
-            new Layout(shape, [.. strides], offset),
-            denseStrides is null ? null : new Layout(shape, [.. denseOnes], denseOffset),
-            gathers?.ToArray(),
-            whole
-        );
+        while (view.Dim < Rank)
+            view.Keep();
+        return new Parsed(view.Layout, view.Dense, view.Part(), view.IsWhole);
     }
 
-    private static long Place(Index index, long size) => index.IsFromEnd ? size - index.Value : index.Value;
+    // Indices may be on the CPU whatever the device is, as in PyTorch.
+    private Tensor PlacesOn(string what, Tensor index, long limit, bool wrap) =>
+        IndexCheck.Places(what, index, limit, wrap).ToDevice(Device);
 
-    /// <summary>
-    /// Rows of a table: the indexed dimensions are moved to the front and seen as one, in which the index tensors together
-    /// count; what was picked is moved to the place of the first index where the indices lie side by side.
-    /// </summary>
-    private Tensor GatherBy(Tensor?[] gathers)
+    internal Tensor ReadPart(IndexPart part)
     {
-        var (order, count, adjacent) = FrontOrder(gathers);
-        var (places, shape) = Rows(gathers, order, count);
-        var front = Permute(order);
-        long[] rest = front.Layout.Sizes[count..];
-        long rows = front.Layout.Product(0, count);
-        long width = front.Layout.Product(count, front.Rank);
-        var picked = Nn.F.EmbeddingOf(front.Reshape(rows, width), places).ReshapeTo([.. shape, .. rest]);
-        int first = order[0];
-        if (!adjacent || first == 0)
-            return picked;
-        // [picked…, rest…] → [rest before, picked…, rest behind]
-        int[] back = new int[picked.Rank];
-        for (int d = 0; d < back.Length; d++)
-            back[d] =
-                d < first ? shape.Length + d
-                : d < first + shape.Length ? d - first
-                : d;
-        return picked.Permute(back);
+        var result = IndexKernels.Read(this, part);
+        if (Records(this))
+            result.Record(Derivatives.Index, this, part.Places).Data = part;
+        return result;
     }
 
-    private void SetGathered(Parsed parsed, Tensor value)
+    /// <summary>Zeros of a shape to which values are added where they were read from.</summary>
+    internal static Tensor AddedIntoPart(Tensor values, Layout shape, IndexPart part)
     {
+        var dense = values.Contiguous();
+        var result = Zeros(shape.Sizes, values.DType, values.Device);
+        IndexKernels.Write(result, part, dense, accumulate: true);
+        if (Records(dense))
+            result.Record(Derivatives.IndexGrad, dense, part.Places).Data = part;
+        return result;
+    }
+
+    /// <summary>A copy whose elements in a part of a region are 0.</summary>
+    internal Tensor WithoutPart(PartOfRegion place)
+    {
+        var result = Copying.Dense(this);
+        using (var region = result.Alias(place.Region))
+            IndexKernels.Write(
+                region,
+                place.Part,
+                Zeros(place.Part.Picked(place.Region.Sizes), DType, Device),
+                accumulate: false
+            );
+        if (Records(this))
+            result.Record(Derivatives.WithoutPart, this, place.Part.Places).Data = place;
+        return result;
+    }
+
+    private void AssignPart(Parsed parsed, Tensor values, bool accumulate = false)
+    {
+        var part = parsed.Part!;
         using var region = Alias(parsed.View);
-        var (order, count, adjacent) = FrontOrder(parsed.Gathers!);
-        var (places, shape) = Rows(parsed.Gathers!, order, count);
-        var front = region.Permute(order);
-        long[] rest = front.Layout.Sizes[count..];
-        if (adjacent && order[0] != 0)
+        var picked = Layout.Contiguous(part.Picked(parsed.View.Sizes));
+        if (Broadcasting.Shape(picked, values.Layout) is not { } fits || !fits.AsSpan().SequenceEqual(picked.Sizes))
             throw new ArgumentException(
-                "set-item: an index tensor behind a range is not supported; move its dimension to the front with Transpose."
+                $"set-item: the shape {values.Layout} does not broadcast to the shape {picked} of what is indexed."
             );
-        var shown = Layout.Contiguous([.. shape, .. rest]);
-        if (Broadcasting.Shape(shown, value.Layout) is not { } fits || !fits.AsSpan().SequenceEqual(shown.Sizes))
-            throw new ArgumentException(
-                $"set-item: the shape {value.Layout} does not broadcast to the shape {shown} of what is indexed."
-            );
-        long width = front.Layout.Product(count, front.Rank);
-        var values = value.To(DType).ExpandTo(shown).Reshape(places.NumElements, width);
-        var table = Copying.Dense(front).Reshape(front.Layout.Product(0, count), width);
-        long[] at = places.ToArray<long>();
-        for (int i = 0; i < at.Length; i++)
+        values = values.ToDevice(Device).ExpandTo(picked);
+        Node? node = null;
+        if (Records(this, values))
         {
-            using var row = table.Narrow(0, at[i], 1);
-            Copying.Into(row, values.Narrow(0, i, 1));
+            node = Node.Of(accumulate ? Derivatives.IndexAdd : Derivatives.IndexPut, this, this, values, part.Places);
+            node.Data = new PartOfRegion(parsed.Dense!, part);
         }
-        Copying.Into(front, table.Reshape(front.Layout.Sizes));
+        // What lies in the same memory may be overwritten while it is read.
+        bool shared = ReferenceEquals(values.Storage, Storage);
+        IndexKernels.Write(region, part, shared ? Copying.Dense(values) : Copying.DenseOf(values), accumulate);
+        Changed(node);
     }
 
-    private (int[] Order, int Count, bool Adjacent) FrontOrder(Tensor?[] gathers)
+    // Values may have dimensions of size 1 in front that what they are assigned to has not.
+    private static Tensor WithoutOnesInFront(Tensor values, int rank)
     {
-        int[] order = new int[Rank];
-        int count = 0;
-        for (int d = 0; d < Rank; d++)
-        {
-            if (gathers[d] is not null)
-                order[count++] = d;
-        }
-        bool adjacent = order[count - 1] - order[0] == count - 1;
-        int at = count;
-        for (int d = 0; d < Rank; d++)
-        {
-            if (gathers[d] is null)
-                order[at++] = d;
-        }
-        return (order, count, adjacent);
+        while (values.Rank > rank && values.Layout.Sizes[0] == 1)
+            values = values.Squeeze(0);
+        return values;
     }
 
-    // The index tensors broadcast together, as one number in row-major order of the indexed dimensions.
-    private (Tensor Places, long[] Shape) Rows(Tensor?[] gathers, int[] order, int count)
+    private void FillMasked(Tensor mask, Tensor value)
     {
-        var places = gathers[order[0]]!;
-        long[] shape = places.Layout.Sizes;
-        for (int i = 1; i < count; i++)
-        {
-            var next = gathers[order[i]]!;
-            shape =
-                Broadcasting.Shape(Layout.Contiguous(shape), next.Layout)
-                ?? throw new ArgumentException(
-                    $"indexing: index tensors of the shapes {Layout.Text(shape)} and {next.Layout} do not broadcast."
-                );
-            places = places * Layout.Sizes[order[i]] + next;
-        }
-        return (places.Contiguous(), shape);
+        var condition = mask.ToDevice(Device);
+        var node = Records(this, value) ? Node.Of(Derivatives.Where, this, condition, value, this) : null;
+        using (NoGrad())
+            Copying.Replace(this, Elementwise.Where(condition, value, this));
+        Changed(node);
+    }
+
+    // A mask of the first dimensions of a tensor of a rank, so that it broadcasts.
+    private static Tensor Trailing(Tensor mask, int rank)
+    {
+        long[] sizes = new long[rank];
+        Array.Fill(sizes, 1);
+        mask.Layout.Sizes.CopyTo(sizes, 0);
+        return mask.ReshapeTo(sizes);
+    }
+
+    private static void RequireMask(string what, Tensor mask)
+    {
+        ArgumentNullException.ThrowIfNull(mask);
+        if (mask.DType != DType.Bool)
+            throw new ArgumentException($"{what}: the mask must be bool, but it is {mask.DType.Name()}.");
     }
 }

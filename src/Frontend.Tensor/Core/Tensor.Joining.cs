@@ -11,15 +11,32 @@ public sealed partial class Tensor
     {
         if (tensors.IsEmpty)
             throw new ArgumentException("cat: there must be at least one tensor.");
+        for (int i = 0; i < tensors.Length; i++)
+            RequireNotNull(tensors[i], nameof(tensors), i);
+        // A vector of nothing goes with every shape.
         var first = tensors[0];
+        foreach (var next in tensors)
+        {
+            if (!IsNothing(next))
+            {
+                first = next;
+                break;
+            }
+        }
         int d = first.Layout.Dim(dim, "cat");
         if (first.Rank == 0)
             throw new ArgumentException("cat: scalars have no dimension to lie along; use Stack.");
-        var type = first.DType;
+        var type = tensors[0].DType;
         long[] sizes = [.. first.Layout.Sizes];
-        bool records = Records(first);
-        foreach (var next in tensors[1..])
+        sizes[d] = 0;
+        bool records = false;
+        var parts = new List<Tensor>(tensors.Length);
+        foreach (var next in tensors)
         {
+            DeviceRuntime.Common("cat", first, next);
+            type = Promotion.Of(type, Promotion.Rank.Tensor, next.DType, Promotion.Rank.Tensor);
+            if (IsNothing(next))
+                continue;
             bool fits = next.Rank == first.Rank;
             for (int e = 0; fits && e < first.Rank; e++)
                 fits = e == d || next.Layout.Sizes[e] == sizes[e];
@@ -27,41 +44,50 @@ public sealed partial class Tensor
                 throw new ArgumentException(
                     $"cat: the shapes {first.Layout} and {next.Layout} differ in more than dimension {dim}."
                 );
-            DeviceRuntime.Common("cat", first, next);
+            if (next.Layout.Sizes[d] > long.MaxValue - sizes[d])
+                throw new ArgumentException($"cat: the sizes of dimension {dim} sum up to more than can be counted.");
             sizes[d] += next.Layout.Sizes[d];
-            type = Promotion.Of(type, Promotion.Rank.Tensor, next.DType, Promotion.Rank.Tensor);
             records |= Records(next);
+            parts.Add(next);
         }
         var result = Allocate(sizes, type, first.Runtime);
-        var parts = new Tensor[tensors.Length];
         long at = 0;
-        for (int i = 0; i < parts.Length; i++)
+        for (int i = 0; i < parts.Count; i++)
         {
-            parts[i] = tensors[i].To(type);
-            long size = parts[i].Layout.Sizes[d];
-            using (var place = result.Narrow(d, at, size))
-                Copying.Into(place, parts[i]);
-            at += size;
+            var part = parts[i] = parts[i].To(type);
+            var layout = new Layout(part.Layout.Sizes, result.Layout.Strides, at * result.Layout.Strides[d]);
+            using (var place = result.Alias(layout))
+                Copying.Into(place, part);
+            at += part.Layout.Sizes[d];
         }
         if (records)
-            result.SetNode(Node.OfMany(Derivatives.Cat, parts)).I = d;
+            result.SetNode(Node.OfMany(Derivatives.Cat, [.. parts])).I = d;
         return result;
     }
 
     /// <summary>Tensors of one shape along a new dimension.</summary>
     public static Tensor Stack(ReadOnlySpan<Tensor> tensors, int dim = 0)
     {
+        if (tensors.IsEmpty)
+            throw new ArgumentException("stack: there must be at least one tensor.");
         var layers = new Tensor[tensors.Length];
         for (int i = 0; i < layers.Length; i++)
         {
+            RequireNotNull(tensors[i], nameof(tensors), i);
             if (!tensors[i].Layout.SameSizes(tensors[0].Layout))
                 throw new ArgumentException(
                     $"stack: the shapes {tensors[0].Layout} and {tensors[i].Layout} differ; all must be equal."
                 );
             layers[i] = tensors[i].Unsqueeze(dim);
         }
-        if (layers.Length == 0)
-            throw new ArgumentException("stack: there must be at least one tensor.");
         return Cat(layers, dim < 0 ? dim + layers[0].Rank : dim);
+    }
+
+    private static bool IsNothing(Tensor t) => t.Rank == 1 && t.NumElements == 0;
+
+    private static void RequireNotNull(Tensor? tensor, string name, int place)
+    {
+        if (tensor is null)
+            throw new ArgumentNullException(name, $"{name}[{place}] is null.");
     }
 }

@@ -105,7 +105,7 @@ public sealed partial class Tensor
         if (Rank == 0)
             return input + 0;
         if (d != Rank - 1)
-            return input.Transpose(d, -1).Cumsum(-1).Transpose(d, -1);
+            return input.Transpose(d, -1).Cumsum(-1).Transpose(d, -1).Contiguous();
         return input.RunningSum(reverse: false);
     }
 
@@ -224,8 +224,6 @@ public sealed partial class Tensor
 
     private uint Mask(ReadOnlySpan<int> dims, string what)
     {
-        if (Rank > Broadcasting.MaxRank)
-            throw new ArgumentException($"{what}: tensors may have at most {Broadcasting.MaxRank} dimensions.");
         if (dims.IsEmpty)
             return Rank == 0 ? 0 : uint.MaxValue >> (32 - Rank);
         uint mask = 0;

@@ -76,7 +76,7 @@ public sealed partial class Tensor
         int d = Layout.Dim(dim, what);
         RequireFloat(what);
         if (Rank > 0 && d != Rank - 1)
-            return Transpose(d, -1).Along(-1, what, family, rule).Transpose(d, -1);
+            return Transpose(d, -1).Along(-1, what, family, rule).Transpose(d, -1).Contiguous();
         var result = RowKernels.Rows(family, this);
         if (Records(this))
             result.Record(rule, this);

@@ -61,13 +61,13 @@ public sealed partial class Tensor
         int[] places = new int[Rank];
         long[] sizes = new long[Rank];
         long[] strides = new long[Rank];
-        ulong seen = 0;
+        uint seen = 0;
         for (int d = 0; d < order.Length; d++)
         {
             int from = Layout.Dim(order[d], "Permute");
-            if ((seen & (1UL << from)) != 0)
+            if ((seen & (1u << from)) != 0)
                 throw new ArgumentException($"Permute: dimension {from} is given twice.");
-            seen |= 1UL << from;
+            seen |= 1u << from;
             places[d] = from;
             sizes[d] = Layout.Sizes[from];
             strides[d] = Layout.Strides[from];
@@ -160,20 +160,33 @@ public sealed partial class Tensor
 
     internal Tensor ExpandTo(Layout shape) => Layout.SameSizes(shape) ? this : Expand(shape.Sizes);
 
-    /// <summary>A view of <paramref name="length"/> elements of one dimension from <paramref name="start"/> on.</summary>
+    /// <summary>
+    /// A view of <paramref name="length"/> elements of one dimension from <paramref name="start"/> on, which counts from the end
+    /// when negative.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">They do not all lie in the dimension.</exception>
     public Tensor Narrow(int dim, long start, long length)
     {
         int d = Layout.Dim(dim, "Narrow");
-        if (Rank == 0 || start < 0 || length < 0 || start + length > Layout.Sizes[d])
+        if (Rank == 0)
+            throw new ArgumentException("Narrow: a scalar has no dimension to take a part of.");
+        long whole = Layout.Sizes[d];
+        if (start < -whole || start > whole)
             throw new ArgumentOutOfRangeException(
                 nameof(start),
-                $"Narrow: {length} elements from {start} do not lie in dimension {dim} of shape {Layout}."
+                $"Narrow: start is {start}, but dimension {dim} of shape {Layout} allows {-whole} to {whole}."
+            );
+        long first = start < 0 ? start + whole : start;
+        if (length < 0 || length > whole - first)
+            throw new ArgumentOutOfRangeException(
+                nameof(length),
+                $"Narrow: length is {length}, but from {start} on dimension {dim} of shape {Layout} allows 0 to {whole - first}."
             );
         long[] sizes = [.. Layout.Sizes];
         sizes[d] = length;
         return Region(
-            new Layout(sizes, Layout.Strides, Layout.Offset + start * Layout.Strides[d]),
-            Records(this) ? DenseRegion(sizes, d, start) : null
+            new Layout(sizes, Layout.Strides, Layout.Offset + first * Layout.Strides[d]),
+            Records(this) ? DenseRegion(sizes, d, first) : null
         );
     }
 
@@ -184,7 +197,7 @@ public sealed partial class Tensor
             throw new ArgumentOutOfRangeException(nameof(size), $"Split: size is {size}, but must be at least 1.");
         int d = Layout.Dim(dim, "Split");
         long whole = Size(d);
-        var pieces = new Tensor[Math.Max(1, (whole + size - 1) / size)];
+        var pieces = new Tensor[Math.Max(1, whole / size + (whole % size == 0 ? 0 : 1))];
         for (int i = 0; i < pieces.Length; i++)
             pieces[i] = Narrow(d, i * size, Math.Min(size, whole - i * size));
         return pieces;
@@ -237,20 +250,20 @@ public sealed partial class Tensor
     private long[] ResolveShape(ReadOnlySpan<long> shape, string what)
     {
         long[] sizes = shape.ToArray();
-        long known = 1;
         int open = -1;
         for (int d = 0; d < sizes.Length; d++)
         {
             if (sizes[d] == -1 && open < 0)
-                open = d;
+                sizes[open = d] = 1;
             else if (sizes[d] < 0)
                 throw new ArgumentException($"{what}: {Layout.Text(shape)} is not a shape; one size may be -1.");
-            else
-                known *= sizes[d];
         }
+        long known = Layout.CountOf(sizes);
         if (open >= 0 && known > 0 && NumElements % known == 0)
-            sizes[open] = NumElements / known;
-        if (open >= 0 ? sizes[open] < 0 : known != NumElements)
+            known *= sizes[open] = NumElements / known;
+        else if (open >= 0)
+            known = -1;
+        if (known != NumElements)
             throw new ArgumentException(
                 $"{what}: a tensor of shape {Layout} has {NumElements} elements and cannot take the shape {Layout.Text(shape)}."
             );

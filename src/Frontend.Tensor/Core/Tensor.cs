@@ -140,8 +140,13 @@ public sealed partial class Tensor : IDisposable
     /// <summary>Shape, dtype and device, then rows of rounded values.</summary>
     public override string ToString() => TensorPrinter.Print(this);
 
-    internal static Tensor Allocate(Layout contiguous, DType type, Dispatch.DeviceRuntime runtime) =>
-        new(Storage.Allocate(contiguous.Count * type.Size(), runtime), contiguous, type);
+    /// <exception cref="ArgumentException">More bytes than any machine has; names the shape.</exception>
+    internal static Tensor Allocate(Layout contiguous, DType type, Dispatch.DeviceRuntime runtime)
+    {
+        if (contiguous.Count > MaxBytes / type.Size())
+            ThrowTooLarge(contiguous, type);
+        return new(Storage.Allocate(contiguous.Count * type.Size(), runtime), contiguous, type);
+    }
 
     internal static Tensor Allocate(ReadOnlySpan<long> sizes, DType type, Dispatch.DeviceRuntime runtime) =>
         Allocate(Layout.Contiguous(sizes), type, runtime);
@@ -179,6 +184,15 @@ public sealed partial class Tensor : IDisposable
             nameof(Tensor),
             $"This {DType.Name()} tensor of shape {Layout} was disposed, by Dispose or at the end of its Tensor.Scope; "
                 + "call Keep() on what must outlive a scope."
+        );
+
+    private const long MaxBytes = Lower.Cpu.CpuBuffer.MaxLength;
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void ThrowTooLarge(Layout layout, DType type) =>
+        throw new ArgumentException(
+            $"A tensor of shape {layout} and dtype {type.Name()} would take {(Int128)layout.Count * type.Size()} bytes; a tensor "
+                + $"may have at most {MaxBytes}."
         );
 
     private static long ThrowNoSize(int dim) =>

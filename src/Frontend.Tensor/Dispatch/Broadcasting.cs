@@ -12,7 +12,7 @@ internal ref struct Broadcasting
     public const int MaxDims = 6;
 
     /// <summary>Most dimensions that a tensor may have here.</summary>
-    public const int MaxRank = 32;
+    public const int MaxRank = Layout.MaxRank;
 
     private readonly Span<long> _words;
 
@@ -25,7 +25,8 @@ internal ref struct Broadcasting
     public int Ragged { get; private set; }
 
     /// <summary>
-    /// Lines up two or three operands (the last may be null) whose broadcast shape is <paramref name="sizes"/>.
+    /// Lines up two or three operands (the last may be null) whose broadcast shape is <paramref name="sizes"/>, in which no
+    /// size is 0: an empty result needs no kernel, and strides around a size of 0 say nothing.
     /// <paramref name="words"/> has a place for each dimension, and at least one.
     /// </summary>
     public static Broadcasting Of(ReadOnlySpan<long> sizes, Layout a, Layout b, Layout? c, Span<long> words)

@@ -7,6 +7,24 @@ namespace Picograd.Dispatch;
 /// <summary>Runs the copies of the library: a strided tensor into new dense memory, and values into a strided view.</summary>
 internal static unsafe class Copying
 {
+    // Signature [head, then size, stride of the source and stride of the target of each dimension].
+    private static readonly Family StridedFamily = new(
+        "copy",
+        static (_, s) =>
+        {
+            var shape = new StringBuilder();
+            var strides = new StringBuilder();
+            var to = new StringBuilder();
+            for (int i = 1; i < s.Length; i += 3)
+            {
+                shape.Append(i == 1 ? "" : "x").Append(s[i]);
+                strides.Append(i == 1 ? "" : ",").Append(s[i + 1]);
+                to.Append(i == 1 ? "" : ",").Append(s[i + 2]);
+            }
+            return $"copy shape={shape} strides={strides} to={to} dtype={Family.TypeOf(s).Name()}";
+        }
+    );
+
     // Signature [head, then size and stride of each dimension].
     private static readonly Family CopyFamily = new(
         "copy",
@@ -57,10 +75,11 @@ internal static unsafe class Copying
         if (!ReferenceEquals(view.Runtime, values.Runtime))
             values = values.ToDevice(view.Device);
         // A source that lies in the same memory may be overwritten while it is read.
-        var source = ReferenceEquals(view.Storage, values.Storage) ? values.Clone() : values.Contiguous();
-        Span<long> words = stackalloc long[2 * Broadcasting.MaxRank];
-        int count = Collapse(view.Layout, words);
-        Scatter(view.Runtime, words[..(2 * count)], source.Address, view.Address, view.DType);
+        var source = ReferenceEquals(view.Storage, values.Storage) ? Dense(values) : values;
+        Span<long> signature = stackalloc long[1 + 3 * Broadcasting.MaxRank];
+        signature[0] = StridedFamily.Head(view.DType);
+        int count = Align(source.Layout, view.Layout, signature[1..]);
+        WriteDims(view.Runtime, signature[..(1 + 3 * count)], source.Address, view.Address, view.ElementSize);
         view.Storage.Version++;
         GC.KeepAlive(source);
         GC.KeepAlive(view);
@@ -120,30 +139,96 @@ internal static unsafe class Copying
             );
     }
 
-    // The library's copies write dense memory, so a strided target is written a dense run at a time.
-    private static nint Scatter(DeviceRuntime runtime, ReadOnlySpan<long> dims, nint from, nint to, DType type)
+    private static void WriteDims(DeviceRuntime runtime, Span<long> signature, nint from, nint to, int elementSize)
     {
-        int elementSize = type.Size();
-        if (dims.Length == 0 || (dims.Length == 2 && dims[1] == 1))
+        int dims = (signature.Length - 1) / 3;
+        if (dims <= Broadcasting.MaxDims)
         {
-            long run = dims.Length == 0 ? 1 : dims[0];
-            long* signature = stackalloc long[] { CopyFamily.Head(type), run, 1 };
             nint* arguments = stackalloc nint[] { from, to };
-            Dispatcher.Run(runtime, CopyFamily, new(signature, 3), arguments);
-            return from + (nint)(run * elementSize);
+            Span<long> plain = stackalloc long[1 + 2 * Broadcasting.MaxDims];
+            bool dense = IsDense(signature, plain);
+            Dispatcher.Run(
+                runtime,
+                dense ? CopyFamily : StridedFamily,
+                dense ? plain[..(1 + 2 * dims)] : signature,
+                arguments
+            );
+            return;
         }
-        for (long i = 0; i < dims[0]; i++)
-            from = Scatter(runtime, dims[2..], from, to + (nint)(i * dims[1] * elementSize), type);
-        return from;
+        // More dimensions than an operator has: one copy for each index of the first.
+        var (size, step, stride) = (signature[1], signature[2], signature[3]);
+        Span<long> inner = stackalloc long[signature.Length - 3];
+        inner[0] = signature[0];
+        signature[4..].CopyTo(inner[1..]);
+        for (long i = 0; i < size; i++)
+            WriteDims(
+                runtime,
+                inner,
+                from + (nint)(i * step * elementSize),
+                to + (nint)(i * stride * elementSize),
+                elementSize
+            );
+    }
+
+    // Whether the target of a strided copy is dense; the signature without the target's strides.
+    private static bool IsDense(ReadOnlySpan<long> signature, Span<long> plain)
+    {
+        plain[0] = CopyFamily.Head(Family.TypeOf(signature));
+        long next = 1;
+        for (int i = signature.Length - 3; i > 0; i -= 3)
+        {
+            if (signature[i + 2] != next)
+                return false;
+            next *= signature[i];
+            int at = 1 + (i - 1) / 3 * 2;
+            plain[at] = signature[i];
+            plain[at + 1] = signature[i + 1];
+        }
+        return true;
+    }
+
+    // Size and both strides of each dimension, in the order in which the target lies in memory; neighbours that lie without
+    // a gap in both are one.
+    private static int Align(Layout from, Layout to, Span<long> words)
+    {
+        Span<int> order = stackalloc int[Broadcasting.MaxRank];
+        int rank = 0;
+        for (int d = 0; d < to.Rank; d++)
+        {
+            if (to.Sizes[d] == 1)
+                continue;
+            int at = rank++;
+            for (; at > 0 && to.Strides[order[at - 1]] < to.Strides[d]; at--)
+                order[at] = order[at - 1];
+            order[at] = d;
+        }
+        int count = 0;
+        foreach (int d in order[..rank])
+        {
+            var (size, step, stride) = (to.Sizes[d], from.Strides[d], to.Strides[d]);
+            if (count > 0)
+            {
+                var last = words.Slice(3 * (count - 1), 3);
+                if (last[1] == size * step && last[2] == size * stride)
+                {
+                    (last[0], last[1], last[2]) = (last[0] * size, step, stride);
+                    continue;
+                }
+            }
+            var next = words.Slice(3 * count++, 3);
+            (next[0], next[1], next[2]) = (size, step, stride);
+        }
+        if (count == 0)
+        {
+            words[..3].Fill(1);
+            count = 1;
+        }
+        return count;
     }
 
     // Neighbouring dimensions that lie without a gap are one; size and stride of each are written outermost first.
     private static int Collapse(Layout layout, Span<long> words)
     {
-        if (layout.Rank > Broadcasting.MaxRank)
-            throw new ArgumentException(
-                $"copy: tensors may have at most {Broadcasting.MaxRank} dimensions, but this one has {layout.Rank}."
-            );
         int count = 0;
         for (int d = 0; d < layout.Rank; d++)
         {

@@ -205,7 +205,12 @@ internal readonly record struct Guard(int Argument, int Alignment, ImmutableArra
                 guard = new Guard(argument, bytes);
                 return true;
             case "disjoint" when parts.Length == 1:
-                long?[] sizes = [.. algorithm.Arguments.Select(a => a.ConstantSize() * a.Type.Size())];
+                // What an output replaces is the same memory, and not read by kernels.
+                var replaced = algorithm.ReplacedBy(algorithm.Arguments[argument]);
+                long?[] sizes =
+                [
+                    .. algorithm.Arguments.Select(a => a == replaced ? 0 : a.ConstantSize() * a.Type.Size()),
+                ];
                 if (sizes.Any(s => s is null))
                     return false;
                 guard = new Guard(argument, 1, [.. sizes.Select(s => s!.Value)]);

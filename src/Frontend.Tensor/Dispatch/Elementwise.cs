@@ -74,7 +74,8 @@ internal static unsafe class Elementwise
                     $"{family.Name}: the shapes {layoutA} and {layoutB} do not broadcast; from the last dimension on, sizes "
                         + "must be equal or one of them 1."
                 );
-            RequireRank(family, sizes.Length);
+            if (sizes.Contains(0))
+                return Tensor.Allocate(sizes, resultType, runtime);
             var lined = Broadcasting.Of(sizes, layoutA, layoutB, null, new(signature + 1, Broadcasting.MaxRank));
             count = lined.Count;
             if (lined.Ragged != 0 || count > Broadcasting.MaxDims)
@@ -146,7 +147,8 @@ internal static unsafe class Elementwise
         DeviceRuntime.Align("where", ref a, ref b);
         DeviceRuntime.Align("where", ref condition, ref a);
         var runtime = DeviceRuntime.Align("where", ref condition, ref b);
-        RequireRank(WhereFamily, sizes.Length);
+        if (sizes.Contains(0))
+            return Tensor.Allocate(sizes, a.DType, runtime);
         long* signature = stackalloc long[1 + Broadcasting.MaxRank];
         signature[0] = WhereFamily.Head(a.DType);
         var lined = Broadcasting.Of(
@@ -212,12 +214,4 @@ internal static unsafe class Elementwise
         dims > Broadcasting.MaxDims ? operand.Expand(sizes).Contiguous()
         : ragged ? operand.Clone()
         : operand;
-
-    private static void RequireRank(Family family, int rank)
-    {
-        if (rank > Broadcasting.MaxRank)
-            throw new ArgumentException(
-                $"{family.Name}: tensors may have at most {Broadcasting.MaxRank} dimensions, but the result has {rank}."
-            );
-    }
 }

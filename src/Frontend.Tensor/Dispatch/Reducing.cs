@@ -73,10 +73,6 @@ internal static unsafe class Reducing
     private static int Signature(Family family, Tensor x, uint over, long* signature)
     {
         var sizes = x.Layout.Sizes;
-        if (sizes.Length > Broadcasting.MaxRank)
-            throw new ArgumentException(
-                $"{family.Name}: tensors may have at most {Broadcasting.MaxRank} dimensions, but this one has {sizes.Length}."
-            );
         signature[0] = family.Head(x.DType);
         int count = 0;
         for (int d = 0; d < sizes.Length; d++)

@@ -67,8 +67,6 @@ public static class F
     /// <summary>Embedding by dense int64 indices known to be in range.</summary>
     internal static Tensor EmbeddingOf(Tensor table, Tensor places)
     {
-        if (table.DType is DType.UInt8 or DType.Bool)
-            return Elementwise.Cast(EmbeddingOf(Elementwise.Cast(table, DType.Int32), places), table.DType);
         long dim = table.Layout.Sizes[1];
         var dense = table.Contiguous();
         var result = Tensor.Allocate([.. places.Layout.Sizes, dim], table.DType, table.Runtime);
@@ -170,10 +168,20 @@ public static class F
 
     public static Tensor LogSoftmax(Tensor x, int dim = -1) => x.LogSoftmax(dim);
 
-    /// <summary>One-hot rows (int64) of integer classes.</summary>
-    public static Tensor OneHot(Tensor indices, long classes)
+    /// <summary>One-hot rows (int64) of integer classes; −1 takes as many classes as the largest index needs.</summary>
+    /// <exception cref="ArgumentException">Neither −1 nor at least 1; none given and none to infer them from.</exception>
+    /// <exception cref="IndexOutOfRangeException">An index is not in [0, classes).</exception>
+    public static Tensor OneHot(Tensor indices, long classes = -1)
     {
-        var places = IndexCheck.Places("one_hot", indices, classes, wrap: false);
-        return places.Unsqueeze(-1).Eq(Tensor.Arange(classes, indices.Device)).To(DType.Int64);
+        ArgumentNullException.ThrowIfNull(indices);
+        if (classes < 1 && (classes != -1 || indices.NumElements == 0))
+            throw new ArgumentException(
+                $"one_hot: classes is {classes}, but must be at least 1, or -1 to be inferred from indices of shape "
+                    + $"{indices.Layout}, of which there must be some."
+            );
+        using var off = Tensor.NoGrad();
+        var places = IndexCheck.Places("one_hot", indices, classes < 0 ? long.MaxValue : classes, wrap: false);
+        long count = classes < 0 ? places.Max().Item<long>() + 1 : classes;
+        return places.Unsqueeze(-1).Eq(Tensor.Arange(count, indices.Device)).To(DType.Int64);
     }
 }

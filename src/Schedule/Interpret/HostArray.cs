@@ -108,6 +108,13 @@ public sealed class HostArray
         return array;
     }
 
+    /// <summary>Takes over the elements of an array of the same dtype, shape and strides.</summary>
+    internal void CopyFrom(HostArray other)
+    {
+        other._floats.CopyTo(_floats, 0);
+        other._integers.CopyTo(_integers, 0);
+    }
+
     public NDArray ToNDArray()
     {
         var array = new NDArray(Type, Shape);

@@ -91,7 +91,11 @@ public sealed class Interpreter
                     $"arguments: {buffers[i].Name} is {array}, must be {buffers[i].Type.Name()}[{string.Join(", ", shape)}]"
                 );
             bool isInput = i < algorithm.Inputs.Length;
-            frame.Buffers[slots[i]] = new Storage(buffers[i], array, isInput, !isInput && _concurrent, run);
+            var replaced = isInput ? null : algorithm.ReplacedBy(buffers[i]);
+            if (replaced is not null)
+                array.CopyFrom(arguments[buffers.IndexOf(replaced)]);
+            bool written = isInput || replaced is not null;
+            frame.Buffers[slots[i]] = new Storage(buffers[i], array, written, !isInput && _concurrent, run);
         }
         _program.Execute(new Team([frame], []));
         for (int i = algorithm.Inputs.Length; i < slots.Length; i++)

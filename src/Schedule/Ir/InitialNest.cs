@@ -56,8 +56,11 @@ public static class InitialNest
                 var axes = stage.Output.Shape.Select((extent, d) => new Axis($"d{d}", extent)).ToImmutableArray();
                 ImmutableArray<Expr> place = [.. axes.Select(a => (Expr)a.Var)];
                 var start = stage.Initial is null ? stage.Reducer!.Identity[0] : stage.Initial.At(place);
-                yield return Root(stage.Name + ".init", axes, stage.Outputs, place, [start]);
-                yield return Root(stage.Name, stage.Axes, stage.Outputs, stage.Indices, stage.Values, stage.Reducer);
+                if (!stage.InPlace)
+                    yield return Root(stage.Name + ".init", axes, stage.Outputs, place, [start]);
+                // To assign is to store; its axes are ordered.
+                var combine = stage.Reducer!.IsLast ? null : stage.Reducer;
+                yield return Root(stage.Name, stage.Axes, stage.Outputs, stage.Indices, stage.Values, combine);
                 break;
             case StageKind.Scan:
                 var along = stage.Axes.Single(a => a.Kind == AxisKind.Ordered).Var;

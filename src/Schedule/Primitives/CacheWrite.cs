@@ -46,6 +46,13 @@ public sealed class CacheWrite : Primitive
         var scope = BlockLoops.ParseScope(nest, Arg(nest, step, 1));
         if (nest.Algorithm.Inputs.Contains(buffer))
             throw Refuse(nest, null, $"buffer {buffer.Name} is an input: nothing writes it", "cache_read");
+        if (nest.Algorithm.ReplacedBy(buffer) is not null)
+            throw Refuse(
+                nest,
+                null,
+                $"buffer {buffer.Name} is changed in place: its cache would lack what is not written",
+                "cache_read of what is written there"
+            );
         var writers = nest.WritersOf(buffer);
         var outputs = writers[0].Outputs;
         foreach (var writer in writers)

@@ -17,6 +17,7 @@ internal sealed unsafe class ArgumentMemory : IDisposable
 
     private readonly ITuningTarget _target;
     private readonly (nint Block, long Bytes, nint Base, long Length, nint Host)[] _arguments;
+    private readonly int?[] _replaced;
     private nint* _addresses;
 
     public ArgumentMemory(Algorithm algorithm, ITuningTarget target, bool misaligned = false)
@@ -24,6 +25,12 @@ internal sealed unsafe class ArgumentMemory : IDisposable
         _target = target;
         Arguments = [.. algorithm.Arguments];
         Inputs = algorithm.Inputs.Length;
+        _replaced =
+        [
+            .. algorithm.Arguments.Select(a =>
+                algorithm.ReplacedBy(a) is { } input ? algorithm.Inputs.IndexOf(input) : (int?)null
+            ),
+        ];
         _arguments = new (nint, long, nint, long, nint)[Arguments.Count];
         _addresses = (nint*)NativeMemory.Alloc((nuint)Math.Max(1, Arguments.Count), (nuint)sizeof(nint));
         try
@@ -70,11 +77,19 @@ internal sealed unsafe class ArgumentMemory : IDisposable
         }
     }
 
-    /// <summary>Fills the outputs with bytes of no right answer (a NaN in every float type), so that what is not written shows.</summary>
+    /// <summary>
+    /// Fills the outputs with bytes of no right answer (a NaN in every float type), so that what is not written shows; those that
+    /// are changed in place get the elements of the input that they replace.
+    /// </summary>
     public void PoisonOutputs()
     {
         for (int i = Inputs; i < Arguments.Count; i++)
-            _target.Fill(_addresses[i], 0xFF, _arguments[i].Length);
+        {
+            if (_replaced[i] is { } input)
+                _target.Write(_addresses[i], Contents(input), _arguments[i].Length);
+            else
+                _target.Fill(_addresses[i], 0xFF, _arguments[i].Length);
+        }
     }
 
     /// <summary>Where in main memory an argument now is as kernels left it; good until the next call.</summary>
@@ -102,6 +117,38 @@ internal sealed unsafe class ArgumentMemory : IDisposable
                 return $"wrote beyond the end of {Arguments[i].Name}";
         }
         return null;
+    }
+
+    /// <summary>
+    /// The strided output between whose elements something was written since <see cref="PoisonOutputs"/>; null for none.
+    /// </summary>
+    public string? BrokenGap()
+    {
+        for (int i = Inputs; i < Arguments.Count; i++)
+        {
+            if (Arguments[i].Strides.IsDefault)
+                continue;
+            byte[] before = _replaced[i] is { } input ? Bytes(input).ToArray() : Poison(_arguments[i].Length);
+            byte[] now = Bytes(i).ToArray();
+            var offsets = new TypedMemory.Offsets(Arguments[i]);
+            int size = Arguments[i].Type.Size();
+            long count = Arguments[i].Shape.Aggregate(1L, (n, e) => n * ((IntImm)e).Value);
+            for (long element = 0; element < count; element++)
+            {
+                int at = (int)(offsets.Of(element) * size);
+                before.AsSpan(at, size).CopyTo(now.AsSpan(at));
+            }
+            if (!now.AsSpan().SequenceEqual(before))
+                return $"wrote between the elements of {Arguments[i].Name}";
+        }
+        return null;
+    }
+
+    private static byte[] Poison(long length)
+    {
+        byte[] bytes = new byte[length];
+        Array.Fill(bytes, (byte)0xFF);
+        return bytes;
     }
 
     /// <summary>Makes the guard zones whole again.</summary>

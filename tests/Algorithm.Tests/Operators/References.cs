@@ -112,6 +112,7 @@ internal static class References
             "attention" => RowReferences.Attention(g),
             "cumsum" or "cumprod" => RowReferences.Scan(g),
             "embedding" or "embedding_grad" or "gather" or "gather_grad" => RowReferences.Indexed(g),
+            "index" or "index_put" => [IndexReferences.Of(g)],
             "sgd" => [Each(g["P"].Length, i => g["P"].At(i) - g.Scalar("lr") * g["G"].At(i))],
             "sgd_momentum" => Momentum(g),
             "adam" => Adam(g),

@@ -63,6 +63,16 @@ public sealed class CudaOperatorTests
         // Shapes and indices.
         ["transpose"] = d => X(d).T + 0,
         ["permute"] = d => X(d).Reshape(5, 7, 1).Permute(1, 2, 0).Contiguous(),
+        ["set a column"] = d => Set(X(d), t => t[.., 1..3] = X(d)[.., 2..4]),
+        ["set every second"] = d => Set(X(d), t => t[new Slice(1, null, 2), new Slice(step: 2)] = X(d)[0, 0]),
+        ["set by indices"] = d => Set(X(d), t => t[Tensor.From([2L, 0, 2])] = X(d)[..3]),
+        ["set columns by indices"] = d => Set(X(d), t => t[.., Tensor.From([2L, 0])] = X(d)[.., 1..3]),
+        ["set by a mask"] = d => Set(X(d), t => t[X(d) > 0] = X(d)[X(d) > 0] * 2),
+        ["add by indices"] = d => Set(X(d), t => t.IndexPut_([Tensor.From([1L, 1, 0])], X(d)[..3], accumulate: true)),
+        ["pick columns"] = d => X(d)[.., Tensor.From([3L, 0, 3])],
+        ["pick of a transpose"] = d => X(d).T[Tensor.From([3L, 0])],
+        ["pick apart"] = d => X(d).Unsqueeze(1)[Tensor.From([1L, 0]), .., Tensor.From([2L, 2])],
+        ["mask"] = d => X(d)[X(d) > 0],
         ["expand"] = d => X(d)[.., 2..3].Expand(5, 4).Contiguous(),
         ["cat"] = d => Tensor.Cat([X(d), P(d)], 1),
         ["stack"] = d => Tensor.Stack([X(d), P(d)], 1),
@@ -130,6 +140,15 @@ public sealed class CudaOperatorTests
             Assert.Equal(Device.Cpu, x.Grad!.Device);
             return x.Grad!;
         },
+        ["gradient of picks"] = d =>
+        {
+            var x = X(d).Clone().RequiresGrad_();
+            var y = x * 2;
+            y[.., 1..2] = x[.., 4..5].Square();
+            y[Tensor.From([1L, 3])] = x[Tensor.From([0L, 2])] * 3;
+            (y[.., Tensor.From([1L, 1, 6])].Sum() + y[new Slice(step: 2)].Square().Sum() + y[y > 0].Sum()).Backward();
+            return x.Grad!;
+        },
         // Optimizers.
         ["sgd"] = d => Trained(d, p => new Sgd([p], 0.1)),
         ["momentum"] = d => Trained(d, p => new Sgd([p], 0.1, momentum: 0.9, weightDecay: 0.01)),
@@ -171,6 +190,13 @@ public sealed class CudaOperatorTests
     private static Tensor T(Device d) => Tensor.From([6L, 0L, 3L, 2L, 2L]).ToDevice(d);
 
     private static Tensor C(Device d) => Tensor.From([4L, 0L, 3L, 2L, 2L]).ToDevice(d);
+
+    private static Tensor Set(Tensor x, Action<Tensor> change)
+    {
+        var changed = x.Clone();
+        change(changed);
+        return changed;
+    }
 
     private static Tensor Trained(Device d, Func<Tensor, Optimizer> optimizer)
     {

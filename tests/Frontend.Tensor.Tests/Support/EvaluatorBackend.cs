@@ -33,7 +33,7 @@ internal sealed class EvaluatorBackend(int threads = 1) : IBackend
                 inputs.Add(input, Read(input, arguments[next++]));
             var results = Evaluator.Run(algorithm, inputs);
             foreach (var output in algorithm.Outputs)
-                Write(results[output], output.Type, arguments[next++]);
+                Write(results[output], output, arguments[next++]);
         }
 
         public void Dispose() { }
@@ -44,16 +44,9 @@ internal sealed class EvaluatorBackend(int threads = 1) : IBackend
             long count = shape.Aggregate(1L, (a, b) => a * b);
             double[] values = new double[count];
             long[] longs = new long[count];
-            long[] strides = buffer.Strides.IsDefault ? Layout.RowMajor(shape) : [.. buffer.Strides];
             for (long i = 0; i < count; i++)
             {
-                long rest = i;
-                long at = 0;
-                for (int d = shape.Length - 1; d >= 0; d--)
-                {
-                    at += rest % shape[d] * strides[d];
-                    rest /= shape[d];
-                }
+                long at = OffsetOf(buffer, shape, i);
                 switch (buffer.Type)
                 {
                     case DType.Float32:
@@ -78,26 +71,42 @@ internal sealed class EvaluatorBackend(int threads = 1) : IBackend
                 : NDArray.Of(buffer.Type, shape, longs);
         }
 
-        private static void Write(NDArray value, DType type, nint address)
+        // Where the element at a row-major position lies.
+        private static long OffsetOf(Buffer buffer, long[] shape, long position)
         {
+            if (buffer.Strides.IsDefault)
+                return position;
+            long at = 0;
+            for (int d = shape.Length - 1; d >= 0; d--)
+            {
+                at += position % shape[d] * buffer.Strides[d];
+                position /= shape[d];
+            }
+            return at;
+        }
+
+        private static void Write(NDArray value, Buffer buffer, nint address)
+        {
+            long[] shape = [.. value.Shape];
             for (int i = 0; i < value.Length; i++)
             {
-                switch (type)
+                long at = OffsetOf(buffer, shape, i);
+                switch (buffer.Type)
                 {
                     case DType.Float32:
-                        ((float*)address)[i] = (float)value.Doubles[i];
+                        ((float*)address)[at] = (float)value.Doubles[i];
                         break;
                     case DType.Float64:
-                        ((double*)address)[i] = value.Doubles[i];
+                        ((double*)address)[at] = value.Doubles[i];
                         break;
                     case DType.Int32:
-                        ((int*)address)[i] = (int)value.Longs[i];
+                        ((int*)address)[at] = (int)value.Longs[i];
                         break;
                     case DType.Int64:
-                        ((long*)address)[i] = value.Longs[i];
+                        ((long*)address)[at] = value.Longs[i];
                         break;
                     default:
-                        ((byte*)address)[i] = (byte)value.Longs[i];
+                        ((byte*)address)[at] = (byte)value.Longs[i];
                         break;
                 }
             }

@@ -93,6 +93,6 @@ internal static class Make
         if (t.Rank == 0)
             return Tensor.Stack([t, t])[1];
         var wide = Tensor.Stack([t, t + t], t.Rank);
-        return wide[.., 0];
+        return wide[Tensor.Ellipsis, 0];
     }
 }

@@ -35,6 +35,12 @@ internal static unsafe class Execution
         {
             for (int i = 0; i < algorithm.Inputs.Length; i++)
                 memories[i].Fill(inputs[algorithm.Inputs[i]]);
+            // What is changed in place holds what it replaces.
+            for (int i = algorithm.Inputs.Length; i < memories.Length; i++)
+            {
+                if (algorithm.ReplacedBy(algorithm.Arguments[i]) is { } replaced)
+                    memories[i].Fill(inputs[replaced]);
+            }
             var before = memories.Take(algorithm.Inputs.Length).Select(m => m.Snapshot()).ToArray();
             var values = algorithm.Parameters.Select(p => parameters![p.Name]).ToArray();
             using var workspace = GuardedMemory.Workspace(kernel.WorkspaceBytes);
@@ -56,6 +62,11 @@ internal static unsafe class Execution
             {
                 if (!memories[i].Snapshot().AsSpan().SequenceEqual(before[i]))
                     throw new DamageException($"input {algorithm.Inputs[i].Name} was changed");
+            }
+            foreach (var output in memories.Skip(algorithm.Inputs.Length))
+            {
+                if (output.GapsWritten())
+                    throw new DamageException("what lies between the elements of a strided output was changed");
             }
             return [.. memories.Skip(algorithm.Inputs.Length).Select(m => m.Read())];
         }

@@ -60,6 +60,22 @@ internal sealed unsafe class GuardedMemory : IDisposable
             Set(_buffer.Type, _memory + Guard + OffsetOf(i), elements, i);
     }
 
+    /// <summary>Whether a byte that belongs to no element was written.</summary>
+    public bool GapsWritten()
+    {
+        var free = new bool[_bytes];
+        Array.Fill(free, true);
+        long count = _shape.Aggregate(1L, (n, e) => n * e);
+        for (int i = 0; i < count; i++)
+            free.AsSpan((int)OffsetOf(i), _buffer.Type.Size()).Clear();
+        for (int i = 0; i < free.Length; i++)
+        {
+            if (free[i] && _memory[Guard + i] != Untouched)
+                return true;
+        }
+        return false;
+    }
+
     public NDArray Read()
     {
         var array = new NDArray(_buffer.Type, _shape);

@@ -46,6 +46,11 @@ internal static class RandomSpecs
                 if (isGeneral != general)
                     continue;
             }
+            else if (key.Optional && key.Kind == KeyKind.List)
+            {
+                if (random.Next(2) == 0)
+                    continue;
+            }
             else if (!example.Has(key.Name) || (key.Default is not null && random.Next(3) > 0 && key.Name != "axis"))
                 continue;
             pairs.Add((key.Name, Value(key, random, one, shape)));
@@ -61,7 +66,13 @@ internal static class RandomSpecs
             KeyKind.Flag => $"{random.Next(2)}",
             KeyKind.Choice => key.Choices[random.Next(key.Choices.Length)],
             KeyKind.Shape => key.Name == "shape" ? Text(shape) : Text(Broadcast(shape, random)),
-            _ => key.Name == "strides" ? string.Join(',', Strides(shape, random)) : Axes(shape, random),
+            _ => key.Name switch
+            {
+                "strides" => string.Join(',', Strides(shape, random, repeated: true)),
+                "to" => string.Join(',', Strides(shape, random, repeated: false)),
+                "dims" => Neighbours(shape.Length, random),
+                _ => Axes(shape, random),
+            },
         };
 
     // One in four is 1: what goes wrong with one such dimension or none often needs two or three.
@@ -79,8 +90,14 @@ internal static class RandomSpecs
         return string.Join(',', axes.Count == 0 ? [random.Next(shape.Length)] : axes);
     }
 
+    private static string Neighbours(int rank, Random random)
+    {
+        int first = random.Next(rank);
+        return string.Join(',', Enumerable.Range(first, random.Next(1, rank - first + 1)));
+    }
+
     // Row-major with gaps, then dimensions exchanged or repeated.
-    private static long[] Strides(long[] shape, Random random)
+    private static long[] Strides(long[] shape, Random random, bool repeated)
     {
         var order = Enumerable.Range(0, shape.Length).ToArray();
         random.Shuffle(order);
@@ -88,7 +105,7 @@ internal static class RandomSpecs
         long step = random.Next(3) == 0 ? 2 : 1;
         foreach (int d in order)
         {
-            strides[d] = random.Next(5) == 0 ? 0 : step;
+            strides[d] = repeated && random.Next(5) == 0 ? 0 : step;
             step *= shape[d] + random.Next(2);
         }
         return strides;

@@ -69,7 +69,9 @@ internal static unsafe class EmulatedProgram
                 var memory = device.Rent(size + 2 * Guard);
                 memories.Add(memory);
                 device.Fill(memory.Address, Pattern, size + 2 * Guard);
-                if (inputs.TryGetValue(argument, out var array))
+                // What is changed in place holds what it replaces.
+                var held = nest.Algorithm.ReplacedBy(argument) ?? argument;
+                if (inputs.TryGetValue(held, out var array))
                     device.Write<byte>(memory.Address + Guard, StoredElements.Bytes(array, argument));
             }
             nint[] addresses = [.. memories.Select(m => m.Address + Guard)];
