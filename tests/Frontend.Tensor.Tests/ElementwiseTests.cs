@@ -209,7 +209,10 @@ public class ElementwiseTests
         Assert.Equal([false, false, true, true], (!a).ToArray<bool>());
         Assert.Equal([true, true, true, false], (a + b).ToArray<bool>());
         Assert.Equal([true, false, false, false], (a * b).ToArray<bool>());
-        Assert.Equal([false, true, true], (Tensor.From([0, 5, -1]) & Tensor.From([1, 1, 1])).ToArray<bool>());
+        Assert.Equal([false, true, true], Tensor.From([0, 5, -1]).LogicalAnd(Tensor.From([1, 2, 4])).ToArray<bool>());
+        Assert.Equal([true, true, false], Tensor.From([0f, 5, 0]).LogicalOr(Tensor.From([1, 1, 0])).ToArray<bool>());
+        Assert.Equal([true, false, false], Tensor.From([0f, 5, 0]).LogicalXor(Tensor.From([1, 1, 0])).ToArray<bool>());
+        Assert.Equal([true, false], Tensor.From([0f, double.NaN]).LogicalNot().ToArray<bool>());
     }
 
     [Fact]

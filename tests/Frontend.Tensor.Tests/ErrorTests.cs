@@ -28,9 +28,9 @@ public class ErrorTests
             { "le", () => A <= B, ["le", "[3, 4]", "[2, 5]"] },
             { "gt", () => A > B, ["gt", "[3, 4]", "[2, 5]"] },
             { "ge", () => A >= B, ["ge", "[3, 4]", "[2, 5]"] },
-            { "and", () => A & B, ["logical_and", "[3, 4]", "[2, 5]"] },
-            { "or", () => A | B, ["logical_or", "[3, 4]", "[2, 5]"] },
-            { "xor", () => A ^ B, ["logical_xor", "[3, 4]", "[2, 5]"] },
+            { "and", () => A.LogicalAnd(B), ["logical_and", "[3, 4]", "[2, 5]"] },
+            { "or", () => A.LogicalOr(B), ["logical_or", "[3, 4]", "[2, 5]"] },
+            { "xor", () => (A > 0) ^ (B > 0), ["logical_xor", "[3, 4]", "[2, 5]"] },
             { "where", () => Tensor.Where(A > 0, A, B), ["where", "[3, 4]", "[2, 5]"] },
             { "matmul", () => A.MatMul(B), ["matmul", "[3, 4]", "[2, 5]"] },
             { "batched matmul", () => Batch(2).MatMul(Batch(3)), ["matmul", "[2, 3, 3]", "[3, 3, 3]"] },
@@ -72,7 +72,6 @@ public class ErrorTests
         new()
         {
             { () => A.MatMul(Tensor.Zeros([4, 2], DType.Float64)), "matmul: the dtypes f32 and f64 differ" },
-            { () => Tensor.Arange(4).MatMul(Tensor.Arange(4)), "matmul: needs a float tensor, but this one is i64" },
             { () => F.Linear(A, Tensor.Zeros([2, 4], DType.Float64)), "linear: the input is f32, the weight f64" },
             { () => Tensor.Arange(4).Mean(), "Mean: needs a float tensor, but this one is i64" },
             { () => Tensor.Arange(4).Softmax(), "softmax: needs a float tensor" },
@@ -92,7 +91,7 @@ public class ErrorTests
             { () => Tensor.Zeros([2], DType.Float16), "dtype is f16, but tensors are" },
             { () => Tensor.Arange(3).RequiresGrad_(), "only float tensors have gradients, but this one is i64" },
             { () => Tensor.Rand([2], null, DType.Int64), "Rand: random numbers are float32 or float64" },
-            { () => Tensor.From([2L]).Pow(-1), "Pow: integers have no power -1" },
+            { () => Tensor.From([2L]).Pow(-1), "pow: integers have no power -1" },
         };
 
     [Theory]
@@ -159,7 +158,6 @@ public class ErrorTests
             { () => Tensor.From([1f, -1]).Multinomial(1), "not negative" },
             { () => new Sgd([], 0.1), "at least one parameter" },
             { () => new Sgd([Tensor.Zeros(2)], 0.1), "is not; call RequiresGrad_()" },
-            { () => F.CrossEntropy(Tensor.Zeros(0, 4), Tensor.Zeros([0], DType.Int64)), "hold no example" },
         };
 
     [Theory]

@@ -53,6 +53,34 @@ public sealed class NnOnCpuTests : NnTests, IDisposable
     public void Dispose() => Setup.UseEvaluator();
 }
 
+public sealed class IntegerOnCpuTests : IntegerTests, IDisposable
+{
+    public IntegerOnCpuTests() => Setup.UseCpu();
+
+    public void Dispose() => Setup.UseEvaluator();
+}
+
+public sealed class RandomOperatorOnCpuTests : RandomOperatorTests, IDisposable
+{
+    public RandomOperatorOnCpuTests() => Setup.UseCpu();
+
+    public void Dispose() => Setup.UseEvaluator();
+}
+
+public sealed class CrossEntropyOnCpuTests : CrossEntropyTests, IDisposable
+{
+    public CrossEntropyOnCpuTests() => Setup.UseCpu();
+
+    public void Dispose() => Setup.UseEvaluator();
+}
+
+public sealed class SamplingOnCpuTests : SamplingTests, IDisposable
+{
+    public SamplingOnCpuTests() => Setup.UseCpu();
+
+    public void Dispose() => Setup.UseEvaluator();
+}
+
 public sealed class GradientOnCpuTests : GradientTests, IDisposable
 {
     public GradientOnCpuTests() => Setup.UseCpu();

@@ -5,7 +5,7 @@ namespace Picograd.Algorithms.Operators;
 /// <summary>
 /// Scaled dot-product attention, Y[b, h, i, :] = Σⱼ pᵢⱼ · V[b, h', j, :] with p the softmax along j of
 /// Q[b, h, i, :] · K[b, h', j, :] / √d. Layouts are [b, h, t, d]; K and V have hk heads, each shared by h / hk
-/// neighbouring heads of Q (h' = h // (h / hk): grouped-query attention). Causal masks are aligned at the last query
+/// neighbouring heads of Q (h' = h // (h / hk): grouped-query attention). V may be of another width, [b, hk, tk, dv]. Causal masks are aligned at the last query
 /// and key, as in FlashAttention: query i sees keys j ≤ i + tk − tq, so that tq = 1 sees all of a cache. A query that
 /// sees no key gives 0.
 /// </summary>
@@ -27,6 +27,10 @@ internal static class Attention
                 OperatorKey.Dimension("d", "elements of a head"),
                 OperatorKey.Flag("causal", "query i sees only keys up to i + tk - tq"),
                 new OperatorKey("hk", KeyKind.Dimension, "heads of K and V, a divisor of h (left out: h)")
+                {
+                    Optional = true,
+                },
+                new OperatorKey("dv", KeyKind.Dimension, "elements of a head of V and of the result (left out: d)")
                 {
                     Optional = true,
                 },
@@ -53,7 +57,7 @@ internal static class Attention
         var (tq, tk) = (spec.Dim("tq"), spec.Dim("tk"));
         var (b, h) = (new Axis("b", spec.Dim("b")), new Axis("h", spec.Dim("h")));
         var (i, j) = (new Axis("i", tq), new Axis("j", tk));
-        var (e, c) = (new Axis("e", spec.Dim("d")), new Axis("c", spec.Dim("d")));
+        var (e, c) = (new Axis("e", spec.Dim("d")), new Axis("c", spec.Dim(spec.Has("dv") ? "dv" : "d")));
         long heads = spec.Has("hk") ? spec.Dim("hk") : spec.Dim("h");
         long group = spec.Dim("h") / heads;
 

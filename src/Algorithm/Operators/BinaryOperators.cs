@@ -12,6 +12,7 @@ internal static class BinaryOperators
     private static readonly string[] FloatOnly = ["div", "pow"];
     private static readonly string[] Comparisons = ["eq", "ne", "lt", "le", "gt", "ge"];
     private static readonly string[] Logical = ["logical_and", "logical_or", "logical_xor"];
+    private static readonly string[] Bits = ["bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift"];
 
     public static ImmutableArray<OperatorDefinition> Definitions { get; } =
     [
@@ -23,6 +24,7 @@ internal static class BinaryOperators
             Define(f, [DType.Float32, DType.Float64, DType.Int32, DType.Int64, DType.UInt8, DType.Bool])
         ),
         .. Logical.Select(f => Define(f, [DType.Bool])),
+        .. Bits.Select(f => Define(f, [DType.Int32, DType.Int64])),
         Where,
     ];
 

@@ -61,6 +61,11 @@ internal static class Elementwise
             "logical_and" => Op.And(a, b),
             "logical_or" => Op.Or(a, b),
             "logical_xor" => Op.Ne(a, b),
+            "bitwise_and" => a & b,
+            "bitwise_or" => a | b,
+            "bitwise_xor" => a ^ b,
+            "left_shift" => Op.Select(InWidth(b), a << Amount(b), Op.Const(0, a.Type)),
+            "right_shift" => a >> Op.Select(InWidth(b), Amount(b), Op.Const(Width(b) - 1, b.Type)),
             _ => throw new ArgumentException($"no element-wise function of two values is called {name}"),
         };
 
@@ -96,6 +101,15 @@ internal static class Elementwise
         int offset = axes.Length - operand.Rank;
         return operand.At([.. operand.Shape.Select((e, d) => e.IsConst(1) ? 0 : (Expr)axes[offset + d].Var)]);
     }
+
+    // A shift by a negative number, or by the width and more, shifts every bit out, as in PyTorch: 0, or the sign.
+    private static Expr InWidth(Expr amount) =>
+        Op.And(Op.Le(Op.Const(0, amount.Type), amount), Op.Lt(amount, Op.Const(Width(amount), amount.Type)));
+
+    // What shifts mean is stated for amounts below the width, also in the branch that is not taken.
+    private static Expr Amount(Expr amount) => amount & Op.Const(Width(amount) - 1, amount.Type);
+
+    private static int Width(Expr value) => 8 * value.Type.Size();
 
     // a^b = e^(b·ln|a|), negated for negative a and odd b; NaN for negative a and fractional b.
     private static Expr Power(Expr a, Expr b)

@@ -3,7 +3,7 @@ using System.Collections.Immutable;
 namespace Picograd.Algorithms.Operators;
 
 /// <summary>
-/// C[b, m, n] = act(Σ_k A[b, m, k] · B[b, k, n] + bias[n]). With ta A is stored as [k, m], with tb B as [n, k]. 16-bit
+/// C[b, m, n] = act(Σ_k A[b, m, k] · B[b, k, n] + bias[n]). With ta A is stored as [k, m], with tb B as [n, k]. Integers wrap. 16-bit
 /// operands are multiplied and summed in f32, and rounded once, at the end. With tf32 the operands' mantissas are cut to 10
 /// bits first, as tensor cores read them (<see cref="Op.Tf32"/>): up to 2⁻¹⁰ of each operand is lost, which is part of what the
 /// operator means, so that its error bound is that of f32 sums.
@@ -24,7 +24,14 @@ internal static class Matmul
                 OperatorKey.Choice("bcast", "operand that all products of the batch share", "none", "a", "b"),
                 OperatorKey.Flag("bias", "add a vector [n] to every row"),
                 OperatorKey.Choice("act", "activation", "none", "relu", "tanh", "sigmoid", "gelu", "silu"),
-                OperatorKey.Types(DType.Float32, DType.Float64, DType.Float16, DType.BFloat16),
+                OperatorKey.Types(
+                    DType.Float32,
+                    DType.Float64,
+                    DType.Float16,
+                    DType.BFloat16,
+                    DType.Int32,
+                    DType.Int64
+                ),
                 OperatorKey.Flag("tf32", "of f32 operands the last 13 bits are cut off before they are multiplied"),
             ],
             Build
@@ -35,6 +42,8 @@ internal static class Matmul
                 s.Choice("bcast") != "none" && s.Dim("batch") == 1 ? "bcast needs batch greater than 1"
                 : s.Flag("tf32") && s.Type() != DType.Float32
                     ? $"tf32=1 rounds f32 operands, and dtype is {s.Type().Name()}"
+                : s.Choice("act") != "none" && !s.Type().IsFloat()
+                    ? $"act={s.Choice("act")} is a function of floats, and dtype is {s.Type().Name()}"
                 : null,
         };
 

@@ -41,9 +41,17 @@ public static class Philox
     public static (Expr Low, Expr High) Words(Expr value) =>
         (Op.Cast(DType.UInt32, value), Op.Cast(DType.UInt32, value >> 32));
 
-    /// <summary>A random word as a float in [0, 1): its top 24 bits, exactly.</summary>
-    public static Expr ToUnit(Expr word, DType type) =>
-        Op.Cast(type, Op.Cast(DType.Int32, word >> 8)) * Op.Const(1.0 / (1 << 24), type);
+    /// <summary>
+    /// Random words as a float in [0, 1), exactly: the top 24 bits of the first for float32; for float64 53 bits, the top 27
+    /// of the first and the top 26 of the second.
+    /// </summary>
+    public static Expr ToUnit(Expr word, Expr more, DType type) =>
+        type == DType.Float64
+            ? Float(word >> 5, type) * Op.Const(1.0 / (1 << 27), type)
+                + Float(more >> 6, type) * Op.Const(1.0 / (1L << 53), type)
+            : Float(word >> 8, type) * Op.Const(1.0 / (1 << 24), type);
+
+    private static Expr Float(Expr bits, DType type) => Op.Cast(type, Op.Cast(DType.Int32, bits));
 
     // The high half of a 32 by 32 bit product, from 64-bit arithmetic: that the product may wrap into the sign does not
     // matter, since only its middle 32 bits are kept.

@@ -10,7 +10,12 @@ internal static class RandomNumbers
 {
     public static ImmutableArray<OperatorDefinition> Definitions { get; } =
     [
-        new("random_uniform", "uniform in [0, 1), multiples of 2^-24; inputs seed[], offset[]", FloatKeys, Uniform)
+        new(
+            "random_uniform",
+            "uniform in [0, 1), multiples of 2^-24 (float64: 2^-53); inputs seed[], offset[]",
+            FloatKeys,
+            Uniform
+        )
         {
             Example = "random_uniform n=13",
         },
@@ -20,7 +25,7 @@ internal static class RandomNumbers
         },
         new(
             "random_integer",
-            "int64 uniform in [0, limit), limit below 2^31; inputs seed[], offset[], limit[]",
+            "int64 uniform in [0, limit), limit an unsigned 64-bit number; inputs seed[], offset[], limit[]",
             [OperatorKey.Dimension("n", "elements")],
             Integer
         )
@@ -46,7 +51,7 @@ internal static class RandomNumbers
     private static Algorithm Uniform(OperatorSpec spec)
     {
         var (g, i, words) = Draw(spec);
-        return g.Build(g.Stage("Y", [i], Philox.ToUnit(words[0], spec.Type())));
+        return g.Build(g.Stage("Y", [i], Philox.ToUnit(words[0], words[1], spec.Type())));
     }
 
     // Box and Muller 1958: √(−2 ln u) · cos 2πv, with u in (0, 1].
@@ -54,16 +59,41 @@ internal static class RandomNumbers
     {
         var (g, i, words) = Draw(spec);
         var type = spec.Type();
-        Expr u = Philox.ToUnit(words[0], type) + Op.Const(1.0 / (1 << 24), type);
-        Expr angle = Op.Const(2 * Math.PI, type) * Philox.ToUnit(words[1], type);
+        bool wide = type == DType.Float64;
+        Expr u = Philox.ToUnit(words[0], words[2], type) + Op.Const(wide ? 1.0 / (1L << 53) : 1.0 / (1 << 24), type);
+        Expr angle = Op.Const(2 * Math.PI, type) * Philox.ToUnit(words[1], words[3], type);
         return g.Build(g.Stage("Y", [i], Op.Sqrt(Op.Const(-2, type) * Op.Log(u)) * Op.Cos(angle)));
     }
 
-    // limit · word / 2^32: biased by less than limit / 2^32.
+    // The whole part of limit · u, with u the 128 bits of a block as a fraction: a number's probability is off by less than
+    // 2^-128, whatever the limit. A product of six 32-bit columns by hand, of which the upper two are kept.
     private static Algorithm Integer(OperatorSpec spec)
     {
         var (g, i, words) = Draw(spec);
-        var limit = g.Input("limit", DType.Int64);
-        return g.Build(g.Stage("Y", [i], (Op.Cast(DType.Int64, words[0]) * limit[[]]) >> 32));
+        var limit = Philox.Words(g.Input("limit", DType.Int64)[[]]);
+        Expr sum = Op.Const(0, DType.Int64);
+        var columns = new Expr[words.Length + 2];
+        for (int column = 0; column < columns.Length; column++)
+        {
+            // Of the fraction's words the first counts most.
+            for (int w = Math.Max(0, column - 2); w <= Math.Min(column, words.Length - 1); w++)
+            {
+                var word = words[words.Length - 1 - w];
+                if (column - w <= 1)
+                    sum += Low(Product(word, column - w == 0 ? limit.Low : limit.High));
+                if (column - w >= 1)
+                    sum += High(Product(word, column - w == 1 ? limit.Low : limit.High));
+            }
+            columns[column] = sum;
+            sum = High(sum);
+        }
+        return g.Build(g.Stage("Y", [i], Low(columns[^2]) | (columns[^1] << 32)));
     }
+
+    // Of two 32-bit words, all 64 bits; that they reach into the sign does not matter to its halves.
+    private static Expr Product(Expr a, Expr b) => Op.Cast(DType.Int64, a) * Op.Cast(DType.Int64, b);
+
+    private static Expr Low(Expr value) => Op.Cast(DType.Int64, Philox.Words(value).Low);
+
+    private static Expr High(Expr value) => Op.Cast(DType.Int64, Philox.Words(value).High);
 }

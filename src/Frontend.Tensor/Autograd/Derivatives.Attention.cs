@@ -27,7 +27,7 @@ internal static partial class Derivatives
             var blind = scores.Detach().Amax([-1], keepdim: true).Eq(lowest);
             var weights = Tensor.Where(blind, Zero(g), Tensor.Where(blind, Zero(g), scores).Softmax());
             if (n.Needs(2))
-                n.Send(2, Summed(weights.Transpose(-2, -1).MatMul(g), shared));
+                n.Send(2, Summed(weights.Transpose(-2, -1).MatMul(g), [.. v.Shape]));
             if (!n.Needs(0) && !n.Needs(1))
                 return;
             var weighted = weights * g.MatMul(values.Transpose(-2, -1));

@@ -15,6 +15,9 @@ internal enum FunctionKind
 
     /// <summary>Gives bools.</summary>
     Comparison,
+
+    /// <summary>On the bits of integers; the logical function of bools; not of floats.</summary>
+    Bits,
 }
 
 /// <summary>An element-wise function of two tensors: its kernel and its derivative.</summary>
@@ -50,9 +53,14 @@ internal sealed record BinaryFunction(string Name, FunctionKind Kind, Rule? Rule
     public static readonly BinaryFunction Le = new("le", FunctionKind.Comparison, null);
     public static readonly BinaryFunction Gt = new("gt", FunctionKind.Comparison, null);
     public static readonly BinaryFunction Ge = new("ge", FunctionKind.Comparison, null);
-    public static readonly BinaryFunction And = new("logical_and", FunctionKind.Comparison, null);
-    public static readonly BinaryFunction Or = new("logical_or", FunctionKind.Comparison, null);
-    public static readonly BinaryFunction Xor = new("logical_xor", FunctionKind.Comparison, null);
+    public static readonly BinaryFunction LogicalAnd = new("logical_and", FunctionKind.Comparison, null);
+    public static readonly BinaryFunction LogicalOr = new("logical_or", FunctionKind.Comparison, null);
+    public static readonly BinaryFunction LogicalXor = new("logical_xor", FunctionKind.Comparison, null);
+    public static readonly BinaryFunction BitAnd = new("bitwise_and", FunctionKind.Bits, null);
+    public static readonly BinaryFunction BitOr = new("bitwise_or", FunctionKind.Bits, null);
+    public static readonly BinaryFunction BitXor = new("bitwise_xor", FunctionKind.Bits, null);
+    public static readonly BinaryFunction LeftShift = new("left_shift", FunctionKind.Bits, null);
+    public static readonly BinaryFunction RightShift = new("right_shift", FunctionKind.Bits, null);
 }
 
 /// <summary>An element-wise function of one tensor: its kernel and its derivative.</summary>

@@ -11,7 +11,27 @@ internal static class IndexCheck
     /// <summary>The indices as dense int64 within [0, limit); negative ones count from the end where allowed.</summary>
     /// <exception cref="ArgumentException">Not of integers.</exception>
     /// <exception cref="IndexOutOfRangeException">An index is out of range; names it and its place.</exception>
-    public static unsafe Tensor Places(string what, Tensor indices, long limit, bool wrap)
+    public static Tensor Places(string what, Tensor indices, long limit, bool wrap)
+    {
+        var dense = Scan(what, indices, limit, wrap, null, out bool negative);
+        return negative ? Tensor.Where(dense < 0, dense + limit, dense) : dense;
+    }
+
+    /// <summary>
+    /// The indices as dense int64 within [0, limit), where one number, which need not be in range, marks what is ignored: there
+    /// the result is 0 and <paramref name="ignored"/>, null where there is none, true.
+    /// </summary>
+    /// <exception cref="ArgumentException">Not of integers.</exception>
+    /// <exception cref="IndexOutOfRangeException">An index is out of range; names it and its place.</exception>
+    public static Tensor Places(string what, Tensor indices, long limit, long ignore, out Tensor? ignored)
+    {
+        var dense = Scan(what, indices, limit, wrap: false, ignore, out bool any);
+        ignored = any ? dense.Eq(ignore) : null;
+        return ignored is null ? dense : Tensor.Where(ignored, 0, dense);
+    }
+
+    // Found: whether there is an index that counts from the end, or one that is ignored.
+    private static unsafe Tensor Scan(string what, Tensor indices, long limit, bool wrap, long? ignore, out bool found)
     {
         if (!indices.DType.IsInteger())
             throw new ArgumentException(
@@ -20,24 +40,25 @@ internal static class IndexCheck
         var dense = (
             indices.DType == DType.Int64 ? indices : Dispatch.Elementwise.Cast(indices, DType.Int64)
         ).Contiguous();
-        bool negative = false;
+        found = false;
+        long skip = ignore ?? long.MinValue;
         var here = dense.OnCpu();
         long* given = (long*)here.Address;
         long count = here.NumElements;
         for (long at = 0; at < count; at++)
         {
             long index = given[at];
-            if ((ulong)index >= (ulong)limit)
+            if ((ulong)index >= (ulong)limit || index == skip)
             {
-                if (!wrap || index >= limit || index < -limit)
+                if (index != ignore && (!wrap || index >= limit || index < -limit))
                     throw new IndexOutOfRangeException(
                         $"{what}: index {index} at place {at} of an index tensor of shape {indices.Layout} is out of range; "
                             + $"there are {limit}."
                     );
-                negative = true;
+                found = true;
             }
         }
         GC.KeepAlive(here);
-        return negative ? Tensor.Where(dense < 0, dense + limit, dense) : dense;
+        return dense;
     }
 }

@@ -43,6 +43,48 @@ public readonly struct Scalar
             _ => _float.ToString(CultureInfo.InvariantCulture),
         };
 
+    /// <summary>
+    /// Whether an element of a type can stand for the value. Floats are cut towards zero, any value makes a bool. With
+    /// <paramref name="wraps"/> a uint8 also stands for −1 to −255, by its bits, as in PyTorch.
+    /// </summary>
+    internal bool Fits(DType type, bool wraps)
+    {
+        var (least, most) = type switch
+        {
+            DType.Int32 => (int.MinValue, int.MaxValue),
+            DType.UInt8 => (wraps ? -255 : 0, 255),
+            DType.Int64 => (long.MinValue, long.MaxValue),
+            _ => (0L, 0L),
+        };
+        if (type == DType.Float32)
+            return !double.IsFinite(_float) || Math.Abs(_float) <= float.MaxValue;
+        if (type is DType.Bool or DType.Float64)
+            return true;
+        if (!Type.IsFloat())
+            return _integer >= least && _integer <= most;
+        // 2^63 itself is a float64, and no int64.
+        double cut = Math.Truncate(_float);
+        return cut >= least && (type == DType.Int64 ? cut < most : cut <= most);
+    }
+
+    /// <summary>Refuses a value that elements of a type cannot stand for.</summary>
+    /// <exception cref="ArgumentException">It does not fit; names the value and what would.</exception>
+    internal void Require(DType type, string what, bool wraps = true)
+    {
+        if (!Fits(type, wraps))
+            throw new ArgumentException(
+                $"{what}: the number {this} does not fit {type.Name()}"
+                    + type switch
+                    {
+                        DType.Int32 => $", which goes from {int.MinValue} to {int.MaxValue}",
+                        DType.UInt8 => ", which goes from 0 to 255",
+                        DType.Int64 => $", which goes from {long.MinValue} to {long.MaxValue}",
+                        _ => $", whose largest is {float.MaxValue.ToString(CultureInfo.InvariantCulture)}",
+                    }
+                    + "; convert the tensor with To() to a wider dtype first."
+            );
+    }
+
     /// <summary>Writes the value as one element of a type.</summary>
     internal unsafe void Store(DType type, void* to)
     {

@@ -49,18 +49,6 @@ public sealed partial class Tensor
 
     public static Tensor operator >=(Tensor a, Scalar b) => Apply(BinaryFunction.Ge, a, b);
 
-    /// <summary>Logical and, of what is not zero.</summary>
-    public static Tensor operator &(Tensor a, Tensor b) => Logical(BinaryFunction.And, a, b);
-
-    /// <summary>Logical or, of what is not zero.</summary>
-    public static Tensor operator |(Tensor a, Tensor b) => Logical(BinaryFunction.Or, a, b);
-
-    /// <summary>Logical exclusive or, of what is not zero.</summary>
-    public static Tensor operator ^(Tensor a, Tensor b) => Logical(BinaryFunction.Xor, a, b);
-
-    /// <summary>Logical not, of what is not zero.</summary>
-    public static Tensor operator !(Tensor a) => Elementwise.Unary(NotFamily, a.ToBool());
-
     /// <summary>Element-wise a = b.</summary>
     public Tensor Eq(Tensor b) => Apply(BinaryFunction.Eq, this, b);
 
@@ -82,43 +70,49 @@ public sealed partial class Tensor
     /// <summary>Cut to a range; null leaves an end open.</summary>
     public Tensor Clamp(Scalar? min = null, Scalar? max = null)
     {
-        var result = this;
+        if (min is null && max is null)
+            throw new ArgumentException("clamp: neither min nor max is given; give at least one of them.");
+        var type = DType;
+        if (min is { } least)
+            type = Promotion.Of(type, Promotion.RankOf(this), least.Type, Promotion.Rank.Number);
+        if (max is { } most)
+            type = Promotion.Of(type, Promotion.RankOf(this), most.Type, Promotion.Rank.Number);
+        RequireNumbers("clamp", type);
+        min?.Require(type, "clamp", wraps: false);
+        max?.Require(type, "clamp", wraps: false);
+        var x = To(type);
+        var result = x;
         using (NoGrad())
         {
             if (min is { } low)
-                result = result.Maximum(Full([], low, DType));
+                result = result.Maximum(Full([], low, type));
             if (max is { } high)
-                result = result.Minimum(Full([], high, DType));
+                result = result.Minimum(Full([], high, type));
         }
-        if (result != this && Records(this))
-            result.Record(Derivatives.Clamp, this).Data = (min, max);
+        if (Records(x))
+            result.Record(Derivatives.Clamp, x).Data = (min, max);
         return result;
     }
 
-    /// <summary>Elements to the power of those of another tensor; float.</summary>
-    public Tensor Pow(Tensor exponent) => Apply(BinaryFunction.Pow, this, exponent);
-
-    /// <summary>Elements to a power. Integers stay integers under whole powers of at least 0.</summary>
-    public Tensor Pow(Scalar exponent)
+    /// <summary>Cut to a range that tensors give, element by element, with broadcasting; null leaves an end open.</summary>
+    public Tensor Clamp(Tensor? min, Tensor? max = null)
     {
-        double power = exponent.AsDouble;
-        bool whole = !exponent.Type.IsFloat();
-        if (!DType.IsFloat() && whole && power < 0)
-            throw new ArgumentException(
-                $"Pow: integers have no power {exponent} in the integers; convert to float first."
-            );
-        return power switch
+        if (min is null && max is null)
+            throw new ArgumentException("clamp: neither min nor max is given; give at least one of them.");
+        var type = DType;
+        foreach (var bound in (ReadOnlySpan<Tensor?>)[min, max])
         {
-            0 => Constant(OnesLike(this, whole || DType.IsFloat() ? DType : DType.Float32)),
-            1 when whole || DType.IsFloat() => this + 0,
-            2 when whole || DType.IsFloat() => Apply(UnaryFunction.Square, this),
-            3 when whole || DType.IsFloat() => Apply(UnaryFunction.Square, this) * this,
-            0.5 => Sqrt(),
-            -0.5 => Rsqrt(),
-            -1 => Reciprocal(),
-            _ when !DType.IsFloat() && whole => WholePower((long)power),
-            _ => Pow(Full([], exponent, Promotion.Float(DType))),
-        };
+            if (bound is not null)
+                type = Promotion.Of(type, Promotion.RankOf(this), bound.DType, Promotion.RankOf(bound));
+        }
+        RequireNumbers("clamp", type);
+        var result = To(type);
+        // An element on a bound is the tensor's own, and so is its gradient; a bound of NaN gives NaN.
+        if (min?.To(type) is { } low)
+            result = Where((result < low).LogicalOr(low.Ne(low)), low, result);
+        if (max?.To(type) is { } high)
+            result = Where((result > high).LogicalOr(high.Ne(high)), high, result);
+        return result;
     }
 
     public Tensor Neg() => Apply(UnaryFunction.Neg, this);
@@ -128,7 +122,7 @@ public sealed partial class Tensor
     /// <summary>max(x, 0).</summary>
     public Tensor Relu() => Apply(UnaryFunction.Relu, this);
 
-    public Tensor Square() => Apply(UnaryFunction.Square, this);
+    public Tensor Square() => DType == DType.Bool ? To(DType.Int64) : Apply(UnaryFunction.Square, this);
 
     public Tensor Tanh() => Apply(UnaryFunction.Tanh, this);
 
@@ -161,17 +155,20 @@ public sealed partial class Tensor
     /// <summary>x · Φ(x), with the distribution function of the normal distribution.</summary>
     public Tensor Gelu() => Apply(UnaryFunction.Gelu, this);
 
-    public Tensor Floor() => DType.IsFloat() ? Apply(UnaryFunction.Floor, this) : this + 0;
+    public Tensor Floor() => ToWhole(UnaryFunction.Floor);
 
-    public Tensor Ceil() => DType.IsFloat() ? Apply(UnaryFunction.Ceil, this) : this + 0;
+    public Tensor Ceil() => ToWhole(UnaryFunction.Ceil);
 
     /// <summary>To the nearest whole number, halves to even.</summary>
-    public Tensor Round() => DType.IsFloat() ? Apply(UnaryFunction.Round, this) : this + 0;
+    public Tensor Round() => ToWhole(UnaryFunction.Round);
 
     /// <summary>condition ? a : b, element by element, with broadcasting.</summary>
     /// <exception cref="ArgumentException">The condition is not of bools; the shapes do not broadcast.</exception>
     public static Tensor Where(Tensor condition, Tensor a, Tensor b)
     {
+        ArgumentNullException.ThrowIfNull(condition);
+        ArgumentNullException.ThrowIfNull(a);
+        ArgumentNullException.ThrowIfNull(b);
         if (condition.DType != DType.Bool)
             throw new ArgumentException(
                 $"where: the condition must be bool, but it is {condition.DType.Name()}; compare it with something."
@@ -183,6 +180,27 @@ public sealed partial class Tensor
         if (Records(x, y))
             result.Record(Derivatives.Where, condition, x, y);
         return result;
+    }
+
+    /// <inheritdoc cref="Where(Tensor, Tensor, Tensor)"/>
+    public static Tensor Where(Tensor condition, Tensor a, Scalar b)
+    {
+        ArgumentNullException.ThrowIfNull(a);
+        return Where(condition, a, Beside(a, b));
+    }
+
+    /// <inheritdoc cref="Where(Tensor, Tensor, Tensor)"/>
+    public static Tensor Where(Tensor condition, Scalar a, Tensor b)
+    {
+        ArgumentNullException.ThrowIfNull(b);
+        return Where(condition, Beside(b, a), b);
+    }
+
+    /// <inheritdoc cref="Where(Tensor, Tensor, Tensor)"/>
+    public static Tensor Where(Tensor condition, Scalar a, Scalar b)
+    {
+        var type = Promotion.Of(a.Type, Promotion.Rank.Number, b.Type, Promotion.Rank.Number);
+        return Where(condition, Full([], a, type), Full([], b, type));
     }
 
     /// <summary>The same elements in another dtype; this tensor itself where it has that dtype.</summary>
@@ -231,8 +249,12 @@ public sealed partial class Tensor
             a.DType == b.DType ? a.DType : Promotion.Of(a.DType, Promotion.RankOf(a), b.DType, Promotion.RankOf(b));
         if (function.Kind == FunctionKind.Float)
             type = Promotion.Float(type);
-        if (function.Kind == FunctionKind.Arithmetic && type is DType.UInt8 or DType.Bool)
+        else if (a.DType == DType.Bool || b.DType == DType.Bool)
+            RefuseBools(function, type);
+        if (function.Kind is FunctionKind.Arithmetic or FunctionKind.Bits && type is DType.UInt8 or DType.Bool)
             return Narrow(function, a.To(type), b.To(type), type);
+        if (function.Kind == FunctionKind.Bits && type.IsFloat())
+            throw NoBits(function.Name, type);
         var x = a.To(type);
         var y = b.To(type);
         var result = Elementwise.Binary(
@@ -253,11 +275,18 @@ public sealed partial class Tensor
             a.DType == b.Type ? a.DType : Promotion.Of(a.DType, Promotion.RankOf(a), b.Type, Promotion.Rank.Number);
         if (function.Kind == FunctionKind.Float)
             type = Promotion.Float(type);
-        if (function.Kind == FunctionKind.Arithmetic && type is DType.UInt8 or DType.Bool)
+        else if (a.DType == DType.Bool || b.Type == DType.Bool)
+            RefuseBools(function, type);
+        // Comparisons are about values, the others about bits.
+        if (!type.IsFloat())
+            b.Require(type, function.Name, wraps: function.Kind != FunctionKind.Comparison);
+        if (function.Kind is FunctionKind.Arithmetic or FunctionKind.Bits && type is DType.UInt8 or DType.Bool)
         {
-            var number = Full([], b, type);
+            var number = Number(b, type);
             return numberFirst ? Apply(function, number, a) : Apply(function, a, number);
         }
+        if (function.Kind == FunctionKind.Bits && type.IsFloat())
+            throw NoBits(function.Name, type);
         var x = a.To(type);
         var result = Elementwise.WithNumber(
             function.Family,
@@ -285,16 +314,12 @@ public sealed partial class Tensor
             );
         return function.Name switch
         {
-            "add" or "maximum" => Logical(BinaryFunction.Or, a, b),
-            "mul" or "minimum" => Logical(BinaryFunction.And, a, b),
-            _ => throw new ArgumentException($"{function.Name}: bools cannot be subtracted; use ^ or convert them."),
+            "add" or "maximum" or "bitwise_or" => Logical(BinaryFunction.LogicalOr, a, b),
+            "mul" or "minimum" or "bitwise_and" => Logical(BinaryFunction.LogicalAnd, a, b),
+            "bitwise_xor" => Logical(BinaryFunction.LogicalXor, a, b),
+            _ => throw new ArgumentException($"{function.Name}: not defined for two bools; convert one with To()."),
         };
     }
-
-    private static Tensor Logical(BinaryFunction function, Tensor a, Tensor b) =>
-        Elementwise.Binary(function.Family, a.ToBool(), b.ToBool(), DType.Bool);
-
-    private Tensor ToBool() => DType == DType.Bool ? this : Ne(0);
 
     // What does not depend on this tensor, but was computed from it.
     private Tensor Constant(Tensor result)
@@ -304,18 +329,38 @@ public sealed partial class Tensor
         return result;
     }
 
-    private Tensor WholePower(long exponent)
+    // A bool next to other types is a number for every function but the difference, as in PyTorch.
+    private static void RefuseBools(BinaryFunction function, DType type)
     {
-        var result = OnesLike(this);
-        var power = this;
-        for (; exponent > 0; exponent >>= 1)
-        {
-            if ((exponent & 1) != 0)
-                result = result * power;
-            if (exponent > 1)
-                power = power.Square();
-        }
-        return result;
+        if (function.Name == "sub")
+            throw new ArgumentException(
+                "sub: bools cannot be subtracted; use ^, or ! of a mask, or convert with To()."
+            );
+        if (type == DType.Bool && function.Name is "left_shift" or "right_shift")
+            throw new ArgumentException($"{function.Name}: bools have no bits to shift; convert them with To().");
+    }
+
+    // A 0-d tensor; a number beyond the floats of the dtype becomes infinite.
+    private static Tensor Number(Scalar value, DType type)
+    {
+        var tensor = Empty([], type);
+        Elementwise.Fill(tensor, value);
+        return tensor;
+    }
+
+    // A number as an operand beside a tensor: a 0-d tensor of the dtype that both have together.
+    private static Tensor Beside(Tensor tensor, Scalar number)
+    {
+        var type = Promotion.Of(tensor.DType, Promotion.RankOf(tensor), number.Type, Promotion.Rank.Number);
+        number.Require(type, "where");
+        return Full([], number, type);
+    }
+
+    // Whole numbers are whole already.
+    private Tensor ToWhole(UnaryFunction function)
+    {
+        RequireNumbers(function.Name, DType);
+        return DType.IsFloat() ? Apply(function, this) : Clone();
     }
 
     private static void RequireNumbers(string what, DType type)
@@ -323,6 +368,4 @@ public sealed partial class Tensor
         if (type == DType.Bool)
             throw new ArgumentException($"{what}: not defined for bools; convert them with To().");
     }
-
-    private static readonly Family NotFamily = Family.OfVectorOfBools("logical_not");
 }

@@ -23,6 +23,7 @@ public sealed partial class Tensor
     public static Tensor Full(ReadOnlySpan<long> shape, Scalar value, DType? dtype = null, Device device = default)
     {
         var tensor = Empty(shape, dtype ?? value.Type, device, "Full");
+        value.Require(tensor.DType, "full");
         Elementwise.Fill(tensor, value);
         return tensor;
     }
@@ -100,8 +101,17 @@ public sealed partial class Tensor
         Device device = default
     ) => Random(VectorKernels.Normal, shape, generator, dtype, device, "Randn");
 
-    /// <summary>Integers from low up to high, exclusive; int64.</summary>
-    /// <exception cref="ArgumentException">high is not above low, or 2³¹ or more above it.</exception>
+    /// <summary>Integers from 0 up to high, exclusive; int64.</summary>
+    /// <exception cref="ArgumentException">high is not above 0.</exception>
+    public static Tensor RandInt(
+        long high,
+        ReadOnlySpan<long> shape,
+        Generator? generator = null,
+        Device device = default
+    ) => RandInt(0, high, shape, generator, device);
+
+    /// <summary>Integers from low up to high, exclusive, each as likely as any other; int64.</summary>
+    /// <exception cref="ArgumentException">high is not above low.</exception>
     public static Tensor RandInt(
         long low,
         long high,
@@ -110,14 +120,14 @@ public sealed partial class Tensor
         Device device = default
     )
     {
-        if (high <= low || high - low >= 1L << 31)
+        if (high <= low)
             throw new ArgumentException(
-                $"RandInt: there are no numbers from {low} up to {high}; high must be above low by less than 2^31."
+                $"RandInt: there are no numbers from {low} up to {high}; high must be above low."
             );
         var tensor = Empty(shape, DType.Int64, device, "RandInt");
         generator ??= Generator.Default;
         long at = generator.Take(tensor.NumElements);
-        VectorKernels.RandomIntegers(tensor, high - low, generator.Seed, at);
+        VectorKernels.RandomIntegers(tensor, unchecked((ulong)high - (ulong)low), generator.Seed, at);
         return low == 0 ? tensor : tensor + low;
     }
 

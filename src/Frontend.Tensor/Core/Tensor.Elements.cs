@@ -147,6 +147,20 @@ public sealed unsafe partial class Tensor
                     + $"{Array.MaxLength}; take it in pieces, for instance with Narrow."
             );
 
+    /// <summary>The integer at a place of the storage, of a tensor of the CPU.</summary>
+    internal long ReadInteger(long place)
+    {
+        nint address = Storage.Address;
+        long value = DType switch
+        {
+            DType.Int32 => ((int*)address)[place],
+            DType.Int64 => ((long*)address)[place],
+            _ => ((byte*)address)[place],
+        };
+        GC.KeepAlive(this);
+        return value;
+    }
+
     /// <summary>Places in the storage of the elements in row-major order.</summary>
     private IEnumerable<long> Places()
     {

@@ -67,6 +67,7 @@ public sealed partial class Tensor
     /// <summary>Makes every element one value. Returns itself.</summary>
     public Tensor Fill_(Scalar value)
     {
+        value.Require(DType, "fill_");
         CheckChange("fill_", this);
         bool records = Records(this);
         if (IsContiguous)

@@ -8,7 +8,7 @@ public sealed partial class Tensor
 {
     /// <summary>
     /// The matrix product. Vectors count as a row on the left and a column on the right, and lose that dimension again; in
-    /// front of the last two, dimensions broadcast.
+    /// front of the last two, dimensions broadcast. Products and sums of integers wrap.
     /// </summary>
     /// <exception cref="ArgumentException">Scalars, dtypes that differ, or shapes that do not fit; names both shapes.</exception>
     public Tensor MatMul(Tensor other)
@@ -35,6 +35,8 @@ public sealed partial class Tensor
     /// <summary>[m, k] · [k, n], recorded; shapes and dtypes checked.</summary>
     internal static Tensor Product(Tensor a, Tensor b)
     {
+        if (a.DType == DType.UInt8)
+            return Elementwise.Cast(Product(a.To(DType.Int32), b.To(DType.Int32)), DType.UInt8);
         var result = Products.Matrices(a, b);
         if (Records(a, b))
             result.Record(Derivatives.Matmul, a, b);
@@ -44,6 +46,8 @@ public sealed partial class Tensor
     /// <summary>[batch, m, k] · [batch, k, n], recorded; one of them may be a matrix that all share.</summary>
     internal static Tensor BatchProduct(Tensor a, Tensor b)
     {
+        if (a.DType == DType.UInt8)
+            return Elementwise.Cast(BatchProduct(a.To(DType.Int32), b.To(DType.Int32)), DType.UInt8);
         var result = Products.Batch(a, b);
         if (Records(a, b))
             result.Record(Derivatives.BatchMatmul, a, b);
@@ -82,7 +86,8 @@ public sealed partial class Tensor
             throw new ArgumentException(
                 $"matmul: the dtypes {a.DType.Name()} and {b.DType.Name()} differ; convert one with To()."
             );
-        a.RequireFloat("matmul");
+        if (a.DType == DType.Bool)
+            throw new ArgumentException("matmul: not defined for bools; convert them with To().");
         if (k != other)
             throw new ArgumentException(
                 $"matmul: the shapes {a.Layout} and {b.Layout} do not fit; {k} columns meet {other} rows."

@@ -25,24 +25,27 @@ internal sealed record Reduction(string Name, Rule? Rule, double? OverNothing)
 
 public sealed partial class Tensor
 {
-    /// <summary>The sum of all elements; of integers and bools in int64.</summary>
-    public Tensor Sum() => Summable().Reduce(Reduction.Sum, [], false);
+    /// <summary>The sum of all elements; of integers and bools in int64, unless a dtype is given.</summary>
+    public Tensor Sum(DType? dtype = null) => Summable(dtype).Reduce(Reduction.Sum, [], false);
 
     /// <summary>Sums along one dimension, which stays with size 1 if <paramref name="keepdim"/>.</summary>
-    public Tensor Sum(int dim, bool keepdim = false) => Summable().Reduce(Reduction.Sum, [dim], keepdim);
+    public Tensor Sum(int dim, bool keepdim = false, DType? dtype = null) =>
+        Summable(dtype).Reduce(Reduction.Sum, [dim], keepdim);
 
     /// <summary>Sums over some dimensions; none named means all.</summary>
-    public Tensor Sum(ReadOnlySpan<int> dims, bool keepdim = false) => Summable().Reduce(Reduction.Sum, dims, keepdim);
+    public Tensor Sum(ReadOnlySpan<int> dims, bool keepdim = false, DType? dtype = null) =>
+        Summable(dtype).Reduce(Reduction.Sum, dims, keepdim);
 
-    /// <summary>The mean of all elements, which must be floats.</summary>
-    public Tensor Mean() => RequireFloat("Mean").Reduce(Reduction.Mean, [], false);
+    /// <summary>The mean of all elements, which must be floats unless a float dtype is given.</summary>
+    public Tensor Mean(DType? dtype = null) => Averaged(dtype).Reduce(Reduction.Mean, [], false);
 
-    /// <inheritdoc cref="Sum(int, bool)"/>
-    public Tensor Mean(int dim, bool keepdim = false) => RequireFloat("Mean").Reduce(Reduction.Mean, [dim], keepdim);
+    /// <inheritdoc cref="Sum(int, bool, DType?)"/>
+    public Tensor Mean(int dim, bool keepdim = false, DType? dtype = null) =>
+        Averaged(dtype).Reduce(Reduction.Mean, [dim], keepdim);
 
-    /// <inheritdoc cref="Sum(ReadOnlySpan{int}, bool)"/>
-    public Tensor Mean(ReadOnlySpan<int> dims, bool keepdim = false) =>
-        RequireFloat("Mean").Reduce(Reduction.Mean, dims, keepdim);
+    /// <inheritdoc cref="Sum(ReadOnlySpan{int}, bool, DType?)"/>
+    public Tensor Mean(ReadOnlySpan<int> dims, bool keepdim = false, DType? dtype = null) =>
+        Averaged(dtype).Reduce(Reduction.Mean, dims, keepdim);
 
     /// <summary>The variance over some dimensions (none named: all): Σ (x − mean)² / (count − correction).</summary>
     public Tensor Var(ReadOnlySpan<int> dims = default, long correction = 1, bool keepdim = false)
@@ -51,21 +54,34 @@ public sealed partial class Tensor
         return Spreads(Derivatives.Var, result, dims, correction);
     }
 
-    /// <summary>The square root of <see cref="Var"/>.</summary>
+    /// <inheritdoc cref="Var(ReadOnlySpan{int}, long, bool)"/>
+    public Tensor Var(int dim, long correction = 1, bool keepdim = false) => Var([dim], correction, keepdim);
+
+    /// <summary>The square root of <see cref="Var(ReadOnlySpan{int}, long, bool)"/>.</summary>
     public Tensor Std(ReadOnlySpan<int> dims = default, long correction = 1, bool keepdim = false) =>
         Spreads(Derivatives.Std, Spread(dims, correction, keepdim, root: true), dims, correction);
 
-    /// <summary>The product of all elements.</summary>
-    public Tensor Prod() => Summable().Reduce(Reduction.Prod, [], false);
+    /// <inheritdoc cref="Std(ReadOnlySpan{int}, long, bool)"/>
+    public Tensor Std(int dim, long correction = 1, bool keepdim = false) => Std([dim], correction, keepdim);
 
-    /// <inheritdoc cref="Sum(int, bool)"/>
-    public Tensor Prod(int dim, bool keepdim = false) => Summable().Reduce(Reduction.Prod, [dim], keepdim);
+    /// <summary>The product of all elements; of integers and bools in int64, unless a dtype is given.</summary>
+    public Tensor Prod(DType? dtype = null) => Summable(dtype).Reduce(Reduction.Prod, [], false);
+
+    /// <inheritdoc cref="Sum(int, bool, DType?)"/>
+    public Tensor Prod(int dim, bool keepdim = false, DType? dtype = null) =>
+        Summable(dtype).Reduce(Reduction.Prod, [dim], keepdim);
 
     /// <summary>The largest element; NaN if there is one.</summary>
     public Tensor Max() => Reduce(Reduction.MaxOfAll, [], false);
 
     /// <summary>The smallest element; NaN if there is one.</summary>
     public Tensor Min() => Reduce(Reduction.MinOfAll, [], false);
+
+    /// <inheritdoc cref="Maximum(Tensor)"/>
+    public Tensor Max(Tensor other) => Maximum(other);
+
+    /// <inheritdoc cref="Minimum(Tensor)"/>
+    public Tensor Min(Tensor other) => Minimum(other);
 
     /// <summary>Largest elements along a dimension and their places (int64), of equals the first.</summary>
     public (Tensor Values, Tensor Indices) Max(int dim, bool keepdim = false) =>
@@ -78,30 +94,44 @@ public sealed partial class Tensor
     /// <summary>Largest elements over some dimensions (none named: all); equal ones share the gradient.</summary>
     public Tensor Amax(ReadOnlySpan<int> dims = default, bool keepdim = false) => Reduce(Reduction.Max, dims, keepdim);
 
+    /// <inheritdoc cref="Amax(ReadOnlySpan{int}, bool)"/>
+    public Tensor Amax(int dim, bool keepdim = false) => Reduce(Reduction.Max, [dim], keepdim);
+
     /// <summary>Smallest elements over some dimensions (none named: all); equal ones share the gradient.</summary>
     public Tensor Amin(ReadOnlySpan<int> dims = default, bool keepdim = false) => Reduce(Reduction.Min, dims, keepdim);
 
+    /// <inheritdoc cref="Amin(ReadOnlySpan{int}, bool)"/>
+    public Tensor Amin(int dim, bool keepdim = false) => Reduce(Reduction.Min, [dim], keepdim);
+
     /// <summary>Place of the largest element in row-major order (no dim), or places along a dimension; int64.</summary>
-    public Tensor ArgMax(int? dim = null, bool keepdim = false) =>
-        dim is { } d ? Max(d, keepdim).Indices : Flatten().Max(0).Indices;
+    public Tensor ArgMax(int? dim = null, bool keepdim = false) => PlaceOf(Reduction.ArgMax, dim, keepdim);
 
     /// <summary>Place of the smallest element in row-major order (no dim), or places along a dimension; int64.</summary>
-    public Tensor ArgMin(int? dim = null, bool keepdim = false) =>
-        dim is { } d ? Min(d, keepdim).Indices : Flatten().Min(0).Indices;
+    public Tensor ArgMin(int? dim = null, bool keepdim = false) => PlaceOf(Reduction.ArgMin, dim, keepdim);
 
-    /// <summary>Whether any element is not zero, over some dimensions (none named: all).</summary>
-    public Tensor Any(ReadOnlySpan<int> dims = default, bool keepdim = false) =>
-        ToBool().Reduce(Reduction.Any, dims, keepdim);
+    /// <summary>
+    /// Whether any element is not zero, over some dimensions (none named: all). Bool, of uint8 in uint8, as in PyTorch.
+    /// </summary>
+    public Tensor Any(ReadOnlySpan<int> dims = default, bool keepdim = false) => Truth(Reduction.Any, dims, keepdim);
 
-    /// <summary>Whether no element is zero, over some dimensions (none named: all).</summary>
-    public Tensor All(ReadOnlySpan<int> dims = default, bool keepdim = false) =>
-        ToBool().Reduce(Reduction.All, dims, keepdim);
+    /// <inheritdoc cref="Any(ReadOnlySpan{int}, bool)"/>
+    public Tensor Any(int dim, bool keepdim = false) => Truth(Reduction.Any, [dim], keepdim);
 
-    /// <summary>Inclusive running sums along a dimension.</summary>
-    public Tensor Cumsum(int dim)
+    /// <summary>
+    /// Whether no element is zero, over some dimensions (none named: all). Bool, of uint8 in uint8, as in PyTorch.
+    /// </summary>
+    public Tensor All(ReadOnlySpan<int> dims = default, bool keepdim = false) => Truth(Reduction.All, dims, keepdim);
+
+    /// <inheritdoc cref="All(ReadOnlySpan{int}, bool)"/>
+    public Tensor All(int dim, bool keepdim = false) => Truth(Reduction.All, [dim], keepdim);
+
+    /// <summary>Inclusive running sums along a dimension; of integers and bools in int64, unless a dtype is given.</summary>
+    public Tensor Cumsum(int dim, DType? dtype = null)
     {
         int d = Layout.Dim(dim, "Cumsum");
-        var input = Summable();
+        var input = Summable(dtype);
+        if (input.DType == DType.UInt8)
+            return Elementwise.Cast(Cumsum(dim, DType.Int32), DType.UInt8);
         if (Rank == 0)
             return input + 0;
         if (d != Rank - 1)
@@ -153,7 +183,7 @@ public sealed partial class Tensor
     {
         if (DType == DType.UInt8)
             return Elementwise.Cast(Elementwise.Cast(this, DType.Int32).Reduce(reduction, over, kept), DType);
-        if (DType == DType.Bool && reduction.Name is "max" or "min")
+        if (DType == DType.Bool && reduction.Name is "max" or "min" && NumElements > 0)
             return Reduce(reduction.Name == "max" ? Reduction.Any : Reduction.All, over, kept);
         Tensor result;
         if (NumElements > 0)
@@ -259,7 +289,34 @@ public sealed partial class Tensor
         return kept;
     }
 
-    private Tensor Summable() => DType.IsFloat() ? this : To(DType.Int64);
+    private Tensor Truth(Reduction reduction, ReadOnlySpan<int> dims, bool keepdim)
+    {
+        var result = ToBool().Reduce(reduction, dims, keepdim);
+        return DType == DType.UInt8 ? result.To(DType.UInt8) : result;
+    }
+
+    // With keepdim and no dimension named, every dimension stays with size 1.
+    private Tensor PlaceOf(Reduction reduction, int? dim, bool keepdim)
+    {
+        RequireNumbers(reduction.Name, DType);
+        if (dim is { } d)
+            return Extreme(reduction, d, keepdim).Indices;
+        var place = Flatten().Extreme(reduction, 0, false).Indices;
+        return keepdim ? place.ReshapeTo(Kept(uint.MaxValue, keepdim: true)) : place;
+    }
+
+    private Tensor Summable(DType? dtype = null)
+    {
+        if (dtype is not { } type)
+            return DType.IsFloat() ? this : To(DType.Int64);
+        if (type == DType.Bool)
+            throw new ArgumentException(
+                "sum: dtype is bool, in which nothing can be summed; take a number's, or Any()."
+            );
+        return To(type);
+    }
+
+    private Tensor Averaged(DType? dtype) => (dtype is { } type ? To(type) : this).RequireFloat("Mean");
 
     internal Tensor RequireFloat(string what) =>
         DType.IsFloat()

@@ -36,14 +36,18 @@ internal static class TensorPrinter
         return text.ToString();
     }
 
-    /// <summary>Four decimals, or scientific where values are far from 1; integers and bools as they are.</summary>
-    private static Func<double, string> Format(Tensor tensor, bool cut)
+    /// <summary>
+    /// Four decimals, or scientific where values are far from 1 or would look like 0; integers and bools as they are. Of the
+    /// element at a place of the storage.
+    /// </summary>
+    private static Func<long, string> Format(Tensor tensor, bool cut)
     {
         var culture = CultureInfo.InvariantCulture;
         if (tensor.DType == DType.Bool)
-            return v => v != 0 ? "true" : "false";
+            return at => tensor.ReadElement(at) != 0 ? "true" : "false";
+        // As float64 int64 has no more than 53 bits.
         if (!tensor.DType.IsFloat())
-            return v => v.ToString("0", culture);
+            return at => tensor.ReadInteger(at).ToString(culture);
         double largest = 0;
         double smallest = double.PositiveInfinity;
         var finite = new List<string>();
@@ -53,21 +57,23 @@ internal static class TensorPrinter
             tensor.Layout.Offset,
             cut,
             finite,
-            v =>
+            at =>
             {
-                double size = Math.Abs(v);
-                if (size > 0 && double.IsFinite(v))
+                double size = Math.Abs(tensor.ReadElement(at));
+                if (size > 0 && double.IsFinite(size))
                     (largest, smallest) = (Math.Max(largest, size), Math.Min(smallest, size));
                 return "";
             }
         );
-        bool far = largest >= 1e5 || (largest > 0 && largest < 1e-3) || largest / smallest > 1e8;
-        return v =>
-            double.IsNaN(v) ? "nan"
-            : double.IsInfinity(v)
-                ? v > 0 ? "inf"
-                    : "-inf"
-            : v.ToString(far ? "0.0000e+00" : "0.0000", culture);
+        bool far = largest >= 1e5 || (largest > 0 && largest < 1e-3) || smallest < 1e-4;
+        return at =>
+            tensor.ReadElement(at) switch
+            {
+                double.NaN => "nan",
+                double.PositiveInfinity => "inf",
+                double.NegativeInfinity => "-inf",
+                double value => value.ToString(far ? "0.0000e+00" : "0.0000", culture),
+            };
     }
 
     private static void Collect(
@@ -76,12 +82,12 @@ internal static class TensorPrinter
         long place,
         bool cut,
         List<string> words,
-        Func<double, string> format
+        Func<long, string> format
     )
     {
         if (dim == tensor.Rank)
         {
-            words.Add(format(tensor.ReadElement(place)));
+            words.Add(format(place));
             return;
         }
         long size = tensor.Layout.Sizes[dim];

@@ -39,7 +39,7 @@ internal static unsafe class VectorKernels
     }
 
     /// <summary>Random int64 numbers from 0 up to a limit, exclusive.</summary>
-    public static void RandomIntegers(Tensor to, long limit, long seed, long offset)
+    public static void RandomIntegers(Tensor to, ulong limit, long seed, long offset)
     {
         if (to.NumElements == 0)
             return;
@@ -48,7 +48,7 @@ internal static unsafe class VectorKernels
         {
             Cell(runtime, &seed),
             Cell(runtime, &offset),
-            Cell(runtime, &limit),
+            Cell(runtime, (long*)&limit),
             to.Address,
         };
         Vector(IntegerFamily, to, arguments);

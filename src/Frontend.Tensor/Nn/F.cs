@@ -15,7 +15,7 @@ public enum LossReduction
 }
 
 /// <summary>The functions behind the modules, without state (PyTorch's nn.functional).</summary>
-public static class F
+public static partial class F
 {
     /// <summary>x · weightᵀ + bias: x [.., in], weight [out, in], bias [out] or null; gives [.., out].</summary>
     /// <exception cref="ArgumentException">Shapes that do not fit, or dtypes that differ; names them.</exception>
@@ -38,7 +38,10 @@ public static class F
                     + (bias is null ? "" : $", the bias {bias.DType.Name()}")
                     + "; all must be of one dtype."
             );
-        x.RequireFloat("linear");
+        if (x.DType == DType.Bool)
+            throw new ArgumentException("linear: not defined for bools; convert them with To().");
+        if (x.DType == DType.UInt8)
+            return Linear(x.To(DType.Int32), weight.To(DType.Int32), bias?.To(DType.Int32)).To(DType.UInt8);
         if (x.Rank != 2)
         {
             long[] sizes = [.. x.Layout.Sizes[..^1], weight.Layout.Sizes[0]];
@@ -77,42 +80,8 @@ public static class F
     }
 
     /// <summary>
-    /// Negative log-likelihood in nats of int64 targets [n] under softmax(logits), logits [n, classes] (or one example:
-    /// [classes] and a 0-d target).
-    /// </summary>
-    /// <exception cref="ArgumentException">Shapes that do not fit, logits that are not floats.</exception>
-    /// <exception cref="IndexOutOfRangeException">A target is not in [0, classes).</exception>
-    public static Tensor CrossEntropy(Tensor logits, Tensor targets, LossReduction reduction = LossReduction.Mean)
-    {
-        ArgumentNullException.ThrowIfNull(logits);
-        ArgumentNullException.ThrowIfNull(targets);
-        logits.RequireFloat("cross_entropy");
-        if (logits.Rank == 1 && targets.Rank == 0)
-        {
-            var one = CrossEntropy(logits.Unsqueeze(0), targets.Unsqueeze(0), reduction);
-            return one.Rank == 0 ? one : one.Squeeze(0);
-        }
-        if (logits.Rank != 2 || targets.Rank != 1 || logits.Layout.Sizes[0] != targets.Layout.Sizes[0])
-            throw new ArgumentException(
-                $"cross_entropy: logits of shape {logits.Layout} do not fit targets of shape {targets.Layout}; they must be "
-                    + "[n, classes] and [n]."
-            );
-        long rows = logits.Layout.Sizes[0];
-        if (rows == 0 || logits.Layout.Sizes[1] == 0)
-            throw new ArgumentException($"cross_entropy: logits of shape {logits.Layout} hold no example.");
-        var places = IndexCheck.Places("cross_entropy", targets, logits.Layout.Sizes[1], wrap: false);
-        if (reduction == LossReduction.None)
-            return -logits.LogSoftmax(1).Gather(1, places.Unsqueeze(1)).Squeeze(1);
-        var x = logits.Contiguous();
-        var mean = RowKernels.CrossEntropy(x, places);
-        if (Tensor.Records(x))
-            mean.Record(Derivatives.CrossEntropy, x, places);
-        return reduction == LossReduction.Sum ? mean * rows : mean;
-    }
-
-    /// <summary>
-    /// softmax(q · kᵀ / √d) · v of each head, in one kernel: q [b, h, tq, d], k and v [b, hk, tk, d] with hk a divisor of h
-    /// (heads of k and v are shared by neighbouring heads of q); gives [b, h, tq, d]. Causal: query i sees keys up to
+    /// softmax(q · kᵀ / √d) · v of each head, in one kernel: q [b, h, tq, d], k [b, hk, tk, d] and v [b, hk, tk, dv] with hk a
+    /// divisor of h (heads of k and v are shared by neighbouring heads of q); gives [b, h, tq, dv]. Causal: query i sees keys up to
     /// i + tk − tq, so the last query sees all (PyTorch's mask is the same for tq = tk); a query that sees no key gives 0.
     /// </summary>
     /// <exception cref="ArgumentException">Shapes that do not fit, or dtypes that differ; names them.</exception>
@@ -125,7 +94,8 @@ public static class F
         bool fits =
             q.Rank == 4
             && k.Rank == 4
-            && k.Layout.SameSizes(v.Layout)
+            && v.Rank == 4
+            && k.Layout.Sizes.AsSpan(0, 3).SequenceEqual(v.Layout.Sizes.AsSpan(0, 3))
             && q.Size(0) == k.Size(0)
             && q.Size(3) == k.Size(3)
             && k.Size(1) > 0
@@ -134,7 +104,7 @@ public static class F
         if (!fits)
             throw new ArgumentException(
                 $"{What}: queries of shape {q.Layout} do not fit keys of shape {k.Layout} and values of shape {v.Layout}; they "
-                    + "must be [b, h, tq, d], and [b, hk, tk, d] for both, with at least one key and h a multiple of hk."
+                    + "must be [b, h, tq, d], [b, hk, tk, d] and [b, hk, tk, dv], with at least one key and h a multiple of hk."
             );
         if (q.DType != k.DType || q.DType != v.DType)
             throw new ArgumentException(
@@ -142,20 +112,29 @@ public static class F
                     + "be of one dtype."
             );
         q.RequireFloat(What);
-        if (q.NumElements == 0)
-            return q.Clone();
+        if (q.NumElements == 0 || v.NumElements == 0)
+            return Tensor.Empty([q.Size(0), q.Size(1), q.Size(2), v.Size(3)], q.DType, q.Device);
         var result = AttentionKernels.Attention(q, k, v, isCausal);
         if (Tensor.Records(q, k, v))
             result.Record(Derivatives.Attention, q, k, v).I = isCausal ? 1 : 0;
         return result;
     }
 
-    /// <summary>Mean of (x − target)².</summary>
-    public static Tensor MseLoss(Tensor x, Tensor target)
+    /// <summary>(x − target)², its mean by default. Shapes that differ are refused, which PyTorch only warns of.</summary>
+    /// <exception cref="ArgumentException">The shapes differ.</exception>
+    public static Tensor MseLoss(Tensor x, Tensor target, LossReduction reduction = LossReduction.Mean)
     {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(target);
         if (!x.Layout.SameSizes(target.Layout))
             throw new ArgumentException($"mse_loss: the shapes {x.Layout} and {target.Layout} differ.");
-        return (x - target).Square().Mean();
+        var loss = (x - target).Square();
+        return reduction switch
+        {
+            LossReduction.None => loss,
+            LossReduction.Sum => loss.Sum(),
+            _ => loss.Mean(),
+        };
     }
 
     public static Tensor Relu(Tensor x) => x.Relu();

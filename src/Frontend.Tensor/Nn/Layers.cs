@@ -94,8 +94,14 @@ public sealed class Sequential : Module
 }
 
 /// <summary>Softmax and negative log-likelihood in one; see <see cref="F.CrossEntropy"/>.</summary>
-public sealed class CrossEntropyLoss(LossReduction reduction = LossReduction.Mean)
+public sealed class CrossEntropyLoss(
+    LossReduction reduction = LossReduction.Mean,
+    long ignoreIndex = -100,
+    double labelSmoothing = 0,
+    Tensor? weight = null
+)
 {
-    /// <summary>The loss of logits [n, classes] and targets [n].</summary>
-    public Tensor Forward(Tensor logits, Tensor targets) => F.CrossEntropy(logits, targets, reduction);
+    /// <summary>The loss of logits [n, classes, …] and targets [n, …] (or probabilities [n, classes, …]).</summary>
+    public Tensor Forward(Tensor logits, Tensor targets) =>
+        F.CrossEntropy(logits, targets, reduction, ignoreIndex, labelSmoothing, weight);
 }

@@ -38,6 +38,8 @@ public class MatmulTests(ITestOutputHelper output)
     [InlineData("matmul m=3 n=4 k=5 act=tanh batch=2")]
     [InlineData("matmul m=3 n=4 k=5 act=sigmoid dtype=f64")]
     [InlineData("matmul m=3 n=4 k=5 act=silu dtype=f16")]
+    [InlineData("matmul m=3 n=4 k=5 bias=1 batch=2 dtype=i64")]
+    [InlineData("matmul m=5 n=2 k=7 ta=1 dtype=i32")]
     public void Equals_plain_loops(string text)
     {
         var spec = OperatorSpec.Parse(text);

@@ -52,6 +52,53 @@ public class RandomNumberTests
     }
 
     [Fact]
+    public void Float64_numbers_have_53_random_bits_of_which_the_first_24_are_those_of_float32()
+    {
+        const int n = 2000;
+        var narrow = Draw(OperatorSpec.Parse($"random_uniform n={n}"), ("seed", 5), ("offset", 9)).Doubles;
+        var wide = Draw(OperatorSpec.Parse($"random_uniform n={n} dtype=f64"), ("seed", 5), ("offset", 9)).Doubles;
+        long seen = 0;
+        for (int i = 0; i < n; i++)
+        {
+            long bits = (long)(wide[i] * (1L << 53));
+            Assert.Equal(wide[i], bits / (double)(1L << 53));
+            Assert.Equal(narrow[i], Math.Floor(wide[i] * (1 << 24)) / (1 << 24));
+            seen |= bits;
+        }
+        Assert.Equal((1L << 53) - 1, seen);
+        var normal = Draw(OperatorSpec.Parse($"random_normal n={n} dtype=f64"), ("seed", 5), ("offset", 9)).Doubles;
+        var rough = Draw(OperatorSpec.Parse($"random_normal n={n}"), ("seed", 5), ("offset", 9)).Doubles;
+        for (int i = 0; i < n; i++)
+        {
+            Assert.InRange(normal[i] - rough[i], -1e-3, 1e-3);
+            Assert.NotEqual(rough[i], normal[i]);
+        }
+    }
+
+    // The product of the limit and the block's 128 bits, in arithmetic of any length.
+    [Theory]
+    [InlineData(1L)]
+    [InlineData(6L)]
+    [InlineData((1L << 31) - 1)]
+    [InlineData((1L << 31) + 1)]
+    [InlineData(3L << 61)]
+    [InlineData(long.MaxValue)]
+    [InlineData(long.MinValue)]
+    [InlineData(-1L)]
+    public void Integers_are_the_limit_times_the_block_as_a_fraction(long limit)
+    {
+        const long seed = -77;
+        var spec = OperatorSpec.Parse("random_integer n=200");
+        var got = Draw(spec, ("seed", seed), ("offset", 3), ("limit", limit)).Longs;
+        for (int i = 0; i < got.Length; i++)
+        {
+            var words = PlainPhilox([(uint)(3 + i), 0, 0, 0], [unchecked((uint)seed), uint.MaxValue]);
+            var fraction = words.Aggregate(System.Numerics.BigInteger.Zero, (all, w) => (all << 32) + w);
+            Assert.Equal((ulong)((fraction * (ulong)limit) >> 128), (ulong)got[i]);
+        }
+    }
+
+    [Fact]
     public void Moments_are_those_of_the_distributions()
     {
         const int n = 20000;

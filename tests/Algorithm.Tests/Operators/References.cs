@@ -61,7 +61,22 @@ internal static class References
         ["logical_and"] = (a, b) => a != 0 && b != 0 ? 1 : 0,
         ["logical_or"] = (a, b) => a != 0 || b != 0 ? 1 : 0,
         ["logical_xor"] = (a, b) => (a != 0) != (b != 0) ? 1 : 0,
+        ["bitwise_and"] = (a, b) => (long)a & (long)b,
+        ["bitwise_or"] = (a, b) => (long)a | (long)b,
+        ["bitwise_xor"] = (a, b) => (long)a ^ (long)b,
     };
+
+    // Of the bits of a type: a shift beyond them, or by a negative number, leaves 0, or the sign.
+    private static double Shift(bool left, int width, double a, double b)
+    {
+        var result =
+            System.Numerics.BigInteger.Abs((long)b) >= width || b < 0 ? (left || a >= 0 ? 0 : -1)
+            : left ? new System.Numerics.BigInteger(a) << (int)b
+            : (long)Math.Floor(a / Math.Pow(2, b));
+        var modulus = System.Numerics.BigInteger.One << width;
+        result = ((result % modulus) + modulus) % modulus;
+        return (double)(result >= modulus / 2 ? result - modulus : result);
+    }
 
     // f and f' by central differences of an independent f; the operators whose first input is f's result invert it.
     private static readonly Dictionary<string, (Func<double, double> F, Func<double, double>? Inverse)> Derivatives =
@@ -97,6 +112,19 @@ internal static class References
         }
         return spec.Name switch
         {
+            "left_shift" or "right_shift" =>
+            [
+                Broadcast(
+                    [g["A"], g["B"]],
+                    v =>
+                        Shift(
+                            spec.Name == "left_shift",
+                            spec.Type() == Picograd.Algorithms.DType.Int64 ? 64 : 32,
+                            v[0],
+                            v[1]
+                        )
+                ),
+            ],
             "where" => [Broadcast([g["C"], g["A"], g["B"]], v => v[0] != 0 ? v[1] : v[2])],
             "cast" => [Each(g["X"].Length, i => Cast(g["X"].At(i), spec.Choice("to")))],
             "fill" => [Each((int)spec.Dim("n"), _ => g.Scalar("V"))],

@@ -110,7 +110,7 @@ internal static class RowReferences
                     dot += q[b, h, i, c] * k[b, own, j, c];
                 weights[j] = Math.Exp(dot * scale);
             }
-            for (long c = 0; c < size; c++)
+            for (long c = 0; c < v.Shape[3]; c++)
             {
                 double mixed = 0;
                 for (long j = 0; j < seen; j++)

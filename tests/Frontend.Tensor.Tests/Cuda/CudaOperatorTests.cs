@@ -47,6 +47,12 @@ public sealed class CudaOperatorTests
         ["int64"] = d => I(d) * 3 - I(d) / 2,
         ["int32"] = d => I(d).To(DType.Int32).Maximum(I(d).To(DType.Int32) - 1),
         ["uint8"] = d => I(d).To(DType.UInt8) + 250,
+        ["bits"] = d => (I(d) & 12) ^ (I(d) << 3 | ~I(d) >> 1),
+        ["shifts by anything"] = d => (I(d).To(DType.Int32) << (I(d).To(DType.Int32) - 20)) >> 2,
+        ["integer powers"] = d => I(d).Pow(I(d) - 30) + Tensor.Pow(3, I(d)),
+        ["integer products"] = d =>
+            (X(d) * 1e5).To(DType.Int64).MatMul((P(d) * 1e6).To(DType.Int64).T)
+            + (X(d) * 99).To(DType.UInt8).MatMul((P(d) * 99).To(DType.UInt8).T),
         ["bool"] = d => I(d).To(DType.Bool),
         // Reductions.
         ["sum"] = d => X(d).Sum(),
@@ -107,6 +113,16 @@ public sealed class CudaOperatorTests
         ["embedding"] = d => F.Embedding(X(d), Tensor.From([4L, 4L, 1L]).ToDevice(d)),
         ["cross_entropy"] = d => F.CrossEntropy(X(d), T(d)),
         ["cross_entropy each"] = d => F.CrossEntropy(X(d), T(d), LossReduction.None),
+        ["cross_entropy ignoring"] = d =>
+            F.CrossEntropy(X(d), T(d), ignoreIndex: 2, labelSmoothing: 0.1, weight: P(d)[0].Contiguous()),
+        ["cross_entropy of pixels"] = d => F.CrossEntropy(X(d).T.Reshape(1, 7, 5), T(d).Reshape(1, 5)),
+        ["cross_entropy of probabilities"] = d => F.CrossEntropy(X(d), P(d), LossReduction.Sum),
+        ["attention, wide values"] = d =>
+            F.ScaledDotProductAttention(
+                X(d).Reshape(1, 1, 5, 7),
+                P(d).Reshape(1, 1, 5, 7),
+                X(d)[.., 0..3].Contiguous().Reshape(1, 1, 5, 3)
+            ),
         ["mse"] = d => F.MseLoss(X(d), P(d)),
         ["one_hot"] = d => F.OneHot(T(d), 7),
         // Made there.
@@ -117,6 +133,15 @@ public sealed class CudaOperatorTests
         ["integers"] = d => Tensor.RandInt(-3, 12, [40], new Generator(5), d),
         ["like"] = d => Tensor.RandLike(X(d), new Generator(1)) + Tensor.ZerosLike(X(d)),
         ["draw in place"] = d => X(d).Clone().Uniform_(-1, 2, new Generator(4)),
+        ["integers of all sizes"] = d => Tensor.RandInt(long.MinValue, long.MaxValue, [40], new Generator(5), d),
+        ["uniform float64"] = d => Tensor.Rand([7, 5], new Generator(3), DType.Float64, d),
+        ["normal float64"] = d => Tensor.Randn([7, 5], new Generator(3), DType.Float64, d),
+        ["multinomial of many"] = d =>
+            (Tensor.From(Enumerable.Range(0, 999).Select(i => i % 7 / 8f).ToArray()).ToDevice(d)).Multinomial(
+                50,
+                true,
+                new Generator(8)
+            ),
         ["multinomial"] = d => X(d).Softmax(1).Multinomial(3, replacement: true, new Generator(8)),
         ["multinomial distinct"] = d => X(d).Softmax(1).Multinomial(3, replacement: false, new Generator(8)),
         // Derivatives.

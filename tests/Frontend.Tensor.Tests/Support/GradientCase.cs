@@ -8,6 +8,8 @@ namespace Picograd.Tests;
 internal sealed record GradientCase(string Name, Func<Tensor[], Tensor> Run, string Shapes, bool positive = false)
 {
     private static readonly Tensor Picks = Tensor.From([2L, 0, 2]).Keep();
+    private static readonly Tensor Pixels = Tensor.From([2L, 0, -100, 1], [2, 2]).Keep();
+    private static readonly Tensor Weights = Tensor.From([0.5, 2, 1]).Keep();
     private static readonly Tensor Mask = Tensor.From([true, false, true, true, false]).Keep();
 
     public Tensor[] Inputs() =>
@@ -105,6 +107,7 @@ internal sealed record GradientCase(string Name, Func<Tensor[], Tensor> Run, str
         new("log_softmax", t => t[0].LogSoftmax(), "3x5"),
         new("attention", t => F.ScaledDotProductAttention(t[0], t[1], t[2]), "1x2x3x2 1x2x4x2 1x2x4x2"),
         new("causal attention", t => F.ScaledDotProductAttention(t[0], t[1], t[2], true), "2x1x4x3 2x1x3x3 2x1x3x3"),
+        new("attention, wide values", t => F.ScaledDotProductAttention(t[0], t[1], t[2]), "1x2x3x2 1x2x4x2 1x2x4x5"),
         new(
             "attention, shared heads",
             t => F.ScaledDotProductAttention(t[0], t[1], t[2], true),
@@ -113,6 +116,13 @@ internal sealed record GradientCase(string Name, Func<Tensor[], Tensor> Run, str
         new("cross_entropy", t => F.CrossEntropy(t[0], Picks), "3x5"),
         new("cross_entropy, sum", t => F.CrossEntropy(t[0], Picks, LossReduction.Sum), "3x5"),
         new("cross_entropy, none", t => F.CrossEntropy(t[0], Picks, LossReduction.None), "3x5"),
+        new("cross_entropy of pixels", t => F.CrossEntropy(t[0], Pixels, weight: Weights), "2x3x2"),
+        new(
+            "cross_entropy, smooth",
+            t => F.CrossEntropy(t[0], Pixels, LossReduction.Sum, labelSmoothing: 0.25),
+            "2x3x2"
+        ),
+        new("cross_entropy, probabilities", t => F.CrossEntropy(t[0], t[1], labelSmoothing: 0.1), "3x4 3x4"),
         new("mse_loss", t => F.MseLoss(t[0], t[1]), "3x5 3x5"),
         new("embedding", t => F.Embedding(t[0], Tensor.From([1L, 1, 0, 3], [2, 2])), "4x3"),
         new("used twice", t => t[0].Tanh() * t[0] + t[0].Sum(), "5"),

@@ -51,7 +51,11 @@ internal static class RandomSpecs
                 if (random.Next(2) == 0)
                     continue;
             }
-            else if (!example.Has(key.Name) || (key.Default is not null && random.Next(3) > 0 && key.Name != "axis"))
+            // Dimensions that may be left out, such as attention's heads of K.
+            else if (
+                !example.Has(key.Name) && !(key.Optional && key.Kind == KeyKind.Dimension && random.Next(2) == 0)
+                || (key.Default is not null && random.Next(3) > 0 && key.Name != "axis")
+            )
                 continue;
             pairs.Add((key.Name, Value(key, random, one, shape)));
         }

@@ -1,0 +1,105 @@
+using System.Numerics;
+using Picograd.Algorithms;
+using Picograd.Autograd;
+using Picograd.Dispatch;
+
+namespace Picograd;
+
+public sealed partial class Tensor
+{
+    /// <summary>
+    /// Elements to the power of those of another tensor. Integers stay integers and wrap; under a negative exponent only 1
+    /// and −1 have an inverse, others give 0.
+    /// </summary>
+    /// <exception cref="ArgumentException">Two bools; shapes that do not broadcast.</exception>
+    public Tensor Pow(Tensor exponent)
+    {
+        ArgumentNullException.ThrowIfNull(exponent);
+        if (DType.IsFloat() || exponent.DType.IsFloat())
+            return Apply(BinaryFunction.Pow, this, exponent);
+        var type = Promotion.Of(DType, Promotion.RankOf(this), exponent.DType, Promotion.RankOf(exponent));
+        RequireNumbers("pow", type);
+        if (Broadcasting.Shape(Layout, exponent.Layout) is null)
+            throw new ArgumentException(
+                $"pow: the shapes {Layout} and {exponent.Layout} do not broadcast; from the last dimension on, sizes must be "
+                    + "equal or one of them 1."
+            );
+        return type == DType.UInt8
+            ? Elementwise.Cast(IntegerPower(To(DType.Int32), exponent.To(DType.Int32)), type)
+            : IntegerPower(To(type), exponent.To(type));
+    }
+
+    /// <summary>A number to the powers that a tensor gives.</summary>
+    /// <exception cref="ArgumentException">The number does not fit the tensor's dtype.</exception>
+    public static Tensor Pow(Scalar number, Tensor exponent)
+    {
+        ArgumentNullException.ThrowIfNull(exponent);
+        var type = Promotion.Of(exponent.DType, Promotion.RankOf(exponent), number.Type, Promotion.Rank.Number);
+        if (!type.IsFloat())
+            number.Require(type, "pow");
+        return Number(number, type).Pow(exponent.To(type));
+    }
+
+    /// <summary>Elements to a power. Integers stay integers, which wrap, under whole powers of at least 0.</summary>
+    /// <exception cref="ArgumentException">Integers to a negative whole power, or one that their dtype cannot hold.</exception>
+    public Tensor Pow(Scalar exponent)
+    {
+        if (!DType.IsFloat() && !exponent.Type.IsFloat())
+            return WholePower(exponent);
+        var x = To(Promotion.Float(DType));
+        return exponent.AsDouble switch
+        {
+            0 => x.Constant(OnesLike(x)),
+            1 => x + 0,
+            2 => Apply(UnaryFunction.Square, x),
+            3 => Apply(UnaryFunction.Square, x) * x,
+            0.5 => x.Sqrt(),
+            -0.5 => x.Rsqrt(),
+            -1 => x.Reciprocal(),
+            _ => x.Pow(Number(exponent, x.DType)),
+        };
+    }
+
+    private Tensor WholePower(Scalar exponent)
+    {
+        if (exponent.AsLong < 0)
+            throw new ArgumentException(
+                $"pow: integers have no power {exponent} in the integers; convert to float first."
+            );
+        var type = Promotion.Of(DType, Promotion.RankOf(this), exponent.Type, Promotion.Rank.Number);
+        exponent.Require(type, "pow");
+        // x to the power false is 1, to the power true x.
+        if (type == DType.Bool)
+            return exponent.AsLong == 0 ? OnesLike(this) : Clone();
+        var power = To(type);
+        var result = OnesLike(power);
+        for (long left = exponent.AsLong; left > 0; left >>= 1)
+        {
+            if ((left & 1) != 0)
+                result = result * power;
+            if (left > 1)
+                power = power.Square();
+        }
+        return result;
+    }
+
+    // By squaring, as many times as the largest exponent has bits.
+    private static Tensor IntegerPower(Tensor x, Tensor exponent)
+    {
+        var result = OnesLike(x + exponent);
+        if (result.NumElements == 0)
+            return result;
+        int bits = 64 - BitOperations.LeadingZeroCount((ulong)Math.Max(0, exponent.Max().Item<long>()));
+        var power = x;
+        for (int bit = 0; bit < bits; bit++)
+        {
+            result = result * Where(((exponent >> bit) & 1).Eq(1), power, 1);
+            if (bit + 1 < bits)
+                power = power.Square();
+        }
+        if (exponent.Min().Item<long>() >= 0)
+            return result;
+        var inverse = Where(x.Eq(1), 1, Where(x.Eq(-1), 1 - ((exponent & 1) << 1), 0));
+        return Where(exponent < 0, inverse, result);
+    }
+}

@@ -1,0 +1,152 @@
+using Picograd.Algorithms;
+using Picograd.Autograd;
+using Picograd.Dispatch;
+
+namespace Picograd.Nn;
+
+public static partial class F
+{
+    /// <summary>
+    /// Negative log-likelihood in nats of targets under softmax(logits), of classes in dimension 1 of logits
+    /// [n, classes, d1, …] (dimension 0 of [classes]). Targets are either integer classes [n, d1, …], or, of the logits' shape
+    /// and dtype, the probability of each class. <see cref="LossReduction.Mean"/> of classes is over the weights of the
+    /// targets that count; of probabilities over n · d1 · ….
+    /// </summary>
+    /// <param name="logits">Floats; every class of an example.</param>
+    /// <param name="targets">Classes, or probabilities.</param>
+    /// <param name="reduction">What becomes of the losses of the examples, which have the shape [n, d1, …].</param>
+    /// <param name="ignoreIndex">Examples of this target count for nothing; it need not be a class.</param>
+    /// <param name="labelSmoothing">From 0 to 1: how much of each target is spread evenly over all classes.</param>
+    /// <param name="weight">A factor for each class [classes], of the logits' dtype; null for 1.</param>
+    /// <exception cref="ArgumentException">Shapes or dtypes that do not fit, a smoothing out of range; names them.</exception>
+    /// <exception cref="IndexOutOfRangeException">A target is neither ignored nor in [0, classes).</exception>
+    public static Tensor CrossEntropy(
+        Tensor logits,
+        Tensor targets,
+        LossReduction reduction = LossReduction.Mean,
+        long ignoreIndex = -100,
+        double labelSmoothing = 0,
+        Tensor? weight = null
+    )
+    {
+        ArgumentNullException.ThrowIfNull(logits);
+        ArgumentNullException.ThrowIfNull(targets);
+        logits.RequireFloat("cross_entropy");
+        bool probabilities = logits.Layout.SameSizes(targets.Layout) && targets.DType.IsFloat();
+        Check(logits, targets, labelSmoothing, weight, probabilities);
+        // One row an example, its classes side by side.
+        var rows = logits.Rank == 1 ? logits.Unsqueeze(0) : RowsOf(logits);
+        long[] shape = logits.Rank == 1 ? [] : [logits.Layout.Sizes[0], .. logits.Layout.Sizes[2..]];
+        if (probabilities)
+        {
+            var shares = logits.Rank == 1 ? targets.Unsqueeze(0) : RowsOf(targets);
+            var losses = OfProbabilities(rows, shares, labelSmoothing, weight);
+            return reduction switch
+            {
+                LossReduction.None => losses.ReshapeTo(shape),
+                LossReduction.Sum => losses.Sum(),
+                _ => losses.Sum() / losses.NumElements,
+            };
+        }
+        var classes = targets.Reshape(rows.Layout.Sizes[0]);
+        var places = IndexCheck.Places("cross_entropy", classes, rows.Layout.Sizes[1], ignoreIndex, out var ignored);
+        bool plain = ignored is null && labelSmoothing == 0 && weight is null && rows.NumElements > 0;
+        if (plain && reduction != LossReduction.None)
+        {
+            var x = rows.Contiguous();
+            var mean = RowKernels.CrossEntropy(x, places);
+            if (Tensor.Records(x))
+                mean.Record(Derivatives.CrossEntropy, x, places);
+            return reduction == LossReduction.Sum ? mean * x.Layout.Sizes[0] : mean;
+        }
+        return OfClasses(rows, places, ignored, reduction, labelSmoothing, weight, shape);
+    }
+
+    // [n, classes, d1, …] as [n · d1 · …, classes].
+    private static Tensor RowsOf(Tensor t)
+    {
+        long classes = t.Layout.Sizes[1];
+        long count = 1;
+        for (int d = 0; d < t.Rank; d++)
+            count *= d == 1 ? 1 : t.Layout.Sizes[d];
+        if (t.Rank == 2)
+            return t;
+        int[] order = [0, .. Enumerable.Range(2, t.Rank - 2), 1];
+        return t.Permute(order).Reshape(count, classes);
+    }
+
+    private static Tensor OfProbabilities(Tensor rows, Tensor shares, double smoothing, Tensor? weight)
+    {
+        if (smoothing != 0)
+            shares = shares * (1 - smoothing) + smoothing / rows.Layout.Sizes[1];
+        var terms = rows.LogSoftmax(1) * shares;
+        return -(weight is null ? terms : terms * weight).Sum(1);
+    }
+
+    private static Tensor OfClasses(
+        Tensor rows,
+        Tensor places,
+        Tensor? ignored,
+        LossReduction reduction,
+        double smoothing,
+        Tensor? weight,
+        long[] shape
+    )
+    {
+        var logs = rows.LogSoftmax(1);
+        var factors = weight is null
+            ? Tensor.Ones([places.NumElements], rows.DType, rows.Device)
+            : weight.IndexSelect(0, places);
+        var losses = -logs.Gather(1, places.Unsqueeze(1)).Squeeze(1);
+        if (weight is not null)
+            losses = losses * factors;
+        if (smoothing != 0)
+        {
+            var spread = -(weight is null ? logs : logs * weight).Sum(1);
+            losses = losses * (1 - smoothing) + spread * (smoothing / rows.Layout.Sizes[1]);
+        }
+        if (ignored is not null)
+        {
+            losses = Tensor.Where(ignored, 0, losses);
+            factors = Tensor.Where(ignored, 0, factors);
+        }
+        return reduction switch
+        {
+            LossReduction.None => losses.ReshapeTo(shape),
+            LossReduction.Sum => losses.Sum(),
+            _ => losses.Sum() / factors.Sum(),
+        };
+    }
+
+    private static void Check(Tensor logits, Tensor targets, double smoothing, Tensor? weight, bool probabilities)
+    {
+        var (given, wanted) = (targets.Layout.Sizes, logits.Layout.Sizes);
+        bool fits =
+            probabilities
+            || logits.Rank == 1 && targets.Rank == 0
+            || logits.Rank >= 2
+                && given.Length == logits.Rank - 1
+                && given[0] == wanted[0]
+                && given.AsSpan(1).SequenceEqual(wanted.AsSpan(2));
+        if (!fits || logits.Rank == 0)
+            throw new ArgumentException(
+                $"cross_entropy: logits of shape {logits.Layout} do not fit targets of shape {targets.Layout}; they must be "
+                    + "[n, classes, …] and [n, …], or [classes] and a 0-d target, or float targets of the logits' shape."
+            );
+        long classes = wanted[logits.Rank == 1 ? 0 : 1];
+        if (classes == 0)
+            throw new ArgumentException($"cross_entropy: logits of shape {logits.Layout} have no classes.");
+        if (probabilities && targets.DType != logits.DType)
+            throw new ArgumentException(
+                $"cross_entropy: the logits are {logits.DType.Name()}, the probabilities {targets.DType.Name()}; convert one "
+                    + "with To()."
+            );
+        if (!(smoothing >= 0 && smoothing <= 1))
+            throw new ArgumentException($"cross_entropy: labelSmoothing is {smoothing}, but must be from 0 to 1.");
+        if (weight is not null && (weight.Rank != 1 || weight.NumElements != classes || weight.DType != logits.DType))
+            throw new ArgumentException(
+                $"cross_entropy: a weight of shape {weight.Layout} and dtype {weight.DType.Name()} does not fit {classes} "
+                    + $"classes of {logits.DType.Name()} logits; it must be [{classes}] of their dtype."
+            );
+    }
+}
