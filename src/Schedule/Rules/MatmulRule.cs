@@ -148,13 +148,20 @@ public sealed class MatmulRule : ScheduleRule
             foreach (string copy in Some(packB).Concat(Some(packA)))
                 s.ComputeAt(copy, ko);
         }
-        bool parallel = Get("parallel") == 1;
+        // Threads share what is outermost of the product; a copy made inside of that is their own.
+        string? shared =
+            Get("parallel") == 1
+                ? outer.FirstOrDefault(l => Extent(s.Nest.Loop(l)) >= target.Threads) ?? moo ?? tiles[0]
+                : null;
         foreach (string copy in Some(packB).Concat(Some(packA)))
         {
             var loops = LoopNames(s, copy);
-            // A copy of one element has nothing to share.
-            if (parallel && loops.FirstOrDefault(l => s.Nest.Loop(l).ConstantExtent > 1 && l != ko) is { } shared)
-                s.Parallel(shared);
+            if (shared is not null && !loops.Contains(shared))
+            {
+                // A copy of one element has nothing to share.
+                if (loops.FirstOrDefault(l => s.Nest.Loop(l).ConstantExtent > 1 && l != ko) is { } first)
+                    s.Parallel(first);
+            }
             bool transposed =
                 copy == packB ? !Contraction.IsContiguous(c.B, c.N) : !Contraction.IsContiguous(c.A, c.M[^1]);
             if (transposed && Extent(c.K) >= lanes)
@@ -172,11 +179,8 @@ public sealed class MatmulRule : ScheduleRule
             var (_, unrolled) = s.Split(k, Get("ku"), Extent(s.Nest.Loop(k)) % Get("ku") == 0 ? Tail.None : Tail.Peel);
             s.Unroll(unrolled);
         }
-        if (parallel)
-        {
-            string loop = outer.FirstOrDefault(l => Extent(s.Nest.Loop(l)) >= target.Threads) ?? moo ?? tiles[0];
-            s.Parallel(loop);
-        }
+        if (shared is not null)
+            s.Parallel(shared);
         return s.Nest;
     }
 
@@ -195,7 +199,7 @@ public sealed class MatmulRule : ScheduleRule
         return copy;
     }
 
-    private static (string Outer, string Inner) SplitTile(Schedule s, string loop, long factor, long extent) =>
+    internal static (string Outer, string Inner) SplitTile(Schedule s, string loop, long factor, long extent) =>
         s.Split(loop, factor, extent % factor == 0 ? Tail.None : Tail.Peel);
 
     /// <summary>Vectorises the innermost loop around a block where it is long enough to pay.</summary>
