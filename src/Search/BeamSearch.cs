@@ -24,6 +24,7 @@ public sealed class BeamSearch
     private readonly HashSet<ulong> _confirmed = [];
     private readonly List<Trial> _trials = [];
     private readonly Dictionary<string, int> _outcomes = [];
+    private readonly List<string> _ruleErrors = [];
     private bool _levelsDone;
 
     /// <param name="task">What is tuned.</param>
@@ -47,9 +48,20 @@ public sealed class BeamSearch
         _ceilingMilliseconds = ceilingMilliseconds;
         _random = new Random(settings.Seed);
         var algorithm = task.Algorithm;
-        _space = new CandidateSpace(algorithm, task.Target, rules ?? ScheduleRules.For(algorithm, task.Target));
+        _space = new CandidateSpace(
+            algorithm,
+            task.Target,
+            rules ?? ScheduleRules.All,
+            (rule, e) => CountRuleError(rule.Name, e)
+        );
         _apply = point => point.Rule.Apply(algorithm, task.Target, point.Values);
     }
+
+    /// <summary>Trials made elsewhere, by the program's hash: what it returns is not run again and becomes the search's own.</summary>
+    public Func<ulong, Trial?>? Known { get; init; }
+
+    /// <summary>Errors of rules that are no refusals, one line each: what each rule said last.</summary>
+    public IReadOnlyList<string> RuleErrors => _ruleErrors;
 
     /// <summary>Called after every batch, from the thread that runs the search.</summary>
     public Action<IReadOnlyList<LoggedCandidate>>? OnBatch { get; set; }
@@ -183,11 +195,11 @@ public sealed class BeamSearch
                 Count(OutcomeNames.Refused);
                 log.Add(new LoggedCandidate(OutcomeNames.Refused, point.Text, null, e.Reason));
             }
-            catch (Exception e) when (e is InvalidOperationException or ArgumentException)
+            catch (Exception e) when (e is not OutOfMemoryException)
             {
-                // A bug of a rule or a primitive: counted under its own name, and the search goes on without the point.
-                Count(OutcomeNames.InternalError);
-                log.Add(new LoggedCandidate(OutcomeNames.InternalError, point.Text, null, FirstLine(e.Message)));
+                // A bug of a rule or a primitive: counted and told under its own name, and the search goes on without the point.
+                CountRuleError(point.Text, e);
+                log.Add(new LoggedCandidate(OutcomeNames.RuleError, point.Text, null, _ruleErrors[^1]));
             }
         }
         if (log.Count > 0)
@@ -235,21 +247,37 @@ public sealed class BeamSearch
 
     private void Measure(ImmutableArray<(Draft Draft, double Time)> chosen, BudgetMeter meter, CancellationToken cancel)
     {
-        var results = _runner.Measure([.. chosen.Select(c => c.Draft.Candidate)], BestMilliseconds, cancel);
+        var known = chosen.Select(c => Known?.Invoke(c.Draft.Candidate.Hash)).ToArray();
+        var unknown = chosen.Where((_, i) => known[i] is null).Select(c => c.Draft.Candidate).ToArray();
+        // A batch of slow candidates ends with the budget; tests move their own clock, which no timer follows.
+        using var deadline =
+            _settings.Clock == TimeProvider.System && meter.TimeLeft is { } left
+                ? CancellationTokenSource.CreateLinkedTokenSource(cancel)
+                : null;
+        deadline?.CancelAfter(meter.TimeLeft!.Value);
+        var measured = unknown.Length == 0 ? [] : _runner.Measure(unknown, BestMilliseconds, deadline?.Token ?? cancel);
         var log = new List<LoggedCandidate>();
-        for (int i = 0; i < results.Count; i++)
+        int next = 0;
+        int counted = 0;
+        for (int i = 0; i < chosen.Length; i++)
         {
+            if (known[i] is null && next == measured.Count)
+                continue;
             var (draft, predicted) = chosen[i];
-            var trial = new Trial(draft.Candidate, predicted, results[i]);
+            var result = known[i]?.Measured ?? measured[next++];
+            var trial = new Trial(draft.Candidate, predicted, result);
+            counted++;
             _trials.Add(trial);
-            Count(results[i].Outcome);
-            log.Add(new LoggedCandidate(results[i].Outcome, draft.Point.Text, trial, results[i].Detail));
-            if (!results[i].IsTimed)
+            Count(result.Outcome);
+            // What was made elsewhere was logged there.
+            if (known[i] is null)
+                log.Add(new LoggedCandidate(result.Outcome, draft.Point.Text, trial, result.Detail));
+            if (!result.IsTimed)
                 continue;
             _timed.Add(new Entry(draft.Point, trial));
-            _model.Learn(draft.Features, results[i].Milliseconds);
+            _model.Learn(draft.Features, result.Milliseconds);
         }
-        meter.CountTrials(results.Count);
+        meter.CountTrials(counted);
         Progress = (meter.Fraction, meter.Remaining);
         OnBatch?.Invoke(log);
     }
@@ -258,7 +286,11 @@ public sealed class BeamSearch
     {
         if (cancel.IsCancellationRequested)
             throw new Stop(StopReason.Cancelled);
-        while (_ceilingMilliseconds >= _settings.RooflineShare * BestMilliseconds)
+        // A best far beyond the ceiling says that the ceiling was measured while the machine was busy: no reason to stop.
+        while (
+            _ceilingMilliseconds >= _settings.RooflineShare * BestMilliseconds
+            && _ceilingMilliseconds <= _settings.CeilingError * BestMilliseconds
+        )
         {
             if (!Confirm(meter, cancel))
                 throw new Stop(StopReason.Roofline);
@@ -299,6 +331,15 @@ public sealed class BeamSearch
                 beam.Add(best);
         }
         return beam;
+    }
+
+    private void CountRuleError(string what, Exception e)
+    {
+        Count(OutcomeNames.RuleError);
+        string rule = what.Split(' ')[0];
+        _ruleErrors.RemoveAll(known => known.StartsWith(rule + ":", StringComparison.Ordinal));
+        string where = what == rule ? "its knobs" : what[(rule.Length + 1)..];
+        _ruleErrors.Add($"{rule}: {e.GetType().Name} at {where}: {FirstLine(e.Message)}");
     }
 
     private void Count(string outcome) => _outcomes[outcome] = _outcomes.GetValueOrDefault(outcome) + 1;

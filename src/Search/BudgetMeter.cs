@@ -23,6 +23,10 @@ internal sealed class BudgetMeter(SearchBudget budget, TimeProvider clock)
         : Fraction < fraction ? int.MaxValue
         : 0;
 
+    /// <summary>Of a budget of time, what is left of it; at least a millisecond. Null for one of trials.</summary>
+    public TimeSpan? TimeLeft =>
+        budget.Time is { } time ? TimeSpan.FromMilliseconds(Math.Max(1, (time - Elapsed).TotalMilliseconds)) : null;
+
     /// <summary>Time until the budget is spent, by the clock or by the speed so far; null before that is known.</summary>
     public TimeSpan? Remaining
     {

@@ -50,8 +50,14 @@ public static class OutcomeNames
     /// <summary>The trace does not replay: a bug of trace or primitives.</summary>
     public const string ReplayFailed = "replay-failed";
 
-    /// <summary>An unexpected exception: a bug; the detail says where.</summary>
+    /// <summary>An unexpected exception while a candidate was compiled or run: a bug; the detail says where.</summary>
     public const string InternalError = "internal-error";
+
+    /// <summary>A rule threw something that is not a refusal: a bug of the rule or of a primitive.</summary>
+    public const string RuleError = "rule-error";
+
+    /// <summary>Took longer than its share of the budget; its worker process was ended.</summary>
+    public const string OverTime = "over-time";
 
     /// <summary>Failed the check against the evaluator before storing.</summary>
     public const string Uncertified = "uncertified";

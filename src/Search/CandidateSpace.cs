@@ -18,9 +18,30 @@ internal sealed class CandidateSpace
 {
     private readonly Dictionary<ScheduleRule, ImmutableArray<Knob>> _knobs;
 
-    public CandidateSpace(Algorithm algorithm, TargetInfo target, IEnumerable<ScheduleRule> rules)
+    /// <param name="algorithm">What is computed.</param>
+    /// <param name="target">Where.</param>
+    /// <param name="rules">Those that do not apply are left out.</param>
+    /// <param name="onError">Told of a rule that throws instead of naming its knobs; the others remain.</param>
+    public CandidateSpace(
+        Algorithm algorithm,
+        TargetInfo target,
+        IEnumerable<ScheduleRule> rules,
+        Action<ScheduleRule, Exception>? onError = null
+    )
     {
-        _knobs = rules.Where(r => r.Applies(algorithm, target)).ToDictionary(r => r, r => r.Knobs(algorithm, target));
+        _knobs = [];
+        foreach (var rule in rules)
+        {
+            try
+            {
+                if (rule.Applies(algorithm, target))
+                    _knobs.Add(rule, rule.Knobs(algorithm, target));
+            }
+            catch (Exception e) when (e is not OutOfMemoryException && onError is not null)
+            {
+                onError(rule, e);
+            }
+        }
         Levels = [.. _knobs.Values.SelectMany(k => k).Select(k => k.Level).Distinct().Order()];
         foreach (var (rule, knobs) in _knobs)
         {

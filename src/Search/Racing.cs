@@ -14,7 +14,8 @@ public sealed record RaceResult(
 
 /// <summary>
 /// Picks the winner of interleaved rounds. Only times of the same round are compared, so a machine that is slow for a
-/// while is slow for all; rounds in which the sentinel was slow do not count at all.
+/// while is slow for all; rounds in which the sentinel was slow do not count at all. Each heat has one voice, the median of
+/// its rounds, and the median of the heats decides: see <see cref="RacePlan"/>.
 /// </summary>
 public static class Racing
 {
@@ -25,6 +26,22 @@ public static class Racing
     private const double SentinelMargin = 0.05;
 
     private const int FewestRounds = 5;
+
+    /// <summary>
+    /// Whether a schedule is worth more than the default one: whether it beat it by more than the margin, by the median of
+    /// heats.
+    /// </summary>
+    /// <param name="times">Rounds of the two: the schedule first, the default second.</param>
+    /// <param name="margin">Practical equivalence, as a share of the time.</param>
+    /// <returns>Also the result of the race, in which either may have failed.</returns>
+    public static (bool Beaten, RaceResult Result) BeatsDefault(RaceTimes times, double margin = EquivalenceMargin)
+    {
+        // The default is the simpler one and the incumbent: it comes first unless the other is better beyond the margin.
+        var result = Decide(times, [1, 0], incumbent: 1, margin);
+        bool first = result.Order.Count > 0 && result.Order[0] == 0;
+        // The store keeps both medians, and they must say what the heats said.
+        return (first && !(result.Milliseconds[0] >= result.Milliseconds[1]), result);
+    }
 
     /// <param name="times">The rounds.</param>
     /// <param name="complexity">Of each candidate; of equally good ones the simplest wins.</param>
@@ -76,7 +93,15 @@ public static class Racing
             .ToList();
         return new RaceResult(order, medians, samples, times.Rounds.Count - counting.Count);
 
-        double Ratio(int i, int to) => i == to ? 1 : Median([.. samples[i].Zip(samples[to], (a, b) => a / b)]);
+        double Ratio(int i, int to) =>
+            i == to
+                ? 1
+                : Median([
+                    .. counting
+                        .Select((round, s) => (Heat: times.Heats?[round] ?? 0, Ratio: samples[i][s] / samples[to][s]))
+                        .GroupBy(r => r.Heat, r => r.Ratio)
+                        .Select(heat => Median([.. heat])),
+                ]);
     }
 
     internal static double Median(double[] values)

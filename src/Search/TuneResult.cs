@@ -33,8 +33,24 @@ public sealed record TuneResult
     /// <summary>Spearman's correlation of predicted and measured times; null when too few were timed.</summary>
     public required double? RankCorrelation { get; init; }
 
+    /// <summary>Seconds of each phase (<see cref="Phases"/>), in order; those that did not happen are left out.</summary>
+    public required IReadOnlyList<(string Phase, double Seconds)> PhaseSeconds { get; init; }
+
     /// <summary>Seconds of the search, without race and certification.</summary>
-    public required double SearchSeconds { get; init; }
+    public double SearchSeconds =>
+        PhaseSeconds.Where(p => p.Phase is Phases.Default or Phases.Search).Sum(p => p.Seconds);
+
+    /// <summary>Seconds of all phases.</summary>
+    public double TotalSeconds => PhaseSeconds.Sum(p => p.Seconds);
+
+    /// <summary>
+    /// Nothing beat the default schedule beyond the margin in the final race: the winner is the default schedule itself, and
+    /// what is stored says so.
+    /// </summary>
+    public required bool DefaultStands { get; init; }
+
+    /// <summary>What rules threw that is no refusal, one line a rule: bugs, which cost the schedules concerned.</summary>
+    public required IReadOnlyList<string> RuleErrors { get; init; }
 
     /// <summary>Median milliseconds from trace to running code.</summary>
     public required double MedianReadyMilliseconds { get; init; }
@@ -59,13 +75,13 @@ public sealed record TuneResult
 
 /// <summary>How far tuning is.</summary>
 /// <param name="Spec">The task at work.</param>
-/// <param name="Phase">search, race, certify, done.</param>
+/// <param name="Phase">One of <see cref="Phases"/>.</param>
 /// <param name="Tried">Candidates that reached the hardware.</param>
 /// <param name="BestMilliseconds">Best so far; null before the first.</param>
 /// <param name="CeilingMilliseconds">The machine's limit.</param>
-/// <param name="Spent">Share of the budget that is spent, 0 … 1.</param>
+/// <param name="Spent">Share of the budget that is spent, all phases counted; above 1 when it is overdrawn.</param>
 /// <param name="Elapsed">Since tuning began, over all tasks.</param>
-/// <param name="Remaining">Until the budget is spent; null while unknown.</param>
+/// <param name="Remaining">Until the budget is spent, negative when it is overdrawn; null while unknown.</param>
 /// <param name="TaskIndex">Position of the task among those tuned together.</param>
 /// <param name="TaskCount">How many there are.</param>
 public sealed record TuneProgress(
@@ -106,4 +122,9 @@ public sealed record TuneOptions
 
     /// <summary>Name of the kind of machine, for provenance.</summary>
     public string Machine { get; init; } = "";
+
+    /// <summary>
+    /// When the budget began to be spent, as a timestamp of the settings' clock; null: when tuning is asked for.
+    /// </summary>
+    public long? Began { get; init; }
 }

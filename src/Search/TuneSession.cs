@@ -7,16 +7,28 @@ using Picograd.TuneDb;
 
 namespace Picograd.Search;
 
-/// <summary>Tuning one task: any number of slices of search, then race, certification and storing.</summary>
-internal sealed class TuneSession : IDisposable
+/// <summary>
+/// Tuning one task: any number of slices of search, each of which may be settled, which is race, certification, storing.
+/// </summary>
+internal sealed partial class TuneSession : IDisposable
 {
-    /// <summary>The default schedule takes part in the race unless it is so many times slower that it would only cost time.</summary>
+    /// <summary>The default schedule takes part in the first race unless it is so many times slower that it would only cost time.</summary>
     private const double RaceFactor = 3;
 
     private const int Racers = 5;
     private const double RaceMilliseconds = 1_000;
-    private const int FewestRounds = 9;
+    private const int RaceHeats = 3;
+    private const int DuelHeats = 5;
     private const int MostRounds = 31;
+
+    /// <summary>Of a budget of time, what a race may take.</summary>
+    private const double RaceShare = 0.1;
+
+    /// <summary>Of a budget of time, what the search gets at least, whatever certification is expected to take.</summary>
+    private const double LeastSearchShare = 0.1;
+
+    /// <summary>What is better by less than this share is not raced and certified again.</summary>
+    private const double NewsShare = 0.985;
 
     /// <summary>Measurements of earlier runs that the cost model learns from before this one.</summary>
     private const int Lessons = 64;
@@ -27,23 +39,39 @@ internal sealed class TuneSession : IDisposable
     private readonly TuneOptions _options;
     private readonly ICandidateRunner _runner;
     private readonly BeamSearch _search;
+    private readonly PhaseClock _phases;
     private readonly TuneKey _key;
     private readonly string _run;
     private readonly TimeProvider _clock;
     private readonly Dictionary<string, int> _more = [];
     private readonly List<Trial> _given = [];
-    private TimeSpan _searched;
+    private readonly List<string> _ruleErrors = [];
+    private readonly Dictionary<ulong, Certification> _certified = [];
+    private double _prepareSeconds;
+    private double? _certifySeconds;
+    private ulong? _standard;
+    private Trial? _settled;
+    private TuneResult? _result;
     private bool _begun;
 
-    public TuneSession(TuneTask task, TuneOptions options)
+    /// <param name="task">What is tuned.</param>
+    /// <param name="options">How.</param>
+    /// <param name="progress">Told the phase at its begin, and again after every batch of the search.</param>
+    public TuneSession(TuneTask task, TuneOptions options, Action<TuneSession, string> progress)
     {
         Task = task;
         _options = options;
         _key = task.Key;
         _clock = options.Settings.Clock;
+        Progress = phase => progress(this, phase);
+        _phases = new PhaseClock(_clock, phase => Progress(phase));
         _run = string.Create(CultureInfo.InvariantCulture, $"{DateTime.UtcNow:yyyyMMddTHHmmss.fff}-seed{options.Seed}");
-        Ceiling = Roofline.Of(task, task.On.Ceilings);
-        _runner = options.Runner?.Invoke(task) ?? new InProcessRunner(task, options.Seed);
+        Ceiling = new Roofline(0, "");
+        Ceiling = _phases.Time(Phases.Start, () => Roofline.Of(task, task.On.Ceilings));
+        _runner = _phases.Time(
+            Phases.Start,
+            () => options.Runner?.Invoke(task) ?? new InProcessRunner(task, options.Seed)
+        );
         var model = new CostModel(task.Target);
         Teach(model);
         _search = new BeamSearch(
@@ -59,6 +87,7 @@ internal sealed class TuneSession : IDisposable
         )
         {
             OnBatch = OnBatch,
+            Known = TakeOver,
         };
     }
 
@@ -71,155 +100,127 @@ internal sealed class TuneSession : IDisposable
     /// <summary>Whether more search could find more.</summary>
     public bool IsOpen => Stop == StopReason.Budget;
 
-    public double? BestMilliseconds => Best?.Milliseconds;
+    public double? BestMilliseconds => _search is null ? null : Best?.Milliseconds;
 
-    public int Tried => _search.Trials.Count + _given.Count;
+    public int Tried => _search is null ? 0 : _search.Trials.Count + _given.Count;
 
-    public (double Spent, TimeSpan? Remaining) SliceProgress => _search.Progress;
+    /// <summary>What part of the slice of search now running is spent, and the time until it is.</summary>
+    public (double Spent, TimeSpan? Remaining) SliceProgress => _search?.Progress ?? (0, null);
 
-    /// <summary>Called after every batch.</summary>
-    public Action? OnProgress { get; set; }
+    /// <summary>Whether the search found something that was not raced and certified yet.</summary>
+    public bool HasNews =>
+        Best is { } best
+        && (
+            _settled is null
+            || best.Candidate.Hash != _settled.Candidate.Hash && best.Milliseconds < NewsShare * _settled.Milliseconds
+        );
+
+    /// <summary>What was settled last, with the counts of now; null before the first time.</summary>
+    public TuneResult? Result => _result is null ? null : Counted(_result);
+
+    private Action<string> Progress { get; }
 
     private Trial? Best => Timed().MinBy(t => t.Milliseconds);
 
-    /// <summary>Searches for a slice of the budget.</summary>
-    public void Search(SearchBudget slice, CancellationToken cancel)
+    /// <summary>Searches for a slice of the budget, all that has to happen first included.</summary>
+    /// <param name="slice">What may be spent until it is settled.</param>
+    /// <param name="began">When it began, as a timestamp of the clock.</param>
+    /// <param name="cancel">Ends the search.</param>
+    public void Search(SearchBudget slice, long began, CancellationToken cancel)
     {
-        long start = _clock.GetTimestamp();
+        if (slice.Time is { } most)
+            _runner.Limit = TimeSpan.FromSeconds(Math.Clamp(most.TotalSeconds / 2, 1.5, 20));
         if (!_begun)
         {
             _begun = true;
+            _prepareSeconds = _phases.Time(Phases.Start, _runner.Prepare);
             // Asked before this run adds to the log.
             var unfinished = Unfinished();
-            MeasureGiven(cancel);
-            foreach (string trace in unfinished)
-                if (!cancel.IsCancellationRequested)
-                    Given(trace);
+            _phases.Time(Phases.Default, MeasureStandard);
+            _phases.Time(
+                Phases.Search,
+                () =>
+                {
+                    MeasureGiven(cancel);
+                    Given(FindStored()?.Trace);
+                    foreach (string trace in unfinished)
+                        if (!cancel.IsCancellationRequested)
+                            Given(trace);
+                    return 0;
+                }
+            );
         }
-        Stop = _search.Run(slice, cancel);
-        _searched += _clock.GetElapsedTime(start);
-    }
-
-    /// <summary>Race, certification, storing.</summary>
-    /// <param name="budget">As it was given, for provenance.</param>
-    /// <param name="phase">Told the name of each phase.</param>
-    /// <param name="cancel">When set already, the race is left out.</param>
-    /// <exception cref="TuneException">Nothing was measured.</exception>
-    public TuneResult Finish(SearchBudget budget, Action<string> phase, CancellationToken cancel)
-    {
-        var before = FindStored();
-        var stored = Given(before?.Trace);
-        var standard = Standard();
-        if (!Timed().Any())
-            throw new TuneException($"tuning '{Task.Spec}' measured nothing: {Describe(Outcomes())}{LastDetail()}");
-        phase("race");
-        var racers = Timed().OrderBy(t => t.Milliseconds).ThenBy(t => t.Candidate.Complexity).Take(Racers).ToList();
-        double fastest = racers[0].Milliseconds;
-        if (standard is { } s && s.Milliseconds < RaceFactor * fastest && !racers.Contains(s))
-            racers.Add(s);
-        int? incumbent = stored is null ? null : racers.FindIndex(r => r.Candidate.Hash == stored.Candidate.Hash);
-        if (incumbent < 0)
+        var rest = slice;
+        if (slice.Time is { } time)
         {
-            incumbent = null;
-            if (stored!.Measured.IsTimed && stored.Milliseconds < RaceFactor * fastest)
-            {
-                incumbent = racers.Count;
-                racers.Add(stored);
-            }
+            var left = time - _clock.GetElapsedTime(began) - SettleTime(time);
+            var least = time * LeastSearchShare;
+            rest = SearchBudget.Seconds(Math.Max(least.TotalSeconds, left.TotalSeconds));
         }
-        var raced = RaceThem(racers, cancel, incumbent);
-        double Time(int i) => double.IsFinite(raced.Milliseconds[i]) ? raced.Milliseconds[i] : racers[i].Milliseconds;
-        int at = standard is null ? -1 : racers.IndexOf(standard);
-        double? standardTime = at >= 0 ? Time(at) : standard?.Milliseconds;
-
-        phase("certify");
-        int? winner = null;
-        Certification? first = null;
-        Certification? passed = null;
-        foreach (int i in raced.Order)
-        {
-            var certification = _runner.Certify(racers[i].Candidate);
-            first ??= certification;
-            if (certification.Ok)
-            {
-                (winner, passed) = (i, certification);
-                break;
-            }
-            Count(OutcomeNames.Uncertified);
-            Log([
-                new LoggedCandidate(
-                    OutcomeNames.Uncertified,
-                    racers[i].Candidate.Describe(),
-                    racers[i],
-                    certification.Detail
-                ),
-            ]);
-        }
-        int chosen = winner ?? raced.Order[0];
-        var result = new TuneResult
-        {
-            Task = Task,
-            Trace = racers[chosen].Candidate.TraceText,
-            Description = racers[chosen].Candidate.Describe(),
-            Milliseconds = Time(chosen),
-            DefaultMilliseconds = standardTime,
-            Ceiling = Ceiling,
-            Stop = Stop,
-            Outcomes = Outcomes(),
-            Tried = Tried,
-            RankCorrelation = RankCorrelation.Spearman(
-                [.. _search.Trials.Where(t => t.Measured.IsTimed).Select(t => t.PredictedMilliseconds)],
-                [.. _search.Trials.Where(t => t.Measured.IsTimed).Select(t => t.Milliseconds)]
-            ),
-            SearchSeconds = _searched.TotalSeconds,
-            MedianReadyMilliseconds = Racing.Median([
-                .. Timed().Select(t => t.Measured.ReplayMilliseconds + t.Measured.CompileMilliseconds),
-            ]),
-            Certification = passed ?? first!,
-            Stored = null,
-        };
-        if (passed is null || _options.Store is not { } store)
-            return result;
-        var record = Record(result, budget, raced.Samples[chosen]);
-        // The race just decided between the stored one and this one, which the store's comparison of old times could not.
-        // One that was too slow for the race, or does not replay or gives wrong results any more, lost as well.
-        bool replaces = chosen != incumbent && before is not null;
-        return result with { Stored = chosen == incumbent ? PutOutcome.Kept : store.Put(record, force: replaces) };
+        Stop = _phases.Time(Phases.Search, () => _search.Run(rest, cancel));
     }
 
     public void Dispose() => _runner.Dispose();
 
-    private RaceResult RaceThem(List<Trial> racers, CancellationToken cancel, int? incumbent)
-    {
-        int[] complexity = [.. racers.Select(r => r.Candidate.Complexity)];
-        double round = racers.Sum(r => 2 * Math.Max(0.15, r.Milliseconds));
-        int rounds = (int)Math.Clamp(RaceMilliseconds / round, FewestRounds, MostRounds);
-        var times = cancel.IsCancellationRequested
-            ? new RaceTimes([], [])
-            : _runner.Race([.. racers.Select(r => r.Candidate)], rounds, cancel);
-        var result = Racing.Decide(times, complexity, incumbent);
-        if (result.Order.Count > 0)
-            return result;
-        // Interrupted: the times of the search decide.
-        return result with
+    private TuneResult Counted(TuneResult result) =>
+        result with
         {
-            Order = [.. Enumerable.Range(0, racers.Count).OrderBy(i => racers[i].Milliseconds)],
-            Samples = [.. racers.Select(r => r.Measured.Samples)],
+            Stop = Stop,
+            Outcomes = Outcomes(),
+            Tried = Tried,
+            PhaseSeconds = _phases.Seconds,
+            RuleErrors = RuleErrors,
         };
+
+    private IReadOnlyList<string> RuleErrors => [.. _ruleErrors.Concat(_search.RuleErrors).Distinct()];
+
+    /// <summary>What settling is expected to take, so that the search leaves room for it.</summary>
+    private TimeSpan SettleTime(TimeSpan slice)
+    {
+        // Three kinds of inputs and a neighbouring shape, each about what one took, and some twenty runs.
+        double runs = 20 * Math.Min(BestMilliseconds ?? 0, 100) / 1000;
+        double certify = _certifySeconds ?? 4 * _prepareSeconds + runs;
+        double race = 2 * Math.Clamp(RaceShare * slice.TotalSeconds, 0.05, RaceMilliseconds / 1000);
+        return TimeSpan.FromSeconds(certify + race);
     }
 
     private IEnumerable<Trial> Timed() => _search.Trials.Concat(_given).Where(t => t.Measured.IsTimed);
 
     private TuneRecord? FindStored() => _options.Store?.FindExact(_key);
 
-    /// <summary>The default schedule's trial; measured now if the search left it out.</summary>
-    private Trial? Standard()
+    /// <summary>The default schedule, timed before anything else: what is found is compared with it.</summary>
+    private int MeasureStandard()
     {
-        var nest = DefaultSchedule.For(Task.Algorithm, Task.Target);
-        ulong hash = NestHash.Of(nest);
-        var trial = _search.Trials.Concat(_given).FirstOrDefault(t => t.Candidate.Hash == hash);
-        trial ??= Measure(new Candidate(null, new Dictionary<string, long>(), nest), CancellationToken.None);
-        return trial is { Measured.IsTimed: true } ? trial : null;
+        LoopNest nest;
+        try
+        {
+            nest = DefaultSchedule.For(Task.Algorithm, Task.Target);
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            Count(OutcomeNames.RuleError);
+            string error = $"default schedule: {e.GetType().Name}: {e.Message.Split('\n')[0]}";
+            _ruleErrors.Add(error);
+            Log([new LoggedCandidate(OutcomeNames.RuleError, "default schedule", null, error)]);
+            return 0;
+        }
+        var candidate = new Candidate(null, new Dictionary<string, long>(), nest);
+        _standard = candidate.Hash;
+        Measure(candidate, CancellationToken.None);
+        return 1;
+    }
+
+    /// <summary>The default schedule's trial; null where it could not be timed.</summary>
+    private Trial? Standard() => Timed().FirstOrDefault(t => t.Candidate.Hash == _standard);
+
+    /// <summary>A trial made before the search, which now meets the program itself, becomes the search's.</summary>
+    private Trial? TakeOver(ulong hash)
+    {
+        if (_given.Find(t => t.Candidate.Hash == hash) is not { } trial)
+            return null;
+        _given.Remove(trial);
+        _more[trial.Measured.Outcome]--;
+        return trial;
     }
 
     /// <summary>Traces written by hand and the stored winner come first: the search has to beat them.</summary>
@@ -267,15 +268,16 @@ internal sealed class TuneSession : IDisposable
         {
             nest = Trace.Parse(trace).Replay(Task.Algorithm);
         }
-        catch (TraceException e)
+        catch (Exception e) when (e is not OutOfMemoryException)
         {
+            // Foreign data: whatever is wrong with it, it is left out, and said so.
             Count(OutcomeNames.ReplayFailed);
             Log([new LoggedCandidate(OutcomeNames.ReplayFailed, "stored schedule", null, e.Message)]);
             return null;
         }
         ulong hash = NestHash.Of(nest);
         var trial =
-            _search.Trials.Concat(_given).FirstOrDefault(t => t.Candidate.Hash == hash)
+            Timed().FirstOrDefault(t => t.Candidate.Hash == hash)
             ?? Measure(new Candidate(null, new Dictionary<string, long>(), nest), CancellationToken.None);
         return trial is { Measured.IsTimed: true } ? trial : null;
     }
@@ -319,7 +321,7 @@ internal sealed class TuneSession : IDisposable
     private void OnBatch(IReadOnlyList<LoggedCandidate> batch)
     {
         Log(batch);
-        OnProgress?.Invoke();
+        Progress(Phases.Search);
     }
 
     private void Log(IReadOnlyList<LoggedCandidate> batch)
@@ -349,7 +351,7 @@ internal sealed class TuneSession : IDisposable
     private SortedDictionary<string, int> Outcomes()
     {
         var all = new SortedDictionary<string, int>(StringComparer.Ordinal);
-        foreach (var (outcome, count) in _search.Outcomes.Concat(_more))
+        foreach (var (outcome, count) in _search.Outcomes.Concat(_more).Where(o => o.Value > 0))
             all[outcome] = all.GetValueOrDefault(outcome) + count;
         return all;
     }
@@ -362,28 +364,4 @@ internal sealed class TuneSession : IDisposable
 
     private static string Describe(IReadOnlyDictionary<string, int> outcomes) =>
         outcomes.Count == 0 ? "no candidate" : string.Join(", ", outcomes.Select(o => $"{o.Value} {o.Key}"));
-
-    private TuneRecord Record(TuneResult result, SearchBudget budget, IReadOnlyList<double> samples) =>
-        new()
-        {
-            Key = _key,
-            Spec = Task.Spec.ToString(),
-            Trace = result.Trace,
-            Guards = GuardList.Of(Task.Algorithm, Task.Target),
-            Milliseconds = result.Milliseconds,
-            DefaultMilliseconds = result.DefaultMilliseconds,
-            Samples = [.. samples.Where(double.IsFinite)],
-            Certification = result.Certification,
-            Certified = result.Certification.Ok,
-            Provenance = new Provenance(
-                DateTime.UtcNow,
-                _options.Machine,
-                _options.Seed,
-                budget.ToString(),
-                result.Tried,
-                result.Stop.ToString().ToLowerInvariant(),
-                RuntimeInformation.FrameworkDescription,
-                typeof(TuneSession).Assembly.GetName().Version?.ToString(3) ?? ""
-            ),
-        };
 }

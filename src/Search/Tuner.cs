@@ -9,8 +9,14 @@ public static class Tuner
     /// <summary>Slices that the rest of a shared budget is cut into, for each task.</summary>
     private const double SlicesPerTask = 3;
 
+    /// <summary>Certification may overdraw a budget of time by this share of it, or by <see cref="LeastOverdraft"/>.</summary>
+    private const double Overdraft = 0.15;
+
+    private static readonly TimeSpan LeastOverdraft = TimeSpan.FromSeconds(1.2);
+
     /// <summary>
-    /// Tunes one task. An interrupt ends the search early; what was found until then is certified and stored.
+    /// Tunes one task. A budget of time counts everything: measuring the machine, inputs, search, race, certification. An
+    /// interrupt ends the search early; what was found until then is certified and stored.
     /// </summary>
     /// <exception cref="TuneException">Nothing was measured, or the worker cannot be had.</exception>
     /// <exception cref="TuneDb.TuneDbException">The store failed.</exception>
@@ -21,44 +27,29 @@ public static class Tuner
         CancellationToken cancel = default
     )
     {
-        long start = options.Settings.Clock.GetTimestamp();
-        using var session = new TuneSession(task, options);
-        session.OnProgress = () => Report("search");
-        session.Search(options.Budget, cancel);
-        var result = session.Finish(options.Budget, Report, cancel);
-        Report("done");
+        var watch = new BudgetWatch(options);
+        using var session = new TuneSession(task, options, Report);
+        session.Search(options.Budget, watch.Began, cancel);
+        var result = session.Settle(options.Budget, options.Budget, () => watch.UntilDeadline, cancel);
+        Report(session, Phases.Done);
         return result;
 
-        void Report(string phase)
-        {
-            bool searching = phase == "search";
-            progress?.Report(
-                new TuneProgress(
-                    task.Spec.ToString(),
-                    phase,
-                    session.Tried,
-                    session.BestMilliseconds,
-                    session.Ceiling.Milliseconds,
-                    searching ? Math.Min(1, session.SliceProgress.Spent) : 1,
-                    options.Settings.Clock.GetElapsedTime(start),
-                    searching ? session.SliceProgress.Remaining : TimeSpan.Zero,
-                    0,
-                    1
-                )
-            );
-        }
+        void Report(TuneSession at, string phase) =>
+            progress?.Report(watch.Progress(at, phase, task, 0, 1, at.SliceProgress.Spent, at.SliceProgress.Remaining));
     }
 
     /// <summary>
     /// Tunes several tasks with one budget: half of it evenly, the rest slice by slice where the most time may still be
-    /// saved, which is time × weight × distance from the ceiling, less where slices have brought nothing lately. A task
-    /// that cannot be tuned is reported in its place and does not stop the others.
+    /// saved, which is time × weight × distance from the ceiling, less where slices have brought nothing lately. The winner
+    /// of a slice is certified and stored at its end. A task that cannot be tuned is reported in its place and does not stop
+    /// the others.
     /// </summary>
     /// <param name="tasks">What to tune.</param>
     /// <param name="options">The budget is for all of them together.</param>
-    /// <param name="progress">Told of every batch.</param>
+    /// <param name="progress">Told of every phase and batch.</param>
     /// <param name="cancel">Ends the search; what was found is certified and stored.</param>
     /// <param name="weights">How often each task runs, say in a training step; 1 when null.</param>
+    /// <param name="settled">Told of every winner that was certified and stored, as soon as it is.</param>
     /// <returns>For each task its result, or why there is none.</returns>
     /// <exception cref="TuneException">No task could be measured.</exception>
     public static IReadOnlyList<(TuneTask Task, TuneResult? Result, string? Failure)> TuneAll(
@@ -66,7 +57,8 @@ public static class Tuner
         TuneOptions options,
         IProgress<TuneProgress>? progress = null,
         CancellationToken cancel = default,
-        IReadOnlyList<double>? weights = null
+        IReadOnlyList<double>? weights = null,
+        Action<TuneResult>? settled = null
     )
     {
         if (tasks.Count == 0)
@@ -74,7 +66,7 @@ public static class Tuner
         if (weights is not null && weights.Count != tasks.Count)
             throw new ArgumentException($"{weights.Count} weights are given for {tasks.Count} tasks", nameof(weights));
         var clock = options.Settings.Clock;
-        long start = clock.GetTimestamp();
+        var watch = new BudgetWatch(options);
         var slots = tasks.Select((t, i) => new Slot(t, weights?[i] ?? 1)).ToArray();
         try
         {
@@ -99,8 +91,6 @@ public static class Tuner
                 spent += slice;
                 Slice(next, Math.Min(slice, Left(spent - slice)));
             }
-            for (int i = 0; i < slots.Length; i++)
-                Finish(i);
         }
         finally
         {
@@ -116,24 +106,40 @@ public static class Tuner
         double Left(double share)
         {
             if (options.Budget.Time is { } time)
-                return 1 - clock.GetElapsedTime(start) / time;
+                return 1 - watch.Elapsed / time;
             int used = slots.Sum(s => s.Session?.Tried ?? 0);
             return Math.Max(1 - share, 1 - (double)used / options.Budget.Trials!.Value);
         }
 
         void Slice(int i, double share)
         {
-            if (cancel.IsCancellationRequested && slots.Any(s => s.Session?.BestMilliseconds is not null))
-                return;
             var slot = slots[i];
+            if (cancel.IsCancellationRequested && slots.Any(s => s.Result is not null))
+            {
+                slot.Failure ??= slot.Result is null ? "interrupted before this task began" : null;
+                return;
+            }
+            if (slot.Session is null && watch.UntilDeadline is { } rest && rest <= TimeSpan.Zero)
+            {
+                slot.Failure ??= $"the budget of {options.Budget} was spent before its turn came";
+                return;
+            }
             try
             {
-                slot.Session ??= new TuneSession(slot.Task, options);
-                slot.Session.OnProgress = () => Report(i, "search");
+                long began = clock.GetTimestamp();
+                var part = options.Budget.Share(share);
+                slot.Session ??= new TuneSession(slot.Task, options, (at, phase) => Report(i, at, phase));
                 double before = slot.Session.BestMilliseconds ?? double.PositiveInfinity;
-                slot.Session.Search(options.Budget.Share(share), cancel);
+                slot.Session.Search(part, began, cancel);
                 double after = slot.Session.BestMilliseconds ?? double.PositiveInfinity;
                 slot.Hope = after < before * 0.99 ? 1 : slot.Hope / 2;
+                if (slot.Session.HasNews || slot.Result is null)
+                {
+                    slot.Session.Settle(options.Budget, part, () => Limit(began, part), cancel);
+                    settled?.Invoke(slot.Session.Result!);
+                }
+                slot.Result = slot.Session.Result;
+                Report(i, slot.Session, Phases.Done);
             }
             catch (TuneException e)
             {
@@ -141,50 +147,71 @@ public static class Tuner
             }
         }
 
-        void Finish(int i)
+        // One that takes long to certify must not take the others' time: twice its own share, or a second.
+        TimeSpan? Limit(long began, SearchBudget part)
         {
-            var slot = slots[i];
-            if (slot.Session is null)
-            {
-                slot.Failure ??= "interrupted before this task began";
-                return;
-            }
-            try
-            {
-                slot.Result = slot.Session.Finish(options.Budget, phase => Report(i, phase), cancel);
-            }
-            catch (TuneException e)
-            {
-                slot.Fail(e.Message);
-            }
-            Report(i, "done");
+            if (part.Time is not { } time)
+                return null;
+            var own =
+                (time < TimeSpan.FromSeconds(1) ? TimeSpan.FromSeconds(2) : 2 * time) - clock.GetElapsedTime(began);
+            return watch.UntilDeadline is { } all && all < own ? all : own;
         }
 
-        void Report(int i, string phase)
+        void Report(int i, TuneSession session, string phase)
         {
-            if (progress is null || slots[i].Session is not { } session)
+            if (progress is null)
                 return;
-            var elapsed = clock.GetElapsedTime(start);
-            double share = Math.Clamp(
-                options.Budget.Time is { } time
-                    ? elapsed / time
-                    : (double)slots.Sum(s => s.Session?.Tried ?? 0) / options.Budget.Trials!.Value,
-                0,
-                1
-            );
-            progress.Report(
-                new TuneProgress(
-                    slots[i].Task.Spec.ToString(),
-                    phase,
-                    session.Tried,
-                    session.BestMilliseconds,
-                    session.Ceiling.Milliseconds,
-                    share,
-                    elapsed,
-                    share > 0 ? elapsed / share * (1 - share) : null,
-                    i,
-                    slots.Length
-                )
+            int tried = slots.Sum(s => (s == slots[i] ? session : s.Session)?.Tried ?? 0);
+            double share = options.Budget.Trials is { } trials ? Math.Min(1, (double)tried / trials) : 0;
+            TimeSpan? remaining = share > 0 ? watch.Elapsed / share * (1 - share) : null;
+            progress.Report(watch.Progress(session, phase, slots[i].Task, i, slots.Length, share, remaining));
+        }
+    }
+
+    /// <summary>How much of a budget is spent since it began to be, everything counted.</summary>
+    private sealed class BudgetWatch(TuneOptions options)
+    {
+        private readonly TimeProvider _clock = options.Settings.Clock;
+
+        public long Began { get; } = options.Began ?? options.Settings.Clock.GetTimestamp();
+
+        public TimeSpan Elapsed => _clock.GetElapsedTime(Began);
+
+        /// <summary>Time until nothing may begin or go on any more; null for a budget of trials.</summary>
+        public TimeSpan? UntilDeadline =>
+            options.Budget.Time is { } time
+                ? time + (time * Overdraft > LeastOverdraft ? time * Overdraft : LeastOverdraft) - Elapsed
+                : null;
+
+        /// <param name="session">Of the task at work.</param>
+        /// <param name="phase">What begins or goes on.</param>
+        /// <param name="task">The task at work.</param>
+        /// <param name="index">Its position.</param>
+        /// <param name="count">Tasks that are tuned together.</param>
+        /// <param name="share">Of a budget of trials, what is spent.</param>
+        /// <param name="remaining">Of a budget of trials, the time until it is, at the speed so far.</param>
+        public TuneProgress Progress(
+            TuneSession session,
+            string phase,
+            TuneTask task,
+            int index,
+            int count,
+            double share,
+            TimeSpan? remaining
+        )
+        {
+            bool searching = phase == Phases.Search;
+            return new TuneProgress(
+                task.Spec.ToString(),
+                phase,
+                session.Tried,
+                session.BestMilliseconds,
+                session.Ceiling.Milliseconds,
+                options.Budget.Time is { } time ? Elapsed / time : share,
+                Elapsed,
+                options.Budget.Time - Elapsed ?? (searching ? remaining : null),
+                index,
+                count
             );
         }
     }
@@ -210,7 +237,8 @@ public static class Tuner
 
         public void Fail(string message)
         {
-            Failure = message;
+            // What was stored before stays.
+            Failure = Result is null ? message : null;
             Session?.Dispose();
             Session = null;
         }

@@ -121,7 +121,7 @@ public sealed class CudaWorkerTests : IDisposable
         var task = Task("sum rows=5 cols=7 axis=1", policy);
         using var runner = Runner(task);
         Candidate[] candidates = [Threads(task, 64), Threads(task, 128)];
-        var race = runner.Race(candidates, 3, CancellationToken.None);
+        var race = runner.Race(candidates, new RacePlan(1, 3), CancellationToken.None);
         Assert.Equal(3, race.Rounds.Count);
         Assert.All(race.Rounds, r => Assert.All(r, ms => Assert.True(ms > 0)));
         Assert.All(race.Sentinel, ms => Assert.True(ms > 0));

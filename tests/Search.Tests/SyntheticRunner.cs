@@ -45,20 +45,51 @@ internal sealed class SyntheticRunner(Func<Candidate, double> time, int seed, bo
         return results;
     }
 
-    public RaceTimes Race(IReadOnlyList<Candidate> candidates, int rounds, CancellationToken cancel)
+    /// <summary>What a candidate takes in a race, where that is not what it takes elsewhere; by candidate and heat of its race.</summary>
+    public Func<Candidate, int, double>? Racing { get; init; }
+
+    /// <summary>Races that were run, by the names of who took part.</summary>
+    public List<IReadOnlyList<Candidate>> Races { get; } = [];
+
+    public TimeSpan? Limit { get; set; }
+
+    public RaceTimes Race(IReadOnlyList<Candidate> candidates, RacePlan plan, CancellationToken cancel)
     {
+        Races.Add(candidates);
         var times = new List<double[]>();
         var sentinel = new List<double>();
-        for (int r = 0; r < rounds; r++)
+        var heats = new List<int>();
+        for (int r = 0; r < plan.Heats * plan.Rounds; r++)
         {
             double slow = Noise();
-            times.Add([.. candidates.Select(c => time(c) * slow * (noisy ? 1 + 0.002 * _random.NextDouble() : 1))]);
+            int heat = r / plan.Rounds;
+            double Time(Candidate c) => Racing?.Invoke(c, heat) ?? time(c);
+            times.Add([.. candidates.Select(c => Time(c) * slow * (noisy ? 1 + 0.002 * _random.NextDouble() : 1))]);
             sentinel.Add(0.03 * slow);
+            heats.Add(heat);
         }
-        return new RaceTimes(times, sentinel);
+        return new RaceTimes(times, sentinel, heats);
     }
 
-    public Certification Certify(Candidate candidate) => Certifying(candidate);
+    /// <summary>What making inputs takes, by <see cref="Clock"/>.</summary>
+    public TimeSpan PrepareTime { get; init; }
+
+    public double Prepare()
+    {
+        Clock?.Advance(PrepareTime);
+        return PrepareTime.TotalSeconds;
+    }
+
+    public Certification Certify(Candidate candidate, TimeSpan? limit = null)
+    {
+        Clock?.Advance(limit < CertifyTime ? limit.Value : CertifyTime);
+        return CertifyTime > limit
+            ? new Certification(0, false, false, "its check did not end") { IsRefused = true }
+            : Certifying(candidate);
+    }
+
+    /// <summary>What a certification takes, by <see cref="Clock"/>.</summary>
+    public TimeSpan CertifyTime { get; init; }
 
     public void Dispose() { }
 

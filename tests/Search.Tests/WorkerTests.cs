@@ -78,8 +78,13 @@ public sealed class WorkerTests : IDisposable
     {
         var task = Machine.Task(Small);
         using var runner = new WorkerRunner(task, _process, seed: 1);
-        var race = runner.Race([Machine.Tiled(task), Machine.Tiled(task, mr: 4)], 5, CancellationToken.None);
-        Assert.Equal(5, race.Rounds.Count);
+        var race = runner.Race(
+            [Machine.Tiled(task), Machine.Tiled(task, mr: 4)],
+            new RacePlan(2, 3),
+            CancellationToken.None
+        );
+        Assert.Equal(6, race.Rounds.Count);
+        Assert.Equal([0, 0, 0, 1, 1, 1], race.Heats);
         Assert.All(race.Rounds, r => Assert.All(r, ms => Assert.True(ms > 0)));
         Assert.True(runner.Certify(Machine.Tiled(task)).Ok);
         Assert.False(runner.Certify(Machine.Tiled(task, "wrong")).Ok);

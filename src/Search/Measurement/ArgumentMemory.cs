@@ -7,22 +7,28 @@ namespace Picograd.Search;
 
 /// <summary>
 /// Memory for the arguments of a kernel: each lies between two guard zones whose bytes are known, so that a write
-/// outside is noticed, optionally at the worst alignment that kernels of the target allow. Where the target's memory is its
+/// outside is noticed (unless they are left out), optionally at the worst alignment that kernels of the target allow. Where the target's memory is its
 /// own, what is written and read passes through a copy in main memory.
 /// </summary>
 internal sealed unsafe class ArgumentMemory : IDisposable
 {
-    private const int GuardBytes = 4096;
+    private const int MostGuardBytes = 4096;
     private const byte GuardByte = 0xA5;
 
     private readonly ITuningTarget _target;
     private readonly (nint Block, long Bytes, nint Base, long Length, nint Host)[] _arguments;
     private readonly int?[] _replaced;
+    private readonly int _guardBytes;
     private nint* _addresses;
 
-    public ArgumentMemory(Algorithm algorithm, ITuningTarget target, bool misaligned = false)
+    /// <param name="algorithm">Whose arguments.</param>
+    /// <param name="target">Whose memory.</param>
+    /// <param name="misaligned">At the worst alignment that kernels of the target allow.</param>
+    /// <param name="guarded">False: without guard zones, so that every argument begins where a tensor's would.</param>
+    public ArgumentMemory(Algorithm algorithm, ITuningTarget target, bool misaligned = false, bool guarded = true)
     {
         _target = target;
+        _guardBytes = guarded ? MostGuardBytes : 0;
         Arguments = [.. algorithm.Arguments];
         Inputs = algorithm.Inputs.Length;
         _replaced =
@@ -38,10 +44,10 @@ internal sealed unsafe class ArgumentMemory : IDisposable
             for (int i = 0; i < Arguments.Count; i++)
             {
                 long length = TypedMemory.Bytes(Arguments[i]);
-                long bytes = length + 2 * GuardBytes;
+                long bytes = length + 2 * _guardBytes;
                 nint block = target.Allocate(bytes);
                 int offset = misaligned ? target.Backend.Target.AlignmentOf(Arguments[i].Type) : 0;
-                nint start = block + GuardBytes + offset;
+                nint start = block + _guardBytes + offset;
                 _arguments[i] = (block, bytes, start, length, start);
                 _addresses[i] = start;
                 if (!target.IsHostMemory)
@@ -75,6 +81,13 @@ internal sealed unsafe class ArgumentMemory : IDisposable
             if (host != start)
                 _target.Write(start, host, length);
         }
+    }
+
+    /// <summary>Copies all arguments, outputs too, from memory of the same algorithm that this process can read.</summary>
+    public void CopyFrom(ArgumentMemory other)
+    {
+        for (int i = 0; i < _arguments.Length; i++)
+            _target.Write(_arguments[i].Base, other._arguments[i].Base, _arguments[i].Length);
     }
 
     /// <summary>
@@ -181,7 +194,7 @@ internal sealed unsafe class ArgumentMemory : IDisposable
     {
         if (_target.IsHostMemory)
             return new ReadOnlySpan<byte>((void*)zone, (int)bytes).ContainsAnyExcept(GuardByte);
-        Span<byte> copy = stackalloc byte[2 * GuardBytes];
+        Span<byte> copy = stackalloc byte[2 * MostGuardBytes];
         fixed (byte* to = copy)
             _target.Read(zone, (nint)to, bytes);
         return copy[..(int)bytes].ContainsAnyExcept(GuardByte);

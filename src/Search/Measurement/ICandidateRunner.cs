@@ -28,10 +28,25 @@ public sealed record Measured(
     public static Measured Failed(string outcome, string detail) => new(outcome, double.NaN, [], Detail: detail);
 }
 
+/// <summary>
+/// How candidates are timed against one another: in heats, each with code compiled anew and in memory of its own, as a
+/// process that uses the winner will have it. Where code and pages happen to lie makes one instance of a kernel up to 12 %
+/// faster or slower than the next for as long as it lives (softmax of 4096×1024), so rounds of one instance, however many,
+/// mostly measure its luck.
+/// </summary>
+/// <param name="Heats">At least 1; targets with memory of their own take all rounds in one.</param>
+/// <param name="Rounds">Of each heat; at least 1.</param>
+public sealed record RacePlan(int Heats, int Rounds);
+
 /// <summary>Interleaved rounds of several candidates.</summary>
 /// <param name="Rounds">For each round the time of one call of each candidate, in milliseconds; NaN where it failed.</param>
 /// <param name="Sentinel">For each round the slower of the sentinel's times before and after it, in milliseconds.</param>
-public sealed record RaceTimes(IReadOnlyList<double[]> Rounds, IReadOnlyList<double> Sentinel);
+/// <param name="Heats">For each round the number of its heat; null where all are of one.</param>
+public sealed record RaceTimes(
+    IReadOnlyList<double[]> Rounds,
+    IReadOnlyList<double> Sentinel,
+    IReadOnlyList<int>? Heats = null
+);
 
 /// <summary>Runs candidates of one task on the hardware, or on a model of it in tests.</summary>
 public interface ICandidateRunner : IDisposable
@@ -46,9 +61,28 @@ public interface ICandidateRunner : IDisposable
         CancellationToken cancel
     );
 
+    /// <summary>
+    /// What <see cref="Measure"/> may take for one candidate, compilation included; beyond it, it counts as
+    /// <see cref="OutcomeNames.OverTime"/>. Only a runner with a process of its own can hold to it.
+    /// </summary>
+    TimeSpan? Limit
+    {
+        get => null;
+        set { }
+    }
+
+    /// <summary>Makes inputs and their right answers, where that was not done yet.</summary>
+    /// <returns>What that takes, in seconds: a certification does it about four times. 0 where unknown.</returns>
+    double Prepare() => 0;
+
     /// <summary>Times candidates against one another.</summary>
-    RaceTimes Race(IReadOnlyList<Candidate> candidates, int rounds, CancellationToken cancel);
+    RaceTimes Race(IReadOnlyList<Candidate> candidates, RacePlan plan, CancellationToken cancel);
 
     /// <summary>Checks a candidate thoroughly against the float64 evaluator.</summary>
-    Certification Certify(Candidate candidate);
+    /// <param name="candidate">What to check.</param>
+    /// <param name="limit">
+    /// A check that takes longer is given up, and its answer has <see cref="Certification.Ok"/> false and
+    /// <see cref="Certification.IsRefused"/> true; null for the runner's own limit.
+    /// </param>
+    Certification Certify(Candidate candidate, TimeSpan? limit = null);
 }

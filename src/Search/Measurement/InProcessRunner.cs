@@ -17,6 +17,9 @@ public sealed class InProcessRunner : ICandidateRunner
     /// <summary>A round's sample: long enough that one interruption is a small part of it.</summary>
     private const double RaceSampleMilliseconds = 0.15;
 
+    /// <summary>Heats keep their memory until the race ends, so that none gets that of another, up to so many bytes.</summary>
+    private const long MostHeatBytes = 512L << 20;
+
     private readonly OperatorSpec _spec;
     private readonly ITuningTarget _target;
     private readonly Reference _reference;
@@ -28,6 +31,7 @@ public sealed class InProcessRunner : ICandidateRunner
     /// <param name="seed">Of the inputs.</param>
     public InProcessRunner(TuneTask task, int seed)
     {
+        long start = Stopwatch.GetTimestamp();
         _spec = task.Spec;
         _target = task.On;
         _seed = seed;
@@ -35,7 +39,13 @@ public sealed class InProcessRunner : ICandidateRunner
         _memory = new ArgumentMemory(_spec.Build(), _target);
         _memory.SetInputs(_reference.Inputs);
         _timer = new KernelTimer(task.Policy, task.On);
+        PrepareSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
+
+    /// <summary>What making inputs and their right answers took.</summary>
+    internal double PrepareSeconds { get; }
+
+    public double Prepare() => PrepareSeconds;
 
     public IReadOnlyList<Measured> Measure(
         IReadOnlyList<Candidate> candidates,
@@ -54,7 +64,7 @@ public sealed class InProcessRunner : ICandidateRunner
     }
 
     /// <summary>Measures one; <paramref name="replay"/> makes the nest, and its time is part of the answer.</summary>
-    internal unsafe Measured Measure(Func<LoopNest> replay, double bestMilliseconds)
+    internal Measured Measure(Func<LoopNest> replay, double bestMilliseconds)
     {
         long start = Stopwatch.GetTimestamp();
         long replayed = start;
@@ -78,10 +88,60 @@ public sealed class InProcessRunner : ICandidateRunner
         }
     }
 
-    public RaceTimes Race(IReadOnlyList<Candidate> candidates, int rounds, CancellationToken cancel) =>
-        Race([.. candidates.Select(c => (Func<LoopNest>)(() => c.Nest))], rounds, cancel);
+    public RaceTimes Race(IReadOnlyList<Candidate> candidates, RacePlan plan, CancellationToken cancel) =>
+        Race([.. candidates.Select(c => (Func<LoopNest>)(() => c.Nest))], plan, cancel);
 
-    internal unsafe RaceTimes Race(IReadOnlyList<Func<LoopNest>> nests, int rounds, CancellationToken cancel)
+    internal RaceTimes Race(IReadOnlyList<Func<LoopNest>> nests, RacePlan plan, CancellationToken cancel)
+    {
+        var times = new List<double[]>();
+        var sentinel = new List<double>();
+        var heats = new List<int>();
+        var held = new List<ArgumentMemory>();
+        // Compilers of targets with memory of their own take seconds and always make the same code.
+        int count = _target.IsHostMemory ? plan.Heats : 1;
+        int rounds = _target.IsHostMemory ? plan.Rounds : plan.Heats * plan.Rounds;
+        _target.SentinelMilliseconds();
+        try
+        {
+            for (int heat = 0; heat < count && !cancel.IsCancellationRequested; heat++)
+            {
+                var memory = _target.IsHostMemory ? FreshMemory(held) : _memory;
+                Heat(nests, memory, rounds, times, sentinel, cancel);
+                while (heats.Count < times.Count)
+                    heats.Add(heat);
+            }
+            return new RaceTimes(times, sentinel, heats);
+        }
+        finally
+        {
+            foreach (var memory in held)
+                memory.Dispose();
+        }
+    }
+
+    /// <summary>Memory as tensors have it, at other places than that of earlier heats.</summary>
+    private ArgumentMemory FreshMemory(List<ArgumentMemory> held)
+    {
+        var memory = new ArgumentMemory(_spec.Build(), _target, guarded: false);
+        memory.CopyFrom(_memory);
+        held.Add(memory);
+        // Of large ones two are enough: what is freed now comes back in the heat after the next.
+        if (held.Count > 1 && held.Count * memory.TotalBytes > MostHeatBytes)
+        {
+            held[^2].Dispose();
+            held.RemoveAt(held.Count - 2);
+        }
+        return memory;
+    }
+
+    private unsafe void Heat(
+        IReadOnlyList<Func<LoopNest>> nests,
+        ArgumentMemory memory,
+        int rounds,
+        List<double[]> times,
+        List<double> sentinel,
+        CancellationToken cancel
+    )
     {
         var kernels = new ICompiledKernel?[nests.Count];
         var calls = new int[nests.Count];
@@ -97,12 +157,13 @@ public sealed class InProcessRunner : ICandidateRunner
                 {
                     continue;
                 }
-                kernels[i]!.Run(_memory.Addresses, null);
-                calls[i] = _timer.Calls(_timer.Sample(kernels[i]!, _memory, 1), RaceSampleMilliseconds);
+                double first = _timer.Sample(kernels[i]!, memory, 1);
+                // The first call finds everything cold; one much longer than a sample needs no second opinion.
+                calls[i] =
+                    first > 4 * RaceSampleMilliseconds
+                        ? 1
+                        : _timer.Calls(_timer.Sample(kernels[i]!, memory, 1), RaceSampleMilliseconds);
             }
-            var times = new List<double[]>();
-            var sentinel = new List<double>();
-            _target.SentinelMilliseconds();
             for (int round = 0; round < rounds && !cancel.IsCancellationRequested; round++)
             {
                 var row = new double[nests.Count];
@@ -116,13 +177,12 @@ public sealed class InProcessRunner : ICandidateRunner
                     if (kernels[i] is not { } kernel)
                         continue;
                     // One call first: the caches are then as the kernel itself leaves them, not as the one before did.
-                    kernel.Run(_memory.Addresses, null);
-                    row[i] = _timer.Sample(kernel, _memory, calls[i]);
+                    kernel.Run(memory.Addresses, null);
+                    row[i] = _timer.Sample(kernel, memory, calls[i]);
                 }
                 times.Add(row);
                 sentinel.Add(Math.Max(before, _target.SentinelMilliseconds()));
             }
-            return new RaceTimes(times, sentinel);
         }
         finally
         {
@@ -131,7 +191,7 @@ public sealed class InProcessRunner : ICandidateRunner
         }
     }
 
-    public Certification Certify(Candidate candidate) => Certify(candidate.Nest);
+    public Certification Certify(Candidate candidate, TimeSpan? limit = null) => Certify(candidate.Nest);
 
     internal Certification Certify(LoopNest nest) => new Certifier(_spec, _target, _seed).Certify(nest);
 
@@ -153,10 +213,10 @@ public sealed class InProcessRunner : ICandidateRunner
             _ => Measured.Failed(OutcomeNames.InternalError, $"{e.GetType().Name}: {e.Message}"),
         };
 
-    private unsafe Measured Measure(ICompiledKernel kernel, double bestMilliseconds)
+    private Measured Measure(ICompiledKernel kernel, double bestMilliseconds)
     {
         _memory.PoisonOutputs();
-        kernel.Run(_memory.Addresses, null);
+        double checking = _timer.Sample(kernel, _memory, 1);
         if (_memory.BrokenGuard() is { } broken)
         {
             // Only this candidate is to blame; an input that was written to would spoil the next ones as well.
@@ -166,7 +226,7 @@ public sealed class InProcessRunner : ICandidateRunner
         }
         var (_, wrong) = _reference.Check(_memory);
         return wrong is null
-            ? _timer.Time(kernel, _memory, bestMilliseconds)
+            ? _timer.Time(kernel, _memory, bestMilliseconds, checking)
             : Measured.Failed(OutcomeNames.WrongResult, wrong);
     }
 }

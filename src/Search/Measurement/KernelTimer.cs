@@ -42,10 +42,33 @@ internal sealed unsafe class KernelTimer : IDisposable
         }
     }
 
+    /// <summary>
+    /// A call so much slower than the best is enough to give up, although it found code and caches cold, if it is too long
+    /// for that to matter.
+    /// </summary>
+    private const double AbandonAtOnceFactor = 6;
+    private const double ColdMilliseconds = 5;
+
+    /// <summary>A kernel of which so many milliseconds do not hold three calls is timed by one, besides its check.</summary>
+    private const double MostMilliseconds = 600;
+
     /// <summary>Times after at least one call has been made.</summary>
-    public Measured Time(ICompiledKernel kernel, ArgumentMemory memory, double bestMilliseconds)
+    /// <param name="kernel">What to time.</param>
+    /// <param name="memory">Its arguments.</param>
+    /// <param name="bestMilliseconds">Best time so far; those far slower are given up early.</param>
+    /// <param name="checkMilliseconds">What the call took by which its results were checked; 0 where unknown.</param>
+    public Measured Time(
+        ICompiledKernel kernel,
+        ArgumentMemory memory,
+        double bestMilliseconds,
+        double checkMilliseconds = 0
+    )
     {
+        if (checkMilliseconds > Math.Max(ColdMilliseconds, AbandonAtOnceFactor * bestMilliseconds))
+            return new Measured(OutcomeNames.Timed, checkMilliseconds, [checkMilliseconds], Abandoned: true);
         double first = Sample(kernel, memory, 1);
+        if (3 * first > MostMilliseconds && checkMilliseconds > 0)
+            return new Measured(OutcomeNames.Timed, first, [checkMilliseconds, first]);
         if (first > AbandonFactor * bestMilliseconds)
         {
             double second = Sample(kernel, memory, 1);

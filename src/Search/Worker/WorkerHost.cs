@@ -47,8 +47,9 @@ public static class WorkerHost
                 if (request.Init is { } init)
                 {
                     task?.Dispose();
-                    Volatile.Write(ref task, new WorkerTask(init, open));
-                    reply = new WorkerReply { Ready = true };
+                    var taken = new WorkerTask(init, open);
+                    Volatile.Write(ref task, taken);
+                    reply = new WorkerReply { Ready = taken.PrepareSeconds };
                 }
                 else
                 {
@@ -88,6 +89,8 @@ public static class WorkerHost
             _runner = new InProcessRunner(new TuneTask(_spec, target, TuneTask.ParsePolicy(init.Policy)), init.Seed);
         }
 
+        public double PrepareSeconds => _runner.PrepareSeconds;
+
         /// <summary>Begins to compile a candidate that will be asked for.</summary>
         public void Ahead(string trace)
         {
@@ -117,7 +120,7 @@ public static class WorkerHost
                 {
                     Raced = _runner.Race(
                         [.. race.Traces.Select(t => (Func<LoopNest>)(() => Replay(t)))],
-                        race.Rounds,
+                        race.Plan,
                         CancellationToken.None
                     ),
                 };

@@ -27,12 +27,14 @@ internal sealed record WorkerRequest
 
 internal sealed record MeasureRequest(string Trace, double Best);
 
-internal sealed record RaceRequest(IReadOnlyList<string> Traces, int Rounds);
+internal sealed record RaceRequest(IReadOnlyList<string> Traces, RacePlan Plan);
 
 /// <summary>One answer; exactly one part is there.</summary>
 internal sealed record WorkerReply
 {
-    public bool? Ready { get; init; }
+    /// <summary>The task was taken: what its inputs and their right answers took, in seconds.</summary>
+    public double? Ready { get; init; }
+
     public Measured? Measured { get; init; }
     public RaceTimes? Raced { get; init; }
     public Certification? Certified { get; init; }

@@ -48,6 +48,7 @@ public sealed class WorkerProcess(WorkerCommand command) : IDisposable
     private BlockingCollection<WorkerReply> _replies = [];
     private readonly StringBuilder _errors = new();
     private WorkerInit? _init;
+    private double _prepareSeconds;
 
     /// <summary>Processes started so far.</summary>
     public int Starts { get; private set; }
@@ -63,11 +64,12 @@ public sealed class WorkerProcess(WorkerCommand command) : IDisposable
     }
 
     /// <summary>Makes the process ready for a task; does nothing where it is.</summary>
+    /// <returns>What making the inputs and their right answers took, in seconds.</returns>
     /// <exception cref="TuneException">It cannot be started or cannot take the task.</exception>
-    internal void Prepare(WorkerInit init)
+    internal double Prepare(WorkerInit init)
     {
         if (_process is { HasExited: false } && _init == init)
-            return;
+            return _prepareSeconds;
         if (_process is null or { HasExited: true })
             Start();
         _init = null;
@@ -77,9 +79,10 @@ public sealed class WorkerProcess(WorkerCommand command) : IDisposable
             throw new TuneException(
                 $"the worker process '{command.File}' gave no sign of readiness for '{init.Spec}' ({failure.ToString().ToLowerInvariant()}){Errors()}"
             );
-        if (reply!.Ready != true)
+        if (reply!.Ready is not { } seconds)
             throw new TuneException($"the worker process cannot take '{init.Spec}': {reply.Failed}");
         _init = init;
+        return _prepareSeconds = seconds;
     }
 
     internal void Send(WorkerRequest request)
@@ -100,7 +103,7 @@ public sealed class WorkerProcess(WorkerCommand command) : IDisposable
         reply = null;
         try
         {
-            if (_replies.TryTake(out reply, (int)timeout.TotalMilliseconds, cancel))
+            if (_replies.TryTake(out reply, (int)Math.Max(1, timeout.TotalMilliseconds), cancel))
                 return WorkerFailure.None;
         }
         catch (OperationCanceledException)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Picograd.Schedules;
 using Picograd.TuneDb;
 
@@ -50,6 +51,12 @@ public sealed class WorkerRunner : ICandidateRunner
     /// <summary>For one certification, which evaluates millions of points several times over.</summary>
     public TimeSpan CertifyTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
+    public TimeSpan? Limit { get; set; }
+
+    private TimeSpan CandidateTimeout => Limit is { } limit && limit < _timeout ? limit : _timeout;
+
+    public double Prepare() => _process.Prepare(_init);
+
     public IReadOnlyList<Measured> Measure(
         IReadOnlyList<Candidate> candidates,
         double bestMilliseconds,
@@ -70,8 +77,9 @@ public sealed class WorkerRunner : ICandidateRunner
                 _process.Send(
                     new WorkerRequest { Measure = new MeasureRequest(candidates[sent].TraceText, bestMilliseconds) }
                 );
-            var failure = _process.Receive(_timeout, CancellationToken.None, out var reply);
-            results.Add(Result(failure, reply));
+            var timeout = CandidateTimeout;
+            var failure = _process.Receive(timeout, CancellationToken.None, out var reply);
+            results.Add(Result(failure, reply, timeout));
             EndIfLost(reply);
             // The process is gone, and with it what was sent ahead.
             if (failure != WorkerFailure.None || IsLost(reply))
@@ -80,22 +88,36 @@ public sealed class WorkerRunner : ICandidateRunner
         return results;
     }
 
-    public RaceTimes Race(IReadOnlyList<Candidate> candidates, int rounds, CancellationToken cancel)
+    public RaceTimes Race(IReadOnlyList<Candidate> candidates, RacePlan plan, CancellationToken cancel)
     {
         _process.Prepare(_init);
-        _process.Send(new WorkerRequest { Race = new RaceRequest([.. candidates.Select(c => c.TraceText)], rounds) });
+        _process.Send(new WorkerRequest { Race = new RaceRequest([.. candidates.Select(c => c.TraceText)], plan) });
         var failure = _process.Receive(_timeout * candidates.Count, cancel, out var reply);
         EndIfLost(reply);
         // They all ran before, so a failure here is rare; without rounds the earlier times decide.
         return failure == WorkerFailure.None && reply!.Raced is { } raced ? raced : new RaceTimes([], []);
     }
 
-    public Certification Certify(Candidate candidate)
+    public Certification Certify(Candidate candidate, TimeSpan? limit = null)
     {
+        long start = Stopwatch.GetTimestamp();
         _process.Prepare(_init);
         _process.Send(new WorkerRequest { Certify = candidate.TraceText });
-        var failure = _process.Receive(CertifyTimeout, CancellationToken.None, out var reply);
+        var timeout = limit < CertifyTimeout ? limit.Value - Stopwatch.GetElapsedTime(start) : CertifyTimeout;
+        var failure = _process.Receive(timeout, CancellationToken.None, out var reply);
         EndIfLost(reply);
+        if (failure == WorkerFailure.Hang && limit < CertifyTimeout)
+        {
+            return new Certification(
+                0,
+                Ok: false,
+                BitStable: false,
+                FormattableString.Invariant($"its check did not end within {limit.Value.TotalSeconds:0.0} s")
+            )
+            {
+                IsRefused = true,
+            };
+        }
         return reply?.Certified
             ?? new Certification(
                 0,
@@ -120,7 +142,7 @@ public sealed class WorkerRunner : ICandidateRunner
             _process.Dispose();
     }
 
-    private Measured Result(WorkerFailure failure, WorkerReply? reply) =>
+    private Measured Result(WorkerFailure failure, WorkerReply? reply, TimeSpan timeout) =>
         failure switch
         {
             WorkerFailure.Crash => Measured.Failed(
@@ -128,8 +150,10 @@ public sealed class WorkerRunner : ICandidateRunner
                 $"the worker process died. {_process.ErrorText}"
             ),
             WorkerFailure.Hang => Measured.Failed(
-                OutcomeNames.Hang,
-                $"no answer within {_timeout.TotalSeconds} s; the worker process was ended"
+                timeout < _timeout ? OutcomeNames.OverTime : OutcomeNames.Hang,
+                FormattableString.Invariant(
+                    $"no answer within {timeout.TotalSeconds:0.#} s; the worker process was ended"
+                )
             ),
             _ => reply!.Measured ?? Measured.Failed(OutcomeNames.InternalError, reply.Failed ?? "no answer"),
         };
