@@ -1,8 +1,8 @@
-using System.Diagnostics;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
 using Picograd.TuneDb;
+using Stopwatch = System.Diagnostics.Stopwatch;
 
 namespace Picograd.Search;
 
@@ -96,7 +96,7 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
         string ragged = "no ragged shape";
         if (nest is not null && RaggedNeighbour() is { } neighbour)
         {
-            (string? wrong, ragged) = CheckRagged(Schedules.Trace.Of(nest), neighbour);
+            (string? wrong, ragged) = CheckRagged(Trace.Of(nest), neighbour);
             if (wrong is not null)
                 return Failed(worst, $"replayed on {neighbour}: {wrong}");
         }
@@ -152,7 +152,7 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
         return true;
     }
 
-    private (string? Wrong, string Note) CheckRagged(Schedules.Trace trace, OperatorSpec neighbour)
+    private (string? Wrong, string Note) CheckRagged(Trace trace, OperatorSpec neighbour)
     {
         try
         {

@@ -16,7 +16,14 @@ internal sealed partial class TuneSession
     public TuneResult Settle(SearchBudget budget, SearchBudget slice, Func<TimeSpan?> limit, CancellationToken cancel)
     {
         if (!Timed().Any())
-            throw new TuneException($"tuning '{Task.Spec}' measured nothing: {Describe(Outcomes())}{LastDetail()}");
+        {
+            string advice = Outcomes().ContainsKey(OutcomeNames.OverTime)
+                ? $"; not even the default schedule could be timed within the budget of {budget}, so a larger one is needed"
+                : "";
+            throw new TuneException(
+                $"tuning '{Task.Spec}' measured nothing: {Describe(Outcomes())}{LastDetail()}{advice}"
+            );
+        }
         _settled = Best;
         var before = FindStored();
         var standard = Standard();

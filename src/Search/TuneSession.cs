@@ -27,6 +27,10 @@ internal sealed partial class TuneSession : IDisposable
     /// <summary>Of a budget of time, what the search gets at least, whatever certification is expected to take.</summary>
     private const double LeastSearchShare = 0.1;
 
+    /// <summary>Bounds of what one candidate may take where time is the budget; a part of the budget between them.</summary>
+    private static readonly TimeSpan LeastCandidate = TimeSpan.FromSeconds(1.5);
+    private static readonly TimeSpan LongestCandidate = TimeSpan.FromSeconds(20);
+
     /// <summary>What is better by less than this share is not raced and certified again.</summary>
     private const double NewsShare = 0.985;
 
@@ -125,39 +129,57 @@ internal sealed partial class TuneSession : IDisposable
     /// <summary>Searches for a slice of the budget, all that has to happen first included.</summary>
     /// <param name="slice">What may be spent until it is settled.</param>
     /// <param name="began">When it began, as a timestamp of the clock.</param>
+    /// <param name="limit">Time until nothing may go on any more; null for no limit.</param>
     /// <param name="cancel">Ends the search.</param>
-    public void Search(SearchBudget slice, long began, CancellationToken cancel)
+    public void Search(SearchBudget slice, long began, Func<TimeSpan?> limit, CancellationToken cancel)
     {
-        if (slice.Time is { } most)
-            _runner.Limit = TimeSpan.FromSeconds(Math.Clamp(most.TotalSeconds / 2, 1.5, 20));
         if (!_begun)
         {
             _begun = true;
             _prepareSeconds = _phases.Time(Phases.Start, _runner.Prepare);
             // Asked before this run adds to the log.
             var unfinished = Unfinished();
+            // Without it there is nothing to compare with, and perhaps nothing to certify, so it may take all there is.
+            _runner.Limit = limit() is { } all ? All(all) : null;
             _phases.Time(Phases.Default, MeasureStandard);
+            LimitCandidates();
             _phases.Time(
                 Phases.Search,
                 () =>
                 {
                     MeasureGiven(cancel);
-                    Given(FindStored()?.Trace);
-                    foreach (string trace in unfinished)
-                        if (!cancel.IsCancellationRequested)
+                    foreach (string? trace in unfinished.Prepend(FindStored()?.Trace))
+                    {
+                        if (!cancel.IsCancellationRequested && !IsOver())
                             Given(trace);
+                    }
                     return 0;
                 }
             );
         }
+        LimitCandidates();
+        if (IsOver())
+            return;
         var rest = slice;
         if (slice.Time is { } time)
         {
-            var left = time - _clock.GetElapsedTime(began) - SettleTime(time);
-            var least = time * LeastSearchShare;
-            rest = SearchBudget.Seconds(Math.Max(least.TotalSeconds, left.TotalSeconds));
+            double left = (time - _clock.GetElapsedTime(began) - SettleTime(time)).TotalSeconds;
+            double most = limit()?.TotalSeconds ?? left;
+            rest = SearchBudget.Seconds(
+                Math.Max(0.001, Math.Min(most, Math.Max(LeastSearchShare * time.TotalSeconds, left)))
+            );
         }
         Stop = _phases.Time(Phases.Search, () => _search.Run(rest, cancel));
+
+        bool IsOver() => limit() is { } left && left <= TimeSpan.Zero;
+
+        void LimitCandidates() =>
+            _runner.Limit = slice.Time is { } most
+                ? All(TimeSpan.FromSeconds(Math.Min(most.TotalSeconds / 2, LongestCandidate.TotalSeconds)))
+                : null;
+
+        // Less than that a small kernel takes on a busy machine.
+        static TimeSpan All(TimeSpan limit) => limit < LeastCandidate ? LeastCandidate : limit;
     }
 
     public void Dispose() => _runner.Dispose();
@@ -188,26 +210,52 @@ internal sealed partial class TuneSession : IDisposable
 
     private TuneRecord? FindStored() => _options.Store?.FindExact(_key);
 
-    /// <summary>The default schedule, timed before anything else: what is found is compared with it.</summary>
+    /// <summary>
+    /// The default schedule, timed before anything else: what is found is compared with it. Where the back end refuses it, what
+    /// dispatch runs instead.
+    /// </summary>
     private int MeasureStandard()
     {
-        LoopNest nest;
-        try
+        var schedules = DefaultSchedule
+            .Fallbacks(Task.Algorithm, Task.Target)
+            .Prepend(() => DefaultSchedule.For(Task.Algorithm, Task.Target));
+        foreach (var schedule in schedules)
         {
-            nest = DefaultSchedule.For(Task.Algorithm, Task.Target);
+            LoopNest nest;
+            try
+            {
+                nest = schedule();
+            }
+            catch (ScheduleException)
+            {
+                continue;
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                Count(OutcomeNames.RuleError);
+                string error = $"default schedule: {e.GetType().Name}: {e.Message.Split('\n')[0]}";
+                _ruleErrors.Add(error);
+                Log([new LoggedCandidate(OutcomeNames.RuleError, "default schedule", null, error)]);
+                continue;
+            }
+            var candidate = new Candidate(null, new Dictionary<string, long>(), nest);
+            _standard = candidate.Hash;
+            // What failed in another way than being refused by the back end is what dispatch would run.
+            if (Measure(candidate, CancellationToken.None)?.Measured.Outcome is not { } outcome || !IsRefusal(outcome))
+                return 1;
         }
-        catch (Exception e) when (e is not OutOfMemoryException)
-        {
-            Count(OutcomeNames.RuleError);
-            string error = $"default schedule: {e.GetType().Name}: {e.Message.Split('\n')[0]}";
-            _ruleErrors.Add(error);
-            Log([new LoggedCandidate(OutcomeNames.RuleError, "default schedule", null, error)]);
-            return 0;
-        }
-        var candidate = new Candidate(null, new Dictionary<string, long>(), nest);
-        _standard = candidate.Hash;
-        Measure(candidate, CancellationToken.None);
-        return 1;
+        return 0;
+
+        static bool IsRefusal(string outcome) =>
+            outcome
+                is not (
+                    OutcomeNames.Timed
+                    or OutcomeNames.WrongResult
+                    or OutcomeNames.Crash
+                    or OutcomeNames.Hang
+                    or OutcomeNames.OverTime
+                    or OutcomeNames.InternalError
+                );
     }
 
     /// <summary>The default schedule's trial; null where it could not be timed.</summary>

@@ -29,7 +29,7 @@ public static class Tuner
     {
         var watch = new BudgetWatch(options);
         using var session = new TuneSession(task, options, Report);
-        session.Search(options.Budget, watch.Began, cancel);
+        session.Search(options.Budget, watch.Began, () => watch.UntilDeadline, cancel);
         var result = session.Settle(options.Budget, options.Budget, () => watch.UntilDeadline, cancel);
         Report(session, Phases.Done);
         return result;
@@ -130,7 +130,7 @@ public static class Tuner
                 var part = options.Budget.Share(share);
                 slot.Session ??= new TuneSession(slot.Task, options, (at, phase) => Report(i, at, phase));
                 double before = slot.Session.BestMilliseconds ?? double.PositiveInfinity;
-                slot.Session.Search(part, began, cancel);
+                slot.Session.Search(part, began, () => Limit(began, part), cancel);
                 double after = slot.Session.BestMilliseconds ?? double.PositiveInfinity;
                 slot.Hope = after < before * 0.99 ? 1 : slot.Hope / 2;
                 if (slot.Session.HasNews || slot.Result is null)

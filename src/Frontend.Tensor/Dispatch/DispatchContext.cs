@@ -103,6 +103,8 @@ internal sealed class DispatchContext
             var exact = Ask(() => _store.FindExact(key), notes);
             if (exact is null)
                 notes.Add("no tuned record of this instance");
+            else if (!BeatsDefault(exact))
+                return FromRules(spec, algorithm, notes, exact);
             else if (FromRecord(spec, algorithm, exact, KernelSource.Exact, notes) is { } tuned)
                 return tuned;
             var near = exact is null ? Ask(() => _store.FindNear(key, NearRecordsTried), notes) ?? [] : [];
@@ -113,12 +115,20 @@ internal sealed class DispatchContext
                     notes.Add($"the record of {PlainText.Of(record.Spec)} is for too different a shape");
                     continue;
                 }
+                if (!BeatsDefault(record))
+                {
+                    notes.Add($"the record of {PlainText.Of(record.Spec)} did not beat the default schedule");
+                    continue;
+                }
                 if (FromRecord(spec, algorithm, record, KernelSource.Near, notes) is { } inferred)
                     return inferred;
             }
         }
         return FromRules(spec, algorithm, notes);
     }
+
+    // Where the record does not say, it is taken to.
+    private static bool BeatsDefault(TuneRecord record) => !(record.DefaultMilliseconds <= record.Milliseconds);
 
     private DispatchedKernel? FromRecord(
         OperatorSpec spec,
@@ -188,11 +198,24 @@ internal sealed class DispatchContext
             );
     }
 
-    private DispatchedKernel FromRules(OperatorSpec spec, Algorithm algorithm, List<string> notes)
+    /// <param name="spec">The instance.</param>
+    /// <param name="algorithm">What it computes.</param>
+    /// <param name="notes">Why better sources were passed over.</param>
+    /// <param name="record">A record of this instance that did not beat the default schedule: with its trace, the kernel is the tuned one.</param>
+    private DispatchedKernel FromRules(
+        OperatorSpec spec,
+        Algorithm algorithm,
+        List<string> notes,
+        TuneRecord? record = null
+    )
     {
         try
         {
-            return Make(spec, _rule(algorithm, Backend.Target), notes);
+            var nest = _rule(algorithm, Backend.Target);
+            bool isTuned = record is not null && Trace.Of(nest).ToString() == record.Trace;
+            if (record is not null && !isTuned)
+                notes.Add("the tuned record of this instance did not beat the default schedule, which runs instead");
+            return Make(spec, nest, notes, isTuned ? KernelSource.Exact : KernelSource.Default);
         }
         catch (Exception refusal) when (refusal is ScheduleException or LoweringException)
         {
@@ -212,8 +235,12 @@ internal sealed class DispatchContext
         throw new LoweringException("no-schedule", $"no schedule of {spec} compiles: {notes[^1]}");
     }
 
-    private DispatchedKernel Make(OperatorSpec spec, LoopNest nest, List<string> notes) =>
-        new(spec, nest, Backend.Compile(nest), KernelSource.Default, [.. notes], [], null, Realigning);
+    private DispatchedKernel Make(
+        OperatorSpec spec,
+        LoopNest nest,
+        List<string> notes,
+        KernelSource source = KernelSource.Default
+    ) => new(spec, nest, Backend.Compile(nest), source, [.. notes], [], null, Realigning);
 
     // Who copies arguments that lie at addresses at which the target's kernels would fault; null where none would.
     private (DeviceRuntime, int)? Realigning =>

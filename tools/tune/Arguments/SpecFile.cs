@@ -2,14 +2,33 @@ using Picograd.Algorithms.Operators;
 
 namespace Picograd.Tune;
 
-/// <summary>A file of operator instances: one a line; empty lines and what follows '#' do not count.</summary>
-internal static class SpecFile
+/// <summary>
+/// A file of operator instances: one a line; empty lines and what follows '#' do not count. A line that is wrong, or whose
+/// operator cannot be run, is told with its number and does not stop the others.
+/// </summary>
+internal sealed class SpecFile
 {
-    /// <exception cref="UsageException">The file cannot be read, is not text, holds a malformed line or no instance.</exception>
-    public static IReadOnlyList<OperatorSpec> Read(string path)
+    private readonly string _path;
+    private readonly TextWriter _problems;
+    private readonly Dictionary<OperatorSpec, int> _lines = [];
+
+    private SpecFile(string path, TextWriter problems) => (_path, _problems) = (path, problems);
+
+    /// <summary>The instances of all lines that are right, each once.</summary>
+    public IReadOnlyCollection<OperatorSpec> Specs => _lines.Keys;
+
+    /// <summary>How many lines were told to be wrong.</summary>
+    public int Wrong { get; private set; }
+
+    /// <summary>1 where a line was told to be wrong, else 0.</summary>
+    public int ExitCode => Wrong == 0 ? TuneCommand.Success : TuneCommand.Failure;
+
+    /// <summary>Reads a file; malformed lines and operators that this machine's memory does not hold are told.</summary>
+    /// <exception cref="UsageException">The file cannot be read, is not text, or not one of its lines is right.</exception>
+    public static SpecFile Read(string path, TextWriter problems)
     {
         string[] lines = TextFile.Read("FILE", path).ReplaceLineEndings("\n").Split('\n');
-        var specs = new List<OperatorSpec>();
+        var file = new SpecFile(path, problems);
         for (int i = 0; i < lines.Length; i++)
         {
             string line = lines[i].Split('#')[0].Trim();
@@ -18,18 +37,80 @@ internal static class SpecFile
             try
             {
                 var spec = OperatorSpec.Parse(line);
-                if (!specs.Contains(spec))
-                    specs.Add(spec);
+                OperatorMemory.RequireRoom(spec);
+                file._lines.TryAdd(spec, i + 1);
             }
-            catch (OperatorSpecException e)
+            catch (Exception e) when (e is OperatorSpecException or UsageException)
             {
-                throw new UsageException($"line {i + 1} of '{path}': {e.Message}", e);
+                file.Tell(i + 1, e.Message);
             }
         }
-        return specs.Count > 0
-            ? specs
-            : throw new UsageException(
-                $"FILE '{path}' holds no operator; write one a line, such as matmul m=512 n=512 k=512."
-            );
+        if (file._lines.Count > 0)
+            return file;
+        throw new UsageException(
+            file.Wrong == 0
+                ? $"FILE '{path}' holds no operator; write one a line, such as matmul m=512 n=512 k=512."
+                : $"none of the {file.Wrong} operators of '{path}' can be used."
+        );
     }
+
+    /// <summary>Instances that stand in a database, not in a file; each must fit into memory as well.</summary>
+    /// <exception cref="UsageException">One does not.</exception>
+    public static SpecFile Of(IEnumerable<OperatorSpec> specs, TextWriter problems)
+    {
+        var all = new SpecFile("the database", problems);
+        foreach (var spec in specs)
+        {
+            OperatorMemory.RequireRoom(spec);
+            all._lines.TryAdd(spec, all._lines.Count + 1);
+        }
+        return all;
+    }
+
+    /// <summary>
+    /// Does something with each instance. What is wrong with one is told with its line, and the next follows; a lost target
+    /// ends it, since nothing can be run there any more.
+    /// </summary>
+    public void ForEach(CancellationToken cancel, Action<OperatorSpec> work)
+    {
+        foreach (var (spec, line) in _lines)
+        {
+            if (cancel.IsCancellationRequested)
+                return;
+            try
+            {
+                work(spec);
+            }
+            catch (Exception e) when (e is Schedules.ScheduleException or Schedules.LoweringException)
+            {
+                Tell(line, $"{spec} cannot be compiled: {e.Message}");
+            }
+            catch (Exception e) when (e is OutOfMemoryException or Schedules.TargetException { IsLost: false })
+            {
+                Tell(line, $"{spec}: {e.Message}");
+            }
+            catch (Exception e)
+                when (e
+                        is not (
+                            OperationCanceledException
+                            or FailureException
+                            or UsageException
+                            or Schedules.TargetException
+                        )
+                )
+            {
+                // An error of the compiler itself: told by its type, which those above have no need of.
+                Tell(line, $"{spec}: internal error, {e.GetType().Name}: {e.Message}");
+            }
+        }
+    }
+
+    private void Tell(int line, string problem)
+    {
+        Wrong++;
+        _problems.WriteLine($"tune: {Sentence(line, problem)}");
+    }
+
+    private string Sentence(int line, string problem) =>
+        $"line {line} of '{_path}': {problem.ReplaceLineEndings("\n").Split('\n')[0]}";
 }

@@ -39,9 +39,7 @@ internal static class BenchCommand
         command.SetAction(parsed =>
         {
             var on = Targets.Named(parsed, target);
-            var specs = SpecFile.Read(parsed.GetValue(file)!);
-            foreach (var spec in specs)
-                OperatorMemory.RequireRoom(spec);
+            var specs = SpecFile.Read(parsed.GetValue(file)!, console.Error);
             int count = CommonOptions.ThreadsOf(parsed, threads);
             var machine = Targets.Open(on, count);
             using var kernels = new ServedKernels(
@@ -57,7 +55,7 @@ internal static class BenchCommand
 
     private static int Run(
         ToolConsole console,
-        IReadOnlyList<OperatorSpec> specs,
+        SpecFile specs,
         ITuningTarget machine,
         int threads,
         bool baselines,
@@ -68,29 +66,30 @@ internal static class BenchCommand
         if (set is not null)
             TellBaselines(set, console.Error);
         var table = new TextTable("operator", "lib", ">time", ">rate", "source");
-        foreach (var spec in specs)
-        {
-            if (console.Cancel.IsCancellationRequested)
-                break;
-            foreach (var line in Time(spec, machine, threads, set, console.Cancel))
+        specs.ForEach(
+            console.Cancel,
+            spec =>
             {
-                if (json)
-                    JsonLines.Write(console.Out, line);
-                else
-                    table.Add(
-                        line.Spec,
-                        line.Lib,
-                        Figures.Time(line.Milliseconds),
-                        Rate.Text(spec, line.Milliseconds),
-                        line.Source ?? ""
-                    );
+                foreach (var line in Time(spec, machine, threads, set, console))
+                {
+                    if (json)
+                        JsonLines.Write(console.Out, line);
+                    else
+                        table.Add(
+                            line.Spec,
+                            line.Lib,
+                            Figures.Time(line.Milliseconds),
+                            Rate.Text(spec, line.Milliseconds),
+                            line.Source ?? ""
+                        );
+                }
             }
-        }
-        if (!json)
+        );
+        if (!json && !table.IsEmpty)
             table.Write(console.Out);
         return console.Cancel.IsCancellationRequested
             ? throw new FailureException("interrupted before every operator was timed.")
-            : TuneCommand.Success;
+            : specs.ExitCode;
     }
 
     private static List<Line> Time(
@@ -98,7 +97,7 @@ internal static class BenchCommand
         ITuningTarget machine,
         int threads,
         BaselineSet? baselines,
-        CancellationToken cancel
+        ToolConsole console
     )
     {
         using var memory = new OperatorMemory(spec, machine);
@@ -108,7 +107,7 @@ internal static class BenchCommand
             contenders.AddRange(Contender.Baselines(spec, memory, baselines, threads, timer));
         try
         {
-            double[] times = Interleaved.Time(contenders, threads, cancel);
+            double[] times = Interleaved.Time(contenders, threads, console.Error, console.Cancel);
             return [.. contenders.Select((c, i) => LineOf(spec, c, threads, times[i]))];
         }
         catch (OperationCanceledException)

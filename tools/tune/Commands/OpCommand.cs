@@ -44,9 +44,22 @@ internal static class OpCommand
             int count = CommonOptions.ThreadsOf(parsed, threads);
             string? hand = parsed.GetValue(trace) is { } file ? ReadTrace(file, specs) : null;
             using var run = new TuningRun(console, parsed.GetValue(db), count, CommonOptions.SeedOf(parsed, seed), on);
+            int failed = 0;
             foreach (var wanted in specs)
-                Tune(console, run, wanted, spend, hand);
-            return TuneCommand.Success;
+            {
+                try
+                {
+                    if (!Tune(console, run, wanted, spend, hand))
+                        failed++;
+                }
+                catch (FailureException e) when (specs.Count > 1)
+                {
+                    // The others are tuned all the same.
+                    console.Error.WriteLine($"tune: {e.Message}");
+                    failed++;
+                }
+            }
+            return failed == 0 ? TuneCommand.Success : TuneCommand.Failure;
         });
         return command;
     }
@@ -60,12 +73,14 @@ internal static class OpCommand
         return text;
     }
 
-    private static void Tune(ToolConsole console, TuningRun run, OperatorSpec spec, SearchBudget budget, string? hand)
+    /// <summary>Whether a winner was stored and no rule was at fault.</summary>
+    private static bool Tune(ToolConsole console, TuningRun run, OperatorSpec spec, SearchBudget budget, string? hand)
     {
         var result = run.Tune(spec, budget, hand is null ? [] : [hand]);
         ResultText.Write(console.Out, result, run.Store.FilePath);
         if (hand is not null)
             Compare(console, run, result, hand);
+        return ResultText.TellRuleErrors(console.Error, [result]) == 0 && result.Stored is not null;
     }
 
     /// <summary>Times the schedule written by hand beside the best found, in turns.</summary>
@@ -83,6 +98,7 @@ internal static class OpCommand
                 Contender.Of("found", found, (nint*)address, timer),
             ],
             result.Task.Target.Threads,
+            console.Error,
             CancellationToken.None
         );
         console.Out.WriteLine(

@@ -56,10 +56,8 @@ internal static class ReportCommand
             string? database = parsed.GetValue(db);
             var machine = Targets.Open(Targets.Named(parsed, target), count);
             var specs = parsed.GetValue(file) is { } path
-                ? SpecFile.Read(path)
-                : Stored(database, machine.Backend.Target.Fingerprint);
-            foreach (var spec in specs)
-                OperatorMemory.RequireRoom(spec);
+                ? SpecFile.Read(path, console.Error)
+                : SpecFile.Of(Stored(database, machine.Backend.Target.Fingerprint), console.Error);
             return Run(console, specs, machine, database, count, parsed.GetValue(json));
         });
         return command;
@@ -79,7 +77,7 @@ internal static class ReportCommand
 
     private static int Run(
         ToolConsole console,
-        IReadOnlyList<OperatorSpec> specs,
+        SpecFile specs,
         ITuningTarget tuning,
         string? db,
         int threads,
@@ -89,18 +87,21 @@ internal static class ReportCommand
         var baselines = BaselineSet.For(tuning);
         BenchCommand.TellBaselines(baselines, console.Error);
         var lines = new List<Line>();
-        foreach (var spec in specs)
-        {
-            if (console.Cancel.IsCancellationRequested)
-                throw new FailureException("interrupted before every operator was timed.");
-            var line = Measure(spec, db, threads, tuning, baselines, console.Cancel);
-            lines.Add(line);
-            if (json)
-                JsonLines.Write(console.Out, line);
-        }
-        if (!json)
+        specs.ForEach(
+            console.Cancel,
+            spec =>
+            {
+                var line = Measure(spec, db, threads, tuning, baselines, console);
+                lines.Add(line);
+                if (json)
+                    JsonLines.Write(console.Out, line);
+            }
+        );
+        if (console.Cancel.IsCancellationRequested)
+            throw new FailureException("interrupted before every operator was timed.");
+        if (!json && lines.Count > 0)
             WriteText(console.Out, lines, tuning, threads);
-        return TuneCommand.Success;
+        return specs.ExitCode;
     }
 
     private static Line Measure(
@@ -109,7 +110,7 @@ internal static class ReportCommand
         int threads,
         ITuningTarget tuning,
         BaselineSet baselines,
-        CancellationToken cancel
+        ToolConsole console
     )
     {
         using var memory = new OperatorMemory(spec, tuning);
@@ -123,7 +124,7 @@ internal static class ReportCommand
         double[] times;
         try
         {
-            times = Interleaved.Time(contenders, threads, cancel);
+            times = Interleaved.Time(contenders, threads, console.Error, console.Cancel);
         }
         catch (OperationCanceledException)
         {

@@ -32,17 +32,19 @@ internal static class RunCommand
             var spend = BudgetOption.Of(parsed, budget, StandardBudget);
             int count = CommonOptions.ThreadsOf(parsed, threads);
             int start = CommonOptions.SeedOf(parsed, seed);
-            var specs = SpecFile.Read(parsed.GetValue(file)!);
-            foreach (var spec in specs)
-                OperatorMemory.RequireRoom(spec);
+            var specs = SpecFile.Read(parsed.GetValue(file)!, console.Error);
             using var run = new TuningRun(console, parsed.GetValue(db), count, start, on);
-            var results = run.TuneAll(specs, spend);
+            var results = run.TuneAll([.. specs.Specs], spend);
             WriteTable(console.Out, results);
+            console.Out.WriteLine(
+                $"time: {ResultText.PhasesOf([.. results.Select(r => r.Result).OfType<TuneResult>()])}"
+            );
             console.Out.WriteLine($"stored in {run.Store.FilePath}");
-            int failed = results.Count(r => r.Result is null);
-            return failed == 0
-                ? TuneCommand.Success
-                : throw new FailureException($"{failed} of {results.Count} operators could not be tuned.");
+            int failed = results.Count(r => r.Result?.Stored is null);
+            int faulty = ResultText.TellRuleErrors(console.Error, results.Select(r => r.Result));
+            if (failed > 0)
+                throw new FailureException($"{failed} of {results.Count} operators have no winner that is stored.");
+            return faulty > 0 ? TuneCommand.Failure : specs.ExitCode;
         });
         return command;
     }
@@ -74,7 +76,7 @@ internal static class RunCommand
                     Rate.Text(task.Spec, result.Milliseconds),
                     Figures.Percent(result.CeilingShare),
                     $"{result.Tried}",
-                    result.Stop.ToString().ToLowerInvariant()
+                    result.Stop.ToString().ToLowerInvariant() + (result.DefaultStands ? "; the default stands" : "")
                 );
             }
         }
@@ -85,9 +87,7 @@ internal static class RunCommand
             if (result is null)
                 to.WriteLine($"{task.Spec}: not tuned: {failure}");
             else if (result.Stored is null)
-                to.WriteLine(
-                    $"{task.Spec}: not stored: the winner failed certification ({result.Certification.Detail})"
-                );
+                to.WriteLine($"{task.Spec}: {ResultText.NotStored(result)}");
         }
     }
 }

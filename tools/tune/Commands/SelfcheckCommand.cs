@@ -103,7 +103,7 @@ internal static class SelfcheckCommand
                 ? null
                 : new WorkerRunner(new TuneTask(spec, machine), worker, seed) { CertifyTimeout = HangTimeout };
             var certifier = new Certifier(spec, machine, seed, MaxPoints);
-            Func<Candidate, Certification> certify = runner is null ? Here : runner.Certify;
+            Func<Candidate, Certification> certify = runner is null ? Here : candidate => runner.Certify(candidate);
             Certification Here(Candidate candidate)
             {
                 using var kernel = machine.Backend.Compile(candidate.Nest);

@@ -23,17 +23,22 @@ internal static class Interleaved
     /// <summary>Some virtual machines' clocks step by a microsecond; a sample of this length is right to a thousandth.</summary>
     private const double SampleSeconds = 0.001;
 
-    /// <summary>
-    /// OpenBLAS's workers spin for some tens of milliseconds after a call and keep the cores from whatever comes next.
-    /// </summary>
-    private static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(50);
-
     /// <summary>Median milliseconds of one call of each.</summary>
     /// <param name="contenders">What to time.</param>
-    /// <param name="threads">With more than one, turns are kept apart.</param>
+    /// <param name="threads">
+    /// With more than one, a turn begins when no other thread of this process runs: workers of libraries spin for some time
+    /// after a call (OpenBLAS's tens of milliseconds, some builds without end) and would keep the cores from the next.
+    /// </param>
+    /// <param name="notes">Told where that did not come about in time.</param>
     /// <param name="cancel">Ends it with an <see cref="OperationCanceledException"/>.</param>
-    public static double[] Time(IReadOnlyList<Contender> contenders, int threads, CancellationToken cancel)
+    public static double[] Time(
+        IReadOnlyList<Contender> contenders,
+        int threads,
+        TextWriter notes,
+        CancellationToken cancel
+    )
     {
+        var awake = new HashSet<string>();
         var samples = contenders.Select(_ => new List<double>()).ToArray();
         var spent = new double[contenders.Count];
         double turn = LeastSeconds / Rounds;
@@ -42,10 +47,16 @@ internal static class Interleaved
             for (int i = 0; i < contenders.Count; i++)
             {
                 cancel.ThrowIfCancellationRequested();
-                if (threads > 1 && contenders.Count > 1)
-                    Thread.Sleep(Settling);
+                if (threads > 1 && contenders.Count > 1 && !QuietThreads.Await(cancel))
+                    awake.Add(contenders[(i + contenders.Count - 1) % contenders.Count].Lib);
                 spent[i] += Turn(contenders[i], turn, samples[i]);
             }
+        }
+        foreach (string lib in awake)
+        {
+            notes.WriteLine(
+                $"tune: threads of {lib} were still running {Figures.Number(QuietThreads.Longest.TotalSeconds)} s after its turn: they took processor time from whatever was timed next."
+            );
         }
         return [.. samples.Select(Median)];
     }

@@ -24,6 +24,7 @@ internal static class ResultText
         to.WriteLine(
             $"  cost model   {(r.RankCorrelation is { } rank ? $"rank correlation {rank.ToString("0.00", CultureInfo.InvariantCulture)} between prediction and measurement" : "too few candidates for a rank correlation")}"
         );
+        to.WriteLine($"  spent        {PhasesOf([r])}");
         to.WriteLine($"  best         {r.Description}");
         to.WriteLine($"  time         {Figures.Time(r.Milliseconds)}; {Default(r)}");
         to.WriteLine(
@@ -38,15 +39,52 @@ internal static class ResultText
 
     private static string Default(TuneResult r) =>
         r.DefaultMilliseconds is { } standard
-            ? $"default schedule {Figures.Time(standard)}, {Figures.Ratio(r.Speedup!.Value)}"
+            ? r.DefaultStands
+                ? $"default schedule {Figures.Time(standard)}, {Figures.Ratio(1)}: nothing beat it by more than {Racing.EquivalenceMargin:0.0 %} in the final race"
+                : $"default schedule {Figures.Time(standard)}, {Figures.Ratio(r.Speedup!.Value)} in the final race"
             : "the default schedule could not be timed";
+
+    /// <summary>Seconds of each phase and in all, over several results.</summary>
+    public static string PhasesOf(IReadOnlyList<TuneResult> results)
+    {
+        var phases = Phases
+            .All.Select(p =>
+                (Name: p, Seconds: results.Sum(r => r.PhaseSeconds.Where(s => s.Phase == p).Sum(s => s.Seconds)))
+            )
+            .Where(p => p.Seconds >= 0.005);
+        return $"{string.Join(", ", phases.Select(p => $"{p.Name} {Figures.Number(p.Seconds)} s"))}; {Figures.Number(results.Sum(r => r.TotalSeconds))} s in all";
+    }
+
+    /// <summary>Why a winner was not stored.</summary>
+    public static string NotStored(TuneResult r) =>
+        r.Certification.IsRefused
+            ? $"not stored: {(r.DefaultStands ? "not even the default schedule" : "the winner")} could be certified in time ({r.Certification.Detail}); a larger --budget gives it that time"
+            : $"not stored: the winner failed certification ({r.Certification.Detail})";
+
+    /// <summary>Says loudly which rules failed with an error of their own.</summary>
+    /// <returns>How many operators that concerns.</returns>
+    public static int TellRuleErrors(TextWriter to, IEnumerable<TuneResult?> results)
+    {
+        int concerned = 0;
+        foreach (var result in results.OfType<TuneResult>().Where(r => r.RuleErrors.Count > 0))
+        {
+            concerned++;
+            int count = result.Outcomes.GetValueOrDefault(OutcomeNames.RuleError);
+            to.WriteLine(
+                $"tune: {result.Task.Spec}: INTERNAL ERROR of a schedule rule, {count} times, which cost the schedules concerned and nothing else; please report it: {string.Join("; ", result.RuleErrors)}"
+            );
+        }
+        return concerned;
+    }
 
     private static string Stored(TuneResult r, string database) =>
         r.Stored switch
         {
+            PutOutcome.Added or PutOutcome.Replaced when r.DefaultStands =>
+                $"in {database}: the default schedule's own trace, so that it need not be searched again",
             PutOutcome.Added => $"in {database}",
-            PutOutcome.Replaced => $"in {database}, in place of a slower one",
+            PutOutcome.Replaced => $"in {database}, in place of another",
             PutOutcome.Kept => $"nothing new: the record in {database} is at least as fast",
-            _ => $"nothing: the winner failed certification ({r.Certification.Detail})",
+            _ => NotStored(r),
         };
 }

@@ -1,18 +1,76 @@
+using System.Diagnostics;
 using System.Globalization;
 using Picograd.Search;
 using Spectre.Console;
 
 namespace Picograd.Tune;
 
-/// <summary>Progress of tuning: one moving line with the time left on a terminal, a plain line now and then elsewhere.</summary>
+/// <summary>
+/// Progress of tuning: one moving line with the time left on a terminal, a plain line now and then elsewhere. The clock goes
+/// on between reports: a certification or a slow kernel may take seconds without one.
+/// </summary>
 internal abstract class TuneProgressDisplay : IProgress<TuneProgress>, IDisposable
 {
+    private readonly Lock _gate = new();
+    private readonly Timer _timer;
+    private TuneProgress? _last;
+    private long _reported;
+    private bool _disposed;
+
+    protected TuneProgressDisplay(TimeSpan every) => _timer = new Timer(_ => Again(), null, every, every);
+
     public static TuneProgressDisplay For(ToolConsole console) =>
         console.IsTerminal ? new Moving(console.Error) : new Plain(console.Error);
 
-    public abstract void Report(TuneProgress value);
+    public void Report(TuneProgress value)
+    {
+        lock (_gate)
+        {
+            if (_disposed)
+                return;
+            _last = value;
+            _reported = Stopwatch.GetTimestamp();
+            Show(value);
+        }
+    }
 
-    public virtual void Dispose() { }
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            if (_disposed)
+                return;
+            _disposed = true;
+            _timer.Dispose();
+            End();
+        }
+    }
+
+    /// <summary>Shows how far tuning is; never called by two threads at once.</summary>
+    protected abstract void Show(TuneProgress value);
+
+    /// <summary>Leaves the terminal as it was.</summary>
+    protected virtual void End() { }
+
+    private void Again()
+    {
+        lock (_gate)
+        {
+            if (_disposed || _last is not { Phase: not Phases.Done } last)
+                return;
+            var since = Stopwatch.GetElapsedTime(_reported);
+            // Of a budget of trials time says nothing about what is spent.
+            bool timed = last is { Remaining: not null, Spent: > 0 } && last.Elapsed > TimeSpan.Zero;
+            Show(
+                last with
+                {
+                    Elapsed = last.Elapsed + since,
+                    Remaining = last.Remaining - since,
+                    Spent = timed ? last.Spent * ((last.Elapsed + since) / last.Elapsed) : last.Spent,
+                }
+            );
+        }
+    }
 
     private static string Describe(TuneProgress p)
     {
@@ -23,16 +81,27 @@ internal abstract class TuneProgressDisplay : IProgress<TuneProgress>, IDisposab
         return $"{task}: {p.Phase}, {p.Tried} tried{best}";
     }
 
-    private static string Left(TuneProgress p) =>
-        p.Remaining is { } left ? $"{left.ToString(@"m\:ss", CultureInfo.InvariantCulture)} left" : "";
+    /// <summary>Never "0:00 left" while work goes on: what is overdrawn is said to be.</summary>
+    internal static string Left(TuneProgress p) =>
+        p.Remaining switch
+        {
+            { } left when left >= TimeSpan.FromSeconds(0.5) || p.Phase == Phases.Done => $"{Text(left)} left",
+            { } over => $"{Text(over)} over",
+            null => "",
+        };
 
-    private sealed class Plain(TextWriter to) : TuneProgressDisplay
+    private static string Text(TimeSpan time) =>
+        TimeSpan
+            .FromSeconds(Math.Round(Math.Abs(time.TotalSeconds)))
+            .ToString(Math.Abs(time.TotalHours) >= 1 ? @"h\:mm\:ss" : @"m\:ss", CultureInfo.InvariantCulture);
+
+    private sealed class Plain(TextWriter to) : TuneProgressDisplay(TimeSpan.FromSeconds(1))
     {
         private static readonly TimeSpan Every = TimeSpan.FromSeconds(5);
 
         private TimeSpan _next = Every;
 
-        public override void Report(TuneProgress value)
+        protected override void Show(TuneProgress value)
         {
             if (value.Elapsed < _next)
                 return;
@@ -48,12 +117,13 @@ internal abstract class TuneProgressDisplay : IProgress<TuneProgress>, IDisposab
         private readonly IAnsiConsole _console;
 
         public Moving(TextWriter to)
+            : base(TimeSpan.FromSeconds(0.5))
         {
             _console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(to) });
             _console.Cursor.Hide();
         }
 
-        public override void Report(TuneProgress value)
+        protected override void Show(TuneProgress value)
         {
             int full = (int)Math.Round(BarWidth * Math.Clamp(value.Spent, 0, 1));
             string bar = $"[green]{new string('━', full)}[/][grey]{new string('━', BarWidth - full)}[/]";
@@ -66,7 +136,7 @@ internal abstract class TuneProgressDisplay : IProgress<TuneProgress>, IDisposab
             _console.Markup($"{bar} {Left(value), 9} {Markup.Escape(text)}");
         }
 
-        public override void Dispose()
+        protected override void End()
         {
             _console.Write(new ControlCode("\r\u001b[2K"));
             _console.Cursor.Show();

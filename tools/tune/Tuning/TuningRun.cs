@@ -13,6 +13,7 @@ internal sealed class TuningRun : IDisposable
     private readonly ToolConsole _console;
     private readonly WorkerProcess _worker;
     private readonly int _seed;
+    private int _stored;
 
     /// <exception cref="TuneDbException">The database cannot be used.</exception>
     /// <exception cref="UsageException">The target cannot be used here.</exception>
@@ -40,15 +41,15 @@ internal sealed class TuningRun : IDisposable
     /// <exception cref="FailureException">Nothing was measured.</exception>
     public TuneResult Tune(OperatorSpec spec, SearchBudget budget, IReadOnlyList<string> traces)
     {
-        // Before the search's clock runs, so that its budget is all for searching.
-        _ = Target.Ceilings;
+        long began = TimeProvider.System.GetTimestamp();
         using var progress = TuneProgressDisplay.For(_console);
+        using var end = Interrupts.OnEnd(() => Kept(progress, 0, 1));
         try
         {
             var task = TaskOf(spec);
             foreach (string note in OtherTargets.Notes(Store, spec, task.Target))
                 _console.Error.WriteLine($"tune: {note}");
-            var options = Options(budget) with { Traces = [.. traces, .. Waiting(task)] };
+            var options = Options(budget, began) with { Traces = [.. traces, .. Waiting(task)] };
             return Tuner.Tune(task, options, progress, _console.Cancel);
         }
         catch (TuneException e)
@@ -72,8 +73,9 @@ internal sealed class TuningRun : IDisposable
             {
                 Trace.Parse(record.Trace).Replay(task.Algorithm);
             }
-            catch (TraceException e)
+            catch (Exception e) when (e is not OutOfMemoryException)
             {
+                // Foreign data: whatever is wrong with it, it is left to wait, and said so.
                 problem = e.Message.Split('\n')[0];
             }
             if (problem is null)
@@ -91,12 +93,24 @@ internal sealed class TuningRun : IDisposable
         IReadOnlyList<double>? weights = null
     )
     {
-        // Before the search's clock runs, so that its budget is all for searching.
-        _ = Target.Ceilings;
+        long began = TimeProvider.System.GetTimestamp();
+        var stored = new HashSet<OperatorSpec>();
         using var progress = TuneProgressDisplay.For(_console);
+        using var end = Interrupts.OnEnd(() => Kept(progress, Volatile.Read(ref _stored), specs.Count));
         try
         {
-            return Tuner.TuneAll([.. specs.Select(TaskOf)], Options(budget), progress, _console.Cancel, weights);
+            return Tuner.TuneAll(
+                [.. specs.Select(TaskOf)],
+                Options(budget, began),
+                progress,
+                _console.Cancel,
+                weights,
+                result =>
+                {
+                    if (result.Stored is not null && stored.Add(result.Task.Spec))
+                        Volatile.Write(ref _stored, stored.Count);
+                }
+            );
         }
         catch (TuneException e)
         {
@@ -125,10 +139,19 @@ internal sealed class TuningRun : IDisposable
             : new Search.WorkerCommand(program == "dotnet" ? process : "dotnet", [library, .. arguments]);
     }
 
-    private TuneOptions Options(SearchBudget budget) =>
+    // The last that is done when a signal ends the process. The worker process ends by itself when this one is gone; ended
+    // now, it would look like a candidate's crash.
+    private string Kept(TuneProgressDisplay progress, int stored, int count)
+    {
+        progress.Dispose();
+        return $"{stored} of {count} {(count == 1 ? "winner is" : "winners are")} certified and stored in {Store.FilePath}";
+    }
+
+    private TuneOptions Options(SearchBudget budget, long began) =>
         new()
         {
             Budget = budget,
+            Began = began,
             Seed = _seed,
             Store = Store,
             Machine = Machine,

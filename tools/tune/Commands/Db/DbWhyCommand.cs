@@ -32,7 +32,8 @@ internal static class DbWhyCommand
                 + (
                     record.DefaultMilliseconds is { } d
                         ? $"; default schedule {Figures.Time(d)}, {Figures.Ratio(record.Speedup!.Value)}"
-                        : ""
+                            + (record.Speedup > 1 ? "" : ", which it did not beat: dispatch runs the default schedule")
+                        : "; what it gains over the default schedule was not measured"
                 )
         );
         to.WriteLine($"  samples        {record.Samples.Count}{Spread(record.Samples)}");
