@@ -72,8 +72,8 @@ public interface ITuneStore : ITuneLookup
     TuneImportResult Import(TextReader reader);
 
     /// <summary>
-    /// Takes over the records, history and candidate log of another store. Where both hold a record of one key the
-    /// faster stays; certification is kept, since a key includes its target.
+    /// Takes over the records, history and candidate log of another store. Records get <see cref="TuneOrigin.Imported"/> and
+    /// wait for certification on this machine, as imported ones do; where one of the key waits already the faster stays.
     /// </summary>
     TuneMergeResult Merge(ITuneStore other);
 

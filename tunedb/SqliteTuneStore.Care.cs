@@ -16,6 +16,13 @@ public sealed partial class SqliteTuneStore
             try
             {
                 VerifyStorage(problems);
+                problems.AddRange(
+                    SqliteSchema
+                        .Differences(_connection, _schemaVersion)
+                        .Select(difference =>
+                            $"The schema is not the one of version {_schemaVersion}: {difference.Text}."
+                        )
+                );
                 (records, certified) = VerifyRecords(problems);
                 VerifyHistory(problems);
                 VerifyKeys(problems);
@@ -143,7 +150,9 @@ public sealed partial class SqliteTuneStore
         {
             if (rows.GetString(0) is var finding && finding != "ok")
             {
-                problems.Add($"SQLite's integrity check reports: {finding.ReplaceLineEndings(" ").TrimEnd('.')}.");
+                problems.Add(
+                    $"SQLite's integrity check reports: {PlainText.Of(finding.ReplaceLineEndings(" ").TrimEnd('.'))}."
+                );
             }
         }
     }
@@ -158,8 +167,8 @@ public sealed partial class SqliteTuneStore
             var problem = VerifyRecord(rows, out var isCertified);
             if (problem is not null)
             {
-                var name = $"'{rows.GetString(7).ReplaceLineEndings(" ")}' (key {rows.GetString(28)})";
-                problems.Add($"The record of {name} is unsound: {problem}.");
+                var name = $"'{PlainText.Of(Text(rows, 7))}' (key {PlainText.Of(Text(rows, 28))})";
+                problems.Add($"The record of {name} is unsound: {PlainText.Of(problem)}.");
                 continue;
             }
 
@@ -184,6 +193,11 @@ public sealed partial class SqliteTuneStore
             ?? Mismatch("family", record.Key.FamilyHash, row.GetString(29))
             ?? Mismatch("trace", record.TraceHash, row.GetString(30));
     }
+
+    private static string Text(SqliteDataReader row, int column) =>
+        row.IsDBNull(column)
+            ? ""
+            : Convert.ToString(row.GetValue(column), System.Globalization.CultureInfo.InvariantCulture) ?? "";
 
     private static string? Mismatch(string what, string expected, string found) =>
         expected == found ? null : $"the hash of its {what} is stored as {found}, but is {expected}";

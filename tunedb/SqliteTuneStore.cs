@@ -183,7 +183,7 @@ public sealed partial class SqliteTuneStore : TuneStore
                     }
 
                     damage = null;
-                    return new TuneCandidate(
+                    var candidate = new TuneCandidate(
                         parsed,
                         row.GetString(1),
                         row.GetString(2),
@@ -193,8 +193,12 @@ public sealed partial class SqliteTuneStore : TuneStore
                         RecordText.Time(row.GetString(6)),
                         row.GetString(7)
                     );
+                    candidate.Validate();
+                    return candidate;
                 }
-                catch (FormatException e)
+                catch (Exception e)
+                    when (e is FormatException or ArgumentException or InvalidOperationException or InvalidCastException
+                    )
                 {
                     damage = e.Message;
                     return null;

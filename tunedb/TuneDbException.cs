@@ -9,6 +9,9 @@ public enum TuneDbErrorKind
     /// <summary>The path names a directory, not a file.</summary>
     PathIsDirectory,
 
+    /// <summary>The path names a pipe, a device or a socket, not a file.</summary>
+    NotRegular,
+
     /// <summary>The directory that should hold the file does not exist.</summary>
     DirectoryMissing,
 

@@ -52,6 +52,12 @@ public sealed record Provenance(
 /// <summary>One tuned schedule with what is known about it. Equality is by contents, lists included.</summary>
 public sealed record TuneRecord
 {
+    // Characters of a trace, as dispatch allows them, and of any other text; guards and samples. Searches write far fewer.
+    private const int LongestTrace = 64 << 10;
+    private const int LongestText = 16 << 10;
+    private const int MostGuards = 256;
+    private const int MostSamples = 10_000;
+
     /// <summary>What the record is looked up by.</summary>
     public required TuneKey Key { get; init; }
 
@@ -135,6 +141,27 @@ public sealed record TuneRecord
             {
                 return $"{name} holds half a surrogate pair, but it must be valid Unicode";
             }
+
+            if (value.Length > (name == nameof(Trace) ? LongestTrace : LongestText))
+            {
+                return $"{name} has {value.Length} characters, but may have {(name == nameof(Trace) ? LongestTrace : LongestText)}";
+            }
+
+            // They are shown, and stand in lines of text.
+            if (name is not (nameof(Trace) or nameof(Guards) or "Certification.Detail") && value.Any(char.IsControl))
+            {
+                return $"{name} holds control characters, but it must be one line of text";
+            }
+        }
+
+        if (Guards.Count > MostGuards)
+        {
+            return $"there are {Guards.Count} guards, but at most {MostGuards} are allowed";
+        }
+
+        if (Samples.Count > MostSamples)
+        {
+            return $"there are {Samples.Count} samples, but at most {MostSamples} are allowed";
         }
 
         if (!TuneKey.TryParseExtents(Key.Shapes, out _))
@@ -178,6 +205,11 @@ public sealed record TuneRecord
         if (Provenance.Utc.Kind != DateTimeKind.Utc)
         {
             return $"Provenance.Utc is of kind {Provenance.Utc.Kind}, but it must be Utc";
+        }
+
+        if (Provenance.Utc.Year is < 2020 or > 2199)
+        {
+            return $"Provenance.Utc is in the year {Provenance.Utc.Year}, but it must be from 2020 to 2199";
         }
 
         return Provenance.CandidatesTried < 0

@@ -145,7 +145,7 @@ public abstract class TuneStore : ITuneStore
             var count = new int[3];
             foreach (var record in records)
             {
-                count[(int)Place(record, force: false)]++;
+                count[(int)Arrive(record)]++;
             }
 
             var knownHistory = History().ToHashSet();
@@ -173,6 +173,12 @@ public abstract class TuneStore : ITuneStore
         AddHistory(new TuneHistoryEntry(DateTime.UtcNow, outcome, record));
         return outcome;
     }
+
+    // That it was certified is another store's word: it waits, unless this one holds the very schedule certified.
+    private PutOutcome Arrive(TuneRecord record) =>
+        Load(record.Key, certified: true).Record?.Trace == record.Trace
+            ? PutOutcome.Kept
+            : Place(record with { Certified = false, Origin = TuneOrigin.Imported }, force: false);
 
     private PutOutcome Place(TuneRecord record, bool force)
     {

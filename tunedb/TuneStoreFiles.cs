@@ -8,7 +8,7 @@ public static class TuneStoreFiles
     public static TuneMergeResult MergeFile(this ITuneStore store, string path)
     {
         var full = TuneDbLocation.Full(path, nameof(path));
-        if (store is SqliteTuneStore mine && mine.FilePath == full)
+        if (store is SqliteTuneStore mine && (mine.FilePath == full || SameFile(mine.FilePath, full)))
         {
             throw new TuneDbException(
                 TuneDbErrorKind.SameFile,
@@ -22,7 +22,8 @@ public static class TuneStoreFiles
     }
 
     /// <summary>
-    /// Exports to a file, which appears whole or not at all: the text is written beside it and then takes its place.
+    /// Exports to a file, which appears whole or not at all: the text is written beside it and then takes its place. Of a
+    /// link the file that it leads to is written.
     /// </summary>
     /// <exception cref="TuneDbException">The file cannot be written.</exception>
     public static int ExportFile(
@@ -33,16 +34,11 @@ public static class TuneStoreFiles
     )
     {
         var full = TuneDbLocation.Full(path, nameof(path));
-        var partial = full + ".partial";
         try
         {
-            int count;
-            using (var writer = new StreamWriter(partial))
-            {
-                count = store.Export(writer, filter, includeUncertified);
-            }
-
-            File.Move(partial, full, overwrite: true);
+            var text = new StringWriter();
+            var count = store.Export(text, filter, includeUncertified);
+            WholeFile.Write(full, text.ToString());
             return count;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -56,6 +52,19 @@ public static class TuneStoreFiles
         }
     }
 
+    private static bool SameFile(string one, string other)
+    {
+        try
+        {
+            return RegularFile.Target(one) == RegularFile.Target(other);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // What cannot be followed cannot be opened either, which is told in its own words.
+            return false;
+        }
+    }
+
     /// <summary>Imports from a file; see <see cref="ITuneStore.Import"/>.</summary>
     /// <exception cref="TuneDbException">The file cannot be read or is not exported text.</exception>
     public static TuneImportResult ImportFile(this ITuneStore store, string path)
@@ -63,6 +72,11 @@ public static class TuneStoreFiles
         var full = TuneDbLocation.Full(path, nameof(path));
         try
         {
+            if (RegularFile.Problem(full) is { } clause)
+            {
+                throw new IOException($"it {clause}");
+            }
+
             using var reader = new StreamReader(full);
             return store.Import(reader);
         }

@@ -319,7 +319,7 @@ public abstract class TuneStoreContract
     }
 
     [Fact]
-    public void Merge_keeps_the_faster_and_adds_the_others()
+    public void What_is_merged_waits_for_certification()
     {
         using var mine = Create();
         using var theirs = Create();
@@ -339,11 +339,17 @@ public abstract class TuneStoreContract
         mine.AppendCandidate(shared);
         theirs.AppendCandidates([shared, SampleRecords.Candidate(index: 2)]);
 
-        Assert.Equal(new TuneMergeResult(2, 1, 1, 0, 1), mine.Merge(theirs));
-        Assert.Equal(fast, mine.FindExact(fast.Key));
+        Assert.Equal(new TuneMergeResult(4, 0, 0, 0, 1), mine.Merge(theirs));
+        // Whatever the other store says of its records, the own ones are served on.
+        Assert.Equal(slow, mine.FindExact(slow.Key));
         Assert.Equal(keptFast, mine.FindExact(keptFast.Key));
-        Assert.Equal(elsewhere, mine.FindExact(elsewhere.Key));
+        Assert.Null(mine.FindExact(elsewhere.Key));
         Assert.Null(mine.FindExact(waiting.Key));
+        Assert.Equal(2, mine.All(new TuneFilter { Certified = true }).Count);
+        var waitingNow = mine.All(new TuneFilter { Certified = false });
+        Assert.Equal(4, waitingNow.Count);
+        Assert.All(waitingNow, r => Assert.Equal(TuneOrigin.Imported, r.Origin));
+        Assert.Contains(fast with { Certified = false, Origin = TuneOrigin.Imported }, waitingNow);
         Assert.Equal(2, mine.Candidates().Count);
         Assert.Equal(6, mine.History().Count);
 

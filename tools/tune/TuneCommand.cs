@@ -23,6 +23,7 @@ public static class TuneCommand
     public static int Run(IReadOnlyList<string> args, ToolConsole console)
     {
         ArgumentNullException.ThrowIfNull(console);
+        console = console.Plain();
         var root = Root(console);
         var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)

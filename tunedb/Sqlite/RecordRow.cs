@@ -101,7 +101,7 @@ internal static class RecordRow
                 Origin = OriginOf(row.GetString(25)),
                 Certified = row.GetInt64(26) == 1,
             };
-            damage = Checksum(record) == row.GetString(27) ? null : "its checksum does not match";
+            damage = Checksum(record) == row.GetString(27) ? record.Problem() : "its checksum does not match";
             return damage is null ? record : null;
         }
         catch (Exception e)

@@ -11,6 +11,9 @@ internal static class SqliteFile
 {
     private const int HeaderLength = 100;
 
+    // Bytes: a compiled kernel with debug information has a few million.
+    private const int LargestValue = 64 << 20;
+
     private static ReadOnlySpan<byte> Magic => "SQLite format 3\0"u8;
 
     /// <summary>Refuses directories, missing directories and files that are foreign or cut off.</summary>
@@ -23,6 +26,19 @@ internal static class SqliteFile
                 path,
                 "is a directory; name a file, for instance one inside it"
             );
+        }
+
+        // The side files too: SQLite opens those that it finds.
+        foreach (var suffix in (ReadOnlySpan<string>)["", "-wal", "-shm", "-journal"])
+        {
+            if (RegularFile.Problem(path + suffix) is { } clause)
+            {
+                throw SqliteErrors.Error(
+                    TuneDbErrorKind.NotRegular,
+                    path,
+                    suffix.Length == 0 ? clause : $"cannot be opened because '{path + suffix}' {clause}"
+                );
+            }
         }
 
         PrepareDirectory(path, mode);
@@ -115,6 +131,7 @@ internal static class SqliteFile
             SqliteSchema.Execute(connection, $"PRAGMA busy_timeout={(int)busyTimeout.TotalMilliseconds}");
             SqliteSchema.Execute(connection, "PRAGMA cell_size_check=ON");
             SqliteSchema.Execute(connection, "PRAGMA trusted_schema=OFF");
+            Harden(connection);
             // The first read: only now does SQLite look at the file.
             SqliteSchema.Number(connection, "SELECT count(*) FROM sqlite_schema");
             return connection;
@@ -124,6 +141,22 @@ internal static class SqliteFile
             connection.Dispose();
             throw;
         }
+    }
+
+    /// <summary>
+    /// A file may hold code: triggers run when it is written, views when it is read. This application has none, so none runs;
+    /// and no value of a row may be larger than any that it writes.
+    /// </summary>
+    private static void Harden(SqliteConnection connection)
+    {
+        const int enableTrigger = 1003;
+        const int defensive = 1010;
+        const int enableView = 1015;
+        var handle = connection.Handle;
+        SQLitePCL.raw.sqlite3_db_config(handle, enableTrigger, 0, out _);
+        SQLitePCL.raw.sqlite3_db_config(handle, enableView, 0, out _);
+        SQLitePCL.raw.sqlite3_db_config(handle, defensive, 1, out _);
+        SQLitePCL.raw.sqlite3_limit(handle, SQLitePCL.raw.SQLITE_LIMIT_LENGTH, LargestValue);
     }
 
     private static void PrepareDirectory(string path, TuneDbMode mode)

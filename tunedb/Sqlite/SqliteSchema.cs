@@ -6,7 +6,7 @@ namespace Picograd.TuneDb.Sqlite;
 /// The schema as its history: step i turns version i into version i + 1, and a new file runs through all of them. So a
 /// migrated file and a new one cannot differ. Steps are never edited after a release; a change is a new step.
 /// </summary>
-internal static class SqliteSchema
+internal static partial class SqliteSchema
 {
     /// <summary>Written to the file's header, so that other applications' databases are recognised: "PiGr".</summary>
     public const int ApplicationId = 0x50694772;
@@ -111,7 +111,7 @@ internal static class SqliteSchema
     /// </summary>
     public static int Prepare(SqliteConnection connection, string path, TuneDbMode mode)
     {
-        var version = Check(connection, path);
+        var version = Check(connection, path, mode);
         if (mode == TuneDbMode.ReadOnly)
         {
             return version > 0
@@ -146,7 +146,10 @@ internal static class SqliteSchema
     }
 
     /// <summary>The version of a file of this application; 0 for a file without any table.</summary>
-    public static int Check(SqliteConnection connection, string path)
+    /// <param name="connection">The file.</param>
+    /// <param name="path">Its name.</param>
+    /// <param name="mode">Whether the tables and indices are looked at as well, and what for.</param>
+    public static int Check(SqliteConnection connection, string path, TuneDbMode? mode = null)
     {
         // One snapshot for all that is read: a file that another process is just creating must not look half foreign.
         var own = SQLitePCL.raw.sqlite3_get_autocommit(connection.Handle) != 0;
@@ -157,7 +160,13 @@ internal static class SqliteSchema
 
         try
         {
-            return VersionOf(connection, path);
+            var version = VersionOf(connection, path);
+            if (mode is { } use && version > 0)
+            {
+                RequireOwn(connection, path, version, use);
+            }
+
+            return version;
         }
         finally
         {

@@ -13,6 +13,12 @@ internal static class ExportText
     private const string Magic = "picograd-winners";
     private const int Version = 1;
 
+    // Characters; records have some thousands, most of them their trace.
+    private const int LongestRecord = 1 << 20;
+
+    // Sentences that people read.
+    private const int MostProblems = 100;
+
     public static void Write(TextWriter writer, IEnumerable<TuneRecord> records)
     {
         // The line feeds are written out, so that the bytes are the same on every system.
@@ -47,12 +53,13 @@ internal static class ExportText
         bool trustCertification
     )
     {
-        ReadHeader(reader.ReadLine());
+        var lines = new LineReader(reader);
+        ReadHeader(lines.ReadLine());
         var records = new List<TuneRecord>();
         var problems = new List<string>();
         var checksums = new StringBuilder();
         var count = 0;
-        for (var line = reader.ReadLine(); line is not null; line = reader.ReadLine())
+        for (var line = lines.ReadLine(); line is not null; line = lines.ReadLine())
         {
             if (line.Length == 0 || line[0] == '#')
             {
@@ -72,7 +79,7 @@ internal static class ExportText
             }
 
             count++;
-            var (text, checksum) = ReadBody(reader);
+            var (text, checksum) = ReadBody(lines);
             checksums.Append(checksum).Append('\n');
             try
             {
@@ -80,7 +87,14 @@ internal static class ExportText
             }
             catch (Exception e) when (e is FormatException or OverflowException)
             {
-                problems.Add($"Record {count} ({Shorten(value)}) was refused: {e.Message}.");
+                if (problems.Count < MostProblems)
+                {
+                    problems.Add($"Record {count} ({Shorten(value)}) was refused: {Shorten(e.Message)}.");
+                }
+                else if (problems.Count == MostProblems)
+                {
+                    problems.Add($"More records than these {MostProblems} were refused.");
+                }
             }
         }
 
@@ -107,10 +121,10 @@ internal static class ExportText
         }
     }
 
-    private static (string Text, string Checksum) ReadBody(TextReader reader)
+    private static (string Text, string Checksum) ReadBody(LineReader lines)
     {
         var body = new StringBuilder();
-        for (var line = reader.ReadLine(); line is not null; line = reader.ReadLine())
+        for (var line = lines.ReadLine(); line is not null; line = lines.ReadLine())
         {
             var (name, value) = FieldLine.Split(line);
             if (name == "checksum")
@@ -124,6 +138,13 @@ internal static class ExportText
             }
 
             body.Append(line).Append('\n');
+            if (body.Length > LongestRecord)
+            {
+                throw Bad(
+                    $"has a record of more than {LongestRecord} characters, so it is no export",
+                    TuneDbErrorKind.BadText
+                );
+            }
         }
 
         throw Bad("is cut off: it ends within a record", TuneDbErrorKind.Truncated);
@@ -163,7 +184,7 @@ internal static class ExportText
         }
     }
 
-    private static string Shorten(string text) => text.Length <= 60 ? text : text[..60] + "…";
+    private static string Shorten(string text) => PlainText.Of(text.Length <= 200 ? text : text[..200] + "…");
 
     private static TuneDbException Bad(string clause, TuneDbErrorKind kind) =>
         new(kind, null, $"The text of exported winners {clause}.");

@@ -26,7 +26,8 @@ public static unsafe class Dispatcher
     /// Told, once, in one sentence, that the user's database cannot be read and that models run on default schedules. Writes
     /// to standard error unless set.
     /// </summary>
-    public static Action<string> OnWarning { get; set; } = sentence => Console.Error.WriteLine($"picograd: {sentence}");
+    public static Action<string> OnWarning { get; set; } =
+        sentence => Console.Error.WriteLine($"picograd: {PlainText.Of(sentence)}");
 
     /// <summary>Number of threads that kernels may use.</summary>
     public static int NumThreads => Volatile.Read(ref s_current)?.Threads ?? s_threads;

@@ -1,4 +1,5 @@
 using System.Text;
+using Picograd.TuneDb;
 
 namespace Picograd.Models;
 
@@ -36,15 +37,22 @@ public sealed class CharDataset
         Test = Examples(list.AsSpan(dev));
     }
 
+    // A few million words.
+    private const int MostBytes = 64 << 20;
+
     /// <summary>Reads a text file, one word a line; blanks around a word do not count.</summary>
     /// <exception cref="InvalidDataException">The file cannot be read, is not text in UTF-8, or has too few words; the message
     /// names the file and says which.</exception>
     public static CharDataset Load(string path, int context = 3, long seed = 42)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        if (RegularFile.Problem(path) is { } clause)
+            throw new InvalidDataException($"The data file '{path}' {clause}.");
         string text;
         try
         {
+            if (new FileInfo(path) is { Exists: true, Length: > MostBytes and var length })
+                throw new InvalidDataException($"The data file '{path}' has {length} bytes, but may have {MostBytes}.");
             text = new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(File.ReadAllBytes(path));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)

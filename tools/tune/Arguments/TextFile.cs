@@ -1,10 +1,14 @@
 using System.Text;
+using Picograd.TuneDb;
 
 namespace Picograd.Tune;
 
 /// <summary>Files that the user names.</summary>
 internal static class TextFile
 {
+    // Files of operators and traces have some thousand.
+    private const int MostBytes = 16 << 20;
+
     /// <summary>Reads a whole text in UTF-8.</summary>
     /// <param name="argument">How the command line calls the file.</param>
     /// <param name="path">The file.</param>
@@ -15,9 +19,15 @@ internal static class TextFile
             throw new UsageException($"{argument} is empty, but must name a text file.");
         if (Directory.Exists(path))
             throw new UsageException($"{argument} '{path}' is a folder, but must be a text file.");
+        if (RegularFile.Problem(path) is { } clause)
+            throw new UsageException($"{argument} '{path}' {clause}.");
         byte[] bytes;
         try
         {
+            if (new FileInfo(path) is { Exists: true, Length: > MostBytes and var length })
+                throw new UsageException(
+                    $"{argument} '{path}' has {length} bytes, but may have {MostBytes}: it is no list of operators and no trace."
+                );
             bytes = File.ReadAllBytes(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)

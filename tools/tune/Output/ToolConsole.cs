@@ -1,8 +1,25 @@
 namespace Picograd.Tune;
 
-/// <summary>Where a command writes, and how it is told to stop.</summary>
+/// <summary>Where a command writes, and how it is told to stop. Texts go out as <see cref="PlainTextWriter"/> shows them.</summary>
 /// <param name="Out">Results.</param>
 /// <param name="Error">Progress, warnings and what is wrong.</param>
 /// <param name="IsTerminal">Whether <paramref name="Error"/> is a terminal, where progress may move.</param>
 /// <param name="Cancel">Set by Ctrl-C: searches stop and keep what they found.</param>
-public sealed record ToolConsole(TextWriter Out, TextWriter Error, bool IsTerminal, CancellationToken Cancel);
+public sealed record ToolConsole(TextWriter Out, TextWriter Error, bool IsTerminal, CancellationToken Cancel)
+{
+    /// <summary>Results, byte for byte: for texts that are read by programs.</summary>
+    internal TextWriter Raw { get; init; } = Out;
+
+    /// <summary>The terminal behind <see cref="Error"/>, for displays that move.</summary>
+    internal TextWriter Screen { get; init; } = Error;
+
+    /// <summary>The same console with everything shown as plain text.</summary>
+    internal ToolConsole Plain() =>
+        Out is PlainTextWriter
+            ? this
+            : this with
+            {
+                Out = new PlainTextWriter(Out),
+                Error = new PlainTextWriter(Error),
+            };
+}

@@ -20,7 +20,7 @@ internal abstract class TuneProgressDisplay : IProgress<TuneProgress>, IDisposab
     protected TuneProgressDisplay(TimeSpan every) => _timer = new Timer(_ => Again(), null, every, every);
 
     public static TuneProgressDisplay For(ToolConsole console) =>
-        console.IsTerminal ? new Moving(console.Error) : new Plain(console.Error);
+        console.IsTerminal ? new Moving(console.Screen) : new Plain(console.Error);
 
     public void Report(TuneProgress value)
     {

@@ -81,7 +81,9 @@ internal sealed class TuningRun : IDisposable
             if (problem is null)
                 yield return record.Trace;
             else
-                _console.Error.WriteLine($"tune: the waiting record of {record.Spec} is left out: {problem}");
+                _console.Error.WriteLine(
+                    $"tune: the waiting record of {record.Spec} is left out: {PlainText.Of(problem)}"
+                );
         }
     }
 

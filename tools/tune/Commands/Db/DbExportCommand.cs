@@ -10,7 +10,7 @@ internal static class DbExportCommand
     {
         var file = new Argument<string?>("FILE")
         {
-            Description = "Where to write; without it, to the output",
+            Description = "Where to write; without it, or with -, to the output",
             Arity = ArgumentArity.ZeroOrOne,
         };
         var db = CommonOptions.Db();
@@ -21,9 +21,9 @@ internal static class DbExportCommand
         {
             var filter = DbCommand.Filter(parsed, only);
             using var store = DbCommand.Read(parsed, db);
-            if (parsed.GetValue(file) is not { } path)
+            if (parsed.GetValue(file) is not { } path || path == "-")
             {
-                store.Export(console.Out, filter, parsed.GetValue(waiting));
+                store.Export(console.Raw, filter, parsed.GetValue(waiting));
                 return TuneCommand.Success;
             }
             int count = store.ExportFile(path, filter, parsed.GetValue(waiting));

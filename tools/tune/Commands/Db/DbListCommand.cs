@@ -45,12 +45,12 @@ internal static class DbListCommand
         foreach (var target in records.GroupBy(r => r.Key.Target).OrderBy(g => g.Key, StringComparer.Ordinal))
         {
             console.Out.WriteLine();
-            console.Out.WriteLine(target.Key);
+            console.Out.WriteLine(PlainText.Of(target.Key));
             var table = new TextTable("operator", ">time", ">default", ">gain", "state", "measured");
             foreach (var r in target.OrderBy(r => r.Spec, StringComparer.Ordinal))
             {
                 table.Add(
-                    r.Spec,
+                    PlainText.Of(r.Spec),
                     Figures.Time(r.Milliseconds),
                     r.DefaultMilliseconds is { } standard ? Figures.Time(standard) : null,
                     r.Speedup is { } gain ? Figures.Ratio(gain) : null,

@@ -18,6 +18,10 @@ internal static class DbMergeCommand
             console.Out.WriteLine(
                 $"{result.Added} records added, {result.Replaced} replaced slower ones, {result.Kept} were not faster than what is there, {result.Damaged} were damaged and left out; {result.Candidates} log entries"
             );
+            if (result.Added + result.Replaced > 0)
+                console.Out.WriteLine(
+                    "they wait for certification: 'tune op SPEC' on the machine that they are for times and certifies them"
+                );
             return TuneCommand.Success;
         });
         return command;

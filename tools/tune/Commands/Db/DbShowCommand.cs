@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Picograd.TuneDb;
 
 namespace Picograd.Tune;
 
@@ -22,7 +23,7 @@ internal static class DbShowCommand
                 console.Out.WriteLine($"target  {record.Key.Target}");
                 console.Out.WriteLine($"policy  {record.Key.Policy}, compiler {record.Key.CompilerVersion}");
                 if (record.Guards.Count > 0)
-                    console.Out.WriteLine($"guards  {string.Join(", ", record.Guards)}");
+                    console.Out.WriteLine($"guards  {PlainText.Of(string.Join(", ", record.Guards))}");
                 console.Out.WriteLine(record.Trace.TrimEnd());
                 console.Out.WriteLine();
             }

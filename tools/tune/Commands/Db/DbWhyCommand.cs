@@ -47,7 +47,7 @@ internal static class DbWhyCommand
         to.WriteLine(
             $"  certification  {(c.Ok ? "passed" : "failed")}: error {c.ErrorRatio.ToString("0.####", CultureInfo.InvariantCulture)} of the bound, "
                 + (c.BitStable ? "same bits every run" : "bits differ between runs")
-                + (c.Detail.Length > 0 ? $" ({c.Detail})" : "")
+                + (c.Detail.Length > 0 ? $" ({PlainText.Of(c.Detail)})" : "")
         );
         to.WriteLine(
             $"  served         {(record.IsServable ? "yes" : "no, it waits for certification on this machine")} ({record.Origin.ToString().ToLowerInvariant()})"
@@ -61,7 +61,7 @@ internal static class DbWhyCommand
         }
         var candidates = store.Candidates(record.Key);
         foreach (var outcome in candidates.GroupBy(x => x.Outcome).OrderByDescending(g => g.Count()))
-            to.WriteLine($"  candidates     {outcome.Count()} {outcome.Key}");
+            to.WriteLine($"  candidates     {outcome.Count()} {PlainText.Of(outcome.Key)}");
         to.WriteLine();
     }
 

@@ -1,0 +1,76 @@
+namespace Picograd.TuneDb;
+
+/// <summary>Files that appear whole or not at all.</summary>
+internal static class WholeFile
+{
+    /// <summary>
+    /// Writes the text beside the file and then puts it into its place, with the permissions of what was there. Links stay
+    /// links. Whatever goes wrong, and also when the process is told to end meanwhile, the file stays as it was and nothing
+    /// is left beside it; only a kill that leaves no time for anything leaves a <c>.partial</c>.
+    /// </summary>
+    /// <exception cref="IOException">It cannot be written, or what is at the path is no regular file.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be written.</exception>
+    public static void Write(string path, string text)
+    {
+        if (RegularFile.Problem(path) is { } clause)
+        {
+            throw new IOException($"it {clause}; '-' writes to the standard output");
+        }
+
+        if (Directory.Exists(path))
+        {
+            throw new IOException("it is a folder; name a file, for instance one inside it");
+        }
+
+        var target = RegularFile.Target(path);
+        // What a process has open, such as /dev/stdout: the file behind it would be replaced under the process.
+        if (!OperatingSystem.IsWindows() && (Below(path, "/dev/fd") || Below(path, "/proc") || IsStandardStream(path)))
+        {
+            throw new IOException("it stands for an open file; '-' writes to the standard output");
+        }
+
+        var partial = $"{target}.{Path.GetRandomFileName()}.partial";
+        EventHandler cleanUp = (_, _) => Discard(partial);
+        AppDomain.CurrentDomain.ProcessExit += cleanUp;
+        try
+        {
+            using (var stream = new FileStream(partial, FileMode.CreateNew, FileAccess.Write, FileShare.None))
+            {
+                if (!OperatingSystem.IsWindows() && File.Exists(target))
+                {
+                    File.SetUnixFileMode(stream.SafeFileHandle, File.GetUnixFileMode(target));
+                }
+
+                using (var writer = new StreamWriter(stream, leaveOpen: true))
+                {
+                    writer.Write(text);
+                }
+
+                stream.Flush(flushToDisk: true);
+            }
+
+            File.Move(partial, target, overwrite: true);
+        }
+        finally
+        {
+            Discard(partial);
+            AppDomain.CurrentDomain.ProcessExit -= cleanUp;
+        }
+    }
+
+    private static bool Below(string path, string folder) => path.StartsWith(folder + "/", StringComparison.Ordinal);
+
+    private static bool IsStandardStream(string path) => path is "/dev/stdin" or "/dev/stdout" or "/dev/stderr";
+
+    private static void Discard(string partial)
+    {
+        try
+        {
+            File.Delete(partial);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The folder has gone, or no longer allows it: there is nothing more to be done.
+        }
+    }
+}
