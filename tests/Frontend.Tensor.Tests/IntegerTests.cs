@@ -132,6 +132,12 @@ public class IntegerTests
             { "clamp: the number -1 does not fit u8", () => Bytes(1).Clamp(-1) },
             { "clamp: the number 1E+40 does not fit f32", () => Tensor.From([1f]).Clamp(max: 1e40) },
             { "add: the number 1099511627776 does not fit i32", () => Tensor.From([1]).Add_(1L << 40) },
+            { "does not fit i32", () => Tensor.Arange(0, 1L << 40, 1L << 38, DType.Int32) },
+            { "does not fit u8", () => Tensor.Arange(0.0, 330, 60, DType.UInt8) },
+            { "the number 300 does not fit u8", () => Bytes(1).MaskedFill(Yes, 300) },
+            { "uniform_: there are no numbers from 2 up to 1", () => Tensor.Zeros(2).Uniform_(2, 1) },
+            { "uniform_: there are no numbers", () => Tensor.Zeros(2).Uniform_(0, double.PositiveInfinity) },
+            { "normal_: std is -1", () => Tensor.Zeros(2).Normal_(0, -1) },
         };
 
     [Theory]

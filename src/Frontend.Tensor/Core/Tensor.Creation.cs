@@ -167,6 +167,15 @@ public sealed partial class Tensor
     private static Tensor Range(long count, Scalar start, Scalar step, DType dtype, Device device)
     {
         RequireDType(dtype, "Arange");
+        if (count > 0)
+        {
+            start.Require(dtype, "Arange");
+            Scalar last =
+                start.Type.IsFloat() || step.Type.IsFloat()
+                    ? start.AsDouble + (count - 1) * step.AsDouble
+                    : (long)(start.AsLong + (Int128)(count - 1) * step.AsLong);
+            last.Require(dtype, "Arange");
+        }
         var native = dtype is DType.Float32 or DType.Float64 or DType.Int64
             ? dtype
             : Promotion.Of(start.Type, 0, step.Type, 0);

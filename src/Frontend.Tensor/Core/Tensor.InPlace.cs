@@ -97,12 +97,26 @@ public sealed partial class Tensor
     }
 
     /// <summary>Uniform random numbers from low up to high, exclusive. Returns itself.</summary>
-    public Tensor Uniform_(double low = 0, double high = 1, Generator? generator = null) =>
-        Draw(Rand(Shape, generator, DType, Device), high - low, low, "uniform_");
+    /// <exception cref="ArgumentException">high is below low, or they are further apart than the dtype goes.</exception>
+    public Tensor Uniform_(double low = 0, double high = 1, Generator? generator = null)
+    {
+        double most = DType == DType.Float32 ? float.MaxValue : double.MaxValue;
+        if (!(low <= high && low >= -most && high <= most && high - low <= most))
+            throw new ArgumentException(
+                $"uniform_: there are no numbers from {low} up to {high}; high must not be below low, and both and their "
+                    + $"difference within {DType.Name()}."
+            );
+        return Draw(Rand(Shape, generator, DType, Device), high - low, low, "uniform_");
+    }
 
     /// <summary>Normal random numbers. Returns itself.</summary>
-    public Tensor Normal_(double mean = 0, double std = 1, Generator? generator = null) =>
-        Draw(Randn(Shape, generator, DType, Device), std, mean, "normal_");
+    /// <exception cref="ArgumentException">A negative deviation.</exception>
+    public Tensor Normal_(double mean = 0, double std = 1, Generator? generator = null)
+    {
+        if (!(std >= 0))
+            throw new ArgumentException($"normal_: std is {std}, but must be at least 0.");
+        return Draw(Randn(Shape, generator, DType, Device), std, mean, "normal_");
+    }
 
     /// <summary>this ← this + b for a gradient that only the engine holds: no checks, no record.</summary>
     internal void AddInto(Tensor b)
