@@ -191,6 +191,21 @@ public class ViewHistoryTests
     }
 
     [Fact]
+    public void ViewsThatRepeatElementsAreFilledOnly()
+    {
+        var x = Leaf(1, 2);
+        var y = x * 2;
+        var wide = y.Unsqueeze(0).Expand(3, 2);
+        Assert.Contains("several times", Refused(() => wide.Mul_(2)));
+        Assert.Contains("several times", Refused(() => wide[.., 0] = x[0]));
+        wide[0] = x * 5;
+        wide[.., 1].Fill_(7);
+        Assert.Equal([5, 7], y.ToDoubles());
+        wide.Sum().Backward();
+        Gradient(x, 15, 0);
+    }
+
+    [Fact]
     public void SavedTensorsAreStillWatched()
     {
         var x = Leaf(1, 2);

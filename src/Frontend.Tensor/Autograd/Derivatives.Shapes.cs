@@ -146,8 +146,8 @@ internal static partial class Derivatives
         {
             long[] kept = (long[])n.Data!;
             var grad = g.ReshapeTo(kept);
-            // Products that are neither 0 nor infinite can be divided again.
-            if (Fused && (n.Output.Ne(0) & (n.Output - n.Output).Eq(0)).All().Item() != 0)
+            // Products without a 0 can be divided again.
+            if ((n.A.Ne(0).All() & n.Output.Ne(0).All()).Item() != 0)
             {
                 n.Send(0, grad * (n.Output.ReshapeTo(kept) / n.A));
                 return;

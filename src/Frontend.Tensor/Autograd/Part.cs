@@ -17,16 +17,14 @@ internal sealed record Part(Layout Region, Layout? Spread = null, long Span = 0)
         var region = new Layout(part.Sizes, part.Strides, part.Offset - whole.Offset);
         if (whole.IsContiguous)
             return new Part(region);
+        if (whole.Once() != whole)
+            throw new InvalidOperationException(
+                $"A view of a tensor of shape {whole} that shows one element several times cannot be changed in place "
+                    + "while operators are recorded; change a Clone() instead."
+            );
         long span = 1;
         for (int d = 0; d < whole.Rank; d++)
-        {
-            if (whole.Strides[d] == 0 && whole.Sizes[d] > 1)
-                throw new InvalidOperationException(
-                    $"A view of a tensor of shape {whole} that shows one element several times cannot be changed in place "
-                        + "while operators are recorded; change a Clone() instead."
-                );
             span += (whole.Sizes[d] - 1) * whole.Strides[d];
-        }
         return new Part(region, new Layout(whole.Sizes, whole.Strides, 0), span);
     }
 
@@ -43,17 +41,12 @@ internal sealed record Part(Layout Region, Layout? Spread = null, long Span = 0)
     /// </summary>
     public Tensor Put(Tensor values, Layout whole)
     {
-        long[] once = [.. Region.Sizes];
-        for (int d = 0; d < once.Length; d++)
-        {
-            if (Region.Strides[d] == 0 && once[d] > 1)
-                once[d] = 1;
-        }
-        if (!once.AsSpan().SequenceEqual(Region.Sizes))
-            values = values.SumTo(Layout.Contiguous(once));
+        var once = Region.Once();
+        if (once != Region)
+            values = values.SumTo(once);
         if (Spread is null && Region.IsContiguous && values.NumElements == whole.Count)
             return values.ReshapeTo(whole.Sizes);
         var seen = Spread is null ? whole : Layout.Contiguous([Span]);
-        return Whole(Tensor.IntoRegion(values, seen, new Layout(once, Region.Strides, Region.Offset)));
+        return Whole(Tensor.IntoRegion(values, seen, once));
     }
 }

@@ -74,6 +74,18 @@ internal sealed class Layout
     /// <exception cref="ArgumentException">More than 2⁶³ − 1 (a size outside of these dimensions is 0).</exception>
     public long Product(int from, int to) => CountOf(Sizes.AsSpan(from, to - from));
 
+    /// <summary>Each element of memory once: dimensions that repeat have size 1.</summary>
+    public Layout Once()
+    {
+        long[]? once = null;
+        for (int d = 0; d < Rank; d++)
+        {
+            if (Strides[d] == 0 && Sizes[d] > 1)
+                (once ??= [.. Sizes])[d] = 1;
+        }
+        return once is null ? this : new Layout(once, Strides, Offset);
+    }
+
     /// <summary>A dimension counted from the end when negative.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such dimension; names the operator.</exception>
     public int Dim(int dim, string what)

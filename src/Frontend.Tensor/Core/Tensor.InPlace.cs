@@ -68,7 +68,9 @@ public sealed partial class Tensor
     public Tensor Fill_(Scalar value)
     {
         value.Require(DType, "fill_");
-        CheckChange("fill_", this);
+        // A view that shows an element several times may be filled: all get the same.
+        var once = Layout.Once();
+        CheckChange("fill_", this, once);
         bool records = Records(this);
         if (IsContiguous)
         {
@@ -77,9 +79,10 @@ public sealed partial class Tensor
         }
         else
         {
-            Copying.Into(this, Full([], value, DType, Device).Expand(Layout.Sizes));
+            using var places = Alias(once);
+            Copying.Into(places, Full([], value, DType, Device).Expand(once.Sizes));
         }
-        return records ? Overwritten(Layout) : this;
+        return records ? Overwritten(once) : this;
     }
 
     /// <summary>Takes over the elements of another tensor, converted and broadcast. Returns itself.</summary>
@@ -194,15 +197,14 @@ public sealed partial class Tensor
 
     // What may be changed in place: not a leaf that wants a gradient or a view of one, not a view that was made while
     // nothing was recorded of something that is recorded, not a view that shows one element several times.
-    private void CheckChange(string what, Tensor other)
+    private void CheckChange(string what, Tensor other) => CheckChange(what, other, Layout);
+
+    private void CheckChange(string what, Tensor other, Layout part)
     {
-        for (int d = 0; d < Rank; d++)
-        {
-            if (Layout.Strides[d] == 0 && Layout.Sizes[d] > 1)
-                throw new InvalidOperationException(
-                    $"{what}: this view of shape {Layout} shows one element several times; change a Clone() instead."
-                );
-        }
+        if (part.Once() != part)
+            throw new InvalidOperationException(
+                $"{what}: a view of shape {part} shows one element several times; change a Clone() instead."
+            );
         if (!GradMode.Enabled)
             return;
         bool records = Records(this, other);

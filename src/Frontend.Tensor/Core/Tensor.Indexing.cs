@@ -34,8 +34,8 @@ public sealed partial class Tensor
         set
         {
             ArgumentNullException.ThrowIfNull(value);
-            CheckChange("set-item", value);
             var parsed = Parse(indices, Records(this, value));
+            CheckChange("set-item", value, parsed.Part is null ? parsed.View : Layout);
             var values = WithoutOnesInFront(
                 value.To(DType),
                 parsed.Part is { } p ? p.Rank(parsed.View) : parsed.View.Rank
