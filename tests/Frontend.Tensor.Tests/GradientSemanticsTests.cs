@@ -5,6 +5,14 @@ using Xunit;
 
 namespace Picograd.Tests;
 
+/// <summary>The same on machine code.</summary>
+public sealed class GradientSemanticsOnCpuTests : GradientSemanticsTests, IDisposable
+{
+    public GradientSemanticsOnCpuTests() => Setup.UseCpu();
+
+    public void Dispose() => Setup.UseEvaluator();
+}
+
 /// <summary>Gradients at infinities, NaN, ties and bounds, on the evaluator; values are PyTorch's.</summary>
 public class GradientSemanticsTests
 {
@@ -67,6 +75,26 @@ public class GradientSemanticsTests
         Assert.Equal([0, 1, 0], Gradient(x => x.Min(), [1, NaN, 3]));
         Assert.Equal([NaN, NaN, NaN, NaN], Gradient(x => x.Amax(), [1, NaN, 3, NaN]));
         Assert.Equal([NaN], Gradient(x => x.Std(), [1]));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(Inf)]
+    public void BoundsOfTensorsGetWhatTheyCut(double up)
+    {
+        var x = Leaf(-1, 1, 0.5, 2, -2, NaN, 0, 0);
+        var low = Leaf(-1, -1, -1, -1, -1, -1, NaN, 2);
+        var high = Leaf(1).Expand(8);
+        high.RetainGrad();
+        x.Clamp(low, high).Backward(Tensor.Full([8], up, DType.Float64));
+        Assert.Equal([up, up, up, 0, 0, 0, 0, 0], x.Grad!.ToDoubles());
+        Assert.Equal([0, 0, 0, 0, up, 0, 0, 0], low.Grad!.ToDoubles());
+        Assert.Equal([0, 0, 0, up, 0, 0, 0, up], high.Grad!.ToDoubles());
+        x = Leaf(1, 2, 3);
+        low = Leaf(2);
+        x.Clamp(low).Backward(Tensor.Full([3], up, DType.Float64));
+        Assert.Equal([0, up, up], x.Grad!.ToDoubles());
+        Assert.Equal([up], low.Grad!.ToDoubles());
     }
 
     [Fact]

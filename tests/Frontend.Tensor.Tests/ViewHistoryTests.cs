@@ -132,14 +132,14 @@ public class ViewHistoryTests
         var v = Hidden(y);
         Assert.False(v.RequiresGrad);
         Assert.Contains("NoGrad", Refused(() => v.Mul_(3)));
-        Assert.Contains("NoGrad", Refused(() => v[..] = x[0]));
+        Assert.Contains("NoGrad", Refused(() => v[Tensor.Ellipsis] = x[0]));
         // Nothing was changed by the refusals.
         Assert.Equal([2, 4], y.ToDoubles());
         Assert.Equal(0, y.Version);
         y.Mul_(3);
         Assert.Contains("NoGrad", Refused(() => v.Sum()));
         Assert.Contains("NoGrad", Refused(() => _ = v.RequiresGrad));
-        Assert.Contains("NoGrad", Refused(() => _ = v[..]));
+        Assert.Contains("NoGrad", Refused(() => _ = v[Tensor.Ellipsis]));
         Assert.Contains("NoGrad", Refused(() => Hidden(Tensor.Zeros([2], DType.Float64)).Copy_(x[0])));
         Assert.Contains("NoGrad", Refused(() => Hidden(x).Add_(1)));
         // Both inside the scope is fine, and so is memory that nothing is recorded of.

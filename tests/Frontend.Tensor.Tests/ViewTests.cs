@@ -84,7 +84,8 @@ public class ViewTests
         Assert.Equal(0, t.Strides[1]);
         Assert.Equal([0.0, 1, 2], t[.., 999].ToDoubles());
         Assert.Equal(3000, t.Sum().Item());
-        Assert.Throws<InvalidOperationException>(() => t.Fill_(1));
+        Assert.Throws<InvalidOperationException>(() => t.Mul_(2));
+        Assert.Equal(3000, t.Fill_(1).Sum().Item());
     }
 
     public static TheoryData<TensorIndex[], Func<long[], long[]>, long[]> Indices =>

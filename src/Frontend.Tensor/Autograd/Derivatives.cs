@@ -126,6 +126,31 @@ internal static partial class Derivatives
         }
     );
 
+    // Between B and C. Data: which of them there are. An element on a bound is A's own; nothing goes through at NaN.
+    public static readonly Rule ClampBetween = new(
+        "clamp",
+        Saves.A | Saves.B | Saves.C,
+        static (n, g) =>
+        {
+            var (bounded, limited) = ((bool, bool))n.Data!;
+            if (n.Needs(0))
+            {
+                var passes = bounded ? n.A >= n.B : n.A <= n.C;
+                n.Send(0, Tensor.Where(bounded && limited ? passes & (n.A <= n.C) : passes, g, Zero(g)));
+            }
+            if (n.Needs(1))
+            {
+                var below = n.A < n.B;
+                n.Send(1, Tensor.Where(limited ? below & (n.B < n.C) : below, g, Zero(g)));
+            }
+            if (n.Needs(2))
+            {
+                var above = n.A > n.C;
+                n.Send(2, Tensor.Where(bounded ? above | (n.C < n.B) : above, g, Zero(g)));
+            }
+        }
+    );
+
     // With a plain number X; I is 1 where the number comes first.
 
     public static readonly Rule AddNumber = new("add", Saves.Nothing, static (n, g) => n.Send(0, g));

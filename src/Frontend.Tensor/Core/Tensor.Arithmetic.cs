@@ -106,12 +106,17 @@ public sealed partial class Tensor
                 type = Promotion.Of(type, Promotion.RankOf(this), bound.DType, Promotion.RankOf(bound));
         }
         RequireNumbers("clamp", type);
-        var result = To(type);
-        // An element on a bound is the tensor's own, and so is its gradient; a bound of NaN gives NaN.
-        if (min?.To(type) is { } low)
-            result = Where((result < low).LogicalOr(low.Ne(low)), low, result);
-        if (max?.To(type) is { } high)
-            result = Where((result > high).LogicalOr(high.Ne(high)), high, result);
+        var (x, low, high) = (To(type), min?.To(type), max?.To(type));
+        var result = x;
+        using (NoGrad())
+        {
+            if (low is not null)
+                result = result.Maximum(low);
+            if (high is not null)
+                result = result.Minimum(high);
+        }
+        if (Records(x, low ?? x, high ?? x))
+            result.Record(Derivatives.ClampBetween, x, low, high).Data = (low is not null, high is not null);
         return result;
     }
 
