@@ -33,6 +33,7 @@ public class AttentionTests(ITestOutputHelper output)
     [InlineData("attention b=1 h=2 tq=9 tk=9 d=4 causal=1", "bq=2 bk=4 tx=4 tm=1 skip=0")]
     [InlineData("attention b=1 h=1 tq=1 tk=19 d=4 causal=1", "bq=1 bk=8 tx=8 tm=1")]
     [InlineData("attention b=1 h=1 tq=4 tk=10 d=6 dtype=bf16", "bq=4 bk=8 tx=4 tm=2")]
+    [InlineData("attention b=1 h=2 tq=6 tk=9 d=5 causal=1 dv=3", "bq=4 bk=4 tx=4 tm=2")]
     [InlineData("attention b=1 h=2 tq=5 tk=6 d=4 causal=1 dtype=f16", "bq=4 bk=4 tx=8 tm=1")]
     public void Every_step_of_lowering_is_right(string text, string choices)
     {
@@ -49,6 +50,8 @@ public class AttentionTests(ITestOutputHelper output)
     [InlineData("attention b=1 h=2 tq=70 tk=70 d=128 causal=1 dtype=f16", "")]
     [InlineData("attention b=1 h=1 tq=37 tk=29 d=19 causal=1", "")]
     [InlineData("attention b=3 h=1 tq=13 tk=7 d=5", "")]
+    [InlineData("attention b=1 h=2 tq=70 tk=65 d=32 dv=80 causal=1", "")]
+    [InlineData("attention b=1 h=2 hk=1 tq=40 tk=33 d=64 dv=19", "")]
     [InlineData("attention b=1 h=4 tq=1 tk=200 d=64 causal=1", "")]
     [InlineData("attention b=1 h=1 tq=100 tk=50 d=32 causal=1", "bq=32 bk=16 tx=16 tm=4")]
     [InlineData("attention b=1 h=1 tq=100 tk=50 d=32 causal=1", "bq=32 bk=16 tx=16 tm=4 skip=0")]
@@ -64,6 +67,8 @@ public class AttentionTests(ITestOutputHelper output)
 
     [SkippableTheory]
     [InlineData("attention b=1 h=1 tq=16 tk=32 d=16 dtype=bf16", "bq=16 bk=16")]
+    [InlineData("attention b=1 h=1 tq=32 tk=64 d=64 dv=32 dtype=bf16", "bq=16 bk=16")]
+    [InlineData("attention b=1 h=1 tq=32 tk=64 d=16 dv=48 causal=1 dtype=f16", "bq=32 bk=32")]
     [InlineData("attention b=1 h=2 hk=1 tq=64 tk=64 d=64 causal=1 dtype=bf16", "bq=32 bk=32")]
     [InlineData("attention b=1 h=1 tq=64 tk=128 d=128 causal=1 dtype=f16", "")]
     [InlineData("attention b=1 h=1 tq=64 tk=32 d=32 causal=1 dtype=f16", "bq=32 bk=32 wm=32 pad=0")]
