@@ -114,16 +114,15 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
     {
         memory.SetInputs(reference.Inputs);
         memory.PoisonOutputs();
-        var before = Inputs(memory);
-        kernel.Run(memory.Addresses, null);
-        if (memory.BrokenGuard() is { } broken)
-            return broken;
-        if (memory.BrokenGap() is { } gap)
-            return gap;
-        for (int i = 0; i < memory.Inputs; i++)
+        using (var before = memory.Images(0, memory.Inputs))
         {
-            if (!memory.Bytes(i).SequenceEqual(before[i]))
-                return $"changed its input {memory.Arguments[i].Name}";
+            kernel.Run(memory.Addresses, null);
+            if (memory.BrokenGuard() is { } broken)
+                return broken;
+            if (memory.BrokenGap() is { } gap)
+                return gap;
+            if (before.FirstChanged() is { } changed)
+                return $"changed its input {memory.Arguments[changed].Name}";
         }
         var (ratio, wrong) = reference.Check(memory);
         worst = Math.Max(worst, ratio);
@@ -132,10 +131,7 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
 
     private static bool IsBitStable(ICompiledKernel kernel, ArgumentMemory memory, out int runs)
     {
-        var first = Enumerable
-            .Range(memory.Inputs, memory.Arguments.Count - memory.Inputs)
-            .Select(i => memory.Bytes(i).ToArray())
-            .ToList();
+        using var first = memory.Images(memory.Inputs, memory.Arguments.Count);
         long start = Stopwatch.GetTimestamp();
         for (runs = 1; runs < StabilityRuns; runs++)
         {
@@ -143,11 +139,8 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
                 break;
             memory.PoisonOutputs();
             kernel.Run(memory.Addresses, null);
-            for (int i = 0; i < first.Count; i++)
-            {
-                if (!memory.Bytes(memory.Inputs + i).SequenceEqual(first[i]))
-                    return false;
-            }
+            if (first.FirstChanged() is not null)
+                return false;
         }
         return true;
     }
@@ -214,9 +207,6 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
             return null;
         }
     }
-
-    private static List<byte[]> Inputs(ArgumentMemory memory) =>
-        [.. Enumerable.Range(0, memory.Inputs).Select(i => memory.Bytes(i).ToArray())];
 
     // A ratio beyond all numbers is kept as the largest: stores hold finite ones.
     private static Certification Failed(double worst, string detail, bool bitStable = true) =>

@@ -103,7 +103,7 @@ internal sealed partial class ExprCompiler(
         return made;
     }
 
-    /// <summary>Flat position of an index; checks each dimension unless its range proves it inside.</summary>
+    /// <summary>Flat position of an index (or its place in a pattern); checks each dimension unless its range proves it inside.</summary>
     public (L Position, L? Bound) Position(Buffer buffer, IReadOnlyList<Expr> indices, StoredArray array)
     {
         L? position = null;
@@ -137,7 +137,13 @@ internal sealed partial class ExprCompiler(
             }
             position = position is null ? index.Value : L.Add(L.Multiply(position, L.Constant(extent)), index.Value);
         }
-        return (L.Convert(position ?? L.Constant(0L), typeof(int)), bound);
+        var place = position ?? L.Constant(0L);
+        return (
+            array.Data.IsPattern
+                ? L.Call(L.Constant(array.Data), nameof(NDArray.PlaceOf), null, place)
+                : L.Convert(place, typeof(int)),
+            bound
+        );
     }
 
     public static L Element(L array, L position) => L.ArrayAccess(array, position);

@@ -4,12 +4,15 @@ namespace Picograd.Algorithms.Evaluation;
 
 /// <summary>
 /// A dense array on the host, row-major contiguous over its logical shape: what the evaluator reads and writes. Floats
-/// of any width are held as double, integers as sign- or zero-extended long, booleans as 0 and 1.
+/// of any width are held as double, integers as sign- or zero-extended long, booleans as 0 and 1. Inputs of more elements than
+/// can be held are patterns: each element is one of a few that are held, by a function of its place.
 /// </summary>
 public sealed class NDArray
 {
     private readonly double[]? _doubles;
     private readonly long[]? _longs;
+    private readonly ImmutableArray<long> _strides;
+    private readonly int _patternBits;
 
     /// <summary>All zero (false).</summary>
     public NDArray(DType type, params ReadOnlySpan<long> shape)
@@ -21,6 +24,7 @@ public sealed class NDArray
             _doubles = new double[length];
         else
             _longs = new long[length];
+        Count = length;
     }
 
     private NDArray(DType type, ReadOnlySpan<long> shape, double[]? doubles, long[]? longs)
@@ -32,21 +36,84 @@ public sealed class NDArray
         int given = doubles?.Length ?? longs!.Length;
         if (CheckedLength(shape) != given)
             throw new ArgumentException($"shape [{string.Join(", ", Shape)}] does not hold {given} elements");
+        Count = given;
+    }
+
+    private NDArray(DType type, ReadOnlySpan<long> shape, Array pattern, ImmutableArray<long> strides)
+    {
+        Type = type;
+        Shape = [.. shape];
+        _doubles = pattern as double[];
+        _longs = pattern as long[];
+        _strides = strides;
+        _patternBits = int.Log2(pattern.Length);
+        if (pattern.Length < 4 || pattern.Length != 1 << _patternBits)
+            throw new ArgumentException($"a pattern has 2^n elements, at least 4, but {pattern.Length} are given");
+        Count = CheckedCount(shape);
     }
 
     public DType Type { get; }
 
     public ImmutableArray<long> Shape { get; }
 
-    public int Length => _doubles?.Length ?? _longs!.Length;
+    /// <summary>Number of elements.</summary>
+    public long Count { get; }
+
+    /// <summary>Number of elements of an array that holds them all.</summary>
+    /// <exception cref="OverflowException">It is a pattern of more than 2³¹ − 1.</exception>
+    public int Length => checked((int)Count);
+
+    /// <summary>Whether only some elements are held, which <see cref="PlaceOf"/> picks from.</summary>
+    public bool IsPattern => _patternBits > 0;
 
     /// <summary>The elements themselves (not a copy) of a float array.</summary>
     public double[] Doubles =>
-        _doubles ?? throw new InvalidOperationException($"an array of {Type.Name()} holds integers, not floats");
+        (IsPattern ? null : _doubles)
+        ?? throw new InvalidOperationException($"{this} {(IsPattern ? "is a pattern" : "holds integers, not floats")}");
 
     /// <summary>The elements themselves (not a copy) of an integer or boolean array.</summary>
     public long[] Longs =>
-        _longs ?? throw new InvalidOperationException($"an array of {Type.Name()} holds floats, not integers");
+        (IsPattern ? null : _longs)
+        ?? throw new InvalidOperationException($"{this} {(IsPattern ? "is a pattern" : "holds floats, not integers")}");
+
+    /// <summary>What is held: all elements, or those of a pattern; of doubles or longs.</summary>
+    internal Array Held => (Array?)_doubles ?? _longs!;
+
+    /// <summary>
+    /// An array of any size whose elements are picked from 2ⁿ given ones: neighbours at an even place and the odd one behind it
+    /// are neighbours among the given ones too. Elements at one place in memory, where strides are given, are the same.
+    /// </summary>
+    /// <param name="type">Of floats for double[], of integers or bools for long[].</param>
+    /// <param name="shape">Extents.</param>
+    /// <param name="pattern">The elements to pick from.</param>
+    /// <param name="strides">How the elements lie; default for row-major.</param>
+    public static NDArray Pattern(
+        DType type,
+        ReadOnlySpan<long> shape,
+        Array pattern,
+        ImmutableArray<long> strides = default
+    ) => new(type, shape, pattern, strides);
+
+    /// <summary>Which of the elements that are held a flat row-major position has.</summary>
+    public int PlaceOf(long position)
+    {
+        if (!IsPattern)
+            return (int)position;
+        if (!_strides.IsDefault)
+        {
+            long rest = position;
+            position = 0;
+            for (int d = Shape.Length - 1; d >= 0; d--)
+            {
+                position += rest % Shape[d] * _strides[d];
+                rest /= Shape[d];
+            }
+        }
+        // The upper bits of a product with 2^64 over the golden ratio are spread well; the lowest bit stays.
+        ulong pair = (ulong)(position >> 1);
+        pair = (pair ^ (pair >> 17)) * 0x9E3779B97F4A7C15;
+        return (int)(pair >> (65 - _patternBits) << 1) | (int)(position & 1);
+    }
 
     /// <summary>An array over the given elements, not copied.</summary>
     public static NDArray Of(DType type, ReadOnlySpan<long> shape, double[] elements) =>
@@ -72,7 +139,10 @@ public sealed class NDArray
         type.IsFloat() ? Of(type, [], [value]) : Of(type, [], [(long)value]);
 
     /// <summary>The element at a flat row-major position, as a double.</summary>
-    public double At(int position) => _doubles is not null ? _doubles[position] : _longs![position];
+    public double At(long position) => _doubles is not null ? _doubles[PlaceOf(position)] : _longs![PlaceOf(position)];
+
+    /// <summary>The element of an array of integers or bools at a flat row-major position.</summary>
+    public long IntegerAt(long position) => _longs![PlaceOf(position)];
 
     /// <summary>The element at an index, one number a dimension.</summary>
     public double this[params ReadOnlySpan<long> index]
@@ -91,7 +161,7 @@ public sealed class NDArray
                     );
                 position = position * Shape[d] + index[d];
             }
-            return At((int)position);
+            return At(position);
         }
     }
 
@@ -108,17 +178,27 @@ public sealed class NDArray
 
     private static int CheckedLength(ReadOnlySpan<long> shape)
     {
+        long length = CheckedCount(shape);
+        return length <= Array.MaxLength
+            ? (int)length
+            : throw new ArgumentException(
+                $"shape [{string.Join(", ", shape.ToArray())}] has more than {Array.MaxLength} elements"
+            );
+    }
+
+    private static long CheckedCount(ReadOnlySpan<long> shape)
+    {
         Int128 length = 1;
         foreach (long extent in shape)
         {
             if (extent < 0)
                 throw new ArgumentException($"shape has a negative extent {extent}");
             length *= extent;
-            if (length > Array.MaxLength)
+            if (length > long.MaxValue)
                 throw new ArgumentException(
-                    $"shape [{string.Join(", ", shape.ToArray())}] has more than {Array.MaxLength} elements"
+                    $"shape [{string.Join(", ", shape.ToArray())}] has more elements than can be counted"
                 );
         }
-        return (int)length;
+        return (long)length;
     }
 }

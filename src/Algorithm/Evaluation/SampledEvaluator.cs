@@ -187,7 +187,10 @@ public static class SampledEvaluator
         return positions;
     }
 
-    private static long[] All(long extent) => [.. Enumerable.Range(0, (int)extent).Select(i => (long)i)];
+    private static long[] All(long extent) =>
+        extent <= int.MaxValue
+            ? [.. Enumerable.Range(0, (int)extent).Select(i => (long)i)]
+            : throw new EvaluationException($"a dimension of {extent} elements must be taken whole, which is too many");
 
     private static long Extent(Expr extent) =>
         extent is IntImm constant

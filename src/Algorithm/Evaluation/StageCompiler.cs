@@ -79,11 +79,7 @@ internal sealed partial class StageCompiler
             return known;
         var data = _data(buffer);
         var bounds = _bounds(buffer);
-        return _reads[buffer] = new StoredArray(
-            data,
-            Argument(data.Type.IsFloat() ? data.Doubles : data.Longs),
-            bounds is null ? null : Argument(bounds)
-        );
+        return _reads[buffer] = new StoredArray(data, Argument(data.Held), bounds is null ? null : Argument(bounds));
     }
 
     private ParameterExpression Argument(Array array)

@@ -5,7 +5,7 @@ namespace Picograd.Algorithms.Operators;
 
 public enum KeyKind
 {
-    /// <summary>A number of elements, 1 to 2^31 − 1.</summary>
+    /// <summary>A number of elements, 1 to 2^40.</summary>
     Dimension,
 
     /// <summary>0 or 1.</summary>
@@ -25,7 +25,7 @@ public enum KeyKind
 public sealed record OperatorKey(string Name, KeyKind Kind, string Doc)
 {
     /// <summary>Largest value of a dimension.</summary>
-    public const long LargestDimension = int.MaxValue;
+    public const long LargestDimension = 1L << 40;
 
     /// <summary>Most dimensions of a tensor in a specification.</summary>
     public const int LargestRank = 6;

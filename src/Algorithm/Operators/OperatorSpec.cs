@@ -141,12 +141,20 @@ public sealed class OperatorSpec : IEquatable<OperatorSpec>
         var algorithm = Build();
         foreach (var buffer in algorithm.Inputs.Concat(algorithm.Stages.SelectMany(s => s.Outputs)))
         {
-            Int128 bytes = buffer.Type.Size();
-            foreach (var extent in buffer.Shape)
-                bytes *= ((IntImm)extent).Value;
+            // What the elements span in memory; each step is checked, since the product of six extents may pass 2^127.
+            Int128 span = 1;
+            for (int d = 0; d < buffer.Rank && span <= LargestTensor; d++)
+            {
+                Int128 extent = ((IntImm)buffer.Shape[d]).Value;
+                span = buffer.Strides.IsDefault ? span * extent : span + (extent - 1) * buffer.Strides[d];
+            }
+            Int128 elements = 1;
+            for (int d = 0; d < buffer.Rank && elements <= LargestTensor; d++)
+                elements *= ((IntImm)buffer.Shape[d]).Value;
+            Int128 bytes = Int128.Max(span, elements) * buffer.Type.Size();
             if (bytes > LargestTensor)
                 throw new OperatorSpecException(
-                    $"{Name}: {buffer} would take {bytes} bytes; a tensor may have at most {LargestTensor}"
+                    $"{Name}: {buffer} would take more than {LargestTensor} bytes, which is the most that a tensor may have"
                 );
         }
     }

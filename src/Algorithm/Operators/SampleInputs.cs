@@ -23,15 +23,17 @@ internal static class SampleInputs
     /// <summary>Elements that are drawn one by one; those of larger arrays are picked from so many.</summary>
     private const int MostDrawn = 1 << DrawnBits;
 
+    /// <summary>Elements of the largest array that is held; 2 GiB.</summary>
+    private const long MostHeld = 1L << 28;
+
     public static IReadOnlyDictionary<Buffer, NDArray> Make(OperatorSpec spec, int seed, InputKind kind)
     {
         var random = new Random(seed);
         var inputs = new Dictionary<Buffer, NDArray>();
         foreach (var input in spec.Build().Inputs)
         {
-            var array = Array(input, spec.Definition.Domain(spec, input), random, kind);
-            Unify(input, array);
-            inputs[input] = array;
+            var domain = spec.Definition.Domain(spec, input);
+            inputs[input] = Large(input, domain, random, kind) ?? Unified(input, Array(input, domain, random, kind));
         }
         return inputs;
     }
@@ -40,10 +42,10 @@ internal static class SampleInputs
     /// Gives elements that share a place in memory (strides of 0, strides that overlap) one value, that of the last of them:
     /// what memory holds after all were written, so that an array and its memory say the same.
     /// </summary>
-    private static void Unify(Buffer buffer, NDArray array)
+    private static NDArray Unified(Buffer buffer, NDArray array)
     {
         if (buffer.Strides.IsDefault || array.Length == 0)
-            return;
+            return array;
         var last = new Dictionary<long, int>();
         var offsets = new long[array.Length];
         for (int i = 0; i < offsets.Length; i++)
@@ -57,7 +59,7 @@ internal static class SampleInputs
             last[offsets[i]] = i;
         }
         if (last.Count == offsets.Length)
-            return;
+            return array;
         for (int i = 0; i < offsets.Length; i++)
         {
             if (buffer.Type.IsFloat())
@@ -65,6 +67,17 @@ internal static class SampleInputs
             else
                 array.Longs[i] = array.Longs[last[offsets[i]]];
         }
+        return array;
+    }
+
+    /// <summary>An array beyond <see cref="MostHeld"/> as a pattern of drawn elements; null for a smaller one.</summary>
+    private static NDArray? Large(Buffer buffer, InputDomain domain, Random random, InputKind kind)
+    {
+        long[] shape = [.. buffer.Shape.Select(e => ((IntImm)e).Value)];
+        if (shape.Aggregate((Int128)1, (n, e) => n * e) <= MostHeld)
+            return null;
+        var drawn = Array(new Buffer(buffer.Name, buffer.Type, [MostDrawn]), domain, random, kind);
+        return NDArray.Pattern(buffer.Type, shape, drawn.Held, buffer.Strides);
     }
 
     private static NDArray Array(Buffer buffer, InputDomain domain, Random random, InputKind kind)

@@ -114,9 +114,13 @@ internal sealed unsafe class ArgumentMemory : IDisposable
         return host;
     }
 
-    /// <summary>The bytes of an argument.</summary>
-    public ReadOnlySpan<byte> Bytes(int argument) =>
-        new((void*)Contents(argument), checked((int)_arguments[argument].Length));
+    /// <summary>The bytes of some arguments as they are now.</summary>
+    public ArgumentImages Images(int from, int to) =>
+        new(
+            this,
+            from,
+            [.. Enumerable.Range(from, to - from).Select(i => new ByteImage(Contents(i), _arguments[i].Length))]
+        );
 
     /// <summary>The argument around which a guard zone was written to; null when all are whole.</summary>
     public string? BrokenGuard()
@@ -141,27 +145,26 @@ internal sealed unsafe class ArgumentMemory : IDisposable
         {
             if (Arguments[i].Strides.IsDefault)
                 continue;
-            byte[] before = _replaced[i] is { } input ? Bytes(input).ToArray() : Poison(_arguments[i].Length);
-            byte[] now = Bytes(i).ToArray();
+            // The elements as they were before, so that what differs is between them.
+            using var image = new ByteImage(Contents(i), _arguments[i].Length);
+            nint now = image.Address;
+            var before = _replaced[i] is { } input ? Contents(input) : 0;
             var offsets = new TypedMemory.Offsets(Arguments[i]);
             int size = Arguments[i].Type.Size();
             long count = Arguments[i].Shape.Aggregate(1L, (n, e) => n * ((IntImm)e).Value);
             for (long element = 0; element < count; element++)
             {
-                int at = (int)(offsets.Of(element) * size);
-                before.AsSpan(at, size).CopyTo(now.AsSpan(at));
+                nint at = (nint)(offsets.Of(element) * size);
+                var place = new Span<byte>((void*)(now + at), size);
+                if (before == 0)
+                    place.Fill(0xFF);
+                else
+                    new ReadOnlySpan<byte>((void*)(before + at), size).CopyTo(place);
             }
-            if (!now.AsSpan().SequenceEqual(before))
+            if (before == 0 ? !image.IsAll(0xFF) : !image.Equals(before))
                 return $"wrote between the elements of {Arguments[i].Name}";
         }
         return null;
-    }
-
-    private static byte[] Poison(long length)
-    {
-        byte[] bytes = new byte[length];
-        Array.Fill(bytes, (byte)0xFF);
-        return bytes;
     }
 
     /// <summary>Makes the guard zones whole again.</summary>

@@ -24,7 +24,7 @@ internal static unsafe class TypedMemory
             return;
         }
         var offsets = new Offsets(buffer);
-        for (int i = 0; i < array.Length; i++)
+        for (long i = 0; i < array.Count; i++)
             Write(buffer.Type, memory, offsets.Of(i), array, i);
     }
 
@@ -43,36 +43,34 @@ internal static unsafe class TypedMemory
             _ => throw new ArgumentOutOfRangeException(nameof(type), type, "unknown dtype"),
         };
 
-    private static void Write(DType type, nint memory, long offset, NDArray array, int position)
+    private static void Write(DType type, nint memory, long offset, NDArray array, long position)
     {
         switch (type)
         {
             case DType.Float32:
-                ((float*)memory)[offset] = (float)array.Doubles[position];
+                ((float*)memory)[offset] = (float)array.At(position);
                 break;
             case DType.Float64:
-                ((double*)memory)[offset] = array.Doubles[position];
+                ((double*)memory)[offset] = array.At(position);
                 break;
             case DType.Float16:
-                ((Half*)memory)[offset] = (Half)array.Doubles[position];
+                ((Half*)memory)[offset] = (Half)array.At(position);
                 break;
             case DType.BFloat16:
                 // Inputs are exactly representable, so cutting the bits off rounds nothing.
-                ((ushort*)memory)[offset] = (ushort)(
-                    BitConverter.SingleToInt32Bits((float)array.Doubles[position]) >> 16
-                );
+                ((ushort*)memory)[offset] = (ushort)(BitConverter.SingleToInt32Bits((float)array.At(position)) >> 16);
                 break;
             case DType.Int32:
-                ((int*)memory)[offset] = (int)array.Longs[position];
+                ((int*)memory)[offset] = (int)array.IntegerAt(position);
                 break;
             case DType.Int64:
-                ((long*)memory)[offset] = array.Longs[position];
+                ((long*)memory)[offset] = array.IntegerAt(position);
                 break;
             case DType.UInt32:
-                ((uint*)memory)[offset] = (uint)array.Longs[position];
+                ((uint*)memory)[offset] = (uint)array.IntegerAt(position);
                 break;
             case DType.UInt8 or DType.Bool:
-                ((byte*)memory)[offset] = (byte)array.Longs[position];
+                ((byte*)memory)[offset] = (byte)array.IntegerAt(position);
                 break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(type), type, "unknown dtype");
