@@ -91,6 +91,9 @@ public enum BinaryOp
 
     /// <summary>Right shift: arithmetic for signed types, logical for unsigned.</summary>
     Shr,
+
+    /// <summary>Power of floats, with the special values of C99: 1^NaN and NaN^0 are 1, (−0)^−1 is −∞.</summary>
+    Pow,
 }
 
 public enum UnaryOp

@@ -32,7 +32,7 @@ public static class ExprPrinter
                     UnaryOp.Not => "!" + Print(u.A, 9),
                     _ => $"{u.Kind.ToString().ToLowerInvariant()}({Print(u.A)})",
                 };
-            case Binary { Kind: BinaryOp.Min or BinaryOp.Max } m:
+            case Binary { Kind: BinaryOp.Min or BinaryOp.Max or BinaryOp.Pow } m:
                 return $"{m.Kind.ToString().ToLowerInvariant()}({Print(m.A)}, {Print(m.B)})";
             case Binary b:
                 var (symbol, level) = Symbol(b.Kind);

@@ -86,6 +86,7 @@ public static class ExprRewriter
             BinaryOp.Le => Op.Le(a, b),
             BinaryOp.And => Op.And(a, b),
             BinaryOp.Or => Op.Or(a, b),
+            BinaryOp.Pow => Op.Pow(a, b),
             _ => Op.Bit(kind, a, b),
         };
 

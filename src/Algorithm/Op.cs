@@ -110,6 +110,15 @@ public static class Op
         return a == b ? a : Fold(BinaryOp.Max, a, b) ?? new Binary(BinaryOp.Max, a, b);
     }
 
+    /// <summary>a^b of floats.</summary>
+    public static Expr Pow(Expr a, Expr b)
+    {
+        (a, b) = Match(a, b, "pow");
+        if (!a.Type.IsFloat())
+            throw new ArgumentException($"pow needs floats, got {a.Type.Name()}: {a}");
+        return new Binary(BinaryOp.Pow, a, b);
+    }
+
     public static Expr Eq(Expr a, Expr b) => Compare(BinaryOp.Eq, a, b);
 
     public static Expr Ne(Expr a, Expr b) => Compare(BinaryOp.Ne, a, b);

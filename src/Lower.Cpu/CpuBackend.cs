@@ -42,6 +42,8 @@ public sealed class CpuBackend : IBackend
             ("lower-blocks", LowerBlocks.Run),
             ("loop-partition", LoopPartition.Run),
             ("trim-loops", TrimLoops.Run),
+            ("block-sums", new BlockSums(_target.VectorBits / 8 * _target.VectorRegisters / 2).Run),
+            ("carry-scans", CarryScans.Run),
             ("expand-math", ExpandMath.Run),
             ("contract-fma", _target.HasFma ? ContractFma.Run : nest => nest),
             ("legalize-vectors", new LegalizeVectors(_target.VectorBits).Run),

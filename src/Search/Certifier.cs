@@ -8,9 +8,9 @@ namespace Picograd.Search;
 
 /// <summary>
 /// The check that every winner must pass before it is stored. The kernel runs on inputs of normal numbers, of a wide
-/// range of magnitudes and of numbers that cancel, with arguments at 64-byte alignment and at the least that kernels of the target take (one element on the CPU),
+/// range of magnitudes, of numbers that cancel, of ones beside 2^24 (sums, scans) and of extremes (functions of elements), with arguments at 64-byte alignment and at the least that kernels of the target take (one element on the CPU),
 /// between guard zones; every checked element must lie within the a-priori bound of the float64 evaluator
-/// (<see cref="Algorithms.Evaluation.BoundRules"/>: k·u·Σ|a||b| for a dot product of length k); inputs must be left as they
+/// (<see cref="Algorithms.Evaluation.BoundRules"/>: k·u·Σ|a||b| for a dot product of length k, blocks of blocks from 1,024 on); inputs must be left as they
 /// were; repeated runs must give equal bits. The trace is also replayed on the neighbouring ragged shape (every dimension
 /// one less), which dispatch may do, and must be right there as well.
 /// </summary>
@@ -71,7 +71,7 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
         double worst = 0;
         using var aligned = new ArgumentMemory(spec.Build(), target);
         using var misaligned = new ArgumentMemory(spec.Build(), target, misaligned: true);
-        var kinds = Enum.GetValues<InputKind>();
+        InputKind[] kinds = [.. spec.CertificationKinds];
         int fewest = StabilityRuns;
         // Inputs and right answers of the next kind are made while the kernel runs on those of this one.
         var next = Task.Run(() => MakeReference(kinds[0]));
@@ -104,7 +104,7 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
             worst,
             Ok: true,
             BitStable: true,
-            $"normal, wide-range and cancelling inputs, aligned and not; {fewest} equal runs; {ragged}"
+            $"{string.Join(", ", spec.CertificationKinds)} inputs, aligned and not; {fewest} equal runs; {ragged}"
         );
     }
 

@@ -7,8 +7,11 @@ namespace Picograd.Algorithms.Evaluation;
 /// </summary>
 public static class BoundRules
 {
-    /// <summary>Results below this size may be flushed to zero or lose bits.</summary>
-    public const double Tiny = 1.1754943508222875e-38;
+    /// <summary>
+    /// Results below this size may be flushed to zero or lose bits: the least normal number; for Float64, a few of the least
+    /// denormal ones.
+    /// </summary>
+    public static double Tiny(DType type) => type == DType.Float64 ? 16 * double.Epsilon : 1.1754943508222875e-38;
 
     /// <summary>Multiples of the unit roundoff allowed to each elementary function of the back ends.</summary>
     public const double DivisionUlps = 4;
@@ -78,6 +81,17 @@ public static class BoundRules
         return double.IsNaN(e) ? double.PositiveInfinity : e;
     }
 
+    /// <summary>Power: the logarithm's error by the exponent's, as a factor.</summary>
+    public static double Pow(double a, double ea, double b, double eb, double v)
+    {
+        double size = Math.Abs(a);
+        if (!double.IsFinite(v) || !(size > ea) || (a < 0 && eb != 0))
+            return double.PositiveInfinity;
+        double log = -Math.Log(1 - ea / size);
+        double e = Math.Abs(v) * (Math.Exp((Math.Abs(b) + eb) * log + Math.Abs(Math.Log(size)) * eb) - 1);
+        return double.IsNaN(e) ? double.PositiveInfinity : e;
+    }
+
     /// <summary>Max (or, with signs flipped by the caller, Min): an operand that surely loses does not matter.</summary>
     public static double Max(double a, double ea, double b, double eb) =>
         a - ea > b + eb ? ea
@@ -127,7 +141,15 @@ public static class BoundRules
         return ku < 1 ? ku / (1 - ku) : double.PositiveInfinity;
     }
 
-    /// <summary>A sum of k terms in any order: Σ of their errors plus γ of Σ|term|.</summary>
+    /// <summary>
+    /// Roundings in a row that a sum of k terms of a type may take: k up to 1,024, then as many as sums in blocks of 512 terms,
+    /// of blocks of blocks and so on take. A schedule that adds more terms than these to one accumulator is wrong: 2^25 ones in one
+    /// of Float32 are 2^24. Float64 sums are held to k, since the exact values here are added up in Float64 themselves.
+    /// </summary>
+    public static double SumDepth(double k, DType type) =>
+        k <= 1024 || type == DType.Float64 ? k : Math.Min(k, 1024 * Math.Ceiling(Math.Log2(k) / 9));
+
+    /// <summary>A sum that takes k roundings in a row: Σ of the terms' errors plus γ of Σ|term|.</summary>
     public static double Sum(double errors, double magnitude, double k, double u, double largest)
     {
         if (double.IsNaN(magnitude))
@@ -143,16 +165,16 @@ public static class BoundRules
         if (!double.IsFinite(magnitude) || !double.IsFinite(v))
             return magnitude == Math.Abs(v) ? 0 : double.PositiveInfinity;
         return magnitude <= largest
-            ? magnitude - Math.Abs(v) + (Gamma(k, u) + k * 1e-15) * magnitude + Tiny
+            ? magnitude - Math.Abs(v) + (Gamma(k, u) + k * 1e-15) * magnitude + Tiny(DType.Float32)
             : double.PositiveInfinity;
     }
 
     /// <summary>sin and cos near their zeros are only good to an absolute error.</summary>
-    public static double Absolute(UnaryOp kind, double u) =>
+    public static double Absolute(UnaryOp kind, DType type) =>
         kind switch
         {
-            UnaryOp.Sin or UnaryOp.Cos => ElementaryUlps * u,
-            UnaryOp.Exp or UnaryOp.Sigmoid or UnaryOp.Reciprocal or UnaryOp.Rsqrt => Tiny,
+            UnaryOp.Sin or UnaryOp.Cos => ElementaryUlps * UnitRoundoff(type),
+            UnaryOp.Exp or UnaryOp.Sigmoid or UnaryOp.Reciprocal or UnaryOp.Rsqrt => Tiny(type),
             _ => 0,
         };
 

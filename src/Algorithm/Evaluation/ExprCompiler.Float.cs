@@ -19,6 +19,7 @@ internal sealed partial class ExprCompiler
                 BinaryOp.Div => L.Divide(x.Value, y.Value),
                 BinaryOp.Min => L.Call(typeof(FloatFunctions), nameof(FloatFunctions.Min), null, x.Value, y.Value),
                 BinaryOp.Max => L.Call(typeof(FloatFunctions), nameof(FloatFunctions.Max), null, x.Value, y.Value),
+                BinaryOp.Pow => L.Call(typeof(Math), nameof(Math.Pow), null, x.Value, y.Value),
                 _ => throw new EvaluationException($"stage {stage}: {b.Kind} is not defined on {b.Type.Name()}"),
             }
         );
@@ -32,12 +33,18 @@ internal sealed partial class ExprCompiler
                 return new(value, Rounded(value, exact ? Zero : L.Add(ex, ey), b.Type, 1));
             case BinaryOp.Mul:
                 L e = exact ? Zero : Rule(nameof(BoundRules.Mul), x.Value, ex, y.Value, ey);
-                return new(value, L.Add(Rounded(value, e, b.Type, 1), L.Constant(BoundRules.Tiny)));
+                return new(value, L.Add(Rounded(value, e, b.Type, 1), L.Constant(BoundRules.Tiny(b.Type))));
             case BinaryOp.Div:
                 L d = exact ? Zero : Rule(nameof(BoundRules.Div), x.Value, ex, y.Value, ey);
                 return new(
                     value,
-                    L.Add(Rounded(value, d, b.Type, BoundRules.DivisionUlps), L.Constant(BoundRules.Tiny))
+                    L.Add(Rounded(value, d, b.Type, BoundRules.DivisionUlps), L.Constant(BoundRules.Tiny(b.Type)))
+                );
+            case BinaryOp.Pow:
+                L p = exact ? Zero : Rule(nameof(BoundRules.Pow), x.Value, ex, y.Value, ey, value);
+                return new(
+                    value,
+                    L.Add(Rounded(value, p, b.Type, BoundRules.ElementaryUlps), L.Constant(BoundRules.Tiny(b.Type)))
                 );
             case BinaryOp.Max:
                 return new(value, exact ? null : Rule(nameof(BoundRules.Max), x.Value, ex, y.Value, ey));
@@ -57,7 +64,7 @@ internal sealed partial class ExprCompiler
         if (!track)
             return new(value, null);
         L e = L.Add(Rule(nameof(BoundRules.Mul), a.Value, a.Bound ?? Zero, b.Value, b.Bound ?? Zero), c.Bound ?? Zero);
-        return new(value, L.Add(Rounded(value, e, f.Type, 1), L.Constant(BoundRules.Tiny)));
+        return new(value, L.Add(Rounded(value, e, f.Type, 1), L.Constant(BoundRules.Tiny(f.Type))));
     }
 
     private Emitted Unary(Unary u)
@@ -82,7 +89,7 @@ internal sealed partial class ExprCompiler
         L e = x.Bound is null ? Zero : Rule(nameof(BoundRules.Unary), L.Constant(u.Kind), x.Value, x.Bound, value);
         if (ulps == 0)
             return new(value, e);
-        double absolute = BoundRules.Absolute(u.Kind, BoundRules.UnitRoundoff(u.Type));
+        double absolute = BoundRules.Absolute(u.Kind, u.Type);
         return new(value, L.Add(Rounded(value, e, u.Type, ulps), L.Constant(absolute)));
     }
 

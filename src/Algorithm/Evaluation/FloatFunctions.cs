@@ -47,6 +47,26 @@ public static class FloatFunctions
         return Math.CopySign(1 - erfc, x);
     }
 
+    /// <summary>
+    /// The Float32 next to a value with an odd last bit, the value itself where it is one: what is rounded to 11 or 8 bits after that
+    /// is rounded as if at once (Boldo and Melquiond 2008).
+    /// </summary>
+    public static float ToOdd(double x)
+    {
+        float near = (float)x;
+        if (near == x || double.IsNaN(x))
+            return near;
+        int bits = BitConverter.SingleToInt32Bits(near);
+        // Towards zero first; infinity becomes the largest number, whose last bit is odd.
+        if (Math.Abs((double)near) > Math.Abs(x))
+            bits--;
+        return BitConverter.Int32BitsToSingle(bits | 1);
+    }
+
+    /// <summary>The same for an integer.</summary>
+    public static float ToOdd(long x) =>
+        Math.Abs((double)x) < 1L << 53 ? ToOdd((double)x) : ToOdd(((x >> 11) | ((x & 2047) != 0 ? 1L : 0L)) * 2048.0);
+
     public static long FloatBits(double x) => BitConverter.SingleToInt32Bits((float)x);
 
     public static double BitsFloat(long bits) => BitConverter.Int32BitsToSingle((int)bits);

@@ -190,6 +190,8 @@ internal sealed partial class StageCompiler
         var spatial = _axes.Where(a => a.Kind == AxisKind.Spatial).ToArray();
         var reduce = _axes.Where(a => a.Kind == AxisKind.Reduce).ToArray();
         double terms = reduce.Aggregate(1.0, (k, a) => k * ExtentOf(a));
+        if (AccumulationOf() == Accumulation.Sum)
+            terms = BoundRules.SumDepth(terms, _stage.Output.Type);
         if (AccumulationOf() == Accumulation.Sum && spatial.Length > 0 && WalkBetterBy(spatial[^1], reduce[^1]))
             return ReduceInMemory([.. spatial[..^1], .. reduce, spatial[^1]], terms);
 
@@ -231,6 +233,11 @@ internal sealed partial class StageCompiler
                 return;
             bounds = NewBounds(0);
             L terms = L.Add(L.Convert(_vars[along.Var], typeof(double)), L.Constant(1.0));
+            if (AccumulationOf() == Accumulation.Sum)
+            {
+                var type = L.Constant(_stage.Output.Type);
+                terms = L.Call(typeof(BoundRules), nameof(BoundRules.SumDepth), null, terms, type);
+            }
             _code.Add(L.Assign(ExprCompiler.Element(Argument(bounds), position), accumulators.Total(0, terms)));
         });
         var body = _code.InBlock(() =>

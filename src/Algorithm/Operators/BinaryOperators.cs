@@ -61,10 +61,7 @@ internal static class BinaryOperators
         {
             Example = $"{function} a=3x5 b=5",
             Check = s => CheckShapes(s, "a", "b"),
-            Domain = (_, buffer) =>
-                function == "pow" && buffer.Name == "A" ? InputDomain.Positive
-                : function == "div" && buffer.Name == "B" ? InputDomain.NonZero
-                : InputDomain.Any,
+            Domain = (_, buffer) => function == "div" && buffer.Name == "B" ? InputDomain.NonZero : InputDomain.Any,
         };
 
     private static string? CheckShapes(OperatorSpec spec, params ReadOnlySpan<string> operands)

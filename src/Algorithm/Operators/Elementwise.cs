@@ -35,7 +35,7 @@ internal static class Elementwise
             "ceil" => Op.Ceil(x),
             "round" => Op.Round(x),
             "square" => x * x,
-            "silu" => x * Op.Sigmoid(x),
+            "silu" => Silu(x),
             // x · Φ(x) with the normal distribution function Φ(x) = (1 + erf(x / √2)) / 2
             "gelu" => x * (Op.Const(0.5, x.Type) * (1 + Op.Erf(x * Op.Const(0.70710678118654752, x.Type)))),
             _ => throw new ArgumentException($"no element-wise function is called {name}"),
@@ -51,7 +51,7 @@ internal static class Elementwise
             "div" => a / b,
             "maximum" => Op.Max(a, b),
             "minimum" => Op.Min(a, b),
-            "pow" => Power(a, b),
+            "pow" => Op.Pow(a, b),
             "eq" => Op.Eq(a, b),
             "ne" => Op.Ne(a, b),
             "lt" => Op.Lt(a, b),
@@ -111,15 +111,13 @@ internal static class Elementwise
 
     private static int Width(Expr value) => 8 * value.Type.Size();
 
-    // a^b = e^(b·ln|a|), negated for negative a and odd b; NaN for negative a and fractional b.
-    private static Expr Power(Expr a, Expr b)
+    // x·σ(x). In Float64 below 0, x·e^(x/2)·e^(x/2)/(1 + e^x): where σ(x) is denormal, x·σ(x) need not be.
+    private static Expr Silu(Expr x)
     {
-        Expr zero = Op.Const(0, a.Type);
-        Expr size = Op.Exp(b * Op.Log(Op.Abs(a)));
-        Expr whole = Op.Eq(Op.Floor(b), b);
-        Expr half = b * Op.Const(0.5, a.Type);
-        Expr odd = Op.Ne(Op.Floor(half), half);
-        Expr negative = Op.Select(whole, Op.Select(odd, -size, size), Op.Const(double.NaN, a.Type));
-        return Op.Select(Op.Eq(b, zero), Op.Const(1, a.Type), Op.Select(Op.Lt(a, zero), negative, size));
+        if (x.Type != DType.Float64)
+            return x * Op.Sigmoid(x);
+        var half = Op.Exp(Op.Abs(x) * Op.Const(-0.5, x.Type));
+        var sum = half * half + 1;
+        return Op.Select(Op.Lt(x, Op.Const(0, x.Type)), x / sum * half * half, x / sum);
     }
 }

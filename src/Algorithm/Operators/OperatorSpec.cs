@@ -121,11 +121,14 @@ public sealed class OperatorSpec : IEquatable<OperatorSpec>
     public long MinBytes => Definition.Bytes?.Invoke(this) ?? OperatorCost.Bytes(Build());
 
     /// <summary>
-    /// Arrays for every input, valid for the operator (indices in range, logarithms of positive numbers), never zero,
-    /// exactly representable in their types; the same for the same seed.
+    /// Arrays for every input, valid for the operator (indices in range, logarithms of positive numbers), never zero but for
+    /// <see cref="InputKind.Extreme"/>, exactly representable in their types; the same for the same seed.
     /// </summary>
     public IReadOnlyDictionary<Buffer, NDArray> MakeInputs(int seed, InputKind kind = InputKind.Normal) =>
         SampleInputs.Make(this, seed, kind);
+
+    /// <summary>The kinds of inputs that tell right kernels of this operator from wrong ones.</summary>
+    public IEnumerable<InputKind> CertificationKinds => SampleInputs.KindsFor(Build());
 
     public bool Equals(OperatorSpec? other) => other is not null && _text == other._text;
 

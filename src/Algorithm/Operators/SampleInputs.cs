@@ -13,6 +13,18 @@ public enum InputKind
 
     /// <summary>Neighbours of about equal size and opposite sign, so that sums nearly cancel.</summary>
     Cancellation,
+
+    /// <summary>
+    /// Ones, the first element and one in 4,096 being 2^24: beside that a Float32 accumulator loses every one, so that a long sum
+    /// shows how many terms went into one.
+    /// </summary>
+    Spikes,
+
+    /// <summary>
+    /// For functions of single elements: signed zeros, denormal and huge numbers, infinities, NaN, neighbours of whole numbers, of
+    /// their halves and of multiples of π/2, and patterns of bits drawn at random.
+    /// </summary>
+    Extreme,
 }
 
 /// <summary>Input data for tests, certification and timing.</summary>
@@ -25,6 +37,22 @@ internal static class SampleInputs
 
     /// <summary>Elements of the largest array that is held; 2 GiB.</summary>
     private const long MostHeld = 1L << 28;
+
+    /// <summary>
+    /// What certification runs an operator on: extremes tell nothing of operators that mix elements, and what integers they become
+    /// is not stated.
+    /// </summary>
+    public static IEnumerable<InputKind> KindsFor(Algorithm algorithm) =>
+        Enum.GetValues<InputKind>()
+            .Where(k => k != InputKind.Extreme || algorithm.Stages.All(s => s.Kind == StageKind.Map && !Truncates(s)))
+            .Where(k =>
+                k != InputKind.Spikes || algorithm.Stages.Any(s => s.Kind is StageKind.Reduce or StageKind.Scan)
+            );
+
+    private static bool Truncates(Stage stage) =>
+        stage
+            .Values.SelectMany(v => v.Nodes())
+            .Any(n => n is Cast { To: not DType.Bool } c && c.A.Type.IsFloat() && !c.To.IsFloat());
 
     public static IReadOnlyDictionary<Buffer, NDArray> Make(OperatorSpec spec, int seed, InputKind kind)
     {
@@ -88,7 +116,12 @@ internal static class SampleInputs
             var values = array.Doubles;
             int drawn = Math.Min(values.Length, MostDrawn);
             for (int i = 0; i < drawn; i++)
-                values[i] = Representable(Restrict(Draw(random, kind, i), domain, random), buffer.Type);
+                values[i] = Representable(
+                    kind == InputKind.Extreme
+                        ? Extreme(random, domain, buffer.Type)
+                        : Restrict(Draw(random, kind, i), domain, random),
+                    buffer.Type
+                );
             Pick(values, drawn, random);
         }
         else
@@ -130,9 +163,37 @@ internal static class SampleInputs
             InputKind.Normal => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble()))
                 * Math.Cos(2 * Math.PI * random.NextDouble()),
             InputKind.WideRange => sign * Math.Pow(2, random.NextDouble() * 24 - 12),
+            InputKind.Spikes => position == 0 || random.Next(4096) == 0 ? 1 << 24 : 1,
             _ => (position % 2 == 0 ? 1 : -1) * (1 + random.NextDouble() / 1024),
         };
         return Math.Abs(value) < 1e-4 ? sign * 1e-4 : value;
+    }
+
+    private static double Extreme(Random random, InputDomain domain, DType type)
+    {
+        bool wide = type == DType.Float64;
+        double sign = random.Next(2) == 0 ? 1 : -1;
+        // Neighbours by up to three units in the last place of a Float32, or of a Float64.
+        double off = 1 + random.Next(-3, 4) * Math.Pow(2, wide ? -52 : -23);
+        double value = random.Next(8) switch
+        {
+            0 => sign * random.Next(3),
+            1 => sign * (random.Next(4) == 0 ? double.NaN : double.PositiveInfinity),
+            2 => sign * random.Next(1, 300) * (wide ? double.Epsilon : float.Epsilon),
+            3 => sign * random.Next(-2000, 2000) / 2.0 * off,
+            4 => sign * Math.Pow(2, random.Next(0, wide ? 50 : 22)) * random.NextDouble() * off,
+            5 => Math.Round(sign * Math.Pow(2, random.Next(0, wide ? 60 : 30))) * (Math.PI / 2) * off,
+            _ when wide => BitConverter.Int64BitsToDouble(random.NextInt64(long.MinValue, long.MaxValue)),
+            _ => BitConverter.Int32BitsToSingle((int)random.NextInt64(int.MinValue, int.MaxValue)),
+        };
+        return domain.Kind switch
+        {
+            DomainKind.Positive => Math.Abs(value),
+            DomainKind.Negative => -Math.Abs(value),
+            DomainKind.Unit => Math.Tanh(value),
+            DomainKind.Probability => 0.001 + 0.998 * random.NextDouble(),
+            _ => value,
+        };
     }
 
     private static double Restrict(double value, InputDomain domain, Random random) =>
@@ -160,6 +221,7 @@ internal static class SampleInputs
         {
             DType.Float32 => (float)value,
             DType.Float16 => (double)(Half)value,
+            DType.BFloat16 when double.IsNaN(value) => value,
             DType.BFloat16 => BitConverter.Int32BitsToSingle(
                 BitConverter.SingleToInt32Bits((float)value) & unchecked((int)0xffff0000)
             ),

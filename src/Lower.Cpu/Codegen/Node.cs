@@ -49,6 +49,9 @@ internal enum NodeOp
     LazySelect,
     Cast,
     Bitcast,
+
+    /// <summary>Vector: sin or cos near zero, and the argument, of which lanes may be far; see <see cref="FarAngles"/>.</summary>
+    FarAngle,
 }
 
 /// <summary>One value of a straight-line region, shared by all its uses (hash-consed by <see cref="Region"/>).</summary>

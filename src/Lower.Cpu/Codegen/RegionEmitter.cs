@@ -234,7 +234,7 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
                 if (node.Type.Element == DType.Float64)
                     il.Double(constant);
                 else
-                    il.Float(HalfFloats.Round(node.Type.Element, (float)constant));
+                    il.Float(HalfFloats.Round(node.Type.Element, constant));
                 break;
             case NodeOp.Variable:
                 il.Load((LocalBuilder)node.Data!);

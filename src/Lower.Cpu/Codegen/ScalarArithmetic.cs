@@ -106,6 +106,11 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
                 push(b);
                 Call(type.IsFloat() ? Math(type) : typeof(System.Math), kind.ToString(), Clr(type), 2);
                 return;
+            case BinaryOp.Pow:
+                push(a);
+                push(b);
+                Call(type == DType.Float64 ? typeof(System.Math) : typeof(PowFloat32), "Pow", Clr(type), 2);
+                return;
             case BinaryOp.Shl or BinaryOp.Shr:
                 push(a);
                 push(b);
@@ -225,6 +230,16 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
         bool unsigned = from is DType.UInt32 or DType.UInt8 or DType.Bool;
         switch (to)
         {
+            case DType.Float16
+            or DType.BFloat16 when from is DType.Float64 or DType.Int64 or DType.Int32 or DType.UInt32:
+                if (from == DType.Int32)
+                    il.Emit(OpCodes.Conv_I8);
+                else if (from == DType.UInt32)
+                    il.Emit(OpCodes.Conv_U8);
+                il.Call(HalfFloats.ToOdd(from == DType.Float64 ? typeof(double) : typeof(long)));
+                il.Call(HalfFloats.ToBits(to));
+                il.Call(HalfFloats.FromBits(to));
+                break;
             case DType.Float32 or DType.Float16 or DType.BFloat16:
                 if (unsigned)
                     il.Emit(OpCodes.Conv_R_Un);

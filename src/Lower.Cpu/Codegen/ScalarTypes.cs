@@ -1,5 +1,6 @@
 using System.Reflection;
 using Picograd.Algorithms;
+using Picograd.Algorithms.Evaluation;
 
 namespace Picograd.Lower.Cpu;
 
@@ -41,13 +42,17 @@ public static class HalfFloats
     }
 
     /// <summary>The nearest value that the type holds; Float32 holds all.</summary>
-    internal static float Round(DType type, float value) =>
+    internal static float Round(DType type, double value) =>
         type switch
         {
-            DType.Float16 => FromFloat16(ToFloat16(value)),
-            DType.BFloat16 => FromBFloat16(ToBFloat16(value)),
-            _ => value,
+            DType.Float16 => FromFloat16(ToFloat16(FloatFunctions.ToOdd(value))),
+            DType.BFloat16 => FromBFloat16(ToBFloat16(FloatFunctions.ToOdd(value))),
+            _ => (float)value,
         };
+
+    /// <summary>Float64 or Int64 to the Float32 that rounds to a half type as the value itself does.</summary>
+    internal static MethodInfo ToOdd(Type from) =>
+        typeof(FloatFunctions).GetMethod(nameof(FloatFunctions.ToOdd), [from])!;
 
     internal static MethodInfo FromBits(DType type) => type == DType.Float16 ? Float16FromBits : BFloat16FromBits;
 

@@ -280,6 +280,8 @@ internal sealed class ValueBuilder(
                 return Region.Make(NodeOp.Binary, Lanes(b.Type), b.Kind, BuildLanes(b.A), BuildLanes(b.B));
             case Fma f:
                 return Region.Make(NodeOp.Fma, Lanes(f.Type), null, BuildLanes(f.A), BuildLanes(f.B), BuildLanes(f.C));
+            case Select s when VectorAnalysis.FarAngle(s) is var (kind, x):
+                return Region.Make(NodeOp.FarAngle, Lanes(s.Type), kind, BuildLanes(s.Then), BuildLanes(x));
             case Select s:
                 var mask = BuildLanes(s.Cond);
                 var then = UnderMask(s.Cond, mask, s.Then);

@@ -1,3 +1,4 @@
+using System.Reflection.Emit;
 using Picograd.Algorithms;
 using Picograd.Schedules;
 
@@ -38,6 +39,9 @@ internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> 
                 push(node.Inputs[0]);
                 Cast(Lane(node.Inputs[0]), Lane(node), node.Inputs[0].Type.Element, type);
                 break;
+            case NodeOp.FarAngle:
+                FarAngle(node);
+                break;
             case NodeOp.Bitcast:
                 push(node.Inputs[0]);
                 il.Call(isa.As(Lane(node.Inputs[0]), Lane(node)));
@@ -45,6 +49,29 @@ internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> 
             default:
                 throw new InvalidOperationException($"no vector code for {node.Op}");
         }
+    }
+
+    // One comparison and a branch where all lanes are near (sin: 1.2 times the time of the near ones alone).
+    private void FarAngle(Node node)
+    {
+        var (near, angle) = (il.NewLocal(isa.Vector(typeof(float))), il.NewLocal(isa.Vector(typeof(float))));
+        push(node.Inputs[0]);
+        il.Store(near);
+        push(node.Inputs[1]);
+        il.Store(angle);
+        var end = il.NewLabel();
+        il.Load(angle);
+        il.Call(isa.Op("Abs", typeof(float), 1));
+        il.Float((float)ExpandMath.SinCosRange);
+        il.Call(isa.Create(typeof(float), 1));
+        il.Call(isa.Op("LessThanOrEqualAll", typeof(float), 2));
+        il.Emit(OpCodes.Brtrue, end);
+        il.Load(near);
+        il.Load(angle);
+        il.Call(FarAngles.Method((UnaryOp)node.Data!, isa.Bits));
+        il.Store(near);
+        il.Mark(end);
+        il.Load(near);
     }
 
     private Type Lane(Node node) =>
@@ -86,6 +113,12 @@ internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> 
         }
         push(a);
         push(b);
+        if (kind == BinaryOp.Pow)
+        {
+            var vector = isa.Vector(lane);
+            il.Call(typeof(PowFloat32).GetMethod(nameof(PowFloat32.Pow), [vector, vector])!);
+            return;
+        }
         string name = kind switch
         {
             BinaryOp.Add => "Add",

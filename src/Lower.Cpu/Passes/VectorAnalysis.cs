@@ -115,6 +115,21 @@ internal sealed class VectorAnalysis
     public static bool MayFault(Expr e) =>
         e.Nodes().Any(n => n is Binary { Kind: BinaryOp.FloorDiv or BinaryOp.Mod } b && b.B.Loads().Any());
 
+    /// <summary>The function and argument of what <see cref="ExpandMath"/> makes of sin and cos of Float32; null for others.</summary>
+    public static (UnaryOp Kind, Expr X)? FarAngle(Select s) =>
+        s.Else
+            is Cast
+            {
+                To: DType.Float32,
+                A: Unary
+                {
+                    Kind: UnaryOp.Sin or UnaryOp.Cos,
+                    A: Cast { To: DType.Float64, A: { Type: DType.Float32 } x }
+                } far
+            }
+            ? (far.Kind, x)
+            : null;
+
     // lane < constant: strided loads under it read fewer lanes.
     private bool IsLeading(Expr cond) =>
         cond is Binary { Kind: BinaryOp.Lt } b
@@ -151,11 +166,13 @@ internal sealed class VectorAnalysis
             case Binary b:
                 if (b.Kind is BinaryOp.Shl or BinaryOp.Shr && b.B is not IntImm)
                     return false;
-                if (b.Kind is BinaryOp.FloorDiv or BinaryOp.Mod)
+                if (b.Kind is BinaryOp.FloorDiv or BinaryOp.Mod || b is { Kind: BinaryOp.Pow, Type: not DType.Float32 })
                     return false;
                 return (b.A.Type == DType.Bool || Size(b.A.Type)) && Accepts(b.A, masked) && Accepts(b.B, masked);
             case Fma f:
                 return Size(f.Type) && Accepts(f.A, masked) && Accepts(f.B, masked) && Accepts(f.C, masked);
+            case Select s when FarAngle(s) is { } angle:
+                return Size(s.Type) && Accepts(s.Then, masked) && Accepts(angle.X, masked);
             case Select s:
                 bool inner = masked || s.Cond.Uses(_lane) || s.Then.Loads().Any() || s.Else.Loads().Any();
                 bool leading = !masked && IsLeading(s.Cond);

@@ -19,6 +19,31 @@ internal static class Arithmetic
         ("greater", Choice("greater", ">")),
         ("abs_wrap", Absolute("int", "unsigned int") + Absolute("long long", "unsigned long long")),
         ("sigmoid", Sigmoid("float", "expf", "fabsf", "1.0f") + Sigmoid("double", "exp", "fabs", "1.0")),
+        ("silu", Silu("float", "expf", "fabsf", "f") + Silu("double", "exp", "fabs", "")),
+        (
+            "f64_to_odd",
+            """
+            // The neighbour with an odd last bit, where x is not a float: rounded further, it gives what x gives rounded at once.
+            __device__ __forceinline__ float f64_to_odd(double x) {
+              const float near = (float)x;
+              if (near == x || x != x) return near;
+              unsigned int bits = __float_as_uint(near);
+              if (fabs((double)near) > fabs(x)) bits--;
+              return __uint_as_float(bits | 1u);
+            }
+
+            """
+        ),
+        (
+            "i64_to_odd",
+            """
+            __device__ __forceinline__ float i64_to_odd(long long x) {
+              const bool exact = x < (1LL << 53) && x > -(1LL << 53);
+              return f64_to_odd(exact ? (double)x : (double)(x >> 11 | ((x & 2047) != 0)) * 2048.0);
+            }
+
+            """
+        ),
         (
             "to_i32",
             Saturating("int", "float", "to_i32", "-2147483648.0f", "2147483648.0f", "-2147483647 - 1", "2147483647")
@@ -90,7 +115,8 @@ internal static class Arithmetic
         bool wraps = names.Contains("to_u32") || names.Contains("to_u8");
         foreach (var (name, body) in s_functions)
         {
-            if (names.Contains(name) || (name == "to_i64" && wraps))
+            bool needed = (name == "to_i64" && wraps) || (name == "f64_to_odd" && names.Contains("i64_to_odd"));
+            if (needed || names.Contains(name))
                 text.Append(body).Append('\n');
         }
         return text.ToString();
@@ -148,6 +174,17 @@ internal static class Arithmetic
             __device__ __forceinline__ {{type}} sigmoid({{type}} x) {
               const {{type}} e = {{exp}}(-{{abs}}(x));
               return (x < 0 ? e : {{one}}) / ({{one}} + e);
+            }
+
+            """;
+
+    // Below 0 the exponential in two halves: where all of it is denormal, the product need not be.
+    private static string Silu(string type, string exp, string abs, string suffix) =>
+        $$"""
+            __device__ __forceinline__ {{type}} silu({{type}} x) {
+              const {{type}} h = {{exp}}(-0.5{{suffix}} * {{abs}}(x));
+              const {{type}} q = x / (1.0{{suffix}} + h * h);
+              return x < 0 ? q * h * h : q;
             }
 
             """;

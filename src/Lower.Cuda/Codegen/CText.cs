@@ -1,5 +1,6 @@
 using System.Globalization;
 using Picograd.Algorithms;
+using Picograd.Algorithms.Evaluation;
 
 namespace Picograd.Lower.Cuda;
 
@@ -52,8 +53,8 @@ internal static class CText
         double value = f.ImmType switch
         {
             DType.Float64 => f.Value,
-            DType.Float16 => (double)(Half)(float)f.Value,
-            DType.BFloat16 => Bfloat((float)f.Value),
+            DType.Float16 => (double)(Half)f.Value,
+            DType.BFloat16 => Bfloat(FloatFunctions.ToOdd(f.Value)),
             _ => (float)f.Value,
         };
         if (double.IsNaN(value))

@@ -174,6 +174,10 @@ internal sealed class ExprWriter(KernelContext kernel, MemoryAccess access)
                 return Infix(b, "<", Relation);
             case BinaryOp.Le:
                 return Infix(b, "<=", Relation);
+            case BinaryOp.Mul when b.B is Unary { Kind: UnaryOp.Sigmoid } s && s.A == b.A:
+                return (Call(kernel.Use("silu"), b.A), Primary);
+            case BinaryOp.Pow:
+                return ($"{(type == DType.Float64 ? "pow" : "powf")}({Write(b.A)}, {Write(b.B)})", Primary);
             case BinaryOp.Min or BinaryOp.Max when type.IsFloat():
                 return (
                     $"{kernel.Use(b.Kind == BinaryOp.Min ? "min_nan" : "max_nan")}({Write(b.A)}, {Write(b.B)})",
@@ -322,8 +326,15 @@ internal sealed class ExprWriter(KernelContext kernel, MemoryAccess access)
         }
     }
 
+    // The float that rounds to float16 or bfloat16 as the value itself does.
     private string AsFloat(Expr e) =>
-        e.Type is DType.Float32 or DType.Float16 or DType.BFloat16 ? Write(e) : $"(float){Write(e, Prefix)}";
+        e.Type switch
+        {
+            DType.Float32 or DType.Float16 or DType.BFloat16 => Write(e),
+            DType.Float64 => Call(kernel.Use("f64_to_odd"), e),
+            DType.Int64 or DType.Int32 or DType.UInt32 => Call(kernel.Use("i64_to_odd"), e),
+            _ => $"(float){Write(e, Prefix)}",
+        };
 
     private (string, int) BitcastNode(Bitcast c)
     {

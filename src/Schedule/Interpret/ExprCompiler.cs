@@ -225,6 +225,7 @@ internal sealed class ExprCompiler
             BinaryOp.Div => wide ? f => x(f) / y(f) : f => (float)(x(f) / y(f)),
             BinaryOp.Min => f => Math.Min(x(f), y(f)),
             BinaryOp.Max => f => Math.Max(x(f), y(f)),
+            BinaryOp.Pow => wide ? f => Math.Pow(x(f), y(f)) : f => PowFloat32.Pow((float)x(f), (float)y(f)),
             _ => throw new InvalidOperationException($"the interpreter has no float meaning for {b}"),
         };
     }

@@ -15,8 +15,8 @@ internal static class Numerics
         {
             DType.Float64 => value,
             DType.Float32 => (float)value,
-            DType.Float16 => (double)(Half)(float)value,
-            DType.BFloat16 => BFloat((float)value),
+            DType.Float16 => (double)(Half)FloatFunctions.ToOdd(value),
+            DType.BFloat16 => BFloat(FloatFunctions.ToOdd(value)),
             _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not a float type"),
         };
 
@@ -48,14 +48,19 @@ internal static class Numerics
 
     /// <summary>Integer to float with one rounding.</summary>
     public static double FromInteger(DType type, long value) =>
-        type == DType.Float64 ? value : Round(type, (float)value);
+        type switch
+        {
+            DType.Float64 => value,
+            DType.Float32 => (float)value,
+            _ => Round(type, FloatFunctions.ToOdd(value)),
+        };
 
     public static long BitsOf(DType type, double value) =>
         type switch
         {
             DType.Float64 => BitConverter.DoubleToInt64Bits(value),
             DType.Float32 => BitConverter.SingleToInt32Bits((float)value),
-            DType.Float16 => BitConverter.HalfToInt16Bits((Half)(float)value),
+            DType.Float16 => BitConverter.HalfToInt16Bits((Half)value),
             DType.BFloat16 => BitConverter.SingleToInt32Bits((float)value) >> 16,
             _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not a float type"),
         };

@@ -29,8 +29,7 @@ namespace Picograd.Schedules;
 public static partial class ExpandMath
 {
     /// <summary>
-    /// Maximum error over all Float32 arguments (sin and cos: |x| ≤ <see cref="SinCosRange"/>), in units of the last
-    /// place of the exact result.
+    /// Maximum error over all Float32 arguments, in units of the last place of the exact result.
     /// </summary>
     public static FrozenDictionary<UnaryOp, double> MaxUlp { get; } =
         new Dictionary<UnaryOp, double>
@@ -57,8 +56,7 @@ public static partial class ExpandMath
         }.ToFrozenDictionary();
 
     /// <summary>
-    /// Largest |x| for which sin and cos of Float32 have their stated error. Beyond it results lose accuracy near
-    /// multiples of π, then altogether (from about 10^7), but stay within [-1, 1].
+    /// Largest |x| for which sin and cos of Float32 are computed in Float32; beyond it, by the functions of Float64.
     /// </summary>
     public const double SinCosRange = 1e5;
 
@@ -110,6 +108,17 @@ public static partial class ExpandMath
         {
             if (done.TryGetValue(node, out var known))
                 return known;
+            // x·σ(x), for which σ(x) should not be rounded to a denormal number first.
+            if (
+                node is Binary { Kind: BinaryOp.Mul, Type: DType.Float32, B: Unary { Kind: UnaryOp.Sigmoid } s } product
+                && product.A == s.A
+            )
+            {
+                any = true;
+                var silu = Silu(Visit(product.A));
+                done.Add(node, silu);
+                return silu;
+            }
             var rebuilt = node.WithChildren(Visit);
             if (rebuilt is Unary u && Expand(u.Kind, u.A) is { } expanded)
             {

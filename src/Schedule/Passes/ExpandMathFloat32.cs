@@ -132,10 +132,25 @@ public static partial class ExpandMath
     /// </summary>
     private static Expr Sigmoid(Expr x)
     {
+        var (quotient, power) = SigmoidFactors(x, -104);
+        return quotient * power;
+    }
+
+    /// <summary>x·σ(x) as x·(u/(u² + e^-r))·u: only the last product may be denormal. 21 operations.</summary>
+    private static Expr Silu(Expr x)
+    {
+        // x·e^x rounds to zero from -109 on; at -∞ it is NaN.
+        var (quotient, power) = SigmoidFactors(x, -109);
+        var factor = Op.Fma(Op.Min(x, F(1)), F(0), Op.Max(x, F(-109)));
+        return factor * quotient * power;
+    }
+
+    private static (Expr Quotient, Expr Power) SigmoidFactors(Expr x, double low)
+    {
         // At 30 the result is 1 and u² far from overflow.
-        x = Clamp(x, -104, 30);
+        x = Clamp(x, low, 30);
         var (r, power) = HalfExponent(x);
-        return power / Op.Fma(power, power, ExpOfRemainder(r, -1)) * power;
+        return (power / Op.Fma(power, power, ExpOfRemainder(r, -1)), power);
     }
 
     /// <summary>
@@ -180,19 +195,28 @@ public static partial class ExpandMath
     }
 
     /// <summary>sin x = ±sin(x - n·π), n = round(x/π). 15 operations: 2 for n, 3 for r, 6 for sin r, 2 bounds, 2 for
-    /// the sign.</summary>
+    /// the sign; 6 for arguments that are far.</summary>
     private static Expr Sin(Expr x)
     {
         var biased = Op.Fma(x, F(0.31830987f), F(RoundingBias));
-        return SinOfRemainder(x, biased - F(RoundingBias), biased);
+        return Far(UnaryOp.Sin, x, SinOfRemainder(x, biased - F(RoundingBias), biased));
     }
 
     /// <summary>cos x = ±sin(x - n·π), n = round(x/π + ½) - ½. 17 operations, as in sin with 2 more for n.</summary>
     private static Expr Cos(Expr x)
     {
         var biased = Op.Fma(x, F(0.31830987f), F(0.5)) + F(RoundingBias);
-        return SinOfRemainder(x, biased - F(RoundingBias) - F(0.5), biased);
+        return Far(UnaryOp.Cos, x, SinOfRemainder(x, biased - F(RoundingBias) - F(0.5), biased));
     }
+
+    // Beyond the range the function of Float64, which back ends call and which reduces its argument exactly. It is rare, so
+    // vectors should test all lanes at once.
+    private static Expr Far(UnaryOp kind, Expr x, Expr near) =>
+        Op.Select(
+            Op.Le(Op.Abs(x), F(SinCosRange)),
+            near,
+            Op.Cast(DType.Float32, Op.Call(kind, Op.Cast(DType.Float64, x)))
+        );
 
     private static Expr SinOfRemainder(Expr x, Expr n, Expr biased)
     {

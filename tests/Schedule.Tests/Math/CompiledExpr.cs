@@ -63,7 +63,11 @@ internal static class CompiledExpr
                 Binary { Kind: BinaryOp.Shr } b => Node.RightShift(Visit(b.A), Visit(b.B)),
                 Fma f => MathCall("FusedMultiplyAdd", Visit(f.A), Visit(f.B), Visit(f.C)),
                 Select s => Node.Condition(Visit(s.Cond), Visit(s.Then), Visit(s.Else)),
-                Cast { To: DType.Float32, A.Type: DType.Int32 } c => Node.Convert(Visit(c.A), typeof(float)),
+                Cast { To: DType.Float32, A.Type: DType.Int32 or DType.Float64 } c => Node.Convert(
+                    Visit(c.A),
+                    typeof(float)
+                ),
+                Cast { To: DType.Float64, A.Type: DType.Float32 } c => Node.Convert(Visit(c.A), typeof(double)),
                 Bitcast { To: DType.Int32, A.Type: DType.Float32 } c => BitsCall("SingleToInt32Bits", Visit(c.A)),
                 Bitcast { To: DType.Float32, A.Type: DType.Int32 } c => BitsCall("Int32BitsToSingle", Visit(c.A)),
                 _ => throw new InvalidOperationException($"not an operation that vector units have: {node}"),

@@ -36,15 +36,12 @@ public sealed class ExpandMathTests(ITestOutputHelper output)
     private void CheckFloats(UnaryOp kind, int stride)
     {
         var f = Compile(kind);
-        double range = kind is UnaryOp.Sin or UnaryOp.Cos ? ExpandMath.SinCosRange : double.PositiveInfinity;
         double worst = 0;
         float worstAt = 0;
         long count = 0;
         for (long bits = 0; bits <= uint.MaxValue; bits += stride)
         {
             float x = BitConverter.UInt32BitsToSingle((uint)bits);
-            if (Math.Abs(x) > range)
-                continue;
             count++;
             double error = Ulps(f(x), Reference.InDouble(kind, x));
             if (error > worst)
@@ -189,6 +186,7 @@ public sealed class ExpandMathTests(ITestOutputHelper output)
 
     [Theory]
     [InlineData(UnaryOp.Sigmoid, double.NegativeInfinity, 0)]
+    [InlineData(UnaryOp.Sigmoid, -744.44, double.Epsilon)]
     [InlineData(UnaryOp.Sigmoid, double.PositiveInfinity, 1)]
     [InlineData(UnaryOp.Sigmoid, double.NaN, double.NaN)]
     [InlineData(UnaryOp.Erf, double.NegativeInfinity, -1)]
@@ -219,9 +217,9 @@ public sealed class ExpandMathTests(ITestOutputHelper output)
     [InlineData(DType.Float32, UnaryOp.Tanh, 19)]
     [InlineData(DType.Float32, UnaryOp.Sigmoid, 17)]
     [InlineData(DType.Float32, UnaryOp.Erf, 24)]
-    [InlineData(DType.Float32, UnaryOp.Sin, 15)]
-    [InlineData(DType.Float32, UnaryOp.Cos, 17)]
-    [InlineData(DType.Float64, UnaryOp.Sigmoid, 4)]
+    [InlineData(DType.Float32, UnaryOp.Sin, 21)]
+    [InlineData(DType.Float32, UnaryOp.Cos, 23)]
+    [InlineData(DType.Float64, UnaryOp.Sigmoid, 7)]
     [InlineData(DType.Float64, UnaryOp.Erf, 36)]
     public void OperationCounts(DType type, UnaryOp kind, int expected)
     {
@@ -238,7 +236,8 @@ public sealed class ExpandMathTests(ITestOutputHelper output)
     public void NoLoadIsConditional(UnaryOp kind)
     {
         var e = ExpandMath.Expand(kind, CompiledExpr.Placeholder(DType.Float32))!;
-        foreach (var select in e.Nodes().OfType<Select>())
+        // What sin and cos do far from zero is rare, and vectors test it for all lanes at once.
+        foreach (var select in e.Nodes().OfType<Select>().Where(s => s.Else is not Cast { A: Unary }))
             Assert.Empty(select.Then.Loads().Concat(select.Else.Loads()));
     }
 
@@ -273,7 +272,7 @@ public sealed class ExpandMathTests(ITestOutputHelper output)
     [MemberData(nameof(Functions))]
     public void TheInterpreterAgrees(UnaryOp kind)
     {
-        double[] points = [0.001, 0.3, 1, 2.5, 7, 20, 88, 1e-42];
+        double[] points = [0.001, 0.3, 1, 2.5, 7, 20, 88, 1e-42, 1e6, 13421773, 3e38];
         var i = new Axis("i", points.Length);
         var g = new AlgorithmBuilder("function");
         var a = g.Input("A", DType.Float32, points.Length);

@@ -20,6 +20,9 @@ internal static class Lowered
             ("expand calls", ExpandCalls.Run),
             ("lower blocks", LowerBlocks.Run),
             ("loop partition", LoopPartition.Run),
+            // Stretches of two, so that small nests have them too.
+            ("block sums", new BlockSums(registerBytes: 64, block: 2, tileBlock: 3).Run),
+            ("carry scans", CarryScans.Run),
             ("simplify conditions", SimplifyConditions.Run),
             ("expand math", ExpandMath.Run),
             ("contract fma", ContractFma.Run),
