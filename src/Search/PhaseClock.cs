@@ -38,6 +38,10 @@ internal sealed class PhaseClock(TimeProvider clock, Action<string> entered)
     public IReadOnlyList<(string Phase, double Seconds)> Seconds =>
         [.. Phases.All.Where(_seconds.ContainsKey).Select(p => (p, _seconds[p]))];
 
+    /// <summary>start 0.31 s, default 0.02 s, …</summary>
+    public override string ToString() =>
+        string.Join(", ", Seconds.Select(p => FormattableString.Invariant($"{p.Phase} {p.Seconds:0.00} s")));
+
     public double Of(string phase) => _seconds.GetValueOrDefault(phase);
 
     public T Time<T>(string phase, Func<T> work)

@@ -21,7 +21,7 @@ internal sealed partial class TuneSession
                 ? $"; not even the default schedule could be timed within the budget of {budget}, so a larger one is needed"
                 : "";
             throw new TuneException(
-                $"tuning '{Task.Spec}' measured nothing: {Describe(Outcomes())}{LastDetail()}{advice}"
+                $"tuning '{Task.Spec}' measured nothing: {Describe(Outcomes())}{LastDetail()}{advice} ({_phases})"
             );
         }
         _settled = Best;

@@ -25,7 +25,7 @@ internal sealed partial class TuneSession : IDisposable
     private const double RaceShare = 0.1;
 
     /// <summary>Of a budget of time, what the search gets at least, whatever certification is expected to take.</summary>
-    private const double LeastSearchShare = 0.1;
+    private const double LeastSearchShare = 0.05;
 
     /// <summary>Bounds of what one candidate may take where time is the budget; a part of the budget between them.</summary>
     private static readonly TimeSpan LeastCandidate = TimeSpan.FromSeconds(1.5);
@@ -57,6 +57,7 @@ internal sealed partial class TuneSession : IDisposable
     private Trial? _settled;
     private TuneResult? _result;
     private bool _begun;
+    private bool _isOutOfTime;
 
     /// <param name="task">What is tuned.</param>
     /// <param name="options">How.</param>
@@ -102,7 +103,7 @@ internal sealed partial class TuneSession : IDisposable
     public StopReason Stop { get; private set; } = StopReason.Budget;
 
     /// <summary>Whether more search could find more.</summary>
-    public bool IsOpen => Stop == StopReason.Budget;
+    public bool IsOpen => Stop == StopReason.Budget && !_isOutOfTime;
 
     public double? BestMilliseconds => _search is null ? null : Best?.Milliseconds;
 
@@ -158,16 +159,26 @@ internal sealed partial class TuneSession : IDisposable
             );
         }
         LimitCandidates();
-        if (IsOver())
-            return;
+        // The first slice leaves room for settling; a later one may bring nothing to settle, and what it does is bounded by
+        // the limit.
+        bool first = _settled is null;
         var rest = slice;
         if (slice.Time is { } time)
         {
-            double left = (time - _clock.GetElapsedTime(began) - SettleTime(time)).TotalSeconds;
-            double most = limit()?.TotalSeconds ?? left;
-            rest = SearchBudget.Seconds(
-                Math.Max(0.001, Math.Min(most, Math.Max(LeastSearchShare * time.TotalSeconds, left)))
-            );
+            var settle = SettleTime(time);
+            var left = time - _clock.GetElapsedTime(began) - (first ? settle : TimeSpan.Zero);
+            if (IsOver() || (!first && limit() <= settle))
+            {
+                // What is found now could not be certified any more.
+                _isOutOfTime = true;
+                return;
+            }
+            // Certifying the default is worth more than looking at one more schedule.
+            if (left <= TimeSpan.Zero && Timed().Any())
+                return;
+            double least = LeastSearchShare * time.TotalSeconds;
+            double most = limit()?.TotalSeconds ?? double.PositiveInfinity;
+            rest = SearchBudget.Seconds(Math.Max(0.001, Math.Min(most, Math.Max(least, left.TotalSeconds))));
         }
         Stop = _phases.Time(Phases.Search, () => _search.Run(rest, cancel));
 
@@ -199,10 +210,13 @@ internal sealed partial class TuneSession : IDisposable
     /// <summary>What settling is expected to take, so that the search leaves room for it.</summary>
     private TimeSpan SettleTime(TimeSpan slice)
     {
-        // Three kinds of inputs and a neighbouring shape, each about what one took, and some twenty runs.
-        double runs = 20 * Math.Min(BestMilliseconds ?? 0, 100) / 1000;
-        double certify = _certifySeconds ?? 4 * _prepareSeconds + runs;
-        double race = 2 * Math.Clamp(RaceShare * slice.TotalSeconds, 0.05, RaceMilliseconds / 1000);
+        // Three kinds of inputs and a neighbouring shape, each about what one took; for each kind four to seven runs.
+        double best = BestMilliseconds ?? 0;
+        double runs = 3 * (2 + Math.Clamp(150 / best, 1, 4)) + 2;
+        double certify = _certifySeconds ?? 4 * _prepareSeconds + runs * best / 1000;
+        // A duel has at least three rounds of two calls each of two.
+        double duel = Math.Max(12 * best, Math.Clamp(RaceShare * slice.TotalMilliseconds, 50, RaceMilliseconds)) / 1000;
+        double race = 2 * duel;
         return TimeSpan.FromSeconds(certify + race);
     }
 

@@ -8,6 +8,7 @@ public class SampledScatterTests
 {
     [Theory]
     [InlineData("embedding_grad vocab=17 dim=300 rows=40", 300)]
+    [InlineData("embedding_grad vocab=170 dim=300 rows=2", 300)]
     [InlineData("gather_grad rows=300 cols=11 n=20", 300)]
     public void ADimensionThatAScatterKeepsIsSampledAndItsPlacesAreWhole(string text, int kept)
     {
