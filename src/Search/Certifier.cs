@@ -11,8 +11,8 @@ namespace Picograd.Search;
 /// range of magnitudes, of numbers that cancel, of ones beside 2^24 (sums, scans) and of extremes (functions of elements), with arguments at 64-byte alignment and at the least that kernels of the target take (one element on the CPU),
 /// between guard zones; every checked element must lie within the a-priori bound of the float64 evaluator
 /// (<see cref="Algorithms.Evaluation.BoundRules"/>: k·u·Σ|a||b| for a dot product of length k, blocks of blocks from 1,024 on); inputs must be left as they
-/// were; repeated runs must give equal bits. The trace is also replayed on the neighbouring ragged shape (every dimension
-/// one less), which dispatch may do, and must be right there as well.
+/// were; repeated runs must give equal bits. The trace is also replayed on a ragged shape nearby (every dimension
+/// one less, of large operators smaller), which dispatch may do, and must be right there as well.
 /// </summary>
 /// <param name="spec">What the kernel computes.</param>
 /// <param name="target">Where it runs.</param>
@@ -94,7 +94,7 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
             fewest = Math.Min(fewest, runs);
         }
         string ragged = "no ragged shape";
-        if (nest is not null && RaggedNeighbour() is { } neighbour)
+        if (nest is not null && RaggedShape.Near(spec) is { } neighbour)
         {
             (string? wrong, ragged) = CheckRagged(Trace.Of(nest), neighbour);
             if (wrong is not null)
@@ -174,37 +174,6 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
         {
             // Dispatch then falls back to the default schedule, so this costs speed there and nothing else.
             return (null, $"does not compile on {neighbour}");
-        }
-    }
-
-    /// <summary>The same operator with every dimension above 2 one less; null where there is none or keys forbid it.</summary>
-    private OperatorSpec? RaggedNeighbour()
-    {
-        var pairs = new List<(string, string)>();
-        bool changed = false;
-        foreach (var key in spec.Definition.Keys.Where(k => spec.Has(k.Name)))
-        {
-            string text = spec.Choice(key.Name);
-            if (key.Kind == KeyKind.Dimension && spec.Dim(key.Name) is > 2 and var extent)
-            {
-                text = FormattableString.Invariant($"{extent - 1}");
-                changed = true;
-            }
-            else if (key.Kind == KeyKind.Shape && spec.Shape(key.Name) is var shape && shape.Any(e => e > 2))
-            {
-                text = string.Join('x', shape.Select(e => e > 2 ? e - 1 : e));
-                changed = true;
-            }
-            pairs.Add((key.Name, text));
-        }
-        try
-        {
-            return changed ? OperatorSpec.Of(spec.Name, [.. pairs]) : null;
-        }
-        catch (OperatorSpecException)
-        {
-            // Keys that constrain one another (a product of extents, say): there is no such neighbour.
-            return null;
         }
     }
 

@@ -219,8 +219,11 @@ internal sealed partial class TuneSession
                 racers.Add(stored);
             }
         }
-        // Of two, one the default, their duel decides.
-        bool onlyDuel = racers.Count == 1 || (racers.Count == 2 && standard is not null && racers.Contains(standard));
+        // Of two, one the default, their duel decides; and of kernels so slow that not even two fit, the best by the search
+        // meets it at once.
+        bool isSlow = RaceHeats * racers.Take(2).Sum(r => 2 * r.Milliseconds) > milliseconds;
+        bool onlyDuel =
+            racers.Count == 1 || (standard is not null && (isSlow || (racers.Count == 2 && racers.Contains(standard))));
         var times =
             onlyDuel || cancel.IsCancellationRequested
                 ? new RaceTimes([], [])

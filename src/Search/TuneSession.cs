@@ -173,11 +173,11 @@ internal sealed partial class TuneSession : IDisposable
                 _isOutOfTime = true;
                 return;
             }
-            // Certifying the default is worth more than looking at one more schedule.
-            if (left <= TimeSpan.Zero && Timed().Any())
-                return;
             double least = LeastSearchShare * time.TotalSeconds;
-            double most = limit()?.TotalSeconds ?? double.PositiveInfinity;
+            double most = ((limit() ?? TimeSpan.MaxValue) - (first ? settle : TimeSpan.Zero)).TotalSeconds;
+            // Certifying the default is worth more than looking at one more schedule.
+            if (most < least && Timed().Any())
+                return;
             rest = SearchBudget.Seconds(Math.Max(0.001, Math.Min(most, Math.Max(least, left.TotalSeconds))));
         }
         Stop = _phases.Time(Phases.Search, () => _search.Run(rest, cancel));
@@ -210,13 +210,16 @@ internal sealed partial class TuneSession : IDisposable
     /// <summary>What settling is expected to take, so that the search leaves room for it.</summary>
     private TimeSpan SettleTime(TimeSpan slice)
     {
-        // Three kinds of inputs and a neighbouring shape, each about what one took; for each kind four to seven runs.
+        // Every kind of inputs and a neighbouring shape, each about what one took; for each kind three to six runs, and those
+        // of the neighbour, which are slower where tiles do not fit. Two kernels are compiled.
         double best = BestMilliseconds ?? 0;
-        double runs = 3 * (2 + Math.Clamp(150 / best, 1, 4)) + 2;
-        double certify = _certifySeconds ?? 4 * _prepareSeconds + runs * best / 1000;
-        // A duel has at least three rounds of two calls each of two.
-        double duel = Math.Max(12 * best, Math.Clamp(RaceShare * slice.TotalMilliseconds, 50, RaceMilliseconds)) / 1000;
-        double race = 2 * duel;
+        int kinds = Task.Spec.CertificationKinds.Count();
+        double runs = kinds * (2 + Math.Clamp(150 / best, 1, 4)) + 6;
+        double certify = _certifySeconds ?? 0.2 + kinds * _prepareSeconds + runs * best / 1000;
+        // A duel has at least three rounds of two calls each of two, and begins with one of each.
+        double duel = 14 * best + 200;
+        double most = Math.Clamp(RaceShare * slice.TotalMilliseconds, 50, RaceMilliseconds);
+        double race = Math.Max(2 * most, duel) / 1000;
         return TimeSpan.FromSeconds(certify + race);
     }
 
