@@ -60,6 +60,15 @@ public class IntegerTests
         Refused(() => Tensor.From([true]).Pow(Tensor.From([true])), "pow: not defined for bools");
     }
 
+    [Fact]
+    public void BoolsToInfinitePowers()
+    {
+        var x = Tensor.From([true, false]);
+        new Plain([2], [1, 0]).Same(x.Pow(double.PositiveInfinity));
+        new Plain([2], [1, double.PositiveInfinity]).Same(x.Pow(double.NegativeInfinity));
+        new Plain([2], [1, 0]).Same(x.Pow(Tensor.From([float.PositiveInfinity])));
+    }
+
     [Theory]
     [InlineData(DType.Int32)]
     [InlineData(DType.Int64)]
