@@ -172,7 +172,7 @@ public sealed partial class Tensor
             start.Require(dtype, "Arange");
             Scalar last =
                 start.Type.IsFloat() || step.Type.IsFloat()
-                    ? start.AsDouble + (count - 1) * step.AsDouble
+                    ? (Scalar)(start.AsDouble + (count - 1) * step.AsDouble)
                     : (long)(start.AsLong + (Int128)(count - 1) * step.AsLong);
             last.Require(dtype, "Arange");
         }
