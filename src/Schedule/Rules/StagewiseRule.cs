@@ -61,7 +61,7 @@ public sealed class StagewiseRule : ScheduleRule
                 switch (stage.Kind)
                 {
                     case StageKind.Reduce:
-                        Reduction(s, stage, lanes, spread, vectors, fused, rows);
+                        Reduction(s, stage, target, spread, vectors, fused, rows);
                         break;
                     case StageKind.Scatter:
                         Inner(s, stage.Name + ".init", lanes, vectors, spread);
@@ -173,7 +173,7 @@ public sealed class StagewiseRule : ScheduleRule
     private static void Reduction(
         Schedule s,
         Stage stage,
-        int lanes,
+        TargetInfo target,
         bool parallel,
         long vectors,
         bool fused,
@@ -181,6 +181,7 @@ public sealed class StagewiseRule : ScheduleRule
     )
     {
         string block = stage.Name;
+        int lanes = target.Lanes(stage.Output.Type);
         var reduce = stage.ReduceAxes.Last();
         bool wide = stage.Outputs.Length == 1 && stage.Output.Type.Size() >= 4;
         var loads = stage.Values[0].Loads().ToList();
@@ -207,7 +208,7 @@ public sealed class StagewiseRule : ScheduleRule
         if (along && reduce.Extent is IntImm { Value: var extent } && extent >= lanes)
             AlongLanes(s, stage, spatial, ks, extent, lanes, vectors, fused && inner);
         else if (wide && !along && columns > 1)
-            AcrossLanes(s, stage, spatial, ks, columns.Value, lanes * vectors, rows);
+            AcrossLanes(s, stage, spatial, ks, columns.Value, lanes * vectors, rows, parallel ? target.Threads : 1);
         else if (
             !inner
             && columns > 1
@@ -289,7 +290,8 @@ public sealed class StagewiseRule : ScheduleRule
         string[] ks,
         long columns,
         long width,
-        long rows
+        long rows,
+        int threads
     )
     {
         string block = stage.Name;
@@ -312,7 +314,16 @@ public sealed class StagewiseRule : ScheduleRule
         if (columns > width)
             (tile, lane) = s.Split(lane, width, columns % width == 0 ? Tail.None : Tail.Peel);
         if (outer.Length > 0 && tile is not null)
-            s.Reorder([.. outer, tile, .. ks, lane]);
+        {
+            // Blocks of rows go on from one another, so threads share columns.
+            string[] share = [];
+            if (threads > 1 && spatial.Count == 1 && s.Nest.Loop(tile).ConstantExtent is { } tiles && tiles >= threads)
+            {
+                (string each, tile) = MatmulRule.SplitTile(s, tile, (tiles + threads - 1) / threads, tiles);
+                share = [each];
+            }
+            s.Reorder([.. share, .. outer, tile, .. ks, lane]);
+        }
         else
             s.Reorder([.. outer, .. ks, lane]);
         s.Vectorize(lane);
