@@ -131,7 +131,7 @@ internal sealed class GradientProgram(int seed, bool special)
                 );
             case 4 when rank > 0 && x.Places.Length > 0:
                 string reduction = special
-                    ? Pick("sum", "cumsum", "amax", "max", "prod", "mean", "max_all")
+                    ? Pick("sum", "cumsum", "amax", "amin", "max", "min", "prod", "mean", "max_all")
                     : Pick("sum", "cumsum", "mean", "prod");
                 return new Step(reduction + Copying(a), [a], [_random.Next(rank)], []);
             case 5:

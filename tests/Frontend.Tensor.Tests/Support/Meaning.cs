@@ -54,7 +54,9 @@ internal static class Meaning
             case "mean":
             case "prod":
             case "amax":
+            case "amin":
             case "max":
+            case "min":
             case "cumsum":
                 return Along(tape, op, x, (int)n[0]);
             case "max_all":
@@ -156,7 +158,9 @@ internal static class Meaning
             "mean" => x.Mean((int)n[0]),
             "prod" => x.Prod((int)n[0]),
             "amax" => x.Amax([(int)n[0]]),
+            "amin" => x.Amin([(int)n[0]]),
             "max" => x.Max((int)n[0]).Values,
+            "min" => x.Min((int)n[0]).Values,
             "cumsum" => x.Cumsum((int)n[0]),
             "max_all" => x.Max(),
             "tanh" => x.Tanh(),
@@ -353,7 +357,7 @@ internal static class Meaning
                                 "sum" => g[r],
                                 "mean" => g[r] / row.Length,
                                 "prod" => e.Count(a => a == 0) > 1 ? 0 : g[r] * others,
-                                "max" => i == place ? g[r] : 0,
+                                "max" or "min" => i == place ? g[r] : 0,
                                 // A NaN makes all of the row's NaN.
                                 _ => hits == 0 ? double.NaN
                                 : e[i] == results[r] ? g[r] / hits
@@ -374,6 +378,7 @@ internal static class Meaning
             "sum" => row.Sum(),
             "mean" => row.Sum() / row.Length,
             "prod" => Product(row),
+            "min" or "amin" => row.Any(double.IsNaN) ? double.NaN : row.Min(),
             _ => row.Any(double.IsNaN) ? double.NaN : row.Max(),
         };
 
