@@ -46,6 +46,42 @@ public class RandomGradientTests
     }
 
     [Fact]
+    public void SumsOfWideRangesLoseNothing()
+    {
+        // What comes from above is positive, over 30 orders of magnitude and sometimes infinite: then every sum is known to
+        // its last digits, unless it is made by taking one sum from another.
+        var random = new Random(7);
+        for (int round = 0; round < 60; round++)
+        {
+            long[] shape = [.. Enumerable.Range(0, 1 + round % 3).Select(_ => random.NextInt64(1, 6))];
+            int d = random.Next(shape.Length);
+            var x = Make.Values(shape, DType.Float64, round).RequiresGrad_();
+            double[] up =
+            [
+                .. Enumerable
+                    .Range(0, (int)x.NumElements)
+                    .Select(_ =>
+                        random.Next(12) == 0 ? double.PositiveInfinity : Math.Pow(10, random.NextDouble() * 30 - 15)
+                    ),
+            ];
+            var weights = Tensor.From(up, shape);
+            x.Cumsum(d).Backward(weights);
+            var sums = Plain.Of(
+                shape,
+                i =>
+                {
+                    double sum = 0;
+                    long[] at = [.. i];
+                    for (at[d] = shape[d] - 1; at[d] >= i[d]; at[d]--)
+                        sum += Plain.Of(weights).At(at);
+                    return sum;
+                }
+            );
+            Same(sums.Values, null, x.Grad!.ToDoubles(), $"{Layout.Text(shape)} along {d}");
+        }
+    }
+
+    [Fact]
     public void SmoothOnesEqualCentralDifferences()
     {
         for (int seed = 1000; seed < 1060; seed++)

@@ -93,8 +93,7 @@ internal sealed class GradientProgram(int seed, bool special)
         int root = roots[^(1 + _random.Next(Math.Min(3, roots.Length)))];
         double[] weights =
         [
-            .. Slots[root]
-                .Places.Select(_ => special && _random.Next(10) == 0 ? Pick(Odd) : _random.NextDouble() + 0.5),
+            .. Slots[root].Places.Select(_ => special && _random.Next(5) == 0 ? Pick(Odd) : _random.NextDouble() + 0.5),
         ];
         _tape.Backward(Slots[root], weights);
         return (root, weights);
