@@ -223,6 +223,7 @@ public class GradientSemanticsTests
             w.Grad = Tensor.From([1f, 2, 3, 4])[1..3];
         optimizer.Step();
         Assert.Equal([-4, -8], w.ToDoubles());
+        Assert.Contains("its own gradient", Assert.Throws<ArgumentException>(() => w.Grad = w).Message);
     }
 
     [Fact]

@@ -57,6 +57,15 @@ public class ViewHistoryTests
         y.Sum().Backward();
         Gradient(x, 2, 2, 2, 0);
         y = x * 2;
+        y.T[0].Uniform_();
+        y.Sum().Backward();
+        Gradient(x, 0, 2, 0, 2);
+        y = x * 2;
+        y.T[1][Tensor.From([false, true])] = Tensor.From(1.0);
+        y[0].IndexPut_([Tensor.From([0L, 0])], Tensor.From([1.0, 1]), accumulate: true);
+        y.Sum().Backward();
+        Gradient(x, 2, 2, 2, 0);
+        y = x * 2;
         y.T.Tanh_();
         y.Sum().Backward();
         Assert.Equal(2 * (1 - Math.Pow(Math.Tanh(2), 2)), x.Grad!.ToDoubles()[0], 12);

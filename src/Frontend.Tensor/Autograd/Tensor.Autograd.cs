@@ -28,7 +28,7 @@ public sealed partial class Tensor
     /// The gradient that <see cref="Backward(Tensor?, bool, bool)"/> left: of leaves that require one, and of tensors with
     /// <see cref="RetainGrad"/>. Null when there is none (yet). Same shape and dtype as the tensor.
     /// </summary>
-    /// <exception cref="ArgumentException">Set to a tensor of another shape or dtype.</exception>
+    /// <exception cref="ArgumentException">Set to a tensor of another shape, dtype or device, or to itself.</exception>
     public Tensor? Grad
     {
         get
@@ -43,6 +43,12 @@ public sealed partial class Tensor
                 throw new ArgumentException(
                     $"Grad: a tensor of shape {Layout} and dtype {DType.Name()} cannot have a gradient of shape "
                         + $"{value.Layout} and dtype {value.DType.Name()}."
+                );
+            if (value == this)
+                throw new ArgumentException("Grad: a tensor cannot be its own gradient; set a Clone().");
+            if (value is not null && value.Device != Device)
+                throw new ArgumentException(
+                    $"Grad: a tensor on {Device} cannot have a gradient on {value.Device}; move it with ToDevice()."
                 );
             _flags = value is null ? _flags & ~Flags.GradSeen : _flags | Flags.GradSeen;
             // It lives as long as the tensor does, beyond the scope it was made in.
