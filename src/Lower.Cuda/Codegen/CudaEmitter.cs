@@ -9,7 +9,7 @@ namespace Picograd.Lower.Cuda;
 public static class CudaEmitter
 {
     private const long MaxGridX = int.MaxValue;
-    private const long MaxGridYZ = 65_535;
+    private const long MaxGridYZ = FoldGrid.MostAcross;
 
     /// <summary>The text of a nest's kernels, and how to launch them.</summary>
     /// <param name="kernelForm">A nest through all passes of the CUDA back end.</param>

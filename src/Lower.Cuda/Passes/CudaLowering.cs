@@ -28,6 +28,7 @@ public static class CudaLowering
             ("specialise-warps", SpecialiseWarps.Run),
             ("wgmma-groups", WgmmaGroups.Run),
             ("insert-barriers", InsertBarriers.Run),
+            ("fold-grid", FoldGrid.Run),
             ("kernel-form", nest => KernelForm.Checked(nest, gpu)),
         ];
 

@@ -78,14 +78,16 @@ public sealed class PlainRule : ScheduleRule
 /// <summary>The schedule used where nothing was tuned.</summary>
 public static class DefaultSchedule
 {
-    /// <summary>The first rule that applies and is not refused, with its default choices.</summary>
+    /// <summary>The first rule that applies, is not refused and fits the GPU, with its default choices.</summary>
     public static LoopNest For(Algorithm algorithm, TargetInfo target)
     {
         foreach (var rule in ScheduleRules.For(algorithm, target))
         {
             try
             {
-                return rule.Apply(algorithm, target, rule.Defaults(algorithm, target));
+                var nest = rule.Apply(algorithm, target, rule.Defaults(algorithm, target));
+                if (target.Gpu is not { } gpu || GpuFit.Problem(nest, gpu) is null)
+                    return nest;
             }
             catch (ScheduleException)
             {

@@ -168,7 +168,8 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
     private void Row(Schedule s, string block, string row, string k, ReductionTeam team, long vector)
     {
         long length = s.Nest.Loop(k).ConstantExtent ?? long.MaxValue;
-        while (vector > 1 && (length == long.MaxValue || length % vector != 0))
+        // Of a row that is one vector only one thread has a part, and what is copied for it would not be tied to that thread.
+        while (vector > 1 && (length == long.MaxValue || length % vector != 0 || length == vector))
             vector /= 2;
         long threads =
             team == ReductionTeam.Warp ? GpuInfo.WarpSize

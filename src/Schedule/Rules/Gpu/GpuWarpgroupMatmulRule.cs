@@ -36,7 +36,10 @@ public sealed class GpuWarpgroupMatmulRule : ScheduleRule
         long processors = target.Gpu!.Multiprocessors;
         // The largest tile of which there is one for every multiprocessor, by falling arithmetic per byte loaded.
         (long Bm, long Bn)[] tiles = [(128, 256), (128, 128), (64, 128), (64, 64)];
-        var tile = tiles.FirstOrDefault(t => CeilDiv(m, t.Bm) * CeilDiv(n, t.Bn) * batch >= processors, tiles[^1]);
+        var tile = tiles.FirstOrDefault(
+            t => t.Bm <= WholeRows(c) && CeilDiv(m, t.Bm) * CeilDiv(n, t.Bn) * batch >= processors,
+            tiles[^1]
+        );
         long bk = RowBytes / c.Type.Size();
         long blocks = CeilDiv(m, tile.Bm) * CeilDiv(n, tile.Bn) * batch;
         long split = 1;
@@ -60,12 +63,14 @@ public sealed class GpuWarpgroupMatmulRule : ScheduleRule
     {
         var c = TensorContraction.Of(algorithm)!;
         long Get(string name, long otherwise) => choices.TryGetValue(name, out long value) ? value : otherwise;
+        // No higher than the matrix in whole warpgroups: of a second one that has no rows nothing would be left to write.
+        long bm = Math.Min(Get("bm", 128), WholeRows(c));
         var tile = new WarpgroupTile(
-            Get("bm", 128),
+            bm,
             // No wider than the matrix in whole groups of columns, or panels.
             Math.Min(Get("bn", 128), CeilDiv(Extent(c.N), Granule(c)) * Granule(c)),
             RowBytes / c.Type.Size(),
-            Get("consumers", 2),
+            Math.Min(Get("consumers", 2), bm / WarpgroupMatmuls.Rows),
             Get("bulk", 1) == 1,
             Get("split_k", 1),
             Get("stages", 2),
@@ -112,6 +117,9 @@ public sealed class GpuWarpgroupMatmulRule : ScheduleRule
     // Columns of B that lie together where its rows run along n.
     private static long Granule(TensorContraction c) =>
         TensorContraction.IsContiguous(c.B, c.K) ? 16 : RowBytes / c.Type.Size();
+
+    private static long WholeRows(TensorContraction c) =>
+        CeilDiv(Extent(c.M), WarpgroupMatmuls.Rows) * WarpgroupMatmuls.Rows;
 
     private static long Extent(Axis axis) => ((IntImm)axis.Extent).Value;
 
