@@ -67,7 +67,12 @@ internal sealed record TensorContraction(
     }
 
     /// <summary>Whether neighbours along an axis are neighbours in memory.</summary>
-    public static bool IsContiguous(Load load, Axis axis) => Contraction.IsContiguous(load, axis);
+    public static bool IsContiguous(Load load, Axis axis)
+    {
+        // Tiles in shared memory keep the order of the dimensions, padded ones of one element too.
+        int d = Contraction.Dimension(load, axis);
+        return load.Buffer.Strides.IsDefault ? d == load.Buffer.Rank - 1 : load.Buffer.Strides[d] == 1;
+    }
 
     private static Load? Operand(Expr e) =>
         e switch
