@@ -42,12 +42,7 @@ public sealed partial class Tensor
             );
             if (parsed.Part is not null)
             {
-                // One value for what a mask shows needs no places.
-                bool masked = indices.Length == 1 && indices[0].Type == TensorIndex.Kind.Mask && indices[0].Dims > 0;
-                if (masked && values.NumElements == 1 && values.Rank == 0)
-                    FillMasked(Trailing(indices[0].Tensor!, Rank), values);
-                else
-                    AssignPart(parsed, values);
+                AssignPart(parsed, values);
                 return;
             }
             using var region = Alias(parsed.View);
@@ -332,6 +327,15 @@ public sealed partial class Tensor
         Array.Fill(sizes, 1);
         mask.Layout.Sizes.CopyTo(sizes, 0);
         return mask.ReshapeTo(sizes);
+    }
+
+    private void RequireMaskOf(Tensor mask)
+    {
+        if (mask.Rank > Rank)
+            throw new ArgumentException(
+                $"indexing: {mask.Rank} dimensions are indexed of a tensor of shape {Layout}, which has {Rank}."
+            );
+        new ViewBuilder(Layout, dense: false).Mask(mask);
     }
 
     private static void RequireMask(string what, Tensor mask)
