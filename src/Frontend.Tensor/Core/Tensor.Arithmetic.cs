@@ -10,28 +10,28 @@ public sealed partial class Tensor
 
     public static Tensor operator +(Tensor a, Scalar b) => Apply(BinaryFunction.Add, a, b);
 
-    public static Tensor operator +(Scalar a, Tensor b) => Apply(BinaryFunction.Add, b, a);
+    public static Tensor operator +(Scalar a, Tensor b) => Apply(BinaryFunction.Add, Given(b), a);
 
     public static Tensor operator -(Tensor a, Tensor b) => Apply(BinaryFunction.Sub, a, b);
 
     public static Tensor operator -(Tensor a, Scalar b) => Apply(BinaryFunction.Sub, a, b);
 
-    public static Tensor operator -(Scalar a, Tensor b) => Apply(BinaryFunction.Sub, b, a, numberFirst: true);
+    public static Tensor operator -(Scalar a, Tensor b) => Apply(BinaryFunction.Sub, Given(b), a, numberFirst: true);
 
     public static Tensor operator *(Tensor a, Tensor b) => Apply(BinaryFunction.Mul, a, b);
 
     public static Tensor operator *(Tensor a, Scalar b) => Apply(BinaryFunction.Mul, a, b);
 
-    public static Tensor operator *(Scalar a, Tensor b) => Apply(BinaryFunction.Mul, b, a);
+    public static Tensor operator *(Scalar a, Tensor b) => Apply(BinaryFunction.Mul, Given(b), a);
 
     /// <summary>True division: integers give float32.</summary>
     public static Tensor operator /(Tensor a, Tensor b) => Apply(BinaryFunction.Div, a, b);
 
     public static Tensor operator /(Tensor a, Scalar b) => Apply(BinaryFunction.Div, a, b);
 
-    public static Tensor operator /(Scalar a, Tensor b) => Apply(BinaryFunction.Div, b, a, numberFirst: true);
+    public static Tensor operator /(Scalar a, Tensor b) => Apply(BinaryFunction.Div, Given(b), a, numberFirst: true);
 
-    public static Tensor operator -(Tensor a) => Apply(UnaryFunction.Neg, a);
+    public static Tensor operator -(Tensor a) => Apply(UnaryFunction.Neg, Given(a));
 
     public static Tensor operator <(Tensor a, Tensor b) => Apply(BinaryFunction.Lt, a, b);
 

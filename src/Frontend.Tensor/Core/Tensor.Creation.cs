@@ -136,27 +136,27 @@ public sealed partial class Tensor
 
     /// <summary>Zeros of a tensor's shape, and dtype unless one is given.</summary>
     public static Tensor ZerosLike(Tensor like, DType? dtype = null) =>
-        Full(like.Shape, 0, dtype ?? like.DType, like.Device);
+        Full(Given(like).Shape, 0, dtype ?? like.DType, like.Device);
 
     /// <summary>Ones of a tensor's shape, and dtype unless one is given.</summary>
     public static Tensor OnesLike(Tensor like, DType? dtype = null) =>
-        Full(like.Shape, 1, dtype ?? like.DType, like.Device);
+        Full(Given(like).Shape, 1, dtype ?? like.DType, like.Device);
 
     /// <summary>One value in a tensor's shape, and dtype unless one is given.</summary>
     public static Tensor FullLike(Tensor like, Scalar value, DType? dtype = null) =>
-        Full(like.Shape, value, dtype ?? like.DType, like.Device);
+        Full(Given(like).Shape, value, dtype ?? like.DType, like.Device);
 
     /// <summary>Memory of a tensor's shape, and dtype unless one is given, with whatever is in it.</summary>
     public static Tensor EmptyLike(Tensor like, DType? dtype = null) =>
-        Empty(like.Shape, dtype ?? like.DType, like.Device);
+        Empty(Given(like).Shape, dtype ?? like.DType, like.Device);
 
     /// <summary>Uniform random numbers of a tensor's shape and dtype.</summary>
     public static Tensor RandLike(Tensor like, Generator? generator = null) =>
-        Rand(like.Shape, generator, like.DType, like.Device);
+        Rand(Given(like).Shape, generator, like.DType, like.Device);
 
     /// <summary>Normal random numbers of a tensor's shape and dtype.</summary>
     public static Tensor RandnLike(Tensor like, Generator? generator = null) =>
-        Randn(like.Shape, generator, like.DType, like.Device);
+        Randn(Given(like).Shape, generator, like.DType, like.Device);
 
     private static Tensor Empty(ReadOnlySpan<long> shape, DType dtype, Device device, string what)
     {

@@ -14,7 +14,7 @@ public sealed partial class Tensor
     public static Tensor operator &(Tensor a, Scalar b) => Apply(BinaryFunction.BitAnd, a, b);
 
     /// <inheritdoc cref="op_BitwiseAnd(Tensor, Tensor)"/>
-    public static Tensor operator &(Scalar a, Tensor b) => Apply(BinaryFunction.BitAnd, b, a);
+    public static Tensor operator &(Scalar a, Tensor b) => Apply(BinaryFunction.BitAnd, Given(b), a);
 
     /// <summary>Bitwise or of integers, logical or of bools.</summary>
     /// <exception cref="ArgumentException">Floats: <see cref="LogicalOr"/> takes them.</exception>
@@ -24,7 +24,7 @@ public sealed partial class Tensor
     public static Tensor operator |(Tensor a, Scalar b) => Apply(BinaryFunction.BitOr, a, b);
 
     /// <inheritdoc cref="op_BitwiseOr(Tensor, Tensor)"/>
-    public static Tensor operator |(Scalar a, Tensor b) => Apply(BinaryFunction.BitOr, b, a);
+    public static Tensor operator |(Scalar a, Tensor b) => Apply(BinaryFunction.BitOr, Given(b), a);
 
     /// <summary>Bitwise exclusive or of integers, logical exclusive or of bools.</summary>
     /// <exception cref="ArgumentException">Floats: <see cref="LogicalXor"/> takes them.</exception>
@@ -34,7 +34,7 @@ public sealed partial class Tensor
     public static Tensor operator ^(Tensor a, Scalar b) => Apply(BinaryFunction.BitXor, a, b);
 
     /// <inheritdoc cref="op_ExclusiveOr(Tensor, Tensor)"/>
-    public static Tensor operator ^(Scalar a, Tensor b) => Apply(BinaryFunction.BitXor, b, a);
+    public static Tensor operator ^(Scalar a, Tensor b) => Apply(BinaryFunction.BitXor, Given(b), a);
 
     /// <summary>
     /// Bits of integers moved up by a number of places. Shifted by the width of the dtype and more, or by a negative

@@ -78,10 +78,10 @@ public sealed partial class Tensor
     public Tensor Min() => Reduce(Reduction.MinOfAll, [], false);
 
     /// <inheritdoc cref="Maximum(Tensor)"/>
-    public Tensor Max(Tensor other) => Maximum(other);
+    public Tensor Max(Tensor other) => Maximum(Given(other));
 
     /// <inheritdoc cref="Minimum(Tensor)"/>
-    public Tensor Min(Tensor other) => Minimum(other);
+    public Tensor Min(Tensor other) => Minimum(Given(other));
 
     /// <summary>Largest elements along a dimension and their places (int64), of equals the first.</summary>
     public (Tensor Values, Tensor Indices) Max(int dim, bool keepdim = false) =>

@@ -186,6 +186,11 @@ public sealed partial class Tensor : IDisposable
                 + "call Keep() on what must outlive a scope."
         );
 
+    /// <summary>An argument that may not be null.</summary>
+    /// <exception cref="ArgumentNullException">It is; names the parameter.</exception>
+    internal static Tensor Given(Tensor? tensor, [CallerArgumentExpression(nameof(tensor))] string? name = null) =>
+        tensor ?? throw new ArgumentNullException(name);
+
     private const long MaxBytes = Lower.Cpu.CpuBuffer.MaxLength;
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -137,15 +137,15 @@ public static partial class F
         };
     }
 
-    public static Tensor Relu(Tensor x) => x.Relu();
+    public static Tensor Relu(Tensor x) => Tensor.Given(x).Relu();
 
-    public static Tensor Tanh(Tensor x) => x.Tanh();
+    public static Tensor Tanh(Tensor x) => Tensor.Given(x).Tanh();
 
-    public static Tensor Sigmoid(Tensor x) => x.Sigmoid();
+    public static Tensor Sigmoid(Tensor x) => Tensor.Given(x).Sigmoid();
 
-    public static Tensor Softmax(Tensor x, int dim = -1) => x.Softmax(dim);
+    public static Tensor Softmax(Tensor x, int dim = -1) => Tensor.Given(x).Softmax(dim);
 
-    public static Tensor LogSoftmax(Tensor x, int dim = -1) => x.LogSoftmax(dim);
+    public static Tensor LogSoftmax(Tensor x, int dim = -1) => Tensor.Given(x).LogSoftmax(dim);
 
     /// <summary>One-hot rows (int64) of integer classes; −1 takes as many classes as the largest index needs.</summary>
     /// <exception cref="ArgumentException">Neither −1 nor at least 1; none given and none to infer them from.</exception>

@@ -41,31 +41,31 @@ public sealed class Embedding : Module
     /// <summary>[vocab, dim].</summary>
     public Tensor Weight { get; }
 
-    public override Tensor Forward(Tensor x) => F.Embedding(Weight, x);
+    public override Tensor Forward(Tensor x) => F.Embedding(Weight, Tensor.Given(x));
 }
 
 /// <summary>tanh, element by element.</summary>
 public sealed class Tanh : Module
 {
-    public override Tensor Forward(Tensor x) => x.Tanh();
+    public override Tensor Forward(Tensor x) => Tensor.Given(x).Tanh();
 }
 
 /// <summary>max(x, 0), element by element.</summary>
 public sealed class ReLU : Module
 {
-    public override Tensor Forward(Tensor x) => x.Relu();
+    public override Tensor Forward(Tensor x) => Tensor.Given(x).Relu();
 }
 
 /// <summary>1 / (1 + e⁻ˣ), element by element.</summary>
 public sealed class Sigmoid : Module
 {
-    public override Tensor Forward(Tensor x) => x.Sigmoid();
+    public override Tensor Forward(Tensor x) => Tensor.Given(x).Sigmoid();
 }
 
 /// <summary>One dimension out of those from one to another, by default of all but the first.</summary>
 public sealed class Flatten(int from = 1, int to = -1) : Module
 {
-    public override Tensor Forward(Tensor x) => x.Flatten(from, to);
+    public override Tensor Forward(Tensor x) => Tensor.Given(x).Flatten(from, to);
 }
 
 /// <summary>Modules one after the other; parameters are called by place: <c>0.weight</c>.</summary>
@@ -88,7 +88,7 @@ public sealed class Sequential : Module
     public override Tensor Forward(Tensor x)
     {
         foreach (var module in _modules)
-            x = module.Forward(x);
+            x = module.Forward(Tensor.Given(x));
         return x;
     }
 }
