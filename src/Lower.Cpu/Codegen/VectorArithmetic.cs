@@ -51,7 +51,8 @@ internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> 
         }
     }
 
-    // One comparison and a branch where all lanes are near (sin: 1.2 times the time of the near ones alone).
+    // One comparison and a branch where all lanes are near. The call behind it costs the loop its constants in registers: 0.16 ns an
+    // element against 0.10 without (sin, AVX-512).
     private void FarAngle(Node node)
     {
         var (near, angle) = (il.NewLocal(isa.Vector(typeof(float))), il.NewLocal(isa.Vector(typeof(float))));

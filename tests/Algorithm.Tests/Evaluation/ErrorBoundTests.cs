@@ -71,6 +71,35 @@ public class ErrorBoundTests(ITestOutputHelper output)
     }
 
     [Theory]
+    [InlineData("sum rows=1 cols=300007 axis=1")]
+    [InlineData("cumsum rows=1 cols=300007")]
+    [InlineData("matmul m=1 n=1 k=300007")]
+    public void Refuse_one_accumulator_over_a_long_axis_and_accept_blocks(string text)
+    {
+        var spec = OperatorSpec.Parse(text);
+        var algorithm = spec.Build();
+        var inputs = spec.MakeInputs(4, InputKind.Spikes);
+        var factors = algorithm.Inputs.Select(b => inputs[b].ToFloats()).ToArray();
+        var (one, blocks) = (new float[factors[0].Length], new float[factors[0].Length]);
+        float all = 0;
+        float before = 0;
+        float block = 0;
+        for (int i = 0; i < one.Length; i++)
+        {
+            float term = factors.Aggregate(1f, (p, f) => p * f[i]);
+            one[i] = all += term;
+            block += term;
+            blocks[i] = before + block;
+            if (i % 512 == 511)
+                (before, block) = (before + block, 0);
+        }
+        bool scan = spec.Name == "cumsum";
+        var expected = Evaluator.RunWithBounds(algorithm, inputs)[algorithm.Outputs[0]];
+        Assert.False(expected.Accepts(expected.Value.Length - 1, one[^1]));
+        AssertAccepted(spec, inputs, scan ? blocks : [blocks[^1]]);
+    }
+
+    [Theory]
     [InlineData("tanh")]
     [InlineData("exp")]
     [InlineData("log")]
