@@ -34,6 +34,13 @@ public sealed class AlgorithmBuilder(string name)
         return parameter;
     }
 
+    /// <summary>A symbolic extent made before.</summary>
+    internal void Add(Parameter parameter)
+    {
+        Claim(parameter.Name);
+        _parameters.Add(parameter);
+    }
+
     public Buffer Input(string bufferName, DType type, params Expr[] shape) =>
         Input(new Buffer(bufferName, type, [.. shape]));
 

@@ -142,6 +142,11 @@ public sealed record FloatImm(double Value, DType ImmType) : Expr
 /// </summary>
 public sealed record Var(string Name) : Expr
 {
+    private static long s_made;
+
+    /// <summary>Later variables have larger numbers: the order of factors in canonical products.</summary>
+    internal long Number { get; } = Interlocked.Increment(ref s_made);
+
     public override DType Type => DTypes.Index;
 
     public bool Equals(Var? other) => ReferenceEquals(this, other);

@@ -5,8 +5,8 @@ namespace Picograd.Algorithms;
 
 /// <summary>
 /// constant + Σ coefficient · atom, the canonical form of index arithmetic. An atom is a Var or any expression that is
-/// not linear itself (a floor division, a load, a product of variables). Coefficients are not zero; atoms keep the order
-/// in which they first appeared.
+/// not linear itself (a floor division, a load, a product of variables). Products are multiplied out, as long as they read
+/// no data: (4·i + j)·N has the atoms i·N and j·N. Coefficients are not zero; atoms keep the order in which they first appeared.
 /// </summary>
 public sealed class LinearForm
 {
@@ -48,6 +48,45 @@ public sealed class LinearForm
 
     public static LinearForm operator +(LinearForm a, LinearForm b) =>
         Normal(a.Constant + b.Constant, [.. a.Terms, .. b.Terms]);
+
+    /// <summary>
+    /// What the value changes by when a variable grows by one: a constant and products of <paramref name="known"/> variables
+    /// (symbolic extents). Null where that depends on anything else.
+    /// </summary>
+    public LinearForm? StepOf(Var variable, Func<Var, bool> known)
+    {
+        long constant = 0;
+        List<(Expr, long)>? terms = null;
+        foreach (var (atom, coefficient) in Terms)
+        {
+            if (ReferenceEquals(atom, variable))
+            {
+                constant = coefficient;
+                continue;
+            }
+            if (!atom.Uses(variable))
+                continue;
+            Expr? rest = null;
+            int times = 0;
+            foreach (var factor in Factors(atom))
+            {
+                if (ReferenceEquals(factor, variable))
+                    times++;
+                else if (factor is Var v && known(v))
+                    rest = rest is null ? v : new Binary(BinaryOp.Mul, rest, v);
+                else
+                    return null;
+            }
+            if (times != 1)
+                return null;
+            (terms ??= []).Add((rest!, coefficient));
+        }
+        return terms is null ? new(constant, []) : Normal(constant, terms);
+    }
+
+    /// <summary>The factors of a product as atoms hold it; of anything else, itself.</summary>
+    public static IEnumerable<Expr> Factors(Expr atom) =>
+        atom is Binary { Kind: BinaryOp.Mul } product ? Factors(product.A).Concat(Factors(product.B)) : [atom];
 
     /// <summary>The terms whose atoms satisfy a predicate, and the rest (with the constant).</summary>
     public (LinearForm Matching, LinearForm Others) Partition(Func<Expr, bool> predicate)
@@ -126,22 +165,32 @@ public sealed class LinearForm
     {
         for (int i = 0; i < terms.Count; i++)
         {
-            if (terms[i].Atom is not Binary { Kind: BinaryOp.Mod, B: IntImm { Value: var c } } mod)
+            if (terms[i].Atom is not Binary { Kind: BinaryOp.Mod } mod)
                 continue;
             long a = terms[i].Coefficient;
-            int at = terms.FindIndex(t =>
-                t.Atom is Binary { Kind: BinaryOp.FloorDiv, B: IntImm divisor } div
-                && divisor.Value == c
-                && t.Coefficient == a * c
-                && div.A == mod.A
-            );
+            int at;
+            if (mod.B is IntImm { Value: var c })
+            {
+                at = terms.FindIndex(t =>
+                    t.Atom is Binary { Kind: BinaryOp.FloorDiv, B: IntImm divisor } div
+                    && divisor.Value == c
+                    && t.Coefficient == a * c
+                    && div.A == mod.A
+                );
+            }
+            else
+            {
+                // The same with a symbolic divisor.
+                var whole = Product([.. Factors(mod.B), new Binary(BinaryOp.FloorDiv, mod.A, mod.B)]);
+                at = terms.FindIndex(t => t.Coefficient == a && t.Atom == whole);
+            }
             if (at < 0)
                 continue;
-            var whole = Of(mod.A);
+            var joined = Of(mod.A);
             terms.RemoveAt(Math.Max(i, at));
             terms.RemoveAt(Math.Min(i, at));
-            constant += a * whole.Constant;
-            foreach (var (atom, coefficient) in whole.Terms)
+            constant += a * joined.Constant;
+            foreach (var (atom, coefficient) in joined.Terms)
             {
                 int same = terms.FindIndex(t => t.Atom == atom);
                 if (same < 0)
@@ -178,9 +227,59 @@ public sealed class LinearForm
             case Binary { Kind: BinaryOp.Mul, A: IntImm factor } b:
                 Collect(b.B, scale * factor.Value, terms, ref constant);
                 break;
+            case Binary { Kind: BinaryOp.Mul, Type: DType.Int64 } b when IsMultipliedOut(b.A) && IsMultipliedOut(b.B):
+                var (x, y) = (Of(b.A), Of(b.B));
+                constant += scale * x.Constant * y.Constant;
+                foreach (var (atom, coefficient) in x.Terms)
+                {
+                    if (y.Constant != 0)
+                        terms.Add((atom, scale * coefficient * y.Constant));
+                    foreach (var (other, by) in y.Terms)
+                        terms.Add((Product([.. Factors(atom), .. Factors(other)]), scale * coefficient * by));
+                }
+                if (x.Constant != 0)
+                {
+                    foreach (var (atom, coefficient) in y.Terms)
+                        terms.Add((atom, scale * x.Constant * coefficient));
+                }
+                break;
             default:
                 terms.Add((e, scale));
                 break;
         }
+    }
+
+    // Sums of a few variables and quotients: what extents and loops give. Data stays as it is.
+    private static bool IsMultipliedOut(Expr e) =>
+        e switch
+        {
+            IntImm or Var => true,
+            Unary { Kind: UnaryOp.Neg } u => IsMultipliedOut(u.A),
+            Binary { Type: DType.Int64 } b
+                when b.Kind
+                    is BinaryOp.Add
+                        or BinaryOp.Sub
+                        or BinaryOp.Mul
+                        or BinaryOp.FloorDiv
+                        or BinaryOp.Mod
+                        or BinaryOp.Min
+                        or BinaryOp.Max => IsMultipliedOut(b.A) && IsMultipliedOut(b.B),
+            _ => false,
+        };
+
+    // One order of factors for every way to write a product: what came last first (loops before extents), then the rest.
+    private static Expr Product(List<Expr> factors)
+    {
+        factors.Sort(
+            (a, b) =>
+                (a, b) switch
+                {
+                    (Var x, Var y) => y.Number.CompareTo(x.Number),
+                    (Var, _) => -1,
+                    (_, Var) => 1,
+                    _ => string.CompareOrdinal(a.ToString(), b.ToString()),
+                }
+        );
+        return factors.Aggregate((a, b) => new Binary(BinaryOp.Mul, a, b));
     }
 }

@@ -108,12 +108,16 @@ public sealed class Simplifier(IReadOnlyDictionary<Var, Interval> ranges)
         if (IsHuge(left.Constant) || IsHuge(right.Constant))
             return b;
         var difference = (left - right).Range(ranges);
-        if (difference.Max <= 0)
+        if (difference.Max <= 0 || MostOf(left - right) <= 0)
             return min ? b.A : b.B;
-        if (difference.Min >= 0)
+        if (difference.Min >= 0 || MostOf(right - left) <= 0)
             return min ? b.B : b.A;
         return b;
     }
+
+    // The largest value by what loops to symbolic extents say.
+    private long MostOf(LinearForm form) =>
+        ranges is LoopRanges loops && loops.Above(form) is { } above ? above.Range(ranges).Max : long.MaxValue;
 
     private Expr Compare(Binary b)
     {
@@ -125,15 +129,15 @@ public sealed class Simplifier(IReadOnlyDictionary<Var, Interval> ranges)
         switch (b.Kind)
         {
             case BinaryOp.Lt:
-                if (d.Max < 0)
+                if (d.Max < 0 || MostOf(form) < 0)
                     return Op.True;
-                if (d.Min >= 0)
+                if (d.Min >= 0 || MostOf(y - x) <= 0)
                     return Op.False;
                 break;
             case BinaryOp.Le:
-                if (d.Max <= 0)
+                if (d.Max <= 0 || MostOf(form) <= 0)
                     return Op.True;
-                if (d.Min > 0)
+                if (d.Min > 0 || MostOf(y - x) < 0)
                     return Op.False;
                 break;
             default:

@@ -34,6 +34,8 @@ public sealed class CpuBackend : IBackend
 
     public TargetInfo Target { get; }
 
+    public bool SharesKernels => true;
+
     /// <summary>The compiler as one list: name and rewrite of each pass, in order.</summary>
     public ImmutableArray<(string Name, Func<LoopNest, LoopNest> Run)> Passes =>
         [
@@ -44,6 +46,7 @@ public sealed class CpuBackend : IBackend
             ("trim-loops", TrimLoops.Run),
             ("block-sums", new BlockSums(_target.VectorBits / 8 * _target.VectorRegisters / 2).Run),
             ("carry-scans", CarryScans.Run),
+            ("drop-repeated-tests", DropRepeatedTests.Run),
             ("expand-math", ExpandMath.Run),
             ("contract-fma", _target.HasFma ? ContractFma.Run : nest => nest),
             ("legalize-vectors", new LegalizeVectors(_target.VectorBits).Run),

@@ -41,6 +41,8 @@ internal static class Attention
         {
             Example = "attention b=2 h=2 tq=5 tk=7 d=3",
             Check = Check,
+            // One query at the end of keys that grow by one a token.
+            Opens = (s, key) => s.Dim("tq") == 1 && key == "tk",
             // Scores grow with both; an unbounded one makes weights that say nothing but which key has the largest.
             Domain = (_, b) => b.Name == "V" ? InputDomain.Any : InputDomain.Unit,
         };
@@ -54,14 +56,14 @@ internal static class Attention
     {
         var type = spec.Type();
         var compute = Elementwise.ComputeType(type);
-        var (tq, tk) = (spec.Dim("tq"), spec.Dim("tk"));
+        var (tq, tk) = (spec.Extent("tq"), spec.Extent("tk"));
         var (b, h) = (new Axis("b", spec.Dim("b")), new Axis("h", spec.Dim("h")));
         var (i, j) = (new Axis("i", tq), new Axis("j", tk));
         var (e, c) = (new Axis("e", spec.Dim("d")), new Axis("c", spec.Dim(spec.Has("dv") ? "dv" : "d")));
         long heads = spec.Has("hk") ? spec.Dim("hk") : spec.Dim("h");
         long group = spec.Dim("h") / heads;
 
-        var g = new AlgorithmBuilder("attention");
+        var g = spec.Builder();
         var q = g.Input("Q", type, b.Extent, h.Extent, i.Extent, e.Extent);
         var k = g.Input("K", type, b.Extent, heads, j.Extent, e.Extent);
         var v = g.Input("V", type, b.Extent, heads, j.Extent, c.Extent);

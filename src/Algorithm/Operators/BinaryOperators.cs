@@ -78,18 +78,18 @@ internal static class BinaryOperators
             : null;
     }
 
-    private static ImmutableArray<long> ShapeOf(OperatorSpec spec, string operand) =>
-        spec.Has("n") ? [spec.Dim("n")] : spec.Shape(operand);
+    private static ImmutableArray<Expr> ShapeOf(OperatorSpec spec, string operand) =>
+        spec.Has("n") ? [spec.Extent("n")] : spec.Extents(operand);
 
     private static Algorithm Build(OperatorSpec spec)
     {
         var type = spec.Type();
         var compute = Elementwise.ComputeType(type);
         var (shapeA, shapeB) = (ShapeOf(spec, "a"), ShapeOf(spec, "b"));
-        var g = new AlgorithmBuilder(spec.Name);
-        var axes = Elementwise.Axes(Elementwise.Broadcast(shapeA, shapeB)!.Value);
-        var a = g.Input("A", type, Extents(shapeA));
-        var b = g.Input("B", type, Extents(shapeB));
+        var g = spec.Builder();
+        var axes = Elementwise.Axes(Elementwise.BroadcastExtents(shapeA, shapeB));
+        var a = g.Input("A", type, [.. shapeA]);
+        var b = g.Input("B", type, [.. shapeB]);
         var value = Elementwise.Function(
             spec.Name,
             Op.Cast(compute, Elementwise.Element(a, axes)),
@@ -101,14 +101,12 @@ internal static class BinaryOperators
     private static Algorithm BuildWhere(OperatorSpec spec)
     {
         var (shapeC, shapeA, shapeB) = (ShapeOf(spec, "c"), ShapeOf(spec, "a"), ShapeOf(spec, "b"));
-        var g = new AlgorithmBuilder(spec.Name);
-        var axes = Elementwise.Axes(Elementwise.Broadcast(shapeC, shapeA, shapeB)!.Value);
-        var c = g.Input("C", DType.Bool, Extents(shapeC));
-        var a = g.Input("A", spec.Type(), Extents(shapeA));
-        var b = g.Input("B", spec.Type(), Extents(shapeB));
+        var g = spec.Builder();
+        var axes = Elementwise.Axes(Elementwise.BroadcastExtents(shapeC, shapeA, shapeB));
+        var c = g.Input("C", DType.Bool, [.. shapeC]);
+        var a = g.Input("A", spec.Type(), [.. shapeA]);
+        var b = g.Input("B", spec.Type(), [.. shapeB]);
         var value = Op.Select(Elementwise.Element(c, axes), Elementwise.Element(a, axes), Elementwise.Element(b, axes));
         return g.Build(g.Stage("Y", axes, value));
     }
-
-    private static Expr[] Extents(ImmutableArray<long> shape) => [.. shape.Select(e => (Expr)e)];
 }

@@ -34,27 +34,27 @@ internal static class CrossEntropy
 
     private static Algorithm Build(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
-        var r = new Axis("r", spec.Dim("rows"));
-        var x = g.Input("X", spec.Type(), r.Extent, spec.Dim("classes"));
+        var g = spec.Builder();
+        var r = new Axis("r", spec.Extent("rows"));
+        var x = g.Input("X", spec.Type(), r.Extent, spec.Extent("classes"));
         var t = g.Input("T", DType.Int64, r.Extent);
-        var (max, sum) = Softmax.Normalizers(g, x, r, spec.Dim("classes"));
-        Expr loss = (max[r] - x[r, t[r]] + Op.Log(sum[r])) / Op.Const(spec.Dim("rows"), spec.Type());
+        var (max, sum) = Softmax.Normalizers(g, x, r, spec.Extent("classes"));
+        Expr loss = (max[r] - x[r, t[r]] + Op.Log(sum[r])) / Elementwise.Count(r.Extent, spec.Type());
         return g.Build(g.Stage("L", [], AlgorithmBuilder.Sum(r, loss)));
     }
 
     private static Algorithm BuildGradient(OperatorSpec spec)
     {
         var type = spec.Type();
-        var g = new AlgorithmBuilder(spec.Name);
-        var (r, c) = (new Axis("r", spec.Dim("rows")), new Axis("c", spec.Dim("classes")));
+        var g = spec.Builder();
+        var (r, c) = (new Axis("r", spec.Extent("rows")), new Axis("c", spec.Extent("classes")));
         var x = g.Input("X", type, r.Extent, c.Extent);
         var t = g.Input("T", DType.Int64, r.Extent);
         var upstream = g.Input("G", type);
         var (max, sum) = Softmax.Normalizers(g, x, r, c.Extent);
         Expr probability = Op.Exp(x[r, c] - max[r]) / sum[r];
         Expr hit = Op.Select(Op.Eq(c, t[r]), Op.Const(1, type), Op.Const(0, type));
-        Expr scale = upstream[[]] / Op.Const(spec.Dim("rows"), type);
+        Expr scale = upstream[[]] / Elementwise.Count(r.Extent, type);
         return g.Build(g.Stage("dX", [r, c], (probability - hit) * scale));
     }
 }

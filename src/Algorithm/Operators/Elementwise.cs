@@ -11,8 +11,12 @@ internal static class Elementwise
     public static DType ComputeType(DType type) => type is DType.Float16 or DType.BFloat16 ? DType.Float32 : type;
 
     /// <summary>Axes i, j, k, … over a shape.</summary>
-    public static Axis[] Axes(ImmutableArray<long> shape) =>
+    public static Axis[] Axes(ImmutableArray<Expr> shape) =>
         [.. shape.Select((extent, d) => new Axis(AxisNames[d], extent))];
+
+    /// <summary>A number of elements as a number to calculate with.</summary>
+    public static Expr Count(Expr extent, DType type) =>
+        extent is IntImm known ? Op.Const(known.Value, type) : Op.Cast(type, extent);
 
     /// <summary>A function of one value by its operator's name.</summary>
     public static Expr Function(string name, Expr x) =>
@@ -90,6 +94,25 @@ internal static class Elementwise
                 if (result[offset + d] != 1 && result[offset + d] != shape[d])
                     return null;
                 result[offset + d] = shape[d];
+            }
+        }
+        return [.. result];
+    }
+
+    /// <summary><see cref="Broadcast"/> of shapes that fit, of which extents may be symbolic.</summary>
+    public static ImmutableArray<Expr> BroadcastExtents(params ReadOnlySpan<ImmutableArray<Expr>> shapes)
+    {
+        int rank = 0;
+        foreach (var shape in shapes)
+            rank = Math.Max(rank, shape.Length);
+        var result = new Expr[rank];
+        Array.Fill(result, 1);
+        foreach (var shape in shapes)
+        {
+            for (int d = 0; d < shape.Length; d++)
+            {
+                if (!shape[d].IsConst(1))
+                    result[rank - shape.Length + d] = shape[d];
             }
         }
         return [.. result];

@@ -47,8 +47,8 @@ internal static class Gradients
 
     private static Algorithm Build(OperatorSpec spec, string first, Func<Expr, Expr, Expr> gradient)
     {
-        var g = new AlgorithmBuilder(spec.Name);
-        var i = new Axis("i", spec.Dim("n"));
+        var g = spec.Builder();
+        var i = new Axis("i", spec.Extent("n"));
         var x = g.Input(first, spec.Type(), i.Extent);
         var dy = g.Input("dY", spec.Type(), i.Extent);
         return g.Build(g.Stage("dX", [i], gradient(x[i], dy[i])));

@@ -69,6 +69,7 @@ internal static class Indexing
         new("index", "Y[…, r, …] = X[…, I[r], …], for a strided X", PartKeys(), Index)
         {
             Example = "index shape=3x5x2 dims=1 rows=4",
+            Opens = (_, key) => key == "rows",
             Check = CheckPart,
             Domain = (s, b) => b.Name == "I" ? InputDomain.Index(Indexed(s)) : InputDomain.Any,
             Bytes = s => PartBytes(s),
@@ -81,6 +82,7 @@ internal static class Indexing
         )
         {
             Example = "index_put shape=3x5x2 dims=1 rows=4",
+            Opens = (_, key) => key == "rows",
             Check = s =>
                 CheckPart(s)
                 ?? (s.Has("strides") && Overlaps(s.Shape("shape"), s.List("strides")) ? OverlapText : null)
@@ -116,6 +118,8 @@ internal static class Indexing
         )
         {
             Example = "copy shape=3x5 strides=1,3",
+            // Strides of what is written are constants of the kernel.
+            Opens = (s, _) => !s.Has("to"),
             Check = s =>
                 CheckStrides(s, "strides")
                 ?? CheckStrides(s, "to")
@@ -155,56 +159,76 @@ internal static class Indexing
 
     private static Algorithm Transpose(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
-        var (r, c) = (new Axis("r", spec.Dim("rows")), new Axis("c", spec.Dim("cols")));
+        var g = spec.Builder();
+        var (r, c) = (new Axis("r", spec.Extent("rows")), new Axis("c", spec.Extent("cols")));
         var x = g.Input("X", spec.Type(), r.Extent, c.Extent);
         return g.Build(g.Stage("Y", [c, r], x[r, c]));
     }
 
     private static Algorithm Embedding(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
-        var (r, d) = (new Axis("r", spec.Dim("rows")), new Axis("d", spec.Dim("dim")));
-        var w = g.Input("W", spec.Type(), spec.Dim("vocab"), d.Extent);
+        var g = spec.Builder();
+        var (r, d) = (new Axis("r", spec.Extent("rows")), new Axis("d", spec.Extent("dim")));
+        var w = g.Input("W", spec.Type(), spec.Extent("vocab"), d.Extent);
         var index = g.Input("I", DType.Int64, r.Extent);
         return g.Build(g.Stage("Y", [r, d], w[index[r], d]));
     }
 
     private static Algorithm EmbeddingGradient(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
-        var (r, d) = (new Axis("r", spec.Dim("rows")), new Axis("d", spec.Dim("dim")));
+        var g = spec.Builder();
+        var (r, d) = (new Axis("r", spec.Extent("rows")), new Axis("d", spec.Extent("dim")));
         var index = g.Input("I", DType.Int64, r.Extent);
         var dy = g.Input("dY", spec.Type(), r.Extent, d.Extent);
         return g.Build(
-            g.Scatter("dW", [r, d], [spec.Dim("vocab"), d.Extent], [index[r], d], dy[r, d], Reducer.Sum(spec.Type()))
+            g.Scatter("dW", [r, d], [spec.Extent("vocab"), d.Extent], [index[r], d], dy[r, d], Reducer.Sum(spec.Type()))
         );
     }
 
     private static Algorithm Gather(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
-        var (r, j) = (new Axis("r", spec.Dim("rows")), new Axis("j", spec.Dim("n")));
-        var x = g.Input("X", spec.Type(), r.Extent, spec.Dim("cols"));
+        var g = spec.Builder();
+        var (r, j) = (new Axis("r", spec.Extent("rows")), new Axis("j", spec.Extent("n")));
+        var x = g.Input("X", spec.Type(), r.Extent, spec.Extent("cols"));
         var index = g.Input("I", DType.Int64, r.Extent, j.Extent);
         return g.Build(g.Stage("Y", [r, j], x[r, index[r, j]]));
     }
 
     private static Algorithm GatherGradient(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
-        var (r, j) = (new Axis("r", spec.Dim("rows")), new Axis("j", spec.Dim("n")));
+        var g = spec.Builder();
+        var (r, j) = (new Axis("r", spec.Extent("rows")), new Axis("j", spec.Extent("n")));
         var index = g.Input("I", DType.Int64, r.Extent, j.Extent);
         var dy = g.Input("dY", spec.Type(), r.Extent, j.Extent);
         return g.Build(
-            g.Scatter("dX", [r, j], [r.Extent, spec.Dim("cols")], [r, index[r, j]], dy[r, j], Reducer.Sum(spec.Type()))
+            g.Scatter(
+                "dX",
+                [r, j],
+                [r.Extent, spec.Extent("cols")],
+                [r, index[r, j]],
+                dy[r, j],
+                Reducer.Sum(spec.Type())
+            )
         );
     }
 
     private static Algorithm Copy(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
-        var axes = Elementwise.Axes(spec.Shape("shape"));
+        var g = spec.Builder();
+        var axes = Elementwise.Axes(spec.Extents("shape"));
+        if (spec.IsOpen)
+        {
+            // Strides that are known at run time only are part of the index.
+            var strides = spec.Extents("strides");
+            Expr span = 1;
+            Expr at = 0;
+            for (int d = 0; d < axes.Length; d++)
+            {
+                span += (axes[d].Extent - 1) * strides[d];
+                at += axes[d] * strides[d];
+            }
+            return g.Build(g.Stage("Y", axes, g.Input("X", spec.Type(), span)[at]));
+        }
         var x = g.Input(new Buffer("X", spec.Type(), [.. axes.Select(a => a.Extent)], strides: spec.List("strides")));
         var to = spec.Has("to") ? spec.List("to") : default;
         return g.Build(g.Stage("Y", axes, x[[.. axes.Select(a => (Expr)a.Var)]], strides: to));
@@ -218,9 +242,9 @@ internal static class Indexing
         var dims = spec.List("dims");
         var strides = spec.Has("strides") ? spec.List("strides") : default;
         var x = g.Input(new Buffer("X", spec.Type(), [.. shape.Select(e => (Expr)e)], strides: strides));
-        var index = g.Input("I", DType.Int64, spec.Dim("rows"));
-        var r = new Axis("r", spec.Dim("rows"));
-        var all = Elementwise.Axes(shape);
+        var index = g.Input("I", DType.Int64, spec.Extent("rows"));
+        var r = new Axis("r", spec.Extent("rows"));
+        var all = Elementwise.Axes(spec.Extents("shape"));
         var before = all[..(int)dims[0]];
         var behind = all[((int)dims[^1] + 1)..];
         var indexed = new Expr[dims.Length];
@@ -242,14 +266,14 @@ internal static class Indexing
 
     private static Algorithm Index(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
+        var g = spec.Builder();
         var (x, _, axes, place) = Part(spec, g);
         return g.Build(g.Stage("Y", axes, x.At([.. place])));
     }
 
     private static Algorithm IndexPut(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
+        var g = spec.Builder();
         var (x, _, axes, place) = Part(spec, g);
         var v = g.Input("V", spec.Type(), [.. axes.Select(a => a.Extent)]);
         var reducer = spec.Flag("accumulate") ? Reducer.Sum(spec.Type()) : Reducer.Last(spec.Type());
@@ -311,8 +335,8 @@ internal static class Indexing
 
     private static Algorithm Arange(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
-        var i = new Axis("i", spec.Dim("n"));
+        var g = spec.Builder();
+        var i = new Axis("i", spec.Extent("n"));
         var start = g.Input("start", spec.Type());
         var step = g.Input("step", spec.Type());
         return g.Build(g.Stage("Y", [i], start[[]] + Op.Cast(spec.Type(), i) * step[[]]));

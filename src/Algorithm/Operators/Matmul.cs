@@ -38,6 +38,8 @@ internal static class Matmul
         )
         {
             Example = "matmul m=5 n=7 k=3",
+            // One row: text generation, where the keys grow by one a token. Others are tiled by their sizes, as few columns are.
+            Opens = (s, key) => s.Dim("m") == 1 && (key == "k" || (key == "n" && s.Dim("n") >= 64)),
             Check = s =>
                 s.Choice("bcast") != "none" && s.Dim("batch") == 1 ? "bcast needs batch greater than 1"
                 : s.Flag("tf32") && s.Type() != DType.Float32
@@ -51,9 +53,13 @@ internal static class Matmul
     {
         var type = spec.Type();
         var compute = Elementwise.ComputeType(type);
-        var (m, n, k) = (new Axis("m", spec.Dim("m")), new Axis("n", spec.Dim("n")), new Axis("k", spec.Dim("k")));
+        var (m, n, k) = (
+            new Axis("m", spec.Dim("m")),
+            new Axis("n", spec.Extent("n")),
+            new Axis("k", spec.Extent("k"))
+        );
         Axis[] batch = spec.Dim("batch") > 1 ? [new Axis("b", spec.Dim("batch"))] : [];
-        var g = new AlgorithmBuilder("matmul");
+        var g = spec.Builder();
 
         Expr Operand(string name, bool shared, Axis row, Axis column, bool transposed)
         {

@@ -30,12 +30,12 @@ internal static class Norms
 
     private static Algorithm Layernorm(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
+        var g = spec.Builder();
         var (r, c) = Axes(spec);
         var type = spec.Type();
         var compute = Elementwise.ComputeType(type);
         var x = g.Input("X", type, r.Extent, c.Extent);
-        Expr count = Op.Const(spec.Dim("cols"), compute);
+        Expr count = Elementwise.Count(c.Extent, compute);
         var sum = g.Stage("S", [r], AlgorithmBuilder.Sum(c, Op.Cast(compute, x[r, c])));
         var mean = g.Stage("M", [r], sum[r] / count);
         Expr deviation = Op.Cast(compute, x[r, c]) - mean[r];
@@ -53,13 +53,13 @@ internal static class Norms
 
     private static Algorithm Rmsnorm(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
+        var g = spec.Builder();
         var (r, c) = Axes(spec);
         var type = spec.Type();
         var compute = Elementwise.ComputeType(type);
         var x = g.Input("X", type, r.Extent, c.Extent);
         Expr element = Op.Cast(compute, x[r, c]);
-        Expr count = Op.Const(spec.Dim("cols"), compute);
+        Expr count = Elementwise.Count(c.Extent, compute);
         var squares = g.Stage("Q", [r], AlgorithmBuilder.Sum(c, element * element));
         var scale = g.Stage("R", [r], Op.Rsqrt(squares[r] / count + Op.Const(Epsilon, compute)));
         Expr value = element * scale[r];
@@ -69,5 +69,5 @@ internal static class Norms
     }
 
     private static (Axis Row, Axis Column) Axes(OperatorSpec spec) =>
-        (new Axis("r", spec.Dim("rows")), new Axis("c", spec.Dim("cols")));
+        (new Axis("r", spec.Extent("rows")), new Axis("c", spec.Extent("cols")));
 }

@@ -59,6 +59,12 @@ public sealed record OperatorDefinition(
     /// <summary>Bytes that must move; null: every input and output once.</summary>
     public Func<OperatorSpec, long>? Bytes { get; init; }
 
+    /// <summary>
+    /// Which dimensions <see cref="Build"/> takes as symbolic extents, for an instance and the name of a key: see
+    /// <see cref="OpenOperator"/>. Null for none.
+    /// </summary>
+    public Func<OperatorSpec, string, bool>? Opens { get; init; }
+
     /// <summary>An example that is small and valid, for help texts and tests.</summary>
     public required string Example { get; init; }
 

@@ -9,20 +9,24 @@ public static class OperatorLibrary
     public static ImmutableArray<OperatorDefinition> All { get; } =
     [
         Matmul.Definition,
-        .. UnaryOperators.Definitions,
-        .. BinaryOperators.Definitions,
-        .. Reductions.Definitions,
-        .. Softmax.Definitions,
-        .. Norms.Definitions,
+        .. Open(UnaryOperators.Definitions),
+        .. Open(BinaryOperators.Definitions),
+        .. Open(Reductions.Definitions),
+        .. Open(Softmax.Definitions),
+        .. Open(Norms.Definitions),
         Convolution.Definition,
-        .. CrossEntropy.Definitions,
+        .. Open(CrossEntropy.Definitions),
         Attention.Definition,
-        .. Indexing.Definitions,
-        .. Scans.Definitions,
-        .. Gradients.Definitions,
-        .. Optimizers.Definitions,
-        .. RandomNumbers.Definitions,
+        .. Open(Indexing.Definitions),
+        .. Open(Scans.Definitions),
+        .. Open(Gradients.Definitions),
+        .. Open(Optimizers.Definitions),
+        .. Open(RandomNumbers.Definitions),
     ];
+
+    // Their algorithms are written over extents that may be symbolic.
+    private static IEnumerable<OperatorDefinition> Open(ImmutableArray<OperatorDefinition> definitions) =>
+        definitions.Select(d => d.Opens is null ? d with { Opens = (_, _) => true } : d);
 
     private static readonly FrozenDictionary<string, OperatorDefinition> ByName = All.ToFrozenDictionary(o => o.Name);
 

@@ -17,6 +17,22 @@ public sealed class OperatorSpec : IEquatable<OperatorSpec>
     private readonly ImmutableDictionary<string, string> _values;
     private readonly string _text;
     private readonly Lazy<Algorithm> _algorithm;
+    private readonly ImmutableDictionary<string, ImmutableArray<Expr>> _open = ImmutableDictionary<
+        string,
+        ImmutableArray<Expr>
+    >.Empty;
+    private readonly ImmutableArray<Parameter> _parameters = [];
+
+    private OperatorSpec(
+        OperatorSpec exact,
+        ImmutableDictionary<string, ImmutableArray<Expr>> open,
+        ImmutableArray<Parameter> parameters
+    )
+        : this(exact.Definition, exact._values)
+    {
+        _open = open;
+        _parameters = parameters;
+    }
 
     private OperatorSpec(OperatorDefinition definition, ImmutableDictionary<string, string> values)
     {
@@ -96,17 +112,50 @@ public sealed class OperatorSpec : IEquatable<OperatorSpec>
     public bool Has(string key) => _values.ContainsKey(key);
 
     /// <summary>Value of a dimension.</summary>
-    public long Dim(string key) => long.Parse(_values[key], CultureInfo.InvariantCulture);
+    public long Dim(string key) => long.Parse(Closed(key), CultureInfo.InvariantCulture);
+
+    /// <summary>Whether some extents are symbolic: see <see cref="OpenOperator"/>.</summary>
+    public bool IsOpen => !_open.IsEmpty;
+
+    /// <summary>A dimension in an algorithm: its value, or a symbolic extent.</summary>
+    public Expr Extent(string key) => _open.TryGetValue(key, out var open) ? open[0] : Dim(key);
+
+    /// <summary>A shape or list in an algorithm: values and symbolic extents.</summary>
+    public ImmutableArray<Expr> Extents(string key) =>
+        _open.TryGetValue(key, out var open) ? open
+        : Definition.Keys.First(k => k.Name == key).Kind == KeyKind.Shape ? [.. Shape(key).Select(e => (Expr)e)]
+        : [.. List(key).Select(e => (Expr)e)];
+
+    /// <summary>A builder for this instance's algorithm, which knows its symbolic extents.</summary>
+    public AlgorithmBuilder Builder()
+    {
+        var builder = new AlgorithmBuilder(Name);
+        foreach (var parameter in _parameters)
+            builder.Add(parameter);
+        return builder;
+    }
+
+    /// <summary>The algorithm of this instance with symbolic extents in the place of some values.</summary>
+    internal Algorithm BuildOpen(
+        ImmutableDictionary<string, ImmutableArray<Expr>> open,
+        ImmutableArray<Parameter> parameters
+    ) => Definition.Build(new OperatorSpec(this, open, parameters));
+
+    // What is open has no value: reading one would bake it into the algorithm.
+    private string Closed(string key) =>
+        _open.ContainsKey(key)
+            ? throw new InvalidOperationException($"{Name}: {key} is symbolic; algorithms use Extent")
+            : _values[key];
 
     public bool Flag(string key) => _values[key] == "1";
 
     public string Choice(string key) => _values[key];
 
     public ImmutableArray<long> Shape(string key) =>
-        [.. _values[key].Split('x').Select(e => long.Parse(e, CultureInfo.InvariantCulture))];
+        [.. Closed(key).Split('x').Select(e => long.Parse(e, CultureInfo.InvariantCulture))];
 
     public ImmutableArray<long> List(string key) =>
-        [.. _values[key].Split(',').Select(e => long.Parse(e, CultureInfo.InvariantCulture))];
+        [.. Closed(key).Split(',').Select(e => long.Parse(e, CultureInfo.InvariantCulture))];
 
     /// <summary>The dtype called by a key.</summary>
     public DType Type(string key = "dtype") => Enum.GetValues<DType>().First(t => t.Name() == _values[key]);

@@ -50,8 +50,8 @@ internal static class Optimizers
 
     private static Algorithm Sgd(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
-        var i = new Axis("i", spec.Dim("n"));
+        var g = spec.Builder();
+        var i = new Axis("i", spec.Extent("n"));
         var p = g.Input("P", spec.Type(), i.Extent);
         var grad = g.Input("G", spec.Type(), i.Extent);
         var lr = g.Input("lr", spec.Type());
@@ -60,8 +60,8 @@ internal static class Optimizers
 
     private static Algorithm SgdMomentum(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
-        var i = new Axis("i", spec.Dim("n"));
+        var g = spec.Builder();
+        var i = new Axis("i", spec.Extent("n"));
         var p = g.Input("P", spec.Type(), i.Extent);
         var grad = g.Input("G", spec.Type(), i.Extent);
         var v = g.Input("V", spec.Type(), i.Extent);
@@ -73,8 +73,8 @@ internal static class Optimizers
 
     private static Algorithm Adam(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
-        var i = new Axis("i", spec.Dim("n"));
+        var g = spec.Builder();
+        var i = new Axis("i", spec.Extent("n"));
         var p = g.Input("P", spec.Type(), i.Extent);
         var grad = g.Input("G", spec.Type(), i.Extent);
         var m = g.Input("M", spec.Type(), i.Extent);

@@ -40,8 +40,8 @@ internal static class RandomNumbers
 
     private static (AlgorithmBuilder Builder, Axis Axis, ImmutableArray<Expr> Words) Draw(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
-        var i = new Axis("i", spec.Dim("n"));
+        var g = spec.Builder();
+        var i = new Axis("i", spec.Extent("n"));
         var seed = Philox.Words(g.Input("seed", DType.Int64)[[]]);
         var block = Philox.Words(g.Input("offset", DType.Int64)[[]] + i);
         Expr zero = new IntImm(0, DType.UInt32);

@@ -84,7 +84,7 @@ internal static class Reductions
     private static Algorithm Build(OperatorSpec spec)
     {
         bool matrix = spec.Has("rows");
-        ImmutableArray<long> shape = matrix ? [spec.Dim("rows"), spec.Dim("cols")] : spec.Shape("shape");
+        ImmutableArray<Expr> shape = matrix ? [spec.Extent("rows"), spec.Extent("cols")] : spec.Extents("shape");
         ImmutableArray<long> reduced = matrix ? [spec.Dim("axis")] : spec.List("axes");
         var type = spec.Type();
         var compute = Elementwise.ComputeType(type);
@@ -92,7 +92,7 @@ internal static class Reductions
         Axis[] kept = [.. axes.Where((_, d) => !reduced.Contains(d))];
         Axis[] over = [.. axes.Where((_, d) => reduced.Contains(d))];
 
-        var g = new AlgorithmBuilder(spec.Name);
+        var g = spec.Builder();
         var x = g.Input("X", type, [.. axes.Select(a => a.Extent)]);
         var value = Op.Cast(compute, x[[.. axes.Select(a => (Expr)a.Var)]]);
         if (spec.Name is "argmax" or "argmin")
@@ -117,7 +117,7 @@ internal static class Reductions
             return g.Build(g.Stage("Y", kept, reduction));
         Expr total = g.Stage("S", kept, reduction)[[.. kept.Select(a => (Expr)a.Var)]];
         if (spec.Name == "mean")
-            total /= Op.Const(over.Aggregate(1.0, (p, a) => p * ((IntImm)a.Extent).Value), compute);
+            total /= Elementwise.Count(over.Aggregate((Expr)1, (p, a) => p * a.Extent), compute);
         return g.Build(g.Stage("Y", kept, Op.Cast(type, total)));
     }
 }

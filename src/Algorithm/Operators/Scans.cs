@@ -30,8 +30,8 @@ internal static class Scans
     private static Algorithm Build(OperatorSpec spec)
     {
         var type = spec.Type();
-        var g = new AlgorithmBuilder(spec.Name);
-        var (i, j) = (new Axis("i", spec.Dim("rows")), new Axis("j", spec.Dim("cols")));
+        var g = spec.Builder();
+        var (i, j) = (new Axis("i", spec.Extent("rows")), new Axis("j", spec.Extent("cols")));
         var x = g.Input("X", type, i.Extent, j.Extent);
         var reducer = spec.Name == "cumsum" ? Reducer.Sum(type) : Reducer.Prod(type);
         var along = spec.Choice("axis") == "0" ? i : j;

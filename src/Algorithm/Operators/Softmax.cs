@@ -42,8 +42,8 @@ internal static class Softmax
 
     private static Algorithm Build(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
-        var (r, c) = (new Axis("r", spec.Dim("rows")), new Axis("c", spec.Dim("cols")));
+        var g = spec.Builder();
+        var (r, c) = (new Axis("r", spec.Extent("rows")), new Axis("c", spec.Extent("cols")));
         var x = g.Input("X", spec.Type(), r.Extent, c.Extent);
         if (spec.Name == "softmax")
         {
@@ -61,8 +61,8 @@ internal static class Softmax
 
     private static Algorithm BuildGradient(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
-        var (r, c) = (new Axis("r", spec.Dim("rows")), new Axis("c", spec.Dim("cols")));
+        var g = spec.Builder();
+        var (r, c) = (new Axis("r", spec.Extent("rows")), new Axis("c", spec.Extent("cols")));
         var y = g.Input("Y", spec.Type(), r.Extent, c.Extent);
         var dy = g.Input("dY", spec.Type(), r.Extent, c.Extent);
         bool log = spec.Name == "log_softmax_grad";

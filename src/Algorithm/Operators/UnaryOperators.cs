@@ -112,8 +112,8 @@ internal static class UnaryOperators
     private static Algorithm Build(OperatorSpec spec)
     {
         var type = spec.Type();
-        var g = new AlgorithmBuilder(spec.Name);
-        var i = new Axis("i", spec.Dim("n"));
+        var g = spec.Builder();
+        var i = new Axis("i", spec.Extent("n"));
         var x = g.Input("X", type, i.Extent);
         var value = Elementwise.Function(spec.Name, Op.Cast(Elementwise.ComputeType(type), x[i]));
         return g.Build(g.Stage("Y", [i], Op.Cast(type, value)));
@@ -121,24 +121,24 @@ internal static class UnaryOperators
 
     private static Algorithm BuildNot(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
-        var i = new Axis("i", spec.Dim("n"));
+        var g = spec.Builder();
+        var i = new Axis("i", spec.Extent("n"));
         var x = g.Input("X", DType.Bool, i.Extent);
         return g.Build(g.Stage("Y", [i], Op.Not(x[i])));
     }
 
     private static Algorithm BuildCast(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
-        var i = new Axis("i", spec.Dim("n"));
+        var g = spec.Builder();
+        var i = new Axis("i", spec.Extent("n"));
         var x = g.Input("X", spec.Type("from"), i.Extent);
         return g.Build(g.Stage("Y", [i], Op.Cast(spec.Type("to"), x[i])));
     }
 
     private static Algorithm BuildFill(OperatorSpec spec)
     {
-        var g = new AlgorithmBuilder(spec.Name);
+        var g = spec.Builder();
         var v = g.Input("V", spec.Type());
-        return g.Build(g.Stage("Y", [new Axis("i", spec.Dim("n"))], v[[]]));
+        return g.Build(g.Stage("Y", [new Axis("i", spec.Extent("n"))], v[[]]));
     }
 }

@@ -16,12 +16,19 @@ internal sealed class DispatchContext
     // record of 32×200×200 ran at a quarter of the default schedule's speed.
     private const double FarthestNear = 1.0;
 
+    // Families known to have no records; strides are part of a family, so there may be many.
+    private const int MostFamilies = 1024;
+
     private readonly ITuneLookup? _store;
     private readonly BackendFactory _backends;
     private readonly DefaultScheduleRule _rule;
     private readonly DeviceRuntime _runtime;
+    private readonly CacheLimits _limits;
     private readonly Lock _gate = new();
-    private readonly Dictionary<OperatorSpec, Lazy<DispatchedKernel>> _kernels = [];
+    private readonly KernelCache _cache;
+    private readonly Dictionary<string, Lazy<DispatchedKernel>> _choosing = [];
+    private readonly Dictionary<string, Lazy<ShapeClass>> _classing = [];
+    private readonly HashSet<TuneKey> _withoutRecords = [];
     private readonly HashSet<(TuneKey, string)> _givenUp = [];
     private int _refused;
 
@@ -30,9 +37,12 @@ internal sealed class DispatchContext
         BackendFactory backends,
         int threads,
         DefaultScheduleRule rule,
-        DeviceRuntime runtime
+        DeviceRuntime runtime,
+        CacheLimits? limits = null
     )
     {
+        _limits = limits ?? CacheLimits.Default;
+        _cache = new(_limits);
         _runtime = runtime;
         _store = store;
         _backends = backends;
@@ -45,9 +55,10 @@ internal sealed class DispatchContext
 
     public IBackend Backend { get; }
 
-    public KernelTable Table { get; } = new();
+    /// <summary>Signatures that have a kernel.</summary>
+    public KernelTable Table => _cache.Table;
 
-    public DispatchContext WithThreads(int threads) => new(_store, _backends, threads, _rule, _runtime);
+    public DispatchContext WithThreads(int threads) => new(_store, _backends, threads, _rule, _runtime, _limits);
 
     public DispatchStatistics Statistics
     {
@@ -55,76 +66,181 @@ internal sealed class DispatchContext
         {
             lock (_gate)
             {
-                var made = _kernels.Values.Where(k => k.IsValueCreated).Select(k => k.Value).ToList();
-                int Count(KernelSource source) => made.Count(k => k.Source == source);
+                int Count(KernelSource source) => _cache.Instances.Count(k => k.Source == source);
+                int classes = _cache.Classes.Count();
                 return new(
-                    made.Count,
+                    _cache.Instances.Count() + classes,
                     Count(KernelSource.Exact),
                     Count(KernelSource.Near),
-                    Count(KernelSource.Default),
+                    Count(KernelSource.Default) + classes,
                     _refused
                 );
             }
         }
     }
 
+    /// <summary>The kernel of an instance.</summary>
     public DispatchedKernel Resolve(OperatorSpec spec)
     {
-        Lazy<DispatchedKernel>? kernel;
+        string text = spec.ToString();
         lock (_gate)
         {
-            if (!_kernels.TryGetValue(spec, out kernel))
-                _kernels.Add(spec, kernel = new Lazy<DispatchedKernel>(() => Choose(spec)));
+            if (_cache.Instance(text) is { } known)
+                return known;
         }
-        // Chosen and compiled outside of the lock: whoever wants this instance waits for it, the others do not.
+        return Once(_choosing, text, () => Choose(spec));
+    }
+
+    /// <summary>The kernel of a call that is not in the table yet.</summary>
+    public DispatchedKernel Miss(Family family, ReadOnlySpan<long> signature)
+    {
+        var kernel = Resolve(OperatorSpec.Parse(family.Spec(signature)));
+        lock (_gate)
+        {
+            // Another thread may have been faster.
+            if (Table.Find(signature) is { } known)
+                return known;
+            _cache.Add(signature, kernel);
+            return kernel;
+        }
+    }
+
+    // Made outside of the lock: whoever wants the same waits for it, the others do not. After a failure the next call tries again.
+    private T Once<T>(Dictionary<string, Lazy<T>> making, string name, Func<T> make)
+    {
+        Lazy<T>? made;
+        lock (_gate)
+        {
+            if (!making.TryGetValue(name, out made))
+                making.Add(name, made = new Lazy<T>(make));
+        }
         try
         {
-            return kernel.Value;
+            return made.Value;
         }
-        catch
+        finally
         {
-            // The next call tries again.
             lock (_gate)
             {
-                if (_kernels.TryGetValue(spec, out var there) && ReferenceEquals(there, kernel))
-                    _kernels.Remove(spec);
+                if (making.TryGetValue(name, out var there) && ReferenceEquals(there, made))
+                    making.Remove(name);
             }
-            throw;
         }
     }
 
     private DispatchedKernel Choose(OperatorSpec spec)
     {
+        string text = spec.ToString();
+        var open = Backend.SharesKernels ? OpenOperator.Of(spec) : null;
         var notes = new List<string>();
-        var algorithm = spec.Build();
-        if (_store is not null)
+        var made = Recorded(spec, notes);
+        if (made is null && open is not null && ClassOf(open) is { Schedule: { } shared } members)
+            return new DispatchedKernel(
+                text,
+                shared,
+                KernelSource.Default,
+                [.. notes, .. members.Notes],
+                [],
+                null,
+                extents: [.. open.Extents]
+            );
+        made ??= Near(spec, notes) ?? FromRules(spec, spec.Build(), notes);
+        lock (_gate)
         {
-            var key = TuneKeys.Of(spec, Backend.Target);
-            var exact = Ask(() => _store.FindExact(key), notes);
-            if (exact is null)
-                notes.Add("no tuned record of this instance");
-            else if (!BeatsDefault(exact))
-                return FromRules(spec, algorithm, notes, exact);
-            else if (FromRecord(spec, algorithm, exact, KernelSource.Exact, notes) is { } tuned)
-                return tuned;
-            var near = exact is null ? Ask(() => _store.FindNear(key, NearRecordsTried), notes) ?? [] : [];
-            foreach (var record in near)
+            if (_cache.Instance(text) is { } known)
+                return known;
+            _cache.Add(text, made);
+        }
+        return made;
+    }
+
+    // The tuned record of exactly this instance.
+    private DispatchedKernel? Recorded(OperatorSpec spec, List<string> notes)
+    {
+        if (_store is null)
+            return null;
+        var key = TuneKeys.Of(spec, Backend.Target);
+        // Of a family without records only the first instance is looked for.
+        var family = key with
+        {
+            Shapes = string.Concat(key.Shapes.Where(c => !char.IsAsciiDigit(c))),
+        };
+        lock (_gate)
+        {
+            if (_withoutRecords.Contains(family))
+                return null;
+        }
+        if (Ask(() => _store.FindExact(key), notes) is { } exact)
+            return BeatsDefault(exact)
+                ? FromRecord(spec, spec.Build(), exact, KernelSource.Exact, notes)
+                : FromRules(spec, spec.Build(), notes, exact);
+        notes.Add("no tuned record of this instance");
+        if (Ask(() => _store.FindNear(key, 1), notes) is { Count: 0 })
+        {
+            lock (_gate)
             {
-                if (key.LogDistance(record.Key) is not { } distance || distance > FarthestNear)
-                {
-                    notes.Add($"the record of {PlainText.Of(record.Spec)} is for too different a shape");
-                    continue;
-                }
-                if (!BeatsDefault(record))
-                {
-                    notes.Add($"the record of {PlainText.Of(record.Spec)} did not beat the default schedule");
-                    continue;
-                }
-                if (FromRecord(spec, algorithm, record, KernelSource.Near, notes) is { } inferred)
-                    return inferred;
+                if (_withoutRecords.Count >= MostFamilies)
+                    _withoutRecords.Clear();
+                _withoutRecords.Add(family);
             }
         }
-        return FromRules(spec, algorithm, notes);
+        return null;
+    }
+
+    private DispatchedKernel? Near(OperatorSpec spec, List<string> notes)
+    {
+        if (_store is null)
+            return null;
+        var key = TuneKeys.Of(spec, Backend.Target);
+        foreach (var record in Ask(() => _store.FindNear(key, NearRecordsTried), notes) ?? [])
+        {
+            if (key.LogDistance(record.Key) is not { } distance || distance > FarthestNear)
+            {
+                notes.Add($"the record of {PlainText.Of(record.Spec)} is for too different a shape");
+                continue;
+            }
+            if (!BeatsDefault(record))
+            {
+                notes.Add($"the record of {PlainText.Of(record.Spec)} did not beat the default schedule");
+                continue;
+            }
+            if (FromRecord(spec, spec.Build(), record, KernelSource.Near, notes) is { } inferred)
+                return inferred;
+        }
+        return null;
+    }
+
+    // The class of a shape with its kernel: the default schedule of the shape that stands for it, over symbolic extents.
+    private ShapeClass ClassOf(OpenOperator open)
+    {
+        lock (_gate)
+        {
+            if (_cache.Class(open.Name) is { } known)
+                return known;
+        }
+        return Once(_classing, open.Name, () => MakeClass(open));
+    }
+
+    private ShapeClass MakeClass(OpenOperator open)
+    {
+        CompiledSchedule? schedule = null;
+        try
+        {
+            var nest = OpenSchedule.For(open, algorithm => _rule(algorithm, Backend.Target));
+            schedule = new CompiledSchedule(nest, Backend.Compile(nest));
+        }
+        catch (Exception refusal) when (refusal is ScheduleException or LoweringException or TraceException)
+        {
+            // Each shape has a kernel of its own then.
+        }
+        var made = new ShapeClass(open.Name, schedule, [$"one kernel for {open.Name}"]);
+        lock (_gate)
+        {
+            if (_cache.Class(open.Name) is { } known)
+                return known;
+            _cache.Add(made);
+        }
+        return made;
     }
 
     // Where the record does not say, it is taken to.
@@ -158,9 +274,8 @@ internal sealed class DispatchContext
             if (source == KernelSource.Near)
                 notes.Add($"replayed the record of {PlainText.Of(record.Spec)} with factors inferred again");
             return new DispatchedKernel(
-                spec,
-                nest,
-                compiled,
+                spec.ToString(),
+                new CompiledSchedule(nest, compiled),
                 source,
                 [.. notes],
                 guards.ToImmutable(),
@@ -240,7 +355,16 @@ internal sealed class DispatchContext
         LoopNest nest,
         List<string> notes,
         KernelSource source = KernelSource.Default
-    ) => new(spec, nest, Backend.Compile(nest), source, [.. notes], [], null, Realigning);
+    ) =>
+        new(
+            spec.ToString(),
+            new CompiledSchedule(nest, Backend.Compile(nest)),
+            source,
+            [.. notes],
+            [],
+            null,
+            Realigning
+        );
 
     // Who copies arguments that lie at addresses at which the target's kernels would fault; null where none would.
     private (DeviceRuntime, int)? Realigning =>

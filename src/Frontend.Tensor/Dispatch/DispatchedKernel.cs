@@ -23,29 +23,34 @@ public enum KernelSource
 /// </summary>
 public sealed unsafe class DispatchedKernel
 {
+    private readonly CompiledSchedule _schedule;
     private readonly ICompiledKernel _compiled;
+    private readonly long[]? _extents;
+    private readonly string _spec;
     private readonly ImmutableArray<Guard> _guards;
     private readonly Func<DispatchedKernel>? _unguarded;
     private readonly (DeviceRuntime Runtime, int Alignment)? _realigning;
     private DispatchedKernel? _fallback;
+    private bool _used;
     private long _guardFailures;
     private int _toldOfMemory;
 
     internal DispatchedKernel(
-        OperatorSpec spec,
-        LoopNest nest,
-        ICompiledKernel compiled,
+        string spec,
+        CompiledSchedule schedule,
         KernelSource source,
         ImmutableArray<string> notes,
         ImmutableArray<Guard> guards,
         Func<DispatchedKernel>? unguarded,
-        (DeviceRuntime Runtime, int Alignment)? realigning = null
+        (DeviceRuntime Runtime, int Alignment)? realigning = null,
+        long[]? extents = null
     )
     {
         _realigning = realigning;
-        Spec = spec;
-        Nest = nest;
-        _compiled = compiled;
+        _spec = spec;
+        _schedule = schedule;
+        _compiled = schedule.Kernel;
+        _extents = extents;
         Source = source;
         Notes = notes;
         _guards = guards;
@@ -53,13 +58,26 @@ public sealed unsafe class DispatchedKernel
     }
 
     /// <summary>The operator instance.</summary>
-    public OperatorSpec Spec { get; }
+    public OperatorSpec Spec => OperatorSpec.Parse(_spec);
 
     /// <summary>What is computed; its Arguments give the order of the addresses to <see cref="Run"/>.</summary>
     public Algorithm Algorithm => Nest.Algorithm;
 
-    /// <summary>The scheduled program.</summary>
-    public LoopNest Nest { get; }
+    /// <summary>The scheduled program; over symbolic extents where it serves other shapes too.</summary>
+    public LoopNest Nest => _schedule.Nest;
+
+    /// <summary>Values of the symbolic extents, in the order of the algorithm's parameters.</summary>
+    public ReadOnlySpan<long> Extents => _extents;
+
+    /// <summary>The program and its code, which several instances may share.</summary>
+    internal CompiledSchedule Schedule => _schedule;
+
+    /// <summary>Whether it ran since this was last set to false.</summary>
+    internal bool Used
+    {
+        get => _used;
+        set => _used = value;
+    }
 
     public KernelSource Source { get; }
 
@@ -78,6 +96,15 @@ public sealed unsafe class DispatchedKernel
     /// <summary>Runs it on the base addresses of the algorithm's Arguments, in order.</summary>
     public void Run(nint* arguments)
     {
+        // Written once: threads that share the kernel only read it.
+        if (!_used)
+            _used = true;
+        if (_extents is not null)
+        {
+            fixed (long* extents = _extents)
+                _compiled.Run(arguments, extents);
+            return;
+        }
         if (!_guards.IsEmpty && !GuardsHold(arguments))
         {
             Interlocked.Increment(ref _guardFailures);

@@ -63,6 +63,15 @@ public static unsafe class Dispatcher
         }
     }
 
+    internal static void Use(DispatchContext context)
+    {
+        lock (Gate)
+        {
+            s_threads = context.Threads;
+            Volatile.Write(ref s_current, context);
+        }
+    }
+
     /// <summary>
     /// Sends everything of a GPU through a store and a back end from now on; kernels made before are forgotten.
     /// <see cref="Refresh"/> goes back to the defaults.
@@ -154,17 +163,8 @@ public static unsafe class Dispatcher
     internal static void Run(DeviceRuntime runtime, Family family, ReadOnlySpan<long> signature, nint* arguments) =>
         Find(runtime.Context, family, signature).Run(arguments);
 
-    internal static DispatchedKernel Find(DispatchContext context, Family family, ReadOnlySpan<long> signature)
-    {
-        return context.Table.Find(signature) ?? Miss(context, family, signature);
-    }
-
-    private static DispatchedKernel Miss(DispatchContext context, Family family, ReadOnlySpan<long> signature)
-    {
-        var kernel = context.Resolve(OperatorSpec.Parse(family.Spec(signature)));
-        context.Table.Add(signature, kernel);
-        return kernel;
-    }
+    internal static DispatchedKernel Find(DispatchContext context, Family family, ReadOnlySpan<long> signature) =>
+        context.Table.Find(signature) ?? context.Miss(family, signature);
 
     private static DispatchContext MakeDefault()
     {
@@ -186,7 +186,7 @@ public static unsafe class Dispatcher
 }
 
 /// <summary>Counts of a dispatcher's choices.</summary>
-/// <param name="Kernels">Operator instances that have a kernel.</param>
+/// <param name="Kernels">Kernels now kept: one for each operator instance, or for a class of shapes that share one.</param>
 /// <param name="Exact">Of these on a tuned record of their own.</param>
 /// <param name="Near">Of these on a record of a near shape.</param>
 /// <param name="Default">Of these on a default schedule.</param>

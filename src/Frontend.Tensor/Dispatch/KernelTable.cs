@@ -2,15 +2,17 @@ namespace Picograd.Dispatch;
 
 /// <summary>
 /// Signature → kernel. Reading takes no lock and allocates nothing: a signature is a few numbers on the caller's stack.
-/// Entries are only ever added; a reader sees a bucket before or after an addition, both valid.
+/// A reader sees a bucket before or after an addition, or all of them before or after a replacement, all valid.
 /// </summary>
 internal sealed class KernelTable
 {
-    private sealed record Entry(int Hash, long[] Signature, DispatchedKernel Kernel, Entry? Next);
+    /// <summary>A signature and its kernel; Number grows with every addition.</summary>
+    internal sealed record Entry(int Hash, long[] Signature, DispatchedKernel Kernel, long Number, Entry? Next);
 
     private readonly Lock _gate = new();
     private Entry?[] _buckets = new Entry?[256];
     private int _count;
+    private long _added;
 
     public int Count => _count;
 
@@ -34,23 +36,50 @@ internal sealed class KernelTable
             if (_count >= _buckets.Length)
                 Grow();
             ref var bucket = ref _buckets[hash & (_buckets.Length - 1)];
-            Volatile.Write(ref bucket, new Entry(hash, signature.ToArray(), kernel, bucket));
+            Volatile.Write(ref bucket, new Entry(hash, signature.ToArray(), kernel, _added++, bucket));
             _count++;
         }
     }
 
-    private void Grow()
+    /// <summary>Everything in it.</summary>
+    public List<Entry> Entries()
     {
-        var larger = new Entry?[2 * _buckets.Length];
+        lock (_gate)
+            return All();
+    }
+
+    /// <summary>Forgets all but some of its entries.</summary>
+    public void Replace(IReadOnlyCollection<Entry> entries)
+    {
+        lock (_gate)
+        {
+            Fill(entries, _buckets.Length);
+            _count = entries.Count;
+        }
+    }
+
+    private List<Entry> All()
+    {
+        var all = new List<Entry>(_count);
         foreach (var bucket in _buckets)
         {
             for (var entry = bucket; entry is not null; entry = entry.Next)
-            {
-                ref var to = ref larger[entry.Hash & (larger.Length - 1)];
-                to = entry with { Next = to };
-            }
+                all.Add(entry);
         }
-        Volatile.Write(ref _buckets, larger);
+        return all;
+    }
+
+    private void Grow() => Fill(All(), 2 * _buckets.Length);
+
+    private void Fill(IEnumerable<Entry> entries, int size)
+    {
+        var buckets = new Entry?[size];
+        foreach (var entry in entries)
+        {
+            ref var to = ref buckets[entry.Hash & (size - 1)];
+            to = entry with { Next = to };
+        }
+        Volatile.Write(ref _buckets, buckets);
     }
 
     private static int HashOf(ReadOnlySpan<long> signature)

@@ -11,6 +11,12 @@ internal sealed record VectorContext(Var Lane, int Lanes, int Count, int Element
 {
     public Node? Guard { get; init; }
 
+    /// <summary>
+    /// Lanes that exist, where that is known at run time only: at least the first, and as with <see cref="Count"/> what the others
+    /// compute is never stored. Null for all of Count.
+    /// </summary>
+    public Node? Exist { get; init; }
+
     /// <summary>No scalar says whether a lane is on; loads for all lanes look at the mask.</summary>
     public bool UnknownGuard { get; init; }
 

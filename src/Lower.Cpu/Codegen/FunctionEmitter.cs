@@ -39,7 +39,7 @@ internal sealed partial class FunctionEmitter
         _kernel = kernel;
         _il = new IlWriter(generator);
         kernel.Writers.Add(_il);
-        _addressing = new Addressing(_il);
+        _addressing = new Addressing(_il, _parameters);
         _values = new ValueBuilder(() => _region, _addressing, _parameters, _promoted);
         _isBody = isBody;
         _arguments = _il.NewLocal(typeof(nint));
@@ -107,6 +107,13 @@ internal sealed partial class FunctionEmitter
             _il.Emit(OpCodes.Ldind_I8);
             _il.Store(local);
             _parameters[algorithm.Parameters[i].Var] = local;
+        }
+        foreach (var (var, value) in _kernel.Derived)
+        {
+            var local = _il.NewLocal(typeof(long));
+            _addressing.Value(value);
+            _il.Store(local);
+            _parameters[var] = local;
         }
         var arguments = algorithm.Arguments;
         for (int i = 0; i < arguments.Length; i++)
@@ -218,11 +225,7 @@ internal sealed partial class FunctionEmitter
         Emit(f.Body);
         Flush();
         foreach (var (pointer, step) in advancing)
-        {
-            _il.Load(pointer);
-            _il.AddOffset(step);
-            _il.Store(pointer);
-        }
+            _addressing.Advance(pointer, step);
         _il.Load(variable);
         _il.Long(1);
         _il.Emit(OpCodes.Add);
@@ -276,8 +279,9 @@ internal sealed partial class FunctionEmitter
                 EmitIf(new If(uniform, new If(varying, i.Then)));
                 return;
             }
+            bool exists = i.Else is null && _values.IsExistence(i.Cond);
             var mask = _values.BuildLanes(i.Cond);
-            _values.Vector = _values.Under(i.Cond, mask);
+            _values.Vector = exists ? vector with { Exist = mask } : _values.Under(i.Cond, mask);
             EmitMasked(i.Then);
             if (i.Else is not null)
             {
@@ -296,8 +300,10 @@ internal sealed partial class FunctionEmitter
         new RegionEmitter(_il, _kernel.Isa).EmitValue(_values.Scalar(i.Cond));
         _region = new Region();
         _il.Emit(OpCodes.Brfalse, otherwise);
+        int known = _values.Enter(i.Cond);
         Emit(i.Then);
         Flush();
+        _values.Leave(known);
         _addressing.Restore(saved);
         if (i.Else is not null)
         {
@@ -359,7 +365,16 @@ internal sealed partial class FunctionEmitter
         var (offset, perWorker) = _kernel.Place(buffer, inBody);
         var local = _il.NewLocal(typeof(nint));
         _il.Load(_workspace);
-        _il.AddOffset(offset);
+        if (offset is IntImm known)
+        {
+            _il.AddOffset(known.Value);
+        }
+        else
+        {
+            _addressing.Value(offset);
+            _il.Emit(OpCodes.Conv_I);
+            _il.Emit(OpCodes.Add);
+        }
         if (perWorker)
         {
             _il.Load(_sharedBytes);

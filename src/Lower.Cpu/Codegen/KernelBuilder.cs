@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Reflection.Emit;
 using System.Runtime.InteropServices;
 using Picograd.Algorithms;
@@ -13,7 +14,8 @@ internal unsafe delegate void ParallelBody(long* context, long begin, long end, 
 
 /// <summary>
 /// What the methods of one kernel share: its workspace layout and the delegates of parallel bodies. The workspace is
-/// the shared buffers, then one area a worker for buffers that live inside parallel loops.
+/// the shared buffers, then one area a worker for buffers that live inside parallel loops; sizes and places may depend on symbolic
+/// extents.
 /// </summary>
 internal sealed class KernelBuilder(LoopNest nest, VectorIsa isa, int threads)
 {
@@ -23,9 +25,14 @@ internal sealed class KernelBuilder(LoopNest nest, VectorIsa isa, int threads)
     private const long MostBytes = 1L << 48;
 
     // Copies of a loop may allocate the same buffer, one in a parallel loop and one outside.
-    private readonly Dictionary<(Buffer, bool InParallel), (long Offset, bool PerWorker)> _places = [];
+    private readonly Dictionary<(Buffer, bool InParallel), (Expr Offset, bool PerWorker)> _places = [];
 
-    public LoopNest Nest { get; } = nest;
+    private readonly HoistedExtents _hoisted = HoistedExtents.Of(nest);
+
+    public LoopNest Nest => _hoisted.Nest;
+
+    /// <summary>Variables with values that depend on symbolic extents only.</summary>
+    public ImmutableArray<(Var Var, Expr Value)> Derived => _hoisted.Values;
 
     public VectorIsa Isa { get; } = isa;
 
@@ -34,9 +41,11 @@ internal sealed class KernelBuilder(LoopNest nest, VectorIsa isa, int threads)
 
     public int MaxThreads { get; private set; } = 1;
 
-    public long SharedBytes { get; private set; }
+    /// <summary>A constant, or an expression of the algorithm's parameters.</summary>
+    public Expr SharedBytes { get; private set; } = 0;
 
-    public long WorkerBytes { get; private set; }
+    /// <inheritdoc cref="SharedBytes"/>
+    public Expr WorkerBytes { get; private set; } = 0;
 
     public AccessLists Accesses { get; } = new();
 
@@ -48,26 +57,45 @@ internal sealed class KernelBuilder(LoopNest nest, VectorIsa isa, int threads)
 
     public void UsesThreads(int count) => MaxThreads = Math.Max(MaxThreads, count);
 
-    public (long Offset, bool PerWorker) Place(Buffer buffer, bool inParallel)
+    // Elements that a buffer spans.
+    private Expr Elements(Buffer buffer)
+    {
+        Expr elements = 1;
+        Expr last = 0;
+        Int128 mostElements = 1;
+        Int128 mostLast = 0;
+        for (int d = 0; d < buffer.Rank; d++)
+        {
+            var extent = buffer.Shape[d];
+            long max = Interval.Of(extent, Nest.ParameterRanges).Max;
+            if (max > 1L << 40)
+                throw new LoweringException("workspace", $"the size of {buffer} has no bound");
+            // Of extents that hold loop variables the largest that they get.
+            bool known = extent.FreeVars().All(Nest.ParameterRanges.ContainsKey);
+            extent = Op.Max(known ? extent : max, 1);
+            long stride = buffer.Strides.IsDefault ? 0 : buffer.Strides[d];
+            mostElements *= Math.Max(1, max);
+            mostLast += (Int128)(Math.Max(1, max) - 1) * stride;
+            // What memory there is for symbolic extents shows when they have values.
+            if (Int128.Max(mostElements, mostLast) > MostBytes)
+            {
+                if (extent is IntImm && elements is IntImm)
+                    throw new LoweringException("workspace", $"{buffer} has more than {MostBytes} elements");
+                (mostElements, mostLast) = (1, 0);
+            }
+            elements *= extent;
+            last += (extent - 1) * stride;
+        }
+        return Op.Max(elements, last + 1);
+    }
+
+    public (Expr Offset, bool PerWorker) Place(Buffer buffer, bool inParallel)
     {
         if (_places.TryGetValue((buffer, inParallel), out var place))
             return place;
-        // Largest extents of symbolic dimensions; strides that are not given follow from those of the run, so no larger.
-        Int128 elements = 1;
-        Int128 last = 0;
-        for (int d = 0; d < buffer.Rank; d++)
-        {
-            long max = Interval.Of(buffer.Shape[d], Nest.ParameterRanges).Max;
-            if (max > 1L << 40)
-                throw new LoweringException("workspace", $"the size of {buffer} has no bound");
-            elements *= Math.Max(1, max);
-            last += buffer.Strides.IsDefault ? 0 : (Int128)(Math.Max(1, max) - 1) * buffer.Strides[d];
-            if (Int128.Max(elements, last) > MostBytes)
-                throw new LoweringException("workspace", $"{buffer} has more than {MostBytes} elements");
-        }
-        elements = Int128.Max(elements, last + 1);
         // Distinct pages sets for big buffers would cost; a line between them avoids 4 KiB aliasing of equal offsets.
-        long bytes = ((long)elements * buffer.Type.Size() + Alignment - 1) / Alignment * Alignment + Alignment;
+        Expr bytes = (Elements(buffer) * buffer.Type.Size() + (Alignment - 1)) / Alignment * Alignment + Alignment;
+        bytes = Simplifier.Simplify(bytes, Nest.ParameterRanges);
         if (inParallel)
         {
             place = (WorkerBytes, true);
@@ -78,7 +106,7 @@ internal sealed class KernelBuilder(LoopNest nest, VectorIsa isa, int threads)
             place = (SharedBytes, false);
             SharedBytes += bytes;
         }
-        if (WorkerBytes > MostBytes || SharedBytes > MostBytes)
+        if (WorkerBytes is IntImm { Value: > MostBytes } || SharedBytes is IntImm { Value: > MostBytes })
             throw new LoweringException("workspace", $"the buffers up to {buffer} have more than {MostBytes} bytes");
         return _places[(buffer, inParallel)] = place;
     }

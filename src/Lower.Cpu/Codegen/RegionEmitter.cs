@@ -396,23 +396,29 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
     private void StridedLoad(Node node)
     {
         var lane = VectorIsa.Scalar(node.Type.Element);
-        var (stride, count, _) = (StridedAccess)node.Data!;
+        var access = (StridedAccess)node.Data!;
         var address = il.Rent(typeof(nint));
         Push(node.Inputs[0]);
         il.Store(address);
+        var stride = Transpose.Walk(il, access);
         for (int i = 0; i < node.Type.Lanes; i++)
         {
-            if (i >= count)
+            if (i >= access.Count)
             {
                 PushZero(node.Type.Element);
                 continue;
             }
             il.Load(address);
-            il.AddOffset(i * stride);
+            if (stride is null)
+                il.AddOffset(i * access.Stride);
             LoadScalar(node.Type.Element);
+            if (i + 1 < access.Count)
+                Transpose.Advance(il, address, stride);
         }
         il.Call(isa.Create(lane, node.Type.Lanes));
         il.Return(address);
+        if (stride is not null)
+            il.Return(stride);
     }
 
     private void PushZero(DType type)

@@ -6,8 +6,25 @@ using Picograd.Algorithms;
 
 namespace Picograd.Lower.Cpu;
 
-/// <summary>What a strided load reads: lane i at address + i·Stride bytes for i &lt; Count, else zero.</summary>
-internal sealed record StridedAccess(long Stride, int Count, int Epoch);
+/// <summary>
+/// What a strided load reads: lane i at address + i·Stride bytes for i &lt; Count, else zero; or, where the stride is not a constant,
+/// i·Symbolic bytes.
+/// </summary>
+internal sealed record StridedAccess(long Stride, int Count, int Epoch, SymbolicStride? Symbolic = null);
+
+/// <summary>Bytes between lanes by symbolic extents; Push leaves them on the stack.</summary>
+internal sealed class SymbolicStride(Expr bytes, Action push) : IEquatable<SymbolicStride>
+{
+    public Action Push => push;
+
+    public bool Equals(SymbolicStride? other) => other is not null && bytes == other.Bytes;
+
+    public override bool Equals(object? obj) => Equals(obj as SymbolicStride);
+
+    public override int GetHashCode() => bytes.GetHashCode();
+
+    private Expr Bytes => bytes;
+}
 
 /// <summary>
 /// Strided loads at neighbouring addresses, as many as a vector has lanes, read a square block of memory by columns.
@@ -63,14 +80,17 @@ internal sealed class Transpose(IlWriter il, VectorIsa isa)
         var address = il.Rent(typeof(nint));
         pushAddress();
         il.Store(address);
+        var stride = Walk(il, access);
         var rows = new LocalBuilder[lanes];
         for (int i = 0; i < lanes; i++)
         {
             if (i < access.Count)
             {
                 il.Load(address);
-                il.AddOffset(i * access.Stride);
+                if (stride is null)
+                    il.AddOffset(i * access.Stride);
                 il.Call(isa.Load(typeof(float)));
+                Advance(il, address, stride);
             }
             else
             {
@@ -80,6 +100,8 @@ internal sealed class Transpose(IlWriter il, VectorIsa isa)
             il.Store(rows[i]);
         }
         il.Return(address);
+        if (stride is not null)
+            il.Return(stride);
         // Pairs of rows, then quadruples: local 4g + c holds, in each 128-bit part q, column 4q + c of rows 4g … 4g + 3.
         var pairs = new LocalBuilder[lanes];
         for (int i = 0; i < lanes; i += 2)
@@ -130,6 +152,29 @@ internal sealed class Transpose(IlWriter il, VectorIsa isa)
             for (int g = 0; g < lanes; g += 4)
                 il.Return(quads[g + c]);
         }
+    }
+
+    /// <summary>A local with the bytes between lanes where these are no constant, by which the address then walks.</summary>
+    public static LocalBuilder? Walk(IlWriter il, StridedAccess access)
+    {
+        if (access.Symbolic is not { } symbolic)
+            return null;
+        var stride = il.Rent(typeof(long));
+        symbolic.Push();
+        il.Store(stride);
+        return stride;
+    }
+
+    /// <summary>The address of the next lane, where it walks.</summary>
+    public static void Advance(IlWriter il, LocalBuilder address, LocalBuilder? stride)
+    {
+        if (stride is null)
+            return;
+        il.Load(address);
+        il.Load(stride);
+        il.Emit(OpCodes.Conv_I);
+        il.Emit(OpCodes.Add);
+        il.Store(address);
     }
 
     private MethodInfo Unpack(string name, Type lane)

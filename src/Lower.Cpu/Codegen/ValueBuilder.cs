@@ -213,13 +213,56 @@ internal sealed class ValueBuilder(
             ? Region.Make(NodeOp.AnyLane, ValueType.Scalar(DType.Bool), null, MemoryMask()!)
             : vector.Guard;
 
+    // f < 0 for the conditions of the branches around.
+    private readonly List<LinearForm> _holds = [];
+
+    /// <summary>From here on a condition holds, until <see cref="Leave"/> of the number that this gives.</summary>
+    public int Enter(Expr cond)
+    {
+        int before = _holds.Count;
+        foreach (var part in cond.Conjuncts())
+        {
+            if (Negative(part) is { } form)
+                _holds.Add(form);
+        }
+        return before;
+    }
+
+    public void Leave(int before) => _holds.RemoveRange(before, _holds.Count - before);
+
+    private bool Holds(Expr cond) =>
+        cond.IsTrue()
+        || (Negative(cond) is { } form && _holds.Any(h => form - h is { IsConstant: true, Constant: <= 0 }));
+
+    // a < b as a − b < 0; null for what is no comparison of indices, or reads memory.
+    private static LinearForm? Negative(Expr cond) =>
+        cond is Binary { Kind: BinaryOp.Lt or BinaryOp.Le } compare
+        && compare.A.Type == DTypes.Index
+        && !compare.Loads().Any()
+        && LinearForm.Of(compare.A) - LinearForm.Of(compare.B) is var form
+            ? form.WithConstant(form.Constant - (compare.Kind == BinaryOp.Le ? 1 : 0))
+            : null;
+
+    /// <summary>
+    /// Whether a condition says which lanes exist, the first ones, and the first of them surely: what a symbolic extent leaves of
+    /// a vector.
+    /// </summary>
+    public bool IsExistence(Expr cond) =>
+        _vector is { Mask: null, Exist: null } vector
+        && vector.Count == vector.Lanes
+        && cond is Binary
+        && Negative(cond) is { } form
+        && form.CoefficientOf(vector.Lane) == 1
+        && vector.AnyLane(cond) is { } any
+        && Holds(any);
+
     /// <summary>The context below a condition, which has been built as <paramref name="mask"/>.</summary>
     public VectorContext Under(Expr cond, Node mask)
     {
         var vector = _vector!;
         var any = vector.AnyLane(cond);
         var below = vector with { Mask = And(vector.Mask, mask), UnknownGuard = vector.UnknownGuard || any is null };
-        if (any is null || any.IsTrue())
+        if (any is null || any.Conjuncts().All(Holds))
             return below;
         var guard = BuildScalar(any);
         if (vector.Guard is { } outer)
@@ -319,6 +362,8 @@ internal sealed class ValueBuilder(
     public Node? MemoryMask()
     {
         var vector = _vector!;
+        if (vector.Exist is { } exist)
+            return vector.Mask is null ? exist : And(vector.Mask, exist);
         if (vector.Count == vector.Lanes)
             return vector.Mask;
         var iota = Region.Make(NodeOp.Iota, Lanes(vector.IndexType), null);
@@ -339,16 +384,19 @@ internal sealed class ValueBuilder(
         long stride = form.CoefficientOf(vector.Lane);
         var address = Address(l, l.Buffer, l.Indices);
         int epoch = Region.EpochOf(l.Buffer);
-        if (stride == 1)
+        if (stride == 1 && addressing.StrideOf(form, vector.Lane, 1) is null)
         {
             return MemoryMask() is { } mask
                 ? Region.Make(NodeOp.MaskedLoad, Lanes(l.Type), null, epoch, address, mask)
                 : Region.Make(NodeOp.Load, Lanes(l.Type), null, epoch, address);
         }
-        if (stride == 0)
+        var symbolic = addressing.StrideOf(form, vector.Lane, l.Type.Size());
+        if (stride == 0 && symbolic is null)
             throw new LoweringException("unsupported", $"{l} mixes a lane into an index that does not advance");
+        if (vector.Exist is not null)
+            throw new LoweringException("masked-stride", "a strided load of as many lanes as are known at run time");
         int count = vector.Mask is null ? vector.Count : Math.Min(vector.Count, LeadingLanes(vector.Mask));
-        var data = new StridedAccess(stride * l.Type.Size(), count, epoch);
+        var data = new StridedAccess(stride * l.Type.Size(), count, epoch, symbolic);
         return Region.Make(NodeOp.StridedLoad, Lanes(l.Type), data, epoch, address);
     }
 

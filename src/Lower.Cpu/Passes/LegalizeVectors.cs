@@ -12,8 +12,13 @@ namespace Picograd.Lower.Cpu;
 internal sealed class LegalizeVectors(int bits, int limit = CpuBackend.MaxStatements)
 {
     private long _vectors;
+    private HashSet<Var> _extents = [];
 
-    public LoopNest Run(LoopNest nest) => nest with { Body = Visit(nest.Body) };
+    public LoopNest Run(LoopNest nest)
+    {
+        _extents = [.. nest.Algorithm.Parameters.Select(p => p.Var)];
+        return nest with { Body = Visit(nest.Body) };
+    }
 
     private Stmt Visit(Stmt stmt)
     {
@@ -21,9 +26,9 @@ internal sealed class LegalizeVectors(int bits, int limit = CpuBackend.MaxStatem
             return stmt.WithChildren(Visit);
         if (f.ConstantExtent is not { } extent)
             throw new LoweringException("vector-symbolic", $"vector loop {f.Name} has the extent {f.Extent}");
-        int size = VectorAnalysis.ElementSize(f);
+        int size = VectorAnalysis.ElementSize(f, _extents);
         if (size == 0)
-            return f with { Kind = LoopKind.Serial, Body = Visit(f.Body) };
+            return Trimmed(f with { Kind = LoopKind.Serial, Body = Visit(f.Body) }, extent);
         long lanes = bits / 8 / size;
         if (extent <= lanes)
             return f;
@@ -37,18 +42,62 @@ internal sealed class LegalizeVectors(int bits, int limit = CpuBackend.MaxStatem
             );
         var parts = new List<Stmt>();
         for (long i = 0; i < full; i++)
-            parts.Add(Chunk(f, i * lanes, lanes));
+            parts.Add(IfAny(f, i * lanes, Chunk(f, i * lanes, lanes)));
         if (rest > 0)
-            parts.Add(Chunk(f, full * lanes, rest));
+            parts.Add(IfAny(f, full * lanes, Chunk(f, full * lanes, rest)));
         return Seq.Of(parts);
     }
 
-    private static For Chunk(For f, long start, long count)
+    // A serial loop ends where a symbolic extent does instead of testing for it in every iteration.
+    private For Trimmed(For f, long extent)
+    {
+        if (
+            _extents.Count == 0
+            || f.Body is not If { Else: null, Cond: Binary { Kind: BinaryOp.Lt } compare } body
+            || compare.A.Type != DTypes.Index
+            || compare.Loads().Any()
+        )
+            return f;
+        var form = LinearForm.Of(compare.A) - LinearForm.Of(compare.B);
+        if (
+            form.CoefficientOf(f.Var) != 1
+            || form.Terms.Any(t => !ReferenceEquals(t.Atom, f.Var) && t.Atom.Uses(f.Var))
+        )
+            return f;
+        var (_, others) = form.Partition(a => ReferenceEquals(a, f.Var));
+        return f with { Extent = Op.Min(extent, (LinearForm.Of(0) - others).ToExpr()), Body = body.Then };
+    }
+
+    // What is left of a symbolic extent fills some of the vectors: those without a lane are passed over.
+    private Stmt IfAny(For f, long start, For chunk)
+    {
+        if (
+            start == 0
+            || _extents.Count == 0
+            || f.Body is not If { Else: null } body
+            || body.Cond is not Binary { Kind: BinaryOp.Lt or BinaryOp.Le } compare
+            || compare.A.Type != DTypes.Index
+            || compare.Loads().Any()
+        )
+            return chunk;
+        var form = LinearForm.Of(compare.A) - LinearForm.Of(compare.B);
+        bool ascends =
+            form.CoefficientOf(f.Var) > 0
+            && !form.Terms.Any(t => !ReferenceEquals(t.Atom, f.Var) && t.Atom.Uses(f.Var));
+        return ascends ? new If(compare.Substitute(new Dictionary<Var, Expr> { [f.Var] = start }), chunk) : chunk;
+    }
+
+    private For Chunk(For f, long start, long count)
     {
         var var = start == 0 ? f.Var : new Var(f.Var.Name);
         var body = start == 0 ? f.Body : f.Body.Substitute(new Dictionary<Var, Expr> { [f.Var] = var + start });
         var chunk = new For(var, count, LoopKind.Vector, body);
         // What is affine from 0 on need not be from elsewhere.
-        return start == 0 || VectorAnalysis.ElementSize(chunk) > 0 ? chunk : chunk with { Kind = LoopKind.Serial };
+        return start == 0 || VectorAnalysis.ElementSize(chunk, _extents) > 0
+            ? chunk
+            : chunk with
+            {
+                Kind = LoopKind.Serial,
+            };
     }
 }

@@ -9,15 +9,21 @@ namespace Picograd.Lower.Cpu;
 /// </summary>
 internal sealed class VectorAnalysis
 {
+    // Stands for a stride by symbolic extents: neither 0 nor 1.
+    private const long SymbolicStride = long.MaxValue;
+
     private readonly Var _lane;
+    private readonly IReadOnlySet<Var> _extents;
     private int _size;
 
-    private VectorAnalysis(Var lane) => _lane = lane;
+    private VectorAnalysis(Var lane, IReadOnlySet<Var> extents) => (_lane, _extents) = (lane, extents);
 
     /// <summary>Bytes an element (4 or 8), or 0 where lanes must run one by one.</summary>
-    public static int ElementSize(For loop)
+    /// <param name="loop">A vector loop.</param>
+    /// <param name="extents">The algorithm's symbolic extents, by which loads may be apart.</param>
+    public static int ElementSize(For loop, IReadOnlySet<Var> extents)
     {
-        var analysis = new VectorAnalysis(loop.Var);
+        var analysis = new VectorAnalysis(loop.Var, extents);
         return analysis.Accepts(loop.Body, false) && analysis._size > 0 ? analysis._size : 0;
     }
 
@@ -52,7 +58,7 @@ internal sealed class VectorAnalysis
     private bool AcceptsStore(Store s, bool masked)
     {
         var stride = Stride(s.Buffer, s.Indices);
-        return stride is not null and not 0
+        return stride is not null and not 0 and not SymbolicStride
             && (stride == 1 || !masked)
             && !s.Indices.Any(i => i.Loads().Any(l => l.Indices.Any(x => x.Uses(_lane))))
             && Size(s.Buffer.Type)
@@ -81,9 +87,9 @@ internal sealed class VectorAnalysis
         if (at == indices.Count - 1 && ReferenceEquals(moving, _lane))
             return buffer.Strides.IsDefault ? 1 : buffer.Strides[at];
         var form = LinearForm.Of(buffer.Offset([.. indices]));
-        return form.Terms.Any(t => !ReferenceEquals(t.Atom, _lane) && t.Atom.Uses(_lane))
-            ? null
-            : form.CoefficientOf(_lane);
+        if (!form.Terms.Any(t => !ReferenceEquals(t.Atom, _lane) && t.Atom.Uses(_lane)))
+            return form.CoefficientOf(_lane);
+        return form.StepOf(_lane, _extents.Contains) is null ? null : SymbolicStride;
     }
 
     private bool Size(DType type)

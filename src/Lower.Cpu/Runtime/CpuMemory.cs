@@ -18,11 +18,25 @@ public static unsafe class CpuMemory
     private const int SmallStep = 64;
     private const int LargePage = 2 << 20;
     private const int SystemPage = 4096;
+
+    // Native memory that nobody references any more may take so much, or half of what is referenced if that is more, before
+    // the collector is asked to look for it: it sees only the small objects in front.
+    private const long Unreferenced = 64L << 20;
+
+    // What those objects take: tensor, storage, buffer and their finalizers' entries.
+    private const long ObjectBytes = 512;
+
+    private static readonly TimeSpan FinalizersPatience = TimeSpan.FromMilliseconds(200);
+
     private const int ClassCount = 4 * 40 + 1;
 
     private static readonly FreeList[] Lists = CreateLists();
     private static readonly long MachineBytes = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
     private static long s_live;
+    private static long s_rented;
+    private static long s_reclaimAt = Unreferenced;
+    private static long s_left;
+    private static int s_reclaiming;
     private static long s_peak;
     private static long s_pooled;
 
@@ -101,6 +115,8 @@ public static unsafe class CpuMemory
             block = AllocateFromSystem(bytes);
         }
         long live = Interlocked.Add(ref s_live, bytes);
+        if (Interlocked.Add(ref s_rented, bytes + ObjectBytes) > Volatile.Read(ref s_reclaimAt))
+            ReclaimDropped();
         long peak = Volatile.Read(ref s_peak);
         while (live > peak)
         {
@@ -118,6 +134,7 @@ public static unsafe class CpuMemory
     {
         long bytes = BytesOf(sizeClass);
         Interlocked.Add(ref s_live, -bytes);
+        Interlocked.Add(ref s_rented, -bytes - ObjectBytes);
         if (Interlocked.Add(ref s_pooled, bytes) > PoolLimitBytes)
         {
             Interlocked.Add(ref s_pooled, -bytes);
@@ -179,6 +196,25 @@ public static unsafe class CpuMemory
         }
         GC.AddMemoryPressure(bytes);
         return block;
+    }
+
+    // Finds buffers that were dropped without Dispose: youngest objects first, all of them where that is not enough.
+    private static void ReclaimDropped()
+    {
+        if (Interlocked.Exchange(ref s_reclaiming, 1) != 0)
+            return;
+        long slack = Volatile.Read(ref s_reclaimAt) - s_left;
+        for (int generation = 0; generation <= GC.MaxGeneration; generation++)
+        {
+            GC.Collect(generation);
+            // A finalizer may itself wait for this thread: not for ever.
+            Task.Run(GC.WaitForPendingFinalizers).Wait(FinalizersPatience);
+            if (Volatile.Read(ref s_rented) <= s_left + slack / 4)
+                break;
+        }
+        s_left = Volatile.Read(ref s_rented);
+        Volatile.Write(ref s_reclaimAt, s_left + Math.Max(Unreferenced, s_left / 2));
+        Volatile.Write(ref s_reclaiming, 0);
     }
 
     private static void Reclaim()

@@ -43,6 +43,9 @@ public interface IBackend
 {
     TargetInfo Target { get; }
 
+    /// <summary>Whether kernels with symbolic extents run as fast as others, so that one may serve many shapes.</summary>
+    bool SharesKernels => false;
+
     /// <summary>Lowers and compiles. Throws <see cref="LoweringException"/> where the target cannot run the nest well.</summary>
     ICompiledKernel Compile(LoopNest nest);
 }
@@ -71,6 +74,9 @@ public interface ICompiledKernel : IDisposable
 
     /// <summary>Workspace bytes held while it runs.</summary>
     long WorkspaceBytes { get; }
+
+    /// <summary>About how many bytes of memory its code takes; 0 where that is not known.</summary>
+    long CodeBytes => 0;
 }
 
 /// <summary>A nest that a back end refuses, with the reason by name (counted by the search).</summary>

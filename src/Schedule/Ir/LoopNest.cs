@@ -61,14 +61,11 @@ public sealed record LoopNest(
             : throw new ArgumentException("the statement is not part of this nest");
 
     /// <summary>Ranges of parameters and of the variables of loops, [0, extent).</summary>
-    public Dictionary<Var, Interval> Ranges(IEnumerable<For> loops)
+    public LoopRanges Ranges(IEnumerable<For> loops)
     {
-        var ranges = new Dictionary<Var, Interval>(ParameterRanges);
+        var ranges = new LoopRanges(ParameterRanges);
         foreach (var loop in loops)
-        {
-            long max = Interval.Of(loop.Extent, ranges).Max;
-            ranges[loop.Var] = new Interval(0, Math.Max(0, max - 1));
-        }
+            ranges.Enter(loop.Var, loop.Extent);
         return ranges;
     }
 

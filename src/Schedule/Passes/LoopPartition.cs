@@ -4,7 +4,8 @@ namespace Picograd.Schedules;
 
 /// <summary>
 /// A loop marked Peel is cut where the conditions below it stop being always true: [0, t) without tests, [t, extent)
-/// with them. A last part of one iteration loses its loop. Expects plain statements (after LowerBlocks). Throws
+/// with them. A last part of one iteration loses its loop. Where the extent is symbolic, so is the cut: the whole tiles, then
+/// under a condition what is left. Expects plain statements (after LowerBlocks). Throws
 /// <see cref="LoweringException"/> (partition-too-large) where loops inside loops would be cut into very many parts.
 /// </summary>
 public sealed class LoopPartition
@@ -23,7 +24,7 @@ public sealed class LoopPartition
             Body = new LoopPartition().Visit(nest.Body, new(nest.ParameterRanges)),
         };
 
-    private Stmt Visit(Stmt stmt, Dictionary<Var, Interval> ranges)
+    private Stmt Visit(Stmt stmt, LoopRanges ranges)
     {
         if (stmt is not For f)
             return stmt.WithChildren(child => Visit(child, ranges));
@@ -35,20 +36,29 @@ public sealed class LoopPartition
             var tail = Part(f, cut, extent - cut, ranges);
             return main is null ? tail : Seq.Of(main, tail);
         }
-        ranges[f.Var] = range;
+        if (f.Peel && f.ConstantExtent is null && SymbolicCut.Of(f, ranges) is { } symbolic)
+            return Parts(f, symbolic, ranges);
+        ranges.Enter(f.Var, f.Extent);
         var body = Visit(f.Body, ranges);
-        ranges.Remove(f.Var);
+        ranges.Leave(f.Var);
         return f with { Body = body, Peel = false };
     }
 
-    private Stmt Part(For f, long start, long count, Dictionary<Var, Interval> ranges)
+    private Stmt Parts(For f, SymbolicCut cut, LoopRanges ranges)
     {
-        _copied += f.Body.Nodes().Count;
-        if (_copied > Most)
-            throw new LoweringException(
-                "partition-too-large",
-                $"loop {f.Name}: more than {Most} statements in parts of parts of loops"
-            );
+        ranges.Enter(f.Var, cut.Whole);
+        var whole = Visit(SimplifyConditions.Run(f.Body.MapExprs(cut.Decide), ranges), ranges);
+        ranges.Leave(f.Var);
+        Count(f);
+        var main = new For(f.Var, cut.Whole, f.Kind, whole) { Annotations = f.Annotations };
+        var once = f.Body.Substitute(new Dictionary<Var, Expr> { [f.Var] = cut.Whole });
+        var tail = Visit(SimplifyConditions.Run(PeelInner(once), ranges), ranges);
+        return Seq.Of(main, new If(cut.HasRest, tail));
+    }
+
+    private Stmt Part(For f, long start, long count, LoopRanges ranges)
+    {
+        Count(f);
         if (count == 1)
         {
             var once = f.Body.Substitute(new Dictionary<Var, Expr> { [f.Var] = start });
@@ -61,10 +71,20 @@ public sealed class LoopPartition
         var body = start == 0 ? f.Body : f.Body.Substitute(new Dictionary<Var, Expr> { [f.Var] = var + start });
         if (start > 0)
             body = PeelInner(body);
-        ranges[var] = new Interval(0, count - 1);
+        ranges.Enter(var, count);
         body = Visit(SimplifyConditions.Run(body, ranges), ranges);
-        ranges.Remove(var);
+        ranges.Leave(var);
         return new For(var, count, f.Kind, body) { Annotations = f.Annotations };
+    }
+
+    private void Count(For f)
+    {
+        _copied += f.Body.Nodes().Count;
+        if (_copied > Most)
+            throw new LoweringException(
+                "partition-too-large",
+                $"loop {f.Name}: more than {Most} statements in parts of parts of loops"
+            );
     }
 
     // What the last part still tests may be decided by most iterations of a loop inside (the last block of k, unrolled).
@@ -72,9 +92,9 @@ public sealed class LoopPartition
         stmt.MapUp(s => s is For { Kind: LoopKind.Serial, Peel: false } loop ? loop with { Peel = true } : s);
 
     /// <summary>First iteration at which some condition on the variable may fail; null where there is none.</summary>
-    private static long? Threshold(For f, Interval range, Dictionary<Var, Interval> outer)
+    private static long? Threshold(For f, Interval range, LoopRanges outer)
     {
-        var ranges = new Dictionary<Var, Interval>(outer) { [f.Var] = range };
+        var ranges = new LoopRanges(outer) { [f.Var] = range };
         long? cut = null;
         Collect(f.Body);
         return cut;

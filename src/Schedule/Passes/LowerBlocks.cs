@@ -12,7 +12,7 @@ public static class LowerBlocks
 {
     public static LoopNest Run(LoopNest nest) => nest with { Body = Visit(nest.Body, new(nest.ParameterRanges)) };
 
-    private static Stmt Visit(Stmt stmt, Dictionary<Var, Interval> ranges)
+    private static Stmt Visit(Stmt stmt, LoopRanges ranges)
     {
         switch (stmt)
         {
@@ -20,9 +20,9 @@ public static class LowerBlocks
                 long max = Interval.Of(f.Extent, ranges).Max;
                 if (max == 1 && f.Extent is IntImm && f.Kind is LoopKind.Serial or LoopKind.Unrolled or LoopKind.Vector)
                     return Visit(f.Body.Substitute(new Dictionary<Var, Expr> { [f.Var] = 0 }), ranges);
-                ranges[f.Var] = new Interval(0, Math.Max(0, max - 1));
+                ranges.Enter(f.Var, f.Extent);
                 var body = Visit(f.Body, ranges);
-                ranges.Remove(f.Var);
+                ranges.Leave(f.Var);
                 return f with { Body = body };
             case If i:
                 var cond = Simplifier.Simplify(i.Cond, ranges);
@@ -50,14 +50,14 @@ public static class LowerBlocks
         }
     }
 
-    private static Store Simplified(Store s, Dictionary<Var, Interval> ranges) =>
+    private static Store Simplified(Store s, LoopRanges ranges) =>
         s with
         {
             Indices = [.. s.Indices.Select(e => Simplifier.Simplify(e, ranges))],
             Value = Simplifier.Simplify(s.Value, ranges),
         };
 
-    private static Stmt Lower(Block b, Dictionary<Var, Interval> ranges)
+    private static Stmt Lower(Block b, LoopRanges ranges)
     {
         var bindings = b.Bindings;
         Expr Bind(Expr e) => Simplifier.Simplify(e.Substitute(bindings), ranges);

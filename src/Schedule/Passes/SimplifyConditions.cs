@@ -8,18 +8,17 @@ public static class SimplifyConditions
     public static LoopNest Run(LoopNest nest) =>
         nest with
         {
-            Body = Run(nest.Body, new Dictionary<Var, Interval>(nest.ParameterRanges)),
+            Body = Run(nest.Body, new LoopRanges(nest.ParameterRanges)),
         };
 
-    public static Stmt Run(Stmt stmt, Dictionary<Var, Interval> ranges)
+    public static Stmt Run(Stmt stmt, LoopRanges ranges)
     {
         switch (stmt)
         {
             case For f:
-                long max = Interval.Of(f.Extent, ranges).Max;
-                ranges[f.Var] = new Interval(0, Math.Max(0, max - 1));
+                ranges.Enter(f.Var, f.Extent);
                 var body = Run(f.Body, ranges);
-                ranges.Remove(f.Var);
+                ranges.Leave(f.Var);
                 return ReferenceEquals(body, f.Body) ? f : f with { Body = body };
             case If i:
                 var cond = Simplifier.Simplify(i.Cond, ranges);
@@ -37,7 +36,7 @@ public static class SimplifyConditions
         }
     }
 
-    private static Expr Fold(Expr e, Dictionary<Var, Interval> ranges) =>
+    private static Expr Fold(Expr e, LoopRanges ranges) =>
         e.Map(node =>
         {
             if (node is not Select s)

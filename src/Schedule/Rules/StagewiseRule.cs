@@ -410,7 +410,11 @@ public sealed class StagewiseRule : ScheduleRule
     /// <summary>Vectors side by side: as many as short rows still fill (27 classes: 0.9 µs with one, 2.7 with four).</summary>
     internal static long DefaultVectors(Algorithm algorithm, TargetInfo target)
     {
-        long longest = algorithm.Stages.Max(s => s.Axes.IsEmpty ? 1 : (s.Axes[^1].Extent as IntImm)?.Value ?? 64);
+        // How many rows there are, which the axis of a row's statistic says, is no length.
+        int most = algorithm.Stages.Max(s => s.Axes.Length);
+        long longest = algorithm
+            .Stages.Where(s => s.Axes.Length == most)
+            .Max(s => s.Axes.IsEmpty ? 1 : (s.Axes[^1].Extent as IntImm)?.Value ?? 64);
         long vectors = longest / target.Lanes(algorithm.Stages[^1].Output.Type);
         return vectors >= 8 ? 4
             : vectors >= 4 ? 2

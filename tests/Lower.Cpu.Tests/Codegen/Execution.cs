@@ -22,12 +22,21 @@ internal static unsafe class Execution
         IReadOnlyDictionary<Buffer, NDArray> inputs
     ) => Run(kernel, algorithm, inputs, null, true);
 
+    /// <summary>A kernel of a class of shapes on the arrays of one shape's algorithm, given the values of its extents.</summary>
+    public static NDArray[] RunOpen(
+        CpuKernel kernel,
+        Algorithm algorithm,
+        IReadOnlyDictionary<Buffer, NDArray> inputs,
+        long[] extents
+    ) => Run(kernel, algorithm, inputs, null, false, extents);
+
     private static NDArray[] Run(
         CpuKernel kernel,
         Algorithm algorithm,
         IReadOnlyDictionary<Buffer, NDArray> inputs,
         IReadOnlyDictionary<string, long>? parameters,
-        bool pooled
+        bool pooled,
+        long[]? extentValues = null
     )
     {
         var memories = algorithm.Arguments.Select(b => new GuardedMemory(b, parameters)).ToArray();
@@ -42,8 +51,11 @@ internal static unsafe class Execution
                     memories[i].Fill(inputs[replaced]);
             }
             var before = memories.Take(algorithm.Inputs.Length).Select(m => m.Snapshot()).ToArray();
-            var values = algorithm.Parameters.Select(p => parameters![p.Name]).ToArray();
-            using var workspace = GuardedMemory.Workspace(kernel.WorkspaceBytes);
+            var values = extentValues ?? [.. algorithm.Parameters.Select(p => parameters![p.Name])];
+            long workspaceBytes;
+            fixed (long* extents = values)
+                workspaceBytes = kernel.WorkspaceFor(extents);
+            using var workspace = GuardedMemory.Workspace(workspaceBytes);
             var addresses = memories.Select(m => m.Address).ToArray();
             fixed (nint* arguments = addresses)
             fixed (long* extents = values)

@@ -1,0 +1,211 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Numerics;
+using System.Text;
+
+namespace Picograd.Algorithms.Operators;
+
+/// <summary>
+/// An operator instance whose sizes and strides are open: symbolic extents within a range, so that one kernel serves all shapes
+/// of the class. Sizes of 1, strides of 0 and 1 and everything that is no size are what they are, since they say what the
+/// operator does; other sizes lie between two powers of four, those up to 63 together. Which class a shape belongs to depends on that shape only.
+/// </summary>
+public sealed class OpenOperator
+{
+    // Instances of fewer points and of more are classes of their own: default schedules spread work over threads from here on.
+    private const long ManyPoints = 1L << 15;
+
+    private readonly OperatorSpec _exact;
+    private readonly ImmutableDictionary<string, ImmutableArray<Expr>> _open;
+    private readonly ImmutableArray<Parameter> _parameters;
+
+    // Points that sizes which are not open make.
+    private readonly long _closed;
+
+    private OpenOperator(
+        OperatorSpec exact,
+        string name,
+        ImmutableDictionary<string, ImmutableArray<Expr>> open,
+        ImmutableArray<Parameter> parameters,
+        ImmutableArray<long> extents,
+        long closed
+    )
+    {
+        _exact = exact;
+        Name = name;
+        _open = open;
+        _parameters = parameters;
+        _closed = closed;
+        Extents = extents;
+    }
+
+    /// <summary>The class as text, <c>softmax rows=256..1023 cols=16..63</c>: equal for instances that share kernels.</summary>
+    public string Name { get; }
+
+    /// <summary>The instance's values of the algorithm's parameters, in order.</summary>
+    public ImmutableArray<long> Extents { get; }
+
+    /// <summary>The algorithm with symbolic extents.</summary>
+    public Algorithm Build() => _exact.BuildOpen(_open, _parameters);
+
+    /// <summary>The class of an instance; null where its operator has no open form, or nothing in it is open.</summary>
+    public static OpenOperator? Of(OperatorSpec spec)
+    {
+        if (spec.Definition.Opens is not { } opens)
+            return null;
+        var open = ImmutableDictionary.CreateBuilder<string, ImmutableArray<Expr>>();
+        var parameters = new List<Parameter>();
+        var extents = ImmutableArray.CreateBuilder<long>();
+        var name = new StringBuilder(spec.Name);
+        long closed = 1;
+        foreach (var key in spec.Definition.Keys)
+        {
+            if (!spec.Has(key.Name))
+                continue;
+            bool strides = key.Kind == KeyKind.List && key.Name == "strides";
+            if ((key.Kind is not (KeyKind.Dimension or KeyKind.Shape) && !strides) || !opens(spec, key.Name))
+            {
+                closed *= key.Kind == KeyKind.Dimension ? spec.Dim(key.Name) : 1;
+                name.Append(CultureInfo.InvariantCulture, $" {key.Name}={spec.Choice(key.Name)}");
+                continue;
+            }
+            ImmutableArray<long> values =
+                key.Kind == KeyKind.Dimension ? [spec.Dim(key.Name)]
+                : strides ? spec.List(key.Name)
+                : spec.Shape(key.Name);
+            var exprs = ImmutableArray.CreateBuilder<Expr>(values.Length);
+            name.Append(' ').Append(key.Name).Append('=');
+            for (int d = 0; d < values.Length; d++)
+            {
+                name.Append(d > 0 ? "x" : "");
+                if (values[d] <= 1)
+                {
+                    exprs.Add(values[d]);
+                    name.Append(CultureInfo.InvariantCulture, $"{values[d]}");
+                    continue;
+                }
+                // Shapes line up at their last dimension: what is as long there is one extent.
+                string extent =
+                    key.Kind == KeyKind.Dimension ? $"size.{key.Name}"
+                    : strides ? $"stride.{values.Length - d}"
+                    : $"size.{values.Length - d}";
+                var parameter = parameters.Find(p => p.Name == extent);
+                if (parameter is null)
+                {
+                    long least = strides ? 2 : Least(values[d]);
+                    long most =
+                        strides ? OperatorSpec.LargestTensor
+                        : least == 2 ? 63
+                        : 4 * least - 1;
+                    parameter = new Parameter(new Var(extent), least, most);
+                    parameters.Add(parameter);
+                    extents.Add(values[d]);
+                }
+                exprs.Add(parameter);
+                // Of strides their order is part of the class.
+                long smaller = values.Count(v => v < values[d]);
+                if (strides)
+                    name.Append(CultureInfo.InvariantCulture, $"s{smaller}");
+                else
+                    name.Append(CultureInfo.InvariantCulture, $"{parameter.Min}..");
+            }
+            open[key.Name] = exprs.MoveToImmutable();
+        }
+        if (parameters.Count == 0)
+            return null;
+        bool many = Points(parameters, extents, closed) >= ManyPoints;
+        name.Append(many ? " many" : " few");
+        return new OpenOperator(
+            spec,
+            name.ToString(),
+            open.ToImmutable(),
+            [.. parameters],
+            extents.ToImmutable(),
+            closed
+        );
+    }
+
+    /// <summary>
+    /// The instance that stands for the class: its default schedule, replayed over symbolic extents, is that of all. Its sizes are
+    /// odd, so that no schedule relies on a factor that divides them.
+    /// </summary>
+    /// <param name="small">
+    /// The size that stands for 2 to 63: odd, and more than what the schedule takes at a time, or that would be no loop.
+    /// </param>
+    /// <param name="within">Outer sizes give way where the others make more points than the class has.</param>
+    public OperatorSpec Representative(long small = 37, bool within = true)
+    {
+        bool many = Points(_parameters, Extents, _closed) >= ManyPoints;
+        var chosen = Sizes(p => p.Min == 2 ? small : Math.Min(2 * p.Min + 5, OperatorKey.LargestDimension) | 1);
+        if (many && Points(_parameters, chosen, _closed) < ManyPoints)
+            chosen = Sizes(p => p.Max);
+        // Outer sizes give way, inner ones decide on vectors.
+        for (int i = 0; within && !many && i < chosen.Length && Points(_parameters, chosen, _closed) >= ManyPoints; i++)
+        {
+            if (!IsStride(_parameters[i]))
+                chosen[i] = _parameters[i].Min == 2 ? 17 : _parameters[i].Min + 1;
+        }
+        var pairs = new List<(string, string)>();
+        foreach (var key in _exact.Definition.Keys)
+        {
+            if (!_exact.Has(key.Name))
+                continue;
+            if (!_open.TryGetValue(key.Name, out var extents))
+            {
+                pairs.Add((key.Name, _exact.Choice(key.Name)));
+                continue;
+            }
+            var values =
+                key.Kind == KeyKind.List
+                    ? StandingStrides(extents, chosen)
+                    : extents.Select(e => e is IntImm i ? i.Value : chosen[IndexOf(e)]);
+            pairs.Add((key.Name, string.Join(key.Kind == KeyKind.List ? ',' : 'x', values)));
+        }
+        return OperatorSpec.Of(_exact.Name, [.. pairs]);
+    }
+
+    // Strides in the order that the class has, with gaps: no two dimensions lie as one.
+    private IEnumerable<long> StandingStrides(ImmutableArray<Expr> strides, long[] chosen)
+    {
+        var shape = _open.TryGetValue("shape", out var open) ? open : [];
+        var exact = _exact.List("strides");
+        var result = new long[strides.Length];
+        long next = 3;
+        foreach (int d in Enumerable.Range(0, strides.Length).OrderBy(d => exact[d]))
+        {
+            result[d] = strides[d] is IntImm known ? known.Value : next;
+            long size = shape[d] is IntImm one ? one.Value : chosen[IndexOf(shape[d])];
+            next = Math.Max(next, Math.Max(1, result[d]) * size + 3);
+        }
+        return result;
+    }
+
+    private long[] Sizes(Func<Parameter, long> size) =>
+        [.. _parameters.Select((p, i) => IsStride(p) ? Extents[i] : size(p))];
+
+    private int IndexOf(Expr extent)
+    {
+        for (int i = 0; i < _parameters.Length; i++)
+        {
+            if (ReferenceEquals(_parameters[i].Var, extent))
+                return i;
+        }
+        throw new InvalidOperationException($"{extent} is no extent of {Name}");
+    }
+
+    private static bool IsStride(Parameter p) => p.Max == OperatorSpec.LargestTensor;
+
+    private static long Points(IReadOnlyList<Parameter> parameters, IReadOnlyList<long> extents, long closed)
+    {
+        long points = closed;
+        for (int i = 0; i < extents.Count; i++)
+        {
+            if (!IsStride(parameters[i]))
+                points = Math.Min(points * Math.Min(extents[i], 1L << 31), 1L << 31);
+        }
+        return points;
+    }
+
+    // The power of four at or below a size; 2 below 64.
+    private static long Least(long size) => size < 64 ? 2 : 1L << (BitOperations.Log2((ulong)size) & ~1);
+}

@@ -1,0 +1,19 @@
+using Picograd.Schedules;
+
+namespace Picograd.Dispatch;
+
+/// <summary>A scheduled program and its code.</summary>
+internal sealed class CompiledSchedule(LoopNest nest, ICompiledKernel kernel)
+{
+    private static long s_made;
+
+    public LoopNest Nest => nest;
+
+    public ICompiledKernel Kernel => kernel;
+
+    /// <summary>Later ones have larger numbers.</summary>
+    public long Number { get; } = Interlocked.Increment(ref s_made);
+
+    /// <summary>Whether an instance used it; kept by the <see cref="KernelCache"/>.</summary>
+    public bool Used { get; set; }
+}

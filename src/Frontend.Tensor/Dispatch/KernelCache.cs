@@ -1,0 +1,120 @@
+namespace Picograd.Dispatch;
+
+/// <summary>
+/// The kernels that a context has made, by instance and by class of shapes, and the table that dispatch reads. All are bounded:
+/// when a bound is passed, what did not run since the last time goes first, then what was made longest ago, down to three
+/// quarters. Code that is being run stays until it has ended, since who runs it holds it; the garbage collector takes the rest.
+/// </summary>
+/// <remarks>But for the table's look-up, callers hold the context's lock.</remarks>
+internal sealed class KernelCache(CacheLimits limits)
+{
+    private readonly Dictionary<string, DispatchedKernel> _instances = [];
+    private readonly Dictionary<string, ShapeClass> _classes = [];
+    private long _codeBytes;
+    private int _schedules;
+
+    /// <summary>Signatures of calls.</summary>
+    public KernelTable Table { get; } = new();
+
+    /// <summary>Kernels of one shape each.</summary>
+    public IEnumerable<DispatchedKernel> Instances => _instances.Values;
+
+    /// <summary>Classes of shapes that have a kernel.</summary>
+    public IEnumerable<ShapeClass> Classes => _classes.Values.Where(c => c.Schedule is not null);
+
+    public DispatchedKernel? Instance(string spec) => _instances.GetValueOrDefault(spec);
+
+    public ShapeClass? Class(string name) => _classes.GetValueOrDefault(name);
+
+    public void Add(string spec, DispatchedKernel kernel)
+    {
+        Grow(kernel.Schedule);
+        _instances.Add(spec, kernel);
+    }
+
+    public void Add(ShapeClass made)
+    {
+        Grow(made.Schedule);
+        _classes.Add(made.Name, made);
+    }
+
+    /// <summary>Adds what dispatch finds for a signature from now on.</summary>
+    public void Add(ReadOnlySpan<long> signature, DispatchedKernel kernel)
+    {
+        Table.Add(signature, kernel);
+        if (Table.Count > limits.Signatures || _schedules > limits.Kernels || _codeBytes > limits.CodeBytes)
+            Trim();
+    }
+
+    private void Grow(CompiledSchedule? schedule)
+    {
+        _schedules++;
+        _codeBytes += schedule?.Kernel.CodeBytes ?? 0;
+        // Instances that are asked for by name only, never called.
+        if (_schedules > 2 * limits.Kernels)
+            Trim();
+    }
+
+    private void Trim()
+    {
+        // Who ran since the last time.
+        var entries = Table.Entries();
+        foreach (var kernel in entries.Select(e => e.Kernel).Concat(_instances.Values))
+            kernel.Schedule.Used |= kernel.Used;
+        var kept = new HashSet<CompiledSchedule>();
+        long bytes = 0;
+        int most = limits.Kernels * 3 / 4;
+        var all = _instances.Values.Select(k => k.Schedule).Concat(Classes.Select(c => c.Schedule!)).Distinct();
+        foreach (var schedule in all.OrderByDescending(s => s.Used).ThenByDescending(s => s.Number))
+        {
+            bytes += schedule.Kernel.CodeBytes;
+            if (kept.Count >= most || bytes > limits.CodeBytes * 3 / 4)
+                break;
+            kept.Add(schedule);
+        }
+        var signatures = entries
+            .Where(e => kept.Contains(e.Kernel.Schedule))
+            .OrderByDescending(e => e.Kernel.Used)
+            .ThenByDescending(e => e.Number)
+            .Take(limits.Signatures * 3 / 4)
+            .ToList();
+        foreach (var (spec, kernel) in _instances.ToList())
+        {
+            kernel.Used = false;
+            if (!kept.Contains(kernel.Schedule))
+                _instances.Remove(spec);
+        }
+        foreach (var made in _classes.Values.ToList())
+        {
+            if (made.Schedule is null || !kept.Contains(made.Schedule))
+                _classes.Remove(made.Name);
+        }
+        foreach (var entry in signatures)
+            entry.Kernel.Used = false;
+        foreach (var schedule in kept)
+            schedule.Used = false;
+        _schedules = _instances.Count + _classes.Count;
+        _codeBytes = kept.Sum(s => s.Kernel.CodeBytes);
+        Table.Replace(signatures);
+    }
+}
+
+/// <summary>Bounds of a <see cref="KernelCache"/>.</summary>
+/// <param name="Kernels">Compiled kernels.</param>
+/// <param name="CodeBytes">About the bytes of their machine code.</param>
+/// <param name="Signatures">Signatures of calls, several of which may share a kernel.</param>
+internal readonly record struct CacheLimits(int Kernels, long CodeBytes, int Signatures)
+{
+    /// <summary>What a context holds: with nests and signatures some 50 MiB at most.</summary>
+    public static readonly CacheLimits Default = new(2048, 32L << 20, 8192);
+}
+
+/// <summary>A class of shapes (see <see cref="Algorithms.Operators.OpenOperator"/>) and its kernel.</summary>
+/// <param name="Name">The class.</param>
+/// <param name="Schedule">What all its shapes run on; null where each needs a kernel of its own.</param>
+/// <param name="Notes">Why better sources were passed over.</param>
+internal sealed record ShapeClass(
+    string Name,
+    CompiledSchedule? Schedule,
+    System.Collections.Immutable.ImmutableArray<string> Notes
+);

@@ -1,0 +1,81 @@
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// Where a loop over ⌈X / c⌉ tiles of c points, X symbolic, stops being whole: iterations below <c>Whole</c> = ⌊X / c⌋ need no test
+/// of c·v + point &lt; X, and at most one more is left, which there is where <c>HasRest</c> holds.
+/// </summary>
+internal sealed record SymbolicCut(Expr Whole, Expr HasRest, IReadOnlySet<Expr> Decided)
+{
+    /// <summary>An expression of the whole part: the conditions that hold there are true.</summary>
+    public Expr Decide(Expr e) => e.Map(node => Decided.Contains(node) ? Op.True : null);
+
+    /// <summary>The cut of a loop; null where it has no such conditions, or others too that its variable decides.</summary>
+    public static SymbolicCut? Of(For f, LoopRanges outer)
+    {
+        var ranges = new Dictionary<Var, Interval>(outer);
+        var decided = new HashSet<Expr>();
+        Expr? whole = null;
+        Expr? rest = null;
+        return Collect(f.Body) && whole is not null ? new(whole, rest!, decided) : null;
+
+        bool Collect(Stmt stmt)
+        {
+            switch (stmt)
+            {
+                case For inner:
+                    ranges[inner.Var] = new Interval(0, Math.Max(0, Interval.Of(inner.Extent, ranges).Max - 1));
+                    break;
+                case If i:
+                    if (!i.Cond.Conjuncts().All(Condition))
+                        return false;
+                    break;
+                case Store s:
+                    foreach (var node in s.Value.Nodes())
+                    {
+                        if (node is Select select && !select.Cond.Conjuncts().All(Condition))
+                            return false;
+                    }
+                    break;
+                default:
+                    break;
+            }
+            return stmt.Children().All(Collect);
+        }
+
+        bool Condition(Expr part)
+        {
+            if (
+                part is not Binary { Kind: BinaryOp.Lt or BinaryOp.Le } compare
+                || compare.A.Type != DTypes.Index
+                || part.Loads().Any()
+            )
+                return true;
+            var form = LinearForm.Of(compare.A) - LinearForm.Of(compare.B);
+            long c = form.CoefficientOf(f.Var);
+            if (c <= 0)
+                return true;
+            // c·v + points + extents < 0, where the points are loops inside with constant bounds.
+            var (points, extents) = form.Partition(a => a is Var v && ranges.ContainsKey(v) && !outer.ContainsKey(v));
+            var (_, others) = extents.Partition(a => ReferenceEquals(a, f.Var));
+            if (others.Terms.Any(t => t.Atom.Uses(f.Var)) || others.Terms.IsEmpty)
+                return true;
+            var span = points.Range(ranges);
+            if (!span.IsBounded)
+                return true;
+            // Always true while c·v < X − c + 1, so for v below X / c.
+            long worst = span.Max + (compare.Kind == BinaryOp.Le ? 0 : 1);
+            var simplifier = new Simplifier(outer);
+            var x = simplifier.Visit((LinearForm.Of(0) - others).ToExpr() + (c - worst));
+            var cut = simplifier.Visit(Op.FloorDiv(x, c));
+            // One iteration at most is left, and there are no more conditions like it.
+            if (simplifier.Visit(Op.CeilDiv(x, c)) != f.Extent || (whole is not null && whole != cut))
+                return false;
+            whole = cut;
+            rest = Op.Lt(simplifier.Visit(cut * c), x);
+            decided.Add(part);
+            return true;
+        }
+    }
+}

@@ -1,0 +1,116 @@
+using Picograd.Algorithms;
+using Picograd.Algorithms.Evaluation;
+using Picograd.Algorithms.Operators;
+using Picograd.Lower.Cpu;
+using Picograd.Schedules;
+using Xunit;
+using Xunit.Abstractions;
+
+namespace Picograd.Tests.Codegen;
+
+/// <summary>
+/// One kernel with symbolic extents for a class of shapes, on random shapes of the class: within the evaluator's bound, and but for
+/// sums of floats, which go in stretches of their own, the bits of a kernel that has the same schedule with constant extents.
+/// </summary>
+public class OpenKernelTests(ITestOutputHelper output)
+{
+    private const int Specs = 8;
+
+    public static TheoryData<string, int> Operators()
+    {
+        var data = new TheoryData<string, int>();
+        foreach (var definition in OperatorLibrary.All.Where(d => d.Opens is not null))
+        foreach (int bits in Widths.All)
+            data.Add(definition.Name, bits);
+        return data;
+    }
+
+    [SkippableTheory]
+    [MemberData(nameof(Operators))]
+    public void One_kernel_computes_what_a_kernel_for_the_shape_does(string name, int bits)
+    {
+        var definition = OperatorLibrary.Find(name)!;
+        int seed = name.Aggregate(bits, (s, c) => s * 31 + c);
+        int shared = 0;
+        int alone = 0;
+        // Products are open where they have one row, which few are drawn with.
+        var drawn = RandomSpecs.Of(definition, 50 * Specs, seed).Where(s => OpenOperator.Of(s) is not null);
+        foreach (var spec in drawn.Take(Specs))
+        {
+            var open = OpenOperator.Of(spec)!;
+            var backend = Widths.Backend(bits, 1 + shared % 2);
+            CpuKernel kernel;
+            LoopNest nest;
+            try
+            {
+                nest = OpenSchedule.For(open, backend.Target);
+                kernel = backend.Compile(nest);
+            }
+            catch (Exception refusal) when (refusal is TraceException or LoweringException)
+            {
+                output.WriteLine($"{open.Name}: {refusal.Message.Split('\n')[0]}");
+                alone++;
+                continue;
+            }
+            using var one = kernel;
+            shared++;
+            var algorithm = spec.Build();
+            var inputs = GuardedMemory.AsStored(spec.MakeInputs(3, (InputKind)(seed & 1)));
+            var actual = Execution.RunOpen(kernel, algorithm, inputs, [.. open.Extents]);
+            string what = $"{spec} as {open.Name}, {bits} bits";
+            Assert.True(
+                Execution.Wrong(algorithm, actual, Evaluator.RunWithBounds(algorithm, inputs)) is not { } wrong,
+                $"{what}: {Execution.Wrong(algorithm, actual, Evaluator.RunWithBounds(algorithm, inputs))}"
+            );
+            try
+            {
+                using var exact = backend.Compile(OpenSchedule.Replay(nest, algorithm));
+                var same = Execution.Run(exact, algorithm, inputs);
+                if (SumsFloats(algorithm))
+                    continue;
+                for (int o = 0; o < same.Length; o++)
+                for (int i = 0; i < same[o].Length; i++)
+                    Assert.True(
+                        same[o].At(i).Equals(actual[o].At(i)),
+                        $"{what}: element {i} of output {o} is {actual[o].At(i)}, with constant extents {same[o].At(i)}"
+                    );
+            }
+            catch (Exception refusal) when (refusal is TraceException or LoweringException)
+            {
+                output.WriteLine($"{spec}: {refusal.Message.Split('\n')[0]}");
+            }
+        }
+        output.WriteLine($"{shared} shapes shared a kernel, {alone} need their own");
+        Assert.True(shared > 0, "no shape of this operator runs on a shared kernel");
+    }
+
+    private static bool SumsFloats(Algorithm algorithm) =>
+        algorithm.Stages.Any(s => s.Reducer is { Name: not ("max" or "min") } && s.Output.Type.IsFloat());
+
+    [Theory]
+    [InlineData("tanh n=64", "tanh n=255", true)]
+    [InlineData("tanh n=63", "tanh n=2", true)]
+    [InlineData("tanh n=63", "tanh n=64", false)]
+    [InlineData("tanh n=64 dtype=f64", "tanh n=64", false)]
+    [InlineData("softmax rows=100 cols=300", "softmax rows=64 cols=511", true)]
+    [InlineData("softmax rows=100 cols=300", "softmax rows=100 cols=1024", false)]
+    [InlineData("add a=100x300 b=300", "add a=70x256 b=256", true)]
+    [InlineData("add a=100x300 b=300", "add a=100x300 b=100x1", false)]
+    [InlineData("copy shape=7x9 strides=1,7", "copy shape=8x11 strides=1,9", true)]
+    [InlineData("copy shape=7x9x2 strides=1,7,80", "copy shape=7x9x2 strides=1,80,7", false)]
+    [InlineData("copy shape=7x9 strides=0,1", "copy shape=7x9 strides=2,1", false)]
+    public void Classes_tell_structures_apart_and_join_sizes(string a, string b, bool same)
+    {
+        var (x, y) = (OpenOperator.Of(OperatorSpec.Parse(a))!, OpenOperator.Of(OperatorSpec.Parse(b))!);
+        Assert.Equal(same, x.Name == y.Name);
+        if (same)
+            Assert.Equal(x.Representative(), y.Representative());
+    }
+
+    [Fact]
+    public void Products_of_many_rows_and_single_elements_have_no_class()
+    {
+        Assert.Null(OpenOperator.Of(OperatorSpec.Parse("matmul m=3 n=4 k=5")));
+        Assert.Null(OpenOperator.Of(OperatorSpec.Parse("tanh n=1")));
+    }
+}
