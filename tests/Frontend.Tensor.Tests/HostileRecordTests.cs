@@ -12,7 +12,7 @@ public sealed class HostileRecordTests : IDisposable
 {
     private const string Product = "matmul m=60 n=70 k=80 bias=1";
 
-    private readonly MemoryTuneStore _store = new();
+    private readonly Unchecked _store = new();
     private readonly Action<string> _write = Dispatcher.OnWarning;
     private readonly List<string> _heard = [];
 
@@ -31,7 +31,7 @@ public sealed class HostileRecordTests : IDisposable
     {
         var algorithm = OperatorSpec.Parse(spec).Build();
         string header = Trace.Of(InitialNest.Of(algorithm)).ToString();
-        _store.Put(
+        _store.Records.Add(
             new TuneRecord
             {
                 Key = TuneKeys.Of(OperatorSpec.Parse(spec), Dispatcher.Target),
@@ -141,6 +141,19 @@ public sealed class HostileRecordTests : IDisposable
         var kernel = Dispatcher.Resolve(OperatorSpec.Parse(Product));
         Assert.All(kernel.Notes.Append(Assert.Single(_heard)), n => Assert.DoesNotContain(n, char.IsControl));
         Assert.Contains("matmul \\u001b[2J", Assert.Single(_heard));
+    }
+
+    /// <summary>A look-up that vouches for nothing: a store refuses some of these records itself.</summary>
+    private sealed class Unchecked : ITuneLookup
+    {
+        public List<TuneRecord> Records { get; } = [];
+
+        public TuneRecord? FindExact(TuneKey key) => Records.Find(r => r.Key == key);
+
+        public IReadOnlyList<TuneRecord> FindNear(TuneKey key, int max) =>
+            [.. Records.Where(r => r.Key != key && r.Key.SameFamily(key)).Take(max)];
+
+        public void Dispose() { }
     }
 
     private sealed class Hungry(IBackend inner, bool inRun) : IBackend
