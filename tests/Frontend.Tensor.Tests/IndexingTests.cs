@@ -7,6 +7,20 @@ namespace Picograd.Tests;
 /// <summary>Masks, steps, the ellipsis, assignments through index tensors, and the gradients of all of them.</summary>
 public class IndexingTests
 {
+    [Fact]
+    public void AViewCostsNoMoreMemoryThanItIs()
+    {
+        var x = Tensor.Zeros(4, 5, 6);
+        Tensor Made() => x[1, .., 2..4];
+        Made();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 100; i++)
+            Made();
+        long each = (GC.GetAllocatedBytesForCurrentThread() - before) / 100;
+        // The tensor, its layout, sizes and strides: 208 bytes.
+        Assert.InRange(each, 1, 240);
+    }
+
     private static Tensor Counting(params long[] shape) => Tensor.Arange(0, Layout.CountOf(shape)).Reshape(shape);
 
     private static Tensor Floats(params long[] shape) => Counting(shape).To(DType.Float64);
@@ -71,6 +85,13 @@ public class IndexingTests
         Assert.Equal([1L, 4, 1, 4], Counting(2, 3).T[Counting(3).Eq(1)].Expand(2, 2).ToArray<long>());
         var error = Assert.Throws<IndexOutOfRangeException>(() => x[rows]);
         Assert.Contains("a mask of shape [3] does not fit dimension 0", error.Message);
+        error = Assert.Throws<IndexOutOfRangeException>(() => x[Tensor.From([true, false, true])] = Tensor.From(0L));
+        Assert.Contains("a mask of shape [3] does not fit dimension 0", error.Message);
+        var deep = x.Unsqueeze(-1).Unsqueeze(-1).Ne(0);
+        Assert.Contains(
+            "dimensions are indexed",
+            Assert.Throws<ArgumentException>(() => x[deep] = Tensor.From(0L)).Message
+        );
         Assert.Throws<ArgumentException>(() => x[Tensor.From([true, true]), Tensor.From([0L, 1, 2])]);
         Assert.Throws<ArgumentException>(() => x[Tensor.Zeros(2)]);
     }

@@ -34,10 +34,19 @@ public sealed partial class Tensor
         set
         {
             ArgumentNullException.ThrowIfNull(value);
+            // One value for what a mask shows needs no places.
+            if (value.Rank == 0 && indices is [{ Type: TensorIndex.Kind.Mask, Dims: > 0 } only])
+            {
+                RequireDims(only.Dims);
+                new ViewBuilder(Layout, dense: false, stackalloc long[ViewBuilder.Room * Rank]).Mask(only.Tensor!);
+                CheckChange("set-item", value);
+                FillMasked(Trailing(only.Tensor!, Rank), value.To(DType).ToDevice(Device));
+                return;
+            }
             var parsed = Parse(indices, Records(this, value));
             CheckChange("set-item", value, parsed.Part is null ? parsed.View : Layout);
             var values = WithoutOnesInFront(
-                value.To(DType),
+                value.To(DType).ToDevice(Device),
                 parsed.Part is { } p ? p.Rank(parsed.View) : parsed.View.Rank
             );
             if (parsed.Part is not null)
@@ -77,7 +86,7 @@ public sealed partial class Tensor
             throw new ArgumentException(
                 $"index_put_: elements of {DType.Name()} cannot be added up; convert them first."
             );
-        AssignPart(parsed, values.To(DType), accumulate);
+        AssignPart(parsed, values.To(DType).ToDevice(Device), accumulate);
         return this;
     }
 
@@ -203,13 +212,13 @@ public sealed partial class Tensor
             used += index.Dims;
             ellipses += index.Type == TensorIndex.Kind.Ellipsis ? 1 : 0;
         }
-        if (used > Rank)
-            throw new ArgumentException(
-                $"indexing: {used} dimensions are indexed of a tensor of shape {Layout}, which has {Rank}."
-            );
+        RequireDims(used);
         if (ellipses > 1)
             throw new ArgumentException("indexing: an index can have only one Tensor.Ellipsis.");
-        var view = new ViewBuilder(Layout, dense);
+        int most = Rank + indices.Length;
+        var room =
+            most <= Layout.MaxRank ? stackalloc long[ViewBuilder.Room * most] : new long[ViewBuilder.Room * most];
+        var view = new ViewBuilder(Layout, dense, room);
         foreach (var index in indices)
         {
             switch (index.Type)
@@ -240,6 +249,14 @@ public sealed partial class Tensor
         while (view.Dim < Rank)
             view.Keep();
         return new Parsed(view.Layout, view.Dense, view.Part(), view.IsWhole);
+    }
+
+    private void RequireDims(int used)
+    {
+        if (used > Rank)
+            throw new ArgumentException(
+                $"indexing: {used} dimensions are indexed of a tensor of shape {Layout}, which has {Rank}."
+            );
     }
 
     // Indices may be on the CPU whatever the device is, as in PyTorch.
@@ -290,16 +307,14 @@ public sealed partial class Tensor
             throw new ArgumentException(
                 $"set-item: the shape {values.Layout} does not broadcast to the shape {picked} of what is indexed."
             );
-        values = values.ToDevice(Device).ExpandTo(picked);
+        values = values.ExpandTo(picked);
         Node? node = null;
         if (Records(this, values))
         {
             node = Node.Of(accumulate ? Derivatives.IndexAdd : Derivatives.IndexPut, this, this, values, part.Places);
             node.Data = new PartOfRegion(parsed.Dense!, part);
         }
-        // What lies in the same memory may be overwritten while it is read.
-        bool shared = ReferenceEquals(values.Storage, Storage);
-        IndexKernels.Write(region, part, shared ? Copying.Dense(values) : Copying.DenseOf(values), accumulate);
+        IndexKernels.Write(region, part, Copying.DenseOf(values), accumulate);
         Changed(node);
     }
 

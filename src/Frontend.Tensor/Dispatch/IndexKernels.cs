@@ -73,13 +73,18 @@ internal static unsafe class IndexKernels
 
     /// <summary>
     /// Assigns or adds dense values of the picked shape to the part of a view, in place; of places that are given twice the last
-    /// one assigns. The view must not show an element twice.
+    /// one assigns. The view must not show an element twice. Values and places may lie in the memory that is written.
     /// </summary>
     public static void Write(Tensor view, IndexPart part, Tensor values, bool accumulate)
     {
         if (values.NumElements == 0)
             return;
         var runtime = DeviceRuntime.Common("indexing", view, part.Places, values);
+        // The kernel would read what it has written: other values, and places that nobody checked.
+        if (ReferenceEquals(view.Storage, values.Storage))
+            values = Copying.Dense(values);
+        if (ReferenceEquals(view.Storage, part.Places.Storage))
+            part = part with { Places = Copying.Dense(part.Places) };
         Span<long> signature = stackalloc long[Fixed + 2 * Layout.MaxRank];
         var family = accumulate ? AddFamily : PutFamily;
         int count = Signature(family, view, part, signature);
