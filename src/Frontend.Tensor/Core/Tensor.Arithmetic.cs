@@ -181,6 +181,7 @@ public sealed partial class Tensor
         var type = Promotion.Of(a.DType, Promotion.RankOf(a), b.DType, Promotion.RankOf(b));
         var x = a.To(type);
         var y = b.To(type);
+        DeviceRuntime.Align("where", ref condition, ref x, ref y);
         var result = Elementwise.Where(condition, x, y);
         if (Records(x, y))
             result.Record(Derivatives.Where, condition, x, y);
@@ -269,7 +270,11 @@ public sealed partial class Tensor
             function.Kind == FunctionKind.Comparison ? DType.Bool : type
         );
         if (function.Rule is { } rule && Records(x, y))
+        {
+            // A scalar of the CPU that went along gets its gradient there.
+            DeviceRuntime.Align(function.Name, ref x, ref y);
             result.Record(rule, x, y);
+        }
         return result;
     }
 

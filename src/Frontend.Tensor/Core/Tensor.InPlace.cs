@@ -91,8 +91,8 @@ public sealed partial class Tensor
     {
         ArgumentNullException.ThrowIfNull(from);
         CheckChange("copy_", from);
-        var values = from.To(DType);
-        CheckFits("copy_", values.Layout);
+        CheckFits("copy_", from.Layout);
+        var values = from.To(DType).ToDevice(Device);
         values = values.ExpandTo(Layout);
         bool records = Records(this, values);
         Copying.Into(this, values);
@@ -167,7 +167,7 @@ public sealed partial class Tensor
         {
             // Of what b's derivative reads a copy is kept, since it is about to be lost.
             var before = (function.Rule!.Saves & Saves.A) != 0 && b.RequiresGrad ? Clone() : this;
-            node = Node.Of(function.Rule, this, before, b.To(DType));
+            node = Node.Of(function.Rule, this, before, b.To(DType).ToDevice(Device));
         }
         using (NoGrad())
             Store(function.Name, Apply(function, this, b));

@@ -69,6 +69,14 @@ internal abstract class DeviceRuntime
         throw Mixed(what, a.Device, b.Device);
     }
 
+    /// <inheritdoc cref="Align(string, ref Tensor, ref Tensor)"/>
+    public static DeviceRuntime Align(string what, ref Tensor a, ref Tensor b, ref Tensor c)
+    {
+        Align(what, ref b, ref c);
+        Align(what, ref a, ref b);
+        return Align(what, ref a, ref c);
+    }
+
     private static ArgumentException Mixed(string what, Device a, Device b) =>
         new($"{what}: the tensors are on two devices, {a} and {b}; move one of them with ToDevice().");
 }

@@ -144,9 +144,7 @@ internal static unsafe class Elementwise
                 $"where: the shapes {condition.Layout}, {a.Layout} and {b.Layout} do not broadcast; from the last dimension "
                     + "on, sizes must be equal or 1."
             );
-        DeviceRuntime.Align("where", ref a, ref b);
-        DeviceRuntime.Align("where", ref condition, ref a);
-        var runtime = DeviceRuntime.Align("where", ref condition, ref b);
+        var runtime = DeviceRuntime.Align("where", ref condition, ref a, ref b);
         if (sizes.Contains(0))
             return Tensor.Allocate(sizes, a.DType, runtime);
         long* signature = stackalloc long[1 + Broadcasting.MaxRank];

@@ -165,6 +165,29 @@ public sealed class CudaOperatorTests
             Assert.Equal(Device.Cpu, x.Grad!.Device);
             return x.Grad!;
         },
+        ["gradient of scalars of the cpu"] = d =>
+        {
+            var s = Tensor.From(0.75f).RequiresGrad_();
+            var y = (s * X(d) + X(d) / s).Clone();
+            y.Mul_(s.Square());
+            y = Tensor.Where(X(d) > 0, y, s * 3);
+            y[X(d) > 0.5] = s * 2;
+            y[1] = s;
+            y.Sum().Backward();
+            Assert.Equal(Device.Cpu, s.Grad!.Device);
+            return s.Grad!.ToDevice(d);
+        },
+        ["gradient of what is copied from the cpu"] = d =>
+        {
+            var x = X(Device.Cpu).Clone().RequiresGrad_();
+            var y = Tensor.Zeros([5, 7], DType.Float32, d);
+            y.Copy_(x.Tanh());
+            y[1..3] = x[..2].Square();
+            y[Tensor.From([4L, 0])] = x[2..4].Exp();
+            (y * y).Sum().Backward();
+            Assert.Equal(Device.Cpu, x.Grad!.Device);
+            return x.Grad!.ToDevice(d);
+        },
         ["gradient of picks"] = d =>
         {
             var x = X(d).Clone().RequiresGrad_();
