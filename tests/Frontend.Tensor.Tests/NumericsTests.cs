@@ -68,6 +68,29 @@ public class NumericsTests
     }
 
     [Fact]
+    public void Zeros_keep_their_sign()
+    {
+        var zero = Tensor.From(-0.0);
+        Assert.All(
+            [
+                zero.Pow(1),
+                zero.Pow(3),
+                zero.Cumsum(0),
+                zero.Max(0).Values,
+                zero.Min(0).Values,
+                zero.Round(),
+                zero.Clone(),
+            ],
+            x => Assert.True(double.IsNegative(x.Item()))
+        );
+        Assert.True(float.IsNegative(Tensor.From([-0f]).Pow(1).ToArray<float>()[0]));
+        // The power 1 is a tensor of its own.
+        var y = Tensor.From([1.0, 2]);
+        y.Pow(1).Zero_();
+        Assert.Equal([1, 2], y.ToDoubles());
+    }
+
+    [Fact]
     public void Angles_far_from_zero()
     {
         float[] angles = [13000000, 13421773, 33554432, 1e9f, 1e22f, 3.4028235e38f, -13421773, 0.5f, 1e5f, 100001];

@@ -29,7 +29,10 @@ public sealed partial class Tensor
     {
         if (_storage is not { } storage || _base is not { } owner)
             return;
-        if (storage.Version == _followed && (_flags & (Flags.RequiresGrad | Flags.MadeInNoGrad)) != 0)
+        if (
+            storage.Version == Volatile.Read(ref _followed)
+            && (_flags & (Flags.RequiresGrad | Flags.MadeInNoGrad)) != 0
+        )
             return;
         if ((owner._flags & Flags.RequiresGrad) == 0)
             return;

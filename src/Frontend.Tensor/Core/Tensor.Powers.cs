@@ -50,7 +50,7 @@ public sealed partial class Tensor
         return exponent.AsDouble switch
         {
             0 => x.Constant(OnesLike(x)),
-            1 => x + 0,
+            1 => x.Clone(),
             2 => Apply(UnaryFunction.Square, x),
             3 => Apply(UnaryFunction.Square, x) * x,
             0.5 => x.Sqrt(),

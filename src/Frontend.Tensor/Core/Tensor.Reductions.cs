@@ -133,7 +133,7 @@ public sealed partial class Tensor
         if (input.DType == DType.UInt8)
             return Elementwise.Cast(Cumsum(dim, DType.Int32), DType.UInt8);
         if (Rank == 0)
-            return input + 0;
+            return input.Clone();
         if (d != Rank - 1)
             return input.Transpose(d, -1).Cumsum(-1).Transpose(d, -1).Contiguous();
         return input.RunningSum(reverse: false);
@@ -213,7 +213,7 @@ public sealed partial class Tensor
             return (wide.To(DType), places);
         }
         if (Rank == 0)
-            return (this + 0, Zeros([], DType.Int64, Device));
+            return (Clone(), Zeros([], DType.Int64, Device));
         uint over = 1u << d;
         long[] kept = Kept(over, keepdim);
         if (Layout.Sizes[d] == 0)

@@ -23,8 +23,7 @@ internal static class TensorPrinter
         if (tensor.IsDisposed)
             return $"Tensor{tensor.Layout} {tensor.DType.Name()} disposed";
         var text = new StringBuilder($"Tensor{tensor.Layout} {tensor.DType.Name()} {tensor.Device}");
-        if (tensor.RequiresGrad)
-            text.Append(tensor.IsLeaf ? " requires_grad" : " grad_fn=" + tensor.NodeForGrad()!.Name);
+        text.Append(History(tensor));
         text.Append('\n');
         tensor = tensor.OnCpu();
         bool cut = tensor.NumElements > ThresholdElements;
@@ -34,6 +33,21 @@ internal static class TensorPrinter
         int next = 0;
         Write(tensor, 0, cut, words, ref next, width, text);
         return text.ToString();
+    }
+
+    // What cannot be asked for its history can be printed all the same, as in PyTorch.
+    private static string History(Tensor tensor)
+    {
+        try
+        {
+            return !tensor.RequiresGrad ? ""
+                : tensor.IsLeaf ? " requires_grad"
+                : " grad_fn=" + tensor.NodeForGrad()!.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            return " grad_fn=invalid";
+        }
     }
 
     /// <summary>
