@@ -344,15 +344,6 @@ public sealed partial class Tensor
         return mask.ReshapeTo(sizes);
     }
 
-    private void RequireMaskOf(Tensor mask)
-    {
-        if (mask.Rank > Rank)
-            throw new ArgumentException(
-                $"indexing: {mask.Rank} dimensions are indexed of a tensor of shape {Layout}, which has {Rank}."
-            );
-        new ViewBuilder(Layout, dense: false).Mask(mask);
-    }
-
     private static void RequireMask(string what, Tensor mask)
     {
         ArgumentNullException.ThrowIfNull(mask);
