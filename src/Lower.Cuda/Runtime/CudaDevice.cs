@@ -240,6 +240,15 @@ public sealed unsafe class CudaDevice
         Fail(code, call, null);
     }
 
+    /// <summary>As <see cref="MakeCurrent"/>, for finalizers: false where the driver refuses.</summary>
+    internal bool TryMakeCurrent()
+    {
+        if (s_current != _context && Driver.CtxSetCurrent(_context) != DriverError.None)
+            return false;
+        s_current = _context;
+        return true;
+    }
+
     private void Enter()
     {
         Driver.Check(Driver.CtxSetCurrent(_context), "cuCtxSetCurrent", Properties.Name);

@@ -12,16 +12,16 @@ public sealed unsafe class CudaGraph : IDisposable
     private const int Relaxed = 2;
 
     private readonly CudaDevice _device;
-    private readonly List<CudaBlock> _memory;
+    private readonly GraphResources _resources;
     private nint _graph;
     private nint _executable;
 
-    private CudaGraph(CudaDevice device, nint graph, nint executable, List<CudaBlock> memory)
+    private CudaGraph(CudaDevice device, nint graph, nint executable, GraphResources resources)
     {
         _device = device;
         _graph = graph;
         _executable = executable;
-        _memory = memory;
+        _resources = resources;
     }
 
     /// <summary>Records what an action starts on this thread; none of it runs yet. Copies to main memory cannot be recorded.</summary>
@@ -29,9 +29,9 @@ public sealed unsafe class CudaGraph : IDisposable
     public static CudaGraph Record(CudaDevice device, Action action)
     {
         using var stream = new CudaStream(device);
-        var memory = new List<CudaBlock>();
+        var resources = new GraphResources();
         device.Check(device.Driver.StreamBeginCapture(stream.Handle, Relaxed), "cuStreamBeginCapture");
-        stream.Recording = memory;
+        stream.Recording = resources;
         nint graph = 0;
         bool ended = false;
         try
@@ -43,7 +43,7 @@ public sealed unsafe class CudaGraph : IDisposable
             stream.Recording = null;
             nint executable;
             device.Check(device.Driver.GraphInstantiate(&executable, graph, 0), "cuGraphInstantiateWithFlags");
-            return new CudaGraph(device, graph, executable, memory);
+            return new CudaGraph(device, graph, executable, resources);
         }
         catch
         {
@@ -53,7 +53,7 @@ public sealed unsafe class CudaGraph : IDisposable
             if (graph != 0)
                 device.Driver.GraphDestroy(graph);
             stream.Recording = null;
-            device.Memory.Return(memory);
+            device.Memory.Return(resources.Memory);
             throw;
         }
     }
@@ -76,7 +76,18 @@ public sealed unsafe class CudaGraph : IDisposable
         _device.Check(_device.Driver.GraphDestroy(_graph), "cuGraphDestroy");
         _executable = 0;
         _graph = 0;
-        _device.Memory.Return(_memory);
-        _memory.Clear();
+        _device.Memory.Return(_resources.Memory);
+        _resources.Memory.Clear();
+        _resources.Kernels.Clear();
     }
+}
+
+/// <summary>What a graph holds as long as it can be replayed.</summary>
+internal sealed class GraphResources
+{
+    /// <summary>Memory that was given back while it was recorded.</summary>
+    public List<CudaBlock> Memory { get; } = [];
+
+    /// <summary>Kernels that it starts, whose code must stay loaded.</summary>
+    public HashSet<CudaKernel> Kernels { get; } = [];
 }

@@ -94,6 +94,9 @@ public sealed unsafe class CudaKernel : ICompiledKernel
             // The pool keeps the order: whoever gets this memory next runs after these kernels.
             workspace?.Dispose();
         }
+        Device.CurrentStream.Recording?.Kernels.Add(this);
+        // The finalizer unloads the code, which must not be before the driver has taken the launch.
+        GC.KeepAlive(this);
     }
 
     /// <summary>Unloads it, once kernels that run have ended.</summary>

@@ -69,7 +69,7 @@ public sealed unsafe class CudaMemoryPool
         lock (_lock)
         {
             // What a recorded step gave back serves the next one of the same graph, which runs after it.
-            if (stream.Recording is { } recording)
+            if (stream.Recording?.Memory is { } recording)
             {
                 int known = recording.FindIndex(b => b.Class == sizeClass);
                 if (known >= 0)
@@ -108,7 +108,7 @@ public sealed unsafe class CudaMemoryPool
         {
             long bytes = BytesOf(block.Class);
             // A graph that is being recorded will use it at every replay.
-            if (block.Stream.Recording is { } recording)
+            if (block.Stream.Recording?.Memory is { } recording)
             {
                 recording.Add(block);
                 return;

@@ -4,7 +4,7 @@ using Picograd.Lower.Cuda.Native;
 
 namespace Picograd.Lower.Cuda;
 
-/// <summary>Machine code loaded on a device.</summary>
+/// <summary>Machine code loaded on a device. What is dropped without Dispose (kernels that a cache forgets) its finalizer unloads.</summary>
 public sealed unsafe class CudaModule : IDisposable
 {
     private readonly CudaDevice _device;
@@ -58,15 +58,28 @@ public sealed unsafe class CudaModule : IDisposable
         }
     }
 
+    /// <summary>The driver's handle; 0 once unloaded.</summary>
+    internal nint Handle => _handle;
+
     /// <summary>Unloads it; the driver waits for kernels that run.</summary>
     public void Dispose()
     {
-        nint handle = _handle;
-        _handle = 0;
+        GC.SuppressFinalize(this);
+        nint handle = Interlocked.Exchange(ref _handle, 0);
         // A lost device would answer with the error that has been told already.
         if (handle == 0 || _device.IsLost)
             return;
         _device.MakeCurrent();
         _device.Check(_device.Driver.ModuleUnload(handle), "cuModuleUnload", _name);
+    }
+
+    /// <summary>Unloads a module that was never loaded whole, or that nobody can start kernels of any more.</summary>
+    ~CudaModule()
+    {
+        nint handle = Interlocked.Exchange(ref _handle, 0);
+        // An error of a kernel, which any call may answer with, is for whoever waits for that kernel: an exception here would
+        // end the process.
+        if (handle != 0 && !_device.IsLost && _device.TryMakeCurrent())
+            _device.Driver.ModuleUnload(handle);
     }
 }

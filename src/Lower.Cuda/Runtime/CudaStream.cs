@@ -22,8 +22,8 @@ public sealed unsafe class CudaStream : IDisposable
 
     public CudaDevice Device { get; }
 
-    /// <summary>Memory given back while the stream records a graph: it belongs to the graph then. Null when it records none.</summary>
-    internal List<CudaBlock>? Recording { get; set; }
+    /// <summary>What belongs to the graph that the stream records; null when it records none.</summary>
+    internal GraphResources? Recording { get; set; }
 
     internal nint Handle
     {
