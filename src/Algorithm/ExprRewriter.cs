@@ -123,7 +123,9 @@ public static class ExprRewriter
     public static Expr Substitute(this Expr e, Var var, Expr value) =>
         e.Map(node => ReferenceEquals(node, var) ? value : null);
 
-    /// <summary>The node and everything below it, parents first.</summary>
+    /// <summary>
+    /// The node and everything below it, parents first: all, though a part that is used several times may be listed once only.
+    /// </summary>
     public static IReadOnlyList<Expr> Nodes(this Expr e)
     {
         var found = new List<Expr>();
@@ -166,34 +168,50 @@ public static class ExprRewriter
         }
     }
 
-    /// <summary>Whether the test holds for the node or any below it; asked parents first, until it does.</summary>
+    /// <summary>
+    /// Whether the test holds for the node or any below it; asked parents first, until it does. A part that is used several
+    /// times may be asked once only.
+    /// </summary>
     public static bool Any(this Expr e, Func<Expr, bool> test)
     {
-        if (test(e))
-            return true;
-        switch (e)
+        HashSet<Expr>? seen = null;
+        int steps = 0;
+        return Visit(e, test, ref seen, ref steps);
+
+        static bool Visit(Expr e, Func<Expr, bool> test, ref HashSet<Expr>? seen, ref int steps)
         {
-            case Unary u:
-                return u.A.Any(test);
-            case Binary b:
-                return b.A.Any(test) || b.B.Any(test);
-            case Fma f:
-                return f.A.Any(test) || f.B.Any(test) || f.C.Any(test);
-            case Select s:
-                return s.Cond.Any(test) || s.Then.Any(test) || s.Else.Any(test);
-            case Cast c:
-                return c.A.Any(test);
-            case Bitcast c:
-                return c.A.Any(test);
-            case Load l:
-                foreach (var index in l.Indices)
-                {
-                    if (index.Any(test))
-                        return true;
-                }
+            if (++steps > ShortWalk && !(seen ??= new(ReferenceEqualityComparer.Instance)).Add(e))
                 return false;
-            default:
-                return false;
+            if (test(e))
+                return true;
+            switch (e)
+            {
+                case Unary u:
+                    return Visit(u.A, test, ref seen, ref steps);
+                case Binary b:
+                    return Visit(b.A, test, ref seen, ref steps) || Visit(b.B, test, ref seen, ref steps);
+                case Fma f:
+                    return Visit(f.A, test, ref seen, ref steps)
+                        || Visit(f.B, test, ref seen, ref steps)
+                        || Visit(f.C, test, ref seen, ref steps);
+                case Select s:
+                    return Visit(s.Cond, test, ref seen, ref steps)
+                        || Visit(s.Then, test, ref seen, ref steps)
+                        || Visit(s.Else, test, ref seen, ref steps);
+                case Cast c:
+                    return Visit(c.A, test, ref seen, ref steps);
+                case Bitcast c:
+                    return Visit(c.A, test, ref seen, ref steps);
+                case Load l:
+                    foreach (var index in l.Indices)
+                    {
+                        if (Visit(index, test, ref seen, ref steps))
+                            return true;
+                    }
+                    return false;
+                default:
+                    return false;
+            }
         }
     }
 

@@ -134,14 +134,15 @@ public sealed class BlockSums(long registerBytes, long block = 128, long tileBlo
             return result;
         }
 
-        // The divisor of the extent that is nearest to a wanted length, if there is one between half of it and double.
+        // The divisor of the extent that is nearest to a wanted length, if there is one between half of it and double. Not 1
+        // in its stead, which would leave as many stretches as there were terms.
         private static long Even(long extent, long wanted)
         {
             for (long off = 0; off <= wanted / 2; off++)
             {
                 if (wanted + off <= extent && extent % (wanted + off) == 0)
                     return wanted + off;
-                if (wanted - off > 0 && extent % (wanted - off) == 0)
+                if (wanted - off > 1 && extent % (wanted - off) == 0)
                     return wanted - off;
             }
             return wanted;

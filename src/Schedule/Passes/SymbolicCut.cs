@@ -9,7 +9,12 @@ namespace Picograd.Schedules;
 internal sealed record SymbolicCut(Expr Whole, Expr HasRest, IReadOnlySet<Expr> Decided)
 {
     /// <summary>An expression of the whole part: the conditions that hold there are true.</summary>
-    public Expr Decide(Expr e) => e.Map(node => Decided.Contains(node) ? Op.True : null);
+    public Expr Decide(Expr e) =>
+        // Only what may be among them is looked up: hashing an expression walks all of it.
+        e.Map(node => IsComparison(node) && Decided.Contains(node) ? Op.True : null);
+
+    private static bool IsComparison(Expr e) =>
+        e is Binary { Kind: BinaryOp.Lt or BinaryOp.Le } compare && compare.A.Type == DTypes.Index;
 
     /// <summary>The cut of a loop; null where it has no such conditions, or others too that its variable decides.</summary>
     public static SymbolicCut? Of(For f, LoopRanges outer)
@@ -46,11 +51,7 @@ internal sealed record SymbolicCut(Expr Whole, Expr HasRest, IReadOnlySet<Expr> 
 
         bool Condition(Expr part)
         {
-            if (
-                part is not Binary { Kind: BinaryOp.Lt or BinaryOp.Le } compare
-                || compare.A.Type != DTypes.Index
-                || part.Loads().Any()
-            )
+            if (!IsComparison(part) || part is not Binary compare || part.Loads().Any())
                 return true;
             var form = LinearForm.Of(compare.A) - LinearForm.Of(compare.B);
             long c = form.CoefficientOf(f.Var);
