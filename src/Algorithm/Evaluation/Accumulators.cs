@@ -44,8 +44,12 @@ internal sealed partial class StageCompiler
         private readonly ParameterExpression[] _values;
         private readonly ParameterExpression[] _bounds;
         private readonly ParameterExpression? _magnitude;
+
+        // Of products: the largest that those of some factors may be.
+        private readonly ParameterExpression? _peak;
         private readonly double[]? _boundArray;
         private readonly double[]? _magnitudeArray;
+        private readonly double[]? _peakArray;
         private readonly long[]? _countArray;
         private readonly ParameterExpression? _count;
 
@@ -61,6 +65,7 @@ internal sealed partial class StageCompiler
                 _values = [.. _reducer.Identity.Select(e => L.Variable(ExprCompiler.ClrType(e.Type)))];
                 _bounds = [.. _reducer.Identity.Select(_ => L.Variable(typeof(double)))];
                 _magnitude = magnitudes ? L.Variable(typeof(double)) : null;
+                _peak = magnitudes && _kind == Accumulation.Prod ? L.Variable(typeof(double)) : null;
                 return;
             }
             if (_reducer.Arity != 1)
@@ -74,6 +79,11 @@ internal sealed partial class StageCompiler
                 _magnitude = owner.Argument(_magnitudeArray);
                 _countArray = new long[length.Value];
                 _count = owner.Argument(_countArray);
+            }
+            if (magnitudes && _kind == Accumulation.Prod)
+            {
+                _peakArray = new double[length.Value];
+                _peak = owner.Argument(_peakArray);
             }
             StartFrom(null, null);
         }
@@ -110,6 +120,8 @@ internal sealed partial class StageCompiler
             for (int i = 0; i < _magnitudeArray.Length; i++)
             {
                 _magnitudeArray[i] = Math.Abs(output.Doubles[i]) + _boundArray![i];
+                if (_peakArray is not null)
+                    _peakArray[i] = Math.Max(1, _magnitudeArray[i]);
                 _countArray![i] = initial is null ? 0 : 1;
             }
         }
@@ -129,6 +141,10 @@ internal sealed partial class StageCompiler
                 return;
             code.Declare(_magnitude);
             code.Add(L.Assign(_magnitude, L.Constant(_kind == Accumulation.Prod ? 1.0 : 0.0)));
+            if (_peak is null)
+                return;
+            code.Declare(_peak);
+            code.Add(L.Assign(_peak, L.Constant(1.0)));
         }
 
         /// <summary>Combines one more tuple into the locals.</summary>
@@ -137,7 +153,7 @@ internal sealed partial class StageCompiler
             var news = tuple.Select(_owner._code.Emit).ToImmutableArray();
             if (_kind != Accumulation.General)
             {
-                Accumulate(_values[0], _bounds[0], _magnitude, news[0]);
+                Accumulate(_values[0], _bounds[0], _magnitude, _peak, news[0]);
                 HasBounds[0] = _owner._track;
                 return;
             }
@@ -177,6 +193,7 @@ internal sealed partial class StageCompiler
                     held,
                     heldBound,
                     _magnitude is null ? null : ExprCompiler.Element(_magnitude, position),
+                    _peak is null ? null : ExprCompiler.Element(_peak, position),
                     value
                 );
                 if (_count is not null)
@@ -202,7 +219,16 @@ internal sealed partial class StageCompiler
             var (u, largest) = (L.Constant(BoundRules.UnitRoundoff(type)), L.Constant(BoundRules.Largest(type)));
             return _kind == Accumulation.Sum
                 ? L.Call(typeof(BoundRules), nameof(BoundRules.Sum), null, _bounds[0], _magnitude!, terms, u, largest)
-                : L.Call(typeof(BoundRules), nameof(BoundRules.Prod), null, _values[0], _magnitude!, terms, u, largest);
+                : L.Call(
+                    typeof(BoundRules),
+                    nameof(BoundRules.Prod),
+                    null,
+                    _values[0],
+                    _magnitude!,
+                    _peak!,
+                    terms,
+                    L.Constant(type)
+                );
         }
 
         /// <summary>Bounds of the arrays once all terms are in; null where exact.</summary>
@@ -220,12 +246,18 @@ internal sealed partial class StageCompiler
                 _boundArray[p] =
                     _kind == Accumulation.Sum
                         ? BoundRules.Sum(_boundArray[p], _magnitudeArray![p], terms(p), u, largest)
-                        : BoundRules.Prod(output.Doubles[p], _magnitudeArray![p], terms(p), u, largest);
+                        : BoundRules.Prod(
+                            output.Doubles[p],
+                            _magnitudeArray![p],
+                            _peakArray![p],
+                            terms(p),
+                            output.Type
+                        );
             }
             return _boundArray;
         }
 
-        private void Accumulate(L held, L heldBound, L? magnitude, Emitted value)
+        private void Accumulate(L held, L heldBound, L? magnitude, L? peak, Emitted value)
         {
             var code = _owner._code;
             L term = code.Let(value.Value);
@@ -240,7 +272,12 @@ internal sealed partial class StageCompiler
                 code.Add(L.Assign(heldBound, L.Add(heldBound, bound)));
                 size = L.Add(size, bound);
             }
+            size = code.Let(size);
             code.Add(L.Assign(magnitude, sum ? L.Add(magnitude, size) : L.Multiply(magnitude, size)));
+            if (peak is null)
+                return;
+            L growth = L.Call(typeof(Math), nameof(Math.Max), null, L.Constant(1.0), size);
+            code.Add(L.Assign(peak, L.Multiply(peak, growth)));
         }
 
         // Whether a component can be inexact is found by trying: its bound enters its own combination.

@@ -159,14 +159,23 @@ public static class BoundRules
         return magnitude <= largest ? errors + Gamma(k, u) * magnitude : double.PositiveInfinity;
     }
 
-    /// <summary>A product of k factors in any order; magnitude is Π(|factor| + error).</summary>
-    public static double Prod(double v, double magnitude, double k, double u, double largest)
+    /// <summary>
+    /// A product of k factors in any order: products of some of them on the way may be beyond the type's range, or be denormal, where
+    /// rounding them costs up to half a denormal step, which all other factors may scale up to the peak.
+    /// </summary>
+    /// <param name="v">The product.</param>
+    /// <param name="magnitude">Π(|factor| + error).</param>
+    /// <param name="peak">Π max(1, |factor| + error).</param>
+    /// <param name="k">Factors.</param>
+    /// <param name="type">Of the products.</param>
+    public static double Prod(double v, double magnitude, double peak, double k, DType type)
     {
         if (!double.IsFinite(magnitude) || !double.IsFinite(v))
             return magnitude == Math.Abs(v) ? 0 : double.PositiveInfinity;
-        return magnitude <= largest
-            ? magnitude - Math.Abs(v) + (Gamma(k, u) + k * 1e-15) * magnitude + Tiny(DType.Float32)
-            : double.PositiveInfinity;
+        if (peak > Largest(type))
+            return double.PositiveInfinity;
+        double relative = Gamma(k, UnitRoundoff(type)) + k * 1e-15;
+        return magnitude - Math.Abs(v) + relative * magnitude + k * Smallest(type) * peak + Tiny(DType.Float32);
     }
 
     /// <summary>sin and cos near their zeros are only good to an absolute error.</summary>
