@@ -12,7 +12,8 @@ internal sealed partial class FunctionEmitter
     {
         Flush();
         int threads = Threads(f);
-        _kernel.UsesThreads(threads);
+        // A loop runs on one thread an iteration at most, so no more of them need an area of the workspace.
+        _kernel.UsesThreads((int)Math.Clamp(f.ConstantExtent ?? threads, 1, threads));
         var method = new DynamicMethod(
             $"{_kernel.Nest.Algorithm.Name}.{f.Name}",
             typeof(void),

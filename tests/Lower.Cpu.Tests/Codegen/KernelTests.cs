@@ -299,6 +299,23 @@ public class KernelTests
         Assert.Equal([12.0, 44, 76], Execution.Run(kernel, algorithm, inputs)[0].Doubles);
     }
 
+    [SkippableFact]
+    public void Workspaces_have_no_more_areas_than_a_loop_has_iterations()
+    {
+        // A row of the workspace for each of two rows, not for each of 64 threads.
+        var algorithm = OperatorSpec.Parse("softmax rows=2 cols=100000").Build();
+        using var two = Compiled(2);
+        using var many = Compiled(64);
+        Assert.True(two.WorkspaceBytes > 0);
+        Assert.Equal(two.WorkspaceBytes, many.WorkspaceBytes);
+
+        CpuKernel Compiled(int threads)
+        {
+            var backend = Widths.Backend(128, threads);
+            return backend.Compile(DefaultSchedule.For(algorithm, backend.Target));
+        }
+    }
+
     [SkippableTheory]
     [InlineData(1)]
     [InlineData(2)]
