@@ -35,8 +35,9 @@ public sealed record ReplayLimits
     public double LeastWork { get; init; } = 1 << 26;
 
     /// <summary>
-    /// Bytes of all intermediates at their full shapes, in those of arguments and intermediates of the initial nest. Placement
-    /// cuts them down later, often to a few registers.
+    /// Bytes of all intermediates at their full shapes, in those of arguments and intermediates of the initial nest; a number for
+    /// each execution of the initial nest's statements, as splitting a reduction makes, is allowed in any case (a product of 8192³ in
+    /// steps of 2: 1.1 TB). Placement cuts them down later, often to a few registers.
     /// </summary>
     public double ShapeRatio { get; init; } = 1_024;
 

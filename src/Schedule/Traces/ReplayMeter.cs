@@ -22,7 +22,8 @@ internal sealed class ReplayMeter
         _statements = limits.Statements + 4 * size.Statements;
         _expressions = limits.Expressions + 4 * size.Expressions;
         _work = Math.Max(limits.LeastWork, limits.WorkRatio * size.Work);
-        _bytes = Math.Max(limits.LeastBytes, limits.ShapeRatio * NestSize.DataBytes(initial));
+        double shapes = Math.Max(limits.ShapeRatio * NestSize.DataBytes(initial), sizeof(double) * size.Work);
+        _bytes = Math.Max(limits.LeastBytes, shapes);
     }
 
     /// <summary>Refuses a nest that is beyond the limits, and any nest once the time is up.</summary>
