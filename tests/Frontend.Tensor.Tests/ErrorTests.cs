@@ -91,6 +91,12 @@ public class ErrorTests
             { () => Tensor.Zeros([2], DType.Float16), "dtype is f16, but tensors are" },
             { () => Tensor.Arange(3).RequiresGrad_(), "only float tensors have gradients, but this one is i64" },
             { () => Tensor.Rand([2], null, DType.Int64), "Rand: random numbers are float32 or float64" },
+            { () => Tensor.Arange(3).Uniform_(), "uniform_: needs a float tensor, but this one is i64" },
+            { () => Tensor.Arange(3).Normal_(), "normal_: needs a float tensor, but this one is i64" },
+            {
+                () => Tensor.Zeros(3).IndexPut_([Tensor.From([0L])], A),
+                "index_put_: the shape [3, 4] does not broadcast"
+            },
             { () => Tensor.From([2L]).Pow(-1), "pow: integers have no power -1" },
         };
 

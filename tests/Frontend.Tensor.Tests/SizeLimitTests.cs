@@ -30,6 +30,12 @@ public class SizeLimitTests
             { "eye", () => Tensor.Eye(1L << 32), "more elements than can be counted" },
             { "from", () => Tensor.From([1f], [1L << 40, 1L << 40]), "more elements than can be counted" },
             {
+                "from one value",
+                () => Tensor.From([1f], [1L << 40]),
+                "1 values were given for the shape [1099511627776]"
+            },
+            { "split", () => Wide.Split(1), "would be 4611686018427387904 pieces" },
+            {
                 "flatten",
                 () => Tensor.Zeros(0, 1).Expand(0, 1L << 62).T.Unsqueeze(0).Expand(1L << 40, -1, -1).Flatten(0, 1),
                 "more elements"

@@ -21,11 +21,12 @@ public sealed unsafe partial class Tensor
         where TValue : unmanaged
     {
         var type = TypeOf<TValue>();
-        var tensor = Allocate(CheckedShape(shape, "From"), type, CpuRuntime.Instance);
-        if (tensor.NumElements != values.Length)
+        var layout = CheckedShape(shape, "From");
+        if (layout.Count != values.Length)
             throw new ArgumentException(
-                $"From: {values.Length} values were given for the shape {Layout.Text(shape)}, which has {tensor.NumElements} elements."
+                $"From: {values.Length} values were given for the shape {layout}, which has {layout.Count} elements."
             );
+        var tensor = Allocate(layout, type, CpuRuntime.Instance);
         fixed (TValue* first = values)
             tensor.Runtime.Write(tensor.Address, (nint)first, (long)values.Length * sizeof(TValue));
         return tensor;

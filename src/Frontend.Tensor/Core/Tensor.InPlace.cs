@@ -100,9 +100,10 @@ public sealed partial class Tensor
     }
 
     /// <summary>Uniform random numbers from low up to high, exclusive. Returns itself.</summary>
-    /// <exception cref="ArgumentException">high is below low, or they are further apart than the dtype goes.</exception>
+    /// <exception cref="ArgumentException">Not floats; high is below low, or they are further apart than the dtype goes.</exception>
     public Tensor Uniform_(double low = 0, double high = 1, Generator? generator = null)
     {
+        RequireFloat("uniform_");
         double most = DType == DType.Float32 ? float.MaxValue : double.MaxValue;
         if (!(low <= high && low >= -most && high <= most && high - low <= most))
             throw new ArgumentException(
@@ -113,9 +114,10 @@ public sealed partial class Tensor
     }
 
     /// <summary>Normal random numbers. Returns itself.</summary>
-    /// <exception cref="ArgumentException">A negative deviation.</exception>
+    /// <exception cref="ArgumentException">Not floats; a negative deviation.</exception>
     public Tensor Normal_(double mean = 0, double std = 1, Generator? generator = null)
     {
+        RequireFloat("normal_");
         if (!(std >= 0))
             throw new ArgumentException($"normal_: std is {std}, but must be at least 0.");
         return Draw(Randn(Shape, generator, DType, Device), std, mean, "normal_");

@@ -51,7 +51,7 @@ public sealed partial class Tensor
             );
             if (parsed.Part is not null)
             {
-                AssignPart(parsed, values);
+                AssignPart("set-item", parsed, values);
                 return;
             }
             using var region = Alias(parsed.View);
@@ -71,7 +71,10 @@ public sealed partial class Tensor
     /// <param name="indices">One tensor of integers or bools a dimension (a mask: for several), or null for a whole one.</param>
     /// <param name="values">Converted, and broadcast to what is indexed.</param>
     /// <param name="accumulate">Add instead of assigning.</param>
-    /// <exception cref="ArgumentException">No index; indices that do not broadcast; bools or uint8 that would be added up.</exception>
+    /// <exception cref="ArgumentException">No index; indices or values that do not broadcast; bools or uint8 that would be added
+    /// up.</exception>
+    /// <exception cref="IndexOutOfRangeException">An index is beyond the size of its dimension; a mask has another shape than
+    /// the dimensions it is about.</exception>
     public Tensor IndexPut_(ReadOnlySpan<Tensor?> indices, Tensor values, bool accumulate = false)
     {
         ArgumentNullException.ThrowIfNull(values);
@@ -86,7 +89,7 @@ public sealed partial class Tensor
             throw new ArgumentException(
                 $"index_put_: elements of {DType.Name()} cannot be added up; convert them first."
             );
-        AssignPart(parsed, values.To(DType).ToDevice(Device), accumulate);
+        AssignPart("index_put_", parsed, values.To(DType).ToDevice(Device), accumulate);
         return this;
     }
 
@@ -298,14 +301,14 @@ public sealed partial class Tensor
         return result;
     }
 
-    private void AssignPart(Parsed parsed, Tensor values, bool accumulate = false)
+    private void AssignPart(string what, Parsed parsed, Tensor values, bool accumulate = false)
     {
         var part = parsed.Part!;
         using var region = Alias(parsed.View);
         var picked = Layout.Contiguous(part.Picked(parsed.View.Sizes));
         if (Broadcasting.Shape(picked, values.Layout) is not { } fits || !fits.AsSpan().SequenceEqual(picked.Sizes))
             throw new ArgumentException(
-                $"set-item: the shape {values.Layout} does not broadcast to the shape {picked} of what is indexed."
+                $"{what}: the shape {values.Layout} does not broadcast to the shape {picked} of what is indexed."
             );
         values = values.ExpandTo(picked);
         Node? node = null;

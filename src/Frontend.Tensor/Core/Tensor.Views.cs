@@ -197,7 +197,13 @@ public sealed partial class Tensor
             throw new ArgumentOutOfRangeException(nameof(size), $"Split: size is {size}, but must be at least 1.");
         int d = Layout.Dim(dim, "Split");
         long whole = Size(d);
-        var pieces = new Tensor[Math.Max(1, whole / size + (whole % size == 0 ? 0 : 1))];
+        long count = Math.Max(1, whole / size + (whole % size == 0 ? 0 : 1));
+        if (count > Array.MaxLength)
+            throw new ArgumentOutOfRangeException(
+                nameof(size),
+                $"Split: size is {size}, but dimension {dim} of shape {Layout} would be {count} pieces; there may be {Array.MaxLength}."
+            );
+        var pieces = new Tensor[count];
         for (int i = 0; i < pieces.Length; i++)
             pieces[i] = Narrow(d, i * size, Math.Min(size, whole - i * size));
         return pieces;
