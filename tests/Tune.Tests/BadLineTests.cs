@@ -54,6 +54,18 @@ public sealed class BadLineTests : IDisposable
     }
 
     [Fact]
+    public void Records_of_a_database_that_cannot_be_run_here_leave_the_others()
+    {
+        var problems = new StringWriter();
+        var specs = Picograd.Tune.SpecFile.Of([.. Good, .. Bad], problems);
+        Assert.Equal(Good, specs.Specs.Select(s => s.ToString()));
+        Assert.Equal((Bad.Length, 1), (specs.Wrong, specs.ExitCode));
+        Assert.Contains("unknown operator 'frobnicate'", problems.ToString());
+        Assert.Contains("matmul m=200000 n=200000 k=200000: its tensors take", problems.ToString());
+        Assert.Throws<Picograd.Tune.UsageException>(() => Picograd.Tune.SpecFile.Of(Bad, TextWriter.Null));
+    }
+
+    [Fact]
     public void Files_of_good_and_bad_lines_at_random()
     {
         var random = new Random(3);

@@ -54,17 +54,31 @@ internal sealed class SpecFile
         );
     }
 
-    /// <summary>Instances that stand in a database, not in a file; each must fit into memory as well.</summary>
-    /// <exception cref="UsageException">One does not.</exception>
-    public static SpecFile Of(IEnumerable<OperatorSpec> specs, TextWriter problems)
+    /// <summary>
+    /// Instances that stand in a database, not in a file; what this version does not know, or this machine's memory does not
+    /// hold, is told as well.
+    /// </summary>
+    /// <exception cref="UsageException">Not one of them can be used.</exception>
+    public static SpecFile Of(IReadOnlyList<string> specs, TextWriter problems)
     {
         var all = new SpecFile("the database", problems);
-        foreach (var spec in specs)
+        for (int i = 0; i < specs.Count; i++)
         {
-            OperatorMemory.RequireRoom(spec);
-            all._lines.TryAdd(spec, all._lines.Count + 1);
+            try
+            {
+                var spec = OperatorSpec.Parse(specs[i]);
+                OperatorMemory.RequireRoom(spec);
+                all._lines.TryAdd(spec, i + 1);
+            }
+            catch (Exception e) when (e is OperatorSpecException or UsageException)
+            {
+                all.Wrong++;
+                problems.WriteLine($"tune: a record of the database is left out: {FirstLine(e.Message)}");
+            }
         }
-        return all;
+        return all._lines.Count > 0
+            ? all
+            : throw new UsageException($"none of the {all.Wrong} operators of the database can be used.");
     }
 
     /// <summary>
@@ -111,6 +125,7 @@ internal sealed class SpecFile
         _problems.WriteLine($"tune: {Sentence(line, problem)}");
     }
 
-    private string Sentence(int line, string problem) =>
-        $"line {line} of '{_path}': {problem.ReplaceLineEndings("\n").Split('\n')[0]}";
+    private string Sentence(int line, string problem) => $"line {line} of '{_path}': {FirstLine(problem)}";
+
+    private static string FirstLine(string text) => text.ReplaceLineEndings("\n").Split('\n')[0];
 }

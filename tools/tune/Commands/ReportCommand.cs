@@ -64,12 +64,12 @@ internal static class ReportCommand
     }
 
     /// <exception cref="FailureException">The database has nothing for this machine.</exception>
-    private static IReadOnlyList<OperatorSpec> Stored(string? db, string fingerprint)
+    private static IReadOnlyList<string> Stored(string? db, string fingerprint)
     {
         using var store = SqliteTuneStore.Open(TuneDbLocation.Resolve(db), TuneDbMode.ReadOnly);
         var records = store.All(new TuneFilter { Target = fingerprint, Certified = true });
         return records.Count > 0
-            ? [.. records.Select(r => r.Spec).Distinct().Order(StringComparer.Ordinal).Select(OperatorSpec.Parse)]
+            ? [.. records.Select(r => r.Spec).Distinct().Order(StringComparer.Ordinal)]
             : throw new FailureException(
                 $"'{store.FilePath}' has no certified record for {fingerprint}; 'tune op' and 'tune run' make some."
             );
