@@ -87,7 +87,7 @@ public sealed class BlockSums(long registerBytes, long block = 128, long tileBlo
             bool inRegisters = sums.All(a => a.Store.Buffer.Scope == Scope.Register);
             bool demote = inRegisters && registerBytes > 0 && 2 * bytes > registerBytes;
             long target = demote ? tileWanted : wanted;
-            sums = [.. sums.Where(a => extent * a.Terms > 2 * target)];
+            sums = Long(sums, extent, 2 * target);
             if (sums.Count == 0)
                 return f;
             if (demote)
@@ -228,7 +228,7 @@ public sealed class BlockSums(long registerBytes, long block = 128, long tileBlo
         {
             var found = new List<Accumulation>();
             Walk(f.Body, [], []);
-            if (!found.Any(IsLong))
+            if (Long(found, extent, 2 * wanted).Count == 0)
                 return [];
             var bad = new HashSet<Buffer>();
             foreach (var access in BufferAccess.Below(f.Body))
@@ -236,9 +236,7 @@ public sealed class BlockSums(long registerBytes, long block = 128, long tileBlo
                 if (!found.Any(a => ReferenceEquals(a.Store, access.Statement) && a.Store.Buffer == access.Buffer))
                     bad.Add(access.Buffer);
             }
-            return [.. found.Where(a => IsLong(a) && !bad.Contains(a.Store.Buffer))];
-
-            bool IsLong(Accumulation a) => extent * a.Terms > 2 * wanted;
+            return Long([.. found.Where(a => !bad.Contains(a.Store.Buffer))], extent, 2 * wanted);
 
             void Walk(Stmt stmt, ImmutableArray<Stmt> path, ImmutableArray<Buffer> local)
             {
@@ -258,6 +256,14 @@ public sealed class BlockSums(long registerBytes, long block = 128, long tileBlo
                         break;
                 }
             }
+        }
+
+        // A buffer's accumulations go together: one that stayed behind (the rest of a loop that was cut) would add to totals that
+        // the first of the others has not begun yet.
+        private static List<Accumulation> Long(List<Accumulation> sums, long extent, double most)
+        {
+            var buffers = sums.Where(a => extent * a.Terms > most).Select(a => a.Store.Buffer).ToHashSet();
+            return [.. sums.Where(a => buffers.Contains(a.Store.Buffer))];
         }
 
         private Accumulation? Of(For f, Store s, ImmutableArray<Stmt> path, ImmutableArray<Buffer> local)

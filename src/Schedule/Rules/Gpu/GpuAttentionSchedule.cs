@@ -137,6 +137,9 @@ internal sealed class GpuAttentionSchedule
     private void Copy(string copy, string at)
     {
         var loops = _s.ComputeAt(copy, at).ToList();
+        // A tile of one element has none.
+        if (loops.Count == 0)
+            loops.Add(_s.UnitLoop(copy));
         var block = _s.Nest.Block(copy);
         var along = block.Loads.Single().Indices[^1].Substitute(block.Bindings);
         int last = loops.FindIndex(l => along.Uses(_s.Nest.Loop(l).Var));
