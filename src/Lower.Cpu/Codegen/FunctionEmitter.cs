@@ -24,6 +24,7 @@ internal sealed partial class FunctionEmitter
     private readonly ValueBuilder _values;
     private readonly bool _isBody;
     private Region _region = new();
+    private int _flushes;
 
     // Locals of the method's own inputs.
     private readonly LocalBuilder _arguments;
@@ -129,6 +130,7 @@ internal sealed partial class FunctionEmitter
 
     private void Flush()
     {
+        _flushes++;
         if (_region.IsEmpty)
         {
             _region = new Region();
@@ -221,21 +223,36 @@ internal sealed partial class FunctionEmitter
             _il.Load(end!);
             _il.Emit(OpCodes.Bge, exit);
         }
-        _il.Mark(top);
-        Emit(f.Body);
-        Flush();
-        foreach (var (pointer, step) in advancing)
-            _addressing.Advance(pointer, step);
-        _il.Load(variable);
-        _il.Long(1);
-        _il.Emit(OpCodes.Add);
-        _il.Store(variable);
-        _il.Load(variable);
-        if (constant)
-            _il.Long(f.ConstantExtent!.Value);
+        void Next()
+        {
+            foreach (var (pointer, step) in advancing)
+                _addressing.Advance(pointer, step);
+            _il.Load(variable);
+            _il.Long(1);
+            _il.Emit(OpCodes.Add);
+            _il.Store(variable);
+            _il.Load(variable);
+        }
+        void End()
+        {
+            if (constant)
+                _il.Long(f.ConstantExtent!.Value);
+            else
+                _il.Load(end!);
+        }
+        if (MayRepeatFar(f))
+        {
+            EmitNearAndFar(f, variable, top, Next, End);
+        }
         else
-            _il.Load(end!);
-        _il.Emit(OpCodes.Blt, top);
+        {
+            _il.Mark(top);
+            Emit(f.Body);
+            Flush();
+            Next();
+            End();
+            _il.Emit(OpCodes.Blt, top);
+        }
         _il.Mark(exit);
         _addressing.LeaveLoop();
         _addressing.Restore(saved);

@@ -25,12 +25,20 @@ internal sealed class Region
 
     public List<Effect> Effects { get; } = [];
 
+    /// <summary>Nodes <see cref="NodeOp.FarAngle"/> that are computed always.</summary>
+    public List<Node> Angles { get; } = [];
+
     public bool IsEmpty => Effects.Count == 0;
 
     public Node Make(NodeOp op, ValueType type, object? data, int epoch, params Node[] inputs)
     {
         var key = new Key(op, type, data, epoch, inputs);
-        return Find(key) ?? (_scopes[^1][key] = new Node(op, type, inputs, data, _ids++, _scopes.Count));
+        if (Find(key) is { } known)
+            return known;
+        var node = _scopes[^1][key] = new Node(op, type, inputs, data, _ids++, _scopes.Count);
+        if (op == NodeOp.FarAngle && node.Depth == 1)
+            Angles.Add(node);
+        return node;
     }
 
     /// <summary>Whether a value has been made that is computed whenever one made now would be.</summary>

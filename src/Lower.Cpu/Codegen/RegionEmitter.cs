@@ -13,7 +13,30 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
     private readonly List<Node> _stridedLoads = [];
     private readonly Dictionary<Node, Node[]> _blocks = [];
 
+    // Sines and cosines whose angles are known to be near.
+    private readonly HashSet<Node> _near = [];
+
     public void Emit(Region region)
+    {
+        Count(region);
+        EmitEffects(region);
+    }
+
+    /// <summary>
+    /// The region for angles that are near: it branches to <paramref name="far"/> before it stores anything where one is not.
+    /// </summary>
+    public void EmitNear(Region region, Label far)
+    {
+        Count(region);
+        _near.UnionWith(region.Angles.Where(a => a.Uses > 0));
+        var angles = _near.Select(a => a.Inputs[1]).ToList();
+        foreach (var angle in angles)
+            Prepare(angle);
+        new VectorArithmetic(il, isa, Push).BranchIfFar(angles, far);
+        EmitEffects(region);
+    }
+
+    private void Count(Region region)
     {
         foreach (var effect in region.Effects)
         {
@@ -22,6 +45,10 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
         }
         if (_stridedLoads.Count > 1)
             FindBlocks();
+    }
+
+    private void EmitEffects(Region region)
+    {
         foreach (var effect in region.Effects)
         {
             Emit(effect);
@@ -161,6 +188,10 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
             PrepareOutside(node.Inputs[1], node.Depth, seen);
             PrepareOutside(node.Inputs[2], node.Depth, seen);
         }
+        else if (_near.Contains(node))
+        {
+            Prepare(node.Inputs[0]);
+        }
         else
         {
             foreach (var input in node.Inputs)
@@ -296,6 +327,9 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
                 break;
             case NodeOp.LazySelect:
                 LazySelect(node);
+                break;
+            case NodeOp.FarAngle when _near.Contains(node):
+                Push(node.Inputs[0]);
                 break;
             default:
                 if (node.Type.IsVector)
