@@ -130,6 +130,32 @@ public class LongSumTests
         }
     }
 
+    [Theory]
+    [InlineData("cumsum rows=301 cols=1000 axis=0")]
+    [InlineData("cumsum rows=301 cols=1003 axis=0 dtype=f64")]
+    [InlineData("cumsum rows=257 cols=129 axis=0")]
+    public void Running_sums_down_columns_are_shared_among_threads(string text)
+    {
+        var spec = OperatorSpec.Parse(text);
+        var algorithm = spec.Build();
+        var inputs = GuardedMemory.AsStored(spec.MakeInputs(3, InputKind.WideRange));
+        foreach (int threads in new[] { 1, 2 })
+        {
+            var y = Sums(threads, a => DefaultSchedule.For(a, new CpuBackend(CpuTarget.Detect(), threads).Target));
+            var wrong = Execution.Wrong(algorithm, [y], Evaluator.RunWithBounds(algorithm, inputs));
+            Assert.True(wrong is null, $"{text}, {threads} threads: {wrong}");
+        }
+
+        NDArray Sums(int threads, Func<Algorithm, LoopNest> schedule)
+        {
+            var nest = schedule(algorithm);
+            if (threads > 1)
+                Assert.Contains(nest.Loops, l => l.Kind == LoopKind.Parallel);
+            using var kernel = new CpuBackend(CpuTarget.Detect(), threads).Compile(nest);
+            return Execution.Run(kernel, algorithm, inputs)[0];
+        }
+    }
+
     [Fact]
     public void Running_sums_stay_infinite()
     {
