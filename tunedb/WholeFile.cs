@@ -3,6 +3,9 @@ namespace Picograd.TuneDb;
 /// <summary>Files that appear whole or not at all.</summary>
 internal static class WholeFile
 {
+    // As many as Linux follows.
+    private const int MostLinks = 40;
+
     /// <summary>
     /// Writes the text beside the file and then puts it into its place, with the permissions of what was there. Links stay
     /// links. Whatever goes wrong, and also when the process is told to end meanwhile, the file stays as it was and nothing
@@ -24,7 +27,7 @@ internal static class WholeFile
 
         var target = RegularFile.Target(path);
         // What a process has open, such as /dev/stdout: the file behind it would be replaced under the process.
-        if (!OperatingSystem.IsWindows() && (Below(path, "/dev/fd") || Below(path, "/proc") || IsStandardStream(path)))
+        if (!OperatingSystem.IsWindows() && IsOpenFile(Path.GetFullPath(path)))
         {
             throw new IOException("it stands for an open file; '-' writes to the standard output");
         }
@@ -56,6 +59,23 @@ internal static class WholeFile
             Discard(partial);
             AppDomain.CurrentDomain.ProcessExit -= cleanUp;
         }
+    }
+
+    // Itself or by a link that leads there, however many come before.
+    private static bool IsOpenFile(string? path)
+    {
+        for (var links = 0; path is not null && links <= MostLinks; links++)
+        {
+            if (Below(path, "/dev/fd") || Below(path, "/proc") || IsStandardStream(path))
+            {
+                return true;
+            }
+
+            var target = new FileInfo(path).LinkTarget;
+            path = target is null ? null : Path.GetFullPath(target, Path.GetDirectoryName(path)!);
+        }
+
+        return false;
     }
 
     private static bool Below(string path, string folder) => path.StartsWith(folder + "/", StringComparison.Ordinal);

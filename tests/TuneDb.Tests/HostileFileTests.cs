@@ -108,6 +108,30 @@ public sealed class HostileFileTests : IDisposable
         Assert.Empty(Directory.GetFiles(_folder.Path, "*.partial", SearchOption.AllDirectories));
     }
 
+    [SkippableFact]
+    public void Links_to_what_a_process_has_open_are_refused()
+    {
+        Skip.IfNot(Directory.Exists("/proc/self/fd"), "this system does not show open files");
+        using var store = Filled();
+        var log = _folder.File("log.txt");
+        using (var open = new FileStream(log, FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite))
+        {
+            open.Write("before"u8);
+            open.Flush();
+            File.CreateSymbolicLink(_folder.File("open"), $"/proc/self/fd/{open.SafeFileHandle.DangerousGetHandle()}");
+            File.CreateSymbolicLink(_folder.File("far"), _folder.File("open"));
+            foreach (var name in new[] { "open", "far" })
+            {
+                var refusal = Assert.Throws<TuneDbException>(() => store.ExportFile(_folder.File(name)));
+                Assert.Contains("stands for an open file", refusal.Message);
+            }
+
+            open.Write(" and after"u8);
+        }
+
+        Assert.Equal("before and after", File.ReadAllText(log));
+    }
+
     [Fact]
     public void A_failed_export_leaves_nothing_and_keeps_what_is_there()
     {
