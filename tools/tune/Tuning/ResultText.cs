@@ -58,7 +58,7 @@ internal static class ResultText
     /// <summary>Why a winner was not stored.</summary>
     public static string NotStored(TuneResult r) =>
         r.Certification.IsRefused
-            ? $"not stored: {(r.DefaultStands ? "not even the default schedule" : "the winner")} could be certified in time ({r.Certification.Detail}); a larger --budget gives it that time"
+            ? $"not stored: {(r.DefaultStands ? "not even the default schedule could" : "the winner could not")} be certified in time ({r.Certification.Detail}); a larger --budget gives it that time"
             : $"not stored: the winner failed certification ({r.Certification.Detail})";
 
     /// <summary>Says loudly which rules failed with an error of their own.</summary>
