@@ -61,7 +61,10 @@ public static unsafe class CpuMemory
     /// <summary>Makes the peak start again from what is live now.</summary>
     public static void ResetPeak() => Volatile.Write(ref s_peak, Volatile.Read(ref s_live));
 
-    /// <summary>Gives every pooled block back to the system and returns how many bytes that was.</summary>
+    /// <summary>
+    /// Gives every pooled block back to the system and returns how many bytes that was. How much may be dropped before it is
+    /// looked for is counted from what is live now, not from what was live once.
+    /// </summary>
     public static long Trim()
     {
         long freed = 0;
@@ -75,6 +78,7 @@ public static unsafe class CpuMemory
                 freed += bytes;
             }
         }
+        SetReclaimAt();
         return freed;
     }
 
@@ -212,9 +216,14 @@ public static unsafe class CpuMemory
             if (Volatile.Read(ref s_rented) <= s_left + slack / 4)
                 break;
         }
+        SetReclaimAt();
+        Volatile.Write(ref s_reclaiming, 0);
+    }
+
+    private static void SetReclaimAt()
+    {
         s_left = Volatile.Read(ref s_rented);
         Volatile.Write(ref s_reclaimAt, s_left + Math.Max(Unreferenced, s_left / 2));
-        Volatile.Write(ref s_reclaiming, 0);
     }
 
     private static void Reclaim()
