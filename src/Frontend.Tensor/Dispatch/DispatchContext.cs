@@ -19,6 +19,9 @@ internal sealed class DispatchContext
     // Families known to have no records; strides are part of a family, so there may be many.
     private const int MostFamilies = 1024;
 
+    // Shapes of a class that have kernels of their own before there is one for all.
+    private const int OwnKernels = 4;
+
     private readonly ITuneLookup? _store;
     private readonly BackendFactory _backends;
     private readonly DefaultScheduleRule _rule;
@@ -28,6 +31,9 @@ internal sealed class DispatchContext
     private readonly KernelCache _cache;
     private readonly Dictionary<string, Lazy<DispatchedKernel>> _choosing = [];
     private readonly Dictionary<string, Lazy<ShapeClass>> _classing = [];
+
+    // By class: how many of its shapes have a kernel of their own.
+    private readonly Dictionary<string, int> _firsts = [];
     private readonly HashSet<TuneKey> _withoutRecords = [];
     private readonly HashSet<(TuneKey, string)> _givenUp = [];
     private int _refused;
@@ -134,6 +140,8 @@ internal sealed class DispatchContext
         var open = Backend.SharesKernels ? OpenOperator.Of(spec) : null;
         var notes = new List<string>();
         var made = Recorded(spec, notes);
+        if (made is null && open is not null && IsAmongFirst(open, spec))
+            made = FromRules(spec, spec.Build(), notes);
         if (made is null && open is not null && ClassOf(open) is { Schedule: { } shared } members)
             return new DispatchedKernel(
                 text,
@@ -208,6 +216,27 @@ internal sealed class DispatchContext
                 return inferred;
         }
         return null;
+    }
+
+    /// <summary>
+    /// Whether a shape has a kernel of its own though it is of a class: the first few, as most models have no more. Such a
+    /// kernel is made in a third of the time and spares each call the arithmetic of extents (0.1 µs). Only where it gives the
+    /// bits that the kernel of the class gives, so that nothing depends on what ran before: not where floats are added up.
+    /// </summary>
+    private bool IsAmongFirst(OpenOperator open, OperatorSpec spec)
+    {
+        if (!spec.Build().Stages.All(s => s.Kind == StageKind.Map || s.Outputs.All(o => !o.Type.IsFloat())))
+            return false;
+        lock (_gate)
+        {
+            if (_cache.Class(open.Name) is not null)
+                return false;
+            if (_firsts.Count >= MostFamilies)
+                _firsts.Clear();
+            int before = _firsts.GetValueOrDefault(open.Name);
+            _firsts[open.Name] = before + 1;
+            return before < OwnKernels;
+        }
     }
 
     // The class of a shape with its kernel: the default schedule of the shape that stands for it, over symbolic extents.
