@@ -18,8 +18,9 @@ public sealed class SignalTests : IDisposable
     /// <summary>Begins to tune two small operators for ten minutes, and returns when the first is stored.</summary>
     private Process Begin(out Task<string> errors)
     {
-        // The one of few choices is settled in its first slice, long before the budget is spent.
-        string file = _folder.Write("specs", "tanh n=100\nmatmul m=64 n=64 k=64\n");
+        // The one of few choices is settled in its first slice, long before the budget is spent; the other takes about a second
+        // to settle once its search has ended, so that a second signal comes before that.
+        string file = _folder.Write("specs", "tanh n=100\nmatmul m=768 n=768 k=768\n");
         var start = new ProcessStartInfo("dotnet")
         {
             RedirectStandardError = true,
