@@ -45,6 +45,9 @@ internal sealed class Interrupts : IDisposable
 
     public void Dispose()
     {
+        // Who is ending the process says with which code; to return from Main meanwhile would say another.
+        if (Volatile.Read(ref _ended) != 0)
+            Thread.Sleep(Timeout.Infinite);
         foreach (var registration in _registrations)
             registration.Dispose();
         _cancel.Dispose();
