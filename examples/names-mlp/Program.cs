@@ -6,7 +6,6 @@ using System.Diagnostics;
 using System.Globalization;
 using Picograd;
 using Picograd.Models;
-using Picograd.Optim;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 if (Option("--data") is not { } path)

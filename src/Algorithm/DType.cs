@@ -1,4 +1,4 @@
-namespace Picograd.Algorithms;
+namespace Picograd;
 
 /// <summary>
 /// Element and expression types. Index arithmetic is <see cref="Int64"/>; predicates are <see cref="Bool"/>.

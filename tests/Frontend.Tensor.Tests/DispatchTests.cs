@@ -254,7 +254,7 @@ public sealed class DispatchTests : IDisposable
             {
                 for (int n = 1; n < 40; n++)
                 {
-                    using var x = Tensor.Full([n], t + 1, Algorithms.DType.Float64);
+                    using var x = Tensor.Full([n], t + 1, DType.Float64);
                     using var y = x + x;
                     Assert.Equal(2.0 * n * (t + 1), y.Sum().Item());
                 }

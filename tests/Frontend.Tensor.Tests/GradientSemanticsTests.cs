@@ -1,6 +1,4 @@
 using Picograd.Algorithms;
-using Picograd.Nn;
-using Picograd.Optim;
 using Xunit;
 
 namespace Picograd.Tests;

@@ -1,5 +1,4 @@
 using Picograd.Algorithms;
-using Picograd.Nn;
 using Xunit;
 
 namespace Picograd.Tests;

@@ -65,7 +65,7 @@ public sealed class KernelSharingTests : IDisposable
             var v = Numbers(2, 3, t, 8);
             var scores = (q.MatMul(k.Transpose(-1, -2)) / Math.Sqrt(8)).Softmax(3);
             var expected = scores.MatMul(v).ToDoubles();
-            var actual = Nn.F.ScaledDotProductAttention(q, k, v).ToDoubles();
+            var actual = F.ScaledDotProductAttention(q, k, v).ToDoubles();
             for (int i = 0; i < expected.Length; i++)
                 Assert.Equal(expected[i], actual[i], 1e-5);
         }

@@ -1,6 +1,5 @@
 using Picograd.Lower.Cpu;
 using Picograd.Models;
-using Picograd.Optim;
 using Xunit;
 
 namespace Picograd.Tests;

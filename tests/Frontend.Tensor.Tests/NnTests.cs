@@ -1,7 +1,5 @@
 using Picograd.Algorithms;
 using Picograd.Models;
-using Picograd.Nn;
-using Picograd.Optim;
 using Xunit;
 
 namespace Picograd.Tests;

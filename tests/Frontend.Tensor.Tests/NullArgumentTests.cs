@@ -1,6 +1,5 @@
 using System.Reflection;
 using Picograd.Algorithms;
-using Picograd.Nn;
 using Xunit;
 
 namespace Picograd.Tests;

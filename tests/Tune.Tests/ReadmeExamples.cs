@@ -3,8 +3,6 @@ using System.Text.RegularExpressions;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Lower.Cpu;
-using Picograd.Nn;
-using Picograd.Optim;
 using Picograd.Schedules;
 
 namespace Picograd.Tests;

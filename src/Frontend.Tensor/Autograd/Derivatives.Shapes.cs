@@ -317,7 +317,7 @@ internal static partial class Derivatives
     public static readonly Rule EmbeddingGrad = new(
         "embedding_grad",
         Saves.B,
-        static (n, g) => n.Send(0, Nn.F.Embedding(g, n.B).ReshapeTo(n.Shape(0).Sizes))
+        static (n, g) => n.Send(0, F.Embedding(g, n.B).ReshapeTo(n.Shape(0).Sizes))
     );
 
     // Along the last dimension; A: what is gathered from, B: indices.

@@ -1,7 +1,5 @@
 using System.Text;
 using Picograd.Algorithms;
-using Picograd.Nn;
-using Picograd.Optim;
 
 namespace Picograd.Models;
 

@@ -2,7 +2,7 @@ using Picograd.Algorithms;
 using Picograd.Autograd;
 using Picograd.Dispatch;
 
-namespace Picograd.Nn;
+namespace Picograd;
 
 public static partial class F
 {

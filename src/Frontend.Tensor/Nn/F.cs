@@ -2,7 +2,7 @@ using Picograd.Algorithms;
 using Picograd.Autograd;
 using Picograd.Dispatch;
 
-namespace Picograd.Nn;
+namespace Picograd;
 
 /// <summary>How a loss over many examples becomes one number.</summary>
 public enum LossReduction

@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
 
-namespace Picograd.Nn;
+namespace Picograd;
 
 /// <summary>
 /// x · Wᵀ + b. The weight is [out, in], drawn uniform within ±1/√in (Kaiming with a = √5, PyTorch's default), as is the bias.

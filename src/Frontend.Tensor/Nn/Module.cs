@@ -1,4 +1,4 @@
-namespace Picograd.Nn;
+namespace Picograd;
 
 /// <summary>
 /// Part of a model: parameters, perhaps of smaller parts, and a function from tensor to tensor. A subclass registers what

@@ -1,6 +1,6 @@
 using Picograd.Dispatch;
 
-namespace Picograd.Optim;
+namespace Picograd;
 
 /// <summary>Adam (Kingma and Ba, 2015) with L2 regularisation, as PyTorch's.</summary>
 public sealed class Adam : Optimizer

@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
 
-namespace Picograd.Optim;
+namespace Picograd;
 
 /// <summary>Changes parameters in place by their gradients.</summary>
 public abstract class Optimizer

@@ -1,6 +1,6 @@
 using Picograd.Dispatch;
 
-namespace Picograd.Optim;
+namespace Picograd;
 
 /// <summary>
 /// Stochastic gradient descent as PyTorch's: with g ← grad + weightDecay · p and v ← momentum · v + g, p ← p − lr · v.

@@ -116,13 +116,7 @@ internal static class References
             [
                 Broadcast(
                     [g["A"], g["B"]],
-                    v =>
-                        Shift(
-                            spec.Name == "left_shift",
-                            spec.Type() == Picograd.Algorithms.DType.Int64 ? 64 : 32,
-                            v[0],
-                            v[1]
-                        )
+                    v => Shift(spec.Name == "left_shift", spec.Type() == DType.Int64 ? 64 : 32, v[0], v[1])
                 ),
             ],
             "where" => [Broadcast([g["C"], g["A"], g["B"]], v => v[0] != 0 ? v[1] : v[2])],

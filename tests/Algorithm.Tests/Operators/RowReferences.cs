@@ -9,7 +9,7 @@ internal static class RowReferences
         int cols = (int)g.Spec.Dim("cols");
         bool affine = g.Spec.Flag("affine");
         bool centred = g.Spec.Name == "layernorm";
-        double epsilon = g.Spec.Type() == Algorithms.DType.Float64 ? 1e-5 : (float)1e-5;
+        double epsilon = g.Spec.Type() == DType.Float64 ? 1e-5 : (float)1e-5;
         var result = new double[rows * cols];
         for (int r = 0; r < rows; r++)
         {
@@ -92,7 +92,7 @@ internal static class RowReferences
         var (sequences, heads, queries, size) = (q.Shape[0], q.Shape[1], q.Shape[2], q.Shape[3]);
         long keys = k.Shape[2];
         double scale = 1 / Math.Sqrt(size);
-        if (q.Type != Picograd.Algorithms.DType.Float64)
+        if (q.Type != DType.Float64)
             scale = (float)scale;
         var result = new List<double>();
         for (long b = 0; b < sequences; b++)

@@ -1,5 +1,4 @@
 using Picograd.Models;
-using Picograd.Optim;
 using Xunit;
 
 namespace Picograd.Tests.Cuda;
@@ -53,8 +52,8 @@ public sealed class CudaTensorTests
                 ("matmul", () => there.MatMul(here)),
                 ("where", () => Tensor.Where(here > 0, there, there)),
                 ("cat", () => Tensor.Cat([here, there])),
-                ("linear", () => Nn.F.Linear(here, there)),
-                ("gather", () => there.Gather(1, Tensor.Zeros([3, 1], Algorithms.DType.Int64))),
+                ("linear", () => F.Linear(here, there)),
+                ("gather", () => there.Gather(1, Tensor.Zeros([3, 1], DType.Int64))),
             }
         )
         {
@@ -81,7 +80,7 @@ public sealed class CudaTensorTests
     {
         var device = EmulatedGpu.Require();
         // 1 + 2⁻¹² has more bits than tf32 keeps: its square loses them.
-        var x = Tensor.Full([3, 5], 1 + 1.0 / 4096, Algorithms.DType.Float32, device);
+        var x = Tensor.Full([3, 5], 1 + 1.0 / 4096, DType.Float32, device);
         double exact = 5 * (1 + 1.0 / 4096) * (1 + 1.0 / 4096);
         Assert.False(CudaMatmul.AllowTf32);
         Assert.Equal(exact, x.MatMul(x.T)[1, 2].Item(), 1e-5);

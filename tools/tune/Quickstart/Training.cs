@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using Picograd.Models;
-using Picograd.Optim;
 
 namespace Picograd.Tune;
 
