@@ -53,4 +53,32 @@ public static class DTypes
             DType.Bool => "bool",
             _ => throw new ArgumentOutOfRangeException(nameof(type), type, "unknown dtype"),
         };
+
+    /// <summary>
+    /// The type of a name as <see cref="Name"/> gives it or as PyTorch, NumPy and C# have it (float32, half, bfloat16, long,
+    /// …), in any case; null for another word.
+    /// </summary>
+    public static DType? Parse(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        string word = name.ToLowerInvariant();
+        foreach (var type in Enum.GetValues<DType>())
+        {
+            if (word == type.Name() || word == type.ToString().ToLowerInvariant())
+                return type;
+        }
+        return word switch
+        {
+            "float" or "single" or "fp32" => DType.Float32,
+            "double" or "fp64" => DType.Float64,
+            "half" or "fp16" => DType.Float16,
+            "bfloat" => DType.BFloat16,
+            "int" => DType.Int32,
+            "long" => DType.Int64,
+            "uint" => DType.UInt32,
+            "byte" => DType.UInt8,
+            "boolean" => DType.Bool,
+            _ => null,
+        };
+    }
 }

@@ -145,7 +145,7 @@ public sealed class SignalTests : IDisposable
         EndsAtOnceWithWhatIsThere(130, "a second interrupt", Interrupt, Interrupt, Interrupt, Interrupt);
 
     [Fact]
-    public async Task One_interrupt_ends_the_search_and_keeps_what_it_found()
+    public async Task One_interrupt_ends_the_search_keeps_what_it_found_and_exits_130()
     {
         if (!OperatingSystem.IsLinux())
             return;
@@ -157,6 +157,7 @@ public sealed class SignalTests : IDisposable
             Assert.True(process.WaitForExit((int)Patience.TotalMilliseconds), "it went on");
             Assert.Contains("tanh n=100", await output);
             Assert.DoesNotContain("ended by", await errors);
+            Assert.Equal(130, process.ExitCode);
             Assert.True(Stored() >= 1);
         }
         finally

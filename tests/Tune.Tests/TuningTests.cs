@@ -63,7 +63,7 @@ public sealed class TuningTests : IDisposable
     }
 
     [Fact]
-    public void An_interrupt_before_anything_was_measured_fails_and_says_so()
+    public void An_interrupt_before_anything_was_measured_says_so_and_exits_130()
     {
         using var cancel = new CancellationTokenSource();
         cancel.Cancel();
@@ -72,7 +72,7 @@ public sealed class TuningTests : IDisposable
             ["bench", _folder.Write("f", Small), "--db", Made()],
             new Tune.ToolConsole(TextWriter.Null, error, false, cancel.Token)
         );
-        Assert.Equal(1, code);
+        Assert.Equal(130, code);
         Assert.Contains("interrupted", error.ToString());
     }
 

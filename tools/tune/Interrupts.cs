@@ -10,7 +10,7 @@ namespace Picograd.Tune;
 internal sealed class Interrupts : IDisposable
 {
     /// <summary>As shells count: 128 and the number of the signal.</summary>
-    private const int ByInterrupt = 128 + 2;
+    private const int ByInterrupt = TuneCommand.Interrupted;
     private const int ByHangup = 128 + 1;
     private const int ByTermination = 128 + 15;
 

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.CommandLine.Parsing;
+using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Lower.Cpu;
 using Picograd.Schedules;
@@ -19,8 +21,17 @@ public static class TuneCommand
     /// <summary>Exit code for bad usage and bad input.</summary>
     public const int BadInput = 2;
 
+    /// <summary>Exit code for what an interrupt ended, whatever it kept: 128 and SIGINT's number, as shells count.</summary>
+    public const int Interrupted = 130;
+
     /// <summary>Runs a command line and returns its exit code. What is wrong with it is told in one sentence.</summary>
     public static int Run(IReadOnlyList<string> args, ToolConsole console)
+    {
+        int code = RunToEnd(args, console);
+        return console.Cancel.IsCancellationRequested ? Interrupted : code;
+    }
+
+    private static int RunToEnd(IReadOnlyList<string> args, ToolConsole console)
     {
         ArgumentNullException.ThrowIfNull(console);
         console = console.Plain();
@@ -71,8 +82,15 @@ public static class TuneCommand
         root.Subcommands.Add(ShowCommand.Create(console));
         root.Subcommands.Add(TargetsCommand.Create(console));
         root.Subcommands.Add(SelfcheckCommand.Create(console));
+        root.Subcommands.Add(OperatorsCommand.Create(console));
         root.Subcommands.Add(DbCommand.Create(console));
+        root.Subcommands.Add(CompletionCommand.Create(console));
         root.Subcommands.Add(WorkerCommand.Create());
+        // Without the names that other systems give it: they would be offered as completions.
+        root.Options.Remove(root.Options.OfType<HelpOption>().First());
+        var help = new HelpOption("--help", "-h", "-?");
+        help.Action = new OperatorHelp((HelpAction)help.Action!, console);
+        root.Options.Add(help);
         return root;
     }
 
@@ -92,17 +110,29 @@ public static class TuneCommand
         if (subcommands.Count > 0)
         {
             string what = parsed.UnmatchedTokens is [var unknown, ..]
-                ? $"'{unknown}' is not a command"
+                ? $"'{unknown}' is not a command{Meant(command, unknown, subcommands)}"
                 : "a command is missing";
             return $"{what}; commands of '{path}' are {string.Join(", ", subcommands)}.";
         }
-        string options = $"options of '{path}' are {string.Join(", ", command.Options.Select(o => o.Name))}";
+        string options =
+            command.Options.Count == 0
+                ? $"'{path}' has no options"
+                : $"options of '{path}' are {string.Join(", ", command.Options.Select(o => o.Name))}";
         if (parsed.UnmatchedTokens is [var stray, ..])
-            return $"'{stray}' is not an option or argument of '{path}'; {options}.";
+        {
+            string hint = Spelling.Hint(stray, command.Options.Select(o => o.Name));
+            return $"'{stray}' is not an option or argument of '{path}'{hint}; {options}.";
+        }
         if (command.Arguments.FirstOrDefault(a => a.Arity.MinimumNumberOfValues > Given(result, a)) is { } missing)
             return $"{missing.Name} is missing ({missing.Description}); {options}.";
         return $"{parsed.Errors[0].Message.TrimEnd('.')}; {options}.";
     }
+
+    // Who begins with an operator wants to do something with it.
+    private static string Meant(Command command, string unknown, IReadOnlyList<string> subcommands) =>
+        command is RootCommand && OperatorLibrary.Find(unknown) is not null
+            ? Spelling.Hint([$"tune op {unknown} …"])
+            : Spelling.Hint(unknown, subcommands);
 
     private static int Given(CommandResult result, Argument argument) => result.GetResult(argument)?.Tokens.Count ?? 0;
 

@@ -107,5 +107,15 @@ public sealed record OperatorKey(string Name, KeyKind Kind, string Doc)
             : throw Refuse(@operator, whole, "is not a whole number of at most 2^40");
 
     private OperatorSpecException Refuse(string @operator, string text, string why) =>
-        new($"{@operator}: {Name}={text} {why}; allowed: {Allowed}");
+        new($"{@operator}: {Name}={text} {why}{Meant(text)}; allowed: {Allowed}");
+
+    // Types also go by the names that PyTorch, NumPy and C# have for them.
+    private string Meant(string text)
+    {
+        if (Kind != KeyKind.Choice)
+            return "";
+        return DTypes.Parse(text) is { } type && Choices.Contains(type.Name())
+            ? Spelling.Hint([type.Name()])
+            : Spelling.Hint(text, Choices);
+    }
 }

@@ -6,23 +6,26 @@ namespace Picograd.Algorithms.Operators;
 /// <summary>Every operator that has a text form.</summary>
 public static class OperatorLibrary
 {
-    public static ImmutableArray<OperatorDefinition> All { get; } =
+    /// <summary>The operators by what they are for, as help texts list them.</summary>
+    public static ImmutableArray<(string Group, ImmutableArray<OperatorDefinition> Operators)> Groups { get; } =
     [
-        Matmul.Definition,
-        .. Open(UnaryOperators.Definitions),
-        .. Open(BinaryOperators.Definitions),
-        .. Open(Reductions.Definitions),
-        .. Open(Softmax.Definitions),
-        .. Open(Norms.Definitions),
-        Convolution.Definition,
-        .. Open(CrossEntropy.Definitions),
-        Attention.Definition,
-        .. Open(Indexing.Definitions),
-        .. Open(Scans.Definitions),
-        .. Open(Gradients.Definitions),
-        .. Open(Optimizers.Definitions),
-        .. Open(RandomNumbers.Definitions),
+        ("matrix products", [Matmul.Definition]),
+        ("one operand", [.. Open(UnaryOperators.Definitions)]),
+        ("two operands", [.. Open(BinaryOperators.Definitions)]),
+        ("reductions", [.. Open(Reductions.Definitions)]),
+        ("softmax", [.. Open(Softmax.Definitions)]),
+        ("normalization", [.. Open(Norms.Definitions)]),
+        ("convolution", [Convolution.Definition]),
+        ("losses", [.. Open(CrossEntropy.Definitions)]),
+        ("attention", [Attention.Definition]),
+        ("indexing and copies", [.. Open(Indexing.Definitions)]),
+        ("scans", [.. Open(Scans.Definitions)]),
+        ("gradients", [.. Open(Gradients.Definitions)]),
+        ("optimizers", [.. Open(Optimizers.Definitions)]),
+        ("random numbers", [.. Open(RandomNumbers.Definitions)]),
     ];
+
+    public static ImmutableArray<OperatorDefinition> All { get; } = [.. Groups.SelectMany(g => g.Operators)];
 
     // Their algorithms are written over extents that may be symbolic.
     private static IEnumerable<OperatorDefinition> Open(ImmutableArray<OperatorDefinition> definitions) =>
@@ -32,4 +35,13 @@ public static class OperatorLibrary
 
     /// <summary>The operator of a name, or null.</summary>
     public static OperatorDefinition? Find(string name) => ByName.GetValueOrDefault(name);
+
+    /// <summary>What is wrong with a name that no operator has: which may have been meant, else which there are.</summary>
+    public static string Unknown(string name)
+    {
+        string hint = Spelling.Hint(name, All.Select(o => o.Name));
+        return hint.Length > 0
+            ? $"unknown operator '{name}'{hint}"
+            : $"unknown operator '{name}'; known are {string.Join(", ", All.Select(o => o.Name))}";
+    }
 }

@@ -76,18 +76,14 @@ public sealed class OperatorSpec : IEquatable<OperatorSpec>
     /// <summary>Same as <see cref="Parse"/> from parts already apart.</summary>
     public static OperatorSpec Of(string name, params ReadOnlySpan<(string Key, string Value)> pairs)
     {
-        var definition =
-            OperatorLibrary.Find(name)
-            ?? throw new OperatorSpecException(
-                $"unknown operator '{name}'; known are {string.Join(", ", OperatorLibrary.All.Select(o => o.Name))}"
-            );
+        var definition = OperatorLibrary.Find(name) ?? throw new OperatorSpecException(OperatorLibrary.Unknown(name));
         var values = ImmutableDictionary.CreateBuilder<string, string>();
         foreach (var (keyName, value) in pairs)
         {
             var key =
                 definition.Keys.FirstOrDefault(k => k.Name == keyName)
                 ?? throw new OperatorSpecException(
-                    $"{name}: unknown key '{keyName}'; keys are {string.Join(", ", definition.Keys.Select(k => k.Name))}"
+                    $"{name}: unknown key '{keyName}'{Spelling.Hint(keyName, definition.Keys.Select(k => k.Name))}; keys are {string.Join(", ", definition.Keys.Select(k => k.Name))}"
                 );
             if (values.ContainsKey(keyName))
                 throw new OperatorSpecException($"{name}: {keyName} is given twice");

@@ -18,10 +18,22 @@ internal static class CommonOptions
         {
             Description = $"Threads that kernels may use, 1 to {Environment.ProcessorCount}; default 1",
             HelpName = "N",
+            CompletionSources =
+            {
+                _ =>
+                    Enumerable
+                        .Range(1, Environment.ProcessorCount)
+                        .Select(n => n.ToString(CultureInfo.InvariantCulture)),
+            },
         };
 
     public static Option<string?> Target() =>
-        new("--target") { Description = "cpu (default), cuda or cuda:N", HelpName = "NAME" };
+        new("--target")
+        {
+            Description = "cpu (default), cuda or cuda:N",
+            HelpName = "NAME",
+            CompletionSources = { Targets.Cpu, Targets.Cuda },
+        };
 
     public static Option<bool> Json() => new("--json") { Description = "One JSON object a line" };
 

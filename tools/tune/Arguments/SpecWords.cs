@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 
 namespace Picograd.Tune;
@@ -9,11 +10,17 @@ namespace Picograd.Tune;
 /// </summary>
 internal static class SpecWords
 {
-    public static Argument<string[]> Argument() =>
-        new("SPEC")
+    /// <summary>What help texts call the argument.</summary>
+    public const string Name = "SPEC";
+
+    /// <param name="several">Whether the command takes several instances.</param>
+    public static Argument<string[]> Argument(bool several = false) =>
+        new(Name)
         {
             Description = "Operator and key=value pairs, such as: matmul m=256 n=3072 k=768",
+            HelpName = Name,
             Arity = ArgumentArity.OneOrMore,
+            CompletionSources = { context => SpecCompletions.Items(context, Name, several) },
         };
 
     /// <exception cref="OperatorSpecException">An instance is malformed.</exception>
@@ -31,7 +38,7 @@ internal static class SpecWords
         {
             var command = parsed.CommandResult.Command;
             throw new UsageException(
-                $"unknown option '{option}'; options of 'tune {command.Name}' are {string.Join(", ", command.Options.Select(o => o.Name))}."
+                $"unknown option '{option}'{Spelling.Hint(option, command.Options.Select(o => o.Name))}; options of 'tune {command.Name}' are {string.Join(", ", command.Options.Select(o => o.Name))}."
             );
         }
         var texts = new List<string>();

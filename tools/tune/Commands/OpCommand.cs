@@ -13,7 +13,7 @@ internal static class OpCommand
 
     public static Command Create(ToolConsole console)
     {
-        var spec = SpecWords.Argument();
+        var spec = SpecWords.Argument(several: true);
         var target = CommonOptions.Target();
         var threads = CommonOptions.Threads();
         var budget = BudgetOption.Create($"{StandardBudget} an operator");

@@ -9,6 +9,9 @@ namespace Picograd.Tune;
 /// </summary>
 internal sealed class PlainTextWriter(TextWriter to) : TextWriter
 {
+    /// <summary>Columns of the terminal behind it; null for what is none.</summary>
+    public int? Width { get; init; }
+
     public override Encoding Encoding => to.Encoding;
 
     public override IFormatProvider FormatProvider => to.FormatProvider;

@@ -7,6 +7,9 @@ namespace Picograd.Tune;
 /// <param name="Cancel">Set by Ctrl-C: searches stop and keep what they found.</param>
 public sealed record ToolConsole(TextWriter Out, TextWriter Error, bool IsTerminal, CancellationToken Cancel)
 {
+    /// <summary>Columns of the terminal that results go to; null where they go to a file or another program.</summary>
+    public int? Width { get; init; }
+
     /// <summary>Results, byte for byte: for texts that are read by programs.</summary>
     internal TextWriter Raw { get; init; } = Out;
 
@@ -19,7 +22,7 @@ public sealed record ToolConsole(TextWriter Out, TextWriter Error, bool IsTermin
             ? this
             : this with
             {
-                Out = new PlainTextWriter(Out),
+                Out = new PlainTextWriter(Out) { Width = Width },
                 Error = new PlainTextWriter(Error),
             };
 }

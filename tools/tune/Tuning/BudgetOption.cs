@@ -11,6 +11,7 @@ internal static class BudgetOption
         {
             Description = $"Time or candidates to spend: 30s, 5m, 200trials; default {standard}",
             HelpName = "BUDGET",
+            CompletionSources = { "10s", "30s", "1m", "5m", "200trials" },
         };
 
     /// <exception cref="UsageException">Malformed.</exception>

@@ -20,7 +20,37 @@ internal abstract class TuneProgressDisplay : IProgress<TuneProgress>, IDisposab
     protected TuneProgressDisplay(TimeSpan every) => _timer = new Timer(_ => Again(), null, every, every);
 
     public static TuneProgressDisplay For(ToolConsole console) =>
-        console.IsTerminal ? new Moving(console.Screen) : new Plain(console.Error);
+        console.IsTerminal && Screen(console.Screen) is { Profile.Capabilities.Ansi: true } screen
+            ? new Moving(screen)
+            : new Plain(console.Error);
+
+    /// <summary>
+    /// A terminal as the environment describes it: one that cannot move its cursor (<c>TERM=dumb</c>) has no ANSI, and
+    /// <c>NO_COLOR</c> takes the colours away (https://no-color.org).
+    /// </summary>
+    internal static IAnsiConsole Screen(TextWriter to)
+    {
+        bool dumb = Environment.GetEnvironmentVariable("TERM") == "dumb";
+        bool plain = dumb || Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 };
+        return AnsiConsole.Create(
+            new AnsiConsoleSettings
+            {
+                Ansi = dumb ? AnsiSupport.No : AnsiSupport.Detect,
+                ColorSystem = plain ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
+                Out = new AnsiConsoleOutput(to),
+            }
+        );
+    }
+
+    /// <summary>How much is spent, readable by its signs alone: <c>[#####.......] 42 %</c>.</summary>
+    /// <param name="share">From 0 to 1; what is beyond is shown as full.</param>
+    /// <param name="width">Signs between the brackets.</param>
+    internal static (string Spent, string Left) Bar(double share, int width)
+    {
+        double known = double.IsFinite(share) ? Math.Clamp(share, 0, 1) : 0;
+        int full = (int)Math.Round(width * known);
+        return (new string('#', full), new string('.', width - full));
+    }
 
     public void Report(TuneProgress value)
     {
@@ -110,30 +140,30 @@ internal abstract class TuneProgressDisplay : IProgress<TuneProgress>, IDisposab
         }
     }
 
-    private sealed class Moving : TuneProgressDisplay
+    internal sealed class Moving : TuneProgressDisplay
     {
         private const int BarWidth = 12;
 
         private readonly IAnsiConsole _console;
 
-        public Moving(TextWriter to)
+        public Moving(IAnsiConsole console)
             : base(TimeSpan.FromSeconds(0.5))
         {
-            _console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(to) });
+            _console = console;
             _console.Cursor.Hide();
         }
 
         protected override void Show(TuneProgress value)
         {
-            int full = (int)Math.Round(BarWidth * Math.Clamp(value.Spent, 0, 1));
-            string bar = $"[green]{new string('━', full)}[/][grey]{new string('━', BarWidth - full)}[/]";
+            var (spent, left) = Bar(value.Spent, BarWidth);
+            string lead = $" {Figures.Percent(value.Spent), 5} {Left(value), 9} ";
             string text = Describe(value);
             // One line only: a longer one would wrap and leave pieces behind.
-            int room = Math.Max(10, _console.Profile.Width - BarWidth - 14);
+            int room = Math.Max(10, _console.Profile.Width - BarWidth - lead.Length - 3);
             if (text.Length > room)
                 text = text[..(room - 1)] + "…";
             _console.Write(new ControlCode("\r\u001b[2K"));
-            _console.Markup($"{bar} {Left(value), 9} {Markup.Escape(text)}");
+            _console.Markup($"[[[green]{spent}[/][grey]{left}[/]]]{Markup.Escape(lead + text)}");
         }
 
         protected override void End()

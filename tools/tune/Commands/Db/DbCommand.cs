@@ -31,16 +31,19 @@ internal static class DbCommand
         SqliteTuneStore.Open(TuneDbLocation.Resolve(parsed.GetValue(db)));
 
     public static Option<string?> Operator() =>
-        new("--operator") { Description = "Only this operator, such as matmul", HelpName = "NAME" };
+        new("--operator")
+        {
+            Description = "Only this operator, such as matmul",
+            HelpName = "NAME",
+            CompletionSources = { _ => OperatorLibrary.All.Select(o => o.Name) },
+        };
 
     /// <summary>The records that <c>--operator</c> leaves.</summary>
     /// <exception cref="UsageException">There is no such operator.</exception>
     public static TuneFilter Filter(ParseResult parsed, Option<string?> option) =>
         parsed.GetValue(option) is not { } name ? new TuneFilter()
         : OperatorLibrary.Find(name) is not null ? new TuneFilter { Operator = name }
-        : throw new UsageException(
-            $"{option.Name} is '{name}', an unknown operator; known are {string.Join(", ", OperatorLibrary.All.Select(o => o.Name))}."
-        );
+        : throw new UsageException($"{option.Name} is '{name}', an {OperatorLibrary.Unknown(name)}.");
 
     /// <summary>The records of an instance; at least one.</summary>
     /// <exception cref="FailureException">There is none.</exception>
