@@ -111,6 +111,9 @@ public sealed class CudaBackend : IBackend, IAheadCompiler
         return new CudaKernel(device, program, compiled, Trace.Of(nest).ToString());
     }
 
+    /// <inheritdoc/>
+    public LoopNest Lower(LoopNest nest) => CudaLowering.WithoutBarriers(nest, Gpu);
+
     /// <summary>Lowers and compiles.</summary>
     /// <exception cref="LoweringException">The nest cannot be run, or not well; the reason by name.</exception>
     public CudaCompilation CompileText(LoopNest nest)

@@ -17,6 +17,7 @@ public sealed class BeamSearch
     private readonly CandidateSpace _space;
     private readonly Func<ChoicePoint, LoopNest> _apply;
     private readonly double _ceilingMilliseconds;
+    private readonly bool _isHostMemory;
     private readonly Random _random;
     private readonly HashSet<ulong> _programs = [];
     private readonly HashSet<string> _points = [];
@@ -46,6 +47,7 @@ public sealed class BeamSearch
         _runner = runner;
         _model = model;
         _ceilingMilliseconds = ceilingMilliseconds;
+        _isHostMemory = task.On.IsHostMemory;
         _random = new Random(settings.Seed);
         var algorithm = task.Algorithm;
         _space = new CandidateSpace(
@@ -111,9 +113,7 @@ public sealed class BeamSearch
 
     private void RunLevels(BudgetMeter meter, CancellationToken cancel)
     {
-        var start = Generate(_space.Defaults, int.MaxValue);
-        // Alone first: with one measurement the model knows the machine's scale, and hopeless defaults are not run.
-        MeasureRanked(start, meter, _settings.LevelShare, batch: 1, patience: int.MaxValue, cancel);
+        MeasureDefaults(Generate(_space.Defaults, int.MaxValue), meter, cancel);
         for (int i = 0; i < _space.Levels.Length; i++)
         {
             int level = _space.Levels[i];
@@ -130,6 +130,50 @@ public sealed class BeamSearch
             var found = Generate(points, most, meter, until);
             MeasureRanked(found, meter, until, _settings.BatchSize, _settings.LevelPatience, cancel);
         }
+    }
+
+    /// <summary>
+    /// Every rule's default, whatever is predicted: from then on predictions are corrected by what each rule's programs took. A
+    /// default that no process can be ended for is left out where it would take longer than the deadline.
+    /// </summary>
+    private void MeasureDefaults(List<Draft> drafts, BudgetMeter meter, CancellationToken cancel)
+    {
+        var limit = _runner.Limit;
+        // Whoever counts trials waits for each as long as the runner does.
+        var deadline = meter.TimeLeft is { } left ? DefaultDeadline(left, drafts.Count) : _settings.LeastDefaultTime;
+        try
+        {
+            if (meter.TimeLeft is not null && (limit is null || limit > deadline))
+                _runner.Limit = deadline;
+            // One alone, so that what is slower than it is given up early; the others together, for compilers that work at several.
+            for (int batch = 1; drafts.Count > 0; batch = int.MaxValue)
+            {
+                CheckStop(meter, cancel);
+                int allowed = Math.Min(batch, meter.TrialsUntil(1));
+                var ranked = Predicted(drafts);
+                if (_timed.Count > 0 && _isHostMemory)
+                    ranked.RemoveAll(d =>
+                        d.Time > _settings.HopelessFactor * BestMilliseconds && d.Time > deadline.TotalMilliseconds / 3
+                    );
+                if (ranked.Count == 0 || allowed == 0)
+                    return;
+                var chosen = ranked.Take(allowed).ToImmutableArray();
+                Measure(chosen, meter, cancel);
+                drafts.RemoveAll(d => chosen.Any(c => ReferenceEquals(c.Draft, d)));
+            }
+            CheckStop(meter, cancel);
+        }
+        finally
+        {
+            _runner.Limit = limit;
+        }
+    }
+
+    private TimeSpan DefaultDeadline(TimeSpan left, int count)
+    {
+        var least = _isHostMemory ? _settings.LeastDefaultTime : _settings.LeastDeviceDefaultTime;
+        var share = left * _settings.LevelShare / Math.Max(1, count);
+        return share > least ? share : least;
     }
 
     private StopReason Refine(BudgetMeter meter, CancellationToken cancel)
@@ -173,38 +217,57 @@ public sealed class BeamSearch
         var log = new List<LoggedCandidate>();
         // Making programs may take a quarter of what is left of the time, since one that is not measured is worth little.
         double limit = meter is null ? double.MaxValue : meter.Fraction + (until - meter.Fraction) / 4;
-        foreach (var point in points)
+        foreach (var some in points.Chunk(Math.Max(1, Environment.ProcessorCount)))
         {
             if (drafts.Count >= most || (drafts.Count > 0 && meter?.Fraction > limit))
                 break;
-            if (!_points.Add(point.Text))
-                continue;
-            try
+            var fresh = some.Where(p => !_points.Contains(p.Text)).DistinctBy(p => p.Text).ToArray();
+            var made = fresh.AsParallel().AsOrdered().Select(Make).ToArray();
+            foreach (var (point, draft, refusal) in made)
             {
-                var candidate = new Candidate(point.Rule, point.Values, _apply(point));
-                if (!_programs.Add(candidate.Hash))
+                if (drafts.Count >= most)
+                    break;
+                _points.Add(point.Text);
+                switch (refusal)
                 {
-                    Count(OutcomeNames.Duplicate);
-                    continue;
+                    case null when _programs.Add(draft!.Candidate.Hash):
+                        drafts.Add(draft);
+                        break;
+                    case null:
+                        Count(OutcomeNames.Duplicate);
+                        break;
+                    case ScheduleException e:
+                        Count(OutcomeNames.Refused);
+                        log.Add(new LoggedCandidate(OutcomeNames.Refused, point.Text, null, e.Reason));
+                        break;
+                    case LoweringException e:
+                        Count(e.Reason);
+                        log.Add(new LoggedCandidate(e.Reason, point.Text, null, e.Message));
+                        break;
+                    default:
+                        // A bug of a rule or a primitive: counted and told under its own name, and the search goes on without the point.
+                        CountRuleError(point.Text, refusal);
+                        log.Add(new LoggedCandidate(OutcomeNames.RuleError, point.Text, null, _ruleErrors[^1]));
+                        break;
                 }
-                var features = _model.Features(candidate.Nest);
-                drafts.Add(new Draft(point, candidate, features));
-            }
-            catch (ScheduleException e)
-            {
-                Count(OutcomeNames.Refused);
-                log.Add(new LoggedCandidate(OutcomeNames.Refused, point.Text, null, e.Reason));
-            }
-            catch (Exception e) when (e is not OutOfMemoryException)
-            {
-                // A bug of a rule or a primitive: counted and told under its own name, and the search goes on without the point.
-                CountRuleError(point.Text, e);
-                log.Add(new LoggedCandidate(OutcomeNames.RuleError, point.Text, null, _ruleErrors[^1]));
             }
         }
         if (log.Count > 0)
             OnBatch?.Invoke(log);
         return drafts;
+    }
+
+    private (ChoicePoint Point, Draft? Draft, Exception? Refusal) Make(ChoicePoint point)
+    {
+        try
+        {
+            var candidate = new Candidate(point.Rule, point.Values, _apply(point));
+            return (point, new Draft(point, candidate, _model.Features(candidate.Nest)), null);
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            return (point, null, e);
+        }
     }
 
     /// <summary>Measures drafts, most promising first, until the share of the budget is spent or patience ends.</summary>
@@ -225,10 +288,7 @@ public sealed class BeamSearch
             if (allowed == 0)
                 return;
             double before = BestMilliseconds;
-            var predicted = drafts
-                .Select(d => (Draft: d, Time: _model.Predict(d.Features)))
-                .OrderBy(d => d.Time)
-                .ToList();
+            var predicted = Predicted(drafts);
             if (_timed.Count > 0)
                 predicted.RemoveAll(d => d.Time > _settings.HopelessFactor * before);
             if (predicted.Count == 0)
@@ -243,6 +303,30 @@ public sealed class BeamSearch
             stale = BestMilliseconds < before * (1 - _settings.LeastGain) ? 0 : stale + 1;
         }
         CheckStop(meter, cancel);
+    }
+
+    /// <summary>
+    /// Most promising first. What a rule's programs took beside what the model says of them counts for its others too: the model
+    /// sees little of what sets one family of kernels apart from another.
+    /// </summary>
+    private List<(Draft Draft, double Time)> Predicted(IEnumerable<Draft> drafts)
+    {
+        var beside = _timed
+            .GroupBy(e => e.Point.Rule)
+            .ToDictionary(
+                rule => rule.Key,
+                rule =>
+                    rule.Sum(e => Math.Log(e.Trial.Milliseconds / _model.Predict(e.Features)))
+                    / (rule.Count() + _settings.RuleDoubt)
+            );
+        return
+        [
+            .. drafts
+                .Select(d =>
+                    (Draft: d, Time: _model.Predict(d.Features) * Math.Exp(beside.GetValueOrDefault(d.Point.Rule)))
+                )
+                .OrderBy(d => d.Time),
+        ];
     }
 
     private void Measure(ImmutableArray<(Draft Draft, double Time)> chosen, BudgetMeter meter, CancellationToken cancel)
@@ -274,7 +358,7 @@ public sealed class BeamSearch
                 log.Add(new LoggedCandidate(result.Outcome, draft.Point.Text, trial, result.Detail));
             if (!result.IsTimed)
                 continue;
-            _timed.Add(new Entry(draft.Point, trial));
+            _timed.Add(new Entry(draft.Point, draft.Features, trial));
             _model.Learn(draft.Features, result.Milliseconds);
         }
         meter.CountTrials(counted);
@@ -348,7 +432,7 @@ public sealed class BeamSearch
 
     private sealed record Draft(ChoicePoint Point, Candidate Candidate, CostFeatures Features);
 
-    private sealed record Entry(ChoicePoint Point, Trial Trial);
+    private sealed record Entry(ChoicePoint Point, CostFeatures Features, Trial Trial);
 
     /// <summary>Leaves the loops of the search.</summary>
     private sealed class Stop(StopReason reason) : Exception

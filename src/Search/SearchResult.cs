@@ -74,6 +74,18 @@ public sealed record SearchSettings
     /// <summary>Programs predicted so many times slower than the best are not run.</summary>
     public double HopelessFactor { get; init; } = 20;
 
+    /// <summary>Of what a rule's programs took beside their predictions, n of them count for n / (n + this).</summary>
+    public double RuleDoubt { get; init; } = 1;
+
+    /// <summary>
+    /// What a rule's default may take at least, before anything is known of the rule; more where the budget is long. On devices it
+    /// is compiled in that time too, which takes two seconds for the largest kernels.
+    /// </summary>
+    public TimeSpan LeastDefaultTime { get; init; } = TimeSpan.FromSeconds(1.5);
+
+    /// <inheritdoc cref="LeastDefaultTime"/>
+    public TimeSpan LeastDeviceDefaultTime { get; init; } = TimeSpan.FromSeconds(8);
+
     /// <summary>Tells the time; tests give one that they move.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 }

@@ -77,7 +77,7 @@ internal sealed partial class TuneSession : IDisposable
             Phases.Start,
             () => options.Runner?.Invoke(task) ?? new InProcessRunner(task, options.Seed)
         );
-        var model = new CostModel(task.Target);
+        var model = new CostModel(task.Target, task.On.Backend.Lower);
         Teach(model);
         _search = new BeamSearch(
             task,
@@ -376,9 +376,9 @@ internal sealed partial class TuneSession : IDisposable
                     candidate.Milliseconds!.Value
                 );
             }
-            catch (TraceException)
+            catch (Exception e) when (e is TraceException or LoweringException)
             {
-                // Written by an older version whose primitives differ: nothing can be learned from it.
+                // Written by an older version whose primitives or passes differ: nothing can be learned from it.
             }
         }
     }

@@ -46,6 +46,13 @@ public interface IBackend
     /// <summary>Whether kernels with symbolic extents run as fast as others, so that one may serve many shapes.</summary>
     bool SharesKernels => false;
 
+    /// <summary>
+    /// The nest in the form that code is generated from, for estimates of its time: nothing is compiled, and what hardly
+    /// counts may be left out. Where estimates look at the nest itself, that.
+    /// </summary>
+    /// <exception cref="LoweringException">The target cannot run the nest; the reason by name.</exception>
+    LoopNest Lower(LoopNest nest) => nest;
+
     /// <summary>Lowers and compiles. Throws <see cref="LoweringException"/> where the target cannot run the nest well.</summary>
     ICompiledKernel Compile(LoopNest nest);
 }

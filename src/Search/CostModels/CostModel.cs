@@ -13,7 +13,11 @@ public sealed record CostFeatures(double AnalyticMilliseconds, double[] Values);
 /// to what has been measured so far.
 /// </summary>
 /// <param name="target">Whose caches, registers and threads count.</param>
-public sealed class CostModel(TargetInfo target)
+/// <param name="lower">
+/// Makes the form that code is generated from (<see cref="IBackend.Lower"/>), which is what is looked at for a GPU; null for
+/// the nest itself.
+/// </param>
+public sealed class CostModel(TargetInfo target, Func<LoopNest, LoopNest>? lower = null)
 {
     /// <summary>Only the scale of analytic times; the residual's constant term corrects it after one measurement.</summary>
     private const double CyclesPerMillisecond = 3e6;
@@ -32,7 +36,8 @@ public sealed class CostModel(TargetInfo target)
     /// <summary>Measurements learned from.</summary>
     public int Observations => _residual.Observations;
 
-    /// <summary>Features of a nest; takes tens of microseconds.</summary>
+    /// <summary>Features of a nest; takes tens of microseconds, for a GPU some milliseconds.</summary>
+    /// <exception cref="LoweringException">The target refuses the nest; the reason by name.</exception>
     public CostFeatures Features(LoopNest nest)
     {
         if (target.Gpu is { } gpu)
@@ -73,12 +78,12 @@ public sealed class CostModel(TargetInfo target)
         }
     }
 
-    private static CostFeatures OnGpu(LoopNest nest, GpuInfo gpu)
+    private CostFeatures OnGpu(LoopNest nest, GpuInfo gpu)
     {
-        // Storage that cannot be placed: lowering will refuse it by name, and no time is better than another.
-        if (Placed(nest) is not { } placed)
-            return new CostFeatures(1e6, [1, .. new double[FeatureCount - 1]]);
-        var costs = GpuCost.Kernels(placed, gpu).Select(c => (Cost: c, Time: c.Milliseconds(gpu))).ToList();
+        var costs = GpuCost
+            .Kernels(lower?.Invoke(nest) ?? nest, gpu)
+            .Select(c => (Cost: c, Time: c.Milliseconds(gpu)))
+            .ToList();
         double total = Math.Max(1e-6, costs.Sum(c => c.Time));
         double cycles = total * gpu.ClockGhz * 1e6;
         double Share(Func<GpuCost, double> part) => Math.Min(2, costs.Sum(c => part(c.Cost)) / cycles);
@@ -97,21 +102,9 @@ public sealed class CostModel(TargetInfo target)
             Main(c => c.Threads) / GpuInfo.MaxThreadsPerBlock,
             Math.Log2(1 + costs.Count) / 4,
             Main(c => c.Registers > 255 ? 1 : 0),
-            Main(c => Math.Max(0, 0.25 - c.Occupancy)),
+            Share(c => c.Tensor),
         ];
         return new CostFeatures(total, values);
-    }
-
-    private static LoopNest? Placed(LoopNest nest)
-    {
-        try
-        {
-            return StoragePlacement.Run(nest);
-        }
-        catch (ScheduleException)
-        {
-            return null;
-        }
     }
 
     /// <summary>Predicted milliseconds.</summary>
