@@ -44,7 +44,7 @@ public sealed partial class Tensor
                     $"Grad: a tensor of shape {Layout} and dtype {DType.Name()} cannot have a gradient of shape "
                         + $"{value.Layout} and dtype {value.DType.Name()}."
                 );
-            if (value == this)
+            if (ReferenceEquals(value, this))
                 throw new ArgumentException("Grad: a tensor cannot be its own gradient; set a Clone().");
             if (value is not null && value.Device != Device)
                 throw new ArgumentException(
@@ -192,7 +192,7 @@ public sealed partial class Tensor
     internal Node SetNode(Node node)
     {
         // The gradient that is kept is that of the tensor as it is last.
-        if (_node?.Retaining == this)
+        if (ReferenceEquals(_node?.Retaining, this))
             (_node.Retaining, node.Retaining) = (null, this);
         _node = node;
         _flags |= Flags.RequiresGrad;

@@ -7,7 +7,7 @@ namespace Picograd;
 /// <summary>
 /// An array of numbers of any rank, with PyTorch's semantics: a strided view of shared storage, which records how it was
 /// computed when gradients are wanted. Every operator runs a kernel of the operator library at once, through the best
-/// schedule known (see <see cref="Dispatch.Dispatcher"/>). <c>==</c> compares references; use <see cref="Eq"/> for
+/// schedule known (see <see cref="Dispatch.Dispatcher"/>). Equal is only the same object; use <see cref="Eq"/> for
 /// elements. Not safe for concurrent changes; concurrent reads are.
 /// </summary>
 public sealed partial class Tensor : IDisposable
@@ -57,10 +57,10 @@ public sealed partial class Tensor : IDisposable
     internal Dispatch.DeviceRuntime Runtime => Storage.Runtime;
 
     /// <summary>Size of each dimension; empty for a scalar.</summary>
-    public ReadOnlySpan<long> Shape => Layout.Sizes;
+    public Dimensions Shape => new(Layout.Sizes);
 
     /// <summary>Elements between neighbours along each dimension.</summary>
-    public ReadOnlySpan<long> Strides => Layout.Strides;
+    public Dimensions Strides => new(Layout.Strides);
 
     /// <summary>Number of dimensions.</summary>
     public int Rank => Layout.Rank;

@@ -13,18 +13,26 @@ public sealed class Linear : Module
         ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(outputs, 1);
         double bound = 1 / Math.Sqrt(inputs);
-        Weight = Register("weight", Tensor.Empty([outputs, inputs], dtype).Uniform_(-bound, bound, generator));
+        Weight = Tensor.Empty([outputs, inputs], dtype).Uniform_(-bound, bound, generator);
         if (bias)
             Bias = Register("bias", Tensor.Empty([outputs], dtype).Uniform_(-bound, bound, generator));
     }
 
-    /// <summary>[out, in].</summary>
-    public Tensor Weight { get; }
+    /// <summary>[out, in]. Another module's weight may be set, to be shared (tied).</summary>
+    /// <exception cref="ArgumentException">Not a matrix.</exception>
+    public Tensor Weight
+    {
+        get;
+        set => field = Register("weight", Matrix(value));
+    }
 
     /// <summary>[out]; null without bias.</summary>
     public Tensor? Bias { get; }
 
     public override Tensor Forward(Tensor x) => F.Linear(x, Weight, Bias);
+
+    protected override string ExtraRepr() =>
+        $"in_features={Weight.Size(1)}, out_features={Weight.Size(0)}, bias={Bias is not null}";
 }
 
 /// <summary>A table [vocab, dim], drawn from the normal distribution, whose rows are picked by integer indices.</summary>
@@ -35,13 +43,20 @@ public sealed class Embedding : Module
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(vocab, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(dim, 1);
-        Weight = Register("weight", Tensor.Randn([vocab, dim], generator, dtype));
+        Weight = Tensor.Randn([vocab, dim], generator, dtype);
     }
 
-    /// <summary>[vocab, dim].</summary>
-    public Tensor Weight { get; }
+    /// <summary>[vocab, dim]. Another module's weight may be set, to be shared (tied).</summary>
+    /// <exception cref="ArgumentException">Not a matrix.</exception>
+    public Tensor Weight
+    {
+        get;
+        set => field = Register("weight", Matrix(value));
+    }
 
     public override Tensor Forward(Tensor x) => F.Embedding(Weight, Tensor.Given(x));
+
+    protected override string ExtraRepr() => $"{Weight.Size(0)}, {Weight.Size(1)}";
 }
 
 /// <summary>tanh, element by element.</summary>
@@ -66,6 +81,8 @@ public sealed class Sigmoid : Module
 public sealed class Flatten(int from = 1, int to = -1) : Module
 {
     public override Tensor Forward(Tensor x) => Tensor.Given(x).Flatten(from, to);
+
+    protected override string ExtraRepr() => $"start_dim={from}, end_dim={to}";
 }
 
 /// <summary>Modules one after the other; parameters are called by place: <c>0.weight</c>.</summary>

@@ -1,42 +1,45 @@
+using System.Text;
+
 namespace Picograd;
 
 /// <summary>
-/// Part of a model: parameters, perhaps of smaller parts, and a function from tensor to tensor. A subclass registers what
-/// it has in its constructor and overrides <see cref="Forward"/>.
+/// Part of a model: parameters, perhaps of smaller parts, and a function from tensor to tensor. A subclass overrides
+/// <see cref="Forward"/> and keeps what it has in fields or properties: modules, leaf tensors that require a gradient (these are
+/// its parameters), and arrays, lists, dictionaries and tuples of both. They are found whenever the module is asked for them and
+/// called as PyTorch would (<c>_fc1.Weight</c> is <c>fc1.weight</c>, the third of a list <c>_blocks</c> is <c>blocks.2</c>);
+/// <see cref="Register(string, Tensor)"/> gives a name of one's own. What cannot be found, or might have been
+/// forgotten, is an error, not a part that stays untrained; <see cref="UnregisteredAttribute"/> leaves a field out.
 /// </summary>
-public abstract class Module
+public abstract partial class Module
 {
     private readonly List<(string Name, Tensor Tensor)> _parameters = [];
+    private readonly List<(string Name, Tensor Tensor)> _buffers = [];
     private readonly List<(string Name, Module Module)> _children = [];
 
     /// <summary>What the module computes.</summary>
     public abstract Tensor Forward(Tensor x);
 
     /// <summary>All parameters, own ones first, in the order of registration; one that is shared comes once.</summary>
+    /// <exception cref="InvalidOperationException">A field may hold a part that cannot be had; names it.</exception>
     public IEnumerable<Tensor> Parameters => NamedParameters.Select(p => p.Parameter);
 
     /// <summary>
-    /// All parameters with their paths, such as <c>2.weight</c>. One that several modules share (tied weights) comes once,
-    /// under its first path.
+    /// All parameters with their paths, such as <c>2.weight</c>. One that is there several times (tied weights) comes once,
+    /// under its first path; <see cref="StateDict"/> has all of them.
     /// </summary>
-    public IEnumerable<(string Name, Tensor Parameter)> NamedParameters => Distinct([]);
-
-    private IEnumerable<(string Name, Tensor Parameter)> Distinct(HashSet<Tensor> met)
+    /// <exception cref="InvalidOperationException">A field may hold a part that cannot be had; names it.</exception>
+    public IEnumerable<(string Name, Tensor Parameter)> NamedParameters
     {
-        foreach (var (name, tensor) in _parameters)
+        get
         {
-            if (met.Add(tensor))
-                yield return (name, tensor);
-        }
-        foreach (var (name, child) in _children)
-        {
-            foreach (var (inner, tensor) in child.Distinct(met))
-                yield return ($"{name}.{inner}", tensor);
+            var met = new HashSet<Tensor>();
+            return [.. Walk().Where(e => e.IsParameter && met.Add(e.Tensor)).Select(e => (e.Name, e.Tensor))];
         }
     }
 
-    /// <summary>The parts, in the order of registration.</summary>
-    public IEnumerable<Module> Children => _children.Select(c => c.Module);
+    /// <summary>The parts, in the order of registration; those in lists and dictionaries each by itself.</summary>
+    public IEnumerable<Module> Children =>
+        Parts().Children.SelectMany(c => c.Module is ModuleGroup group ? group.Children : [c.Module]);
 
     /// <summary>Number of elements of all parameters.</summary>
     public long ParameterCount => Parameters.Sum(p => p.NumElements);
@@ -49,29 +52,136 @@ public abstract class Module
     }
 
     /// <summary>
-    /// Moves all parameters, and their gradients, to a device. They stay the same tensors, but an optimizer that keeps
-    /// state must be made afterwards. Returns itself.
+    /// Moves all parameters, their gradients, and all buffers to a device. They stay the same tensors, but an optimizer that
+    /// keeps state must be made afterwards. Returns itself.
     /// </summary>
     /// <exception cref="InvalidOperationException">This machine has no such device; says what is missing.</exception>
     public Module ToDevice(Device device)
     {
-        foreach (var parameter in Parameters)
-            parameter.MoveTo(device);
+        foreach (var entry in Walk())
+            entry.Tensor.MoveTo(device);
         return this;
     }
 
-    /// <summary>Makes a tensor a parameter: a leaf that requires a gradient and outlives scopes. Returns it.</summary>
+    /// <summary>
+    /// PyTorch's tree: <c>Sequential(</c>, a line for each part, <c>)</c>. What a module says of itself between the parentheses
+    /// is <see cref="ExtraRepr"/>.
+    /// </summary>
+    public override string ToString() => Print([]);
+
+    /// <summary>What stands between the parentheses when it is printed, such as <c>in_features=2, out_features=64</c>.</summary>
+    protected virtual string ExtraRepr() => "";
+
+    /// <summary>
+    /// Makes a tensor a parameter: a leaf that requires a gradient and outlives scopes. One that has the name already gives
+    /// way; a tensor may have several names. Returns it.
+    /// </summary>
+    /// <exception cref="ArgumentException">The name is empty, has a dot or is a buffer's or a part's; the tensor is not of
+    /// floats, or was computed from others that require a gradient.</exception>
     protected Tensor Register(string name, Tensor parameter)
     {
-        _parameters.Add((name, parameter));
-        return parameter.RequiresGrad_().Keep();
+        ArgumentNullException.ThrowIfNull(parameter);
+        CheckName(name, _buffers.Exists(b => b.Name == name) || _children.Exists(c => c.Name == name));
+        if (!parameter.IsLeaf)
+            throw new ArgumentException(
+                $"Register: '{name}' (shape {parameter.Layout}) was computed from tensors that require a gradient, so it "
+                    + "cannot be trained itself; Detach() it, or register what it was computed from.",
+                nameof(parameter)
+            );
+        Put(_parameters, name, parameter.RequiresGrad_().Keep());
+        return parameter;
     }
 
-    /// <summary>Makes a module a part of this one. Returns it.</summary>
+    /// <summary>
+    /// Makes a tensor a buffer: it is moved and saved with the module, but not trained. It outlives scopes. Returns it.
+    /// </summary>
+    /// <exception cref="ArgumentException">The name is empty, has a dot or is a parameter's or a part's.</exception>
+    protected Tensor RegisterBuffer(string name, Tensor buffer)
+    {
+        ArgumentNullException.ThrowIfNull(buffer);
+        CheckName(name, _parameters.Exists(p => p.Name == name) || _children.Exists(c => c.Name == name));
+        Put(_buffers, name, buffer.Keep());
+        return buffer;
+    }
+
+    /// <summary>Makes a module a part of this one, in place of one that has the name already. Returns it.</summary>
+    /// <exception cref="ArgumentException">The name is empty, has a dot or is a parameter's or a buffer's.</exception>
     protected T Register<T>(string name, T child)
         where T : Module
     {
-        _children.Add((name, child));
+        ArgumentNullException.ThrowIfNull(child);
+        CheckName(name, _parameters.Exists(p => p.Name == name) || _buffers.Exists(b => b.Name == name));
+        Put(_children, name, child);
         return child;
     }
+
+    /// <summary>A weight that is set.</summary>
+    private protected Tensor Matrix(Tensor value)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        return value.Rank == 2
+            ? value
+            : throw new ArgumentException(
+                $"{GetType().Name}: Weight must be a matrix, but the shape given is {value.Layout}.",
+                nameof(value)
+            );
+    }
+
+    private static void Put<T>(List<(string Name, T Value)> list, string name, T value)
+    {
+        int at = list.FindIndex(e => e.Name == name);
+        if (at < 0)
+            list.Add((name, value));
+        else
+            list[at] = (name, value);
+    }
+
+    private void CheckName(string name, bool taken)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        if (name.Contains('.', StringComparison.Ordinal))
+            throw new ArgumentException(
+                $"{GetType().Name}: a part is called '{name}', but dots join the names of parts; leave them out.",
+                nameof(name)
+            );
+        if (taken)
+            throw new ArgumentException(
+                $"{GetType().Name}: a part of another kind is called '{name}' already; choose another name.",
+                nameof(name)
+            );
+    }
+
+    private string Print(HashSet<Module> around)
+    {
+        if (!around.Add(this))
+            return $"{GetType().Name}(…)";
+        string[] own = ExtraRepr() is { Length: > 0 } said ? said.Split('\n') : [];
+        var parts = Parts();
+        var lines = new List<string>(own);
+        if (this is ModuleGroup)
+            lines.AddRange(parts.Parameters.Select(p => $"({p.Name}): Parameter {p.Tensor.Layout}"));
+        // As PyTorch, equal neighbours of a list are one line: (0-5): 6 x Linear(…).
+        string[] texts = [.. parts.Children.Select(c => c.Module.Print(around).Replace("\n", "\n  "))];
+        for (int i = 0, next; i < texts.Length; i = next)
+        {
+            next = i + 1;
+            while (this is ModuleGroup { IsList: true } && next < texts.Length && texts[next] == texts[i])
+                next++;
+            lines.Add(
+                next == i + 1
+                    ? $"({parts.Children[i].Name}): {texts[i]}"
+                    : $"({parts.Children[i].Name}-{parts.Children[next - 1].Name}): {next - i} x {texts[i]}"
+            );
+        }
+        around.Remove(this);
+        var text = new StringBuilder(KindName).Append('(');
+        if (lines.Count == 1 && own.Length == 1)
+            text.Append(own[0]);
+        else if (lines.Count > 0)
+            text.Append("\n  ").AppendJoin("\n  ", lines).Append('\n');
+        return text.Append(')').ToString();
+    }
+
+    private protected virtual string KindName =>
+        GetType().Name is var name && name.IndexOf('`') is > 0 and var end ? name[..end] : GetType().Name;
 }

@@ -1,0 +1,59 @@
+namespace Picograd;
+
+public abstract partial class Module
+{
+    /// <summary>
+    /// Parameters and buffers by path, in PyTorch's order and under its names: those shared by several modules come under each
+    /// name. The tensors share the module's memory, without history.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">A field may hold a part that cannot be had; names it.</exception>
+    public OrderedDictionary<string, Tensor> StateDict()
+    {
+        var state = new OrderedDictionary<string, Tensor>();
+        foreach (var entry in Walk())
+            state.Add(entry.Name, entry.Tensor.Detach().Keep());
+        return state;
+    }
+
+    /// <summary>
+    /// Copies values into parameters and buffers by path, converting their dtype and moving them to the module's device. Where
+    /// something does not fit, nothing is copied.
+    /// </summary>
+    /// <param name="state">Such as <see cref="StateDict"/> of a module of the same make.</param>
+    /// <param name="strict">Whether both must have the same paths; else what only one has is left alone.</param>
+    /// <exception cref="ArgumentException">Paths that are missing or unexpected, shapes that differ; names all of them.</exception>
+    public void LoadStateDict(IReadOnlyDictionary<string, Tensor> state, bool strict = true)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        var entries = Walk();
+        var wrong = new List<string>();
+        foreach (var entry in entries)
+        {
+            if (!state.TryGetValue(entry.Name, out var value) || value is null)
+            {
+                if (strict)
+                    wrong.Add($"'{entry.Name}' is missing");
+            }
+            else if (!value.Layout.SameSizes(entry.Tensor.Layout))
+            {
+                wrong.Add($"'{entry.Name}' has shape {value.Layout}, but the module's is {entry.Tensor.Layout}");
+            }
+        }
+        if (strict)
+        {
+            var names = entries.Select(e => e.Name).ToHashSet();
+            wrong.AddRange(state.Keys.Where(k => !names.Contains(k)).Select(k => $"'{k}' is not in the module"));
+        }
+        if (wrong.Count > 0)
+            throw new ArgumentException(
+                $"LoadStateDict: the state does not fit {GetType().Name}: {string.Join("; ", wrong)}.",
+                nameof(state)
+            );
+        using var off = Tensor.NoGrad();
+        foreach (var entry in entries)
+        {
+            if (state.TryGetValue(entry.Name, out var value) && value is not null)
+                entry.Tensor.Copy_(value.ToDevice(entry.Tensor.Device));
+        }
+    }
+}
