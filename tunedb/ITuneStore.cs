@@ -14,6 +14,9 @@ public interface ITuneLookup : IDisposable
     /// <param name="key">The key that nothing exact was found for.</param>
     /// <param name="max">The most records to return; at least 1.</param>
     IReadOnlyList<TuneRecord> FindNear(TuneKey key, int max);
+
+    /// <summary>The targets that certified records are for, as their keys write them, in ordinal order; see <see cref="TuneTargets"/>.</summary>
+    IReadOnlyList<string> Targets();
 }
 
 /// <summary>

@@ -138,6 +138,22 @@ public sealed partial class SqliteTuneStore : TuneStore
     }
 
     /// <inheritdoc/>
+    public override IReadOnlyList<string> Targets() =>
+        Run<IReadOnlyList<string>>(() =>
+        {
+            var targets = new List<string>();
+            using var command = Command("SELECT DISTINCT target FROM records WHERE certified = 1");
+            using var rows = command.ExecuteReader();
+            while (rows.Read())
+            {
+                targets.Add(rows.GetString(0));
+            }
+
+            targets.Sort(StringComparer.Ordinal);
+            return targets;
+        });
+
+    /// <inheritdoc/>
     public override IReadOnlyList<TuneRecord> All(TuneFilter? filter = null) =>
         Run<IReadOnlyList<TuneRecord>>(() =>
             Rows($"SELECT {RecordRow.Columns} FROM records", RecordRow.Read)

@@ -97,6 +97,10 @@ public sealed class TuneServing : ITuneLookup
             .ToList();
     }
 
+    /// <inheritdoc/>
+    public IReadOnlyList<string> Targets() =>
+        [.. (Ask(store => store.Targets()) ?? []).Concat(_shipped.Targets()).Distinct().Order(StringComparer.Ordinal)];
+
     /// <summary>Closes the database.</summary>
     public void Dispose()
     {

@@ -20,6 +20,15 @@ public abstract class TuneStore : ITuneStore
     public abstract IReadOnlyList<TuneRecord> FindNear(TuneKey key, int max);
 
     /// <inheritdoc/>
+    public virtual IReadOnlyList<string> Targets() =>
+        [
+            .. All(new TuneFilter { Certified = true })
+                .Select(record => record.Key.Target)
+                .Distinct()
+                .Order(StringComparer.Ordinal),
+        ];
+
+    /// <inheritdoc/>
     public abstract IReadOnlyList<TuneRecord> All(TuneFilter? filter = null);
 
     /// <inheritdoc/>

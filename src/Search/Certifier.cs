@@ -12,7 +12,8 @@ namespace Picograd.Search;
 /// between guard zones; every checked element must lie within the a-priori bound of the float64 evaluator
 /// (<see cref="Algorithms.Evaluation.BoundRules"/>: k·u·Σ|a||b| for a dot product of length k, blocks of blocks from 1,024 on); inputs must be left as they
 /// were; repeated runs must give equal bits. The trace is also replayed on a ragged shape nearby (every dimension
-/// one less, of large operators smaller), which dispatch may do, and must be right there as well.
+/// one less, of large operators smaller), which dispatch may do, and must be right there as well. Where loops are parallel the
+/// bits must be those of other numbers of threads too.
 /// </summary>
 /// <param name="spec">What the kernel computes.</param>
 /// <param name="target">Where it runs.</param>
@@ -93,6 +94,12 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
                 return Failed(worst, $"repeated runs differ in bits ({kind} inputs)", bitStable: false);
             fewest = Math.Min(fewest, runs);
         }
+        if (nest is not null && BitsWithOtherThreads(nest, aligned) is { } threads)
+            return Failed(
+                worst,
+                $"gives other bits with {threads} thread{(threads == 1 ? "" : "s")}",
+                bitStable: false
+            );
         string ragged = "no ragged shape";
         if (nest is not null && RaggedShape.Near(spec) is { } neighbour)
         {
@@ -143,6 +150,26 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
                 return false;
         }
         return true;
+    }
+
+    /// <summary>
+    /// A number of threads with which the nest, compiled for it, gives other bits than those in memory; null where there is
+    /// none. Where no loop is parallel the code is the same.
+    /// </summary>
+    private int? BitsWithOtherThreads(LoopNest nest, ArgumentMemory memory)
+    {
+        if (nest.Loops.All(l => l.Kind != LoopKind.Parallel))
+            return null;
+        using var first = memory.Images(memory.Inputs, memory.Arguments.Count);
+        foreach (var backend in target.OtherThreads)
+        {
+            using var kernel = backend.Compile(nest);
+            memory.PoisonOutputs();
+            kernel.Run(memory.Addresses, null);
+            if (first.FirstChanged() is not null)
+                return backend.Target.Threads;
+        }
+        return null;
     }
 
     private (string? Wrong, string Note) CheckRagged(Trace trace, OperatorSpec neighbour)

@@ -225,7 +225,7 @@ internal sealed partial class TuneSession : IDisposable
 
     private IEnumerable<Trial> Timed() => _search.Trials.Concat(_given).Where(t => t.Measured.IsTimed);
 
-    private TuneRecord? FindStored() => _options.Store?.FindExact(_key);
+    private TuneRecord? FindStored() => _options.Store?.FindOwn(_key);
 
     /// <summary>
     /// The default schedule, timed before anything else: what is found is compared with it. Where the back end refuses it, what

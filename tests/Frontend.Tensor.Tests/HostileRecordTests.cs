@@ -153,6 +153,8 @@ public sealed class HostileRecordTests : IDisposable
         public IReadOnlyList<TuneRecord> FindNear(TuneKey key, int max) =>
             [.. Records.Where(r => r.Key != key && r.Key.SameFamily(key)).Take(max)];
 
+        public IReadOnlyList<string> Targets() => [.. Records.Select(r => r.Key.Target).Distinct()];
+
         public void Dispose() { }
     }
 

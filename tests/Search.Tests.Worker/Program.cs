@@ -31,6 +31,8 @@ public sealed class FaultyTarget(ITuningTarget real) : ITuningTarget, IBackend
 
     public TargetInfo Target => real.Backend.Target;
 
+    public IReadOnlyList<IBackend> OtherThreads => [new SevenThreads(real.Backend)];
+
     public TargetCeilings Ceilings => real.Ceilings;
 
     public nint Allocate(long bytes) => real.Allocate(bytes);
@@ -48,6 +50,19 @@ public sealed class FaultyTarget(ITuningTarget real) : ITuningTarget, IBackend
             "throw" => throw new KeyNotFoundException("as the test asked"),
             _ => new FaultyKernel(real.Backend.Compile(nest), fault, nest),
         };
+    }
+
+    /// <summary>Where a loop called fault.threads gives other results.</summary>
+    private sealed class SevenThreads(IBackend inner) : IBackend
+    {
+        public TargetInfo Target => inner.Target with { Threads = 7 };
+
+        public ICompiledKernel Compile(LoopNest nest) =>
+            new FaultyKernel(
+                inner.Compile(nest),
+                nest.Loops.Any(l => l.Name == "fault.threads") ? "wrong" : null,
+                nest
+            );
     }
 
     private sealed unsafe class FaultyKernel(ICompiledKernel kernel, string? fault, LoopNest nest) : ICompiledKernel

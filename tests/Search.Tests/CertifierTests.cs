@@ -43,6 +43,28 @@ public class CertifierTests
         Assert.Equal(fault != "unstable", result.BitStable);
     }
 
+    [Theory]
+    [InlineData("threads", true, false)]
+    [InlineData("threads", false, true)]
+    [InlineData("none", true, true)]
+    public void Parallel_kernels_give_the_same_bits_with_any_number_of_threads(string fault, bool parallel, bool passes)
+    {
+        var result = Certify(
+            "matmul m=8 n=16 k=24",
+            t =>
+            {
+                var schedule = new Schedule(Machine.Tiled(t, fault).Nest);
+                if (parallel)
+                    schedule.Parallel($"fault.{fault}");
+                return schedule.Nest;
+            }
+        );
+        Assert.Equal(passes, result.Ok);
+        Assert.Equal(passes, result.BitStable);
+        if (!passes)
+            Assert.Equal("gives other bits with 7 threads", result.Detail);
+    }
+
     [Fact]
     public void SamplesAgreeWithWholeEvaluationAndMeetEveryRowAndColumn()
     {

@@ -57,6 +57,20 @@ public abstract class TuneStoreContract
     }
 
     [Fact]
+    public void The_targets_are_those_of_certified_records_in_order()
+    {
+        using var store = Create();
+        Assert.Empty(store.Targets());
+        foreach (var (m, target) in new[] { (1, "cpu;b"), (2, "cpu;a"), (3, "cpu;b") })
+        {
+            store.Put(SampleRecords.Record() with { Key = SampleRecords.Key(m: m, target: target) });
+        }
+
+        store.Put(SampleRecords.Record(certified: false) with { Key = SampleRecords.Key(target: "cpu;c") });
+        Assert.Equal(["cpu;a", "cpu;b"], store.Targets());
+    }
+
+    [Fact]
     public void An_uncertified_record_does_not_hide_a_certified_one()
     {
         using var store = Create();

@@ -25,6 +25,8 @@ internal sealed unsafe class CudaRuntime : DeviceRuntime
     private readonly Dictionary<long, nint> _known = [];
     private readonly Lock _cells = new();
     private DispatchContext? _context;
+    private CudaEvent? _callBegin;
+    private CudaEvent? _callEnd;
     private int _next;
 
     private CudaRuntime(CudaDevice device)
@@ -79,6 +81,21 @@ internal sealed unsafe class CudaRuntime : DeviceRuntime
     public override void Read(nint from, nint to, long bytes) => _device.Read((void*)to, from, bytes);
 
     public override void Copy(nint from, nint to, long bytes) => _device.Copy(to, from, bytes);
+
+    // Recorded calls are waited for, each by itself.
+    public override long BeginCall()
+    {
+        (_callBegin ??= new CudaEvent(_device)).Record(_device.CurrentStream);
+        return 0;
+    }
+
+    public override double EndCall(long began)
+    {
+        var end = _callEnd ??= new CudaEvent(_device);
+        end.Record(_device.CurrentStream);
+        end.Synchronize();
+        return end.MillisecondsSince(_callBegin!);
+    }
 
     public override nint Cells(nint cells, int bytes)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Picograd.Algorithms;
 using Picograd.Lower.Cpu;
 using Picograd.Schedules;
@@ -8,6 +9,29 @@ namespace Picograd.Dispatch;
 internal static class DefaultRules
 {
     private static readonly Lazy<CpuTarget> Machine = new(CpuTarget.Detect);
+
+    /// <summary>The environment variable that names the number of threads of programs that do not.</summary>
+    private const string ThreadsVariable = "PICOGRAD_NUM_THREADS";
+
+    /// <summary>The number of threads where the program names none: the variable's, else that of physical cores.</summary>
+    /// <exception cref="InvalidOperationException">The variable is no whole number that this machine allows.</exception>
+    public static int Threads
+    {
+        get
+        {
+            string? text = Environment.GetEnvironmentVariable(ThreadsVariable);
+            if (string.IsNullOrEmpty(text))
+                return Machine.Value.Cores;
+            return
+                int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int threads)
+                && threads >= 1
+                && threads <= Environment.ProcessorCount
+                ? threads
+                : throw new InvalidOperationException(
+                    $"The environment variable {ThreadsVariable} is '{text}', but this machine allows 1 to {Environment.ProcessorCount}."
+                );
+        }
+    }
 
     public static LoopNest Rule(Algorithm algorithm, TargetInfo target) => DefaultSchedule.For(algorithm, target);
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Picograd.Schedules;
 
 namespace Picograd.Dispatch;
@@ -27,6 +28,12 @@ internal abstract class DeviceRuntime
     /// optimizers, states of generators).
     /// </summary>
     public abstract nint Cells(nint cells, int bytes);
+
+    /// <summary>Before a call that is timed; gives what <see cref="EndCall"/> wants.</summary>
+    public virtual long BeginCall() => Stopwatch.GetTimestamp();
+
+    /// <summary>After it: what it took, in milliseconds.</summary>
+    public virtual double EndCall(long began) => Stopwatch.GetElapsedTime(began).TotalMilliseconds;
 
     /// <summary>The runtime of a device.</summary>
     /// <exception cref="InvalidOperationException">This machine has no such device; says what is missing.</exception>

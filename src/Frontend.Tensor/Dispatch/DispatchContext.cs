@@ -3,6 +3,7 @@ using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
 using Picograd.TuneDb;
+using Stopwatch = System.Diagnostics.Stopwatch;
 
 namespace Picograd.Dispatch;
 
@@ -23,6 +24,8 @@ internal sealed class DispatchContext
     private const int OwnKernels = 4;
 
     private readonly ITuneLookup? _store;
+    private readonly Lazy<IReadOnlyList<string>> _alike;
+    private readonly OperatorRecorder? _recorder = Recording.Current;
     private readonly BackendFactory _backends;
     private readonly DefaultScheduleRule _rule;
     private readonly DeviceRuntime _runtime;
@@ -55,6 +58,7 @@ internal sealed class DispatchContext
         _rule = rule;
         Threads = threads;
         Backend = backends(threads);
+        _alike = new(() => TuneTargets.Alike(_store?.Targets() ?? [], Backend.Target.Fingerprint));
     }
 
     public int Threads { get; }
@@ -100,7 +104,9 @@ internal sealed class DispatchContext
     /// <summary>The kernel of a call that is not in the table yet.</summary>
     public DispatchedKernel Miss(Family family, ReadOnlySpan<long> signature)
     {
+        long began = Stopwatch.GetTimestamp();
         var kernel = Resolve(OperatorSpec.Parse(family.Spec(signature)));
+        _recorder?.AddMaking(Stopwatch.GetElapsedTime(began));
         lock (_gate)
         {
             // Another thread may have been faster.
@@ -150,7 +156,8 @@ internal sealed class DispatchContext
                 [.. notes, .. members.Notes],
                 [],
                 null,
-                extents: [.. open.Extents]
+                extents: [.. open.Extents],
+                timed: Timed(text, KernelSource.Default, null, shared)
             );
         made ??= Near(spec, notes) ?? FromRules(spec, spec.Build(), notes);
         lock (_gate)
@@ -178,12 +185,29 @@ internal sealed class DispatchContext
             if (_withoutRecords.Contains(family))
                 return null;
         }
-        if (Ask(() => _store.FindExact(key), notes) is { } exact)
-            return BeatsDefault(exact)
-                ? FromRecord(spec, spec.Build(), exact, KernelSource.Exact, notes)
-                : FromRules(spec, spec.Build(), notes, exact);
+        // Those that an older version stored under another text of this target are of this instance too.
+        var alike = Ask(() => _alike.Value, notes) ?? [];
+        foreach (string target in alike.Where(t => TuneTargets.AreSame(t, key.Target)).Prepend(key.Target))
+        {
+            if (Ask(() => _store.FindExact(key with { Target = target }), notes) is { } exact)
+                return BeatsDefault(exact)
+                    ? FromRecord(spec, spec.Build(), exact, KernelSource.Exact, notes)
+                    : FromRules(spec, spec.Build(), notes, exact);
+        }
         notes.Add("no tuned record of this instance");
-        if (Ask(() => _store.FindNear(key, 1), notes) is { Count: 0 })
+        foreach (string target in alike.Where(t => !TuneTargets.AreSame(t, key.Target)))
+        {
+            if (
+                Ask(() => _store.FindExact(key with { Target = target }), notes) is { } other
+                && ForOtherThreads(spec, other, notes) is { } made
+            )
+                return made;
+        }
+        if (
+            alike
+                .Prepend(key.Target)
+                .All(t => Ask(() => _store.FindNear(key with { Target = t }, 1), notes) is { Count: 0 })
+        )
         {
             lock (_gate)
             {
@@ -194,6 +218,37 @@ internal sealed class DispatchContext
         }
         return null;
     }
+
+    /// <summary>
+    /// The record of this very instance, tuned for another number of threads, where it is sure not to cost anything: it spreads
+    /// its work over threads, or the default schedule does not either, or it is faster than the default schedule can be here.
+    /// </summary>
+    private DispatchedKernel? ForOtherThreads(OperatorSpec spec, TuneRecord record, List<string> notes)
+    {
+        int theirs = TuneTargets.ThreadsOf(record.Key.Target) ?? 1;
+        string whose = $"the record for {theirs} thread{(theirs == 1 ? "" : "s")}";
+        if (!BeatsDefault(record))
+        {
+            notes.Add($"{whose} did not beat the default schedule");
+            return null;
+        }
+        // At best the default schedule gains as much as there are more threads.
+        bool isFaster =
+            record.DefaultMilliseconds * Math.Min(1, theirs / (double)Backend.Target.Threads) > record.Milliseconds;
+        var algorithm = spec.Build();
+        if (!isFaster && !IsParallel(record) && IsParallel(_rule(algorithm, Backend.Target)))
+        {
+            notes.Add($"{whose} does not spread its work over threads, which the default schedule does");
+            return null;
+        }
+        return FromRecord(spec, algorithm, record, KernelSource.Near, notes);
+    }
+
+    // The record's trace may be no trace at all; a wrong answer costs speed only.
+    private static bool IsParallel(TuneRecord record) =>
+        record.Trace.Split('\n').Any(step => step.StartsWith("parallel ", StringComparison.Ordinal));
+
+    private static bool IsParallel(LoopNest nest) => nest.Loops.Any(l => l.Kind == LoopKind.Parallel);
 
     private DispatchedKernel? Near(OperatorSpec spec, List<string> notes)
     {
@@ -299,17 +354,24 @@ internal sealed class DispatchContext
         }
         try
         {
-            var (nest, compiled) = RecordReplay.Run(Backend, algorithm, record, source);
+            bool sameShape = record.Spec == spec.ToString();
+            var (nest, compiled) = RecordReplay.Run(Backend, algorithm, record, sameShape);
             if (source == KernelSource.Near)
-                notes.Add($"replayed the record of {PlainText.Of(record.Spec)} with factors inferred again");
+                notes.Add(
+                    sameShape
+                        ? $"replayed the record for {TuneTargets.ThreadsOf(record.Key.Target) ?? 1} threads"
+                        : $"replayed the record of {PlainText.Of(record.Spec)} with factors inferred again"
+                );
+            var schedule = new CompiledSchedule(nest, compiled);
             return new DispatchedKernel(
                 spec.ToString(),
-                new CompiledSchedule(nest, compiled),
+                schedule,
                 source,
                 [.. notes],
                 guards.ToImmutable(),
                 () => FromRules(spec, algorithm, []),
-                Realigning
+                Realigning,
+                timed: Timed(spec.ToString(), source, record, schedule)
             );
         }
         // A stored record is foreign data: whatever goes wrong with it must cost speed only, so every failure is noted and
@@ -359,7 +421,13 @@ internal sealed class DispatchContext
             bool isTuned = record is not null && Trace.Of(nest).ToString() == record.Trace;
             if (record is not null && !isTuned)
                 notes.Add("the tuned record of this instance did not beat the default schedule, which runs instead");
-            return Make(spec, nest, notes, isTuned ? KernelSource.Exact : KernelSource.Default);
+            return Make(
+                spec,
+                nest,
+                notes,
+                isTuned ? KernelSource.Exact : KernelSource.Default,
+                isTuned ? record : null
+            );
         }
         catch (Exception refusal) when (refusal is ScheduleException or LoweringException)
         {
@@ -383,17 +451,40 @@ internal sealed class DispatchContext
         OperatorSpec spec,
         LoopNest nest,
         List<string> notes,
-        KernelSource source = KernelSource.Default
-    ) =>
-        new(
+        KernelSource source = KernelSource.Default,
+        TuneRecord? record = null
+    )
+    {
+        var schedule = new CompiledSchedule(nest, Backend.Compile(nest));
+        return new DispatchedKernel(
             spec.ToString(),
-            new CompiledSchedule(nest, Backend.Compile(nest)),
+            schedule,
             source,
             [.. notes],
             [],
             null,
-            Realigning
+            Realigning,
+            timed: Timed(spec.ToString(), source, record, schedule)
         );
+    }
+
+    // What runs instead of the kernel itself where operators are recorded.
+    private ICompiledKernel? Timed(string spec, KernelSource source, TuneRecord? record, CompiledSchedule schedule) =>
+        _recorder?.Timed(
+            schedule.Kernel,
+            _runtime,
+            new OperatorRecorder.Place(
+                spec,
+                _runtime.Device.ToString(),
+                Backend.Target.Fingerprint,
+                source,
+                record is null ? null : NameOf(record)
+            )
+        );
+
+    // 1a2b3c4d of matmul m=9 n=16 k=8 for cpu;x64;…
+    private static string NameOf(TuneRecord record) =>
+        PlainText.Of($"{record.TraceHash[..8]} of {record.Spec} for {record.Key.Target}");
 
     // Who copies arguments that lie at addresses at which the target's kernels would fault; null where none would.
     private (DeviceRuntime, int)? Realigning =>

@@ -43,13 +43,14 @@ public sealed unsafe class DispatchedKernel
         ImmutableArray<Guard> guards,
         Func<DispatchedKernel>? unguarded,
         (DeviceRuntime Runtime, int Alignment)? realigning = null,
-        long[]? extents = null
+        long[]? extents = null,
+        ICompiledKernel? timed = null
     )
     {
         _realigning = realigning;
         _spec = spec;
         _schedule = schedule;
-        _compiled = schedule.Kernel;
+        _compiled = timed ?? schedule.Kernel;
         _extents = extents;
         Source = source;
         Notes = notes;

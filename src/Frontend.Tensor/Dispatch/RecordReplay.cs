@@ -10,17 +10,17 @@ namespace Picograd.Dispatch;
 /// </summary>
 internal static class RecordReplay
 {
-    /// <summary>The nest of a record, for its own shape or another, compiled.</summary>
+    /// <summary>The nest of a record, for its own shape or, with factors inferred again, for another, compiled.</summary>
     /// <exception cref="TraceException">The text is no trace, does not fit the algorithm, or costs too much.</exception>
     public static (LoopNest Nest, ICompiledKernel Kernel) Run(
         IBackend backend,
         Algorithm algorithm,
         TuneRecord record,
-        KernelSource source
+        bool sameShape
     )
     {
         var trace = Trace.Parse(record.Trace);
-        var nest = source == KernelSource.Exact ? trace.Replay(algorithm) : Near(trace, algorithm);
+        var nest = sameShape ? trace.Replay(algorithm) : Near(trace, algorithm);
         var kernel = backend.Compile(nest);
         try
         {

@@ -54,8 +54,8 @@ public sealed record CpuTarget
     /// <summary>Whether a·b + c is one instruction with one rounding.</summary>
     public bool HasFma { get; init; } = Fma.IsSupported || AdvSimd.IsSupported;
 
-    /// <summary>Logical processors that this process may use.</summary>
-    public int Cores { get; init; } = Environment.ProcessorCount;
+    /// <summary>Physical cores that this process may use: the number of threads where none is named. No part of fingerprints.</summary>
+    public int Cores { get; init; } = PhysicalCores.Count;
 
     /// <summary>Level 1 data cache of one core, in bytes.</summary>
     public long L1Bytes { get; init; } = 32 << 10;
@@ -100,8 +100,8 @@ public sealed record CpuTarget
     }
 
     /// <summary>
-    /// A stable text of everything on which a schedule's speed depends, for keys of stored results, such as
-    /// <c>cpu;x64;amd-epyc-f26m2;avx512;fma;l1=48k;l2=1m;cores=2;threads=1</c>.
+    /// A stable text of everything on which a schedule's code or speed depends, for keys of stored results, such as
+    /// <c>cpu;x64;amd-epyc-f26m2;avx512;fma;l1=48k;l2=1m;threads=1</c>.
     /// </summary>
     /// <param name="threads">Threads that kernels may use; at least 1.</param>
     public string Fingerprint(int threads)
@@ -110,7 +110,7 @@ public sealed record CpuTarget
         string fma = HasFma ? "fma" : "nofma";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"cpu;{Architecture};{ProcessorName.Slug(Model)};{VectorExtension};{fma};l1={Size(L1Bytes)};l2={Size(L2Bytes)};cores={Cores};threads={threads}"
+            $"cpu;{Architecture};{ProcessorName.Slug(Model)};{VectorExtension};{fma};l1={Size(L1Bytes)};l2={Size(L2Bytes)};threads={threads}"
         );
     }
 

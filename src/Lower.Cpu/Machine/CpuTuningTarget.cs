@@ -17,6 +17,14 @@ public sealed unsafe class CpuTuningTarget(CpuTarget target, int threads) : ITun
 
     public IBackend Backend { get; } = new CpuBackend(target, threads);
 
+    public IReadOnlyList<IBackend> OtherThreads { get; } =
+    [
+        .. new[] { 1, WorkerPool.Shared.MaxThreads }
+            .Distinct()
+            .Where(count => count != threads)
+            .Select(count => new CpuBackend(target, count)),
+    ];
+
     public TargetCeilings Ceilings => _ceilings.Value;
 
     public nint Allocate(long bytes)

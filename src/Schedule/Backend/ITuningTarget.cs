@@ -45,6 +45,11 @@ public interface ITuningTarget
     string Device => Backend.Target.Name;
 
     /// <summary>
+    /// Back ends of the same machine for other numbers of threads, the fewest and the most: dispatch may run a winner there too.
+    /// </summary>
+    IReadOnlyList<IBackend> OtherThreads => [];
+
+    /// <summary>
     /// Memory as tensors of the target have it (alignment, large pages); contents undefined. Freed by <see cref="Free"/>.
     /// </summary>
     nint Allocate(long bytes);

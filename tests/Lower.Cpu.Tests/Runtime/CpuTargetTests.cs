@@ -10,7 +10,7 @@ public class CpuTargetTests
     {
         CpuTarget target = CpuTarget.Detect();
         Assert.Contains(target.VectorBits, new[] { 128, 256, 512 });
-        Assert.Equal(Environment.ProcessorCount, target.Cores);
+        Assert.InRange(target.Cores, 1, Environment.ProcessorCount);
         Assert.InRange(target.L1Bytes, 8 << 10, 1 << 20);
         Assert.InRange(target.L2Bytes, 64 << 10, 64 << 20);
         Assert.NotEqual("", target.Model);
@@ -62,7 +62,7 @@ public class CpuTargetTests
             L1Bytes = 48 << 10,
             L2Bytes = 1 << 20,
         };
-        Assert.Equal("cpu;x64;amd-epyc-f26m2;sse;fma;l1=48k;l2=1m;cores=2;threads=1", target.Fingerprint(1));
+        Assert.Equal("cpu;x64;amd-epyc-f26m2;sse;fma;l1=48k;l2=1m;threads=1", target.Fingerprint(1));
         Assert.Throws<ArgumentOutOfRangeException>(() => target.Fingerprint(0));
     }
 

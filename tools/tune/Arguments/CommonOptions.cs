@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Picograd.Dispatch;
 
 namespace Picograd.Tune;
 
@@ -16,7 +17,8 @@ internal static class CommonOptions
     public static Option<string?> Threads() =>
         new("--threads")
         {
-            Description = $"Threads that kernels may use, 1 to {Environment.ProcessorCount}; default 1",
+            Description =
+                $"Threads that kernels may use, 1 to {Environment.ProcessorCount}; default: one a physical core",
             HelpName = "N",
             CompletionSources =
             {
@@ -44,10 +46,21 @@ internal static class CommonOptions
     public static int SeedOf(ParseResult parsed, Option<string?> option) =>
         (int)Whole(parsed, option, 0, int.MaxValue, 0);
 
-    /// <summary>The number of threads; 1 where it is not given.</summary>
+    /// <summary>The number of threads; where it is not given, that of programs that name none.</summary>
     /// <exception cref="UsageException">Not a whole number, or more than the machine has.</exception>
-    public static int ThreadsOf(ParseResult parsed, Option<string?> option) =>
-        (int)Whole(parsed, option, 1, Environment.ProcessorCount, 1);
+    public static int ThreadsOf(ParseResult parsed, Option<string?> option)
+    {
+        int named = (int)Whole(parsed, option, 1, Environment.ProcessorCount, 0);
+        try
+        {
+            return named > 0 ? named : Dispatcher.DefaultNumThreads;
+        }
+        catch (InvalidOperationException e)
+        {
+            // What the environment says is wrong.
+            throw new UsageException(e.Message, e);
+        }
+    }
 
     /// <summary>A whole number within limits.</summary>
     /// <exception cref="UsageException">Not a whole number, or outside the limits.</exception>

@@ -1,0 +1,123 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Picograd.Schedules;
+
+namespace Picograd.Dispatch;
+
+/// <summary>
+/// Counts and times the calls of every kernel that contexts make while it records. A kernel made then is wrapped in one that
+/// asks the clock before and after (about 50 ns a call); one made otherwise is not, so that recording costs nothing where it
+/// is off.
+/// </summary>
+internal sealed class OperatorRecorder
+{
+    private readonly ConcurrentDictionary<Place, Calls> _calls = [];
+    private readonly long _start = Stopwatch.GetTimestamp();
+    private long _making;
+
+    /// <summary>Since it began to record.</summary>
+    public TimeSpan Elapsed => Stopwatch.GetElapsedTime(_start);
+
+    /// <summary>What choosing and compiling kernels took.</summary>
+    public TimeSpan Making => TimeSpan.FromTicks(Interlocked.Read(ref _making));
+
+    /// <summary>The kernel, timed.</summary>
+    public ICompiledKernel Timed(ICompiledKernel kernel, DeviceRuntime runtime, Place place) =>
+        new TimedKernel(kernel, runtime, _calls.GetOrAdd(place, static _ => new Calls()));
+
+    public void AddMaking(TimeSpan time) => Interlocked.Add(ref _making, time.Ticks);
+
+    /// <summary>What ran so far, longest first.</summary>
+    public IReadOnlyList<RecordedOperator> Snapshot() =>
+        Sorted(
+            _calls.Select(c => new RecordedOperator(
+                c.Key.Spec,
+                c.Key.Device,
+                c.Key.Target,
+                c.Key.Source,
+                c.Key.Record,
+                c.Value.Count,
+                c.Value.Milliseconds
+            ))
+        );
+
+    /// <summary>What ran since an earlier snapshot.</summary>
+    public static IReadOnlyList<RecordedOperator> Since(
+        IReadOnlyList<RecordedOperator> now,
+        IReadOnlyList<RecordedOperator> before
+    )
+    {
+        var earlier = before.ToDictionary(PlaceOf);
+        return Sorted(
+            now.Select(o =>
+                earlier.TryGetValue(PlaceOf(o), out var old)
+                    ? o with
+                    {
+                        Calls = o.Calls - old.Calls,
+                        Milliseconds = Math.Max(0, o.Milliseconds - old.Milliseconds),
+                    }
+                    : o
+            )
+        );
+    }
+
+    /// <summary>Several lists as one: the calls of the same instance on the same kernel are added up.</summary>
+    public static IReadOnlyList<RecordedOperator> Merge(IEnumerable<RecordedOperator> operators) =>
+        Sorted(
+            operators
+                .GroupBy(PlaceOf)
+                .Select(g => g.First() with { Calls = g.Sum(o => o.Calls), Milliseconds = g.Sum(o => o.Milliseconds) })
+        );
+
+    private static IReadOnlyList<RecordedOperator> Sorted(IEnumerable<RecordedOperator> operators) =>
+        [
+            .. operators
+                .Where(o => o.Calls > 0)
+                .OrderByDescending(o => o.Milliseconds)
+                .ThenBy(o => o.Spec, StringComparer.Ordinal),
+        ];
+
+    private static Place PlaceOf(RecordedOperator o) => new(o.Spec, o.Device, o.Target, o.Source, o.Record);
+
+    /// <summary>What calls are told apart by.</summary>
+    internal readonly record struct Place(
+        string Spec,
+        string Device,
+        string Target,
+        KernelSource Source,
+        string? Record
+    );
+
+    private sealed class Calls
+    {
+        private long _count;
+        private long _nanoseconds;
+
+        public long Count => Interlocked.Read(ref _count);
+
+        public double Milliseconds => Interlocked.Read(ref _nanoseconds) / 1e6;
+
+        public void Add(double milliseconds)
+        {
+            Interlocked.Increment(ref _count);
+            Interlocked.Add(ref _nanoseconds, (long)(milliseconds * 1e6));
+        }
+    }
+
+    private sealed unsafe class TimedKernel(ICompiledKernel kernel, DeviceRuntime runtime, Calls calls)
+        : ICompiledKernel
+    {
+        public long WorkspaceBytes => kernel.WorkspaceBytes;
+
+        public long CodeBytes => kernel.CodeBytes;
+
+        public void Run(nint* arguments, long* parameters)
+        {
+            long began = runtime.BeginCall();
+            kernel.Run(arguments, parameters);
+            calls.Add(runtime.EndCall(began));
+        }
+
+        public void Dispose() => kernel.Dispose();
+    }
+}
