@@ -9,11 +9,13 @@ namespace Picograd.Search;
 /// <summary>
 /// The check that every winner must pass before it is stored. The kernel runs on inputs of normal numbers, of a wide
 /// range of magnitudes, of numbers that cancel, of ones beside 2^24 (sums, scans) and of extremes (functions of elements), with arguments at 64-byte alignment and at the least that kernels of the target take (one element on the CPU),
-/// between guard zones; every checked element must lie within the a-priori bound of the float64 evaluator
+/// between guard zones; outputs too large to evaluate whole are sampled, and all their elements are compared with those of
+/// another schedule (<see cref="IndependentCheck"/>); every checked element must lie within the a-priori bound of the float64 evaluator
 /// (<see cref="Algorithms.Evaluation.BoundRules"/>: k·u·Σ|a||b| for a dot product of length k, blocks of blocks from 1,024 on); inputs must be left as they
 /// were; repeated runs must give equal bits. The trace is also replayed on a ragged shape nearby (every dimension
-/// one less, of large operators smaller), which dispatch may do, and must be right there as well. Where loops are parallel the
-/// bits must be those of other numbers of threads too.
+/// one less, of large operators smaller), which dispatch may do, and must be right there as well. Of arguments beyond 64 MiB
+/// and of kernels beyond 30 ms one kind of inputs is run at the least alignment and up to five times, the others twice. Where
+/// loops are parallel the bits must be those of other numbers of threads too.
 /// </summary>
 /// <param name="spec">What the kernel computes.</param>
 /// <param name="target">Where it runs.</param>
@@ -24,6 +26,12 @@ namespace Picograd.Search;
 /// </param>
 public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, int seed, double maxPoints = 8e6)
 {
+    /// <summary>
+    /// Arguments beyond it take longer to write and compare than most kernels to run, and some checks are made on one kind of
+    /// inputs only.
+    /// </summary>
+    private const long LargeBytes = 64 << 20;
+
     /// <summary>Runs on equal inputs, the first included, whose bits are compared, unless they are long.</summary>
     private const int StabilityRuns = 5;
 
@@ -32,6 +40,9 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
     /// twenty times, two seconds and more.
     /// </summary>
     private const double StabilityMilliseconds = 150;
+
+    /// <summary>Memory of the spec's arguments to use instead of new one; what it holds is lost.</summary>
+    internal ArgumentMemory? Memory { get; init; }
 
     /// <summary>Compiles and checks a nest of the spec's algorithm. Never throws for what the nest does wrong.</summary>
     public Certification Certify(LoopNest nest)
@@ -70,10 +81,13 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
     public Certification Certify(ICompiledKernel kernel, LoopNest? nest = null)
     {
         double worst = 0;
-        using var aligned = new ArgumentMemory(spec.Build(), target);
-        using var misaligned = new ArgumentMemory(spec.Build(), target, misaligned: true);
+        using var own = Memory is null ? new ArgumentMemory(spec.Build(), target) : null;
+        var memory = Memory ?? own!;
+        bool isLong = memory.TotalBytes > LargeBytes;
         InputKind[] kinds = [.. spec.CertificationKinds];
         int fewest = StabilityRuns;
+        string beside = "";
+        ulong[] bits = [];
         // Inputs and right answers of the next kind are made while the kernel runs on those of this one.
         var next = Task.Run(() => MakeReference(kinds[0]));
         for (int k = 0; k < kinds.Length; k++)
@@ -85,16 +99,31 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
                 var following = kinds[k + 1];
                 next = Task.Run(() => MakeReference(following));
             }
-            foreach (var memory in (ArgumentMemory[])[aligned, misaligned])
+            // What the numbers are decides nothing about where a kernel reads and writes: where checks take long, one kind is
+            // run at the least alignment.
+            if (k == 0 || !isLong)
             {
-                if (Wrong(kernel, reference, memory, ref worst) is { } wrong)
-                    return Failed(worst, memory == aligned ? wrong : $"at the least alignment: {wrong}");
+                memory.Align(worst: true);
+                if (Wrong(kernel, reference, memory, ref worst) is { } misaligned)
+                    return Failed(worst, $"at the least alignment: {misaligned}");
+                memory.Align(worst: false);
             }
-            if (!IsBitStable(kernel, aligned, out int runs))
+            if (Wrong(kernel, reference, memory, ref worst) is { } wrong)
+                return Failed(worst, wrong);
+            bits = memory.OutputDigests();
+            if (!IsBitStable(kernel, memory, bits, isLong && k > 0, out int runs))
                 return Failed(worst, $"repeated runs differ in bits ({kind} inputs)", bitStable: false);
             fewest = Math.Min(fewest, runs);
+            isLong |= runs < StabilityRuns;
+            if (k == 0 && nest is not null && reference.IsSample)
+            {
+                (string? differing, beside) = new IndependentCheck(spec, target).Run(nest, reference, memory);
+                if (differing is not null)
+                    return Failed(worst, differing);
+                beside = $"; {beside}";
+            }
         }
-        if (nest is not null && BitsWithOtherThreads(nest, aligned) is { } threads)
+        if (nest is not null && BitsWithOtherThreads(nest, memory, bits) is { } threads)
             return Failed(
                 worst,
                 $"gives other bits with {threads} thread{(threads == 1 ? "" : "s")}",
@@ -111,7 +140,7 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
             worst,
             Ok: true,
             BitStable: true,
-            $"{string.Join(", ", spec.CertificationKinds)} inputs, aligned and not; {fewest} equal runs; {ragged}"
+            $"{string.Join(", ", spec.CertificationKinds)} inputs, aligned and not; {fewest} equal runs; {ragged}{beside}"
         );
     }
 
@@ -121,52 +150,64 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
     {
         memory.SetInputs(reference.Inputs);
         memory.PoisonOutputs();
-        using (var before = memory.Images(0, memory.Inputs))
+        // Patterns can be told again; of others it is enough to know what they were.
+        int[] kept =
+        [
+            .. Enumerable.Range(0, memory.Inputs).Where(i => !reference.Inputs[memory.Arguments[i]].IsPattern),
+        ];
+        ulong[] before = [.. kept.Select(memory.DigestOf)];
+        kernel.Run(memory.Addresses, null);
+        if (memory.BrokenGuard() is { } broken)
+            return broken;
+        if (memory.BrokenGap() is { } gap)
+            return gap;
+        for (int i = 0; i < kept.Length; i++)
         {
-            kernel.Run(memory.Addresses, null);
-            if (memory.BrokenGuard() is { } broken)
-                return broken;
-            if (memory.BrokenGap() is { } gap)
-                return gap;
-            if (before.FirstChanged() is { } changed)
-                return $"changed its input {memory.Arguments[changed].Name}";
+            if (memory.DigestOf(kept[i]) != before[i])
+                return $"changed its input {memory.Arguments[kept[i]].Name}";
         }
+        if (memory.FirstChangedPattern(reference.Inputs) is { } changed)
+            return $"changed its input {memory.Arguments[changed].Name}";
         var (ratio, wrong) = reference.Check(memory);
         worst = Math.Max(worst, ratio);
         return wrong;
     }
 
-    private static bool IsBitStable(ICompiledKernel kernel, ArgumentMemory memory, out int runs)
+    private static bool IsBitStable(
+        ICompiledKernel kernel,
+        ArgumentMemory memory,
+        ulong[] bits,
+        bool once,
+        out int runs
+    )
     {
-        using var first = memory.Images(memory.Inputs, memory.Arguments.Count);
         long start = Stopwatch.GetTimestamp();
-        for (runs = 1; runs < StabilityRuns; runs++)
+        for (runs = 1; runs < (once ? 2 : StabilityRuns); runs++)
         {
             if (runs > 1 && Stopwatch.GetElapsedTime(start).TotalMilliseconds > StabilityMilliseconds)
                 break;
             memory.PoisonOutputs();
             kernel.Run(memory.Addresses, null);
-            if (first.FirstChanged() is not null)
+            if (!bits.AsSpan().SequenceEqual(memory.OutputDigests()))
                 return false;
         }
         return true;
     }
 
     /// <summary>
-    /// A number of threads with which the nest, compiled for it, gives other bits than those in memory; null where there is
+    /// A number of threads with which the nest, compiled for it, gives outputs of other digests; null where there is
     /// none. Where no loop is parallel the code is the same.
     /// </summary>
-    private int? BitsWithOtherThreads(LoopNest nest, ArgumentMemory memory)
+    private int? BitsWithOtherThreads(LoopNest nest, ArgumentMemory memory, ulong[] bits)
     {
         if (nest.Loops.All(l => l.Kind != LoopKind.Parallel))
             return null;
-        using var first = memory.Images(memory.Inputs, memory.Arguments.Count);
         foreach (var backend in target.OtherThreads)
         {
             using var kernel = backend.Compile(nest);
             memory.PoisonOutputs();
             kernel.Run(memory.Addresses, null);
-            if (first.FirstChanged() is not null)
+            if (!bits.AsSpan().SequenceEqual(memory.OutputDigests()))
                 return backend.Target.Threads;
         }
         return null;

@@ -61,6 +61,12 @@ public sealed record TuneResult
     /// <summary>What the store did with the winner; null without a store or for a winner that failed certification.</summary>
     public required PutOutcome? Stored { get; init; }
 
+    /// <summary>
+    /// There was no time to certify the winner: it is stored as waiting for that, which serves nobody yet, and the next run of the
+    /// task begins with it.
+    /// </summary>
+    public required bool IsWaiting { get; init; }
+
     public double CandidatesPerSecond => Tried / Math.Max(SearchSeconds, 1e-9);
 
     public double Gflops => Task.Spec.Flops / (Milliseconds * 1e6);

@@ -114,10 +114,36 @@ internal sealed partial class TuneSession
             ]),
             Certification = chosen.Certification!,
             Stored = null,
+            IsWaiting = false,
         };
+        if (verdict is null && !chosen.DefaultStands && chosen.Certification!.IsRefused)
+        {
+            // It came to no verdict: another run certifies it.
+            result = result with
+            {
+                IsWaiting = Keep(
+                    chosen.Trial,
+                    chosen.Milliseconds,
+                    chosen.DefaultMilliseconds,
+                    chosen.Samples,
+                    chosen.Certification.Detail
+                ),
+            };
+        }
+        else
+        {
+            DropWaiting();
+        }
         if (verdict is not null && _options.Store is { } store)
         {
-            var record = Record(result, budget, verdict.Samples);
+            var record = Record(
+                result.Trace,
+                result.Milliseconds,
+                result.DefaultMilliseconds,
+                verdict.Samples,
+                result.Certification,
+                budget.ToString()
+            );
             // The race just decided between the stored one and this one, which the store's comparison of old times could
             // not. One that was too slow for the race, or does not replay or gives wrong results any more, lost as well.
             // One that stays, but does not say of itself that it beats the default, or that it is the default, is renewed.
@@ -293,25 +319,32 @@ internal sealed partial class TuneSession
         return new RacePlan(heats, rounds);
     }
 
-    private TuneRecord Record(TuneResult result, SearchBudget budget, IReadOnlyList<double> samples) =>
+    private TuneRecord Record(
+        string trace,
+        double milliseconds,
+        double? defaultMilliseconds,
+        IReadOnlyList<double> samples,
+        Certification certification,
+        string budget
+    ) =>
         new()
         {
             Key = _key,
             Spec = Task.Spec.ToString(),
-            Trace = result.Trace,
+            Trace = trace,
             Guards = GuardList.Of(Task.Algorithm, Task.Target),
-            Milliseconds = result.Milliseconds,
-            DefaultMilliseconds = result.DefaultMilliseconds,
+            Milliseconds = milliseconds,
+            DefaultMilliseconds = defaultMilliseconds,
             Samples = [.. samples.Where(double.IsFinite)],
-            Certification = result.Certification,
-            Certified = result.Certification.Ok,
+            Certification = certification,
+            Certified = certification.Ok,
             Provenance = new Provenance(
                 DateTime.UtcNow,
                 _options.Machine,
                 _options.Seed,
-                budget.ToString(),
-                result.Tried,
-                result.Stop.ToString().ToLowerInvariant(),
+                budget,
+                Tried,
+                Stop.ToString().ToLowerInvariant(),
                 RuntimeInformation.FrameworkDescription,
                 typeof(TuneSession).Assembly.GetName().Version?.ToString(3) ?? ""
             ),

@@ -53,7 +53,9 @@ internal sealed partial class TuneSession : IDisposable
     private readonly Dictionary<ulong, Certification> _certified = [];
     private double _prepareSeconds;
     private double? _certifySeconds;
+    private readonly string _budget;
     private ulong? _standard;
+    private ulong? _stored;
     private Trial? _settled;
     private TuneResult? _result;
     private bool _begun;
@@ -68,6 +70,7 @@ internal sealed partial class TuneSession : IDisposable
         _options = options;
         _key = task.Key;
         _clock = options.Settings.Clock;
+        _budget = options.Budget.ToString();
         Progress = phase => progress(this, phase);
         _phases = new PhaseClock(_clock, phase => Progress(phase));
         _run = string.Create(CultureInfo.InvariantCulture, $"{DateTime.UtcNow:yyyyMMddTHHmmss.fff}-seed{options.Seed}");
@@ -149,7 +152,9 @@ internal sealed partial class TuneSession : IDisposable
                 () =>
                 {
                     MeasureGiven(cancel);
-                    foreach (string? trace in unfinished.Prepend(FindStored()?.Trace))
+                    FindWaiting();
+                    _stored = Given(FindStored()?.Trace)?.Candidate.Hash;
+                    foreach (string? trace in unfinished.Prepend(_waiting?.Trace))
                     {
                         if (!cancel.IsCancellationRequested && !IsOver())
                             Given(trace);
@@ -159,6 +164,7 @@ internal sealed partial class TuneSession : IDisposable
             );
         }
         LimitCandidates();
+        KeepImprovement();
         // The first slice leaves room for settling; a later one may bring nothing to settle, and what it does is bounded by
         // the limit.
         bool first = _settled is null;
@@ -349,7 +355,7 @@ internal sealed partial class TuneSession : IDisposable
 
     private Trial? Measure(Candidate candidate, CancellationToken cancel)
     {
-        var measured = _runner.Measure([candidate], double.PositiveInfinity, cancel);
+        var measured = _runner.Measure([candidate], BestMilliseconds ?? double.PositiveInfinity, cancel);
         if (measured.Count == 0)
             return null;
         var trial = new Trial(candidate, double.NaN, measured[0]);
@@ -386,6 +392,7 @@ internal sealed partial class TuneSession : IDisposable
     private void OnBatch(IReadOnlyList<LoggedCandidate> batch)
     {
         Log(batch);
+        KeepImprovement();
         Progress(Phases.Search);
     }
 

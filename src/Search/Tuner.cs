@@ -10,9 +10,9 @@ public static class Tuner
     private const double SlicesPerTask = 3;
 
     /// <summary>Certification may overdraw a budget of time by this share of it, or by <see cref="LeastOverdraft"/>.</summary>
-    private const double Overdraft = 0.17;
+    private const double Overdraft = 0.1;
 
-    private static readonly TimeSpan LeastOverdraft = TimeSpan.FromSeconds(1.5);
+    private static readonly TimeSpan LeastOverdraft = TimeSpan.FromSeconds(1);
 
     /// <summary>
     /// Tunes one task. A budget of time counts everything: measuring the machine, inputs, search, race, certification. An

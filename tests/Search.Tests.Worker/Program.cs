@@ -84,6 +84,13 @@ public sealed class FaultyTarget(ITuningTarget real) : ITuningTarget, IBackend
                 case "hang":
                     Thread.Sleep(Timeout.Infinite);
                     break;
+                case "slow":
+                    Thread.Sleep(10_000);
+                    break;
+                case "speck":
+                    // One element somewhere, by more than any bound.
+                    first[nest.Algorithm.Outputs[0].ConstantSize()!.Value * 2 / 5 + 1] += 1;
+                    break;
                 case "wrong":
                     *first += 100;
                     break;

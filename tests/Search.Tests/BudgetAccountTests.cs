@@ -73,7 +73,7 @@ public class BudgetAccountTests
     }
 
     [Fact]
-    public void ACertificationThatDoesNotFitIsSaidAndStoresNothing()
+    public void ACertificationThatDoesNotFitIsSaidAndServesNothing()
     {
         var clock = new FakeClock();
         using var store = new MemoryTuneStore();
@@ -93,7 +93,9 @@ public class BudgetAccountTests
         Assert.False(result.Certification.Ok);
         Assert.True(result.Certification.IsRefused);
         Assert.Null(result.Stored);
-        Assert.Empty(store.All());
+        Assert.True(result.IsWaiting);
+        Assert.Null(store.FindExact(Task().Key));
+        Assert.False(Assert.Single(store.All()).IsServable);
         // It did not come to a verdict: another time it may.
         Assert.False(result.Outcomes.ContainsKey(OutcomeNames.Uncertified));
         Assert.True(result.Outcomes[OutcomeNames.OverTime] >= 1);

@@ -66,6 +66,55 @@ public class CertifierTests
     }
 
     [Fact]
+    public void OneWrongElementOutsideTheSampleIsFound()
+    {
+        var task = Machine.Task("matmul m=211 n=307 k=24");
+        var certifier = new Certifier(task.Spec, task.On, seed: 3, maxPoints: 2e4);
+        var right = certifier.Certify(Machine.Tiled(task).Nest);
+        Assert.True(right.Ok, right.Detail);
+        Assert.Contains("all elements beside those of another schedule", right.Detail);
+        var faulty = Machine.Tiled(task, "speck").Nest;
+        // The sample alone does not meet it.
+        using (var kernel = task.On.Backend.Compile(faulty))
+            Assert.True(certifier.Certify(kernel).Ok);
+        var wrong = certifier.Certify(faulty);
+        Assert.False(wrong.Ok);
+        Assert.Contains($"C at row-major position {211 * 307 * 2 / 5 + 1} ", wrong.Detail);
+    }
+
+    [Theory]
+    [InlineData("softmax rows=300 cols=211")]
+    [InlineData("argmax rows=900 cols=70 axis=1")]
+    [InlineData("copy shape=300x211 strides=1,300")]
+    [InlineData("conv2d n=2 c=3 h=41 w=39 oc=15 kh=3 kw=3")]
+    [InlineData("adam n=70001")]
+    [InlineData("random_normal n=70001")]
+    public void SampledOutputsAreComparedWhole(string text)
+    {
+        var task = Machine.Task(text);
+        var nest = DefaultSchedule.For(task.Algorithm, task.Target);
+        var result = new Certifier(task.Spec, task.On, seed: 3, maxPoints: 2e4).Certify(nest);
+        Assert.True(result.Ok, result.Detail);
+        Assert.Contains("all elements beside those of another schedule", result.Detail);
+    }
+
+    [Theory]
+    [InlineData("copy shape=1501x2999 strides=2999,1 dtype=u8")]
+    [InlineData("copy shape=1501x2999 strides=1,1504 dtype=bf16")]
+    [InlineData("copy shape=5x1501x999 strides=0,999,1")]
+    [InlineData("add n=4500001 dtype=f64")]
+    public void LargeInputsInMemoryAreWhatTheEvaluatorReads(string text)
+    {
+        // A copy of them, or a sum, is right where both read the same.
+        var task = Machine.Task(text);
+        Assert.All(task.Spec.MakeInputs(1).Values, a => Assert.True(a.IsPattern || a.Count <= 1 << 22));
+        Assert.Contains(task.Spec.MakeInputs(1).Values, a => a.IsPattern);
+        var nest = DefaultSchedule.For(task.Algorithm, task.Target);
+        var result = new Certifier(task.Spec, task.On, seed: 3, maxPoints: 1e5).Certify(nest);
+        Assert.True(result.Ok, result.Detail);
+    }
+
+    [Fact]
     public void SamplesAgreeWithWholeEvaluationAndMeetEveryRowAndColumn()
     {
         var spec = OperatorSpec.Parse("matmul m=23 n=31 k=5 bias=1 act=relu");

@@ -53,6 +53,42 @@ public sealed class WorkerTests : IDisposable
     }
 
     [Fact]
+    public void WhatIsFarSlowerThanTheBestIsCutOff()
+    {
+        var task = Machine.Task(Small);
+        using var runner = new WorkerRunner(task, _process, seed: 1);
+        runner.Prepare();
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+        var results = runner.Measure(
+            [Machine.Tiled(task, "slow"), Machine.Tiled(task)],
+            bestMilliseconds: 1,
+            CancellationToken.None
+        );
+        Assert.Equal([OutcomeNames.OverTime, OutcomeNames.Timed], results.Select(r => r.Outcome));
+        Assert.Contains("cut off after", results[0].Detail);
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(8), $"{watch.Elapsed.TotalSeconds} s");
+        Assert.Equal(2, _process.Starts);
+    }
+
+    [Fact]
+    public void ATaskThatComesBackIsStillThere()
+    {
+        TuneTask[] tasks = [Machine.Task(Small), Machine.Task("matmul m=16 n=16 k=16"), Machine.Task("tanh n=77")];
+        double[] Prepared() =>
+            [
+                .. tasks.Select(t =>
+                {
+                    using var runner = new WorkerRunner(t, _process, seed: 1);
+                    return runner.Prepare();
+                }),
+            ];
+        // What it took to make the inputs, to the last bit: they were not made again.
+        Assert.Equal(Prepared(), Prepared());
+        Assert.Equal(OutcomeNames.Timed, Measure(tasks[0], Machine.Tiled(tasks[0]))[0].Outcome);
+        Assert.Equal(1, _process.Starts);
+    }
+
+    [Fact]
     public void OtherFaultsAreToldApartWithoutARestart()
     {
         var task = Machine.Task(Small);

@@ -101,10 +101,14 @@ internal sealed partial class StageCompiler
             var output = _owner._data(_owner._stage.Output);
             if (initial is not null)
             {
-                if (output.Type.IsFloat())
-                    initial.Doubles.CopyTo(output.Doubles, 0);
-                else
-                    initial.Longs.CopyTo(output.Longs, 0);
+                // By element: the array may be a pattern.
+                for (int i = 0; i < output.Length; i++)
+                {
+                    if (output.Type.IsFloat())
+                        output.Doubles[i] = initial.At(i);
+                    else
+                        output.Longs[i] = initial.IntegerAt(i);
+                }
                 if (_owner._bounds(source!) is { } known)
                 {
                     known.CopyTo(_boundArray!, 0);

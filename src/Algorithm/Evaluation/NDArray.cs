@@ -109,11 +109,25 @@ public sealed class NDArray
                 rest /= Shape[d];
             }
         }
-        // The upper bits of a product with 2^64 over the golden ratio are spread well; the lowest bit stays.
-        ulong pair = (ulong)(position >> 1);
-        pair = (pair ^ (pair >> 17)) * 0x9E3779B97F4A7C15;
-        return (int)(pair >> (65 - _patternBits) << 1) | (int)(position & 1);
+        return (int)(PairOf(position >> 1, _patternBits) << 1) | (int)(position & 1);
     }
+
+    /// <summary>
+    /// Which pair of the elements that are held the two have that lie at twice a place in memory and behind it; for writing a
+    /// pattern to memory.
+    /// </summary>
+    /// <param name="pair">The place of the first of them, halved.</param>
+    /// <param name="bits">The pattern has so many elements as a power of two.</param>
+    public static long PairOf(long pair, int bits)
+    {
+        // The upper bits of a product with 2^64 over the golden ratio are spread well.
+        ulong spread = ((ulong)pair ^ ((ulong)pair >> 17)) * 0x9E3779B97F4A7C15;
+        return (long)(spread >> (65 - bits));
+    }
+
+    /// <summary>The elements that are held, as an array of their own; of a pattern those that it picks from.</summary>
+    public NDArray Drawn =>
+        _doubles is not null ? new(Type, [_doubles.Length], _doubles, null) : new(Type, [_longs!.Length], null, _longs);
 
     /// <summary>An array over the given elements, not copied.</summary>
     public static NDArray Of(DType type, ReadOnlySpan<long> shape, double[] elements) =>

@@ -18,6 +18,12 @@ public static class SampledEvaluator
     private const long FewestIndices = 64;
 
     /// <summary>
+    /// Elements of an output that one sample has at most, but for <see cref="FewestIndices"/>: more find no other faults, and to
+    /// read a million scattered elements of a large tensor takes longer than to run most kernels on it.
+    /// </summary>
+    private const double MostElements = 1 << 18;
+
+    /// <summary>
     /// Evaluates everything where that takes at most <paramref name="maxPoints"/> points of all stages. Otherwise takes
     /// each dimension in turn at every index with a sample of the others (their ends and some at random), so that every
     /// row and every column of a matrix is met: a wrong edge tile cannot hide. Where even two indices of the others are too
@@ -56,10 +62,10 @@ public static class SampledEvaluator
             {
                 for (int c = 0; c < sizes.Length; c++)
                     sizes[c] = c == whole ? classes.Extents[c] : Math.Min(each, classes.Extents[c]);
-                if (each <= 2 || Points(algorithm, classes, sizes) <= maxPoints / classes.Count)
+                if (each <= 2 || Share(sizes) >= 1)
                     break;
             }
-            double share = maxPoints / classes.Count / Points(algorithm, classes, sizes);
+            double share = Share(sizes);
             if (share < 1)
                 sizes[whole] = Math.Min(sizes[whole], Math.Max(FewestIndices, (long)(sizes[whole] * share)));
             var random = new Random(seed + whole);
@@ -67,15 +73,67 @@ public static class SampledEvaluator
         }
         return samples;
 
+        double Share(long[] sizes) =>
+            Math.Min(
+                maxPoints / classes.Count / Points(algorithm, classes, sizes),
+                MostElements / algorithm.Outputs.Max(o => Elements(o, classes, sizes))
+            );
+
         long[] Choose(long count, int c, Random random)
         {
             long extent = classes.Extents[c];
             if (count >= extent)
                 return All(extent);
-            var chosen = new SortedSet<long> { 0, extent - 1 };
-            while (chosen.Count < count)
-                chosen.Add(random.NextInt64(extent));
-            return [.. chosen];
+            // One at random of each of so many stretches, and both ends.
+            var chosen = new long[count];
+            for (long i = 0; i < count; i++)
+            {
+                long from = (long)((Int128)extent * i / count);
+                chosen[i] = random.NextInt64(from, (long)((Int128)extent * (i + 1) / count));
+            }
+            chosen[0] = 0;
+            chosen[^1] = extent - 1;
+            return chosen;
+        }
+    }
+
+    /// <summary>
+    /// Evaluates some elements of one output, with what lies where their rows and columns (and further dimensions) cross, since
+    /// that is how axes are cut down; as many of the elements, from the first on, as that leaves within the points.
+    /// </summary>
+    /// <param name="algorithm">What to compute; with constant extents.</param>
+    /// <param name="inputs">One array an input.</param>
+    /// <param name="output">Which output, by position.</param>
+    /// <param name="positions">Row-major positions in it; at least one.</param>
+    /// <param name="maxPoints">Points of stages to evaluate at most, unless one element takes more.</param>
+    public static OutputSample At(
+        Algorithm algorithm,
+        IReadOnlyDictionary<Buffer, NDArray> inputs,
+        int output,
+        IReadOnlyList<long> positions,
+        double maxPoints
+    )
+    {
+        var classes = new AxisClasses(algorithm);
+        var buffer = algorithm.Outputs[output];
+        for (int count = positions.Count; ; count--)
+        {
+            var indices = Enumerable.Range(0, classes.Count).Select(_ => new SortedSet<long>()).ToArray();
+            foreach (long position in positions.Take(count))
+            {
+                long rest = position;
+                for (int d = buffer.Rank - 1; d >= 0; d--)
+                {
+                    long extent = Extent(buffer.Shape[d]);
+                    if (classes.Of(buffer, d) is { } c)
+                        indices[c].Add(rest % extent);
+                    rest /= extent;
+                }
+            }
+            // What has no part in this output: one index does.
+            long[][] chosen = [.. indices.Select(i => i.Count == 0 ? [0] : i.ToArray())];
+            if (count == 1 || Points(algorithm, classes, [.. chosen.Select(c => c.LongLength)]) <= maxPoints)
+                return Evaluate(algorithm, inputs, classes, chosen).Single(s => s.Output == output);
         }
     }
 
@@ -105,6 +163,11 @@ public static class SampledEvaluator
                         )
             )
         );
+
+    private static double Elements(Buffer output, AxisClasses classes, long[] sizes) =>
+        Enumerable
+            .Range(0, output.Rank)
+            .Aggregate(1.0, (n, d) => n * (classes.Of(output, d) is { } c ? sizes[c] : Extent(output.Shape[d])));
 
     private static IEnumerable<OutputSample> Evaluate(
         Algorithm algorithm,

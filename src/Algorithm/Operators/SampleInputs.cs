@@ -35,8 +35,11 @@ internal static class SampleInputs
     /// <summary>Elements that are drawn one by one; those of larger arrays are picked from so many.</summary>
     private const int MostDrawn = 1 << DrawnBits;
 
-    /// <summary>Elements of the largest array that is held; 2 GiB.</summary>
-    private const long MostHeld = 1L << 28;
+    /// <summary>
+    /// Elements of the largest array that is held. A larger one is a pattern: to hold and fill 67 million elements, eight bytes
+    /// each, takes a second, and to write them out as much again; a pattern is written at the speed of memory.
+    /// </summary>
+    private const long MostHeld = 1L << 22;
 
     /// <summary>
     /// What certification runs an operator on: extremes tell nothing of operators that mix elements, and what integers they become

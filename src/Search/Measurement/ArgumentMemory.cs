@@ -7,13 +7,22 @@ namespace Picograd.Search;
 
 /// <summary>
 /// Memory for the arguments of a kernel: each lies between two guard zones whose bytes are known, so that a write
-/// outside is noticed (unless they are left out), optionally at the worst alignment that kernels of the target allow. Where the target's memory is its
+/// outside is noticed (unless they are left out), and can be moved to the worst alignment that kernels of the target allow. Where the target's memory is its
 /// own, what is written and read passes through a copy in main memory.
 /// </summary>
 internal sealed unsafe class ArgumentMemory : IDisposable
 {
     private const int MostGuardBytes = 4096;
     private const byte GuardByte = 0xA5;
+
+    /// <summary>What a thread fills or copies before it takes the next.</summary>
+    private const long Stretch = 4 << 20;
+
+    /// <summary>Below it one thread is enough.</summary>
+    private const long FewBytes = 16 << 20;
+
+    // Alignments are at most so many bytes.
+    private const int MostOffset = 64;
 
     private readonly ITuningTarget _target;
     private readonly (nint Block, long Bytes, nint Base, long Length, nint Host)[] _arguments;
@@ -23,9 +32,8 @@ internal sealed unsafe class ArgumentMemory : IDisposable
 
     /// <param name="algorithm">Whose arguments.</param>
     /// <param name="target">Whose memory.</param>
-    /// <param name="misaligned">At the worst alignment that kernels of the target allow.</param>
     /// <param name="guarded">False: without guard zones, so that every argument begins where a tensor's would.</param>
-    public ArgumentMemory(Algorithm algorithm, ITuningTarget target, bool misaligned = false, bool guarded = true)
+    public ArgumentMemory(Algorithm algorithm, ITuningTarget target, bool guarded = true)
     {
         _target = target;
         _guardBytes = guarded ? MostGuardBytes : 0;
@@ -44,10 +52,9 @@ internal sealed unsafe class ArgumentMemory : IDisposable
             for (int i = 0; i < Arguments.Count; i++)
             {
                 long length = TypedMemory.Bytes(Arguments[i]);
-                long bytes = length + 2 * _guardBytes;
+                long bytes = length + 2 * _guardBytes + (guarded ? MostOffset : 0);
                 nint block = target.Allocate(bytes);
-                int offset = misaligned ? target.Backend.Target.AlignmentOf(Arguments[i].Type) : 0;
-                nint start = block + _guardBytes + offset;
+                nint start = block + _guardBytes;
                 _arguments[i] = (block, bytes, start, length, start);
                 _addresses[i] = start;
                 if (!target.IsHostMemory)
@@ -72,6 +79,27 @@ internal sealed unsafe class ArgumentMemory : IDisposable
     /// <summary>Bytes of all arguments.</summary>
     public long TotalBytes => _arguments.Sum(a => a.Length);
 
+    /// <summary>
+    /// Moves the arguments to the worst alignment that kernels of the target allow, or back to that of tensors. What they hold
+    /// is then undefined.
+    /// </summary>
+    public void Align(bool worst)
+    {
+        if (_guardBytes == 0)
+            throw new InvalidOperationException("memory without guard zones stays where it is");
+        for (int i = 0; i < _arguments.Length; i++)
+        {
+            bool sameAsHost = _arguments[i].Host == _arguments[i].Base;
+            int offset = worst ? _target.Backend.Target.AlignmentOf(Arguments[i].Type) : 0;
+            nint start = _arguments[i].Block + _guardBytes + offset;
+            _arguments[i].Base = start;
+            _addresses[i] = start;
+            if (sameAsHost)
+                _arguments[i].Host = start;
+        }
+        FillGuards();
+    }
+
     public void SetInputs(IReadOnlyDictionary<Buffer, NDArray> inputs)
     {
         for (int i = 0; i < Inputs; i++)
@@ -83,11 +111,59 @@ internal sealed unsafe class ArgumentMemory : IDisposable
         }
     }
 
+    /// <summary>The first input that is a pattern and does not hold it any more; null for none. Others are not looked at.</summary>
+    public int? FirstChangedPattern(IReadOnlyDictionary<Buffer, NDArray> inputs)
+    {
+        for (int i = 0; i < Inputs; i++)
+        {
+            if (
+                inputs[Arguments[i]] is { IsPattern: true } pattern
+                && !PatternMemory.Equals(Arguments[i], pattern, Contents(i))
+            )
+                return i;
+        }
+        return null;
+    }
+
     /// <summary>Copies all arguments, outputs too, from memory of the same algorithm that this process can read.</summary>
     public void CopyFrom(ArgumentMemory other)
     {
         for (int i = 0; i < _arguments.Length; i++)
-            _target.Write(_arguments[i].Base, other._arguments[i].Base, _arguments[i].Length);
+            Copy(_arguments[i].Base, other._arguments[i].Base, _arguments[i].Length);
+    }
+
+    private void Copy(nint to, nint from, long bytes)
+    {
+        if (!_target.IsHostMemory || bytes < FewBytes)
+            _target.Write(to, from, bytes);
+        else
+        {
+            ParallelStretches.Each(
+                bytes,
+                Stretch,
+                (first, end) =>
+                    System.Buffer.MemoryCopy(
+                        (void*)(from + (nint)first),
+                        (void*)(to + (nint)first),
+                        end - first,
+                        end - first
+                    )
+            );
+        }
+    }
+
+    private void Fill(nint to, byte value, long bytes)
+    {
+        if (!_target.IsHostMemory || bytes < FewBytes)
+            _target.Fill(to, value, bytes);
+        else
+        {
+            ParallelStretches.Each(
+                bytes,
+                Stretch,
+                (first, end) => NativeMemory.Fill((void*)(to + (nint)first), (nuint)(end - first), value)
+            );
+        }
     }
 
     /// <summary>
@@ -99,9 +175,9 @@ internal sealed unsafe class ArgumentMemory : IDisposable
         for (int i = Inputs; i < Arguments.Count; i++)
         {
             if (_replaced[i] is { } input)
-                _target.Write(_addresses[i], Contents(input), _arguments[i].Length);
+                Copy(_addresses[i], Contents(input), _arguments[i].Length);
             else
-                _target.Fill(_addresses[i], 0xFF, _arguments[i].Length);
+                Fill(_addresses[i], 0xFF, _arguments[i].Length);
         }
     }
 
@@ -114,13 +190,14 @@ internal sealed unsafe class ArgumentMemory : IDisposable
         return host;
     }
 
-    /// <summary>The bytes of some arguments as they are now.</summary>
-    public ArgumentImages Images(int from, int to) =>
-        new(
-            this,
-            from,
-            [.. Enumerable.Range(from, to - from).Select(i => new ByteImage(Contents(i), _arguments[i].Length))]
-        );
+    /// <summary>What an argument holds now, in a number; see <see cref="MemoryDigest"/>.</summary>
+    public ulong DigestOf(int argument) => MemoryDigest.Of(Contents(argument), _arguments[argument].Length);
+
+    /// <summary>What all outputs hold now.</summary>
+    public ulong[] OutputDigests() => [.. Enumerable.Range(Inputs, Arguments.Count - Inputs).Select(DigestOf)];
+
+    /// <summary>Bytes of an argument.</summary>
+    public long LengthOf(int argument) => _arguments[argument].Length;
 
     /// <summary>The argument around which a guard zone was written to; null when all are whole.</summary>
     public string? BrokenGuard()

@@ -7,6 +7,7 @@ internal sealed unsafe class ByteImage : IDisposable
 {
     // Spans count in 32 bits.
     private const int Stretch = 1 << 30;
+    private const long CopiedAtOnce = 4 << 20;
 
     private readonly long _length;
     private byte* _bytes;
@@ -15,7 +16,18 @@ internal sealed unsafe class ByteImage : IDisposable
     {
         _length = length;
         _bytes = (byte*)NativeMemory.Alloc((nuint)Math.Max(1, length));
-        System.Buffer.MemoryCopy((void*)from, _bytes, length, length);
+        nint to = (nint)_bytes;
+        ParallelStretches.Each(
+            length,
+            CopiedAtOnce,
+            (first, end) =>
+                System.Buffer.MemoryCopy(
+                    (void*)(from + (nint)first),
+                    (void*)(to + (nint)first),
+                    end - first,
+                    end - first
+                )
+        );
     }
 
     ~ByteImage() => NativeMemory.Free(_bytes);
@@ -51,26 +63,5 @@ internal sealed unsafe class ByteImage : IDisposable
         NativeMemory.Free(_bytes);
         _bytes = null;
         GC.SuppressFinalize(this);
-    }
-}
-
-/// <summary>Copies of some arguments.</summary>
-internal sealed class ArgumentImages(ArgumentMemory memory, int from, ByteImage[] images) : IDisposable
-{
-    /// <summary>The first argument whose bytes are other ones now; null for none.</summary>
-    public int? FirstChanged()
-    {
-        for (int i = 0; i < images.Length; i++)
-        {
-            if (!images[i].Equals(memory.Contents(from + i)))
-                return from + i;
-        }
-        return null;
-    }
-
-    public void Dispose()
-    {
-        foreach (var image in images)
-            image.Dispose();
     }
 }

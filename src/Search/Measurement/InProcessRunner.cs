@@ -14,10 +14,21 @@ public sealed class InProcessRunner : ICandidateRunner
     /// <summary>Evaluating this many points takes well under a second, once a task.</summary>
     private const double ReferencePoints = 2e6;
 
+    /// <summary>
+    /// A candidate whose first call takes so many times the best time is cut off, though not before what it takes to start
+    /// another process and make it ready.
+    /// </summary>
+    private const double CutOffFactor = 3;
+    private const double RestartSeconds = 0.5;
+
     /// <summary>A round's sample: long enough that one interruption is a small part of it.</summary>
     private const double RaceSampleMilliseconds = 0.15;
 
-    /// <summary>Heats keep their memory until the race ends, so that none gets that of another, up to so many bytes.</summary>
+    /// <summary>
+    /// Heats keep their memory until the race ends, so that none gets that of another, up to so many bytes. Of arguments
+    /// beyond it all heats use the same: to have and fill 768 MiB takes half a second, more than twenty calls of what streams
+    /// through them.
+    /// </summary>
     private const long MostHeatBytes = 512L << 20;
 
     private readonly OperatorSpec _spec;
@@ -44,6 +55,15 @@ public sealed class InProcessRunner : ICandidateRunner
 
     /// <summary>What making inputs and their right answers took.</summary>
     internal double PrepareSeconds { get; }
+
+    /// <summary>Bytes of all arguments.</summary>
+    internal long ArgumentBytes => _memory.TotalBytes;
+
+    /// <summary>
+    /// Ends the process of a candidate whose first call runs beyond <see cref="CutOffFactor"/> times the best time; told why.
+    /// Null: nothing can, and candidates run to their end.
+    /// </summary>
+    internal Action<string>? CutOff { get; init; }
 
     public double Prepare() => PrepareSeconds;
 
@@ -105,7 +125,8 @@ public sealed class InProcessRunner : ICandidateRunner
         {
             for (int heat = 0; heat < count && !cancel.IsCancellationRequested; heat++)
             {
-                var memory = _target.IsHostMemory ? FreshMemory(held) : _memory;
+                bool isFresh = _target.IsHostMemory && _memory.TotalBytes <= MostHeatBytes;
+                var memory = isFresh ? FreshMemory(held) : _memory;
                 Heat(nests, memory, rounds, times, sentinel, cancel);
                 while (heats.Count < times.Count)
                     heats.Add(heat);
@@ -193,7 +214,18 @@ public sealed class InProcessRunner : ICandidateRunner
 
     public Certification Certify(Candidate candidate, TimeSpan? limit = null) => Certify(candidate.Nest);
 
-    internal Certification Certify(LoopNest nest) => new Certifier(_spec, _target, _seed).Certify(nest);
+    internal Certification Certify(LoopNest nest)
+    {
+        try
+        {
+            return new Certifier(_spec, _target, _seed) { Memory = _memory }.Certify(nest);
+        }
+        finally
+        {
+            _memory.Align(worst: false);
+            _memory.SetInputs(_reference.Inputs);
+        }
+    }
 
     public void Dispose()
     {
@@ -216,7 +248,9 @@ public sealed class InProcessRunner : ICandidateRunner
     private Measured Measure(ICompiledKernel kernel, double bestMilliseconds)
     {
         _memory.PoisonOutputs();
-        double checking = _timer.Sample(kernel, _memory, 1);
+        double checking;
+        using (Watch(bestMilliseconds))
+            checking = _timer.Sample(kernel, _memory, 1);
         if (_memory.BrokenGuard() is { } broken)
         {
             // Only this candidate is to blame; an input that was written to would spoil the next ones as well.
@@ -228,5 +262,47 @@ public sealed class InProcessRunner : ICandidateRunner
         return wrong is null
             ? _timer.Time(kernel, _memory, bestMilliseconds, checking)
             : Measured.Failed(OutcomeNames.WrongResult, wrong);
+    }
+
+    private RunWatch? Watch(double bestMilliseconds)
+    {
+        if (CutOff is not { } cutOff || !double.IsFinite(bestMilliseconds))
+            return null;
+        double most = Math.Max(CutOffFactor * bestMilliseconds, 1000 * (RestartSeconds + PrepareSeconds));
+        return new RunWatch(
+            TimeSpan.FromMilliseconds(most),
+            () =>
+                cutOff(
+                    FormattableString.Invariant(
+                        $"cut off after {most:0} ms, the best takes {bestMilliseconds:0.###} ms; the worker process was ended"
+                    )
+                )
+        );
+    }
+
+    /// <summary>Acts once a time is over, unless disposed of before; who disposes of it later than that does not go on.</summary>
+    private sealed class RunWatch : IDisposable
+    {
+        private readonly Timer _timer;
+        private int _decided;
+
+        public RunWatch(TimeSpan time, Action act) =>
+            _timer = new Timer(
+                _ =>
+                {
+                    if (Interlocked.Exchange(ref _decided, 1) == 0)
+                        act();
+                },
+                null,
+                time,
+                Timeout.InfiniteTimeSpan
+            );
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _decided, 1) != 0)
+                Thread.Sleep(Timeout.Infinite);
+            _timer.Dispose();
+        }
     }
 }

@@ -1,3 +1,4 @@
+using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Operators;
 
@@ -26,6 +27,9 @@ internal sealed class Reference
 
     public IReadOnlyDictionary<Buffer, NDArray> Inputs { get; }
 
+    /// <summary>Whether only a part of the outputs was evaluated.</summary>
+    public bool IsSample => _samples.Sum(s => s.Positions.LongLength) < Spec.Build().Outputs.Sum(o => ElementsOf(o));
+
     /// <summary>
     /// Largest error of the outputs now in memory, in units of the bound (at most 1 is right, infinite where there is no
     /// finite bound to speak of), and the first element that is wrong, if any.
@@ -37,21 +41,35 @@ internal sealed class Reference
         foreach (var sample in _samples)
         {
             int argument = memory.Inputs + sample.Output;
-            var buffer = memory.Arguments[argument];
-            var offsets = new TypedMemory.Offsets(buffer);
-            nint address = memory.Contents(argument);
-            for (int i = 0; i < sample.Positions.Length; i++)
-            {
-                double computed = TypedMemory.Read(buffer.Type, address, offsets.Of(sample.Positions[i]));
-                double ratio = sample.Expected.ErrorInBounds(i, computed);
-                if (ratio > worst)
-                    worst = ratio;
-                if (ratio > 1)
-                    wrong ??= FormattableString.Invariant(
-                        $"{buffer.Name} at row-major position {sample.Positions[i]} is {computed:R}, right is {sample.Expected.Value.At(i):R} ± {sample.Expected.Bound[i]:R} ({Kind} inputs)"
-                    );
-            }
+            var (ratio, found) = Check(sample, memory.Arguments[argument], memory.Contents(argument));
+            worst = Math.Max(worst, ratio);
+            wrong ??= found;
         }
         return (worst, wrong);
     }
+
+    /// <summary>The same of one sample of one output.</summary>
+    /// <param name="sample">Right answers for these inputs.</param>
+    /// <param name="buffer">The output.</param>
+    /// <param name="address">Where in main memory it lies.</param>
+    public (double Ratio, string? Wrong) Check(OutputSample sample, Buffer buffer, nint address)
+    {
+        double worst = 0;
+        string? wrong = null;
+        var offsets = new TypedMemory.Offsets(buffer);
+        for (int i = 0; i < sample.Positions.Length; i++)
+        {
+            double computed = TypedMemory.Read(buffer.Type, address, offsets.Of(sample.Positions[i]));
+            double ratio = sample.Expected.ErrorInBounds(i, computed);
+            if (ratio > worst)
+                worst = ratio;
+            if (ratio > 1)
+                wrong ??= FormattableString.Invariant(
+                    $"{buffer.Name} at row-major position {sample.Positions[i]} is {computed:R}, right is {sample.Expected.Value.At(i):R} ± {sample.Expected.Bound[i]:R} ({Kind} inputs)"
+                );
+        }
+        return (worst, wrong);
+    }
+
+    private static long ElementsOf(Buffer buffer) => buffer.Shape.Aggregate(1L, (n, e) => n * ((IntImm)e).Value);
 }

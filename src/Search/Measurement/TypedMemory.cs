@@ -14,9 +14,14 @@ internal static unsafe class TypedMemory
     /// <summary>Writes an array in the buffer's layout.</summary>
     public static void Write(Buffer buffer, NDArray array, nint memory)
     {
+        if (array.IsPattern)
+        {
+            PatternMemory.Write(buffer, array, memory);
+            return;
+        }
         if (buffer.Type == DType.Float32 && buffer.Strides.IsDefault)
         {
-            // Most inputs, and some have 50 million elements.
+            // Most inputs, and some have millions of elements.
             var values = array.Doubles;
             var to = (float*)memory;
             for (int i = 0; i < values.Length; i++)

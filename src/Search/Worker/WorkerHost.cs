@@ -22,6 +22,8 @@ public static class WorkerHost
         // What a library prints must not get between the messages.
         Console.SetOut(Console.Error);
         using var requests = new BlockingCollection<WorkerRequest>();
+        using var tasks = new WorkerTasks();
+        var sender = new Lock();
         WorkerTask? task = null;
         var reader = new Thread(() =>
         {
@@ -46,8 +48,7 @@ public static class WorkerHost
             {
                 if (request.Init is { } init)
                 {
-                    task?.Dispose();
-                    var taken = new WorkerTask(init, open);
+                    var taken = tasks.Of(init, () => new WorkerTask(init, open, CutOff));
                     Volatile.Write(ref task, taken);
                     reply = new WorkerReply { Ready = taken.PrepareSeconds };
                 }
@@ -67,12 +68,59 @@ public static class WorkerHost
                 };
             }
             bool lost = reply.Lost == true || reply.Measured is { TargetLost: true };
-            WorkerMessages.Write(output, reply);
+            lock (sender)
+                WorkerMessages.Write(output, reply);
             // Nothing can be run on the target by this process any more; the parent starts another.
             if (lost)
                 return 0;
         }
         return 0;
+
+        // The thread that runs the candidate cannot be stopped but with its process. It keeps the lock, so that no answer
+        // follows this one.
+        void CutOff(string why)
+        {
+            sender.Enter();
+            WorkerMessages.Write(
+                output,
+                new WorkerReply { Measured = Measured.Failed(OutcomeNames.OverTime, why) with { TargetLost = true } }
+            );
+            Environment.Exit(0);
+        }
+    }
+
+    /// <summary>
+    /// The tasks given last, so that a search over several operators finds one's inputs when it comes back to it; as many as
+    /// fit the memory allowed, at least one.
+    /// </summary>
+    private sealed class WorkerTasks : IDisposable
+    {
+        // Of what this process may take, for all arguments together.
+        private const int MemoryParts = 8;
+
+        private readonly List<(WorkerInit Init, WorkerTask Task)> _tasks = [];
+
+        public WorkerTask Of(WorkerInit init, Func<WorkerTask> make)
+        {
+            int at = _tasks.FindIndex(t => t.Init == init);
+            var found = at >= 0 ? _tasks[at].Task : make();
+            if (at >= 0)
+                _tasks.RemoveAt(at);
+            _tasks.Add((init, found));
+            long room = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / MemoryParts;
+            while (_tasks.Count > 1 && _tasks.Sum(t => t.Task.Bytes) > room)
+            {
+                _tasks[0].Task.Dispose();
+                _tasks.RemoveAt(0);
+            }
+            return found;
+        }
+
+        public void Dispose()
+        {
+            foreach (var (_, task) in _tasks)
+                task.Dispose();
+        }
     }
 
     private sealed class WorkerTask : IDisposable
@@ -81,13 +129,19 @@ public static class WorkerHost
         private readonly InProcessRunner _runner;
         private readonly IAheadCompiler? _ahead;
 
-        public WorkerTask(WorkerInit init, Func<WorkerInit, ITuningTarget> open)
+        public WorkerTask(WorkerInit init, Func<WorkerInit, ITuningTarget> open, Action<string> cutOff)
         {
             _spec = OperatorSpec.Parse(init.Spec);
             var target = open(init);
             _ahead = target.Backend as IAheadCompiler;
-            _runner = new InProcessRunner(new TuneTask(_spec, target, TuneTask.ParsePolicy(init.Policy)), init.Seed);
+            _runner = new InProcessRunner(new TuneTask(_spec, target, TuneTask.ParsePolicy(init.Policy)), init.Seed)
+            {
+                CutOff = cutOff,
+            };
         }
+
+        /// <summary>Of all arguments.</summary>
+        public long Bytes => _runner.ArgumentBytes;
 
         public double PrepareSeconds => _runner.PrepareSeconds;
 

@@ -57,9 +57,11 @@ internal static class ResultText
 
     /// <summary>Why a winner was not stored.</summary>
     public static string NotStored(TuneResult r) =>
-        r.Certification.IsRefused
+        r.IsWaiting
+            ? $"not yet certified, so nothing uses it: it waits in the database, where the next run of this operator finds it ({r.Certification.Detail}); a larger --budget gives it that time"
+        : r.Certification.IsRefused
             ? $"not stored: {(r.DefaultStands ? "not even the default schedule could" : "the winner could not")} be certified in time ({r.Certification.Detail}); a larger --budget gives it that time"
-            : $"not stored: the winner failed certification ({r.Certification.Detail})";
+        : $"not stored: the winner failed certification ({r.Certification.Detail})";
 
     /// <summary>Says loudly which rules failed with an error of their own.</summary>
     /// <returns>How many operators that concerns.</returns>
