@@ -12,6 +12,8 @@ tune=$here/bin/tune
 results=${OUT:-$here/results}
 mkdir -p "$results"
 export PICOGRAD_TUNEDB="${PICOGRAD_TUNEDB:-$results/tunedb.sqlite}"
+# Compiled kernels are large and of use here only.
+export PICOGRAD_CUBINS="${PICOGRAD_CUBINS:-${TMPDIR:-/tmp}/picograd-cubins}"
 # Programs without a home still need a folder for .NET's own files.
 export HOME="${HOME:-$results}"
 

@@ -135,7 +135,7 @@ internal sealed unsafe class CudaRuntime : DeviceRuntime
                 return now;
             var made = new DispatchContext(
                 TuneServing.OpenForServing(warn: sentence => Dispatcher.OnWarning(sentence)),
-                _ => new CudaBackend(_device, StoredCubins.OfUser()),
+                _ => new CudaBackend(_device, CubinFolder.OfUser()),
                 1,
                 DefaultRules.Rule,
                 this

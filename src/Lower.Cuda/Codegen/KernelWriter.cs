@@ -50,7 +50,10 @@ internal sealed class KernelWriter(
         }
 
         var text = new StringBuilder();
-        string blocks = MinBlocks() is { } n ? $", {n}" : "";
+        // Warps hand registers on within what the kernel has at its start, and that the compiler knows only where it is told the
+        // number of blocks a multiprocessor holds.
+        string? least = MinBlocks() ?? (kernel.Body.Nodes().Any(s => s is RegisterLimit) ? "1" : null);
+        string blocks = least is null ? "" : $", {least}";
         text.Append($"extern \"C\" __global__ void __launch_bounds__({kernel.ThreadCount}{blocks})\n");
         text.Append($"{name}({string.Join(", ", _parameters)}) {{\n");
         prologue.Write(text, 1);

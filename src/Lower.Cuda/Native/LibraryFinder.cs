@@ -11,8 +11,7 @@ internal sealed record LoadedLibrary(nint Handle, string Path);
 /// <summary>Where NVIDIA's libraries may lie, in the order in which they are tried.</summary>
 /// <remarks>
 /// An environment variable that names a file decides alone. Else: the toolkit that CUDA_PATH or CUDA_HOME names, the system
-/// loader's own search, the usual folders of toolkits (newest first), the packages of Python
-/// (<c>nvidia/*/lib</c>), and what <c>scripts/install-nvrtc-debian.sh</c> unpacked.
+/// loader's own search, the usual folders of toolkits (newest first), <see cref="PythonPackages"/>, and what <c>scripts/install-nvrtc-debian.sh</c> unpacked.
 /// </remarks>
 internal static class LibraryFinder
 {
@@ -90,7 +89,12 @@ internal static class LibraryFinder
             if (NativeLibrary.TryLoad(name, out nint handle))
                 yield return new LoadedLibrary(handle, name);
         }
-        foreach (string path in InFolders(names, UsualFolders().Concat(PythonFolders()).Concat(PrivateFolders())))
+        foreach (
+            string path in InFolders(
+                names,
+                UsualFolders().Concat(PythonPackages.OfMachine().LibraryFolders()).Concat(PrivateFolders())
+            )
+        )
         {
             if (load(path) is { } library)
                 yield return library;
@@ -205,35 +209,6 @@ internal static class LibraryFinder
             : new Version(int.MaxValue, 0);
     }
 
-    private static IEnumerable<string> PythonFolders()
-    {
-        var roots = new List<string>();
-        foreach (string variable in (string[])["VIRTUAL_ENV", "CONDA_PREFIX"])
-        {
-            if (Environment.GetEnvironmentVariable(variable) is { Length: > 0 } root)
-                roots.Add(root);
-        }
-        string home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
-        roots.AddRange([Path.Combine(home, ".local"), "/usr/local", "/usr", "/opt/conda"]);
-        foreach (string root in roots)
-        {
-            var packages = Folders(Path.Combine(root, "lib"), "python3*")
-                .OrderDescending(StringComparer.Ordinal)
-                .SelectMany(python =>
-                    (string[])[Path.Combine(python, "site-packages"), Path.Combine(python, "dist-packages")]
-                )
-                .Append(Path.Combine(root, "Lib", "site-packages"));
-            foreach (string package in packages)
-            {
-                foreach (string library in Folders(Path.Combine(package, "nvidia"), "*"))
-                {
-                    yield return Path.Combine(library, "lib");
-                    yield return Path.Combine(library, "bin");
-                }
-            }
-        }
-    }
-
     private static IEnumerable<string> PrivateFolders()
     {
         yield return PrivateFolder;
@@ -241,7 +216,7 @@ internal static class LibraryFinder
             yield return architecture;
     }
 
-    private static IEnumerable<string> Folders(string parent, string pattern)
+    internal static IEnumerable<string> Folders(string parent, string pattern)
     {
         try
         {

@@ -50,6 +50,17 @@ public class WarpgroupMatmulTests
     [InlineData("matmul m=4096 n=4096 k=4096 tf32=1 tb=1", "bulk=0 bn=128 stages=4")]
     public void CooperativeCopiesCompileWithoutSpills(string spec, string knobs) => Compiles(spec, knobs);
 
+    /// <summary>Registers change hands only where the compiler knows what the kernel begins with.</summary>
+    [Theory]
+    [InlineData("bulk=1 consumers=2", "__launch_bounds__(384, 1)")]
+    [InlineData("bulk=0 consumers=2 bn=128", "__launch_bounds__(256)")]
+    public void KernelsThatReallocateRegistersAreOneABlock(string knobs, string bounds)
+    {
+        var nest = Nest("matmul m=4096 n=4096 k=4096 dtype=bf16 tb=1", knobs);
+        string source = CudaEmitter.Emit(CudaLowering.Run(nest, GpuInfo.H100), GpuInfo.H100).Source;
+        Assert.Contains(bounds, source, StringComparison.Ordinal);
+    }
+
     [SkippableTheory]
     [InlineData("matmul m=128 n=128 k=320 dtype=bf16 tb=1", "bm=128 bn=128 consumers=2 stages=3")]
     [InlineData("matmul m=70 n=56 k=88 dtype=bf16 tb=1 bias=1 act=relu", "bm=64 bn=48 consumers=1 stages=2")]

@@ -108,6 +108,11 @@ internal static class TargetsCommand
             Write(console.Out, gpu);
         if (missing is not null)
             console.Out.WriteLine($"cuda  not available: {missing}");
+        var cubins = CubinFolder.OfUser();
+        if (gpus.Length > 0 && cubins.Statistics() is { Count: > 0 } compiled)
+            console.Out.WriteLine(
+                $"      compiled kernels: {compiled.Count}, {Figures.Bytes(compiled.Bytes)} in {cubins.FolderPath}"
+            );
         return TuneCommand.Success;
     }
 

@@ -1,9 +1,8 @@
 using System.CommandLine;
-using Picograd.Dispatch;
 using Picograd.Lower.Cpu;
+using Picograd.Lower.Cuda;
 using Picograd.Schedules;
 using Picograd.Search;
-using Picograd.TuneDb;
 
 namespace Picograd.Tune;
 
@@ -35,10 +34,6 @@ internal static class WorkerCommand
         if (!name.IsCuda)
             return new CpuTuningTarget(TargetsCommand.Cpu() with { VectorBits = init.VectorBits }, init.Threads);
         // Open as long as the process: it may compile at any time.
-        return Targets.Open(
-            name,
-            init.Threads,
-            db is null ? null : new StoredCubins(SqliteTuneStore.Open(TuneDbLocation.Resolve(db)))
-        );
+        return Targets.Open(name, init.Threads, CubinFolder.OfUser());
     }
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Picograd.Algorithms.Operators;
 using Picograd.Dispatch;
+using Picograd.Lower.Cuda;
 using Picograd.Schedules;
 using Picograd.Search;
 using Picograd.TuneDb;
@@ -25,7 +26,7 @@ internal sealed class TuningRun : IDisposable
         // Before the database, which opening makes: a target that is not there leaves nothing behind.
         Machine = Targets.Model(target);
         Store = SqliteTuneStore.Open(TuneDbLocation.Resolve(db));
-        Target = Targets.Open(target, threads, new StoredCubins(Store));
+        Target = Targets.Open(target, threads, CubinFolder.OfUser());
         _worker = new WorkerProcess(WorkerProgram(Store.FilePath));
     }
 

@@ -60,11 +60,6 @@ internal static class DbListCommand
             }
             table.Write(console.Out, "  ");
         }
-        if (store.Binaries() is { Count: > 0 } binaries)
-        {
-            console.Out.WriteLine();
-            console.Out.WriteLine($"compiled kernels: {binaries.Count}, {Figures.Bytes(binaries.Bytes)}");
-        }
         if (store.DamagedSkipped > 0)
             console.Error.WriteLine(
                 $"tune: {store.DamagedSkipped} damaged records were skipped; see 'tune db verify'."

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Picograd.Lower.Cuda;
 using Picograd.TuneDb;
 
 namespace Picograd.Tune;
@@ -24,7 +25,7 @@ internal static class DbPruneCommand
         var history = new Option<bool>("--history") { Description = "The history" };
         var waiting = new Option<bool>("--uncertified") { Description = "Records that wait for certification" };
         var damaged = new Option<bool>("--damaged") { Description = "Damaged records" };
-        var kernels = new Option<bool>("--kernels") { Description = "Compiled CUDA kernels" };
+        var kernels = new Option<bool>("--kernels") { Description = "Compiled CUDA kernels of this user" };
         var command = new Command("prune", "Removes what the options name")
         {
             db,
@@ -59,11 +60,31 @@ internal static class DbPruneCommand
             using (DbCommand.Read(parsed, db)) { }
             using var store = DbCommand.Write(parsed, db);
             var result = store.Prune(options);
+            int compiled =
+                result.Binaries
+                + (
+                    options.Binaries ? Cubins(null)
+                    : options.OlderThan is { } limit ? Cubins(limit)
+                    : 0
+                );
             console.Out.WriteLine(
-                $"removed {result.Records} records, {result.History} entries of the history, {result.Candidates} entries of the log, {result.Binaries} compiled kernels"
+                $"removed {result.Records} records, {result.History} entries of the history, {result.Candidates} entries of the log, {compiled} compiled kernels"
             );
             return TuneCommand.Success;
         });
         return command;
+    }
+
+    private static int Cubins(DateTime? usedBefore)
+    {
+        var folder = CubinFolder.OfUser();
+        try
+        {
+            return folder.Prune(usedBefore);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new FailureException($"compiled kernels in {folder.FolderPath} cannot be removed: {e.Message}");
+        }
     }
 }
