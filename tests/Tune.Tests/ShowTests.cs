@@ -69,4 +69,62 @@ public sealed class ShowTests
         string text = ToolRun.Of("show", "sum rows=9 cols=7 axis=1", "--db", folder["db"]).Succeeded();
         Assert.StartsWith("sum rows=9 cols=7 axis=1: default schedule", text);
     }
+
+    private static string Tile(int rows) =>
+        $"""
+            picograd-trace 1
+            inputs A, B
+            stage C(m, n, k)
+            reg, copy = cache_write C register
+            mo, mi = split C.m {rows} tail=none
+            no, ni = split C.n 32 tail=none
+            reorder mo no C.k mi ni
+            unroll mi
+            vectorize ni
+            reverse_compute_at copy no
+            decompose_reduction C C.k
+            """;
+
+    [Fact]
+    public void A_schedule_that_costs_time_is_warned_of_by_name()
+    {
+        using var folder = new TempFolder();
+        const string spec = "matmul m=512 n=512 k=512";
+        string plain = folder.Write("plain", "picograd-trace 1\ninputs A, B\nstage C(m, n, k)\n");
+        string text = ToolRun.Of("show", spec, "--trace", plain).Succeeded();
+        Assert.Matches(
+            @"--- warnings\nscalar-inner-loop: C\.k computes one element at a time .*, in C\.m > C\.n > .*; reorder C\.n .* \([0-9]+ % of the work\)\n",
+            text
+        );
+        string good = ToolRun.Of("show", spec, "--trace", folder.Write("good", Tile(4))).Succeeded();
+        Assert.DoesNotContain("--- warnings", good);
+    }
+
+    [Fact]
+    public void A_nest_that_cannot_be_compiled_is_said_to_be_none()
+    {
+        using var folder = new TempFolder();
+        // The copy of the register buffer is not brought into the loops over tiles: all of C in registers.
+        string trace = folder.Write("t", Tile(8).Replace("reverse_compute_at copy no\n", ""));
+        string text = ToolRun.Of("show", "matmul m=512 n=512 k=512", "--trace", trace).Succeeded();
+        Assert.Contains("--- warnings\nrefused: the back end cannot compile this nest: unroll-too-large", text);
+    }
+
+    /// <summary>Accumulators are counted on the nest; what the JIT does with too many is seen in its code.</summary>
+    [SkippableFact]
+    public void Spilled_registers_are_in_the_machine_code()
+    {
+        Skip.If(Lower.Cpu.CpuTarget.NativeVectorBits < 512, "tiles of 512-bit vectors are looked at");
+        Skip.If(RuntimeInformation.ProcessArchitecture != Architecture.X64, "the decoder reads x64 code only");
+        using var folder = new TempFolder();
+        foreach (var (rows, spills) in new[] { (4, false), (8, false), (16, true) })
+        {
+            string text = ToolRun
+                .Of("show", "matmul m=512 n=512 k=512", "--asm", "--trace", folder.Write("t", Tile(rows)))
+                .Succeeded();
+            Assert.Equal(spills, text.Contains("spilled-registers: ", StringComparison.Ordinal));
+            var moves = text.Split('\n').Where(l => l.Contains("zmm") && (l.Contains("[rsp") || l.Contains("[rbp")));
+            Assert.Equal(spills, moves.Any());
+        }
+    }
 }

@@ -41,8 +41,13 @@ public sealed class TuningTests : IDisposable
     public void Op_times_a_schedule_written_by_hand_beside_the_best_found()
     {
         string trace = _folder.Write("t", "picograd-trace 1\ninputs A, B\nstage C(m, n, k)\nreorder C.m C.k C.n\n");
-        string text = ToolRun.Of("op", Small, "--budget", "4trials", "--db", Db, "--trace", trace).Succeeded();
+        const string large = "matmul m=64 n=64 k=64";
+        string text = ToolRun.Of("op", large, "--budget", "4trials", "--db", Db, "--trace", trace).Succeeded();
         Assert.Matches(@"by hand +[0-9.]+ (ns|µs|ms), .*; best found [0-9.]+ (ns|µs|ms) beside it, [0-9.]+x", text);
+        Assert.Matches(
+            @"\n  warning      scalar-inner-loop: C\.n computes one element at a time .*; vectorize C\.n",
+            text
+        );
         string other = _folder.Write("other", "picograd-trace 1\ninputs X\nstage Y(i)\n");
         ToolRun.Of("op", Small, "--budget", "4trials", "--db", Db, "--trace", other).Refused("the trace does not fit");
     }

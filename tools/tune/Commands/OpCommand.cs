@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Picograd.Algorithms.Operators;
 using Picograd.Dispatch;
+using Picograd.Lower.Cpu;
 using Picograd.Schedules;
 using Picograd.Search;
 
@@ -104,6 +105,11 @@ internal static class OpCommand
         console.Out.WriteLine(
             $"  by hand      {Figures.Time(times[0])}, {Rate.Text(spec, times[0])}; best found {Figures.Time(times[1])} beside it, {Figures.Ratio(times[0] / times[1])}"
         );
+        if (run.Target.Backend is CpuBackend cpu)
+        {
+            foreach (var warning in ScheduleWarnings.Of(Trace.Parse(hand).Replay(spec.Build()), cpu))
+                console.Out.WriteLine($"  warning      {warning} ({Figures.Percent(warning.Share)} of the work)");
+        }
 
         ICompiledKernel Compile(string trace) => run.Target.Backend.Compile(Trace.Parse(trace).Replay(spec.Build()));
     }

@@ -59,6 +59,8 @@ internal static class ShowCommand
             var (nest, origin) = Choose(wanted, hand);
             console.Out.WriteLine($"{wanted}: {origin}, {backend.Target.Fingerprint}");
             ShowNest(console.Out, nest);
+            if (backend is CpuBackend cpu)
+                ShowWarnings(console.Out, nest, cpu);
             if (parsed.GetValue(passes))
                 ShowPasses(console.Out, nest, Targets.Passes(backend));
             if (parsed.GetValue(asm))
@@ -96,6 +98,23 @@ internal static class ShowCommand
         to.WriteLine(Trace.Of(nest).ToString().TrimEnd());
         Heading(to, "nest");
         to.WriteLine(NestPrinter.Print(nest).TrimEnd());
+    }
+
+    private static void ShowWarnings(TextWriter to, LoopNest nest, CpuBackend backend)
+    {
+        try
+        {
+            var warnings = ScheduleWarnings.Of(nest, backend);
+            if (warnings.Count > 0)
+                Heading(to, "warnings");
+            foreach (var warning in warnings)
+                to.WriteLine($"{warning} ({Figures.Percent(warning.Share)} of the work)");
+        }
+        catch (LoweringException e)
+        {
+            Heading(to, "warnings");
+            to.WriteLine($"refused: the back end cannot compile this nest: {e.Message}");
+        }
     }
 
     internal static void ShowPasses(
