@@ -18,7 +18,7 @@ public enum TuneDbErrorKind
     /// <summary>The file does not exist and the mode does not create it.</summary>
     FileMissing,
 
-    /// <summary>The file is not SQLite, or it is a SQLite database of another application.</summary>
+    /// <summary>The file is of none of the providers, or it is a database of another application.</summary>
     Foreign,
 
     /// <summary>The file ends before its contents do.</summary>

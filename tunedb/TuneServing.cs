@@ -27,7 +27,7 @@ public sealed class TuneServing : ITuneLookup
         }
     }
 
-    /// <summary>The database file that is, or would be, read; null when its name could not be understood.</summary>
+    /// <summary>The address of the database that is, or would be, read; null when its name could not be understood.</summary>
     public string? Path { get; }
 
     /// <summary>True while a database file is being read.</summary>
@@ -40,7 +40,7 @@ public sealed class TuneServing : ITuneLookup
     /// Opens the database that <see cref="TuneDbLocation.Resolve"/> finds, for reading. Never throws for the state of
     /// the file.
     /// </summary>
-    /// <param name="explicitPath">The file; null for the environment's or the default one.</param>
+    /// <param name="explicitPath">The address; null for the environment's or the default one.</param>
     /// <param name="shipped">Look-up to fall back on; the winners in this library when null.</param>
     /// <param name="warn">Told the <see cref="Warning"/> when there is one, now or later, once.</param>
     public static TuneServing OpenForServing(
@@ -56,7 +56,7 @@ public sealed class TuneServing : ITuneLookup
             path = TuneDbLocation.Resolve(explicitPath);
             return new TuneServing(
                 path,
-                SqliteTuneStore.Open(path, TuneDbMode.ReadOnly, BusyTimeout),
+                TuneDatabase.Open(path, TuneDbMode.ReadOnly, BusyTimeout),
                 shipped,
                 null,
                 warn
@@ -71,7 +71,7 @@ public sealed class TuneServing : ITuneLookup
                 || e is NotSupportedException or DllNotFoundException or TypeInitializationException
             )
         {
-            // The last three: a path or a system for which there is no SQLite.
+            // The last three: a path that is none, or a system for which there is no native library of the provider.
             return new TuneServing(path, null, shipped, OnDefaults(e.Message), warn);
         }
     }

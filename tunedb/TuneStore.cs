@@ -64,8 +64,8 @@ public abstract class TuneStore : ITuneStore
     /// <summary>Releases what the store holds.</summary>
     public abstract void Dispose();
 
-    /// <summary>Counts a damaged record that was skipped.</summary>
-    protected void CountDamaged() => Interlocked.Increment(ref _damagedSkipped);
+    /// <summary>Counts damaged records that were skipped.</summary>
+    protected void CountDamaged(long count = 1) => Interlocked.Add(ref _damagedSkipped, count);
 
     /// <inheritdoc/>
     public PutOutcome Put(TuneRecord record, bool force = false)

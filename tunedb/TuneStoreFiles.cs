@@ -3,12 +3,12 @@ namespace Picograd.TuneDb;
 /// <summary>Merge, export and import with files.</summary>
 public static class TuneStoreFiles
 {
-    /// <summary>Merges a database file, which is only read; see <see cref="ITuneStore.Merge"/>.</summary>
+    /// <summary>Merges another database, named by its address, which is only read; see <see cref="ITuneStore.Merge"/>.</summary>
     /// <exception cref="TuneDbException">The file cannot be used, or it is the file of this store.</exception>
     public static TuneMergeResult MergeFile(this ITuneStore store, string path)
     {
-        var full = TuneDbLocation.Full(path, nameof(path));
-        if (store is SqliteTuneStore mine && (mine.FilePath == full || SameFile(mine.FilePath, full)))
+        var full = TuneAddress.PathOf(path);
+        if (store is TuneDatabase mine && (mine.FilePath == full || SameFile(mine.FilePath, full)))
         {
             throw new TuneDbException(
                 TuneDbErrorKind.SameFile,
@@ -17,7 +17,7 @@ public static class TuneStoreFiles
             );
         }
 
-        using var other = SqliteTuneStore.Open(full, TuneDbMode.ReadOnly);
+        using var other = TuneDatabase.Open(path, TuneDbMode.ReadOnly);
         return store.Merge(other);
     }
 
@@ -33,7 +33,7 @@ public static class TuneStoreFiles
         bool includeUncertified = false
     )
     {
-        var full = TuneDbLocation.Full(path, nameof(path));
+        var full = TextPath(path);
         try
         {
             var text = new StringWriter();
@@ -52,6 +52,16 @@ public static class TuneStoreFiles
         }
     }
 
+    // A text is no database, whatever its name begins with.
+    private static string TextPath(string path) =>
+        string.IsNullOrWhiteSpace(path) || path.Contains('\0')
+            ? throw new TuneDbException(
+                TuneDbErrorKind.BadPath,
+                null,
+                $"{nameof(path)} must name a file, but it was '{path.Replace("\0", "\\0")}', which is blank or holds a null character."
+            )
+            : Path.GetFullPath(path);
+
     private static bool SameFile(string one, string other)
     {
         try
@@ -69,7 +79,7 @@ public static class TuneStoreFiles
     /// <exception cref="TuneDbException">The file cannot be read or is not exported text.</exception>
     public static TuneImportResult ImportFile(this ITuneStore store, string path)
     {
-        var full = TuneDbLocation.Full(path, nameof(path));
+        var full = TextPath(path);
         try
         {
             if (RegularFile.Problem(full) is { } clause)

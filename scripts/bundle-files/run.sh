@@ -11,7 +11,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 tune=$here/bin/tune
 results=${OUT:-$here/results}
 mkdir -p "$results"
-export PICOGRAD_TUNEDB="${PICOGRAD_TUNEDB:-$results/tunedb.sqlite}"
+export PICOGRAD_TUNEDB="${PICOGRAD_TUNEDB:-$results/tunedb.litedb}"
 # Compiled kernels are large and of use here only.
 export PICOGRAD_CUBINS="${PICOGRAD_CUBINS:-${TMPDIR:-/tmp}/picograd-cubins}"
 # Programs without a home still need a folder for .NET's own files.

@@ -80,7 +80,7 @@ public sealed class DispatchTests : IDisposable
             File.Delete(path);
         }
         string sentence = Assert.Single(heard);
-        Assert.Contains($"'{path}' is not a SQLite database", sentence);
+        Assert.Contains($"'{path}' is not a LiteDB or a SQLite database", sentence);
         Assert.EndsWith("models run on default schedules meanwhile.", sentence);
     }
 

@@ -28,7 +28,7 @@ public sealed class BadLineTests : IDisposable
 
     private string Made()
     {
-        using (TuneDb.SqliteTuneStore.Open(Db)) { }
+        using (TuneDb.TuneDatabase.Open(Db)) { }
         return Db;
     }
 

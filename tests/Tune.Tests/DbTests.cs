@@ -110,12 +110,12 @@ public sealed class DbTests : IDisposable
         ToolRun.Of("db", "list", "--db", foreign).Refused(foreign, "not");
         ToolRun.Of("show", "matmul m=8 n=8 k=8", "--db", foreign).Refused(foreign);
         Put("matmul m=8 n=8 k=8", 0.5);
-        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
         byte[] whole = File.ReadAllBytes(Db);
         File.WriteAllBytes(_folder["cut"], whole[..(whole.Length / 2)]);
         ToolRun.Of("db", "list", "--db", _folder["cut"]).Refused(_folder["cut"]);
-        // SQLite keeps the application's schema version, user_version, at byte 60.
-        whole[60] = 0x7f;
+        // LiteDB keeps the application's version at byte 76; a page with 255 at bytes 14 to 17 has no checksum.
+        whole[76] = 0x7f;
+        whole.AsSpan(14, 4).Fill(255);
         File.WriteAllBytes(_folder["newer"], whole);
         ToolRun.Of("db", "list", "--db", _folder["newer"]).Refused(_folder["newer"], "newer");
         ToolRun.Of("db", "list", "--db", _folder[""]).Refused("directory");
@@ -128,7 +128,7 @@ public sealed class DbTests : IDisposable
         var spec = OperatorSpec.Parse(text);
         var key = TuneKeys.Of(spec, new CpuBackend(CpuTarget.Detect(), 1).Target);
         var now = DateTime.UtcNow;
-        using var store = SqliteTuneStore.Open(Db);
+        using var store = TuneDatabase.Open(Db);
         store.Put(
             new TuneRecord
             {

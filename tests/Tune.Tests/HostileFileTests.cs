@@ -115,7 +115,7 @@ public sealed class HostileFileTests : IDisposable
     private void Put(string text)
     {
         var spec = OperatorSpec.Parse(text);
-        using var store = SqliteTuneStore.Open(_folder["db"]);
+        using var store = TuneDatabase.Open(_folder["db"]);
         store.Put(
             new TuneRecord
             {

@@ -65,7 +65,7 @@ public sealed class ShowTests
     public void An_operator_without_a_record_is_shown_on_its_default_schedule()
     {
         using var folder = new TempFolder();
-        using (TuneDb.SqliteTuneStore.Open(folder["db"])) { }
+        using (TuneDb.TuneDatabase.Open(folder["db"])) { }
         string text = ToolRun.Of("show", "sum rows=9 cols=7 axis=1", "--db", folder["db"]).Succeeded();
         Assert.StartsWith("sum rows=9 cols=7 axis=1: default schedule", text);
     }

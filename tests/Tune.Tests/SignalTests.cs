@@ -54,7 +54,7 @@ public sealed class SignalTests : IDisposable
             return 0;
         try
         {
-            using var store = SqliteTuneStore.Open(_folder["db"], TuneDbMode.ReadOnly);
+            using var store = TuneDatabase.Open(_folder["db"], TuneDbMode.ReadOnly);
             return store.All().Count;
         }
         catch (TuneDbException)

@@ -197,7 +197,7 @@ public sealed class TuningTests : IDisposable
 
     private string Made()
     {
-        using (TuneDb.SqliteTuneStore.Open(Db)) { }
+        using (TuneDb.TuneDatabase.Open(Db)) { }
         return Db;
     }
 

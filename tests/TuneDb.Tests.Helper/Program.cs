@@ -26,7 +26,7 @@ static int Parse(string text) => int.Parse(text, CultureInfo.InvariantCulture);
 
 static void Write(string path, int worker, int count)
 {
-    using var store = SqliteTuneStore.Open(path, busyTimeout: TimeSpan.FromSeconds(60));
+    using var store = TuneDatabase.Open(path, busyTimeout: TimeSpan.FromSeconds(60));
     for (var i = 0; i < count; i++)
     {
         store.Put(SampleRecords.Record(SampleRecords.Key(m: 1000 + worker, n: 1 + i)));
@@ -38,7 +38,7 @@ static void Write(string path, int worker, int count)
 
 static void Hammer(string path)
 {
-    using var store = SqliteTuneStore.Open(path);
+    using var store = TuneDatabase.Open(path);
     for (var i = store.Candidates().Count; ; i++)
     {
         store.AppendCandidate(SampleRecords.Candidate(index: i));
@@ -56,7 +56,7 @@ static void Try(string path, TuneDbMode mode)
 {
     try
     {
-        using var store = SqliteTuneStore.Open(path, mode);
+        using var store = TuneDatabase.Open(path, mode);
         if (mode == TuneDbMode.ReadWrite)
         {
             store.Put(SampleRecords.Record());

@@ -61,7 +61,7 @@ public sealed class BadFileTests : IDisposable
     {
         var path = _folder.File("notes.txt");
         File.WriteAllText(path, "These are notes, not a database.");
-        Refused(path, TuneDbErrorKind.Foreign, "is not a SQLite database");
+        Refused(path, TuneDbErrorKind.Foreign, "is not a SQLite database", "is not a LiteDB or a SQLite database");
         Assert.Equal("These are notes, not a database.", File.ReadAllText(path));
     }
 
@@ -309,7 +309,7 @@ public sealed class BadFileTests : IDisposable
         return path;
     }
 
-    private static void Refused(string path, TuneDbErrorKind kind, string reason)
+    private static void Refused(string path, TuneDbErrorKind kind, string reason, string? served = null)
     {
         foreach (var mode in Enum.GetValues<TuneDbMode>())
         {
@@ -321,7 +321,7 @@ public sealed class BadFileTests : IDisposable
             OneSentence(error.Message);
         }
 
-        Served(path, reason);
+        Served(path, served ?? reason);
     }
 
     /// <summary>Whatever the file is, look-ups answer "nothing" and there is one sentence to show.</summary>

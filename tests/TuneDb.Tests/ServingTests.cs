@@ -24,7 +24,7 @@ public sealed class ServingTests(ITestOutputHelper output) : IDisposable
     {
         Environment.SetEnvironmentVariable(TuneDbLocation.EnvironmentVariable, null);
         Assert.Equal(TuneDbLocation.DefaultPath, TuneDbLocation.Resolve());
-        Assert.EndsWith(Path.Combine("picograd", "tunedb.sqlite"), TuneDbLocation.DefaultPath);
+        Assert.EndsWith(Path.Combine("picograd", "tunedb.litedb"), TuneDbLocation.DefaultPath);
         Assert.True(Path.IsPathFullyQualified(TuneDbLocation.DefaultPath));
         Assert.True(TuneDbLocation.IsDefault());
 

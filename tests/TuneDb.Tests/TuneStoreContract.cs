@@ -442,3 +442,13 @@ public sealed class SqliteTuneStoreContractTests : TuneStoreContract, IDisposabl
 
     public void Dispose() => _folder.Dispose();
 }
+
+public sealed class LiteDbTuneStoreContractTests : TuneStoreContract, IDisposable
+{
+    private readonly TempFolder _folder = new();
+    private int _count;
+
+    protected override ITuneStore Create() => LiteDbTuneStore.Open(_folder.File($"{_count++}.litedb"));
+
+    public void Dispose() => _folder.Dispose();
+}

@@ -18,12 +18,12 @@ internal static class HistoryRow
         var parameters = command.Parameters;
         parameters.AddWithValue("$key", entry.Record.Key.Hash);
         parameters.AddWithValue("$recorded", RecordText.Time(entry.RecordedUtc));
-        parameters.AddWithValue("$outcome", OutcomeName(entry.Outcome));
-        parameters.AddWithValue("$origin", RecordRow.OriginName(entry.Record.Origin));
+        parameters.AddWithValue("$outcome", StoredForm.Name(entry.Outcome));
+        parameters.AddWithValue("$origin", StoredForm.Name(entry.Record.Origin));
         parameters.AddWithValue("$certified", entry.Record.Certified ? 1 : 0);
         parameters.AddWithValue("$compiler", entry.Record.Key.CompilerVersion);
         parameters.AddWithValue("$body", entry.Record.ToText());
-        parameters.AddWithValue("$checksum", Checksum(entry));
+        parameters.AddWithValue("$checksum", StoredForm.Checksum(entry));
     }
 
     /// <summary>Reads the row that the reader stands on; null and a clause when it is damaged.</summary>
@@ -33,14 +33,14 @@ internal static class HistoryRow
         {
             var entry = new TuneHistoryEntry(
                 RecordText.Time(row.GetString(0)),
-                OutcomeOf(row.GetString(1)),
+                StoredForm.Outcome(row.GetString(1)),
                 RecordText.Read(row.GetString(4)) with
                 {
-                    Origin = RecordRow.OriginOf(row.GetString(2)),
+                    Origin = StoredForm.Origin(row.GetString(2)),
                     Certified = row.GetInt64(3) == 1,
                 }
             );
-            damage = Checksum(entry) == row.GetString(5) ? null : "its checksum does not match";
+            damage = StoredForm.Checksum(entry) == row.GetString(5) ? null : "its checksum does not match";
             return damage is null ? entry : null;
         }
         catch (Exception e)
@@ -50,28 +50,4 @@ internal static class HistoryRow
             return null;
         }
     }
-
-    private static string Checksum(TuneHistoryEntry entry) =>
-        RecordRow.Checksum(
-            entry.Record,
-            $"recorded {RecordText.Time(entry.RecordedUtc)}\noutcome {OutcomeName(entry.Outcome)}\n"
-        );
-
-    private static string OutcomeName(PutOutcome outcome) =>
-        outcome switch
-        {
-            PutOutcome.Added => "added",
-            PutOutcome.Replaced => "replaced",
-            PutOutcome.Kept => "kept",
-            _ => throw new ArgumentOutOfRangeException(nameof(outcome), outcome, "not an outcome"),
-        };
-
-    private static PutOutcome OutcomeOf(string name) =>
-        name switch
-        {
-            "added" => PutOutcome.Added,
-            "replaced" => PutOutcome.Replaced,
-            "kept" => PutOutcome.Kept,
-            _ => throw new FormatException($"'{name}' is not an outcome"),
-        };
 }

@@ -47,9 +47,9 @@ internal static class RecordRow
         parameters.AddWithValue("$stop", record.Provenance.StopReason);
         parameters.AddWithValue("$runtime", record.Provenance.RuntimeVersion);
         parameters.AddWithValue("$tool", record.Provenance.ToolVersion);
-        parameters.AddWithValue("$origin", OriginName(record.Origin));
+        parameters.AddWithValue("$origin", StoredForm.Name(record.Origin));
         parameters.AddWithValue("$certified", record.Certified ? 1 : 0);
-        parameters.AddWithValue("$checksum", Checksum(record));
+        parameters.AddWithValue("$checksum", StoredForm.Checksum(record));
         parameters.AddWithValue("$key", record.Key.Hash);
         parameters.AddWithValue("$family", record.Key.FamilyHash);
         parameters.AddWithValue("$traceHash", record.TraceHash);
@@ -98,10 +98,11 @@ internal static class RecordRow
                     row.GetString(23),
                     row.GetString(24)
                 ),
-                Origin = OriginOf(row.GetString(25)),
+                Origin = StoredForm.Origin(row.GetString(25)),
                 Certified = row.GetInt64(26) == 1,
             };
-            damage = Checksum(record) == row.GetString(27) ? record.Problem() : "its checksum does not match";
+            damage =
+                StoredForm.Checksum(record) == row.GetString(27) ? record.Problem() : "its checksum does not match";
             return damage is null ? record : null;
         }
         catch (Exception e)
@@ -113,28 +114,4 @@ internal static class RecordRow
             return null;
         }
     }
-
-    /// <summary>Checksum over the canonical text and what belongs to the store: origin and certification.</summary>
-    public static string Checksum(TuneRecord record, string extra = "") =>
-        Digest.Full(
-            $"{record.ToText()}origin {OriginName(record.Origin)}\ncertified {(record.Certified ? 1 : 0)}\n{extra}"
-        );
-
-    public static string OriginName(TuneOrigin origin) =>
-        origin switch
-        {
-            TuneOrigin.Local => "local",
-            TuneOrigin.Imported => "imported",
-            TuneOrigin.Shipped => "shipped",
-            _ => throw new ArgumentOutOfRangeException(nameof(origin), origin, "not an origin"),
-        };
-
-    public static TuneOrigin OriginOf(string name) =>
-        name switch
-        {
-            "local" => TuneOrigin.Local,
-            "imported" => TuneOrigin.Imported,
-            "shipped" => TuneOrigin.Shipped,
-            _ => throw new FormatException($"'{name}' is not an origin"),
-        };
 }

@@ -16,47 +16,34 @@ internal static class SqliteFile
 
     private static ReadOnlySpan<byte> Magic => "SQLite format 3\0"u8;
 
+    /// <summary>Whether a file that begins so can be one of SQLite's.</summary>
+    public static bool Recognises(ReadOnlySpan<byte> start)
+    {
+        var common = Math.Min(start.Length, Magic.Length);
+        return common > 0 && start[..common].SequenceEqual(Magic[..common]);
+    }
+
     /// <summary>Refuses directories, missing directories and files that are foreign or cut off.</summary>
     public static void Inspect(string path, TuneDbMode mode)
     {
-        if (Directory.Exists(path))
-        {
-            throw SqliteErrors.Error(
-                TuneDbErrorKind.PathIsDirectory,
-                path,
-                "is a directory; name a file, for instance one inside it"
-            );
-        }
-
+        TuneFilePath.Check(path, mode);
         // The side files too: SQLite opens those that it finds.
-        foreach (var suffix in (ReadOnlySpan<string>)["", "-wal", "-shm", "-journal"])
+        foreach (var suffix in (ReadOnlySpan<string>)["-wal", "-shm", "-journal"])
         {
             if (RegularFile.Problem(path + suffix) is { } clause)
             {
                 throw SqliteErrors.Error(
                     TuneDbErrorKind.NotRegular,
                     path,
-                    suffix.Length == 0 ? clause : $"cannot be opened because '{path + suffix}' {clause}"
+                    $"cannot be opened because '{path + suffix}' {clause}"
                 );
             }
         }
 
-        PrepareDirectory(path, mode);
-        if (!File.Exists(path))
+        if (File.Exists(path))
         {
-            if (mode == TuneDbMode.ReadOnly)
-            {
-                throw SqliteErrors.Error(
-                    TuneDbErrorKind.FileMissing,
-                    path,
-                    "does not exist; `tune` creates it, or name another file"
-                );
-            }
-
-            return;
+            InspectHeader(path, mode);
         }
-
-        InspectHeader(path, mode);
     }
 
     /// <summary>A clause that says how many bytes the header promises and the file lacks; null when it lacks none.</summary>
@@ -159,39 +146,6 @@ internal static class SqliteFile
         SQLitePCL.raw.sqlite3_limit(handle, SQLitePCL.raw.SQLITE_LIMIT_LENGTH, LargestValue);
     }
 
-    private static void PrepareDirectory(string path, TuneDbMode mode)
-    {
-        var directory = Path.GetDirectoryName(path);
-        if (directory is null || Directory.Exists(directory))
-        {
-            return;
-        }
-
-        if (mode == TuneDbMode.ReadOnly || path != Path.GetFullPath(TuneDbLocation.DefaultPath))
-        {
-            throw SqliteErrors.Error(
-                mode == TuneDbMode.ReadOnly ? TuneDbErrorKind.FileMissing : TuneDbErrorKind.DirectoryMissing,
-                path,
-                $"cannot be opened because the directory '{directory}' does not exist; create it or name another file"
-            );
-        }
-
-        try
-        {
-            Directory.CreateDirectory(directory);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw SqliteErrors.Error(
-                TuneDbErrorKind.ReadOnly,
-                path,
-                $"cannot be created because the directory '{directory}' cannot be created; "
-                    + $"name another file with --db or {TuneDbLocation.EnvironmentVariable}",
-                e
-            );
-        }
-    }
-
     private static void InspectHeader(string path, TuneDbMode mode)
     {
         byte[] header;
@@ -219,8 +173,7 @@ internal static class SqliteFile
             return;
         }
 
-        var common = Math.Min(header.Length, Magic.Length);
-        if (!header.AsSpan(0, common).SequenceEqual(Magic[..common]))
+        if (!Recognises(header))
         {
             throw SqliteErrors.Error(
                 TuneDbErrorKind.Foreign,

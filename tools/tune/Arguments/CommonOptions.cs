@@ -10,7 +10,8 @@ internal static class CommonOptions
     public static Option<string?> Db() =>
         new("--db")
         {
-            Description = "Database file; default: PICOGRAD_TUNEDB, else in the user's data folder",
+            Description =
+                "Database: a file, or litedb:FILE or sqlite:FILE; default: PICOGRAD_TUNEDB, else in the user's data folder",
             HelpName = "FILE",
         };
 

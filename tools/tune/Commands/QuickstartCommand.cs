@@ -96,7 +96,7 @@ internal static class QuickstartCommand
         Training training;
         double tuned;
         string[] samples;
-        using (new ServedKernels(run.Store.FilePath, threads))
+        using (new ServedKernels(run.Store.Address, threads))
         {
             training = new Training(data, seed);
             to.WriteLine(

@@ -66,7 +66,7 @@ internal static class ReportCommand
     /// <exception cref="FailureException">The database has nothing for this machine.</exception>
     private static IReadOnlyList<string> Stored(string? db, string fingerprint)
     {
-        using var store = SqliteTuneStore.Open(TuneDbLocation.Resolve(db), TuneDbMode.ReadOnly);
+        using var store = TuneDatabase.Open(TuneDbLocation.Resolve(db), TuneDbMode.ReadOnly);
         var records = store.All(new TuneFilter { Target = fingerprint, Certified = true });
         return records.Count > 0
             ? [.. records.Select(r => r.Spec).Distinct().Order(StringComparer.Ordinal)]

@@ -75,10 +75,10 @@ internal static class ShowCommand
     /// <summary>Winners of other GPUs are never served; who has some and wonders is told.</summary>
     private static void TellOtherArchitectures(TextWriter to, OperatorSpec spec, string? db, TargetInfo target)
     {
-        string path = TuneDbLocation.Resolve(db);
-        if (!File.Exists(path))
+        string address = TuneDbLocation.Resolve(db);
+        if (!File.Exists(TuneAddress.PathOf(address)))
             return;
-        using var store = SqliteTuneStore.Open(path, TuneDbMode.ReadOnly);
+        using var store = TuneDatabase.Open(address, TuneDbMode.ReadOnly);
         foreach (string note in OtherTargets.Notes(store, spec, target))
             to.WriteLine($"tune: {note}");
     }

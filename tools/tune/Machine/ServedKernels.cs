@@ -31,10 +31,11 @@ internal sealed class ServedKernels : IDisposable
         Backend = backend ?? new CpuBackend(TargetsCommand.Cpu(), threads);
         if (!untuned)
         {
-            string path = TuneDbLocation.Resolve(db);
+            string address = TuneDbLocation.Resolve(db);
+            string path = TuneAddress.PathOf(address);
             // Nothing tuned yet is where everybody begins, with the default file as with one that is named.
             if (File.Exists(path) || Directory.Exists(path))
-                SqliteTuneStore.Open(path, TuneDbMode.ReadOnly).Dispose();
+                TuneDatabase.Open(address, TuneDbMode.ReadOnly).Dispose();
             else if (!TuneDbLocation.IsDefault(db))
                 notes?.WriteLine($"tune: the tune database '{path}' does not exist yet: default schedules run.");
             _serving = TuneServing.OpenForServing(db);

@@ -25,16 +25,16 @@ internal sealed class TuningRun : IDisposable
         _seed = seed;
         // Before the database, which opening makes: a target that is not there leaves nothing behind.
         Machine = Targets.Model(target);
-        Store = SqliteTuneStore.Open(TuneDbLocation.Resolve(db));
+        Store = TuneDatabase.Open(TuneDbLocation.Resolve(db));
         Target = Targets.Open(target, threads, CubinFolder.OfUser());
-        _worker = new WorkerProcess(WorkerProgram(Store.FilePath));
+        _worker = new WorkerProcess(WorkerProgram(Store.Address));
     }
 
     public string Machine { get; }
 
     public ITuningTarget Target { get; }
 
-    public SqliteTuneStore Store { get; }
+    public TuneDatabase Store { get; }
 
     public TuneTask TaskOf(OperatorSpec spec) => new(spec, Target);
 

@@ -17,18 +17,19 @@ internal static class DbCommand
             DbExportCommand.Create(console),
             DbImportCommand.Create(console),
             DbMergeCommand.Create(console),
+            DbCopyCommand.Create(console),
             DbPruneCommand.Create(console),
         };
 
     /// <summary>Opens the database for reading.</summary>
     /// <exception cref="TuneDbException">It cannot be used; the sentence says why.</exception>
-    public static SqliteTuneStore Read(ParseResult parsed, Option<string?> db) =>
-        SqliteTuneStore.Open(TuneDbLocation.Resolve(parsed.GetValue(db)), TuneDbMode.ReadOnly);
+    public static TuneDatabase Read(ParseResult parsed, Option<string?> db) =>
+        TuneDatabase.Open(TuneDbLocation.Resolve(parsed.GetValue(db)), TuneDbMode.ReadOnly);
 
     /// <summary>Opens the database for writing; a missing one is made.</summary>
     /// <exception cref="TuneDbException">It cannot be used; the sentence says why.</exception>
-    public static SqliteTuneStore Write(ParseResult parsed, Option<string?> db) =>
-        SqliteTuneStore.Open(TuneDbLocation.Resolve(parsed.GetValue(db)));
+    public static TuneDatabase Write(ParseResult parsed, Option<string?> db) =>
+        TuneDatabase.Open(TuneDbLocation.Resolve(parsed.GetValue(db)));
 
     public static Option<string?> Operator() =>
         new("--operator")
@@ -47,7 +48,7 @@ internal static class DbCommand
 
     /// <summary>The records of an instance; at least one.</summary>
     /// <exception cref="FailureException">There is none.</exception>
-    public static IReadOnlyList<TuneRecord> RecordsOf(SqliteTuneStore store, OperatorSpec spec)
+    public static IReadOnlyList<TuneRecord> RecordsOf(TuneDatabase store, OperatorSpec spec)
     {
         var records = store.All(new TuneFilter { Spec = spec.ToString() });
         return records.Count > 0

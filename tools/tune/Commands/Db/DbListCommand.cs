@@ -33,7 +33,7 @@ internal static class DbListCommand
         return command;
     }
 
-    private static int Run(ToolConsole console, SqliteTuneStore store, IReadOnlyList<TuneRecord> records, bool json)
+    private static int Run(ToolConsole console, TuneDatabase store, IReadOnlyList<TuneRecord> records, bool json)
     {
         if (json)
         {

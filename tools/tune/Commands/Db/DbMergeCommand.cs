@@ -8,7 +8,10 @@ internal static class DbMergeCommand
 {
     public static Command Create(ToolConsole console)
     {
-        var file = new Argument<string>("FILE") { Description = "Another database; it is only read" };
+        var file = new Argument<string>("FILE")
+        {
+            Description = "Another database, also litedb:FILE or sqlite:FILE; it is only read",
+        };
         var db = CommonOptions.Db();
         var command = new Command("merge", "Takes over the records of another database") { file, db };
         command.SetAction(parsed =>

@@ -23,7 +23,7 @@ internal static class DbWhyCommand
         return command;
     }
 
-    private static void Tell(TextWriter to, SqliteTuneStore store, TuneRecord record)
+    private static void Tell(TextWriter to, TuneDatabase store, TuneRecord record)
     {
         var p = record.Provenance;
         to.WriteLine($"{record.Spec} on {record.Key.Target}");

@@ -1,26 +1,18 @@
 using Microsoft.Data.Sqlite;
-using Picograd.TuneDb.Sqlite;
 using Picograd.TuneDb.Text;
 
-namespace Picograd.TuneDb;
-
-/// <summary>What a database file is opened for.</summary>
-public enum TuneDbMode
-{
-    /// <summary>Reading and writing; a missing file is created, an older schema migrated.</summary>
-    ReadWrite,
-
-    /// <summary>Reading only; the file must exist, and is read at an older schema as well.</summary>
-    ReadOnly,
-}
+namespace Picograd.TuneDb.Sqlite;
 
 /// <summary>
 /// The store in one SQLite file, in WAL mode: several processes may read and write at once, and a killed process
 /// loses at most the change that it was making. Every record carries a checksum; a damaged one is skipped, which
 /// costs speed, never a wrong answer. Thread-safe: calls of several threads are served one after the other.
 /// </summary>
-public sealed partial class SqliteTuneStore : TuneStore
+public sealed partial class SqliteTuneStore : TuneDatabase
 {
+    /// <summary>The provider's name in addresses.</summary>
+    public const string Name = "sqlite";
+
     private const string SelectPlace =
         $"SELECT {RecordRow.Columns} FROM records WHERE key_hash = $key AND certified = $certified";
 
@@ -49,24 +41,27 @@ public sealed partial class SqliteTuneStore : TuneStore
     /// <summary>The schema version that this code writes.</summary>
     public static int SchemaVersion => SqliteSchema.Current;
 
-    /// <summary>Full path of the file.</summary>
-    public string FilePath { get; }
+    /// <inheritdoc/>
+    public override string Provider => Name;
 
-    /// <summary>What the file was opened for.</summary>
-    public TuneDbMode Mode { get; }
+    /// <inheritdoc/>
+    public override string FilePath { get; }
+
+    /// <inheritdoc/>
+    public override TuneDbMode Mode { get; }
 
     /// <summary>Opens a database file.</summary>
     /// <param name="path">Path of the file; usually from <see cref="TuneDbLocation.Resolve"/>.</param>
     /// <param name="mode">What to open it for.</param>
     /// <param name="busyTimeout">How long to wait for another process; 15 seconds when null.</param>
     /// <exception cref="TuneDbException">The file cannot be used; the sentence says why.</exception>
-    public static SqliteTuneStore Open(
+    public static new SqliteTuneStore Open(
         string path,
         TuneDbMode mode = TuneDbMode.ReadWrite,
         TimeSpan? busyTimeout = null
     )
     {
-        path = TuneDbLocation.Full(path, nameof(path));
+        path = TuneAddress.PathOf(path);
         SqliteFile.Inspect(path, mode);
         SqliteConnection? connection = null;
         try

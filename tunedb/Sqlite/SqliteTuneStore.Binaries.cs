@@ -1,20 +1,6 @@
-using System.Security.Cryptography;
-using System.Text;
-using Microsoft.Data.Sqlite;
-using Picograd.TuneDb.Sqlite;
 using Picograd.TuneDb.Text;
 
-namespace Picograd.TuneDb;
-
-/// <summary>Machine code that a compiler made, with what it said.</summary>
-/// <param name="Code">The code.</param>
-/// <param name="Log">The compiler's log.</param>
-public sealed record CompiledBinary(byte[] Code, string Log);
-
-/// <summary>What the cache of compiled kernels holds.</summary>
-/// <param name="Count">Kernels.</param>
-/// <param name="Bytes">Of code and logs together.</param>
-public sealed record BinaryStatistics(int Count, long Bytes);
+namespace Picograd.TuneDb.Sqlite;
 
 /// <summary>
 /// A cache of compiled kernels by a hash of what they were made from: compiling takes up to seconds, and what was compiled for
@@ -25,14 +11,8 @@ public sealed partial class SqliteTuneStore
     /// <summary>The first schema version with a table of binaries.</summary>
     private const int BinariesSince = 3;
 
-    /// <summary>How stale the time of the last use may get: each renewal is a write.</summary>
-    private static readonly TimeSpan UseResolution = TimeSpan.FromHours(1);
-
-    /// <summary>The most that the cache holds, code and logs together.</summary>
-    public long MostBinaryBytes { get; set; } = 512L << 20;
-
-    /// <summary>The binary of a key; null where there is none, or a damaged one, which is dropped.</summary>
-    public CompiledBinary? FindBinary(string key)
+    /// <inheritdoc/>
+    public override CompiledBinary? FindBinary(string key)
     {
         ArgumentNullException.ThrowIfNull(key);
         if (_schemaVersion < BinariesSince)
@@ -49,12 +29,12 @@ public sealed partial class SqliteTuneStore
         return binary;
     }
 
-    /// <summary>Stores a binary; what is there already stays. Then drops the least recently used beyond the bound.</summary>
-    public void PutBinary(string key, ReadOnlySpan<byte> code, string log)
+    /// <inheritdoc/>
+    public override void PutBinary(string key, ReadOnlySpan<byte> code, string log)
     {
         ArgumentException.ThrowIfNullOrEmpty(key);
         ArgumentNullException.ThrowIfNull(log);
-        var stored = code.ToArray();
+        var binary = new CompiledBinary(code.ToArray(), log);
         Atomically(() =>
         {
             using var command = Command(
@@ -64,17 +44,17 @@ public sealed partial class SqliteTuneStore
                 """,
                 ("$key", key),
                 ("$used", RecordText.Time(DateTime.UtcNow)),
-                ("$bytes", stored.Length + Encoding.UTF8.GetByteCount(log)),
+                ("$bytes", binary.Bytes),
                 ("$log", log),
-                ("$code", stored),
-                ("$checksum", Checksum(stored, log))
+                ("$code", binary.Code),
+                ("$checksum", binary.Checksum())
             );
             return command.ExecuteNonQuery() > 0 ? DropOldest() : 0;
         });
     }
 
-    /// <summary>How much there is.</summary>
-    public BinaryStatistics Binaries() =>
+    /// <inheritdoc/>
+    public override BinaryStatistics Binaries() =>
         _schemaVersion < BinariesSince
             ? new BinaryStatistics(0, 0)
             : Run(() =>
@@ -83,6 +63,23 @@ public sealed partial class SqliteTuneStore
                 using var row = command.ExecuteReader();
                 row.Read();
                 return new BinaryStatistics(row.GetInt32(0), row.GetInt64(1));
+            });
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> BinaryKeys() =>
+        _schemaVersion < BinariesSince
+            ? []
+            : Run(() =>
+            {
+                var keys = new List<string>();
+                using var command = Command("SELECT key FROM binaries ORDER BY key");
+                using var rows = command.ExecuteReader();
+                while (rows.Read())
+                {
+                    keys.Add(rows.GetString(0));
+                }
+
+                return keys;
             });
 
     private (CompiledBinary? Binary, bool Renew) Read(string key)
@@ -98,7 +95,7 @@ public sealed partial class SqliteTuneStore
         }
 
         var binary = new CompiledBinary(row.GetFieldValue<byte[]>(0), row.GetString(1));
-        if (Checksum(binary.Code, binary.Log) != row.GetString(2))
+        if (binary.Checksum() != row.GetString(2))
         {
             CountDamaged();
             return (null, true);
@@ -163,19 +160,10 @@ public sealed partial class SqliteTuneStore
         using var rows = command.ExecuteReader();
         while (rows.Read())
         {
-            if (Checksum(rows.GetFieldValue<byte[]>(1), rows.GetString(2)) != rows.GetString(3))
+            if (new CompiledBinary(rows.GetFieldValue<byte[]>(1), rows.GetString(2)).Checksum() != rows.GetString(3))
             {
                 problems.Add($"The compiled kernel {rows.GetString(0)} is unsound: its checksum does not match.");
             }
         }
-    }
-
-    private static string Checksum(byte[] code, string log)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(BitConverter.GetBytes(code.LongLength));
-        hash.AppendData(code);
-        hash.AppendData(Encoding.UTF8.GetBytes(log));
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 }

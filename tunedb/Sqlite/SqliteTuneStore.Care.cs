@@ -1,8 +1,7 @@
 using Microsoft.Data.Sqlite;
-using Picograd.TuneDb.Sqlite;
 using Picograd.TuneDb.Text;
 
-namespace Picograd.TuneDb;
+namespace Picograd.TuneDb.Sqlite;
 
 /// <summary>Care of the file: verification and pruning.</summary>
 public sealed partial class SqliteTuneStore

@@ -1,0 +1,138 @@
+namespace Picograd.TuneDb;
+
+/// <summary>What a database file is opened for.</summary>
+public enum TuneDbMode
+{
+    /// <summary>Reading and writing; a missing file is created, an older schema migrated.</summary>
+    ReadWrite,
+
+    /// <summary>Reading only; the file must exist, and is read at an older schema as well.</summary>
+    ReadOnly,
+}
+
+/// <summary>A store that keeps what it holds, in a file that several processes may share, with a cache of compiled kernels.</summary>
+public abstract class TuneDatabase : TuneStore
+{
+    /// <summary>Opens what an address names.</summary>
+    /// <param name="address">
+    /// A path, or a provider's name, a colon and a path, such as <c>sqlite:/data/tune.db</c>; usually from
+    /// <see cref="TuneDbLocation.Resolve"/>. A file without a provider's name is recognised by its contents; a new one is the
+    /// default provider's, or that of its extension.
+    /// </param>
+    /// <param name="mode">What to open it for.</param>
+    /// <param name="busyTimeout">How long to wait for another process; 15 seconds when null.</param>
+    /// <exception cref="TuneDbException">It cannot be used; the sentence says why.</exception>
+    public static TuneDatabase Open(
+        string address,
+        TuneDbMode mode = TuneDbMode.ReadWrite,
+        TimeSpan? busyTimeout = null
+    )
+    {
+        var timeout = busyTimeout ?? TimeSpan.FromSeconds(15);
+        var (provider, path) = TuneAddress.Parse(address, nameof(address));
+        TuneFilePath.Check(path, mode);
+        return (provider ?? TuneProviders.Of(path, timeout)).Open(path, mode, timeout);
+    }
+
+    /// <summary>
+    /// Opens a database for reading whatever of it can still be read: where its structure is damaged, what is found without it.
+    /// </summary>
+    /// <exception cref="TuneDbException">Nothing of it can be read; the sentence says why.</exception>
+    internal static TuneDatabase OpenForCopy(string address)
+    {
+        TuneDatabase? whole = null;
+        try
+        {
+            whole = Open(address, TuneDbMode.ReadOnly);
+            _ = (whole.All(), whole.History(), whole.Candidates(), whole.Binaries());
+            return whole;
+        }
+        catch (TuneDbException e) when (e.Kind is TuneDbErrorKind.Corrupt or TuneDbErrorKind.Truncated)
+        {
+            whole?.Dispose();
+            var (provider, path) = TuneAddress.Parse(address, nameof(address));
+            var timeout = TimeSpan.FromSeconds(15);
+            if ((provider ?? TuneProviders.Of(path, timeout)).Salvage is { } salvage)
+            {
+                return salvage(path, timeout);
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Name of the provider, as in addresses.</summary>
+    public abstract string Provider { get; }
+
+    /// <summary>Full path of the file.</summary>
+    public abstract string FilePath { get; }
+
+    /// <summary>What names this database unmistakably: provider and path.</summary>
+    public string Address => $"{Provider}:{FilePath}";
+
+    /// <summary>What the file was opened for.</summary>
+    public abstract TuneDbMode Mode { get; }
+
+    /// <summary>The most that the cache of compiled kernels holds, code and logs together, in bytes.</summary>
+    public long MostBinaryBytes { get; set; } = 512L << 20;
+
+    /// <summary>How stale the time of the last use of a kernel may get: each renewal is a write.</summary>
+    protected static TimeSpan UseResolution { get; } = TimeSpan.FromHours(1);
+
+    /// <summary>The compiled kernel of a key; null where there is none, or a damaged one, which is dropped.</summary>
+    public abstract CompiledBinary? FindBinary(string key);
+
+    /// <summary>
+    /// Stores a compiled kernel; what is there already stays. Then drops the least recently used beyond
+    /// <see cref="MostBinaryBytes"/>.
+    /// </summary>
+    public abstract void PutBinary(string key, ReadOnlySpan<byte> code, string log);
+
+    /// <summary>How many compiled kernels there are.</summary>
+    public abstract BinaryStatistics Binaries();
+
+    /// <summary>The keys of all compiled kernels.</summary>
+    public abstract IReadOnlyList<string> BinaryKeys();
+
+    /// <summary>Takes over everything of another database, as it is; what is here is assumed to be nothing.</summary>
+    internal TuneCopyResult CopyFrom(TuneDatabase source)
+    {
+        var damagedBefore = source.DamagedSkipped;
+        var records = source.All();
+        var history = source.History();
+        var candidates = source.Candidates();
+        Atomically(() =>
+        {
+            foreach (var record in records)
+            {
+                Save(record);
+            }
+
+            foreach (var entry in history)
+            {
+                AddHistory(entry);
+            }
+
+            AddCandidates(candidates);
+            return true;
+        });
+        var binaries = 0;
+        MostBinaryBytes = long.MaxValue;
+        foreach (var key in source.BinaryKeys())
+        {
+            if (source.FindBinary(key) is { } binary)
+            {
+                PutBinary(key, binary.Code, binary.Log);
+                binaries++;
+            }
+        }
+
+        return new TuneCopyResult(
+            records.Count,
+            history.Count,
+            candidates.Count,
+            binaries,
+            source.DamagedSkipped - damagedBefore
+        );
+    }
+}
