@@ -6,6 +6,12 @@ namespace Picograd.Algorithms;
 /// </summary>
 public sealed class Simplifier(IReadOnlyDictionary<Var, Interval> ranges)
 {
+    // Steps that a walk takes before it remembers where it was; see ExprRewriter.
+    private const int ShortWalk = 256;
+
+    private Dictionary<Expr, Expr>? _made;
+    private int _steps;
+
     public static Expr Simplify(Expr e, IReadOnlyDictionary<Var, Interval> ranges) => new Simplifier(ranges).Visit(e);
 
     /// <summary>Whether a predicate holds for all values in range.</summary>
@@ -16,11 +22,33 @@ public sealed class Simplifier(IReadOnlyDictionary<Var, Interval> ranges)
 
     public Expr Visit(Expr e)
     {
+        _steps = 0;
+        _made = null;
+        return Walk(e);
+    }
+
+    private Expr Walk(Expr e)
+    {
         if (e is IntImm or FloatImm)
             return e;
         if (e is Var v)
             return ranges.TryGetValue(v, out var range) && range.IsPoint ? range.Min : e;
-        var node = e.WithChildren(Visit);
+        // What is shared stays shared: a random integer is 378 nodes, and was 31,400 after a walk that took it for a tree.
+        if (++_steps > ShortWalk)
+        {
+            if (_made is null)
+                _made = new(ReferenceEqualityComparer.Instance);
+            else if (_made.TryGetValue(e, out var before))
+                return before;
+        }
+        var result = Simplified(e);
+        _made?.TryAdd(e, result);
+        return result;
+    }
+
+    private Expr Simplified(Expr e)
+    {
+        var node = e.WithChildren(Walk);
         if (node is not Binary b)
             return node is Unary { Kind: UnaryOp.Neg, Type: DType.Int64 } ? LinearForm.Of(node).ToExpr() : node;
         if (b.A.Type.IsFloat() || b.A.Type != DTypes.Index)
@@ -49,7 +77,7 @@ public sealed class Simplifier(IReadOnlyDictionary<Var, Interval> ranges)
             return LinearForm.Of(quotient + Op.FloorDiv(range.Min, c)).ToExpr();
         // (g·x + r) / (g·d) = x / d with r in 0..g
         if (Coarse(rest, c) is var (coarse, g, _))
-            return LinearForm.Of(quotient + Visit(Op.FloorDiv(coarse, c / g))).ToExpr();
+            return LinearForm.Of(quotient + Walk(Op.FloorDiv(coarse, c / g))).ToExpr();
         // (x / a) / c = x / (a·c)
         var inner = rest.ToExpr() is Binary { Kind: BinaryOp.FloorDiv, B: IntImm { Value: > 0 } a } nested
             ? Op.FloorDiv(nested.A, a.Value * c)
@@ -68,7 +96,7 @@ public sealed class Simplifier(IReadOnlyDictionary<Var, Interval> ranges)
             return rest.WithConstant(rest.Constant - Op.FloorDiv(range.Min, c) * c).ToExpr();
         // (g·x + r) % (g·d) = g·(x % d) + r with r in 0..g
         if (Coarse(rest, c) is var (coarse, g, fine))
-            return LinearForm.Of(Visit(Op.Mod(coarse, c / g)) * g + fine).ToExpr();
+            return LinearForm.Of(Walk(Op.Mod(coarse, c / g)) * g + fine).ToExpr();
         return Op.Mod(rest.ToExpr(), c);
     }
 
