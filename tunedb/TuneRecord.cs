@@ -36,7 +36,7 @@ public sealed record Certification(double ErrorRatio, bool Ok, bool BitStable, s
 /// <param name="Budget">Budget as it was given, for instance <c>30s</c>.</param>
 /// <param name="CandidatesTried">Candidates that were compiled or timed, rejected ones included.</param>
 /// <param name="StopReason">Why the search stopped, for instance <c>plateau</c>.</param>
-/// <param name="RuntimeVersion">Version of the .NET runtime.</param>
+/// <param name="RuntimeVersion">Version of the .NET runtime; behind a semicolon what else compiles and runs kernels (driver and compiler of a GPU).</param>
 /// <param name="ToolVersion">Version of Picograd.</param>
 public sealed record Provenance(
     DateTime Utc,

@@ -9,8 +9,12 @@ namespace Picograd.TuneDb;
 /// </summary>
 public static class TuneTargets
 {
-    // How many cores the machine has changes neither code nor timing; earlier versions wrote it.
+    // How many cores the machine has changes neither code nor timing, driver and compiler of a GPU are provenance, and its clock
+    // goes with its model; earlier versions wrote them.
     private const string Cores = "cores=";
+    private const string Driver = "driver=";
+    private const string Compiler = "nvrtc=";
+    private const string Clock = "mhz=";
 
     private const string ThreadsPart = "threads=";
 
@@ -18,7 +22,45 @@ public static class TuneTargets
     public static string Normal(string fingerprint)
     {
         ArgumentNullException.ThrowIfNull(fingerprint);
+        if (fingerprint.StartsWith("cuda;", StringComparison.Ordinal))
+        {
+            return fingerprint.Contains(Driver, StringComparison.Ordinal)
+                ? Without(Without(Without(fingerprint, Clock), Driver), Compiler)
+                : fingerprint;
+        }
+
         return fingerprint.Contains(Cores, StringComparison.Ordinal) ? Without(fingerprint, Cores) : fingerprint;
+    }
+
+    /// <summary>What a record's provenance tells of the runtime: that of .NET, and what else compiles and runs kernels.</summary>
+    /// <param name="framework">Name and version.</param>
+    /// <param name="toolchain">For instance driver=12.8,nvrtc=12.4; empty where there is nothing to tell.</param>
+    public static string RuntimeText(string framework, string toolchain) =>
+        toolchain.Length == 0 ? framework : $"{framework}; {toolchain}";
+
+    /// <summary>Whether a record was found with a driver and compiler, or tells none.</summary>
+    public static bool IsFoundWith(TuneRecord record, string toolchain) =>
+        ToolchainOf(record) is var theirs && (theirs.Length == 0 || theirs == toolchain);
+
+    /// <summary>
+    /// The driver and compiler with which a record was found, as <see cref="RuntimeText"/> was told; empty where it tells none.
+    /// </summary>
+    public static string ToolchainOf(TuneRecord record)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        var text = record.Provenance.RuntimeVersion;
+        var at = text.IndexOf("; ", StringComparison.Ordinal);
+        return at >= 0
+            ? text[(at + 2)..]
+            : string.Join(
+                ',',
+                record
+                    .Key.Target.Split(';')
+                    .Where(p =>
+                        p.StartsWith(Driver, StringComparison.Ordinal)
+                        || p.StartsWith(Compiler, StringComparison.Ordinal)
+                    )
+            );
     }
 
     /// <summary>Whether results for one are results for the other.</summary>

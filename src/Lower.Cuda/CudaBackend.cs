@@ -49,6 +49,7 @@ public sealed class CudaBackend : IBackend, IAheadCompiler
         {
             Gpu = gpu,
             ArgumentAlignment = ArgumentAlignment,
+            Toolchain = device?.Properties.Toolchain ?? "",
         };
     }
 

@@ -146,9 +146,11 @@ internal sealed partial class TuneSession
             );
             // The race just decided between the stored one and this one, which the store's comparison of old times could
             // not. One that was too slow for the race, or does not replay or gives wrong results any more, lost as well.
-            // One that stays, but does not say of itself that it beats the default, or that it is the default, is renewed.
+            // One that stays, but does not say of itself that it beats the default, or that it is the default, is renewed, and so is
+            // one that was found with another driver or compiler.
             bool keeps =
                 verdict.IsIncumbent
+                && TuneTargets.IsFoundWith(before!, Task.Target.Toolchain)
                 && before!.DefaultMilliseconds is { } d
                 && d > before.Milliseconds != verdict.DefaultStands;
             var stored = _phases.Time(
@@ -345,7 +347,7 @@ internal sealed partial class TuneSession
                 budget,
                 Tried,
                 Stop.ToString().ToLowerInvariant(),
-                RuntimeInformation.FrameworkDescription,
+                TuneTargets.RuntimeText(RuntimeInformation.FrameworkDescription, Task.Target.Toolchain),
                 typeof(TuneSession).Assembly.GetName().Version?.ToString(3) ?? ""
             ),
         };

@@ -19,6 +19,33 @@ public sealed class TuneTargetTests
     }
 
     [Fact]
+    public void Driver_and_compiler_of_a_GPU_are_provenance()
+    {
+        const string Gpu = "cuda;sm_90a;nvidia-h200;sms=132;mem=3201";
+        string old = $"{Gpu.Replace("mem", "mhz=1980;mem")};driver=12.8;nvrtc=12.4";
+        Assert.Equal(Gpu, TuneTargets.Normal(old));
+        Assert.Equal(Gpu, TuneTargets.Normal(Gpu));
+        Assert.True(TuneTargets.AreSame(old, old.Replace("driver=12.8", "driver=13.0")));
+        Assert.False(TuneTargets.AreSame(old, old.Replace("sms=132", "sms=114")));
+        Assert.False(TuneTargets.AreSame(old, old.Replace("mem=3201", "mem=2619")));
+        Assert.False(TuneTargets.AreSame(old, old.Replace("sm_90a", "sm_80")));
+
+        var record = SampleRecords.Record();
+        string Toolchain(string target, string runtime) =>
+            TuneTargets.ToolchainOf(
+                record with
+                {
+                    Key = SampleRecords.Key(target: target),
+                    Provenance = record.Provenance with { RuntimeVersion = runtime },
+                }
+            );
+        Assert.Equal("driver=12.8,nvrtc=12.4", Toolchain(old, ".NET 10.0.1"));
+        Assert.Equal("driver=1,nvrtc=2", Toolchain(Gpu, TuneTargets.RuntimeText(".NET 10.0.1", "driver=1,nvrtc=2")));
+        Assert.Equal("", Toolchain(Gpu, ".NET 10.0.1"));
+        Assert.Equal("", Toolchain(Mine, TuneTargets.RuntimeText(".NET 10.0.1", "")));
+    }
+
+    [Fact]
     public void Targets_that_may_help_are_in_order()
     {
         string With(int threads) => Mine.Replace("threads=2", $"threads={threads}");

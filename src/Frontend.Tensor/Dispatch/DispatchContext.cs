@@ -191,7 +191,7 @@ internal sealed class DispatchContext
         {
             if (Ask(() => _store.FindExact(key with { Target = target }), notes) is { } exact)
                 return BeatsDefault(exact)
-                    ? FromRecord(spec, spec.Build(), exact, KernelSource.Exact, notes)
+                    ? FromRecord(spec, spec.Build(), exact, SourceOf(exact), notes)
                     : FromRules(spec, spec.Build(), notes, exact);
         }
         notes.Add("no tuned record of this instance");
@@ -243,6 +243,10 @@ internal sealed class DispatchContext
         }
         return FromRecord(spec, algorithm, record, KernelSource.Near, notes);
     }
+
+    // Another driver or compiler may make other code of the same trace.
+    private KernelSource SourceOf(TuneRecord record) =>
+        TuneTargets.IsFoundWith(record, Backend.Target.Toolchain) ? KernelSource.Exact : KernelSource.Near;
 
     // The record's trace may be no trace at all; a wrong answer costs speed only.
     private static bool IsParallel(TuneRecord record) =>
@@ -359,7 +363,9 @@ internal sealed class DispatchContext
             if (source == KernelSource.Near)
                 notes.Add(
                     sameShape
-                        ? $"replayed the record for {TuneTargets.ThreadsOf(record.Key.Target) ?? 1} threads"
+                        ? TuneTargets.ThreadsOf(record.Key.Target) is { } threads
+                            ? $"replayed the record for {threads} threads"
+                            : $"replayed the record found with {PlainText.Of(TuneTargets.ToolchainOf(record))}; here is {Backend.Target.Toolchain}"
                         : $"replayed the record of {PlainText.Of(record.Spec)} with factors inferred again"
                 );
             var schedule = new CompiledSchedule(nest, compiled);

@@ -34,12 +34,18 @@ public sealed record CudaProperties(
     private const int RegistersPerMultiprocessor = 82;
     private const int SharedPerBlockOptIn = 97;
 
-    /// <summary>Stable text of everything that a tuned result depends on.</summary>
+    /// <summary>
+    /// Stable text of what changes code or its timing: architecture, model, multiprocessors, clock of the memory. Not driver and compiler,
+    /// see <see cref="Toolchain"/>.
+    /// </summary>
     public string Fingerprint =>
         string.Create(
             CultureInfo.InvariantCulture,
-            $"cuda;{Gpu.Architecture};{Slug(Name)};sms={Gpu.Multiprocessors};mhz={Gpu.ClockGhz * 1000:0};mem={MemoryMhz:0};driver={Driver};nvrtc={Nvrtc}"
+            $"cuda;{Gpu.Architecture};{Slug(Name)};sms={Gpu.Multiprocessors};mem={MemoryMhz:0}"
         );
+
+    /// <summary>Driver and compiler, as records tell them.</summary>
+    public string Toolchain => $"driver={Driver},nvrtc={Nvrtc}";
 
     /// <summary>What the compiler is told for a compute capability: on Hopper with the instructions that only it has.</summary>
     public static string ArchitectureOf(int major, int minor) =>

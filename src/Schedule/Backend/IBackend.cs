@@ -22,6 +22,12 @@ public sealed record TargetInfo(
     long L3Bytes
 )
 {
+    /// <summary>
+    /// What compiles and runs its kernels, where that is no part of the fingerprint: driver=12.8,nvrtc=12.4. Empty where there
+    /// is nothing to tell. A winner found with another is served as a near one.
+    /// </summary>
+    public string Toolchain { get; init; } = "";
+
     /// <summary>What a GPU has; null for processors.</summary>
     public GpuInfo? Gpu { get; init; }
 

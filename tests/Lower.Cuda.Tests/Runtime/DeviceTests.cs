@@ -34,9 +34,13 @@ public sealed unsafe class DeviceTests
         Assert.True(device.Info.MemoryGbps > 0);
         string fingerprint = device.Properties.Fingerprint;
         Assert.StartsWith($"cuda;{device.Info.Architecture};", fingerprint);
-        Assert.Contains("driver=", fingerprint);
-        Assert.Contains("nvrtc=", fingerprint);
-        Assert.Contains("mem=", fingerprint);
+        Assert.Contains($";sms={device.Info.Multiprocessors};", fingerprint);
+        Assert.Contains(";mem=", fingerprint);
+        // What changes neither code nor timing is no part of it.
+        Assert.DoesNotContain("driver=", fingerprint);
+        Assert.DoesNotContain("nvrtc=", fingerprint);
+        Assert.Equal($"driver={device.Driver.Version},nvrtc={device.Nvrtc.Version}", device.Properties.Toolchain);
+        Assert.Equal(device.Properties.Toolchain, new CudaBackend(device).Target.Toolchain);
     }
 
     [SkippableTheory]
