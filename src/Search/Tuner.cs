@@ -12,6 +12,11 @@ public static class Tuner
     /// <summary>Certification may overdraw a budget of time by this share of it, or by <see cref="LeastOverdraft"/>.</summary>
     private const double Overdraft = 0.1;
 
+    /// <summary>
+    /// What certifying may take after an interrupt: whoever sends one waits some ten seconds before it ends the process for good.
+    /// </summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(6);
+
     private static readonly TimeSpan LeastOverdraft = TimeSpan.FromSeconds(1);
 
     /// <summary>
@@ -27,7 +32,7 @@ public static class Tuner
         CancellationToken cancel = default
     )
     {
-        var watch = new BudgetWatch(options);
+        using var watch = new BudgetWatch(options, cancel);
         using var session = new TuneSession(task, options, Report);
         session.Search(options.Budget, watch.Began, () => watch.UntilDeadline, cancel);
         var result = session.Settle(options.Budget, options.Budget, () => watch.UntilDeadline, cancel);
@@ -66,7 +71,7 @@ public static class Tuner
         if (weights is not null && weights.Count != tasks.Count)
             throw new ArgumentException($"{weights.Count} weights are given for {tasks.Count} tasks", nameof(weights));
         var clock = options.Settings.Clock;
-        var watch = new BudgetWatch(options);
+        using var watch = new BudgetWatch(options, cancel);
         var slots = tasks.Select((t, i) => new Slot(t, weights?[i] ?? 1)).ToArray();
         try
         {
@@ -151,7 +156,7 @@ public static class Tuner
         TimeSpan? Limit(long began, SearchBudget part)
         {
             if (part.Time is not { } time)
-                return null;
+                return watch.UntilDeadline;
             var own =
                 (time < TimeSpan.FromSeconds(1) ? TimeSpan.FromSeconds(2) : 2 * time) - clock.GetElapsedTime(began);
             return watch.UntilDeadline is { } all && all < own ? all : own;
@@ -169,19 +174,43 @@ public static class Tuner
     }
 
     /// <summary>How much of a budget is spent since it began to be, everything counted.</summary>
-    private sealed class BudgetWatch(TuneOptions options)
+    private sealed class BudgetWatch : IDisposable
     {
-        private readonly TimeProvider _clock = options.Settings.Clock;
+        private readonly TuneOptions _options;
+        private readonly TimeProvider _clock;
+        private readonly CancellationTokenRegistration _registration;
+        private long _interrupted;
 
-        public long Began { get; } = options.Began ?? options.Settings.Clock.GetTimestamp();
+        public BudgetWatch(TuneOptions options, CancellationToken cancel)
+        {
+            _options = options;
+            _clock = options.Settings.Clock;
+            Began = options.Began ?? _clock.GetTimestamp();
+            _registration = cancel.Register(() => Volatile.Write(ref _interrupted, Math.Max(1, _clock.GetTimestamp())));
+        }
+
+        public long Began { get; }
 
         public TimeSpan Elapsed => _clock.GetElapsedTime(Began);
 
-        /// <summary>Time until nothing may begin or go on any more; null for a budget of trials.</summary>
-        public TimeSpan? UntilDeadline =>
-            options.Budget.Time is { } time
-                ? time + (time * Overdraft > LeastOverdraft ? time * Overdraft : LeastOverdraft) - Elapsed
-                : null;
+        /// <summary>
+        /// Time until nothing may begin or go on any more; null for a budget of trials, until an interrupt comes.
+        /// </summary>
+        public TimeSpan? UntilDeadline
+        {
+            get
+            {
+                TimeSpan? left = _options.Budget.Time is { } time
+                    ? time + (time * Overdraft > LeastOverdraft ? time * Overdraft : LeastOverdraft) - Elapsed
+                    : null;
+                if (Volatile.Read(ref _interrupted) is not (> 0 and var at))
+                    return left;
+                var grace = Grace - _clock.GetElapsedTime(at);
+                return left < grace ? left : grace;
+            }
+        }
+
+        public void Dispose() => _registration.Dispose();
 
         /// <param name="session">Of the task at work.</param>
         /// <param name="phase">What begins or goes on.</param>
@@ -207,9 +236,9 @@ public static class Tuner
                 session.Tried,
                 session.BestMilliseconds,
                 session.Ceiling.Milliseconds,
-                options.Budget.Time is { } time ? Elapsed / time : share,
+                _options.Budget.Time is { } time ? Elapsed / time : share,
                 Elapsed,
-                options.Budget.Time - Elapsed ?? (searching ? remaining : null),
+                _options.Budget.Time - Elapsed ?? (searching ? remaining : null),
                 index,
                 count
             );

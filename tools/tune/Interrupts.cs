@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Picograd.Tune;
 
 /// <summary>
-/// What ends a command from outside. The first Ctrl-C ends a search, which keeps what it found; a second one, SIGTERM and
-/// SIGHUP end the process at once: what was stored until then is there, in whole records, since the database's own
+/// What ends a command from outside. The first Ctrl-C or SIGTERM ends a search, which keeps what it found; a second one, and
+/// SIGHUP, end the process at once: what was stored until then is there, in whole records, since the database's own
 /// transactions keep halves out.
 /// </summary>
 internal sealed class Interrupts : IDisposable
@@ -24,13 +24,18 @@ internal sealed class Interrupts : IDisposable
 
     public Interrupts() =>
         _registrations = [
-            PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt),
-            PosixSignalRegistration.Create(PosixSignal.SIGTERM, s => End(s, "SIGTERM", ByTermination)),
+            PosixSignalRegistration.Create(PosixSignal.SIGINT, s => Interrupt(s, "a second interrupt", ByInterrupt)),
+            PosixSignalRegistration.Create(PosixSignal.SIGTERM, s => Interrupt(s, "SIGTERM", ByTermination)),
             PosixSignalRegistration.Create(PosixSignal.SIGHUP, s => End(s, "SIGHUP", ByHangup)),
         ];
 
-    /// <summary>Set by the first Ctrl-C.</summary>
+    /// <summary>Set by the first Ctrl-C or SIGTERM.</summary>
     public CancellationToken Token => _cancel.Token;
+
+    /// <summary>The exit code of a command that the first of them ended: 130 or 143.</summary>
+    /// <param name="code">The command's own.</param>
+    public int ExitCode(int code) =>
+        code == TuneCommand.Interrupted && Volatile.Read(ref _interrupted) is > 0 and var by ? by : code;
 
     /// <summary>
     /// Until disposed of, the action runs when the process is ended from outside. It must not wait for anything; what it
@@ -53,13 +58,13 @@ internal sealed class Interrupts : IDisposable
         _cancel.Dispose();
     }
 
-    private void Interrupt(PosixSignalContext signal)
+    private void Interrupt(PosixSignalContext signal, string again, int code)
     {
         signal.Cancel = true;
-        if (Interlocked.Exchange(ref _interrupted, 1) == 0)
+        if (Interlocked.CompareExchange(ref _interrupted, code, 0) == 0)
             _cancel.Cancel();
         else
-            End(signal, "a second interrupt", ByInterrupt);
+            End(signal, again, code);
     }
 
     private void End(PosixSignalContext signal, string by, int code)

@@ -9,7 +9,7 @@ internal static class Program
         {
             Width = Width(),
         };
-        return TuneCommand.Run(args, console);
+        return interrupts.ExitCode(TuneCommand.Run(args, console));
     }
 
     private static int? Width()

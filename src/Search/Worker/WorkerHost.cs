@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
 using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
 
@@ -17,8 +18,10 @@ public static class WorkerHost
     /// <returns>Exit code of the process: 0.</returns>
     public static int Run(Stream input, Stream output, Func<WorkerInit, ITuningTarget> open)
     {
-        // The terminal sends its interrupt to the worker too; what it means is decided by the parent.
-        Console.CancelKeyPress += (_, e) => e.Cancel = true;
+        // Terminals and supervisors send their signals to the worker too; what they mean is decided by the parent, at whose
+        // end this process ends.
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, s => s.Cancel = true);
+        using var termination = PosixSignalRegistration.Create(PosixSignal.SIGTERM, s => s.Cancel = true);
         // What a library prints must not get between the messages.
         Console.SetOut(Console.Error);
         using var requests = new BlockingCollection<WorkerRequest>();

@@ -51,6 +51,9 @@ public sealed class WorkerRunner : ICandidateRunner
     /// <summary>For one certification, which evaluates millions of points several times over.</summary>
     public TimeSpan CertifyTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>Ends a certification that is under way; it then is refused.</summary>
+    public CancellationToken CertifyCancel { get; init; }
+
     public TimeSpan? Limit { get; set; }
 
     private TimeSpan CandidateTimeout => Limit is { } limit && limit < _timeout ? limit : _timeout;
@@ -104,7 +107,7 @@ public sealed class WorkerRunner : ICandidateRunner
         _process.Prepare(_init);
         _process.Send(new WorkerRequest { Certify = candidate.TraceText });
         var timeout = limit < CertifyTimeout ? limit.Value - Stopwatch.GetElapsedTime(start) : CertifyTimeout;
-        var failure = _process.Receive(timeout, CancellationToken.None, out var reply);
+        var failure = _process.Receive(timeout, CertifyCancel, out var reply);
         EndIfLost(reply);
         if (failure == WorkerFailure.Hang && limit < CertifyTimeout)
         {
@@ -124,7 +127,10 @@ public sealed class WorkerRunner : ICandidateRunner
                 Ok: false,
                 BitStable: false,
                 failure == WorkerFailure.None ? reply?.Failed ?? "no answer" : failure.ToString().ToLowerInvariant()
-            );
+            )
+            {
+                IsRefused = failure == WorkerFailure.Cancelled,
+            };
     }
 
     public void Dispose()

@@ -42,6 +42,11 @@ internal static class ReportCommand
         var threads = CommonOptions.Threads();
         var db = CommonOptions.Db();
         var json = CommonOptions.Json();
+        var save = new Option<string?>("--save")
+        {
+            Description = "Also writes each operator's line as JSON to this file, as soon as it is timed",
+            HelpName = "FILE",
+        };
         var command = new Command("report", "Compares the best found with other implementations and the ceiling")
         {
             file,
@@ -49,6 +54,7 @@ internal static class ReportCommand
             threads,
             db,
             json,
+            save,
         };
         command.SetAction(parsed =>
         {
@@ -58,7 +64,8 @@ internal static class ReportCommand
             var specs = parsed.GetValue(file) is { } path
                 ? SpecFile.Read(path, console.Error)
                 : SpecFile.Of(Stored(database, machine.Backend.Target.Fingerprint), console.Error);
-            return Run(console, specs, machine, database, count, parsed.GetValue(json));
+            using var saved = parsed.GetValue(save) is { } to ? Create(to) : null;
+            return Run(console, specs, machine, database, count, parsed.GetValue(json), saved);
         });
         return command;
     }
@@ -81,7 +88,8 @@ internal static class ReportCommand
         ITuningTarget tuning,
         string? db,
         int threads,
-        bool json
+        bool json,
+        TextWriter? saved
     )
     {
         var baselines = BaselineSet.For(tuning);
@@ -91,20 +99,43 @@ internal static class ReportCommand
             console.Cancel,
             spec =>
             {
-                var line = Measure(spec, db, threads, tuning, baselines, console);
+                if (Measure(spec, db, threads, tuning, baselines, console) is not { } line)
+                    return;
                 lines.Add(line);
                 if (json)
                     JsonLines.Write(console.Out, line);
+                if (saved is not null)
+                    JsonLines.Write(saved, line);
             }
         );
-        if (console.Cancel.IsCancellationRequested)
-            throw new FailureException("interrupted before every operator was timed.");
+        // Of what was timed when an interrupt came too.
         if (!json && lines.Count > 0)
             WriteText(console.Out, lines, tuning, threads);
+        if (console.Cancel.IsCancellationRequested)
+            throw new FailureException($"interrupted: {lines.Count} of {specs.Specs.Count} operators were timed.");
         return specs.ExitCode;
     }
 
-    private static Line Measure(
+    /// <exception cref="UsageException">The file cannot be written.</exception>
+    private static StreamWriter Create(string path)
+    {
+        try
+        {
+            // What is written is there at once, whatever ends the process.
+            return new StreamWriter(new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read))
+            {
+                AutoFlush = true,
+            };
+        }
+        catch (Exception e)
+            when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new UsageException($"--save is '{path}', which cannot be written: {e.Message}");
+        }
+    }
+
+    /// <summary>Null when an interrupt came.</summary>
+    private static Line? Measure(
         OperatorSpec spec,
         string? db,
         int threads,
@@ -128,7 +159,7 @@ internal static class ReportCommand
         }
         catch (OperationCanceledException)
         {
-            throw new FailureException("interrupted before every operator was timed.");
+            return null;
         }
         var ceiling = Roofline.Of(new TuneTask(spec, tuning), tuning.Ceilings);
         var (gflops, gbps) = Rate.Of(spec, times[0]);

@@ -101,7 +101,11 @@ internal static class SelfcheckCommand
         {
             using var runner = worker is null
                 ? null
-                : new WorkerRunner(new TuneTask(spec, machine), worker, seed) { CertifyTimeout = HangTimeout };
+                : new WorkerRunner(new TuneTask(spec, machine), worker, seed)
+                {
+                    CertifyTimeout = HangTimeout,
+                    CertifyCancel = console.Cancel,
+                };
             var certifier = new Certifier(spec, machine, seed, MaxPoints);
             Func<Candidate, Certification> certify = runner is null ? Here : candidate => runner.Certify(candidate);
             Certification Here(Candidate candidate)
@@ -184,6 +188,9 @@ internal static class SelfcheckCommand
                 try
                 {
                     var certification = certify(new Candidate(rule, chosen, rule.Apply(algorithm, target, chosen)));
+                    // Ended before it came to a verdict.
+                    if (certification.IsRefused && cancel.IsCancellationRequested)
+                        break;
                     worst = Math.Max(worst, certification.ErrorRatio);
                     if (certification.Ok)
                     {
