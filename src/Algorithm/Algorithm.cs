@@ -48,5 +48,65 @@ public sealed class Algorithm
     public ImmutableDictionary<Var, Interval> ParameterRanges =>
         Parameters.ToImmutableDictionary(p => p.Var, p => new Interval(p.Min, p.Max));
 
+    /// <summary>
+    /// The same with values for the symbolic extents, and what becomes of each buffer. Names, expressions and their order stay.
+    /// </summary>
+    /// <param name="extents">Values of <see cref="Parameters"/>, in order.</param>
+    /// <exception cref="ArgumentException">Not one value each, or one out of its parameter's range.</exception>
+    public (Algorithm Algorithm, IReadOnlyDictionary<Buffer, Buffer> Buffers) WithExtents(IReadOnlyList<long> extents)
+    {
+        if (extents.Count != Parameters.Length)
+            throw new ArgumentException($"{Name} has {Parameters.Length} symbolic extents, {extents.Count} were given");
+        var values = new Dictionary<Var, Expr>();
+        for (int i = 0; i < extents.Count; i++)
+        {
+            var p = Parameters[i];
+            if (extents[i] < p.Min || extents[i] > p.Max)
+                throw new ArgumentException($"{p.Name} is {extents[i]}, but lies between {p.Min} and {p.Max}");
+            values[p.Var] = extents[i];
+        }
+        var none = ImmutableDictionary<Var, Interval>.Empty;
+        var buffers = new Dictionary<Buffer, Buffer>();
+        Buffer Sized(Buffer b)
+        {
+            if (!buffers.TryGetValue(b, out var sized))
+                buffers[b] = sized = b.With(
+                    shape: [.. b.Shape.Select(e => Simplifier.Simplify(e.Substitute(values), none))]
+                );
+            return sized;
+        }
+        Expr Fixed(Expr e) =>
+            Simplifier.Simplify(
+                e.Map(n =>
+                    n switch
+                    {
+                        Var v => values.GetValueOrDefault(v),
+                        Load l => new Load(Sized(l.Buffer), [.. l.Indices.Select(Fixed)]),
+                        _ => null,
+                    }
+                ),
+                none
+            );
+        var algorithm = new Algorithm(
+            Name,
+            [],
+            [.. Inputs.Select(Sized)],
+            [.. Outputs.Select(Sized)],
+            [
+                .. Stages.Select(s =>
+                    s with
+                    {
+                        Axes = [.. s.Axes.Select(a => a with { Extent = Fixed(a.Extent) })],
+                        Outputs = [.. s.Outputs.Select(Sized)],
+                        Indices = [.. s.Indices.Select(Fixed)],
+                        Values = [.. s.Values.Select(Fixed)],
+                        Initial = s.Initial is null ? null : Sized(s.Initial),
+                    }
+                ),
+            ]
+        );
+        return (algorithm, buffers);
+    }
+
     public override string ToString() => AlgorithmPrinter.Print(this);
 }

@@ -178,11 +178,15 @@ public sealed class LinearForm
                     && div.A == mod.A
                 );
             }
+            else if (Of(mod.B) is { Constant: 0, Terms: [var divisor] })
+            {
+                // The same with a symbolic divisor, which may have a constant factor.
+                var whole = Product([.. Factors(divisor.Atom), new Binary(BinaryOp.FloorDiv, mod.A, mod.B)]);
+                at = terms.FindIndex(t => t.Coefficient == a * divisor.Coefficient && t.Atom == whole);
+            }
             else
             {
-                // The same with a symbolic divisor.
-                var whole = Product([.. Factors(mod.B), new Binary(BinaryOp.FloorDiv, mod.A, mod.B)]);
-                at = terms.FindIndex(t => t.Coefficient == a && t.Atom == whole);
+                continue;
             }
             if (at < 0)
                 continue;

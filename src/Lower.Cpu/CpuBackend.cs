@@ -37,7 +37,10 @@ public sealed class CpuBackend : IBackend
     public bool SharesKernels => true;
 
     /// <summary>The compiler as one list: name and rewrite of each pass, in order.</summary>
-    public ImmutableArray<(string Name, Func<LoopNest, LoopNest> Run)> Passes =>
+    public ImmutableArray<(string Name, Func<LoopNest, LoopNest> Run)> Passes => [.. Ordering, .. Translating];
+
+    // What decides in which order a kernel computes: for a class of shapes, over symbolic extents.
+    private ImmutableArray<(string Name, Func<LoopNest, LoopNest> Run)> Ordering =>
         [
             ("expand-calls", ExpandCalls.Run),
             ("storage-placement", StoragePlacement.Run),
@@ -45,6 +48,10 @@ public sealed class CpuBackend : IBackend
             ("loop-partition", LoopPartition.Run),
             ("trim-loops", TrimLoops.Run),
             ("block-sums", new BlockSums(_target.VectorBits / 8 * _target.VectorRegisters / 2).Run),
+        ];
+
+    private ImmutableArray<(string Name, Func<LoopNest, LoopNest> Run)> Translating =>
+        [
             ("carry-scans", CarryScans.Run),
             ("drop-repeated-tests", DropRepeatedTests.Run),
             ("expand-math", ExpandMath.Run),
@@ -58,6 +65,8 @@ public sealed class CpuBackend : IBackend
 
     ICompiledKernel IBackend.Compile(LoopNest nest) => Compile(nest);
 
+    ICompiledKernel IBackend.Compile(LoopNest nest, IReadOnlyList<long> extents) => Compile(nest, extents);
+
     public CpuKernel Compile(LoopNest nest)
     {
         long start = Stopwatch.GetTimestamp();
@@ -65,13 +74,20 @@ public sealed class CpuBackend : IBackend
         return Generate(lowered, Stopwatch.GetElapsedTime(start));
     }
 
-    /// <summary>The nest after all passes.</summary>
-    internal LoopNest Lower(LoopNest nest)
+    /// <inheritdoc cref="IBackend.Compile(LoopNest, IReadOnlyList{long})"/>
+    public CpuKernel Compile(LoopNest nest, IReadOnlyList<long> extents)
     {
-        foreach (var (_, run) in Passes)
-            nest = run(nest);
-        return nest;
+        long start = Stopwatch.GetTimestamp();
+        var ordered = Run(Ordering, nest);
+        var lowered = Run(Translating, FixExtents.Run(ordered, extents));
+        return Generate(lowered, Stopwatch.GetElapsedTime(start));
     }
+
+    /// <summary>The nest after all passes.</summary>
+    internal LoopNest Lower(LoopNest nest) => Run(Passes, nest);
+
+    private static LoopNest Run(ImmutableArray<(string Name, Func<LoopNest, LoopNest> Run)> passes, LoopNest nest) =>
+        passes.Aggregate(nest, (n, pass) => pass.Run(n));
 
     /// <summary>Machine code of a nest that is through all passes.</summary>
     /// <param name="passes">How long those took, to be reported.</param>

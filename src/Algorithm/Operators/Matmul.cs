@@ -38,8 +38,9 @@ internal static class Matmul
         )
         {
             Example = "matmul m=5 n=7 k=3",
-            // One row: text generation, where the keys grow by one a token. Others are tiled by their sizes, as few columns are.
-            Opens = (s, key) => s.Dim("m") == 1 && (key == "k" || (key == "n" && s.Dim("n") >= 64)),
+            // One row: text generation, where the keys grow by one a token. Others are tiled by their sizes, as few columns are, and
+            // dot products along memory by their length.
+            Opens = (s, key) => s.Dim("m") == 1 && ((key == "k" && !s.Flag("tb")) || (key == "n" && s.Dim("n") > 64)),
             Check = s =>
                 s.Choice("bcast") != "none" && s.Dim("batch") == 1 ? "bcast needs batch greater than 1"
                 : s.Flag("tf32") && s.Type() != DType.Float32

@@ -8,12 +8,22 @@ namespace Picograd.Algorithms.Operators;
 /// <summary>
 /// An operator instance whose sizes and strides are open: symbolic extents within a range, so that one kernel serves all shapes
 /// of the class. Sizes of 1, strides of 0 and 1 and everything that is no size are what they are, since they say what the
-/// operator does; other sizes lie between two powers of four, those up to 63 together. Which class a shape belongs to depends on that shape only.
+/// operator does, and so are the elements of rows of less than a vector. Other sizes lie between two powers of four, those up to
+/// 64 together; those of rows between bounds at which schedules change. Which class a shape belongs to depends on that shape only.
 /// </summary>
 public sealed class OpenOperator
 {
-    // Instances of fewer points and of more are classes of their own: default schedules spread work over threads from here on.
-    private const long ManyPoints = 1L << 15;
+    // Instances of fewer points and of more are classes of their own: default schedules spread work over threads from the first
+    // number on, and read data that no second-level cache holds in another order, about from the second on.
+    private static readonly (string Name, long Most)[] Levels =
+    [
+        ("few", (1L << 15) - 1),
+        ("many", 1L << 18),
+        ("far", long.MaxValue),
+    ];
+
+    // Lanes of the widest vectors of 32 bits.
+    private const long ShortRow = 16;
 
     private readonly OperatorSpec _exact;
     private readonly ImmutableDictionary<string, ImmutableArray<Expr>> _open;
@@ -39,11 +49,14 @@ public sealed class OpenOperator
         Extents = extents;
     }
 
-    /// <summary>The class as text, <c>softmax rows=256..1023 cols=16..63</c>: equal for instances that share kernels.</summary>
+    /// <summary>The class as text, <c>softmax rows=257.. cols=16.. many</c>: equal for instances that share kernels.</summary>
     public string Name { get; }
 
     /// <summary>The instance's values of the algorithm's parameters, in order.</summary>
     public ImmutableArray<long> Extents { get; }
+
+    /// <summary>Points of the instance, at most 2^31.</summary>
+    public long Points => Math.Max(1, CountPoints(_parameters, Extents, _closed));
 
     /// <summary>The algorithm with symbolic extents.</summary>
     public Algorithm Build() => _exact.BuildOpen(_open, _parameters);
@@ -58,6 +71,12 @@ public sealed class OpenOperator
         var extents = ImmutableArray.CreateBuilder<long>();
         var name = new StringBuilder(spec.Name);
         long closed = 1;
+        long shortest = 1;
+        int rank = spec
+            .Definition.Keys.Where(k => k.Kind == KeyKind.Shape && spec.Has(k.Name))
+            .Select(k => spec.Shape(k.Name).Length)
+            .DefaultIfEmpty()
+            .Max();
         foreach (var key in spec.Definition.Keys)
         {
             if (!spec.Has(key.Name))
@@ -78,10 +97,13 @@ public sealed class OpenOperator
             for (int d = 0; d < values.Length; d++)
             {
                 name.Append(d > 0 ? "x" : "");
-                if (values[d] <= 1)
+                // Elements of a row, which lie side by side in vectors.
+                bool inner = key.Kind == KeyKind.Shape ? rank > 1 && d == values.Length - 1 : IsRowLength(key.Name);
+                if (values[d] <= 1 || (inner && values[d] < ShortRow))
                 {
                     exprs.Add(values[d]);
                     name.Append(CultureInfo.InvariantCulture, $"{values[d]}");
+                    shortest = inner ? Math.Max(shortest, values[d]) : shortest;
                     continue;
                 }
                 // Shapes line up at their last dimension: what is as long there is one extent.
@@ -92,11 +114,10 @@ public sealed class OpenOperator
                 var parameter = parameters.Find(p => p.Name == extent);
                 if (parameter is null)
                 {
-                    long least = strides ? 2 : Least(values[d]);
-                    long most =
-                        strides ? OperatorSpec.LargestTensor
-                        : least == 2 ? 63
-                        : 4 * least - 1;
+                    var (least, most) =
+                        strides ? (2, OperatorSpec.LargestTensor)
+                        : inner ? RowRange(values[d])
+                        : Range(values[d]);
                     parameter = new Parameter(new Var(extent), least, most);
                     parameters.Add(parameter);
                     extents.Add(values[d]);
@@ -113,8 +134,8 @@ public sealed class OpenOperator
         }
         if (parameters.Count == 0)
             return null;
-        bool many = Points(parameters, extents, closed) >= ManyPoints;
-        name.Append(many ? " many" : " few");
+        closed *= shortest;
+        name.Append(' ').Append(Levels[Level(CountPoints(parameters, extents, closed))].Name);
         return new OpenOperator(
             spec,
             name.ToString(),
@@ -130,20 +151,25 @@ public sealed class OpenOperator
     /// odd, so that no schedule relies on a factor that divides them.
     /// </summary>
     /// <param name="small">
-    /// The size that stands for 2 to 63: odd, and more than what the schedule takes at a time, or that would be no loop.
+    /// The size that stands for those up to 64: odd, and more than what the schedule takes at a time, or that would be no loop.
     /// </param>
     /// <param name="within">Outer sizes give way where the others make more points than the class has.</param>
     public OperatorSpec Representative(long small = 37, bool within = true)
     {
-        bool many = Points(_parameters, Extents, _closed) >= ManyPoints;
-        var chosen = Sizes(p => p.Min == 2 ? small : Math.Min(2 * p.Min + 5, OperatorKey.LargestDimension) | 1);
-        if (many && Points(_parameters, chosen, _closed) < ManyPoints)
-            chosen = Sizes(p => p.Max);
+        int level = Level(CountPoints(_parameters, Extents, _closed));
+        var chosen = Sizes(p =>
+            p.Max <= 64 ? small
+            : p.Max == 127 ? Math.Max(small, 91)
+            : p.Max == 511 ? 181
+            : Math.Min(2 * p.Min + 5, OperatorKey.LargestDimension) | 1
+        );
+        if (Level(CountPoints(_parameters, chosen, _closed)) < level)
+            chosen = Sizes(p => (p.Max - 1) | 1);
         // Outer sizes give way, inner ones decide on vectors.
-        for (int i = 0; within && !many && i < chosen.Length && Points(_parameters, chosen, _closed) >= ManyPoints; i++)
+        for (int i = 0; within && i < chosen.Length && Level(CountPoints(_parameters, chosen, _closed)) > level; i++)
         {
             if (!IsStride(_parameters[i]))
-                chosen[i] = _parameters[i].Min == 2 ? 17 : _parameters[i].Min + 1;
+                chosen[i] = _parameters[i].Max <= 64 ? 17 : _parameters[i].Min + 1;
         }
         var pairs = new List<(string, string)>();
         foreach (var key in _exact.Definition.Keys)
@@ -195,7 +221,7 @@ public sealed class OpenOperator
 
     private static bool IsStride(Parameter p) => p.Max == OperatorSpec.LargestTensor;
 
-    private static long Points(IReadOnlyList<Parameter> parameters, IReadOnlyList<long> extents, long closed)
+    private static long CountPoints(IReadOnlyList<Parameter> parameters, IReadOnlyList<long> extents, long closed)
     {
         long points = closed;
         for (int i = 0; i < extents.Count; i++)
@@ -206,6 +232,25 @@ public sealed class OpenOperator
         return points;
     }
 
-    // The power of four at or below a size; 2 below 64.
-    private static long Least(long size) => size < 64 ? 2 : 1L << (BitOperations.Log2((ulong)size) & ~1);
+    private static int Level(long points) => Array.FindIndex(Levels, l => points <= l.Most);
+
+    private static bool IsRowLength(string key) => key is "cols" or "classes" or "dim";
+
+    // Beyond a power of four up to the next; 2 to 64 together. Sums of 256 terms are one stretch, longer ones several.
+    private static (long Least, long Most) Range(long size)
+    {
+        if (size <= 64)
+            return (2, 64);
+        long power = 1L << (BitOperations.Log2((ulong)(size - 1)) & ~1);
+        return (power + 1, 4 * power);
+    }
+
+    // Rows of up to 63 and 127 elements have fewer vectors side by side than longer ones.
+    private static (long Least, long Most) RowRange(long size)
+    {
+        if (size < 128)
+            return size < 64 ? (ShortRow, 63) : (64, 127);
+        int log = (BitOperations.Log2((ulong)size) - 7 & ~1) + 7;
+        return (1L << log, (4L << log) - 1);
+    }
 }

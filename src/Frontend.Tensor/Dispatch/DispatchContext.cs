@@ -8,7 +8,7 @@ using Stopwatch = System.Diagnostics.Stopwatch;
 namespace Picograd.Dispatch;
 
 /// <summary>One store, one back end, and the kernels made with them.</summary>
-internal sealed class DispatchContext
+internal sealed partial class DispatchContext
 {
     // Records of near shapes that are tried before the default schedule: the nearest may not fit where the next one does.
     private const int NearRecordsTried = 3;
@@ -20,9 +20,6 @@ internal sealed class DispatchContext
     // Families known to have no records; strides are part of a family, so there may be many.
     private const int MostFamilies = 1024;
 
-    // Shapes of a class that have kernels of their own before there is one for all.
-    private const int OwnKernels = 4;
-
     private readonly ITuneLookup? _store;
     private readonly Lazy<IReadOnlyList<string>> _alike;
     private readonly OperatorRecorder? _recorder = Recording.Current;
@@ -33,10 +30,6 @@ internal sealed class DispatchContext
     private readonly Lock _gate = new();
     private readonly KernelCache _cache;
     private readonly Dictionary<string, Lazy<DispatchedKernel>> _choosing = [];
-    private readonly Dictionary<string, Lazy<ShapeClass>> _classing = [];
-
-    // By class: how many of its shapes have a kernel of their own.
-    private readonly Dictionary<string, int> _firsts = [];
     private readonly HashSet<TuneKey> _withoutRecords = [];
     private readonly HashSet<(TuneKey, string)> _givenUp = [];
     private int _refused;
@@ -146,19 +139,19 @@ internal sealed class DispatchContext
         var open = Backend.SharesKernels ? OpenOperator.Of(spec) : null;
         var notes = new List<string>();
         var made = Recorded(spec, notes);
-        if (made is null && open is not null && IsAmongFirst(open, spec))
-            made = FromRules(spec, spec.Build(), notes);
-        if (made is null && open is not null && ClassOf(open) is { Schedule: { } shared } members)
-            return new DispatchedKernel(
-                text,
-                shared,
-                KernelSource.Default,
-                [.. notes, .. members.Notes],
-                [],
-                null,
-                extents: [.. open.Extents],
-                timed: Timed(text, KernelSource.Default, null, shared)
-            );
+        if (made is null && open is not null)
+        {
+            bool own = IsAmongFirst(open);
+            // Where no order of sums is to be kept, the shape's own rules do, in a third of the time.
+            if (own && !SumsFloats(spec))
+                made = FromRules(spec, spec.Build(), notes);
+            else if (ClassOf(open) is { Nest: not null } members)
+            {
+                if (!own && Shared(members) is { } shared)
+                    return OfClass(text, open, members, shared, notes);
+                made = Own(text, open, members, notes);
+            }
+        }
         made ??= Near(spec, notes) ?? FromRules(spec, spec.Build(), notes);
         lock (_gate)
         {
@@ -275,60 +268,6 @@ internal sealed class DispatchContext
                 return inferred;
         }
         return null;
-    }
-
-    /// <summary>
-    /// Whether a shape has a kernel of its own though it is of a class: the first few, as most models have no more. Such a
-    /// kernel is made in a third of the time and spares each call the arithmetic of extents (0.1 µs). Only where it gives the
-    /// bits that the kernel of the class gives, so that nothing depends on what ran before: not where floats are added up.
-    /// </summary>
-    private bool IsAmongFirst(OpenOperator open, OperatorSpec spec)
-    {
-        if (!spec.Build().Stages.All(s => s.Kind == StageKind.Map || s.Outputs.All(o => !o.Type.IsFloat())))
-            return false;
-        lock (_gate)
-        {
-            if (_cache.Class(open.Name) is not null)
-                return false;
-            if (_firsts.Count >= MostFamilies)
-                _firsts.Clear();
-            int before = _firsts.GetValueOrDefault(open.Name);
-            _firsts[open.Name] = before + 1;
-            return before < OwnKernels;
-        }
-    }
-
-    // The class of a shape with its kernel: the default schedule of the shape that stands for it, over symbolic extents.
-    private ShapeClass ClassOf(OpenOperator open)
-    {
-        lock (_gate)
-        {
-            if (_cache.Class(open.Name) is { } known)
-                return known;
-        }
-        return Once(_classing, open.Name, () => MakeClass(open));
-    }
-
-    private ShapeClass MakeClass(OpenOperator open)
-    {
-        CompiledSchedule? schedule = null;
-        try
-        {
-            var nest = OpenSchedule.For(open, algorithm => _rule(algorithm, Backend.Target));
-            schedule = new CompiledSchedule(nest, Backend.Compile(nest));
-        }
-        catch (Exception refusal) when (refusal is ScheduleException or LoweringException or TraceException)
-        {
-            // Each shape has a kernel of its own then.
-        }
-        var made = new ShapeClass(open.Name, schedule, [$"one kernel for {open.Name}"]);
-        lock (_gate)
-        {
-            if (_cache.Class(open.Name) is { } known)
-                return known;
-            _cache.Add(made);
-        }
-        return made;
     }
 
     // Where the record does not say, it is taken to.

@@ -23,14 +23,16 @@ public enum KernelSource
 /// </summary>
 public sealed unsafe class DispatchedKernel
 {
-    private readonly CompiledSchedule _schedule;
-    private readonly ICompiledKernel _compiled;
+    private CompiledSchedule _schedule;
+    private ICompiledKernel _compiled;
     private readonly long[]? _extents;
     private readonly string _spec;
     private readonly ImmutableArray<Guard> _guards;
     private readonly Func<DispatchedKernel>? _unguarded;
     private readonly (DeviceRuntime Runtime, int Alignment)? _realigning;
     private DispatchedKernel? _fallback;
+    private readonly FrequentUse? _often;
+    private int _callsLeft;
     private bool _used;
     private long _guardFailures;
     private int _toldOfMemory;
@@ -86,7 +88,31 @@ public sealed unsafe class DispatchedKernel
     public string SourceName => Source.ToString().ToLowerInvariant();
 
     /// <summary>Why better sources were passed over, one sentence each; empty for an exact record without trouble.</summary>
-    public ImmutableArray<string> Notes { get; }
+    public ImmutableArray<string> Notes { get; private set; }
+
+    /// <summary>Whom to tell after how many calls.</summary>
+    internal FrequentUse? Often
+    {
+        init
+        {
+            _often = value;
+            _callsLeft = value?.Calls ?? 0;
+        }
+    }
+
+    /// <summary>
+    /// Goes on with other code for the same values of the extents: calls under way end on the old one, whose results have the same
+    /// bits.
+    /// </summary>
+    internal void Become(CompiledSchedule schedule, ICompiledKernel? timed, ImmutableArray<string> notes)
+    {
+        Notes = notes;
+        _schedule = schedule;
+        Volatile.Write(ref _compiled, timed ?? schedule.Kernel);
+    }
+
+    /// <summary>Adds a sentence to the notes.</summary>
+    internal void Note(string sentence) => Notes = Notes.Add(sentence);
 
     /// <summary>How often a call's addresses did not meet what the schedule assumes, so that the default one ran.</summary>
     public long GuardFailures => Interlocked.Read(ref _guardFailures);
@@ -102,6 +128,9 @@ public sealed unsafe class DispatchedKernel
             _used = true;
         if (_extents is not null)
         {
+            // Calls of other threads may be lost count of.
+            if (_callsLeft > 0 && --_callsLeft == 0)
+                _often!.Tell(this);
             fixed (long* extents = _extents)
                 _compiled.Run(arguments, extents);
             return;
@@ -185,6 +214,9 @@ public sealed unsafe class DispatchedKernel
         return true;
     }
 }
+
+/// <summary>Whom to tell that a kernel has run so many times.</summary>
+internal sealed record FrequentUse(int Calls, Action<DispatchedKernel> Tell);
 
 /// <summary>
 /// What a tuned kernel assumes of an argument: that its address is a multiple of a number of bytes, or (where the sizes of

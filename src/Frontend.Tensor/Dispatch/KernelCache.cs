@@ -1,3 +1,6 @@
+using Picograd.Algorithms.Operators;
+using Picograd.Schedules;
+
 namespace Picograd.Dispatch;
 
 /// <summary>
@@ -32,10 +35,13 @@ internal sealed class KernelCache(CacheLimits limits)
         _instances.Add(spec, kernel);
     }
 
-    public void Add(ShapeClass made)
+    public void Add(ShapeClass made) => _classes.Add(made.Name, made);
+
+    /// <summary>Sets the kernel of a class; null where it does not compile.</summary>
+    public void Compiled(ShapeClass members, CompiledSchedule? schedule)
     {
-        Grow(made.Schedule);
-        _classes.Add(made.Name, made);
+        members.Compiled(schedule);
+        Grow(schedule);
     }
 
     /// <summary>Adds what dispatch finds for a signature from now on.</summary>
@@ -93,7 +99,7 @@ internal sealed class KernelCache(CacheLimits limits)
             entry.Kernel.Used = false;
         foreach (var schedule in kept)
             schedule.Used = false;
-        _schedules = _instances.Count + _classes.Count;
+        _schedules = _instances.Count + Classes.Count();
         _codeBytes = kept.Sum(s => s.Kernel.CodeBytes);
         Table.Replace(signatures);
     }
@@ -109,12 +115,27 @@ internal readonly record struct CacheLimits(int Kernels, long CodeBytes, int Sig
     public static readonly CacheLimits Default = new(2048, 32L << 20, 8192);
 }
 
-/// <summary>A class of shapes (see <see cref="Algorithms.Operators.OpenOperator"/>) and its kernel.</summary>
-/// <param name="Name">The class.</param>
-/// <param name="Schedule">What all its shapes run on; null where each needs a kernel of its own.</param>
-/// <param name="Notes">Why better sources were passed over.</param>
-internal sealed record ShapeClass(
-    string Name,
-    CompiledSchedule? Schedule,
-    System.Collections.Immutable.ImmutableArray<string> Notes
-);
+/// <summary>A class of shapes (see <see cref="OpenOperator"/>).</summary>
+/// <param name="name">The class.</param>
+/// <param name="nest">The schedule of all its shapes, over symbolic extents; null where each needs one of its own.</param>
+internal sealed class ShapeClass(string name, LoopNest? nest)
+{
+    private volatile bool _compiled;
+
+    public string Name => name;
+
+    public LoopNest? Nest => nest;
+
+    /// <summary>Whether its kernel was asked for.</summary>
+    public bool IsCompiled => _compiled;
+
+    /// <summary>The kernel for all its shapes; null as long as nothing wanted it, or where it does not compile.</summary>
+    public CompiledSchedule? Schedule { get; private set; }
+
+    /// <summary>Says what came of compiling it.</summary>
+    public void Compiled(CompiledSchedule? schedule)
+    {
+        Schedule = schedule;
+        _compiled = true;
+    }
+}

@@ -61,6 +61,17 @@ public interface IBackend
 
     /// <summary>Lowers and compiles. Throws <see cref="LoweringException"/> where the target cannot run the nest well.</summary>
     ICompiledKernel Compile(LoopNest nest);
+
+    /// <summary>
+    /// Compiles a nest over symbolic extents for one shape: a kernel that is as fast as if the extents were constants, and gives
+    /// the bits that the kernel of the nest itself gives. Only for back ends that share kernels.
+    /// </summary>
+    /// <param name="nest">The nest of a class of shapes.</param>
+    /// <param name="extents">Values of its algorithm's parameters, in order; its kernel ignores those that it is given.</param>
+    /// <exception cref="LoweringException">The target cannot run it well.</exception>
+    /// <exception cref="NotSupportedException">The back end does not share kernels.</exception>
+    ICompiledKernel Compile(LoopNest nest, IReadOnlyList<long> extents) =>
+        throw new NotSupportedException($"{Target.Name} has no kernels for classes of shapes");
 }
 
 /// <summary>

@@ -10,6 +10,9 @@ namespace Picograd.Schedules;
 /// </summary>
 public sealed class StagewiseRule : ScheduleRule
 {
+    // Bytes of results of a row from which sums across rows go by blocks of rows.
+    private const long LongRow = 2048;
+
     public override string Name => "stagewise";
 
     public override bool Applies(Algorithm algorithm, TargetInfo target) => target.Gpu is null && target.VectorBits > 0;
@@ -23,8 +26,12 @@ public sealed class StagewiseRule : ScheduleRule
         knobs.Add(new("vectors", 1, [1, 2, 4, 8], DefaultVectors(algorithm, target)));
         if (algorithm.Stages.Any(s => s.Kind == StageKind.Reduce))
         {
-            // Beyond the second-level cache a column of vectors is one line a page.
-            bool far = algorithm.Inputs.Any(b => b.ConstantSize() * b.Type.Size() > target.L2Bytes);
+            // Beyond the second-level cache a column of vectors is one line a page; long rows lie in few sets of the first (sums of
+            // 32 x 2048 columns, 1 thread: 4.7 us in whole columns, 2.0 in blocks of rows; 64 x 512: 1.28 and 0.93; 64 x 200: 0.21
+            // and 0.24).
+            bool far =
+                algorithm.Inputs.Any(b => b.ConstantSize() * b.Type.Size() > target.L2Bytes)
+                || algorithm.Stages.Any(s => s.Kind == StageKind.Reduce && RowBytes(s) >= LongRow);
             knobs.Add(new("rows", 2, [0, 2, 4, 8, 16], far ? 8 : 0));
         }
         return knobs.ToImmutable();
@@ -416,19 +423,39 @@ public sealed class StagewiseRule : ScheduleRule
 
     private static ImmutableArray<For> Around(Schedule s, string block) => s.Nest.LoopsAround(s.Nest.Block(block));
 
+    // Of what vectors read as it is: code that widens 16 bits is too long to be written out for several rows.
+    private static long RowBytes(Stage stage) =>
+        stage.Values[0].Loads().All(l => l.Type.Size() >= 4)
+            ? ((stage.SpatialAxes.LastOrDefault()?.Extent as IntImm)?.Value ?? 1) * stage.Output.Type.Size()
+            : 0;
+
     /// <summary>Vectors side by side: as many as short rows still fill (27 classes: 0.9 µs with one, 2.7 with four).</summary>
     internal static long DefaultVectors(Algorithm algorithm, TargetInfo target)
     {
         // How many rows there are, which the axis of a row's statistic says, is no length.
         int most = algorithm.Stages.Max(s => s.Axes.Length);
-        long longest = algorithm
-            .Stages.Where(s => s.Axes.Length == most)
-            .Max(s => s.Axes.IsEmpty ? 1 : (s.Axes[^1].Extent as IntImm)?.Value ?? 64);
-        long vectors = longest / target.Lanes(algorithm.Stages[^1].Output.Type);
+        var sides = algorithm.Stages.Where(s => s.Axes.Length == most).Select(Side).OfType<Axis>().ToList();
+        long longest = sides.Select(a => (a.Extent as IntImm)?.Value ?? 64).Append(1).Max();
+        int lanes = target.Lanes(algorithm.Stages[^1].Output.Type);
+        long vectors = longest / lanes;
+        // Sums across rows have nothing left to add up at the end.
+        if (sides.TrueForAll(a => a.Kind == AxisKind.Spatial) && algorithm.Stages.All(s => s.Kind == StageKind.Reduce))
+            return vectors >= 4 ? 4
+                : longest > lanes ? 2
+                : 1;
         return vectors >= 8 ? 4
             : vectors >= 4 ? 2
             : 1;
     }
+
+    // The axis whose elements lie side by side in vectors: the last, or that of the results where a sum goes across rows.
+    private static Axis? Side(Stage stage) =>
+        stage.Kind == StageKind.Reduce
+        && stage.SpatialAxes.LastOrDefault() is { } column
+        && stage.Values[0].Loads().Any(l => IsLastDimension(l, column))
+        && !stage.Values[0].Loads().Any(l => IsLastDimension(l, stage.ReduceAxes.Last()))
+            ? column
+            : stage.Axes.LastOrDefault();
 
     internal static long Points(Stage stage) =>
         stage.Axes.Aggregate(1L, (n, a) => n * (a.Extent is IntImm i ? Math.Max(1, i.Value) : 64));

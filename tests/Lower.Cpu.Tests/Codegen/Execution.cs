@@ -89,6 +89,18 @@ internal static unsafe class Execution
         }
     }
 
+    /// <summary>Says which element has other bits in one result than in another, or null.</summary>
+    public static string? Difference(NDArray[] a, NDArray[] b)
+    {
+        for (int o = 0; o < a.Length; o++)
+        for (int i = 0; i < a[o].Length; i++)
+        {
+            if (BitConverter.DoubleToInt64Bits(a[o].At(i)) != BitConverter.DoubleToInt64Bits(b[o].At(i)))
+                return $"element {i} of output {o} is {b[o].At(i):R} instead of {a[o].At(i):R}";
+        }
+        return null;
+    }
+
     /// <summary>Says which element is outside of the evaluator's bound, or null.</summary>
     public static string? Wrong(
         Algorithm algorithm,

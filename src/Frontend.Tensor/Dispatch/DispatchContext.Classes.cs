@@ -1,0 +1,208 @@
+using Picograd.Algorithms;
+using Picograd.Algorithms.Operators;
+using Picograd.Schedules;
+
+namespace Picograd.Dispatch;
+
+/// <summary>
+/// Kernels of shapes that are of a class: the first ones, and those that run often, have one of their own, the others share that of
+/// the class. All are made of the same nest, ordered before extents become constants, so that no result depends on which ran.
+/// </summary>
+internal sealed partial class DispatchContext
+{
+    // Shapes of a class that have kernels of their own before there is one for all: most models have no more.
+    private const int OwnKernels = 2;
+
+    // Calls on the kernel of its class after which a shape gets one of its own, which takes 1 to 15 ms on another thread: as many
+    // as so many points take, within bounds.
+    private const long PointsUntilOwn = 1L << 24;
+    private const int LeastCallsUntilOwn = 256;
+    private const int MostCallsUntilOwn = 4096;
+
+    private readonly Dictionary<string, Lazy<ShapeClass>> _classing = [];
+
+    // By class: how many of its shapes have a kernel of their own.
+    private readonly Dictionary<string, int> _firsts = [];
+    private readonly Queue<(DispatchedKernel Kernel, ShapeClass Members)> _often = [];
+
+    /// <summary>Whether a shape has a kernel of its own from the start though it is of a class, as the first few have.</summary>
+    private bool IsAmongFirst(OpenOperator open)
+    {
+        lock (_gate)
+        {
+            if (_firsts.Count >= MostFamilies)
+                _firsts.Clear();
+            int before = _firsts.GetValueOrDefault(open.Name);
+            _firsts[open.Name] = before + 1;
+            return before < OwnKernels;
+        }
+    }
+
+    private static bool SumsFloats(OperatorSpec spec) =>
+        spec.Build().Stages.Any(s => s.Kind != StageKind.Map && s.Outputs.Any(o => o.Type.IsFloat()));
+
+    // The class of a shape: the default schedule of the shape that stands for it, over symbolic extents.
+    private ShapeClass ClassOf(OpenOperator open)
+    {
+        lock (_gate)
+        {
+            if (_cache.Class(open.Name) is { } known)
+                return known;
+        }
+        return Once(_classing, open.Name, () => MakeClass(open));
+    }
+
+    private ShapeClass MakeClass(OpenOperator open)
+    {
+        LoopNest? nest = null;
+        try
+        {
+            nest = OpenSchedule.For(open, algorithm => _rule(algorithm, Backend.Target));
+        }
+        catch (Exception refusal) when (refusal is ScheduleException or TraceException)
+        {
+            // Each shape has a schedule of its own then.
+        }
+        var made = new ShapeClass(open.Name, nest);
+        lock (_gate)
+        {
+            if (_cache.Class(open.Name) is { } known)
+                return known;
+            _cache.Add(made);
+        }
+        return made;
+    }
+
+    // The kernel of all shapes of a class; null where it does not compile.
+    private CompiledSchedule? Shared(ShapeClass members)
+    {
+        if (members.IsCompiled)
+            return members.Schedule;
+        lock (members)
+        {
+            if (members.IsCompiled)
+                return members.Schedule;
+            CompiledSchedule? schedule = null;
+            try
+            {
+                schedule = new CompiledSchedule(members.Nest!, Backend.Compile(members.Nest!));
+            }
+            catch (LoweringException)
+            {
+                // Each shape has a kernel of its own then.
+            }
+            lock (_gate)
+                _cache.Compiled(members, schedule);
+            return schedule;
+        }
+    }
+
+    private DispatchedKernel OfClass(
+        string text,
+        OpenOperator open,
+        ShapeClass members,
+        CompiledSchedule shared,
+        List<string> notes
+    ) =>
+        new(
+            text,
+            shared,
+            KernelSource.Default,
+            [.. notes, $"one kernel for {members.Name}"],
+            [],
+            null,
+            extents: [.. open.Extents],
+            timed: Timed(text, KernelSource.Default, null, shared)
+        )
+        {
+            Often = new(
+                (int)Math.Clamp(PointsUntilOwn / open.Points, LeastCallsUntilOwn, MostCallsUntilOwn),
+                kernel => QueueOwn(kernel, members)
+            ),
+        };
+
+    // A kernel for one shape that gives the bits of that for its class; null where it does not compile.
+    private DispatchedKernel? Own(string text, OpenOperator open, ShapeClass members, List<string> notes)
+    {
+        try
+        {
+            var own = new CompiledSchedule(members.Nest!, Backend.Compile(members.Nest!, open.Extents));
+            return new(
+                text,
+                own,
+                KernelSource.Default,
+                [.. notes, $"a kernel of its own, in the order of {members.Name}"],
+                [],
+                null,
+                extents: [.. open.Extents],
+                timed: Timed(text, KernelSource.Default, null, own)
+            );
+        }
+        catch (LoweringException refusal)
+        {
+            notes.Add($"a kernel in the order of {members.Name} was refused: {FirstLine(refusal.Message)}");
+            return null;
+        }
+    }
+
+    // Beside the program's threads, one after the other.
+    private void QueueOwn(DispatchedKernel kernel, ShapeClass members)
+    {
+        lock (_gate)
+        {
+            _often.Enqueue((kernel, members));
+            if (_often.Count > 1)
+                return;
+        }
+        ThreadPool.UnsafeQueueUserWorkItem(static context => context.MakeOwn(), this, preferLocal: false);
+    }
+
+    private void MakeOwn()
+    {
+        while (true)
+        {
+            (DispatchedKernel Kernel, ShapeClass Members) next;
+            lock (_gate)
+                next = _often.Peek();
+            try
+            {
+                MakeOwn(next.Kernel, next.Members);
+            }
+            // What runs is right, so a failure costs speed only, and there is no caller to tell: the kernel's notes do.
+            catch (Exception failure)
+            {
+                next.Kernel.Note($"no kernel of its own: {FirstLine(failure.Message)}");
+            }
+            lock (_gate)
+            {
+                _often.Dequeue();
+                if (_often.Count == 0)
+                    return;
+            }
+        }
+    }
+
+    private void MakeOwn(DispatchedKernel kernel, ShapeClass members)
+    {
+        string text = kernel.Spec.ToString();
+        lock (_gate)
+        {
+            // The same instance may be called in several ways.
+            if (_cache.Instance(text) is { } known)
+            {
+                kernel.Become(known.Schedule, Timed(text, kernel.Source, null, known.Schedule), known.Notes);
+                return;
+            }
+        }
+        var own = new CompiledSchedule(members.Nest!, Backend.Compile(members.Nest!, kernel.Extents.ToArray()));
+        lock (_gate)
+        {
+            kernel.Become(
+                own,
+                Timed(text, kernel.Source, null, own),
+                [.. kernel.Notes.SkipLast(1), $"a kernel of its own, as it runs often, in the order of {members.Name}"]
+            );
+            _cache.Add(text, kernel);
+        }
+    }
+}
