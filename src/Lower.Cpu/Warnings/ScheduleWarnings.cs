@@ -67,29 +67,28 @@ public sealed class ScheduleWarnings
     // Of several tests of one statement each counts.
     private static double TestWork(InnerLoop loop) => loop.Stores.Sum(s => s.Work * TestsOf(s).Distinct().Count());
 
-    private static double TestShare(LoweredLoops code) =>
-        code.Loops.Where(l => l.Loop is not null).Sum(TestWork) / code.Work;
+    private static double TestWork(LoweredLoops code) => code.Loops.Where(l => l.Loop is not null).Sum(TestWork);
 
     private void Tests()
     {
-        double share = TestShare(_code);
+        double share = TestWork(_code) / _code.Work;
         if (share < Hot)
             return;
         var worst = _code.Loops.Where(l => l.Loop is not null).MaxBy(TestWork)!;
         var site = worst.Stores.First(s => TestsOf(s).Any());
         // There may be several of different kinds: each mend goes on from the one before.
         var texts = new List<string>();
-        var (nest, left) = (_nest, share);
+        var (nest, left) = (_nest, TestWork(_code));
         foreach (var family in new[] { Mends.Initialisation, Mends.Tails, (Func<LoopNest, Mending>)Mends.Padding })
         {
-            var found = FirstThat(family(nest), code => TestShare(code) < 0.9 * left && code.Work <= 1.05 * _code.Work);
+            var found = FirstThat(family(nest), code => TestWork(code) < 0.9 * left && code.Work <= 1.05 * _code.Work);
             if (found is not { } mend)
                 continue;
             texts.Add(mend.Text);
-            (nest, left) = (mend.Nest, TestShare(mend.Code));
+            (nest, left) = (mend.Nest, TestWork(mend.Code));
         }
         // A test that the algorithm itself makes is nobody's fault.
-        if (left >= share / 2)
+        if (left >= TestWork(_code) / 2)
             return;
         string tested = string.Join("' and '", TestsOf(site).Select(c => c.ToString()).Distinct());
         bool one = !tested.Contains('\'');
@@ -233,19 +232,21 @@ public sealed class ScheduleWarnings
         && !site.IsTuple
         && site.Store.Buffer.Type is DType.Float32 or DType.Float64 or DType.Int32 or DType.UInt32 or DType.Int64;
 
-    private static double ScalarShare(LoweredLoops code) =>
-        code.Loops.Where(l => l.Loop is not null).Sum(l => l.Stores.Where(IsScalar).Sum(s => s.Work)) / code.Work;
+    private static double ScalarWork(LoweredLoops code) =>
+        code.Loops.Where(l => l.Loop is not null).Sum(l => l.Stores.Where(IsScalar).Sum(s => s.Work));
 
     private void Scalars()
     {
-        double share = ScalarShare(_code);
+        double share = ScalarWork(_code) / _code.Work;
         if (share < Hot)
             return;
         var worst = _code.Loops.Where(l => l.Loop is not null).MaxBy(l => l.Stores.Where(IsScalar).Sum(s => s.Work))!;
         if (worst.Stores.Where(IsScalar).MaxBy(s => s.Work) is not { } site)
             return;
         int lanes = _bits / 8 / site.Store.Buffer.Type.Size();
-        if (Cheapest(Mends.OtherVectors(_nest, lanes), code => ScalarShare(code) < share / 2) is not { } mend)
+        if (
+            Cheapest(Mends.OtherVectors(_nest, lanes), code => ScalarWork(code) < ScalarWork(_code) / 2) is not { } mend
+        )
             return;
         string marked = _nest.Loops.Any(l => l.Kind == LoopKind.Vector && worst.Around.Any(a => a.Name == l.Name))
             ? ", though marked vector, since its accesses are no vectors"
@@ -262,19 +263,19 @@ public sealed class ScheduleWarnings
 
     // ---- strided-vector
 
-    private static double StridedShare(LoweredLoops code) =>
-        code.Loops.Sum(l => l.Stores.Where(s => s.Strided.Count > 0).Sum(s => s.Work)) / code.Work;
+    private static double StridedWork(LoweredLoops code) =>
+        code.Loops.Sum(l => l.Stores.Where(s => s.Strided.Count > 0).Sum(s => s.Work));
 
     private void StridedVectors()
     {
-        double share = StridedShare(_code);
+        double share = StridedWork(_code) / _code.Work;
         if (share < Hot)
             return;
         var worst = _code.Loops.MaxBy(l => l.Stores.Where(s => s.Strided.Count > 0).Sum(s => s.Work))!;
         var site = worst.Stores.Where(s => s.Strided.Count > 0).MaxBy(s => s.Work)!;
         int lanes = (int)site.Lane!.ConstantExtent!.Value;
         int most = _bits / 8 / site.Store.Buffer.Type.Size();
-        bool Mended(LoweredLoops code) => StridedShare(code) < share / 2;
+        bool Mended(LoweredLoops code) => StridedWork(code) < StridedWork(_code) / 2;
         string? mend =
             WithoutVectors() is { } plain && Cheapest(Mends.OtherVectors(plain, most), Mended) is { } other
                 ? $"{other} in its place"
