@@ -11,6 +11,9 @@ internal abstract class DeviceRuntime
     /// <summary>The kernels of this device, by its store, back end and rules.</summary>
     public abstract DispatchContext Context { get; }
 
+    /// <summary>Kernels come from a store, a back end and rules of the caller's from now on.</summary>
+    public abstract void Use(DispatchContext context);
+
     /// <summary>Memory with whatever is in it.</summary>
     public abstract DeviceMemory Rent(long bytes);
 
@@ -37,7 +40,7 @@ internal abstract class DeviceRuntime
 
     /// <summary>The runtime of a device.</summary>
     /// <exception cref="InvalidOperationException">This machine has no such device; says what is missing.</exception>
-    public static DeviceRuntime Of(Device device) => device.IsCpu ? CpuRuntime.Instance : CudaRuntime.Of(device.Index);
+    public static DeviceRuntime Of(Device device) => device.IsCpu ? CpuRuntime.Instance : Gpus.Of(device.Index);
 
     /// <summary>The one device of all operands.</summary>
     /// <exception cref="ArgumentException">They are on two devices; names the operator and both.</exception>
@@ -96,6 +99,8 @@ internal sealed class CpuRuntime : DeviceRuntime
     public override Device Device => Device.Cpu;
 
     public override DispatchContext Context => Dispatcher.Current;
+
+    public override void Use(DispatchContext context) => Dispatcher.Use(context);
 
     public override DeviceMemory Rent(long bytes) => Lower.Cpu.CpuBuffer.Rent(bytes);
 

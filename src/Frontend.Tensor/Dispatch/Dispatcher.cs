@@ -98,7 +98,7 @@ public static unsafe class Dispatcher
         ArgumentNullException.ThrowIfNull(backend);
         if (device.IsCpu)
             throw new ArgumentException("device is cpu; Use is for the CPU, UseOn for GPUs.", nameof(device));
-        var runtime = CudaRuntime.Of(device.Index);
+        var runtime = Gpus.Of(device.Index);
         runtime.Use(new DispatchContext(store, _ => backend, 1, rule ?? DefaultRules.Rule, runtime));
     }
 
@@ -116,7 +116,7 @@ public static unsafe class Dispatcher
             if (s_current is { } now)
                 Volatile.Write(ref s_current, now.WithThreads(now.Threads));
         }
-        CudaRuntime.RefreshAll();
+        Gpus.Refresh();
     }
 
     /// <summary>Number of threads that kernels may use from now on.</summary>

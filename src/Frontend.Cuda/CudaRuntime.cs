@@ -71,8 +71,7 @@ internal sealed unsafe class CudaRuntime : DeviceRuntime
         }
     }
 
-    /// <summary>Kernels come from a store, a back end and rules of the caller's from now on.</summary>
-    public void Use(DispatchContext context) => Volatile.Write(ref _context, context);
+    public override void Use(DispatchContext context) => Volatile.Write(ref _context, context);
 
     public override DeviceMemory Rent(long bytes) => _device.Rent(bytes);
 
