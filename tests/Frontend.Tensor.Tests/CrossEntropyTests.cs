@@ -100,7 +100,7 @@ public class CrossEntropyTests
                     : Weight((int)picks[i]);
             }
             string what = $"trial {trial}";
-            Tensor Loss(LossReduction r) => F.CrossEntropy(x, targets, r, ignore, smoothing, w);
+            Tensor Loss(LossReduction r) => F.CrossEntropy(x, targets, r, probabilities ? -100 : ignore, smoothing, w);
             new Plain(shape, losses).Same(Loss(LossReduction.None), 1e-10);
             new Plain([], [losses.Sum()]).Same(Loss(LossReduction.Sum), 1e-10);
             new Plain([], [losses.Sum() / total]).Same(Loss(LossReduction.Mean), 1e-10);

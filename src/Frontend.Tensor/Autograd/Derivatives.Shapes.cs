@@ -71,6 +71,13 @@ internal static partial class Derivatives
             long at = 0;
             for (int i = 0; i < n.InputCount; i++)
             {
+                if (n.Shape(i).Rank != g.Rank)
+                {
+                    // A vector of nothing, among the last.
+                    if (n.Needs(i))
+                        n.Send(i, Tensor.Zeros([0], g.DType, g.Device));
+                    continue;
+                }
                 long size = n.Shape(i).Sizes[n.I];
                 if (n.Needs(i))
                     n.Send(i, g.Narrow((int)n.I, at, size));
@@ -209,7 +216,7 @@ internal static partial class Derivatives
     {
         long[] kept = (long[])n.Data!;
         double count = n.A.NumElements / (double)Math.Max(1, grad.NumElements);
-        return grad * (2 / Math.Max(0, count - n.X)) * (n.A - n.A.ReduceTo(Reduction.Mean, kept));
+        return grad * (2 / Math.Max(0, count - n.X)) * n.A.Centered(kept);
     }
 
     // Running sums along the last dimension, I: 1 from its end: the gradient is a running sum from the other end.

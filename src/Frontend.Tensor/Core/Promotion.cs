@@ -30,6 +30,26 @@ internal static class Promotion
         return isNumber && weak.IsFloat() ? DType.Float32 : weak;
     }
 
+    /// <summary>
+    /// Type of a result of several tensors, some of which may be missing: what those with dimensions have in common decides over
+    /// what the 0-d ones have. (Two by two it were another: the float64 of a 0-d one between uint8 and float32 would stay.)
+    /// </summary>
+    public static DType Of(params ReadOnlySpan<Tensor?> tensors)
+    {
+        DType? withDims = null;
+        DType? without = null;
+        foreach (var tensor in tensors)
+        {
+            if (tensor is null)
+                continue;
+            ref var of = ref tensor.Rank > 0 ? ref withDims : ref without;
+            of = of is { } type ? Of(type, Rank.Tensor, tensor.DType, Rank.Tensor) : tensor.DType;
+        }
+        return withDims is { } strong && without is { } weak
+            ? Of(strong, Rank.Tensor, weak, Rank.Scalar)
+            : withDims ?? without ?? throw new ArgumentException("there are no tensors.");
+    }
+
     public static Rank RankOf(Tensor t) => t.Rank == 0 ? Rank.Scalar : Rank.Tensor;
 
     /// <summary>Type of a division or of a function such as exp: integers and bools become float32.</summary>

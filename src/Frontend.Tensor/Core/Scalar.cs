@@ -62,6 +62,9 @@ public readonly struct Scalar
             return true;
         if (!Type.IsFloat())
             return _integer >= least && _integer <= most;
+        // Only whole numbers below 0 stand for their bits.
+        if (type == DType.UInt8 && _float < 0)
+            return false;
         // 2^63 itself is a float64, and no int64.
         double cut = Math.Truncate(_float);
         return cut >= least && (type == DType.Int64 ? cut < most : cut <= most);

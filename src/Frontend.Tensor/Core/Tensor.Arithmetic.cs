@@ -99,12 +99,7 @@ public sealed partial class Tensor
     {
         if (min is null && max is null)
             throw new ArgumentException("clamp: neither min nor max is given; give at least one of them.");
-        var type = DType;
-        foreach (var bound in (ReadOnlySpan<Tensor?>)[min, max])
-        {
-            if (bound is not null)
-                type = Promotion.Of(type, Promotion.RankOf(this), bound.DType, Promotion.RankOf(bound));
-        }
+        var type = Promotion.Of(this, min, max);
         RequireNumbers("clamp", type);
         var (x, low, high) = (To(type), min?.To(type), max?.To(type));
         var result = x;

@@ -39,11 +39,14 @@ public sealed partial class Tensor
     public static Tensor Arange(long end, Device device = default) => Arange(0, end, device: device);
 
     /// <summary>start, start + step, … up to an end, exclusive; int64 unless a dtype is given.</summary>
+    /// <exception cref="ArgumentException">The step is 0, or leads away from the end; too many numbers.</exception>
     public static Tensor Arange(long start, long end, long step = 1, DType dtype = DType.Int64, Device device = default)
     {
         if (step == 0)
             throw new ArgumentException("Arange: step is 0, but must not be.");
-        var count = Int128.Max(0, ((Int128)end - start + step - Math.Sign(step)) / step);
+        if (step > 0 ? start > end : start < end)
+            throw new ArgumentException($"Arange: a step of {step} does not lead from {start} to {end}.");
+        var count = ((Int128)end - start + step - Math.Sign(step)) / step;
         if (count > long.MaxValue)
             throw new ArgumentException(
                 $"Arange: from {start} to {end} by {step} are {count} numbers, which is too many."
@@ -62,7 +65,9 @@ public sealed partial class Tensor
     {
         if (step == 0 || !double.IsFinite((end - start) / step))
             throw new ArgumentException($"Arange: from {start} to {end} by {step} is not a range.");
-        double count = Math.Max(0, Math.Ceiling((end - start) / step));
+        if (step > 0 ? start > end : start < end)
+            throw new ArgumentException($"Arange: a step of {step} does not lead from {start} to {end}.");
+        double count = Math.Ceiling((end - start) / step);
         if (count >= long.MaxValue)
             throw new ArgumentException(
                 $"Arange: from {start} to {end} by {step} are {count} numbers, which is too many."

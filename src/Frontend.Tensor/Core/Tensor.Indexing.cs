@@ -85,10 +85,10 @@ public sealed partial class Tensor
         var parsed = Parse(parts, Records(this, values));
         if (parsed.Part is null)
             throw new ArgumentException("index_put_: indices must hold at least one tensor; use t[..] = values.");
-        if (accumulate && DType is DType.Bool or DType.UInt8)
-            throw new ArgumentException(
-                $"index_put_: elements of {DType.Name()} cannot be added up; convert them first."
-            );
+        if (accumulate && DType == DType.Bool)
+            throw new ArgumentException("index_put_: bools cannot be added up; convert them first.");
+        if (accumulate && DType == DType.UInt8)
+            return Copy_(To(DType.Int32).IndexPut_(indices, values.To(DType), accumulate));
         AssignPart("index_put_", parsed, values.To(DType).ToDevice(Device), accumulate);
         return this;
     }
@@ -141,7 +141,13 @@ public sealed partial class Tensor
     {
         ArgumentNullException.ThrowIfNull(index);
         int d = Layout.Dim(dim, "gather");
-        bool fits = index.Rank == Rank && Rank > 0;
+        if (Rank == 0 || index.Rank == 0)
+        {
+            // A number counts as a vector of one element, on either side.
+            var vector = Rank == 0 ? ReshapeTo([1]) : this;
+            return index.Rank == 0 ? vector.Gather(dim, index.ReshapeTo([1])).ReshapeTo([]) : vector.Gather(dim, index);
+        }
+        bool fits = index.Rank == Rank;
         for (int e = 0; fits && e < Rank; e++)
             fits = e == d || index.Layout.Sizes[e] <= Layout.Sizes[e];
         if (!fits)

@@ -35,6 +35,7 @@ public sealed partial class Tensor
         {
             DeviceRuntime.Common("cat", first, next);
             type = Promotion.Of(type, Promotion.Rank.Tensor, next.DType, Promotion.Rank.Tensor);
+            records |= Records(next);
             if (IsNothing(next))
                 continue;
             bool fits = next.Rank == first.Rank;
@@ -47,7 +48,6 @@ public sealed partial class Tensor
             if (next.Layout.Sizes[d] > long.MaxValue - sizes[d])
                 throw new ArgumentException($"cat: the sizes of dimension {dim} sum up to more than can be counted.");
             sizes[d] += next.Layout.Sizes[d];
-            records |= Records(next);
             parts.Add(next);
         }
         var result = Allocate(sizes, type, first.Runtime);
@@ -61,7 +61,13 @@ public sealed partial class Tensor
             at += part.Layout.Sizes[d];
         }
         if (records)
+        {
+            // Vectors of nothing get a gradient of nothing.
+            foreach (var next in tensors)
+                if (IsNothing(next))
+                    parts.Add(next.To(type));
             result.SetNode(Node.OfMany(Derivatives.Cat, [.. parts])).I = d;
+        }
         return result;
     }
 

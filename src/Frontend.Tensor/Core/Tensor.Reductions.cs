@@ -26,15 +26,15 @@ internal sealed record Reduction(string Name, Rule? Rule, double? OverNothing)
 public sealed partial class Tensor
 {
     /// <summary>The sum of all elements; of integers and bools in int64, unless a dtype is given.</summary>
-    public Tensor Sum(DType? dtype = null) => Summable(dtype).Reduce(Reduction.Sum, [], false);
+    public Tensor Sum(DType? dtype = null) => Sum(default(ReadOnlySpan<int>), false, dtype);
 
     /// <summary>Sums along one dimension, which stays with size 1 if <paramref name="keepdim"/>.</summary>
     public Tensor Sum(int dim, bool keepdim = false, DType? dtype = null) =>
-        Summable(dtype).Reduce(Reduction.Sum, [dim], keepdim);
+        Summable(dtype).Reduce(Or(Reduction.Sum, dtype), [dim], keepdim);
 
     /// <summary>Sums over some dimensions; none named means all.</summary>
     public Tensor Sum(ReadOnlySpan<int> dims, bool keepdim = false, DType? dtype = null) =>
-        Summable(dtype).Reduce(Reduction.Sum, dims, keepdim);
+        Summable(dtype).Reduce(Or(Reduction.Sum, dtype), dims, keepdim);
 
     /// <summary>The mean of all elements, which must be floats unless a float dtype is given.</summary>
     public Tensor Mean(DType? dtype = null) => Averaged(dtype).Reduce(Reduction.Mean, [], false);
@@ -65,11 +65,11 @@ public sealed partial class Tensor
     public Tensor Std(int dim, long correction = 1, bool keepdim = false) => Std([dim], correction, keepdim);
 
     /// <summary>The product of all elements; of integers and bools in int64, unless a dtype is given.</summary>
-    public Tensor Prod(DType? dtype = null) => Summable(dtype).Reduce(Reduction.Prod, [], false);
+    public Tensor Prod(DType? dtype = null) => Summable(dtype).Reduce(Or(Reduction.Prod, dtype), [], false);
 
     /// <inheritdoc cref="Sum(int, bool, DType?)"/>
     public Tensor Prod(int dim, bool keepdim = false, DType? dtype = null) =>
-        Summable(dtype).Reduce(Reduction.Prod, [dim], keepdim);
+        Summable(dtype).Reduce(Or(Reduction.Prod, dtype), [dim], keepdim);
 
     /// <summary>The largest element; NaN if there is one.</summary>
     public Tensor Max() => Reduce(Reduction.MaxOfAll, [], false);
@@ -129,6 +129,8 @@ public sealed partial class Tensor
     public Tensor Cumsum(int dim, DType? dtype = null)
     {
         int d = Layout.Dim(dim, "Cumsum");
+        if (dtype == DType.Bool)
+            throw new ArgumentException("Cumsum: dtype is bool, in which there are no running sums; take a number's.");
         var input = Summable(dtype);
         if (input.DType == DType.UInt8)
             return Elementwise.Cast(Cumsum(dim, DType.Int32), DType.UInt8);
@@ -193,7 +195,10 @@ public sealed partial class Tensor
         else
         {
             result = Allocate(Layout.Contiguous(kept), DType, Runtime);
-            if (result.NumElements > 0 && reduction.OverNothing is null)
+            bool overNothing = false;
+            for (int d = 0; d < Rank; d++)
+                overNothing |= (over >> d & 1) != 0 && Layout.Sizes[d] == 0;
+            if (overNothing && reduction.OverNothing is null)
                 throw new ArgumentException(
                     $"{reduction.Name}: a dimension of size 0 of shape {Layout} has no {reduction.Name}; reduce others, or none."
                 );
@@ -221,7 +226,8 @@ public sealed partial class Tensor
                 $"{reduction.Name}: dimension {dim} of shape {Layout} has size 0, so it has no {reduction.Name}."
             );
         if (NumElements == 0)
-            return (Empty(kept, DType, Device), Empty(kept, DType.Int64, Device));
+            // A sum of nothing, for the history.
+            return (Reduce(Reduction.Sum, over, kept), Empty(kept, DType.Int64, Device));
         var (values, indices) = Reducing.Extreme(reduction.Family, this, d, kept);
         if (Records(this))
         {
@@ -236,10 +242,22 @@ public sealed partial class Tensor
     private Tensor Spread(ReadOnlySpan<int> dims, long correction, bool keepdim, bool root = false)
     {
         using var off = NoGrad();
-        var mean = Mean(dims, keepdim: true);
-        double count = NumElements / (double)Math.Max(1, mean.NumElements);
-        var result = (this - mean).Square().Sum(dims, keepdim) / Math.Max(0, count - correction);
+        long[] kept = Kept(Mask(dims, "var"), keepdim: true);
+        double count = NumElements / (double)Math.Max(1, kept.Aggregate(1L, (n, size) => n * size));
+        var result = RequireFloat("var").Centered(kept).Square().Sum(dims, keepdim) / Math.Max(0, count - correction);
         return root ? result.Sqrt() : result;
+    }
+
+    /// <summary>
+    /// Less the mean over the dimensions whose size in <paramref name="kept"/> is 1. The mean is mended by the mean of what is
+    /// left of it: without that seven times 0.1 would spread by a rounding error, and the slope of their deviation were ±1.
+    /// </summary>
+    internal Tensor Centered(long[] kept)
+    {
+        var mean = ReduceTo(Reduction.Mean, kept);
+        var rest = (this - mean).ReduceTo(Reduction.Mean, kept);
+        // Of infinities nothing is left that could be mended.
+        return this - (mean + Where(rest.Eq(rest), rest, 0));
     }
 
     private Tensor Spreads(Rule rule, Tensor result, ReadOnlySpan<int> dims, long correction)
@@ -309,12 +327,14 @@ public sealed partial class Tensor
     {
         if (dtype is not { } type)
             return DType.IsFloat() ? this : To(DType.Int64);
-        if (type == DType.Bool)
-            throw new ArgumentException(
-                "sum: dtype is bool, in which nothing can be summed; take a number's, or Any()."
-            );
         return To(type);
     }
+
+    // In bools 1 + 1 is 1, as in PyTorch.
+    private static Reduction Or(Reduction numbers, DType? type) =>
+        type != DType.Bool ? numbers
+        : numbers == Reduction.Sum ? Reduction.Any
+        : Reduction.All;
 
     private Tensor Averaged(DType? dtype) => (dtype is { } type ? To(type) : this).RequireFloat("Mean");
 

@@ -33,6 +33,10 @@ public static partial class F
         ArgumentNullException.ThrowIfNull(targets);
         logits.RequireFloat("cross_entropy");
         bool probabilities = logits.Layout.SameSizes(targets.Layout) && targets.DType.IsFloat();
+        if (probabilities && ignoreIndex >= 0)
+            throw new ArgumentException(
+                $"cross_entropy: ignoreIndex is {ignoreIndex}, but targets that are probabilities have no index to ignore."
+            );
         Check(logits, targets, labelSmoothing, weight, probabilities);
         // One row an example, its classes side by side.
         var rows = logits.Rank == 1 ? logits.Unsqueeze(0) : RowsOf(logits);

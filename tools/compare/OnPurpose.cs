@@ -1,0 +1,94 @@
+using System.Text.RegularExpressions;
+
+namespace Picograd.Compare;
+
+/// <summary>Differences from PyTorch that are meant; docs/pytorch.md gives the reasons.</summary>
+/// <param name="Reason">A line for the summary.</param>
+/// <param name="Case">The case's text.</param>
+/// <param name="Difference">What differs.</param>
+internal sealed record OnPurpose(string Reason, Regex Case, Regex Difference)
+{
+    public static readonly OnPurpose[] All =
+    [
+        new("Silu, Gelu and Round take integers", Refused("Silu|Gelu|Round"), There("not implemented for")),
+        new(
+            "Gelu of what is large is the number, in libtorch's vectors NaN",
+            Of("Gelu"),
+            Values("(-?Infinity|[-0-9.E+]+) here, NaN there")
+        ),
+        new(
+            "integers of floats beyond their range are the nearest",
+            Of("To (Int32|Int64|UInt8)|Copy_"),
+            Values("here, -?[0-9]+ there")
+        ),
+        new("a power of bools has a derivative", Of("Pow"), There("Subtraction, the `-` operator, with a bool tensor")),
+        new(
+            "a number that uint8 cannot hold is not compared",
+            Of("(<|<=|>|>=|Eq|Ne) number|Clamp (min|max)|Clamp\\("),
+            new("refused here: .*does not fit u8")
+        ),
+        new("Clamp to NaN is NaN", Of("Clamp (min|max) NaN|Clamp\\(.*NaN.*\\)"), Values("NaN here, .* there")),
+        new(
+            "Clamp broadcasts to its bounds",
+            Of("Clamp"),
+            There("output with shape .* doesn't match the broadcast shape")
+        ),
+        new("the dtype of a sum that wants a gradient may be whole", Of(".*"), There("Autograd not support dtype")),
+        new(
+            "Softmax of integers is refused, empty or not",
+            Of("(Log)?Softmax"),
+            new("refused here: (log_)?softmax: needs a float tensor")
+        ),
+        new(
+            "places are checked also where nothing is picked",
+            Of("IndexPut_|\\[.*index"),
+            new("refused here: indexing: index .* is out of range")
+        ),
+        new("the slopes of a product that underflows", Of("Prod"), new("^gradient 0: .* here, NaN there")),
+        new(
+            "a variance over no named dimension has a slope",
+            Of("Var\\(\\[\\]"),
+            new("^gradient 0: .* here, NaN there")
+        ),
+        new(
+            "nothing has one dimension, also to join along",
+            Of("Cat"),
+            new("^refused here: cat: dim is .* a tensor of shape \\[0\\]")
+        ),
+        new(
+            "equal elements do not spread, whatever the rounding of their mean",
+            Of("Std"),
+            new("^gradient 0: element .* is 0 here")
+        ),
+        new(
+            "a number that is 0 whatever the element has no slope",
+            Of("Pow number False|number / (0|False)"),
+            new("^gradient 0: .* is 0 here, NaN there")
+        ),
+        new(
+            "the slope of the spread of one element is NaN",
+            Of("(Var|Std).*\\[[1,]*\\]"),
+            new("^gradient 0: element .* is NaN here, -?Infinity there")
+        ),
+        new(
+            "a number over a tensor is one division, not a product with the reciprocal",
+            Of("number /"),
+            Values(".* here, (NaN|-?Infinity) there")
+        ),
+        new("Var and Std of float32 square in float32", Of("Var|Std"), Values("Infinity here, .* there")),
+        new("MseLoss takes floats of two widths", Of("MseLoss"), There("Found dtype .* but expected")),
+    ];
+
+    private static Regex Of(string trial) => new($"^({trial})");
+
+    private static Regex Refused(string trial) => new($"^({trial})\\(");
+
+    private static Regex There(string message) => new("^refused there: .*" + message);
+
+    private static Regex Values(string ends) =>
+        new("element [0-9]+ is " + (ends.StartsWith("here") ? ".* " : "") + ends + "$");
+
+    /// <summary>The first that explains a difference; null if none does.</summary>
+    public static OnPurpose? Of(string trial, string difference) =>
+        All.FirstOrDefault(p => p.Case.IsMatch(trial) && p.Difference.IsMatch(difference));
+}
