@@ -27,6 +27,9 @@ public sealed record Certification(double ErrorRatio, bool Ok, bool BitStable, s
 {
     /// <summary>Nothing ran: the back end refused the schedule. Never true of what is stored.</summary>
     public bool IsRefused { get; init; }
+
+    /// <summary>It was given up before it came to a verdict, which says nothing about the kernel. Never true of what is stored.</summary>
+    public bool IsUnfinished { get; init; }
 }
 
 /// <summary>How a record came to be.</summary>

@@ -73,7 +73,7 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
     private void RequireServable(LoopNest nest, ICompiledKernel kernel)
     {
         var algorithm = spec.Build();
-        Trace.Parse(Trace.Of(nest).ToString()).Replay(algorithm);
+        Trace.Parse(Trace.Of(nest).ToString()).Replay(algorithm, ReplayLimits.OfSearch);
         ReplayLimits.Standard.CheckWorkspace(algorithm, kernel.WorkspaceBytes);
     }
 

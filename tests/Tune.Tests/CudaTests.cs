@@ -102,6 +102,23 @@ public sealed class CudaTests : IDisposable
     }
 
     [SkippableFact]
+    public void Selfcheck_ends_what_hangs_and_calls_it_so()
+    {
+        Skip.IfNot(CudaEmulator.IsAvailable(out string? whyNot), whyNot ?? "");
+        string[] words = ["selfcheck", "--target", "cuda", "--only", "m=32 n=64 k=24", "--choices", "0"];
+        // All that the next run compiles is in the caches, and what clusters are is said.
+        string text = Run("emulated", null, null, words).Succeeded();
+        Assert.Contains("ok      matmul m=32 n=64 k=24 [by hand, clusters of 2 blocks]", text);
+        Assert.Contains("right at least once: sums over lanes, cp.async, clusters", text);
+
+        var run = Run("emulated", null, "hang@_t64", [.. words, "--timeout", "8"]);
+        Assert.Equal(Tune.TuneCommand.Failure, run.Code);
+        Assert.Contains("WRONG   matmul m=32 n=64 k=24 [by hand, clusters of 2 blocks]: 0 right", run.Out);
+        Assert.Contains("hangs: its check did not end within 8.0 s", run.Out);
+        Assert.Contains("ok      matmul m=32 n=64 k=24 [gpu-plain]", run.Out);
+    }
+
+    [SkippableFact]
     public void Targets_lists_gpus()
     {
         string line = Emulated("targets", "--json").Succeeded();

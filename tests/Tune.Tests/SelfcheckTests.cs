@@ -34,6 +34,7 @@ public sealed class SelfcheckTests
     [InlineData("selfcheck --only frobnicate", "--only is 'frobnicate'", "no operator of the check")]
     [InlineData("selfcheck --choices many", "--choices is 'many'", "a whole number from 0 to 100")]
     [InlineData("selfcheck --target tpu", "--target is 'tpu'")]
+    [InlineData("selfcheck --timeout 0", "--timeout is '0'", "from 1 to 3600")]
     public void Bad_usage_is_refused_with_its_reason(string line, params string[] parts) =>
         ToolRun.Line(line).Refused(parts);
 }

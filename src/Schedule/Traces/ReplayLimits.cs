@@ -13,6 +13,12 @@ public sealed record ReplayLimits
     /// <summary>For everything that is stored, served, imported or given as a text.</summary>
     public static ReplayLimits Standard { get; } = new();
 
+    /// <summary>
+    /// As <see cref="Standard"/>, but for the time: for schedules that a search makes and checks, whose time is limited as a whole.
+    /// On a busy machine the first replay of a process may take seconds.
+    /// </summary>
+    public static ReplayLimits OfSearch { get; } = new() { Time = TimeSpan.FromMinutes(1) };
+
     /// <summary>Characters of the text.</summary>
     public int Characters { get; init; } = 64 << 10;
 

@@ -189,6 +189,6 @@ public static class WorkerHost
 
         public void Dispose() => _runner.Dispose();
 
-        private LoopNest Replay(string trace) => Trace.Parse(trace).Replay(_spec.Build());
+        private LoopNest Replay(string trace) => Trace.Parse(trace).Replay(_spec.Build(), ReplayLimits.OfSearch);
     }
 }

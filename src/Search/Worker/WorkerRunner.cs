@@ -119,6 +119,7 @@ public sealed class WorkerRunner : ICandidateRunner
             )
             {
                 IsRefused = true,
+                IsUnfinished = true,
             };
         }
         return reply?.Certified

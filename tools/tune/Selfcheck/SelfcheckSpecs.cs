@@ -1,4 +1,5 @@
 using Picograd.Algorithms.Operators;
+using Picograd.Schedules;
 
 namespace Picograd.Tune;
 
@@ -45,7 +46,36 @@ internal static class SelfcheckSpecs
         "cumsum rows=9 cols=301",
     ];
 
-    /// <summary>All instances, each once.</summary>
-    public static IEnumerable<OperatorSpec> All() =>
-        OperatorLibrary.All.Select(o => o.Example).Concat(Families).Distinct().Select(OperatorSpec.Parse);
+    // What GPUs have kernels of their own for: tensor cores with all layouts and types, whole tiles and tails, long sums that
+    // blocks share, more tiles than multiprocessors, attention on tensor cores, elements of 16 bits.
+    private static readonly string[] OnGpus =
+    [
+        "matmul m=128 n=128 k=192 dtype=bf16 tb=1",
+        "matmul m=136 n=72 k=136 dtype=bf16",
+        "matmul m=72 n=129 k=104 dtype=bf16 ta=1 bias=1 act=gelu",
+        "matmul m=96 n=160 k=128 dtype=f16 tb=1 bias=1 act=relu",
+        "matmul m=72 n=64 k=88 dtype=f16 ta=1 batch=2",
+        "matmul m=128 n=96 k=200 tf32=1 tb=1",
+        "matmul m=65 n=72 k=68 tf32=1",
+        "matmul m=64 n=64 k=2048 dtype=bf16 tb=1",
+        "matmul m=1408 n=768 k=64 dtype=bf16 tb=1",
+        "attention b=1 h=2 tq=64 tk=96 d=64 dtype=bf16",
+        "attention b=1 h=2 tq=80 tk=80 d=32 causal=1 dtype=f16",
+        "attention b=2 h=4 tq=32 tk=48 d=16 hk=2 dv=32 dtype=bf16",
+        "layernorm rows=5 cols=768 dtype=f16",
+        "sum rows=65 cols=1037 axis=1 dtype=bf16",
+        "conv2d n=1 c=8 h=9 w=10 oc=16 kh=3 kw=3 pad=1 dtype=bf16",
+        "add n=4099 dtype=f16",
+    ];
+
+    /// <summary>All instances for a target, each once; what is special to it first, since a check may have little time.</summary>
+    public static IEnumerable<OperatorSpec> All(TargetInfo target) =>
+        HandSchedules
+            .All.Where(h => h.Applies(target))
+            .Select(h => h.Spec)
+            .Concat(target.Gpu is null ? [] : OnGpus)
+            .Concat(OperatorLibrary.All.Select(o => o.Example))
+            .Concat(Families)
+            .Distinct()
+            .Select(OperatorSpec.Parse);
 }
