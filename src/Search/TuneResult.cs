@@ -123,6 +123,11 @@ public sealed record TuneOptions
     /// <summary>Schedules written by hand, as traces, that take part in the search and the race.</summary>
     public IReadOnlyList<string> Traces { get; init; } = [];
 
+    /// <summary>
+    /// Search nothing: only <see cref="Traces"/>, the stored winner and the default schedule are measured, raced and certified.
+    /// </summary>
+    public bool OnlyGiven { get; init; }
+
     /// <summary>Beam width and the like; its seed is replaced by <see cref="Seed"/>.</summary>
     public SearchSettings Settings { get; init; } = new();
 

@@ -142,7 +142,7 @@ internal sealed partial class TuneSession : IDisposable
             _begun = true;
             _prepareSeconds = _phases.Time(Phases.Start, _runner.Prepare);
             // Asked before this run adds to the log.
-            var unfinished = Unfinished();
+            var unfinished = _options.OnlyGiven ? [] : Unfinished();
             // Without it there is nothing to compare with, and perhaps nothing to certify, so it may take all there is.
             _runner.Limit = limit() is { } all ? All(all) : null;
             _phases.Time(Phases.Default, MeasureStandard);
@@ -162,6 +162,11 @@ internal sealed partial class TuneSession : IDisposable
                     return 0;
                 }
             );
+        }
+        if (_options.OnlyGiven)
+        {
+            Stop = StopReason.Exhausted;
+            return;
         }
         LimitCandidates();
         KeepImprovement();

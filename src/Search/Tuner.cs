@@ -6,6 +6,9 @@ public static class Tuner
     /// <summary>Of a shared budget, what is dealt out evenly before gains are compared.</summary>
     private const double EvenShare = 0.5;
 
+    /// <summary>Of an even part, what each task gets at least.</summary>
+    private const double LeastSlice = 1 / 3.0;
+
     /// <summary>Slices that the rest of a shared budget is cut into, for each task.</summary>
     private const double SlicesPerTask = 3;
 
@@ -55,6 +58,10 @@ public static class Tuner
     /// <param name="cancel">Ends the search; what was found is certified and stored.</param>
     /// <param name="weights">How often each task runs, say in a training step; 1 when null.</param>
     /// <param name="settled">Told of every winner that was certified and stored, as soon as it is.</param>
+    /// <param name="shares">
+    /// By what each task counts in the first half of the budget, say its part of a program's time; evenly where null. None gets
+    /// less than a third of an even part, as there is no gain in a search that cannot begin.
+    /// </param>
     /// <returns>For each task its result, or why there is none.</returns>
     /// <exception cref="TuneException">No task could be measured.</exception>
     public static IReadOnlyList<(TuneTask Task, TuneResult? Result, string? Failure)> TuneAll(
@@ -63,13 +70,16 @@ public static class Tuner
         IProgress<TuneProgress>? progress = null,
         CancellationToken cancel = default,
         IReadOnlyList<double>? weights = null,
-        Action<TuneResult>? settled = null
+        Action<TuneResult>? settled = null,
+        IReadOnlyList<double>? shares = null
     )
     {
         if (tasks.Count == 0)
             throw new ArgumentException("tasks is empty; give at least one task to tune", nameof(tasks));
         if (weights is not null && weights.Count != tasks.Count)
             throw new ArgumentException($"{weights.Count} weights are given for {tasks.Count} tasks", nameof(weights));
+        if (shares is not null && shares.Count != tasks.Count)
+            throw new ArgumentException($"{shares.Count} shares are given for {tasks.Count} tasks", nameof(shares));
         var clock = options.Settings.Clock;
         using var watch = new BudgetWatch(options, cancel);
         var slots = tasks.Select((t, i) => new Slot(t, weights?[i] ?? 1)).ToArray();
@@ -77,10 +87,11 @@ public static class Tuner
         {
             double spent = 0;
             double even = EvenShare / tasks.Count;
+            double[] first = FirstSlices(shares, tasks.Count);
             for (int i = 0; i < slots.Length; i++)
             {
-                spent += even;
-                Slice(i, even);
+                spent += first[i];
+                Slice(i, first[i]);
             }
             double slice = Math.Max(even / SlicesPerTask, (1 - EvenShare) / (SlicesPerTask * tasks.Count));
             // What early stops left over goes round as well: by the clock for time, by the count for trials.
@@ -171,6 +182,15 @@ public static class Tuner
             TimeSpan? remaining = share > 0 ? watch.Elapsed / share * (1 - share) : null;
             progress.Report(watch.Progress(session, phase, slots[i].Task, i, slots.Length, share, remaining));
         }
+    }
+
+    /// <summary>What part of the whole budget each task gets at first; <see cref="EvenShare"/> together.</summary>
+    private static double[] FirstSlices(IReadOnlyList<double>? shares, int count)
+    {
+        double sum = shares?.Sum() ?? 0;
+        if (shares is null || !(sum > 0))
+            return [.. Enumerable.Repeat(EvenShare / count, count)];
+        return [.. shares.Select(s => EvenShare * (LeastSlice / count + (1 - LeastSlice) * s / sum))];
     }
 
     /// <summary>How much of a budget is spent since it began to be, everything counted.</summary>

@@ -40,7 +40,8 @@ public sealed class RecordingTests : IDisposable
                 Assert.Equal(KernelSource.Default, o.Source);
                 Assert.Null(o.Record);
                 Assert.InRange(o.Milliseconds, 1e-4, 10_000);
-                Assert.Equal(o.Milliseconds / 7, o.MillisecondsPerCall);
+                Assert.InRange(o.MillisecondsPerCall, 1e-5, o.Milliseconds / 3);
+                Assert.Equal(7 * o.MillisecondsPerCall, o.SteadyMilliseconds);
             }
         );
         Assert.Equal(recorded.OrderByDescending(o => o.Milliseconds), recorded);
@@ -64,6 +65,38 @@ public sealed class RecordingTests : IDisposable
         var softmax = Dispatcher.Recorded.Where(o => o.Spec.StartsWith("softmax ")).ToList();
         Assert.Equal(20, softmax.Count);
         Assert.All(softmax, o => Assert.Equal(2, o.Calls));
+    }
+
+    [Fact]
+    public void The_time_of_a_call_is_the_median()
+    {
+        var recorder = new OperatorRecorder();
+        var sleepy = new Sleepy();
+        var place = new OperatorRecorder.Place("tanh n=7", "cpu", "t", KernelSource.Default, null);
+        var kernel = recorder.Timed(sleepy, CpuRuntime.Instance, place);
+        foreach (int milliseconds in new[] { 300, 5, 5, 5, 5, 100, 5 })
+        {
+            sleepy.Milliseconds = milliseconds;
+            unsafe
+            {
+                kernel.Run(null, null);
+            }
+        }
+        var recorded = Assert.Single(recorder.Snapshot());
+        Assert.Equal(7, recorded.Calls);
+        Assert.InRange(recorded.Milliseconds, 425, 10_000);
+        Assert.InRange(recorded.MillisecondsPerCall, 4.7, 90);
+    }
+
+    private sealed unsafe class Sleepy : Schedules.ICompiledKernel
+    {
+        public int Milliseconds { get; set; }
+
+        public long WorkspaceBytes => 0;
+
+        public void Run(nint* arguments, long* parameters) => Thread.Sleep(Milliseconds);
+
+        public void Dispose() { }
     }
 
     [Fact]
@@ -139,7 +172,7 @@ public sealed class RecordingTests : IDisposable
                 10,
                 1.25
             ),
-            new("tanh n=7", "cuda:0", "cuda;sm_90a", KernelSource.Default, null, 3, 0.5),
+            new("tanh n=7", "cuda:0", "cuda;sm_90a", KernelSource.Default, null, 3, 0.5) { MillisecondsPerCall = 0.1 },
         ];
         string text = new OperatorProfile(ran, 2.5, 0.25).ToString();
         Assert.True(OperatorProfile.IsProfile(text));
@@ -149,6 +182,10 @@ public sealed class RecordingTests : IDisposable
         var twice = OperatorProfile.Parse(text + "\n" + text);
         Assert.Equal([20L, 6], twice.Operators.Select(o => o.Calls));
         Assert.Equal(5, twice.Seconds);
+        Assert.Equal(
+            (1.0, 0.1),
+            (twice.Operators[1].Milliseconds, Math.Round(twice.Operators[1].MillisecondsPerCall, 9))
+        );
         // Cut off anywhere, the block before it stays and its own counts in full or not at all.
         for (int cut = 0; cut <= text.Length; cut++)
         {

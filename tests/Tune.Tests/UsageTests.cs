@@ -6,7 +6,7 @@ public sealed class UsageTests
     [Theory]
     [InlineData("", "a command is missing", "show, targets")]
     [InlineData("bogus", "'bogus' is not a command", "show, targets")]
-    [InlineData("db", "a command is missing", "list, show, why, verify, export, import, merge, prune")]
+    [InlineData("db", "a command is missing", "list, show, why, verify, export, import, merge, certify, copy, prune")]
     [InlineData("db frob", "'frob' is not a command", "list, show, why")]
     [InlineData("db list --frob", "'--frob' is not an option", "--db")]
     [InlineData("db import", "FILE is missing")]

@@ -76,6 +76,7 @@ public static class TuneCommand
         var root = new RootCommand("Searches fast schedules for tensor operators on this machine, and keeps them.");
         root.Subcommands.Add(QuickstartCommand.Create(console));
         root.Subcommands.Add(OpCommand.Create(console));
+        root.Subcommands.Add(ModelCommand.Create(console));
         root.Subcommands.Add(RunCommand.Create(console));
         root.Subcommands.Add(BenchCommand.Create(console));
         root.Subcommands.Add(ReportCommand.Create(console));

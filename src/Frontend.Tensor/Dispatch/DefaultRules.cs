@@ -11,7 +11,7 @@ internal static class DefaultRules
     private static readonly Lazy<CpuTarget> Machine = new(CpuTarget.Detect);
 
     /// <summary>The environment variable that names the number of threads of programs that do not.</summary>
-    private const string ThreadsVariable = "PICOGRAD_NUM_THREADS";
+    public const string ThreadsVariable = "PICOGRAD_NUM_THREADS";
 
     /// <summary>The number of threads where the program names none: the variable's, else that of physical cores.</summary>
     /// <exception cref="InvalidOperationException">The variable is no whole number that this machine allows.</exception>

@@ -1,4 +1,5 @@
 using Picograd.Algorithms.Operators;
+using Picograd.Dispatch;
 
 namespace Picograd.Tune;
 
@@ -17,6 +18,9 @@ internal sealed class SpecFile
     /// <summary>The instances of all lines that are right, each once.</summary>
     public IReadOnlyCollection<OperatorSpec> Specs => _lines.Keys;
 
+    /// <summary>What a program recorded, where the file is that: see PICOGRAD_PROFILE.</summary>
+    public OperatorProfile? Profile { get; private set; }
+
     /// <summary>How many lines were told to be wrong.</summary>
     public int Wrong { get; private set; }
 
@@ -27,8 +31,11 @@ internal sealed class SpecFile
     /// <exception cref="UsageException">The file cannot be read, is not text, or not one of its lines is right.</exception>
     public static SpecFile Read(string path, TextWriter problems)
     {
-        string[] lines = TextFile.Read("FILE", path).ReplaceLineEndings("\n").Split('\n');
+        string text = TextFile.Read("FILE", path);
         var file = new SpecFile(path, problems);
+        if (OperatorProfile.IsProfile(text))
+            return file.Take(text);
+        string[] lines = text.ReplaceLineEndings("\n").Split('\n');
         for (int i = 0; i < lines.Length; i++)
         {
             string line = lines[i].Split('#')[0].Trim();
@@ -52,6 +59,34 @@ internal sealed class SpecFile
                 ? $"FILE '{path}' holds no operator; write one a line, such as matmul m=512 n=512 k=512."
                 : $"none of the {file.Wrong} operators of '{path}' can be used."
         );
+    }
+
+    private SpecFile Take(string text)
+    {
+        try
+        {
+            Profile = OperatorProfile.Parse(text);
+        }
+        catch (FormatException e)
+        {
+            throw new UsageException($"FILE '{_path}': {e.Message}.", e);
+        }
+        foreach (string spec in Profile.Operators.Select(o => o.Spec).Distinct())
+        {
+            try
+            {
+                var parsed = OperatorSpec.Parse(spec);
+                OperatorMemory.RequireRoom(parsed);
+                _lines.TryAdd(parsed, 0);
+            }
+            catch (Exception e) when (e is OperatorSpecException or UsageException)
+            {
+                Tell(0, e.Message);
+            }
+        }
+        return _lines.Count > 0
+            ? this
+            : throw new UsageException($"FILE '{_path}' is a profile in which no operator can be used here.");
     }
 
     /// <summary>
@@ -125,7 +160,8 @@ internal sealed class SpecFile
         _problems.WriteLine($"tune: {Sentence(line, problem)}");
     }
 
-    private string Sentence(int line, string problem) => $"line {line} of '{_path}': {FirstLine(problem)}";
+    private string Sentence(int line, string problem) =>
+        $"{(line > 0 ? $"line {line} of " : "")}'{_path}': {FirstLine(problem)}";
 
     private static string FirstLine(string text) => text.ReplaceLineEndings("\n").Split('\n')[0];
 }

@@ -116,7 +116,7 @@ internal static class QuickstartCommand
 
     private static void Tune(ToolConsole console, TuningRun run, List<OperatorSpec> specs, SearchBudget budget)
     {
-        var missing = specs.Where(s => run.Store.FindExact(run.TaskOf(s).Key) is null).ToList();
+        var missing = specs.Where(s => run.Store.FindOwn(run.TaskOf(s).Key) is null).ToList();
         if (missing.Count == 0)
         {
             console.Out.WriteLine($"all {specs.Count} operators of a training step are tuned already");
@@ -146,7 +146,7 @@ internal static class QuickstartCommand
         var table = new TextTable("operator", ">untuned", ">tuned", ">gain", ">rate");
         foreach (var spec in specs)
         {
-            if (run.Store.FindExact(run.TaskOf(spec).Key) is not { } record)
+            if (run.Store.FindOwn(run.TaskOf(spec).Key) is not { } record)
                 table.Add(spec.ToString(), null, null, null, null);
             else
                 table.Add(

@@ -74,7 +74,10 @@ internal static class ReportCommand
     private static IReadOnlyList<string> Stored(string? db, string fingerprint)
     {
         using var store = TuneDatabase.Open(TuneDbLocation.Resolve(db), TuneDbMode.ReadOnly);
-        var records = store.All(new TuneFilter { Target = fingerprint, Certified = true });
+        var records = store
+            .All(new TuneFilter { Certified = true })
+            .Where(r => TuneTargets.AreSame(r.Key.Target, fingerprint))
+            .ToList();
         return records.Count > 0
             ? [.. records.Select(r => r.Spec).Distinct().Order(StringComparer.Ordinal)]
             : throw new FailureException(

@@ -4,19 +4,23 @@ using Picograd.Search;
 
 namespace Picograd.Tune;
 
-/// <summary><c>tune run FILE</c>: tunes every operator of a file with one budget.</summary>
+/// <summary><c>tune run FILE</c>: tunes every operator of a file, or of a program's profile, with one budget.</summary>
 internal static class RunCommand
 {
     private const string StandardBudget = "5m";
 
     public static Command Create(ToolConsole console)
     {
-        var file = new Argument<string>("FILE") { Description = "Operators, one a line" };
+        var file = new Argument<string>("FILE")
+        {
+            Description = "Operators, one a line, or what a program recorded (PICOGRAD_PROFILE=FILE)",
+        };
         var target = CommonOptions.Target();
         var threads = CommonOptions.Threads();
         var budget = BudgetOption.Create($"{StandardBudget} for the whole file");
         var db = CommonOptions.Db();
         var seed = CommonOptions.Seed();
+        var again = Again();
         var command = new Command("run", "Tunes every operator of a file; the budget goes where it gains most")
         {
             file,
@@ -25,6 +29,7 @@ internal static class RunCommand
             budget,
             db,
             seed,
+            again,
         };
         command.SetAction(parsed =>
         {
@@ -33,20 +38,36 @@ internal static class RunCommand
             int count = CommonOptions.ThreadsOf(parsed, threads);
             int start = CommonOptions.SeedOf(parsed, seed);
             var specs = SpecFile.Read(parsed.GetValue(file)!, console.Error);
-            using var run = new TuningRun(console, parsed.GetValue(db), count, start, on);
-            var results = run.TuneAll([.. specs.Specs], spend);
-            WriteTable(console.Out, results);
-            console.Out.WriteLine(
-                $"time: {ResultText.PhasesOf([.. results.Select(r => r.Result).OfType<TuneResult>()])}"
-            );
-            console.Out.WriteLine($"stored in {run.Store.FilePath}");
-            int failed = results.Count(r => r.Result?.Stored is null);
-            int faulty = ResultText.TellRuleErrors(console.Error, results.Select(r => r.Result));
-            if (failed > 0)
-                throw new FailureException($"{failed} of {results.Count} operators have no winner that is stored.");
-            return faulty > 0 ? TuneCommand.Failure : specs.ExitCode;
+            var groups = specs.Profile is { } profile
+                ? OperatorGroup.Of(
+                    profile,
+                    specs.Specs,
+                    parsed.GetValue(target) is null ? null : on,
+                    parsed.GetValue(threads) is null ? null : count
+                )
+                : [OperatorGroup.Of(on, count, specs.Specs)];
+            if (groups.Count == 0)
+                throw new UsageException($"--target is '{on}', but nothing of the profile ran there.");
+            var tuning = new ProgramTuning(console, parsed.GetValue(db), start, parsed.GetValue(again));
+            var done = tuning.Run(groups, spend);
+            foreach (var group in done)
+                Write(console.Out, group);
+            int code = ProgramTuning.Conclude(console, done);
+            return code == TuneCommand.Success ? specs.ExitCode : code;
         });
         return command;
+    }
+
+    public static Option<bool> Again() =>
+        new("--again") { Description = "Tune also what is tuned under the same conditions already" };
+
+    private static void Write(TextWriter to, GroupTuning group)
+    {
+        if (group.Results.Count == 0)
+            return;
+        WriteTable(to, group.Results);
+        to.WriteLine($"time: {ResultText.PhasesOf([.. group.Results.Select(r => r.Result).OfType<TuneResult>()])}");
+        to.WriteLine($"stored in {group.Database}");
     }
 
     internal static void WriteTable(

@@ -16,6 +16,9 @@ internal static class Figures
             _ => $"{Number(milliseconds / 1e3)} s",
         };
 
+    /// <summary>A count: 12,345.</summary>
+    public static string Count(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
+
     /// <summary>At least three significant digits.</summary>
     public static string Number(double value)
     {

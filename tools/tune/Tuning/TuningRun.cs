@@ -59,6 +59,28 @@ internal sealed class TuningRun : IDisposable
         }
     }
 
+    /// <summary>Checks and times a schedule beside the default and the stored winner, without a search; the best is stored.</summary>
+    /// <exception cref="FailureException">Nothing was measured.</exception>
+    /// <exception cref="TraceException">The trace is none, or does not fit the operator.</exception>
+    public TuneResult Certify(TuneTask task, string trace)
+    {
+        using var progress = TuneProgressDisplay.For(_console);
+        using var end = Interrupts.OnEnd(() =>
+        {
+            progress.Dispose();
+            return "what was certified until then is stored";
+        });
+        try
+        {
+            var options = Options(SearchBudget.Of(1), TimeProvider.System.GetTimestamp());
+            return Tuner.Tune(task, options with { Traces = [trace], OnlyGiven = true }, progress, _console.Cancel);
+        }
+        catch (TuneException e)
+        {
+            throw new FailureException($"{e.Message.TrimEnd('.')}.");
+        }
+    }
+
     /// <summary>
     /// Schedules that were imported for this very task and wait for certification: they take part in the search, and one
     /// that wins is certified like any other. One that does not replay here is left to wait.
@@ -93,7 +115,8 @@ internal sealed class TuningRun : IDisposable
     public IReadOnlyList<(TuneTask Task, TuneResult? Result, string? Failure)> TuneAll(
         IReadOnlyList<OperatorSpec> specs,
         SearchBudget budget,
-        IReadOnlyList<double>? weights = null
+        IReadOnlyList<double>? weights = null,
+        IReadOnlyList<double>? shares = null
     )
     {
         long began = TimeProvider.System.GetTimestamp();
@@ -112,7 +135,8 @@ internal sealed class TuningRun : IDisposable
                 {
                     if (result.Stored is not null && stored.Add(result.Task.Spec))
                         Volatile.Write(ref _stored, stored.Count);
-                }
+                },
+                shares
             );
         }
         catch (TuneException e)

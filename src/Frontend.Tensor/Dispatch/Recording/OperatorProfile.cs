@@ -89,7 +89,7 @@ public sealed record OperatorProfile(IReadOnlyList<RecordedOperator> Operators, 
         {
             text.Append(
                 CultureInfo.InvariantCulture,
-                $"{o.Spec} # calls={o.Calls} ms={o.Milliseconds:0.######} source={o.SourceName} device={o.Device} target={o.Target}"
+                $"{o.Spec} # calls={o.Calls} ms={o.Milliseconds:0.######} median={o.MillisecondsPerCall:0.######} source={o.SourceName} device={o.Device} target={o.Target}"
             );
             // It has blanks, so it comes last.
             if (o.Record is not null)
@@ -161,6 +161,9 @@ public sealed record OperatorProfile(IReadOnlyList<RecordedOperator> Operators, 
                 calls,
                 milliseconds
             )
+            {
+                MillisecondsPerCall = Value(fields, "median") ?? milliseconds / Math.Max(1, calls),
+            }
             : null;
     }
 

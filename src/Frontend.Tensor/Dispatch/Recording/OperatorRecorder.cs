@@ -38,7 +38,10 @@ internal sealed class OperatorRecorder
                 c.Key.Record,
                 c.Value.Count,
                 c.Value.Milliseconds
-            ))
+            )
+            {
+                MillisecondsPerCall = c.Value.Median(),
+            })
         );
 
     /// <summary>What ran since an earlier snapshot.</summary>
@@ -66,7 +69,16 @@ internal sealed class OperatorRecorder
         Sorted(
             operators
                 .GroupBy(PlaceOf)
-                .Select(g => g.First() with { Calls = g.Sum(o => o.Calls), Milliseconds = g.Sum(o => o.Milliseconds) })
+                .Select(g =>
+                    g.Count() == 1
+                        ? g.First()
+                        : g.First() with
+                        {
+                            Calls = g.Sum(o => o.Calls),
+                            Milliseconds = g.Sum(o => o.Milliseconds),
+                            MillisecondsPerCall = g.Sum(o => o.SteadyMilliseconds) / Math.Max(1, g.Sum(o => o.Calls)),
+                        }
+                )
         );
 
     private static IReadOnlyList<RecordedOperator> Sorted(IEnumerable<RecordedOperator> operators) =>
@@ -90,6 +102,12 @@ internal sealed class OperatorRecorder
 
     private sealed class Calls
     {
+        // A histogram of times, each bucket 4.4 % wide, from 16 ns to a quarter of an hour.
+        private const int BucketsPerOctave = 16;
+        private const int Octaves = 36;
+        private const double Least = 16;
+
+        private readonly int[] _buckets = new int[BucketsPerOctave * Octaves];
         private long _count;
         private long _nanoseconds;
 
@@ -99,8 +117,28 @@ internal sealed class OperatorRecorder
 
         public void Add(double milliseconds)
         {
+            double nanoseconds = milliseconds * 1e6;
+            int bucket = (int)(BucketsPerOctave * Math.Log2(Math.Max(Least, nanoseconds) / Least));
+            Interlocked.Increment(ref _buckets[Math.Min(bucket, _buckets.Length - 1)]);
+            Interlocked.Add(ref _nanoseconds, (long)nanoseconds);
             Interlocked.Increment(ref _count);
-            Interlocked.Add(ref _nanoseconds, (long)(milliseconds * 1e6));
+        }
+
+        /// <summary>Milliseconds, as if times were spread evenly within a bucket; 0 where nothing ran.</summary>
+        public double Median()
+        {
+            int[] counts = [.. _buckets];
+            long all = counts.Sum(c => (long)c);
+            // The only call, or two: their mean is exact.
+            if (all < 3)
+                return Milliseconds / Math.Max(1, Count);
+            double middle = all / 2.0;
+            long before = 0;
+            int bucket = 0;
+            while (before + counts[bucket] < middle)
+                before += counts[bucket++];
+            double place = bucket + (middle - before) / counts[bucket];
+            return Least * Math.Pow(2, place / BucketsPerOctave) / 1e6;
         }
     }
 

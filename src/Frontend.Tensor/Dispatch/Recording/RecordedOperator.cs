@@ -21,8 +21,14 @@ public sealed record RecordedOperator(
     double Milliseconds
 )
 {
-    /// <summary>Mean time of one call.</summary>
-    public double MillisecondsPerCall => Milliseconds / Math.Max(1, Calls);
+    /// <summary>
+    /// Median time of one call, to about 2 %; over several processes the mean of their medians. Neither first calls, which start
+    /// threads and find everything cold, nor what other work on the machine delays counts in it.
+    /// </summary>
+    public double MillisecondsPerCall { get; init; } = Milliseconds / Math.Max(1, Calls);
+
+    /// <summary>What all calls would have taken if each had been as the median one.</summary>
+    public double SteadyMilliseconds => MillisecondsPerCall * Calls;
 
     /// <summary><c>tuned</c>, <c>near</c> or <c>default</c>.</summary>
     public string SourceName => NameOf(Source);

@@ -17,6 +17,7 @@ internal static class DbCommand
             DbExportCommand.Create(console),
             DbImportCommand.Create(console),
             DbMergeCommand.Create(console),
+            DbCertifyCommand.Create(console),
             DbCopyCommand.Create(console),
             DbPruneCommand.Create(console),
         };

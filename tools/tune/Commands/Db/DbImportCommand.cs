@@ -10,7 +10,13 @@ internal static class DbImportCommand
     {
         var file = new Argument<string>("FILE") { Description = "Text written by 'tune db export'" };
         var db = CommonOptions.Db();
-        var command = new Command("import", "Reads exported winners, which then wait for certification") { file, db };
+        var certify = DbCertifyCommand.Option();
+        var command = new Command("import", "Reads exported winners, which then wait for certification")
+        {
+            file,
+            db,
+            certify,
+        };
         command.SetAction(parsed =>
         {
             using var store = DbCommand.Write(parsed, db);
@@ -18,14 +24,16 @@ internal static class DbImportCommand
             console.Out.WriteLine(
                 $"{result.Added} records added, {result.Replaced} replaced slower ones, {result.Kept} were not faster than what is there"
             );
-            if (result.Added + result.Replaced > 0)
-                console.Out.WriteLine(
-                    "they wait for certification: 'tune op SPEC' on the machine that they are for times and certifies them"
-                );
+            if (result.Added + result.Replaced > 0 && !parsed.GetValue(certify))
+                CertificationRun.Tell(console.Out, store);
             foreach (string problem in result.Problems)
                 console.Error.WriteLine($"tune: refused: {problem}");
+            store.Dispose();
+            int code = parsed.GetValue(certify)
+                ? new CertificationRun(console, parsed.GetValue(db), 0).Run(new TuneFilter())
+                : TuneCommand.Success;
             return result.Problems.Count == 0
-                ? TuneCommand.Success
+                ? code
                 : throw new FailureException(
                     $"{result.Problems.Count} records of '{parsed.GetValue(file)}' were refused."
                 );

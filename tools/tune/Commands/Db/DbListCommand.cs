@@ -14,6 +14,7 @@ internal static class DbListCommand
         [property: JsonPropertyName("ms")] double Milliseconds,
         [property: JsonPropertyName("default_ms")] double? DefaultMilliseconds,
         [property: JsonPropertyName("certified")] bool Certified,
+        [property: JsonPropertyName("foreign")] bool Foreign,
         [property: JsonPropertyName("origin")] string Origin,
         [property: JsonPropertyName("utc")] DateTime Utc
     );
@@ -67,8 +68,12 @@ internal static class DbListCommand
         return TuneCommand.Success;
     }
 
+    /// <summary>
+    /// Certified (here, or foreign: on the other machine that it is for) or waiting for that, and where it came from.
+    /// </summary>
     internal static string State(TuneRecord record) =>
         (record.Certified ? "certified" : "waiting")
+        + (OwnTargets.Find(record.Key.Target) is null ? ", foreign" : "")
         + (record.Origin == TuneOrigin.Local ? "" : $", {record.Origin.ToString().ToLowerInvariant()}");
 
     private static Row RowOf(TuneRecord r) =>
@@ -79,6 +84,7 @@ internal static class DbListCommand
             r.Milliseconds,
             r.DefaultMilliseconds,
             r.Certified,
+            OwnTargets.Find(r.Key.Target) is null,
             r.Origin.ToString().ToLowerInvariant(),
             r.Provenance.Utc
         );

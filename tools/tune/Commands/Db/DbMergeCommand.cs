@@ -13,7 +13,8 @@ internal static class DbMergeCommand
             Description = "Another database, also litedb:FILE or sqlite:FILE; it is only read",
         };
         var db = CommonOptions.Db();
-        var command = new Command("merge", "Takes over the records of another database") { file, db };
+        var certify = DbCertifyCommand.Option();
+        var command = new Command("merge", "Takes over the records of another database") { file, db, certify };
         command.SetAction(parsed =>
         {
             using var store = DbCommand.Write(parsed, db);
@@ -21,11 +22,12 @@ internal static class DbMergeCommand
             console.Out.WriteLine(
                 $"{result.Added} records added, {result.Replaced} replaced slower ones, {result.Kept} were not faster than what is there, {result.Damaged} were damaged and left out; {result.Candidates} log entries"
             );
-            if (result.Added + result.Replaced > 0)
-                console.Out.WriteLine(
-                    "they wait for certification: 'tune op SPEC' on the machine that they are for times and certifies them"
-                );
-            return TuneCommand.Success;
+            if (result.Added + result.Replaced > 0 && !parsed.GetValue(certify))
+                CertificationRun.Tell(console.Out, store);
+            store.Dispose();
+            return parsed.GetValue(certify)
+                ? new CertificationRun(console, parsed.GetValue(db), 0).Run(new TuneFilter())
+                : TuneCommand.Success;
         });
         return command;
     }

@@ -1,0 +1,141 @@
+using Picograd.Algorithms.Operators;
+using Picograd.Search;
+using Picograd.TuneDb;
+
+namespace Picograd.Tune;
+
+/// <summary>
+/// Certifies what waits in a database for this machine: each record is checked against the evaluator, timed beside the default
+/// schedule and the stored winner, and served from then on if it is right and beats them. What has been decided waits no more.
+/// </summary>
+/// <param name="console">Told of every record as soon as it is decided.</param>
+/// <param name="db">The database; null for the environment's or the default one.</param>
+/// <param name="seed">Of the inputs.</param>
+internal sealed class CertificationRun(ToolConsole console, string? db, int seed)
+{
+    private int _certified;
+    private int _beaten;
+    private int _refused;
+    private int _undecided;
+
+    /// <summary>What waits, apart from what is for other machines.</summary>
+    public static (IReadOnlyList<TuneRecord> Own, IReadOnlyList<TuneRecord> Foreign) Waiting(
+        ITuneStore store,
+        TuneFilter filter
+    )
+    {
+        var all = store
+            .All(filter with { Certified = false })
+            .OrderBy(r => r.Spec, StringComparer.Ordinal)
+            .ThenBy(r => r.Key.Target, StringComparer.Ordinal);
+        var own = all.Select(r => r.Key.Target).Distinct().Where(t => OwnTargets.Find(t) is not null).ToHashSet();
+        return ([.. all.Where(r => own.Contains(r.Key.Target))], [.. all.Where(r => !own.Contains(r.Key.Target))]);
+    }
+
+    /// <summary>Says what became of what was just taken over, and who certifies it.</summary>
+    public static void Tell(TextWriter to, ITuneStore store)
+    {
+        var (own, foreign) = Waiting(store, new TuneFilter());
+        if (own.Count > 0)
+            to.WriteLine(
+                $"{Count(own.Count, "waits", "wait")} for certification on this machine: 'tune db certify' does them all"
+            );
+        if (foreign.Count > 0)
+            to.WriteLine(
+                $"{Count(foreign.Count, "is", "are")} foreign: for other machines, where 'tune db certify' certifies {(foreign.Count == 1 ? "it" : "them")}; nothing here serves {(foreign.Count == 1 ? "it" : "them")}"
+            );
+    }
+
+    /// <summary>Certifies all of them. Returns the exit code.</summary>
+    public int Run(TuneFilter filter)
+    {
+        IReadOnlyList<TuneRecord> own;
+        int foreign;
+        using (var store = TuneDatabase.Open(TuneDbLocation.Resolve(db)))
+        {
+            (own, var others) = Waiting(store, filter);
+            foreign = others.Count;
+        }
+        int done = 0;
+        foreach (var target in own.GroupBy(r => OwnTargets.Find(r.Key.Target)!.Value))
+        {
+            if (console.Cancel.IsCancellationRequested)
+                break;
+            using var run = new TuningRun(console, db, target.Key.Threads, seed, target.Key.Target);
+            foreach (var record in target)
+            {
+                if (console.Cancel.IsCancellationRequested)
+                    break;
+                string verdict = Certify(run, record);
+                console.Out.WriteLine($"[{++done}/{own.Count}] {PlainText.Of(record.Spec)}: {verdict}");
+            }
+        }
+        if (own.Count == 0)
+            console.Out.WriteLine("nothing waits for certification on this machine");
+        else
+            console.Out.WriteLine(
+                $"{_certified} certified, {_beaten} no faster than what is there, {_refused} refused, {own.Count - _certified - _beaten - _refused} left waiting"
+            );
+        if (foreign > 0)
+            console.Out.WriteLine($"{Count(foreign, "is", "are")} foreign, for other machines, and left as they are");
+        return _refused + _undecided == 0 ? TuneCommand.Success : TuneCommand.Failure;
+    }
+
+    private string Certify(TuningRun run, TuneRecord record)
+    {
+        TuneResult result;
+        try
+        {
+            var spec = OperatorSpec.Parse(record.Spec);
+            OperatorMemory.RequireRoom(spec);
+            var task = run.TaskOf(spec);
+            if (record.Key with { Target = task.Key.Target } != task.Key)
+                return Undecided("it is of another version of the compiler or measured in another way");
+            result = run.Certify(task, record.Trace);
+        }
+        catch (Exception e)
+            when (e is OperatorSpecException or UsageException or FailureException or Schedules.TraceException
+                || e is Schedules.ScheduleException or Schedules.LoweringException
+            )
+        {
+            return Undecided(PlainText.Of(e.Message.Split('\n')[0]).TrimEnd('.'));
+        }
+        // Refused, it came to no verdict.
+        if (result.IsWaiting || (result.Stored is null && result.Certification.IsRefused))
+            return Undecided(result.Certification.Detail);
+        run.Store.Remove(record.Key, certified: false);
+        if (result.Trace == record.Trace && result.Certification.Ok)
+        {
+            _certified++;
+            return result.DefaultStands
+                ? "certified; it is the default schedule"
+                : $"certified, {Figures.Time(result.Milliseconds)}{(result.Speedup is { } gain ? $", {Figures.Ratio(gain)} the default schedule" : "")}";
+        }
+        if (result.Outcomes.Keys.FirstOrDefault(o => Wrong.Contains(o)) is { } wrong)
+        {
+            _refused++;
+            return $"refused and removed: {wrong}{(result.Certification.Ok ? "" : $", {result.Certification.Detail}")}";
+        }
+        _beaten++;
+        return result.DefaultStands
+            ? "no faster than the default schedule here, and removed"
+            : $"no faster than the stored winner ({Figures.Time(result.Milliseconds)}), and removed";
+    }
+
+    private static readonly string[] Wrong =
+    [
+        OutcomeNames.WrongResult,
+        OutcomeNames.Uncertified,
+        OutcomeNames.Crash,
+        OutcomeNames.Hang,
+    ];
+
+    private string Undecided(string why)
+    {
+        _undecided++;
+        return $"left waiting: {why}";
+    }
+
+    private static string Count(int count, string one, string several) =>
+        count == 1 ? $"1 record {one}" : $"{count} records {several}";
+}

@@ -1,0 +1,151 @@
+using Picograd.Algorithms.Operators;
+using Picograd.Dispatch;
+using Picograd.Search;
+using Picograd.TuneDb;
+
+namespace Picograd.Tune;
+
+/// <summary>Operators that ran, or are to run, on one target.</summary>
+/// <param name="Target">Where.</param>
+/// <param name="Threads">Threads that kernels may use.</param>
+/// <param name="Operators">Each once.</param>
+internal sealed record OperatorGroup(TargetName Target, int Threads, IReadOnlyList<RanOperator> Operators)
+{
+    public double Milliseconds => Operators.Sum(o => o.Milliseconds);
+
+    public override string ToString() =>
+        Target.IsCuda ? $"{Target}" : $"cpu, {Threads} thread{(Threads == 1 ? "" : "s")}";
+
+    /// <summary>A list without times.</summary>
+    public static OperatorGroup Of(TargetName target, int threads, IEnumerable<OperatorSpec> specs) =>
+        new(target, threads, [.. specs.Select(s => new RanOperator(s, 1, 0, false))]);
+
+    /// <summary>
+    /// What a program ran, by device and number of threads, the group of the most time first.
+    /// </summary>
+    /// <param name="profile">What it recorded.</param>
+    /// <param name="specs">Those of its operators that this machine can run.</param>
+    /// <param name="target">Only what ran there; null for everything.</param>
+    /// <param name="threads">Tune for so many threads instead of those that it ran with; null for those.</param>
+    public static IReadOnlyList<OperatorGroup> Of(
+        OperatorProfile profile,
+        IReadOnlyCollection<OperatorSpec> specs,
+        TargetName? target,
+        int? threads
+    )
+    {
+        var known = specs.ToDictionary(s => s.ToString());
+        return
+        [
+            .. profile
+                .Operators.Where(o => known.ContainsKey(o.Spec))
+                .Select(o => (Ran: o, Target: Targets.Parse(o.Device), Threads: ThreadsOf(o)))
+                .Where(o => o.Target is not null && (target is null || o.Target == target))
+                .GroupBy(o => (o.Target, o.Threads))
+                .Select(g => new OperatorGroup(
+                    g.Key.Target!,
+                    g.Key.Threads,
+                    [
+                        .. g.GroupBy(o => o.Ran.Spec)
+                            .Select(s => new RanOperator(
+                                known[s.Key],
+                                s.Sum(o => o.Ran.Calls),
+                                s.Sum(o => o.Ran.SteadyMilliseconds),
+                                s.All(o => o.Ran.Source == KernelSource.Exact)
+                            )),
+                    ]
+                ))
+                .OrderByDescending(g => g.Milliseconds),
+        ];
+
+        // That of another machine may be more than this one has.
+        int ThreadsOf(RecordedOperator o) =>
+            Math.Min(threads ?? TuneTargets.ThreadsOf(o.Target) ?? 1, Environment.ProcessorCount);
+    }
+}
+
+/// <summary>What tuning a group brought.</summary>
+/// <param name="Group">What was to be tuned.</param>
+/// <param name="Plan">What of it was, and why the rest was not.</param>
+/// <param name="Results">Of what was.</param>
+/// <param name="Database">Where winners are.</param>
+internal sealed record GroupTuning(
+    OperatorGroup Group,
+    TuningPlan Plan,
+    IReadOnlyList<(TuneTask Task, TuneResult? Result, string? Failure)> Results,
+    string Database
+);
+
+/// <summary>Tunes what a program ran: the budget goes where the time does.</summary>
+/// <param name="console">Told what is done.</param>
+/// <param name="db">The database; null for the environment's or the default one.</param>
+/// <param name="seed">Of the search.</param>
+/// <param name="again">Tune also what is tuned already.</param>
+internal sealed class ProgramTuning(ToolConsole console, string? db, int seed, bool again)
+{
+    /// <exception cref="FailureException">Nothing was measured.</exception>
+    /// <exception cref="UsageException">The only target cannot be used here.</exception>
+    public IReadOnlyList<GroupTuning> Run(IReadOnlyList<OperatorGroup> groups, SearchBudget budget)
+    {
+        var done = new List<GroupTuning>();
+        double total = groups.Sum(g => g.Milliseconds);
+        foreach (var group in groups)
+        {
+            if (console.Cancel.IsCancellationRequested)
+                break;
+            if (groups.Count > 1)
+                console.Out.WriteLine($"{group}, {Figures.Percent(group.Milliseconds / total)} of the time:");
+            try
+            {
+                done.Add(Run(group, groups.Count > 1 ? budget.Share(group.Milliseconds / total) : budget));
+            }
+            catch (UsageException e) when (groups.Count > 1)
+            {
+                // The others are tuned all the same.
+                console.Error.WriteLine($"tune: what ran on {group} is not tuned: {e.Message}");
+            }
+        }
+        return done;
+    }
+
+    private GroupTuning Run(OperatorGroup group, SearchBudget budget)
+    {
+        using var run = new TuningRun(console, db, group.Threads, seed, group.Target);
+        var plan = TuningPlan.Of(group.Operators, budget, Stored, again);
+        plan.Tell(console.Out, budget);
+        return new GroupTuning(
+            group,
+            plan,
+            plan.Chosen.Count == 0
+                ? []
+                : run.TuneAll(
+                    [.. plan.Chosen.Select(o => o.Spec)],
+                    budget,
+                    [.. plan.Chosen.Select(o => (double)o.Calls)],
+                    plan.Shares
+                ),
+            run.Store.FilePath
+        );
+
+        // Another driver or compiler is another condition.
+        TuneRecord? Stored(OperatorSpec spec)
+        {
+            var task = run.TaskOf(spec);
+            return run.Store.FindOwn(task.Key) is { } record && TuneTargets.IsFoundWith(record, task.Target.Toolchain)
+                ? record
+                : null;
+        }
+    }
+
+    /// <summary>Tells what could not be done, and gives the exit code.</summary>
+    /// <exception cref="FailureException">Operators have no winner that is stored.</exception>
+    public static int Conclude(ToolConsole console, IReadOnlyList<GroupTuning> groups)
+    {
+        var results = groups.SelectMany(g => g.Results).ToList();
+        int failed = results.Count(r => r.Result?.Stored is null);
+        int faulty = ResultText.TellRuleErrors(console.Error, results.Select(r => r.Result));
+        if (failed > 0)
+            throw new FailureException($"{failed} of {results.Count} operators have no winner that is stored.");
+        return faulty > 0 ? TuneCommand.Failure : TuneCommand.Success;
+    }
+}
