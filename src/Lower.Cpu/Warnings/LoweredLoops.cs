@@ -5,14 +5,33 @@ using Picograd.Schedules;
 namespace Picograd.Lower.Cpu;
 
 /// <summary>A store of a lowered nest, as the emitted code has it.</summary>
-/// <param name="Store">The statement.</param>
-/// <param name="Lane">The vector loop around it, as long as a vector at most; null for scalar code.</param>
-/// <param name="Conditions">Conditions between the inner loop and the statement.</param>
-/// <param name="IsTuple">It is one of several that happen at once.</param>
-internal sealed record LoweredStore(Store Store, For? Lane, ImmutableArray<Expr> Conditions, bool IsTuple)
+/// <param name="store">The statement.</param>
+/// <param name="lane">The vector loop around it, as long as a vector at most; null for scalar code.</param>
+/// <param name="conditions">Conditions between the inner loop and the statement.</param>
+/// <param name="isTuple">It is one of several that happen at once.</param>
+/// <param name="executions">How often it runs, about.</param>
+internal sealed class LoweredStore(
+    Store store,
+    For? lane,
+    ImmutableArray<Expr> conditions,
+    bool isTuple,
+    double executions
+)
 {
-    /// <summary>Executions times instructions, about; see <see cref="LoweredLoops"/>.</summary>
-    public double Work { get; set; }
+    public Store Store => store;
+
+    public For? Lane => lane;
+
+    public ImmutableArray<Expr> Conditions => conditions;
+
+    public bool IsTuple => isTuple;
+
+    /// <summary>Of one execution, about; see <see cref="LoweredLoops"/>.</summary>
+    public double Instructions { get; set; }
+
+    public double Executions => executions;
+
+    public double Work => Instructions * executions;
 
     /// <summary>Loads and stores of lanes that are apart in memory, and not transposed in registers.</summary>
     public List<Buffer> Strided { get; } = [];
@@ -42,7 +61,6 @@ internal sealed class LoweredLoops
     private readonly Dictionary<Var, Interval> _ranges = [];
     private readonly Dictionary<Buffer, int> _promoted = [];
     private readonly List<InnerLoop> _loops = [];
-    private readonly Dictionary<LoweredStore, double> _executions = [];
 
     private LoweredLoops(int bits) => _bits = bits;
 
@@ -115,23 +133,17 @@ internal sealed class LoweredLoops
                 Visit(a.Body, scope, lane, conditions, executions);
                 break;
             case Store s:
-                Add(inner, new LoweredStore(s, lane, conditions, false), executions);
+                inner.Stores.Add(new LoweredStore(s, lane, conditions, false, executions));
                 break;
             case StoreAll all:
                 foreach (var store in all.Stores)
-                    Add(inner, new LoweredStore(store, lane, conditions, true), executions);
+                    inner.Stores.Add(new LoweredStore(store, lane, conditions, true, executions));
                 break;
             default:
                 foreach (var child in stmt.Children())
                     Visit(child, inner, lane, conditions, executions);
                 break;
         }
-    }
-
-    private void Add(InnerLoop loop, LoweredStore store, double executions)
-    {
-        loop.Stores.Add(store);
-        _executions[store] = executions;
     }
 
     private bool IsOneVector(For f, long extent) =>
@@ -191,7 +203,7 @@ internal sealed class LoweredLoops
             }
             var seen = new HashSet<Expr>(ReferenceEqualityComparer.Instance);
             each += Cost(site.Store.Value, site, blocks, seen);
-            site.Work = each * _executions[site];
+            site.Instructions = each;
         }
     }
 

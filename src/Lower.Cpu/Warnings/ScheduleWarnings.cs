@@ -18,6 +18,9 @@ public sealed class ScheduleWarnings
     /// <summary>Instructions; a smaller kernel takes less than a microsecond whatever its schedule.</summary>
     private const double LeastWork = 2000;
 
+    /// <summary>Of a loop's instructions; fewer tests than that do not show.</summary>
+    private const double FewTests = 0.08;
+
     /// <summary>Of the cost before; a mend must bring it below.</summary>
     private const double Cheaper = 0.75;
 
@@ -64,18 +67,31 @@ public sealed class ScheduleWarnings
             .Conditions.Concat(site.Store.Value.Nodes().OfType<Select>().Select(s => s.Cond))
             .Where(c => IsTest(c, site.Lane));
 
-    // Of several tests of one statement each counts.
-    private static double TestWork(InnerLoop loop) => loop.Stores.Sum(s => s.Work * TestsOf(s).Distinct().Count());
+    private static int CountTests(LoweredStore site) => TestsOf(site).Distinct().Count();
 
-    private static double TestWork(LoweredLoops code) => code.Loops.Where(l => l.Loop is not null).Sum(TestWork);
+    // Of several tests of one statement each counts; none where they are few among the loop's instructions.
+    private static double TestWork(IEnumerable<LoweredStore> loop)
+    {
+        var sites = loop.ToList();
+        double tests = sites.Sum(s => s.Executions * CountTests(s));
+        return tests < FewTests * sites.Sum(s => s.Work) ? 0 : sites.Sum(s => s.Work * CountTests(s));
+    }
+
+    private static double TestWork(LoweredLoops code) => InLoops(code).Sum(TestWork);
+
+    private static IEnumerable<IEnumerable<LoweredStore>> InLoops(LoweredLoops code) =>
+        code
+            .Loops.Where(l => l.Loop is not null)
+            .SelectMany(l => l.Stores, (l, site) => (l.Loop, Site: site))
+            .GroupBy(l => l.Loop, l => l.Site, ReferenceEqualityComparer.Instance);
 
     private void Tests()
     {
         double share = TestWork(_code) / _code.Work;
         if (share < Hot)
             return;
-        var worst = _code.Loops.Where(l => l.Loop is not null).MaxBy(TestWork)!;
-        var site = worst.Stores.First(s => TestsOf(s).Any());
+        var site = InLoops(_code).MaxBy(TestWork)!.First(s => CountTests(s) > 0);
+        var worst = _code.Loops.First(l => l.Stores.Contains(site));
         // There may be several of different kinds: each mend goes on from the one before.
         var texts = new List<string>();
         var (nest, left) = (_nest, TestWork(_code));
