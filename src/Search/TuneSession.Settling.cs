@@ -17,12 +17,16 @@ internal sealed partial class TuneSession
     {
         if (!Timed().Any())
         {
-            string advice = Outcomes().ContainsKey(OutcomeNames.OverTime)
+            bool isOverTime = Outcomes().ContainsKey(OutcomeNames.OverTime);
+            string advice = isOverTime
                 ? $"; not even the default schedule could be timed within the budget of {budget}, so a larger one is needed"
                 : "";
             throw new TuneException(
                 $"tuning '{Task.Spec}' measured nothing: {Describe(Outcomes())}{LastDetail()}{advice} ({_phases})"
-            );
+            )
+            {
+                IsOverTime = isOverTime,
+            };
         }
         _settled = Best;
         var before = FindStored();

@@ -41,4 +41,8 @@ public sealed record TuneTask(OperatorSpec Spec, ITuningTarget On, TimingPolicy 
 }
 
 /// <summary>Tuning cannot go on; the message is one sentence for people.</summary>
-public sealed class TuneException(string message, Exception? inner = null) : Exception(message, inner);
+public sealed class TuneException(string message, Exception? inner = null) : Exception(message, inner)
+{
+    /// <summary>Whether more time might do.</summary>
+    public bool IsOverTime { get; init; }
+}

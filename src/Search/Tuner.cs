@@ -99,13 +99,16 @@ public static class Tuner
             {
                 int next = Enumerable
                     .Range(0, slots.Length)
-                    .Where(i => slots[i].Session is { IsOpen: true })
+                    .Where(i => slots[i].Session is { IsOpen: true } || slots[i].IsToRetry)
                     .OrderByDescending(i => slots[i].ExpectedGain)
                     .FirstOrDefault(-1);
                 if (next < 0)
                     break;
-                spent += slice;
-                Slice(next, Math.Min(slice, Left(spent - slice)));
+                // What had too little time gets more of it, once.
+                double more = slots[next].IsToRetry ? Math.Max(slice, 2 * first[next]) : slice;
+                slots[next].IsToRetry = false;
+                spent += more;
+                Slice(next, Math.Min(more, Left(spent - more)));
             }
         }
         finally
@@ -155,11 +158,12 @@ public static class Tuner
                     settled?.Invoke(slot.Session.Result!);
                 }
                 slot.Result = slot.Session.Result;
+                slot.Failure = null;
                 Report(i, slot.Session, Phases.Done);
             }
             catch (TuneException e)
             {
-                slot.Fail(e.Message);
+                slot.Fail(e);
             }
         }
 
@@ -284,10 +288,14 @@ public static class Tuner
                 ? Hope * weight * Math.Max(0, best - Session.Ceiling.Milliseconds)
                 : double.PositiveInfinity;
 
-        public void Fail(string message)
+        /// <summary>It had too little time to be timed at all, and no other chance yet.</summary>
+        public bool IsToRetry { get; set; }
+
+        public void Fail(TuneException failure)
         {
+            IsToRetry = failure.IsOverTime && Failure is null && Result is null;
             // What was stored before stays.
-            Failure = Result is null ? message : null;
+            Failure = Result is null ? failure.Message : null;
             Session?.Dispose();
             Session = null;
         }
