@@ -23,15 +23,27 @@ public sealed class MemoryTuneStore : TuneStore
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
         lock (_lock)
         {
-            return _records
-                .Values.Where(record => record.IsServable && record.Key != key && record.Key.SameFamily(key))
-                .Select(record => (record, distance: record.Key.LogDistance(key)))
-                .Where(pair => pair.distance is not null)
-                .OrderBy(pair => pair.distance)
-                .ThenBy(pair => pair.record.Key.Shapes, StringComparer.Ordinal)
-                .Take(max)
-                .Select(pair => pair.record)
-                .ToList();
+            if (_records.Count == 0)
+            {
+                return [];
+            }
+
+            var near = new List<NearShape>();
+            foreach (var record in _records.Values)
+            {
+                if (
+                    record.IsServable
+                    && record.Key != key
+                    && record.Key.SameFamily(key)
+                    && record.Key.LogDistance(key) is { } distance
+                )
+                {
+                    near.Add(new NearShape(distance, record.Key.Shapes));
+                }
+            }
+
+            near.Sort(NearShape.Order);
+            return near.Take(max).Select(n => _records[(key with { Shapes = n.Shapes }, true)]).ToList();
         }
     }
 

@@ -10,7 +10,7 @@ public enum TuneDbMode
     ReadOnly,
 }
 
-/// <summary>A store that keeps what it holds, in a file that several processes may share, with a cache of compiled kernels.</summary>
+/// <summary>A store that keeps what it holds, in a file that several processes may share.</summary>
 public abstract class TuneDatabase : TuneStore
 {
     /// <summary>Opens what an address names.</summary>
@@ -44,7 +44,7 @@ public abstract class TuneDatabase : TuneStore
         try
         {
             whole = Open(address, TuneDbMode.ReadOnly);
-            _ = (whole.All(), whole.History(), whole.Candidates(), whole.Binaries());
+            _ = (whole.All(), whole.History(), whole.Candidates());
             return whole;
         }
         catch (TuneDbException e) when (e.Kind is TuneDbErrorKind.Corrupt or TuneDbErrorKind.Truncated)
@@ -73,26 +73,8 @@ public abstract class TuneDatabase : TuneStore
     /// <summary>What the file was opened for.</summary>
     public abstract TuneDbMode Mode { get; }
 
-    /// <summary>The most that the cache of compiled kernels holds, code and logs together, in bytes.</summary>
-    public long MostBinaryBytes { get; set; } = 512L << 20;
-
-    /// <summary>How stale the time of the last use of a kernel may get: each renewal is a write.</summary>
-    protected static TimeSpan UseResolution { get; } = TimeSpan.FromHours(1);
-
-    /// <summary>The compiled kernel of a key; null where there is none, or a damaged one, which is dropped.</summary>
-    public abstract CompiledBinary? FindBinary(string key);
-
-    /// <summary>
-    /// Stores a compiled kernel; what is there already stays. Then drops the least recently used beyond
-    /// <see cref="MostBinaryBytes"/>.
-    /// </summary>
-    public abstract void PutBinary(string key, ReadOnlySpan<byte> code, string log);
-
-    /// <summary>How many compiled kernels there are.</summary>
-    public abstract BinaryStatistics Binaries();
-
-    /// <summary>The keys of all compiled kernels.</summary>
-    public abstract IReadOnlyList<string> BinaryKeys();
+    /// <summary>Parts of a damaged file that were lost when what is left of it was read.</summary>
+    internal long LostAtOpen { get; private protected set; }
 
     /// <summary>Takes over everything of another database, as it is; what is here is assumed to be nothing.</summary>
     internal TuneCopyResult CopyFrom(TuneDatabase source)
@@ -116,23 +98,11 @@ public abstract class TuneDatabase : TuneStore
             AddCandidates(candidates);
             return true;
         });
-        var binaries = 0;
-        MostBinaryBytes = long.MaxValue;
-        foreach (var key in source.BinaryKeys())
-        {
-            if (source.FindBinary(key) is { } binary)
-            {
-                PutBinary(key, binary.Code, binary.Log);
-                binaries++;
-            }
-        }
-
         return new TuneCopyResult(
             records.Count,
             history.Count,
             candidates.Count,
-            binaries,
-            source.DamagedSkipped - damagedBefore
+            source.LostAtOpen + source.DamagedSkipped - damagedBefore
         );
     }
 }

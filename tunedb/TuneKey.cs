@@ -104,9 +104,9 @@ public sealed record TuneKey(
     /// Reads <c>m=256,n&lt;=3072</c> into its parts. The name of a bounded extent keeps a trailing <c>&lt;</c>, so that
     /// bounded and fixed extents are not mistaken for each other. The empty text has no extents.
     /// </summary>
-    public static bool TryParseExtents(string shapes, out IReadOnlyList<(string Name, long Extent)> extents)
+    public static bool TryParseExtents(string shapes, out IReadOnlyList<NamedExtent> extents)
     {
-        var list = new List<(string, long)>();
+        var list = new List<NamedExtent>();
         extents = list;
         if (shapes.Length == 0)
         {
@@ -130,11 +130,14 @@ public sealed record TuneKey(
                 return false;
             }
 
-            list.Add((part[..equals], extent));
+            list.Add(new NamedExtent(part[..equals], extent));
         }
 
         return true;
     }
+
+    /// <summary>Lines of <see cref="ToText"/>.</summary>
+    internal static int Lines => Names.Length;
 
     private static readonly string[] Names =
     [
@@ -169,3 +172,6 @@ public sealed record TuneKey(
         FieldLine.Append(builder, Names[6], Policy);
     }
 }
+
+/// <summary>A named extent of a key; the name of one known by its bound only ends in <c>&lt;</c>.</summary>
+public readonly record struct NamedExtent(string Name, long Extent);

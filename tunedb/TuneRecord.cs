@@ -182,11 +182,11 @@ public sealed record TuneRecord
             return $"DefaultMilliseconds is {Text(standard)}, but it must be positive and finite, or null";
         }
 
-        foreach (var sample in Samples)
+        for (var i = 0; i < Samples.Count; i++)
         {
-            if (!IsPositive(sample))
+            if (!IsPositive(Samples[i]))
             {
-                return $"Samples holds {Text(sample)}, but each sample must be positive and finite";
+                return $"Samples holds {Text(Samples[i])}, but each sample must be positive and finite";
             }
         }
 

@@ -21,6 +21,7 @@ internal static class HelperProcess
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
+            RedirectStandardInput = true,
             WorkingDirectory = System.IO.Path.GetTempPath(),
         };
         return Process.Start(info)!;

@@ -110,7 +110,7 @@ public sealed class LiteDbCrashTests
             var count = random.Next(1, 12);
             for (var i = 0; i < count; i++)
             {
-                var collection = Collections.All[random.Next(4)];
+                var collection = Collections.All[random.Next(Collections.All.Length)];
                 var id = $"{random.Next(60):D3}";
                 if (random.Next(4) == 0)
                 {

@@ -15,6 +15,9 @@ internal static class Documents
     public static bool IsCertified(Fields fields) =>
         fields.TextOrNull(Fields.Id)?.EndsWith("/c", StringComparison.Ordinal) == true;
 
+    /// <summary>A target that there are certified records for.</summary>
+    public static Fields OfTarget(string target) => new() { [Fields.Id] = Digest.Short(target), ["target"] = target };
+
     public static Fields Of(TuneRecord record) =>
         new()
         {
@@ -36,7 +39,8 @@ internal static class Documents
     {
         try
         {
-            var record = RecordText.Read(fields.Text("body")) with
+            var body = fields.Text("body");
+            var record = RecordText.Read(body) with
             {
                 Origin = StoredForm.Origin(fields.Text("origin")),
                 Certified = fields.Flag("certified"),

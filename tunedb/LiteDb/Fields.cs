@@ -11,9 +11,6 @@ internal sealed class Fields
 {
     public const string Id = "_id";
 
-    // Nothing that this project writes has documents in documents.
-    private const int Deepest = 2;
-
     private readonly Dictionary<string, object?> _values = [];
 
     /// <summary>Names and values: text, numbers (long, double), truth values, bytes, null.</summary>
@@ -40,10 +37,11 @@ internal sealed class Fields
 
     public bool Has(string name) => _values.ContainsKey(name);
 
-    /// <exception cref="FormatException">It is no document of the kinds of values that this project writes.</exception>
-    public static Fields Parse(ReadOnlySpan<byte> bson, string? only = null) => Parse(bson, only, 0);
-
-    private static Fields Parse(ReadOnlySpan<byte> bson, string? only, int depth)
+    /// <summary>Reads a document.</summary>
+    /// <exception cref="FormatException">It is none.</exception>
+    /// <param name="bson">The document.</param>
+    /// <param name="only">The one value that is wanted beside the name; all when null.</param>
+    public static Fields Parse(ReadOnlySpan<byte> bson, string? only = null)
     {
         try
         {
@@ -56,14 +54,13 @@ internal sealed class Fields
                 var end = rest.IndexOf((byte)0);
                 var name = Encoding.UTF8.GetString(rest[1..end]);
                 rest = rest[(end + 1)..];
+                var size = Size(kind, rest);
                 if (only is null || name == only || name == Id)
                 {
-                    fields._values[name] = Value(kind, ref rest, depth);
+                    fields._values[name] = Value(kind, rest[..size]);
                 }
-                else
-                {
-                    Skip(kind, ref rest);
-                }
+
+                rest = rest[size..];
             }
 
             return fields;
@@ -74,68 +71,34 @@ internal sealed class Fields
         }
     }
 
-    private static object? Value(byte kind, ref ReadOnlySpan<byte> rest, int depth)
-    {
-        object? value;
-        int length;
-        switch (kind)
+    /// <summary>How many bytes a value has.</summary>
+    private static int Size(byte kind, ReadOnlySpan<byte> rest) =>
+        kind switch
         {
-            case 0x01:
-                value = BinaryPrimitives.ReadDoubleLittleEndian(rest);
-                rest = rest[8..];
-                return value;
-            case 0x02:
-                length = BinaryPrimitives.ReadInt32LittleEndian(rest);
-                value = Encoding.UTF8.GetString(rest[4..(4 + length - 1)]);
-                rest = rest[(4 + length)..];
-                return value;
-            case 0x03 when depth < Deepest:
-                length = BinaryPrimitives.ReadInt32LittleEndian(rest);
-                value = Parse(rest[..length], null, depth + 1);
-                rest = rest[length..];
-                return value;
-            case 0x05:
-                length = BinaryPrimitives.ReadInt32LittleEndian(rest);
-                value = rest[5..(5 + length)].ToArray();
-                rest = rest[(5 + length)..];
-                return value;
-            case 0x08:
-                value = rest[0] != 0;
-                rest = rest[1..];
-                return value;
-            case 0x0A:
-                return null;
-            case 0x10:
-                value = (long)BinaryPrimitives.ReadInt32LittleEndian(rest);
-                rest = rest[4..];
-                return value;
-            case 0x12:
-                value = BinaryPrimitives.ReadInt64LittleEndian(rest);
-                rest = rest[8..];
-                return value;
-            default:
-                throw Unknown(kind);
-        }
-    }
-
-    private static void Skip(byte kind, ref ReadOnlySpan<byte> rest)
-    {
-        var length = kind switch
-        {
-            0x01 or 0x12 => 8,
+            0x01 or 0x09 or 0x12 => 8,
             0x02 => 4 + BinaryPrimitives.ReadInt32LittleEndian(rest),
-            0x03 => BinaryPrimitives.ReadInt32LittleEndian(rest),
+            0x03 or 0x04 => BinaryPrimitives.ReadInt32LittleEndian(rest),
             0x05 => 5 + BinaryPrimitives.ReadInt32LittleEndian(rest),
+            0x07 => 12,
             0x08 => 1,
-            0x0A => 0,
+            0x0A or 0x7F or 0xFF => 0,
             0x10 => 4,
-            _ => throw Unknown(kind),
+            0x13 => 16,
+            _ => throw new FormatException($"a value is of the unknown kind {kind}"),
         };
-        rest = rest[length..];
-    }
 
-    private static FormatException Unknown(byte kind) =>
-        new($"a value is of kind {kind}, which Picograd does not write");
+    /// <summary>A value; of the kinds that this project does not write null.</summary>
+    private static object? Value(byte kind, ReadOnlySpan<byte> bytes) =>
+        kind switch
+        {
+            0x01 => BinaryPrimitives.ReadDoubleLittleEndian(bytes),
+            0x02 => Encoding.UTF8.GetString(bytes[4..^1]),
+            0x05 => bytes[5..].ToArray(),
+            0x08 => bytes[0] != 0,
+            0x10 => (long)BinaryPrimitives.ReadInt32LittleEndian(bytes),
+            0x12 => BinaryPrimitives.ReadInt64LittleEndian(bytes),
+            _ => null,
+        };
 
     private T Get<T>(string name) =>
         _values.TryGetValue(name, out var value) && value is T found ? found : throw Bad(name);

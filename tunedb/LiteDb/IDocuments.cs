@@ -28,11 +28,8 @@ internal static class Collections
     /// <summary>The keys of the candidates by their hashes.</summary>
     public const string Keys = "keys";
 
-    /// <summary>Compiled kernels without their code, by their keys.</summary>
-    public const string Kernels = "kernels";
+    /// <summary>The targets that certified records are for, by their hashes: asked for after look-ups that find nothing.</summary>
+    public const string Targets = "targets";
 
-    /// <summary>The code of compiled kernels, by the same keys.</summary>
-    public const string KernelCode = "kernel_code";
-
-    public static readonly string[] All = [Records, History, Candidates, Keys, Kernels, KernelCode];
+    public static readonly string[] All = [Records, History, Candidates, Keys, Targets];
 }

@@ -47,8 +47,6 @@ internal sealed class LeftDocuments : IDocuments
         fields.Has("family") ? Collections.Records
         : fields.Has("recorded") ? Collections.History
         : fields.Has("trace_hash") ? Collections.Candidates
-        : fields.Has("code") ? Collections.KernelCode
-        : fields.Has("used") ? Collections.Kernels
         : fields.Has("body") ? Collections.Keys
         : null;
 }

@@ -77,7 +77,7 @@ internal static class LiteDbErrors
             ? Error(
                 TuneDbErrorKind.DiskFull,
                 path,
-                "cannot be written: no space is left on its device, and nothing of the change was stored",
+                "cannot be written: no space is left on its device, or the file would grow beyond what is allowed; nothing of the change was stored",
                 e
             )
             : Error(

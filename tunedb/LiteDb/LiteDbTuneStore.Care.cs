@@ -2,14 +2,11 @@ using Picograd.TuneDb.Text;
 
 namespace Picograd.TuneDb.LiteDb;
 
-/// <summary>Care of the file: verification, pruning, the cache of compiled kernels.</summary>
+/// <summary>Care of the file: verification and pruning.</summary>
 public sealed partial class LiteDbTuneStore
 {
     // Sentences that people read.
     private const int MostProblems = 100;
-
-    // LiteDB's documents hold sixteen megabytes.
-    private const int LargestBinary = 15 << 20;
 
     /// <inheritdoc/>
     public override TuneVerifyReport Verify()
@@ -17,7 +14,7 @@ public sealed partial class LiteDbTuneStore
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            return LookOnce(
+            return LookAt(
                 (pages, documents) =>
                 {
                     var problems = new List<string>();
@@ -84,153 +81,13 @@ public sealed partial class LiteDbTuneStore
             );
             var used = Change.Range(Collections.Candidates, "").Select(Documents.Beginning).ToHashSet();
             RemoveWhere(Collections.Keys, fields => !used.Contains(Documents.Beginning(fields)));
-            var binaries = RemoveBinaries(fields => options.Binaries || IsOlder(fields, "used"));
-            return new TunePruneResult(records, history, candidates) { Binaries = binaries };
+            if (records > 0)
+            {
+                DropTargets();
+            }
+
+            return new TunePruneResult(records, history, candidates);
         });
-    }
-
-    /// <inheritdoc/>
-    public override CompiledBinary? FindBinary(string key)
-    {
-        ArgumentNullException.ThrowIfNull(key);
-        var (binary, renew) = Look<(CompiledBinary? Binary, bool Renew)>(documents =>
-        {
-            if (
-                documents.Find(Collections.Kernels, key) is not { } kernel
-                || documents.Find(Collections.KernelCode, key) is not { } code
-            )
-            {
-                return (null, false);
-            }
-
-            if (Binary(kernel, code) is not { } found)
-            {
-                CountDamaged();
-                return (null, true);
-            }
-
-            var stale = RecordText.Time(DateTime.UtcNow - UseResolution);
-            return (found, string.CompareOrdinal(kernel.TextOrNull("used"), stale) < 0);
-        });
-        if (renew && Mode == TuneDbMode.ReadWrite)
-        {
-            Atomically(() =>
-            {
-                if (binary is null)
-                {
-                    return RemoveBinaries(fields => fields.TextOrNull(Fields.Id) == key);
-                }
-
-                Change.Put(Collections.Kernels, Kernel(key, binary, DateTime.UtcNow));
-                return 0;
-            });
-        }
-
-        return binary;
-    }
-
-    /// <inheritdoc/>
-    /// <remarks>A kernel of more than 15 megabytes, of which no compiler has made one yet, is not stored.</remarks>
-    public override void PutBinary(string key, ReadOnlySpan<byte> code, string log)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(key);
-        ArgumentNullException.ThrowIfNull(log);
-        var binary = new CompiledBinary(code.ToArray(), log);
-        if (binary.Bytes > LargestBinary)
-        {
-            return;
-        }
-
-        Atomically(() =>
-        {
-            if (Change.Find(Collections.Kernels, key) is not null)
-            {
-                return 0;
-            }
-
-            Change.Put(Collections.Kernels, Kernel(key, binary, DateTime.UtcNow));
-            Change.Put(
-                Collections.KernelCode,
-                new Fields
-                {
-                    [Fields.Id] = key,
-                    ["log"] = log,
-                    ["code"] = binary.Code,
-                }
-            );
-            return DropOldest();
-        });
-    }
-
-    /// <inheritdoc/>
-    public override BinaryStatistics Binaries() =>
-        Look(documents =>
-        {
-            var (count, bytes) = (0, 0L);
-            foreach (var kernel in documents.Range(Collections.Kernels, ""))
-            {
-                count++;
-                bytes += Size(kernel);
-            }
-
-            return new BinaryStatistics(count, bytes);
-        });
-
-    /// <inheritdoc/>
-    public override IReadOnlyList<string> BinaryKeys() =>
-        Look<IReadOnlyList<string>>(documents =>
-            documents.Range(Collections.Kernels, "").Select(kernel => kernel.Text(Fields.Id)).ToList()
-        );
-
-    private static Fields Kernel(string key, CompiledBinary binary, DateTime used) =>
-        new()
-        {
-            [Fields.Id] = key,
-            ["used"] = RecordText.Time(used),
-            ["bytes"] = binary.Bytes,
-            ["checksum"] = binary.Checksum(),
-        };
-
-    private static CompiledBinary? Binary(Fields kernel, Fields code)
-    {
-        try
-        {
-            var binary = new CompiledBinary(code.Bytes("code"), code.Text("log"));
-            return binary.Checksum() == kernel.Text("checksum") ? binary : null;
-        }
-        catch (FormatException)
-        {
-            return null;
-        }
-    }
-
-    private static long Size(Fields kernel) => kernel.Has("bytes") ? kernel.Number("bytes") : 0;
-
-    private int DropOldest()
-    {
-        var kernels = Change
-            .Range(Collections.Kernels, "")
-            .OrderByDescending(kernel => kernel.TextOrNull("used"), StringComparer.Ordinal)
-            .ToList();
-        var total = 0L;
-        var doomed = new HashSet<string>();
-        foreach (var kernel in kernels)
-        {
-            total += Size(kernel);
-            if (total > MostBinaryBytes)
-            {
-                doomed.Add(kernel.Text(Fields.Id));
-            }
-        }
-
-        return doomed.Count == 0 ? 0 : RemoveBinaries(fields => doomed.Contains(fields.Text(Fields.Id)));
-    }
-
-    private int RemoveBinaries(Func<Fields, bool> condition)
-    {
-        var doomed = Named(Collections.Kernels, condition);
-        Change.Remove(Collections.KernelCode, doomed);
-        return Change.Remove(Collections.Kernels, doomed);
     }
 
     private int RemoveWhere(string collection, Func<Fields, bool> condition) =>
@@ -291,6 +148,22 @@ public sealed partial class LiteDbTuneStore
             }
         }
 
+        var targets = documents
+            .Range(Collections.Targets, "", only: "target")
+            .Select(fields => fields.TextOrNull("target"))
+            .ToHashSet();
+        foreach (
+            var target in documents
+                .Range(Collections.Records, "", only: "target")
+                .Where(Documents.IsCertified)
+                .Select(fields => fields.TextOrNull("target"))
+                .Where(target => !targets.Contains(target))
+                .Distinct()
+        )
+        {
+            problems.Add($"The list of targets lacks '{PlainText.Of(target ?? "")}'.");
+        }
+
         var keys = new HashSet<string>();
         foreach (var fields in documents.Range(Collections.Keys, ""))
         {
@@ -308,15 +181,6 @@ public sealed partial class LiteDbTuneStore
         if (orphans > 0)
         {
             problems.Add($"{orphans} entries of the candidate log have no key.");
-        }
-
-        foreach (var kernel in documents.Range(Collections.Kernels, ""))
-        {
-            var key = kernel.TextOrNull(Fields.Id) ?? "";
-            if (documents.Find(Collections.KernelCode, key) is not { } code || Binary(kernel, code) is null)
-            {
-                problems.Add($"The compiled kernel {PlainText.Of(key)} is unsound: its checksum does not match.");
-            }
         }
     }
 

@@ -14,15 +14,14 @@ public sealed partial class LiteDbTuneStore : TuneDatabase
     /// <summary>The provider's name in addresses.</summary>
     public const string Name = "litedb";
 
-    // Where a file system has no locks, a reader may see a change half made: it looks again before it calls a file damaged.
-    private const int Attempts = 3;
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(30);
+    // Looks at a file, of which the last keeps the lock.
+    private const int Attempts = 8;
 
     private readonly Lock _lock = new();
     private readonly TimeSpan _busyTimeout;
     private LiteDbChange? _change;
     private IDocuments? _salvaged;
-    private (long Changes, IReadOnlyList<string> Names) _targets = (-1, []);
+    private PageFile? _seen;
     private bool _shrinks;
     private bool _wrote;
     private bool _disposed;
@@ -81,7 +80,7 @@ public sealed partial class LiteDbTuneStore : TuneDatabase
             using var file = LockedFile.Open(path, write: false, busyTimeout) ?? throw LiteDbErrors.Busy(path);
             var left = new LeftDocuments(PageFile.OpenDamaged(file, path), path);
             store._salvaged = left;
-            store.CountDamaged(left.DamagedPages);
+            store.LostAtOpen = left.DamagedPages;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -107,7 +106,7 @@ public sealed partial class LiteDbTuneStore : TuneDatabase
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
         return Look<IReadOnlyList<TuneRecord>>(documents =>
         {
-            var near = new List<(double Distance, string Shapes)>();
+            var near = new List<NearShape>();
             foreach (var fields in documents.Range(Collections.Records, key.FamilyHash + "/", only: "shapes"))
             {
                 if (
@@ -117,11 +116,11 @@ public sealed partial class LiteDbTuneStore : TuneDatabase
                     && TuneKey.LogDistance(shapes, key.Shapes) is { } distance
                 )
                 {
-                    near.Add((distance, shapes));
+                    near.Add(new NearShape(distance, shapes));
                 }
             }
 
-            near.Sort((a, b) => (a.Distance, a.Shapes).CompareTo((b.Distance, b.Shapes)));
+            near.Sort(NearShape.Order);
             var found = new List<TuneRecord>();
             foreach (var (_, shapes) in near)
             {
@@ -142,29 +141,18 @@ public sealed partial class LiteDbTuneStore : TuneDatabase
     }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> Targets()
-    {
-        lock (_lock)
+    public override IReadOnlyList<string> Targets() =>
+        Look<IReadOnlyList<string>>(documents =>
         {
-            // Asked for after every look-up that finds nothing.
-            var changes = _change is null && _salvaged is null ? LookOnce((pages, _) => pages.Changes) : -1;
-            if (changes < 0 || changes != _targets.Changes)
+            var targets = new List<string>();
+            foreach (var fields in documents.Range(Collections.Targets, ""))
             {
-                var targets = Look(documents =>
-                    documents
-                        .Range(Collections.Records, "", only: "target")
-                        .Where(Documents.IsCertified)
-                        .Select(fields => fields.TextOrNull("target") ?? "")
-                        .Distinct()
-                        .Order(StringComparer.Ordinal)
-                        .ToList()
-                );
-                _targets = (changes, targets);
+                targets.Add(fields.TextOrNull("target") ?? "");
             }
 
-            return _targets.Names;
-        }
-    }
+            targets.Sort(StringComparer.Ordinal);
+            return targets;
+        });
 
     /// <inheritdoc/>
     public override IReadOnlyList<TuneRecord> All(TuneFilter? filter = null) =>
@@ -248,11 +236,30 @@ public sealed partial class LiteDbTuneStore : TuneDatabase
         Load(Change, key, certified);
 
     /// <inheritdoc/>
-    protected override void Save(TuneRecord record) => Change.Put(Collections.Records, Documents.Of(record));
+    protected override void Save(TuneRecord record)
+    {
+        Change.Put(Collections.Records, Documents.Of(record));
+        if (record.Certified)
+        {
+            var target = Documents.OfTarget(record.Key.Target);
+            if (Change.Find(Collections.Targets, target.Text(Fields.Id)) is null)
+            {
+                Change.Put(Collections.Targets, target);
+            }
+        }
+    }
 
     /// <inheritdoc/>
-    protected override bool Delete(TuneKey key, bool certified) =>
-        Change.Remove(Collections.Records, [Documents.RecordId(key, certified)]) > 0;
+    protected override bool Delete(TuneKey key, bool certified)
+    {
+        var removed = Change.Remove(Collections.Records, [Documents.RecordId(key, certified)]) > 0;
+        if (removed && certified)
+        {
+            DropTargets();
+        }
+
+        return removed;
+    }
 
     /// <inheritdoc/>
     protected override void AddHistory(TuneHistoryEntry entry) =>
@@ -301,6 +308,17 @@ public sealed partial class LiteDbTuneStore : TuneDatabase
             ObjectDisposedException.ThrowIf(_disposed, this);
             return _change is null ? Write(_ => changes()) : changes();
         }
+    }
+
+    /// <summary>Drops the targets that no certified record is for any more.</summary>
+    private void DropTargets()
+    {
+        var used = Change
+            .Range(Collections.Records, "")
+            .Where(Documents.IsCertified)
+            .Select(fields => fields.TextOrNull("target"))
+            .ToHashSet();
+        RemoveWhere(Collections.Targets, fields => !used.Contains(fields.TextOrNull("target")));
     }
 
     /// <summary>The change that is being made.</summary>
@@ -380,34 +398,72 @@ public sealed partial class LiteDbTuneStore : TuneDatabase
                 return look(documents);
             }
 
-            for (var attempt = 1; ; attempt++)
-            {
-                var damagedBefore = DamagedSkipped;
-                try
-                {
-                    return LookOnce((_, reader) => look(reader));
-                }
-                catch (TuneDbException e) when (e.Kind == TuneDbErrorKind.Corrupt && attempt < Attempts)
-                {
-                    Thread.Sleep(Pause);
-                    CountDamaged(damagedBefore - DamagedSkipped);
-                }
-            }
+            return LookAt((_, reader) => look(reader));
         }
     }
 
-    private T LookOnce<T>(Func<PageFile, PageReader, T> look)
+    /// <summary>
+    /// Looks at the file without keeping it locked, and looks again if it was changed meanwhile; if that happens often, with the lock
+    /// held. Where the lock cannot be let go of, or where the file system has none, it is as it is.
+    /// </summary>
+    private T LookAt<T>(Func<PageFile, PageReader, T> look)
     {
+        for (var attempt = 1; ; attempt++)
+        {
+            var damagedBefore = DamagedSkipped;
+            try
+            {
+                using var file =
+                    LockedFile.Open(FilePath, write: false, _busyTimeout) ?? throw LiteDbErrors.Busy(FilePath);
+                if (attempt < Attempts)
+                {
+                    file.Unlock();
+                }
+
+                if (TryLookAt(file, look, last: attempt >= Attempts, out var result))
+                {
+                    return result;
+                }
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw LiteDbErrors.Translate(FilePath, e, write: false);
+            }
+
+            CountDamaged(damagedBefore - DamagedSkipped);
+        }
+    }
+
+    private bool TryLookAt<T>(
+        LockedFile file,
+        Func<PageFile, PageReader, T> look,
+        bool last,
+        [System.Diagnostics.CodeAnalysis.MaybeNullWhen(false)] out T result
+    )
+    {
+        result = default;
         try
         {
-            using var file = LockedFile.Open(FilePath, write: false, _busyTimeout) ?? throw LiteDbErrors.Busy(FilePath);
-            var pages = PageFile.Open(file, FilePath, SchemaVersion);
-            return pages.Count > 0 ? look(pages, new PageReader(pages, FilePath)) : throw LiteDbErrors.Empty(FilePath);
+            if (_seen?.IsStill(file) != true)
+            {
+                _seen = null;
+                var pages = PageFile.Open(file, FilePath, SchemaVersion);
+                _seen = pages.Count > 0 ? pages : throw LiteDbErrors.Empty(FilePath);
+            }
+
+            result = look(_seen, new PageReader(_seen, FilePath));
+            if (last || _seen.IsStill(file))
+            {
+                return true;
+            }
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (TuneDbException) when (!last)
         {
-            throw LiteDbErrors.Translate(FilePath, e, write: false);
+            // Damaged, or changed while it was being read: the last look, with the lock held, decides.
         }
+
+        _seen = null;
+        return false;
     }
 
     private (bool Taken, TuneRecord? Record) Load(IDocuments documents, TuneKey key, bool certified) =>

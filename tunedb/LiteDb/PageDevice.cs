@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
 namespace Picograd.TuneDb.LiteDb;
 
 /// <summary>A file as far as pages need it. Tests put one in its place that is cut off at any write.</summary>
@@ -19,15 +22,15 @@ internal abstract class PageDevice : IDisposable
 }
 
 /// <summary>
-/// An open file, locked for as long as it is open: exclusively for writing, shared for reading. The lock is .NET's own of an open
-/// file (flock on Unix, share modes on Windows): the system releases it when a process ends, however it ends.
+/// An open file and its lock: exclusive for writing, shared for reading. The lock is .NET's own of an open file (flock on Unix,
+/// share modes on Windows): the system releases it when a process ends, however it ends.
 /// </summary>
 internal sealed class LockedFile : PageDevice
 {
     private const int WindowsSharingViolation = unchecked((int)0x80070020);
-    private readonly Microsoft.Win32.SafeHandles.SafeFileHandle _handle;
+    private readonly SafeFileHandle _handle;
 
-    private LockedFile(Microsoft.Win32.SafeHandles.SafeFileHandle handle) => _handle = handle;
+    private LockedFile(SafeFileHandle handle) => _handle = handle;
 
     public override long Length => RandomAccess.GetLength(_handle);
 
@@ -73,6 +76,15 @@ internal sealed class LockedFile : PageDevice
         }
     }
 
+    /// <summary>
+    /// Lets go of the lock and stays open, so that reading keeps nobody from writing; returns whether that can be done here.
+    /// </summary>
+    public bool Unlock()
+    {
+        const int Release = 8;
+        return !OperatingSystem.IsWindows() && Lock(_handle, Release) == 0;
+    }
+
     public override int Read(long offset, Span<byte> bytes)
     {
         var read = 0;
@@ -84,13 +96,29 @@ internal sealed class LockedFile : PageDevice
         return read;
     }
 
-    public override void Write(long offset, ReadOnlySpan<byte> bytes) => RandomAccess.Write(_handle, bytes, offset);
+    public override void Write(long offset, ReadOnlySpan<byte> bytes)
+    {
+        const int TooLarge = 27;
+        try
+        {
+            RandomAccess.Write(_handle, bytes, offset);
+        }
+        catch (ArgumentOutOfRangeException e)
+        {
+            // Thus .NET tells that the file would grow beyond what the user's limits or the file system allow.
+            throw new IOException(e.Message, TooLarge);
+        }
+    }
 
     public override void SetLength(long length) => RandomAccess.SetLength(_handle, length);
 
     public override void Flush() => RandomAccess.FlushToDisk(_handle);
 
     public override void Dispose() => _handle.Dispose();
+
+    // The call with which .NET locks, under its name in .NET's own library.
+    [DllImport("libSystem.Native", EntryPoint = "SystemNative_FLock", SetLastError = true)]
+    private static extern int Lock(SafeFileHandle file, int operation);
 
     // EAGAIN of Linux and of macOS.
     private static bool IsHeld(IOException e) =>

@@ -18,10 +18,14 @@ internal sealed class PageFile
     // Bytes of changes that may gather behind the pages: each saves a wait for the medium, 4 ms here.
     private const long FoldAbove = 4 << 20;
 
-    private readonly PageDevice _device;
     private readonly string _path;
     private readonly Dictionary<long, byte[]> _pages = [];
+    private PageDevice _device;
     private Journal? _journal;
+
+    // The first page as it lies in the file, and the length of the file, when it was opened.
+    private byte[] _first = [];
+    private long _deviceLength;
 
     private PageFile(PageDevice device, string path)
     {
@@ -67,6 +71,8 @@ internal sealed class PageFile
 
         var first = new byte[PageSize];
         var read = device.Read(0, first);
+        file._first = [.. first];
+        file._deviceLength = length;
         if (!Recognises(first.AsSpan(0, Math.Min(read, 100))))
         {
             throw LiteDbErrors.Foreign(path);
@@ -115,6 +121,34 @@ internal sealed class PageFile
 
         file._pages[0] = first;
         return file;
+    }
+
+    /// <summary>
+    /// Whether the file, perhaps opened again, is as it was when this was opened; if so, pages are read through that opening and
+    /// those read already stay known. A change makes the file longer before it touches a page, and of the pages the first one
+    /// first, in which it counts itself: while both are as they were, no page read so far belongs to another change.
+    /// </summary>
+    public bool IsStill(PageDevice device)
+    {
+        const int MostKnown = 256;
+        var first = new byte[PageSize];
+        if (
+            _first.Length == 0
+            || device.Length != _deviceLength
+            || device.Read(0, first) < PageSize
+            || !first.AsSpan().SequenceEqual(_first)
+        )
+        {
+            return false;
+        }
+
+        if (_pages.Count > MostKnown)
+        {
+            _pages.Clear();
+        }
+
+        _device = device;
+        return true;
     }
 
     /// <summary>Looks at a file of which parts may be missing: all pages that are sound can be read.</summary>
@@ -181,6 +215,20 @@ internal sealed class PageFile
     public void Commit(IReadOnlyDictionary<long, byte[]> changed, long length)
     {
         Settle();
+        try
+        {
+            Append(changed, length);
+        }
+        catch (IOException) when (_device.Length > Length)
+        {
+            // Perhaps there is no space for it behind the earlier changes, but in their place.
+            Fold();
+            Append(changed, length);
+        }
+    }
+
+    private void Append(IReadOnlyDictionary<long, byte[]> changed, long length)
+    {
         var end = RoundUp(_device.Length);
         var place = Math.Max(end, length);
         // What lies behind the end of the file disturbs nobody and goes to its place at once. All else is written twice.

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Numerics;
-using System.Runtime.InteropServices;
 
 namespace Picograd.TuneDb.LiteDb;
 
@@ -90,9 +89,9 @@ internal static class PageLayout
 
     private static uint Crc(uint crc, ReadOnlySpan<byte> bytes)
     {
-        foreach (ulong word in MemoryMarshal.Cast<byte, ulong>(bytes))
+        for (; bytes.Length >= 8; bytes = bytes[8..])
         {
-            crc = BitOperations.Crc32C(crc, word);
+            crc = BitOperations.Crc32C(crc, BinaryPrimitives.ReadUInt64LittleEndian(bytes));
         }
 
         return crc;

@@ -17,7 +17,7 @@ internal sealed class PageReader(PageFile pages, string path) : IDocuments
     private const int MaximumKey = 14;
     private const int BlockHeader = 6;
 
-    private Dictionary<string, uint>? _collections;
+    private Fields? _collections;
 
     private readonly record struct Address(uint Page, byte Index)
     {
@@ -62,14 +62,14 @@ internal sealed class PageReader(PageFile pages, string path) : IDocuments
     /// <summary>Throws where a collection has another index than the primary one, which is an expression that LiteDB would run.</summary>
     public void RequireOwn(IReadOnlyCollection<string> known)
     {
-        foreach (var (name, number) in Names())
+        foreach (var (name, value) in Names().All)
         {
             if (!known.Contains(name))
             {
                 throw Bad($"it has a collection '{PlainText.Of(name)}', which Picograd does not make");
             }
 
-            if (pages.Read(number)[IndexesAt] != 1)
+            if (value is not long number || pages.Read(number)[IndexesAt] != 1)
             {
                 throw Bad($"the collection '{name}' has an index that Picograd does not make");
             }
@@ -101,7 +101,7 @@ internal sealed class PageReader(PageFile pages, string path) : IDocuments
 
                 found = Document(new Address(Page(page, PageIdAt), (byte)index));
             }
-            catch (Exception e) when (e is TuneDbException or FormatException)
+            catch (TuneDbException)
             {
                 continue;
             }
@@ -110,28 +110,20 @@ internal sealed class PageReader(PageFile pages, string path) : IDocuments
         }
     }
 
-    private Dictionary<string, uint> Names()
+    /// <summary>The collections, by name, with the numbers of their pages.</summary>
+    private Fields Names()
     {
         if (_collections is null)
         {
-            _collections = new(StringComparer.OrdinalIgnoreCase);
             // A new file has zeros there, no document.
             var list = pages.Count > 0 ? pages.Read(0).AsSpan(CollectionsAt, CollectionsSize) : default;
-            if (list.Length > 0 && Page(list, 0) > 0)
+            try
             {
-                try
-                {
-                    foreach (var (name, value) in Fields.Parse(list).All)
-                    {
-                        _collections[name] = (uint)(
-                            value as long? ?? throw new FormatException($"'{name}' has no page")
-                        );
-                    }
-                }
-                catch (FormatException e)
-                {
-                    throw Bad($"its list of collections cannot be read ({e.Message})");
-                }
+                _collections = list.Length > 0 && Page(list, 0) > 0 ? Fields.Parse(list) : new Fields();
+            }
+            catch (FormatException e)
+            {
+                throw Bad($"its list of collections cannot be read ({e.Message})");
             }
         }
 
@@ -141,12 +133,12 @@ internal sealed class PageReader(PageFile pages, string path) : IDocuments
     /// <summary>The first node of the primary index; null without such a collection.</summary>
     private Address? Head(string collection)
     {
-        if (!Names().TryGetValue(collection, out var number))
+        if (!Names().Has(collection))
         {
             return null;
         }
 
-        var page = pages.Read(number);
+        var page = pages.Read(Names().Number(collection));
         // Slot and kind, then the two names, then whether values are unique, then the two ends.
         var start = page.AsSpan(IndexesAt + 3);
         if (page[PageTypeAt] != CollectionPage || page[IndexesAt] < 1 || !start.StartsWith("_id\0$._id\0"u8))
@@ -223,7 +215,14 @@ internal sealed class PageReader(PageFile pages, string path) : IDocuments
             filled += part.Length;
         }
 
-        return Fields.Parse(bson, only);
+        try
+        {
+            return Fields.Parse(bson, only);
+        }
+        catch (FormatException e)
+        {
+            throw Bad($"a document cannot be read ({e.Message})");
+        }
     }
 
     private ReadOnlySpan<byte> Node(Address address)

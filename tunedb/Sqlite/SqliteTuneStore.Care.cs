@@ -25,7 +25,6 @@ public sealed partial class SqliteTuneStore
                 (records, certified) = VerifyRecords(problems);
                 VerifyHistory(problems);
                 VerifyKeys(problems);
-                VerifyBinaries(problems);
             }
             catch (SqliteException e)
             {
@@ -94,6 +93,20 @@ public sealed partial class SqliteTuneStore
         });
         GiveBackSpace();
         return result;
+    }
+
+    // Earlier versions kept compiled kernels here.
+    private int PruneBinaries(TunePruneOptions options)
+    {
+        var removed = options.OlderThan is { } limit
+            ? DeleteWhere("binaries WHERE used_utc < $value", RecordText.Time(limit))
+            : 0;
+        if (options.Binaries)
+        {
+            removed += DeleteWhere("binaries");
+        }
+
+        return removed;
     }
 
     private int DeleteWhere(string tableAndCondition, object? value = null)

@@ -95,7 +95,7 @@ public sealed partial class SqliteTuneStore : TuneDatabase
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
         return Run<IReadOnlyList<TuneRecord>>(() =>
         {
-            var near = new List<(double Distance, string Shapes)>();
+            var near = new List<NearShape>();
             using (
                 var command = Command(
                     "SELECT DISTINCT shapes FROM records WHERE family_hash = $family AND certified = 1",
@@ -109,12 +109,12 @@ public sealed partial class SqliteTuneStore : TuneDatabase
                     var shapes = rows.GetString(0);
                     if (shapes != key.Shapes && TuneKey.LogDistance(shapes, key.Shapes) is { } distance)
                     {
-                        near.Add((distance, shapes));
+                        near.Add(new NearShape(distance, shapes));
                     }
                 }
             }
 
-            near.Sort((a, b) => (a.Distance, a.Shapes).CompareTo((b.Distance, b.Shapes)));
+            near.Sort(NearShape.Order);
             var found = new List<TuneRecord>();
             foreach (var (_, shapes) in near)
             {

@@ -71,8 +71,13 @@ internal static class RecordText
         }
 
         var lines = new Lines(text[..^1].Split('\n'));
-        var keyText = string.Concat(Enumerable.Range(0, 7).Select(_ => lines.Next() + "\n"));
-        var key = TuneKey.Parse(keyText);
+        var keyText = new StringBuilder(256);
+        for (var i = 0; i < TuneKey.Lines; i++)
+        {
+            keyText.Append(lines.Next()).Append('\n');
+        }
+
+        var key = TuneKey.Parse(keyText.ToString());
         var spec = lines.Field("spec");
         var guards = new List<string>();
         while (lines.NextIs("guard"))
@@ -134,14 +139,9 @@ internal static class RecordText
     public static string Samples(IReadOnlyList<double> samples)
     {
         var builder = new StringBuilder(samples.Count * 8);
-        foreach (var sample in samples)
+        for (var i = 0; i < samples.Count; i++)
         {
-            if (builder.Length > 0)
-            {
-                builder.Append(' ');
-            }
-
-            builder.Append(CultureInfo.InvariantCulture, $"{sample:R}");
+            builder.Append(i > 0 ? " " : "").Append(Number(samples[i]));
         }
 
         return builder.ToString();
@@ -154,10 +154,11 @@ internal static class RecordText
             return [];
         }
 
-        var samples = new List<double>();
-        foreach (var range in text.AsSpan().Split(' '))
+        var words = text.Split(' ');
+        var samples = new double[words.Length];
+        for (var i = 0; i < words.Length; i++)
         {
-            samples.Add(double.Parse(text.AsSpan(range), NumberStyles.Float, CultureInfo.InvariantCulture));
+            samples[i] = Number(words[i]);
         }
 
         return samples;

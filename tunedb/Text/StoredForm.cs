@@ -4,7 +4,10 @@ namespace Picograd.TuneDb.Text;
 internal static class StoredForm
 {
     /// <summary>Checksum over the canonical text and what belongs to the store: origin and certification.</summary>
-    public static string Checksum(TuneRecord record) => Checksum(record.ToText(), record, "");
+    public static string Checksum(TuneRecord record) => Checksum(record.ToText(), record);
+
+    /// <summary>The same, where the text is at hand.</summary>
+    public static string Checksum(string text, TuneRecord record) => Checksum(text, record, "");
 
     /// <summary>Checksum over an offer.</summary>
     public static string Checksum(TuneHistoryEntry entry) =>

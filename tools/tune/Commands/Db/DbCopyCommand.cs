@@ -28,7 +28,7 @@ internal static class DbCopyCommand
         {
             var result = TuneDatabaseCopy.Copy(parsed.GetValue(from)!, parsed.GetValue(to)!);
             console.Out.WriteLine(
-                $"copied {result.Records} records, {result.History} entries of the history, {result.Candidates} entries of the log, {result.Binaries} compiled kernels"
+                $"copied {result.Records} records, {result.History} entries of the history, {result.Candidates} entries of the log"
             );
             return result.Damaged == 0
                 ? TuneCommand.Success
