@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Lower.Cpu;
@@ -204,6 +205,26 @@ public sealed class ScheduleWarningTests
             }
         }
     }
+
+    /// <summary>Winners of 'tune run' with 120 s for all on a Zen 5, 2026-11-30: each the operator, then its trace.</summary>
+    [SkippableFact]
+    public void Tuned_schedules_are_not_warned_of()
+    {
+        var backend = Widths.Backend(512);
+        string[] winners = File.ReadAllText(Path.Combine(Path.GetDirectoryName(ThisFile())!, "tuned-zen5-avx512.txt"))
+            .ReplaceLineEndings("\n")
+            .Split("\n\n");
+        Assert.Equal(8, winners.Length);
+        foreach (string winner in winners)
+        {
+            int line = winner.IndexOf('\n', StringComparison.Ordinal);
+            var nest = Trace.Parse(winner[(line + 1)..]).Replay(OperatorSpec.Parse(winner[..line]).Build());
+            var warnings = ScheduleWarnings.Of(nest, backend);
+            Assert.True(warnings.Count == 0, $"{winner[..line]}: {string.Join('\n', warnings)}");
+        }
+    }
+
+    private static string ThisFile([CallerFilePath] string path = "") => path;
 
     [Fact]
     public void Every_operator_of_the_library_can_be_looked_at()
