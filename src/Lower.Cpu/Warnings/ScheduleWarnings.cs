@@ -232,6 +232,7 @@ public sealed class ScheduleWarnings
 
     private bool IsSumInMemory(LoweredStore site, InnerLoop loop) =>
         _code.IsMemory(site.Store.Buffer)
+        && !site.IsTuple
         && !site.Store.Indices.Any(i => i.Loads().Any())
         && site.Store.Value.Loads()
             .Any(l => l.Buffer == site.Store.Buffer && l.Indices.SequenceEqual(site.Store.Indices))
@@ -260,9 +261,10 @@ public sealed class ScheduleWarnings
         if (worst.Stores.Where(IsScalar).MaxBy(s => s.Work) is not { } site)
             return;
         int lanes = _bits / 8 / site.Store.Buffer.Type.Size();
-        if (
-            Cheapest(Mends.OtherVectors(_nest, lanes), code => ScalarWork(code) < ScalarWork(_code) / 2) is not { } mend
-        )
+        // Scalars in exchange for lanes that are apart are no gain.
+        bool Mended(LoweredLoops code) =>
+            ScalarWork(code) < ScalarWork(_code) / 2 && StridedWork(code) <= StridedWork(_code);
+        if (Cheapest(Mends.OtherVectors(_nest, lanes), Mended) is not { } mend)
             return;
         string marked = _nest.Loops.Any(l => l.Kind == LoopKind.Vector && worst.Around.Any(a => a.Name == l.Name))
             ? ", though marked vector, since its accesses are no vectors"

@@ -166,6 +166,8 @@ public sealed class ScheduleWarningTests
         "sum rows=640 cols=640 axis=0",
         "sum rows=640 cols=640 axis=1",
         "sum rows=1000 cols=1000 axis=0",
+        "sum rows=100000 cols=8 axis=1",
+        "argmin rows=300 cols=300 axis=0",
         "max rows=1000 cols=1000 axis=1",
         "argmax rows=1000 cols=1000 axis=1",
         "tanh n=6400",
