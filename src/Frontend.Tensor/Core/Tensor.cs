@@ -130,7 +130,10 @@ public sealed partial class Tensor : IDisposable
         _flags &= ~Flags.Follows;
     }
 
-    /// <summary>Number of threads that kernels may use from now on; tuned schedules are kept apart by it.</summary>
+    /// <summary>
+    /// Number of threads that kernels may use from now on; at first it is that of physical cores. Schedules tuned for another
+    /// number serve where they cannot be slower than the default.
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">Less than 1 or more than the machine has.</exception>
     public static void SetNumThreads(int threads) => Dispatch.Dispatcher.SetNumThreads(threads);
 

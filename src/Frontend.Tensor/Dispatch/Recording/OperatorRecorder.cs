@@ -6,7 +6,7 @@ namespace Picograd.Dispatch;
 
 /// <summary>
 /// Counts and times the calls of every kernel that contexts make while it records. A kernel made then is wrapped in one that
-/// asks the clock before and after (about 50 ns a call); one made otherwise is not, so that recording costs nothing where it
+/// asks the clock before and after (about 70 ns a call; AMD EPYC Zen 5, 2026-11-30); one made otherwise is not, so that recording costs nothing where it
 /// is off.
 /// </summary>
 internal sealed class OperatorRecorder

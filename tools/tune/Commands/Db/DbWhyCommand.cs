@@ -50,7 +50,7 @@ internal static class DbWhyCommand
                 + (c.Detail.Length > 0 ? $" ({PlainText.Of(c.Detail)})" : "")
         );
         to.WriteLine(
-            $"  served         {(record.IsServable ? "yes" : "no, it waits for certification on this machine")} ({record.Origin.ToString().ToLowerInvariant()})"
+            $"  served         {Served(record)} ({record.Origin.ToString().ToLowerInvariant()})"
         );
         to.WriteLine($"  trace          {record.TraceHash}; 'tune db show {record.Spec}' prints it");
         foreach (var entry in store.History(record.Key))
@@ -64,6 +64,11 @@ internal static class DbWhyCommand
             to.WriteLine($"  candidates     {outcome.Count()} {PlainText.Of(outcome.Key)}");
         to.WriteLine();
     }
+
+    private static string Served(TuneRecord record) =>
+        OwnTargets.Find(record.Key.Target) is null ? "no, it is foreign: for another machine"
+        : record.IsServable ? "yes"
+        : "no, it waits for certification on this machine";
 
     private static string Spread(IReadOnlyList<double> samples) =>
         samples.Count == 0 ? "" : $", {Figures.Time(samples.Min())} to {Figures.Time(samples.Max())}";
