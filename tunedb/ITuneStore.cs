@@ -17,6 +17,9 @@ public interface ITuneLookup : IDisposable
 
     /// <summary>The targets that certified records are for, as their keys write them, in ordinal order; see <see cref="TuneTargets"/>.</summary>
     IReadOnlyList<string> Targets();
+
+    /// <summary>False only where there is nothing to find now, so that callers can spare themselves the key.</summary>
+    bool MayFind => true;
 }
 
 /// <summary>

@@ -48,6 +48,18 @@ public sealed class MemoryTuneStore : TuneStore
     }
 
     /// <inheritdoc/>
+    public override bool MayFind
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _records.Count > 0;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
     public override IReadOnlyList<TuneRecord> All(TuneFilter? filter = null)
     {
         lock (_lock)

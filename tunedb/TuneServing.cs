@@ -54,6 +54,12 @@ public sealed class TuneServing : ITuneLookup
         try
         {
             path = TuneDbLocation.Resolve(explicitPath);
+            // Asked beforehand, as most programs come by here: the first exception of a process takes .NET milliseconds.
+            if (TuneDbLocation.IsDefault(explicitPath) && !System.IO.Path.Exists(path))
+            {
+                return new TuneServing(path, null, shipped, null, warn);
+            }
+
             return new TuneServing(
                 path,
                 TuneDatabase.Open(path, TuneDbMode.ReadOnly, BusyTimeout),
@@ -100,6 +106,9 @@ public sealed class TuneServing : ITuneLookup
     /// <inheritdoc/>
     public IReadOnlyList<string> Targets() =>
         [.. (Ask(store => store.Targets()) ?? []).Concat(_shipped.Targets()).Distinct().Order(StringComparer.Ordinal)];
+
+    /// <inheritdoc/>
+    public bool MayFind => _store is { MayFind: true } || _shipped.MayFind;
 
     /// <summary>Closes the database.</summary>
     public void Dispose()

@@ -29,6 +29,9 @@ public abstract class TuneStore : ITuneStore
         ];
 
     /// <inheritdoc/>
+    public virtual bool MayFind => true;
+
+    /// <inheritdoc/>
     public abstract IReadOnlyList<TuneRecord> All(TuneFilter? filter = null);
 
     /// <inheritdoc/>

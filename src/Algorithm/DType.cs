@@ -61,23 +61,17 @@ public static class DTypes
     public static DType? Parse(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        string word = name.ToLowerInvariant();
-        foreach (var type in Enum.GetValues<DType>())
+        return name.ToLowerInvariant() switch
         {
-            if (word == type.Name() || word == type.ToString().ToLowerInvariant())
-                return type;
-        }
-        return word switch
-        {
-            "float" or "single" or "fp32" => DType.Float32,
-            "double" or "fp64" => DType.Float64,
-            "half" or "fp16" => DType.Float16,
-            "bfloat" => DType.BFloat16,
-            "int" => DType.Int32,
-            "long" => DType.Int64,
-            "uint" => DType.UInt32,
-            "byte" => DType.UInt8,
-            "boolean" => DType.Bool,
+            "f32" or "float32" or "float" or "single" or "fp32" => DType.Float32,
+            "f64" or "float64" or "double" or "fp64" => DType.Float64,
+            "f16" or "float16" or "half" or "fp16" => DType.Float16,
+            "bf16" or "bfloat16" or "bfloat" => DType.BFloat16,
+            "i32" or "int32" or "int" => DType.Int32,
+            "i64" or "int64" or "long" => DType.Int64,
+            "u32" or "uint32" or "uint" => DType.UInt32,
+            "u8" or "uint8" or "byte" => DType.UInt8,
+            "bool" or "boolean" => DType.Bool,
             _ => null,
         };
     }

@@ -8,8 +8,11 @@ public readonly record struct Interval(long Min, long Max)
 {
     private const long Limit = 1L << 60;
 
-    // What an unbounded side counts as in sums and products: beyond the reach of any bounded operand.
-    private static readonly Int128 Infinite = (Int128)1 << 63;
+    // What an unbounded side counts as in sums and products: beyond the reach of any bounded operand, and so that a sum of two fits.
+    private const long Infinite = (1L << 62) - 1;
+
+    // What a bound on the wrong side (at least 2^60) counts as at most.
+    private const long Huge = 1L << 61;
 
     public static readonly Interval Everything = new(-Limit, Limit);
 
@@ -21,9 +24,9 @@ public readonly record struct Interval(long Min, long Max)
     /// <summary>Both ends are known.</summary>
     public bool IsBounded => Min > -Limit && Max < Limit;
 
-    private Int128 Low => Min <= -Limit ? -Infinite : Min;
+    private long Low => Min <= -Limit ? -Infinite : Math.Min(Min, Huge);
 
-    private Int128 High => Max >= Limit ? Infinite : Max;
+    private long High => Max >= Limit ? Infinite : Math.Max(Max, -Huge);
 
     public static Interval operator +(Interval a, Interval b) => Clamp(a.Low + b.Low, a.High + b.High);
 
@@ -31,11 +34,11 @@ public readonly record struct Interval(long Min, long Max)
 
     public static Interval operator *(Interval a, Interval b)
     {
-        Int128 p = a.Low * b.Low;
-        Int128 q = a.Low * b.High;
-        Int128 r = a.High * b.Low;
-        Int128 s = a.High * b.High;
-        return Clamp(Int128.Min(Int128.Min(p, q), Int128.Min(r, s)), Int128.Max(Int128.Max(p, q), Int128.Max(r, s)));
+        long p = Saturating.Multiply(a.Low, b.Low);
+        long q = Saturating.Multiply(a.Low, b.High);
+        long r = Saturating.Multiply(a.High, b.Low);
+        long s = Saturating.Multiply(a.High, b.High);
+        return Clamp(Math.Min(Math.Min(p, q), Math.Min(r, s)), Math.Max(Math.Max(p, q), Math.Max(r, s)));
     }
 
     /// <summary>x // y for a positive y; everything where y may not be positive.</summary>
@@ -122,6 +125,6 @@ public readonly record struct Interval(long Min, long Max)
     private static long AllOnes(long x) =>
         x == 0 ? 0 : (1L << (64 - System.Numerics.BitOperations.LeadingZeroCount((ulong)x))) - 1;
 
-    private static Interval Clamp(Int128 min, Int128 max) =>
-        new((long)Int128.Clamp(min, -Limit, Limit), (long)Int128.Clamp(max, -Limit, Limit));
+    private static Interval Clamp(long min, long max) =>
+        new(Math.Clamp(min, -Limit, Limit), Math.Clamp(max, -Limit, Limit));
 }

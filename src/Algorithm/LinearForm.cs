@@ -3,6 +3,10 @@ using System.Runtime.InteropServices;
 
 namespace Picograd.Algorithms;
 
+/// <summary>One product of a <see cref="LinearForm"/>.</summary>
+/// <remarks>No struct: .NET has code for collections of objects, that of structs takes each program's start 0.1 ms a method.</remarks>
+public sealed record LinearTerm(Expr Atom, long Coefficient);
+
 /// <summary>
 /// constant + Σ coefficient · atom, the canonical form of index arithmetic. An atom is a Var or any expression that is
 /// not linear itself (a floor division, a load, a product of variables). Products are multiplied out, as long as they read
@@ -10,7 +14,7 @@ namespace Picograd.Algorithms;
 /// </summary>
 public sealed class LinearForm
 {
-    private LinearForm(long constant, ImmutableArray<(Expr Atom, long Coefficient)> terms)
+    private LinearForm(long constant, ImmutableArray<LinearTerm> terms)
     {
         Constant = constant;
         Terms = terms;
@@ -18,7 +22,7 @@ public sealed class LinearForm
 
     public long Constant { get; }
 
-    public ImmutableArray<(Expr Atom, long Coefficient)> Terms { get; }
+    public ImmutableArray<LinearTerm> Terms { get; }
 
     public bool IsConstant => Terms.IsEmpty;
 
@@ -27,7 +31,7 @@ public sealed class LinearForm
 
     public static LinearForm Of(Expr e)
     {
-        var terms = new List<(Expr, long)>();
+        var terms = new List<LinearTerm>();
         long constant = 0;
         Collect(e, 1, terms, ref constant);
         return Normal(constant, terms);
@@ -44,7 +48,7 @@ public sealed class LinearForm
     }
 
     public static LinearForm operator -(LinearForm a, LinearForm b) =>
-        Normal(a.Constant - b.Constant, [.. a.Terms, .. b.Terms.Select(t => (t.Atom, -t.Coefficient))]);
+        Normal(a.Constant - b.Constant, [.. a.Terms, .. b.Terms.Select(t => t with { Coefficient = -t.Coefficient })]);
 
     public static LinearForm operator +(LinearForm a, LinearForm b) =>
         Normal(a.Constant + b.Constant, [.. a.Terms, .. b.Terms]);
@@ -56,7 +60,7 @@ public sealed class LinearForm
     public LinearForm? StepOf(Var variable, Func<Var, bool> known)
     {
         long constant = 0;
-        List<(Expr, long)>? terms = null;
+        List<LinearTerm>? terms = null;
         foreach (var (atom, coefficient) in Terms)
         {
             if (ReferenceEquals(atom, variable))
@@ -79,7 +83,7 @@ public sealed class LinearForm
             }
             if (times != 1)
                 return null;
-            (terms ??= []).Add((rest!, coefficient));
+            (terms ??= []).Add(new(rest!, coefficient));
         }
         return terms is null ? new(constant, []) : Normal(constant, terms);
     }
@@ -91,8 +95,8 @@ public sealed class LinearForm
     /// <summary>The terms whose atoms satisfy a predicate, and the rest (with the constant).</summary>
     public (LinearForm Matching, LinearForm Others) Partition(Func<Expr, bool> predicate)
     {
-        var matching = ImmutableArray.CreateBuilder<(Expr, long)>(Terms.Length);
-        var others = ImmutableArray.CreateBuilder<(Expr, long)>(Terms.Length);
+        var matching = ImmutableArray.CreateBuilder<LinearTerm>(Terms.Length);
+        var others = ImmutableArray.CreateBuilder<LinearTerm>(Terms.Length);
         foreach (var term in Terms)
             (predicate(term.Atom) ? matching : others).Add(term);
         return (new(0, matching.DrainToImmutable()), new(Constant, others.DrainToImmutable()));
@@ -101,16 +105,31 @@ public sealed class LinearForm
     /// <summary>The form as g · Multiple + Others: terms that g divides, and the rest with the constant.</summary>
     public (LinearForm Multiple, LinearForm Others) SplitBy(long g)
     {
-        var multiple = ImmutableArray.CreateBuilder<(Expr, long)>(Terms.Length);
-        var rest = ImmutableArray.CreateBuilder<(Expr, long)>(Terms.Length);
+        var multiple = ImmutableArray.CreateBuilder<LinearTerm>(Terms.Length);
+        var rest = ImmutableArray.CreateBuilder<LinearTerm>(Terms.Length);
         foreach (var (atom, coefficient) in Terms)
         {
             if (coefficient % g == 0)
-                multiple.Add((atom, coefficient / g));
+                multiple.Add(new(atom, coefficient / g));
             else
-                rest.Add((atom, coefficient));
+                rest.Add(new(atom, coefficient));
         }
         return (new(0, multiple.DrainToImmutable()), new(Constant, rest.DrainToImmutable()));
+    }
+
+    /// <summary>The terms by the size of their coefficients, smallest first; equal ones in their order.</summary>
+    public LinearTerm[] BySize()
+    {
+        LinearTerm[] sorted = [.. Terms];
+        for (int i = 1; i < sorted.Length; i++)
+        {
+            var term = sorted[i];
+            int at = i;
+            for (; at > 0 && Math.Abs(sorted[at - 1].Coefficient) > Math.Abs(term.Coefficient); at--)
+                sorted[at] = sorted[at - 1];
+            sorted[at] = term;
+        }
+        return sorted;
     }
 
     /// <summary>Whether the forms are written alike, term by term.</summary>
@@ -142,18 +161,18 @@ public sealed class LinearForm
         return Constant < 0 ? Op.Sub(sum, -Constant) : Op.Add(sum, Constant);
     }
 
-    private static LinearForm Normal(long constant, List<(Expr Atom, long Coefficient)> terms)
+    private static LinearForm Normal(long constant, List<LinearTerm> terms)
     {
-        var merged = new List<(Expr Atom, long Coefficient)>(terms.Count);
+        var merged = new List<LinearTerm>(terms.Count);
         foreach (var (atom, coefficient) in terms)
         {
             int at = merged.Count - 1;
             while (at >= 0 && merged[at].Atom != atom)
                 at--;
             if (at < 0)
-                merged.Add((atom, coefficient));
+                merged.Add(new(atom, coefficient));
             else
-                merged[at] = (atom, merged[at].Coefficient + coefficient);
+                merged[at] = new(atom, merged[at].Coefficient + coefficient);
         }
         merged.RemoveAll(t => t.Coefficient == 0);
         JoinQuotients(merged, ref constant);
@@ -161,7 +180,7 @@ public sealed class LinearForm
     }
 
     // a·c·(x // c) + a·(x % c) = a·x: what a fused loop's index comes back to over contiguous memory.
-    private static void JoinQuotients(List<(Expr Atom, long Coefficient)> terms, ref long constant)
+    private static void JoinQuotients(List<LinearTerm> terms, ref long constant)
     {
         for (int i = 0; i < terms.Count; i++)
         {
@@ -198,16 +217,16 @@ public sealed class LinearForm
             {
                 int same = terms.FindIndex(t => t.Atom == atom);
                 if (same < 0)
-                    terms.Add((atom, a * coefficient));
+                    terms.Add(new(atom, a * coefficient));
                 else
-                    terms[same] = (atom, terms[same].Coefficient + a * coefficient);
+                    terms[same] = new(atom, terms[same].Coefficient + a * coefficient);
             }
             terms.RemoveAll(t => t.Coefficient == 0);
             i = -1;
         }
     }
 
-    private static void Collect(Expr e, long scale, List<(Expr, long)> terms, ref long constant)
+    private static void Collect(Expr e, long scale, List<LinearTerm> terms, ref long constant)
     {
         switch (e)
         {
@@ -237,18 +256,18 @@ public sealed class LinearForm
                 foreach (var (atom, coefficient) in x.Terms)
                 {
                     if (y.Constant != 0)
-                        terms.Add((atom, scale * coefficient * y.Constant));
+                        terms.Add(new(atom, scale * coefficient * y.Constant));
                     foreach (var (other, by) in y.Terms)
-                        terms.Add((Product([.. Factors(atom), .. Factors(other)]), scale * coefficient * by));
+                        terms.Add(new(Product([.. Factors(atom), .. Factors(other)]), scale * coefficient * by));
                 }
                 if (x.Constant != 0)
                 {
                     foreach (var (atom, coefficient) in y.Terms)
-                        terms.Add((atom, scale * x.Constant * coefficient));
+                        terms.Add(new(atom, scale * x.Constant * coefficient));
                 }
                 break;
             default:
-                terms.Add((e, scale));
+                terms.Add(new(e, scale));
                 break;
         }
     }

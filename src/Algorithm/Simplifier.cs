@@ -103,16 +103,27 @@ public sealed class Simplifier(IReadOnlyDictionary<Var, Interval> ranges)
     // A form as g·coarse + fine with fine in 0..g and g > 1 a divisor of c, the largest that there is; null where there is none.
     private (Expr Coarse, long G, Expr Fine)? Coarse(LinearForm form, long c)
     {
-        foreach (long g in form.Terms.Select(t => Gcd(Math.Abs(t.Coefficient), c)).Distinct().OrderDescending())
+        for (long g = Next(form, c, long.MaxValue); g > 1; g = Next(form, c, g))
         {
-            if (g == 1)
-                break;
             var (quotient, fine) = SplitByDivisor(form, g);
             var range = fine.Range(ranges);
             if (range.Min >= 0 && range.Max < g)
                 return (quotient, g, fine.ToExpr());
         }
         return null;
+    }
+
+    // The largest common divisor of c and a coefficient that is below a bound; 0 where there is none.
+    private static long Next(LinearForm form, long c, long below)
+    {
+        long most = 0;
+        foreach (var term in form.Terms)
+        {
+            long g = Gcd(Math.Abs(term.Coefficient), c);
+            if (g < below && g > most)
+                most = g;
+        }
+        return most;
     }
 
     private static (Expr Quotient, LinearForm Remainder) SplitByDivisor(LinearForm form, long c)

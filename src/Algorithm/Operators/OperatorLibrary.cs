@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using System.Collections.Immutable;
 
 namespace Picograd.Algorithms.Operators;
@@ -31,7 +30,7 @@ public static class OperatorLibrary
     private static IEnumerable<OperatorDefinition> Open(ImmutableArray<OperatorDefinition> definitions) =>
         definitions.Select(d => d.Opens is null ? d with { Opens = (_, _) => true } : d);
 
-    private static readonly FrozenDictionary<string, OperatorDefinition> ByName = All.ToFrozenDictionary(o => o.Name);
+    private static readonly Dictionary<string, OperatorDefinition> ByName = All.ToDictionary(o => o.Name);
 
     /// <summary>The operator of a name, or null.</summary>
     public static OperatorDefinition? Find(string name) => ByName.GetValueOrDefault(name);

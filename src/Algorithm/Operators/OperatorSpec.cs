@@ -154,7 +154,7 @@ public sealed class OperatorSpec : IEquatable<OperatorSpec>
         [.. Closed(key).Split(',').Select(e => long.Parse(e, CultureInfo.InvariantCulture))];
 
     /// <summary>The dtype called by a key.</summary>
-    public DType Type(string key = "dtype") => Enum.GetValues<DType>().First(t => t.Name() == _values[key]);
+    public DType Type(string key = "dtype") => DTypes.Parse(_values[key])!.Value;
 
     /// <summary>The algorithm; the same object every time, so that its buffers can be used as keys.</summary>
     public Algorithm Build() => _algorithm.Value;
@@ -190,16 +190,18 @@ public sealed class OperatorSpec : IEquatable<OperatorSpec>
         foreach (var buffer in algorithm.Inputs.Concat(algorithm.Stages.SelectMany(s => s.Outputs)))
         {
             // What the elements span in memory; each step is checked, since the product of six extents may pass 2^127.
-            Int128 span = 1;
+            long span = 1;
             for (int d = 0; d < buffer.Rank && span <= LargestTensor; d++)
             {
-                Int128 extent = ((IntImm)buffer.Shape[d]).Value;
-                span = buffer.Strides.IsDefault ? span * extent : span + (extent - 1) * buffer.Strides[d];
+                long extent = ((IntImm)buffer.Shape[d]).Value;
+                span = buffer.Strides.IsDefault
+                    ? Saturating.Multiply(span, extent)
+                    : Saturating.Add(span, Saturating.Multiply(extent - 1, buffer.Strides[d]));
             }
-            Int128 elements = 1;
+            long elements = 1;
             for (int d = 0; d < buffer.Rank && elements <= LargestTensor; d++)
-                elements *= ((IntImm)buffer.Shape[d]).Value;
-            Int128 bytes = Int128.Max(span, elements) * buffer.Type.Size();
+                elements = Saturating.Multiply(elements, ((IntImm)buffer.Shape[d]).Value);
+            long bytes = Saturating.Multiply(Math.Max(span, elements), buffer.Type.Size());
             if (bytes > LargestTensor)
                 throw new OperatorSpecException(
                     $"{Name}: {buffer} would take more than {LargestTensor} bytes, which is the most that a tensor may have"

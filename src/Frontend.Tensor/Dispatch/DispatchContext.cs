@@ -20,6 +20,8 @@ internal sealed partial class DispatchContext
     // Families known to have no records; strides are part of a family, so there may be many.
     private const int MostFamilies = 1024;
 
+    private const string NoRecord = "no tuned record of this instance";
+
     private readonly ITuneLookup? _store;
     private readonly Lazy<IReadOnlyList<string>> _alike;
     private readonly OperatorRecorder? _recorder = Recording.Current;
@@ -167,6 +169,11 @@ internal sealed partial class DispatchContext
     {
         if (_store is null)
             return null;
+        if (!_store.MayFind)
+        {
+            notes.Add(NoRecord);
+            return null;
+        }
         var key = TuneKeys.Of(spec, Backend.Target);
         // Of a family without records only the first instance is looked for.
         var family = key with
@@ -187,7 +194,7 @@ internal sealed partial class DispatchContext
                     ? FromRecord(spec, spec.Build(), exact, SourceOf(exact), notes)
                     : FromRules(spec, spec.Build(), notes, exact);
         }
-        notes.Add("no tuned record of this instance");
+        notes.Add(NoRecord);
         foreach (string target in alike.Where(t => !TuneTargets.AreSame(t, key.Target)))
         {
             if (
@@ -249,7 +256,7 @@ internal sealed partial class DispatchContext
 
     private DispatchedKernel? Near(OperatorSpec spec, List<string> notes)
     {
-        if (_store is null)
+        if (_store is not { MayFind: true })
             return null;
         var key = TuneKeys.Of(spec, Backend.Target);
         foreach (var record in Ask(() => _store.FindNear(key, NearRecordsTried), notes) ?? [])

@@ -222,7 +222,7 @@ internal sealed record FrequentUse(int Calls, Action<DispatchedKernel> Tell);
 /// What a tuned kernel assumes of an argument: that its address is a multiple of a number of bytes, or (where the sizes of
 /// all arguments are given instead) that it shares no byte with another.
 /// </summary>
-internal readonly record struct Guard(int Argument, int Alignment, ImmutableArray<long> Sizes = default)
+internal sealed record Guard(int Argument, int Alignment, ImmutableArray<long> Sizes = default)
 {
     /// <summary>Whether addresses meet the assumption.</summary>
     public unsafe bool Holds(nint* arguments)

@@ -210,6 +210,7 @@ public static unsafe class Dispatcher
         {
             if (s_current is { } now)
                 return now;
+            WarmStart.Begin(() => Threads);
             var made = new DispatchContext(
                 TuneServing.OpenForServing(warn: sentence => OnWarning(sentence)),
                 DefaultRules.Backend,

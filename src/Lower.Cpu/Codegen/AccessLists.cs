@@ -5,7 +5,7 @@ using Picograd.Schedules;
 namespace Picograd.Lower.Cpu;
 
 /// <summary>A place where memory is read or written; Key is the load or statement itself.</summary>
-internal readonly record struct Access(Buffer Buffer, object Key, ImmutableArray<Expr> Indices);
+internal sealed record Access(Buffer Buffer, object Key, ImmutableArray<Expr> Indices);
 
 /// <summary>
 /// All accesses below a statement, each loop body walked once however many loops are around it. Loads that occur several

@@ -63,8 +63,8 @@ internal sealed class KernelBuilder(LoopNest nest, VectorIsa isa, int threads)
     {
         Expr elements = 1;
         Expr last = 0;
-        Int128 mostElements = 1;
-        Int128 mostLast = 0;
+        long mostElements = 1;
+        long mostLast = 0;
         for (int d = 0; d < buffer.Rank; d++)
         {
             var extent = buffer.Shape[d];
@@ -75,10 +75,10 @@ internal sealed class KernelBuilder(LoopNest nest, VectorIsa isa, int threads)
             bool known = extent.FreeVars().All(Nest.ParameterRanges.ContainsKey);
             extent = Op.Max(known ? extent : max, 1);
             long stride = buffer.Strides.IsDefault ? 0 : buffer.Strides[d];
-            mostElements *= Math.Max(1, max);
-            mostLast += (Int128)(Math.Max(1, max) - 1) * stride;
+            mostElements = Saturating.Multiply(mostElements, Math.Max(1, max));
+            mostLast = Saturating.Add(mostLast, Saturating.Multiply(Math.Max(1, max) - 1, stride));
             // What memory there is for symbolic extents shows when they have values.
-            if (Int128.Max(mostElements, mostLast) > MostBytes)
+            if (Math.Max(mostElements, mostLast) > MostBytes)
             {
                 if (extent is IntImm && elements is IntImm)
                     throw new LoweringException("workspace", $"{buffer} has more than {MostBytes} elements");

@@ -11,11 +11,14 @@ namespace Picograd.Lower.Cpu;
 /// </summary>
 internal sealed class RegisterPromotion
 {
+    // A read or write; a lane where it is a vector's, a mask where it is a write under conditions that are known.
+    private sealed record Touch(ImmutableArray<Expr> Indices, Var? Lane, string? Mask);
+
     private readonly Buffer _buffer;
     private int _lanes = 1;
     private bool _possible = true;
-    private readonly List<(ImmutableArray<Expr> Indices, Var? Lane)> _accesses = [];
-    private readonly List<(ImmutableArray<Expr> Indices, Var? Lane, string? Mask)> _writes = [];
+    private readonly List<Touch> _accesses = [];
+    private readonly List<Touch> _writes = [];
     private static readonly Var AnyLane = new("lane");
 
     // Conditions on the lane around the statement being visited; null where one depends on more than the lane.
@@ -38,13 +41,24 @@ internal sealed class RegisterPromotion
             : (0, new HashSet<long>());
     }
 
-    private HashSet<long> SameMasks() =>
-        _writes
-            .Select(w => (Place(_buffer, w.Indices, w.Lane, _lanes)!.Value.Element, w.Lane, w.Mask))
-            .GroupBy(w => w.Element)
-            .Where(g => g.All(w => w.Lane is not null && w.Mask is not null && w.Mask == g.First().Mask))
-            .Select(g => g.Key)
-            .ToHashSet();
+    private HashSet<long> SameMasks()
+    {
+        // By element; null once writes differ.
+        var masks = new Dictionary<long, string?>();
+        foreach (var (indices, lane, mask) in _writes)
+        {
+            long element = Place(_buffer, indices, lane, _lanes)!.Value.Element;
+            string? own = lane is null ? null : mask;
+            masks[element] = masks.TryGetValue(element, out string? before) && before != own ? null : own;
+        }
+        var same = new HashSet<long>();
+        foreach (var (element, mask) in masks)
+        {
+            if (mask is not null)
+                same.Add(element);
+        }
+        return same;
+    }
 
     private void VisitUnder(Expr cond, Stmt stmt, For vector, int bits)
     {
@@ -116,7 +130,7 @@ internal sealed class RegisterPromotion
         {
             Access(s.Indices, vector, bits);
             bool lanes = vector is not null && s.Indices.Any(i => i.Uses(vector.Var));
-            _writes.Add((s.Indices, lanes ? vector!.Var : null, _mask));
+            _writes.Add(new(s.Indices, lanes ? vector!.Var : null, _mask));
         }
         foreach (var index in s.Indices)
             Scan(index, vector, bits);
@@ -137,12 +151,12 @@ internal sealed class RegisterPromotion
         bool varying = vector is not null && indices.Any(i => i.Uses(vector.Var));
         if (varying)
             _lanes = bits / 8 / _buffer.Type.Size();
-        _accesses.Add((indices, varying ? vector!.Var : null));
+        _accesses.Add(new(indices, varying ? vector!.Var : null, null));
     }
 
     private bool Consistent()
     {
-        foreach (var (indices, lane) in _accesses)
+        foreach (var (indices, lane, _) in _accesses)
         {
             if (Place(_buffer, indices, lane, _lanes) is null)
                 return false;

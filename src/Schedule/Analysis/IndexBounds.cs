@@ -31,23 +31,25 @@ internal sealed class IndexBounds(IReadOnlyDictionary<Var, For> inner, IReadOnly
     /// <summary>Whether a linear index takes every value between its bounds (extended by a tile of its own).</summary>
     public bool Contiguous(LinearForm form, long tile)
     {
-        Int128 reach = tile;
-        foreach (
-            var (atom, coefficient) in form.Terms.Where(t => UsesInner(t.Atom)).OrderBy(t => Math.Abs(t.Coefficient))
-        )
+        long reach = tile;
+        foreach (var (atom, coefficient) in form.BySize())
         {
+            if (!UsesInner(atom))
+                continue;
             if (Math.Abs(coefficient) > reach)
                 return false;
             if (atom is Var v && inner[v].Extent is not IntImm)
             {
-                reach += (Int128)Math.Abs(coefficient) * Math.Max(0, Interval.Of(inner[v].Extent, ranges).Min - 1);
+                Grow(Math.Abs(coefficient), Math.Max(0, Interval.Of(inner[v].Extent, ranges).Min - 1));
                 continue;
             }
             if (Digit.Of(atom, ranges) is not { } digit || !Complete(digit))
                 return false;
-            reach += (Int128)Math.Abs(coefficient) * (digit.Extent - 1);
+            Grow(Math.Abs(coefficient), digit.Extent - 1);
         }
         return true;
+
+        void Grow(long by, long times) => reach = Saturating.Add(reach, Saturating.Multiply(by, times));
     }
 
     /// <summary>Whether the dimensions vary independently: together they touch every combination.</summary>

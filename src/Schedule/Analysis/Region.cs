@@ -193,12 +193,12 @@ public sealed class RegionAnalysis(LoopNest nest, IEnumerable<For> outer)
     )
     {
         var digits = new List<Digit>();
-        Int128 reach = extent ?? Int128.MaxValue;
-        foreach (var (atom, coefficient) in form.Terms.OrderBy(t => Math.Abs(t.Coefficient)))
+        long reach = extent ?? long.MaxValue;
+        foreach (var (atom, coefficient) in form.BySize())
         {
             if (Digit.Of(atom, ranges) is not { } digit || Math.Abs(coefficient) < reach)
                 return [];
-            reach += (Int128)Math.Abs(coefficient) * (digit.Extent - 1);
+            reach = Saturating.Add(reach, Saturating.Multiply(Math.Abs(coefficient), digit.Extent - 1));
             digits.Add(digit);
         }
         return digits;

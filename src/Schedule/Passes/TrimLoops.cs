@@ -30,14 +30,19 @@ public static class TrimLoops
         switch (stmt)
         {
             case If { Else: null } i:
-                long bound = i.Cond.Conjuncts().Select(c => Bound(c, var)).Append(extent).Min();
+                long bound = extent;
+                foreach (var cond in i.Cond.Conjuncts())
+                    bound = Math.Min(bound, Bound(cond, var));
                 return Math.Min(bound, Needed(i.Then, var, extent));
             case For f:
                 return Needed(f.Body, var, extent);
             case Allocate a:
                 return Needed(a.Body, var, extent);
             case Seq q:
-                return q.Items.Select(item => Needed(item, var, extent)).Append(0).Max();
+                long most = 0;
+                foreach (var item in q.Items)
+                    most = Math.Max(most, Needed(item, var, extent));
+                return most;
             default:
                 return extent;
         }

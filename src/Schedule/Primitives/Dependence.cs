@@ -8,7 +8,7 @@ namespace Picograd.Schedules;
 /// One touch of a buffer, with the index over loop variables. Implicit is the read of a reduction's own output, which
 /// commutes with the others of its kind.
 /// </summary>
-internal readonly record struct Access(Stmt At, Algorithms.Buffer Buffer, ImmutableArray<Expr> Indices, bool IsWrite);
+internal sealed record Access(Stmt At, Algorithms.Buffer Buffer, ImmutableArray<Expr> Indices, bool IsWrite);
 
 /// <summary>
 /// What iterations of a loop share. The question asked is always: do all accesses to a buffer agree on a function of the
@@ -74,7 +74,7 @@ internal static class Dependence
         IReadOnlySet<Var> same
     )
     {
-        HashSet<(Var, IndexFunction)>? common = null;
+        HashSet<Derived>? common = null;
         var derivations = IndexDerivations.Current;
         var seen = new List<ImmutableArray<Expr>>();
         foreach (var access in accesses)

@@ -13,7 +13,7 @@ internal sealed class IndexDerivation(
     // A derivation step makes a smaller expression of one known; real nests need a few dozen.
     private const int MaxKnown = 256;
 
-    private readonly record struct Known(LinearForm Value, IndexFunction Function)
+    private sealed record Known(LinearForm Value, IndexFunction Function)
     {
         /// <summary>The quotient or remainder that the value is.</summary>
         public Binary? Atom =>
@@ -26,13 +26,16 @@ internal sealed class IndexDerivation(
                 : null;
     }
 
-    private readonly HashSet<(Var, IndexFunction)> _found = [];
+    // The dimension that a digit is the index of.
+    private sealed record Place(Digit Digit, int Dimension);
+
+    private readonly HashSet<Derived> _found = [];
     private readonly List<Known> _known = [];
     private readonly Simplifier _simplifier = new(ranges);
     private readonly Dictionary<Binary, Expr> _simplified = [];
 
     /// <summary>Pairs of a variable and a function of the index that gives it.</summary>
-    public HashSet<(Var, IndexFunction)> Run(ImmutableArray<Expr> indices)
+    public HashSet<Derived> Run(ImmutableArray<Expr> indices)
     {
         for (int d = 0; d < indices.Length; d++)
             Learn(LinearForm.Of(_simplifier.Visit(indices[d])), IndexFunctions.Dimension(d));
@@ -62,7 +65,7 @@ internal sealed class IndexDerivation(
             if (moving.Terms[0].Coefficient < 0)
                 function = functions.Negative(function);
             if (atom is Var v)
-                _found.Add((v, function));
+                _found.Add(new(v, function));
             else
                 Note(LinearForm.Of(atom), function);
             return;
@@ -83,9 +86,10 @@ internal sealed class IndexDerivation(
     // g·a + b with b within g values in a row gives a and b.
     private void Divide(LinearForm form, IndexFunction function)
     {
-        foreach (long g in form.Terms.Select(t => Math.Abs(t.Coefficient)).Distinct())
+        for (int i = 0; i < form.Terms.Length; i++)
         {
-            if (g == 1)
+            long g = Math.Abs(form.Terms[i].Coefficient);
+            if (g == 1 || Before(form, i, g))
                 continue;
             var (multiple, small) = form.SplitBy(g);
             var rest = small.Range(ranges);
@@ -97,6 +101,17 @@ internal sealed class IndexDerivation(
             Learn(multiple, functions.Quotient(function, from, g));
             Learn(small, functions.Rest(function, from, g));
         }
+    }
+
+    // Whether a term before the i-th has the coefficient g or -g.
+    private static bool Before(LinearForm form, int i, long g)
+    {
+        while (--i >= 0)
+        {
+            if (Math.Abs(form.Terms[i].Coefficient) == g)
+                return true;
+        }
+        return false;
     }
 
     // x // n and x % n together give x.
@@ -127,15 +142,19 @@ internal sealed class IndexDerivation(
     // Indices that are all the digits of one number, before the simplifier takes common factors out of them.
     private void JoinDigits(ImmutableArray<Expr> indices)
     {
-        var all = indices
-            .Select((e, d) => (Digit: Digit.Of(e, ranges), Dimension: d))
-            .Where(x => x.Digit is { Unit: not Var })
-            .GroupBy(x => x.Digit!.Value.Unit, x => (Digit: x.Digit!.Value, x.Dimension));
-        foreach (var digits in all)
+        List<Place>? all = null;
+        for (int d = 0; d < indices.Length; d++)
+        {
+            if (Digit.Of(indices[d], ranges) is { Unit: not Var } digit)
+                (all ??= []).Add(new(digit, d));
+        }
+        if (all is null)
+            return;
+        foreach (var digits in all.GroupBy(p => p.Digit.Unit))
         {
             IndexFunction? joined = null;
             long reached = LinearForm.Of(digits.Key).Range(ranges).Max + 1;
-            foreach (var (digit, dimension) in digits.OrderByDescending(d => d.Digit.Low))
+            foreach (var (digit, dimension) in digits.OrderByDescending(p => p.Digit.Low))
             {
                 var function = IndexFunctions.Dimension(dimension);
                 bool follows = joined is null

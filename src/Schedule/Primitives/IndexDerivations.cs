@@ -15,7 +15,7 @@ internal sealed class IndexDerivations
     private static IndexDerivations? _current;
 
     private readonly IndexFunctions _functions = new();
-    private readonly Dictionary<Question, HashSet<(Var, IndexFunction)>> _answers = [];
+    private readonly Dictionary<Question, HashSet<Derived>> _answers = [];
 
     /// <summary>
     /// This thread's; functions from one object compare with one another. Begins anew once it holds much.
@@ -31,7 +31,7 @@ internal sealed class IndexDerivations
     }
 
     /// <summary>Pairs of a variable and a function of the index that gives it; not to be changed.</summary>
-    public HashSet<(Var, IndexFunction)> Of(
+    public HashSet<Derived> Of(
         ImmutableArray<Expr> indices,
         IReadOnlyDictionary<Var, Interval> ranges,
         IReadOnlySet<Var> same
@@ -44,10 +44,12 @@ internal sealed class IndexDerivations
     }
 
     // Indices, and of each variable in them whether it stands still and its range.
+    private sealed record Variable(Var Var, bool StandsStill, bool HasRange, Interval Range);
+
     private sealed class Question : IEquatable<Question>
     {
         private readonly ImmutableArray<Expr> _indices;
-        private readonly List<(Var, bool, Interval?)> _variables = [];
+        private readonly List<Variable> _variables = [];
         private readonly int _hash;
 
         public Question(ImmutableArray<Expr> indices, IReadOnlyDictionary<Var, Interval> ranges, IReadOnlySet<Var> same)
@@ -60,7 +62,7 @@ internal sealed class IndexDerivations
                 index.Any(e =>
                 {
                     if (e is Var v && seen.Add(v))
-                        _variables.Add((v, same.Contains(v), ranges.TryGetValue(v, out var range) ? range : null));
+                        _variables.Add(new(v, same.Contains(v), ranges.TryGetValue(v, out var range), range));
                     return false;
                 });
                 hash.Add(index);

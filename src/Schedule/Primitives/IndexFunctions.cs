@@ -11,7 +11,7 @@ namespace Picograd.Schedules;
 /// <param name="Offset">In [0, Low) without a High, else in [0, High).</param>
 /// <param name="High"><see cref="Unlimited"/> where nothing is cut off.</param>
 /// <param name="Low">1 where nothing is divided.</param>
-internal readonly record struct IndexFunction(int Base, long Offset, long High, long Low, long Add)
+internal sealed record IndexFunction(int Base, long Offset, long High, long Low, long Add)
 {
     public const long Unlimited = long.MaxValue;
 
@@ -33,20 +33,23 @@ internal readonly record struct IndexFunction(int Base, long Offset, long High, 
     }
 }
 
+/// <summary>A variable, and a function of the index that gives it.</summary>
+internal sealed record Derived(Var Variable, IndexFunction Function);
+
 /// <summary>Makes functions of an index; equal ones are equal values. For accesses that are compared with one another.</summary>
 internal sealed class IndexFunctions
 {
     // What a base that is no dimension is made of: A − With, −A, A itself, A · Factor + B or A · With + B.
-    private readonly record struct Origin(IndexFunction A, IndexFunction B, long Factor, Expr? With);
+    private sealed record Origin(IndexFunction A, IndexFunction? B, long Factor, Expr? With);
 
     private readonly Dictionary<Origin, int> _bases = [];
 
     public static IndexFunction Dimension(int dimension) => IndexFunction.Whole(-1 - dimension);
 
     /// <summary>f − e, where e has one value in all accesses.</summary>
-    public IndexFunction Minus(IndexFunction f, Expr e) => Made(new(f with { Add = 0 }, default, 0, e)) + f.Add;
+    public IndexFunction Minus(IndexFunction f, Expr e) => Made(new(f with { Add = 0 }, null, 0, e)) + f.Add;
 
-    public IndexFunction Negative(IndexFunction f) => Made(new(f with { Add = 0 }, default, -1, null)) + -f.Add;
+    public IndexFunction Negative(IndexFunction f) => Made(new(f with { Add = 0 }, null, -1, null)) + -f.Add;
 
     /// <summary>(f − from) div g.</summary>
     public IndexFunction Quotient(IndexFunction f, long from, long g)
@@ -98,7 +101,7 @@ internal sealed class IndexFunctions
     /// <summary>quotient · n + rest for an n that is no constant.</summary>
     public IndexFunction Joined(IndexFunction quotient, Expr n, IndexFunction rest) => Made(new(quotient, rest, 0, n));
 
-    private int Alone(IndexFunction f) => Number(new(f with { Add = 0 }, default, 1, null));
+    private int Alone(IndexFunction f) => Number(new(f with { Add = 0 }, null, 1, null));
 
     private IndexFunction Made(Origin origin) => IndexFunction.Whole(Number(origin));
 

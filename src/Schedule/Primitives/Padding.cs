@@ -100,7 +100,7 @@ internal static class Padding
             .FirstOrDefault(a =>
                 a.IsWrite && a.Buffer == output && !loop.Nodes().Contains(a.At, ReferenceEqualityComparer.Instance)
             );
-        if (elsewhere.At is not null)
+        if (elsewhere is not null)
             throw Refusal(nest, elsewhere.At, $"{output.Name} is also written outside {loop.Name}");
         if (!output.Strides.IsDefault)
             throw Refusal(nest, block, $"{output.Name} has strides of its own");

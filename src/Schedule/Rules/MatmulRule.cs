@@ -259,6 +259,23 @@ public sealed class MatmulRule : ScheduleRule
         double Step(long rows) => Math.Max(rows * nv / 2.0, 4) + 1;
     }
 
-    internal static ImmutableArray<long> Within(long[] values, long always, long max) =>
-        [.. values.Where(v => v <= max).Append(always).Distinct().Order()];
+    /// <summary>The values up to a largest one and one that is always there, ascending; the values are.</summary>
+    internal static ImmutableArray<long> Within(long[] values, long always, long max)
+    {
+        var within = ImmutableArray.CreateBuilder<long>(values.Length + 1);
+        bool there = false;
+        foreach (long value in values)
+        {
+            if (!there && value >= always)
+            {
+                there = true;
+                within.Add(always);
+            }
+            if (value <= max && value != always)
+                within.Add(value);
+        }
+        if (!there)
+            within.Add(always);
+        return within.ToImmutable();
+    }
 }

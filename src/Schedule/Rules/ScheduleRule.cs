@@ -30,7 +30,7 @@ public abstract class ScheduleRule
     public abstract LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices);
 
     public IReadOnlyDictionary<string, long> Defaults(Algorithm algorithm, TargetInfo target) =>
-        Knobs(algorithm, target).ToImmutableSortedDictionary(k => k.Name, k => k.Default);
+        Knobs(algorithm, target).ToDictionary(k => k.Name, k => k.Default);
 }
 
 /// <summary>All rules, most specific first.</summary>
