@@ -66,13 +66,16 @@ internal static class BinaryOperators
 
     private static string? CheckShapes(OperatorSpec spec, params ReadOnlySpan<string> operands)
     {
-        var given = operands.ToArray().Where(spec.Has).ToArray();
-        string all = string.Join(", ", operands.ToArray());
+        int given = 0;
+        foreach (string operand in operands)
+            given += spec.Has(operand) ? 1 : 0;
         if (spec.Has("n"))
-            return given.Length == 0 ? null : $"give either n or the shapes {all}, not both";
-        if (given.Length < operands.Length)
-            return $"give n, or the shapes {all}";
-        var shapes = given.Select(spec.Shape).ToArray();
+            return given == 0 ? null : $"give either n or the shapes {string.Join(", ", operands)}, not both";
+        if (given < operands.Length)
+            return $"give n, or the shapes {string.Join(", ", operands)}";
+        var shapes = new ImmutableArray<long>[operands.Length];
+        for (int i = 0; i < shapes.Length; i++)
+            shapes[i] = spec.Shape(operands[i]);
         return Elementwise.Broadcast(shapes) is null
             ? $"the shapes {string.Join(", ", shapes.Select(s => string.Join('x', s)))} do not broadcast"
             : null;

@@ -11,7 +11,7 @@ public abstract partial class Module
     private bool _looked;
 
     /// <summary>A tensor of a module with its path.</summary>
-    private readonly record struct Entry(string Name, Tensor Tensor, bool IsParameter);
+    private sealed record Entry(string Name, Tensor Tensor, bool IsParameter);
 
     /// <summary>What a module has, registered or found: its own tensors and the modules in it.</summary>
     private sealed class PartList(Module module)

@@ -46,7 +46,10 @@ internal sealed class Transpose(IlWriter il, VectorIsa isa)
     /// <summary>Groups of nodes that are the columns of one block, in order.</summary>
     public static IEnumerable<Node[]> Groups(IEnumerable<Node> stridedLoads, int lanes)
     {
-        var sets = stridedLoads.GroupBy(n =>
+        var loads = stridedLoads.ToList();
+        if (loads.Count < lanes)
+            yield break;
+        var sets = loads.GroupBy(n =>
         {
             var address = n.Inputs[0];
             var pointer = (PointerRef)address.Data!;

@@ -334,20 +334,21 @@ public sealed class RegionAnalysis(LoopNest nest, IEnumerable<For> outer)
         }
         ImmutableArray<Limit> limits = exact?.Limits ?? [.. a.Limits.Intersect(b.Limits)];
         // Boxes that differ in more than one dimension leave corners out.
-        bool full =
-            exact is not null
-            || (
-                a.Exact
-                && b.Exact
-                && dims.All(s => s.Exact)
-                && Enumerable.Range(0, dims.Length).Count(d => a.Dims[d] != b.Dims[d]) <= 1
-            );
+        bool full = exact is not null || (a.Exact && b.Exact && dims.All(s => s.Exact) && Differences(a, b) <= 1);
         return new Region(
             [.. dims],
             full && dims.All(s => s.Exact),
             limits,
             exact?.Guards ?? [.. a.Guards.Union(b.Guards)]
         );
+    }
+
+    private static int Differences(Region a, Region b)
+    {
+        int count = 0;
+        for (int d = 0; d < a.Dims.Length; d++)
+            count += a.Dims[d] != b.Dims[d] ? 1 : 0;
+        return count;
     }
 
     private static Span Whole(Expr shape, bool exact) => new(0, LinearForm.Of(shape - 1).ToExpr(), exact, true);

@@ -163,7 +163,11 @@ public sealed class BlockSums(long registerBytes, long block = 128, long tileBlo
                 : shared || Bytes(a) > 1 << 12 ? Scope.Heap
                 : Scope.Stack;
             // Lanes run along the last dimension.
-            var order = a.Kept.OrderBy(l => l.Kind == LoopKind.Vector).ToList();
+            List<For> order =
+            [
+                .. a.Kept.Where(l => l.Kind != LoopKind.Vector),
+                .. a.Kept.Where(l => l.Kind == LoopKind.Vector),
+            ];
             string name = a.Store.Buffer.Name + ".block";
             for (int i = 1; !_names.Add(name); i++)
                 name = $"{a.Store.Buffer.Name}.block{i}";

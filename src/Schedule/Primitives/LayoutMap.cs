@@ -59,17 +59,31 @@ internal sealed class LayoutMap
         ];
 
     /// <summary>Logical index of the element at a place; within the padding it is past the logical extent.</summary>
-    public ImmutableArray<Expr> Inverse(ImmutableArray<Expr> place) =>
-        [
-            .. Dims.Select(
-                (_, d) =>
-                    Pieces
-                        .Select((p, i) => (Piece: p, Digit: place[i]))
-                        .Where(x => x.Piece.Dim == d)
-                        .OrderByDescending(x => x.Piece.Divisor)
-                        .Aggregate((Expr)0, (sum, x) => sum + x.Digit * x.Piece.Divisor)
-            ),
-        ];
+    public ImmutableArray<Expr> Inverse(ImmutableArray<Expr> place) => [.. Dims.Select((_, d) => Inverse(place, d))];
+
+    private Expr Inverse(ImmutableArray<Expr> place, int dim)
+    {
+        Expr sum = 0;
+        foreach (int i in DigitsOf(dim, Pieces.AsSpan()))
+            sum += place[i] * Pieces[i].Divisor;
+        return sum;
+    }
+
+    // The pieces of a dimension, the leading one first.
+    private static List<int> DigitsOf(int dim, ReadOnlySpan<Piece> pieces)
+    {
+        var digits = new List<int>();
+        for (int i = 0; i < pieces.Length; i++)
+        {
+            if (pieces[i].Dim != dim)
+                continue;
+            int at = digits.Count;
+            while (at > 0 && pieces[digits[at - 1]].Divisor < pieces[i].Divisor)
+                at--;
+            digits.Insert(at, i);
+        }
+        return digits;
+    }
 
     private static Piece ParsePiece(string text, ImmutableArray<string> dims)
     {
@@ -96,8 +110,7 @@ internal sealed class LayoutMap
     // Checks that the pieces of a dimension are the digits of a mixed radix, and names them m0 (leading), m1, ….
     private static void NameDigits(int dim, ImmutableArray<string> dims, Piece[] pieces)
     {
-        var digits = Enumerable.Range(0, pieces.Length).Where(i => pieces[i].Dim == dim).ToList();
-        digits.Sort((a, b) => pieces[b].Divisor.CompareTo(pieces[a].Divisor));
+        var digits = DigitsOf(dim, pieces);
         long unit = 1;
         for (int i = digits.Count - 1; i >= 0; i--)
         {

@@ -156,7 +156,7 @@ public sealed class Rfactor : Primitive
         foreach (var axis in block.SpatialAxes)
             Keep(axis);
         var byLoop = new Dictionary<Var, Expr>();
-        foreach (var l in touched.Loops.OrderBy(l => l != loop))
+        foreach (var l in touched.Loops.Where(l => l == loop).Concat(touched.Loops.Where(l => l != loop)))
         {
             var var = new Var(AxisName(block, l));
             byLoop[l.Var] = var;

@@ -191,7 +191,9 @@ public sealed class MatmulRule : ScheduleRule
         int rank = operand.Buffer.Rank;
         int tiled = Contraction.Dimension(operand, axis);
         int along = Contraction.Dimension(operand, k);
-        var names = Enumerable.Range(0, rank).Select(d => $"d{d}").ToArray();
+        var names = new string[rank];
+        for (int d = 0; d < rank; d++)
+            names[d] = $"d{d}";
         var others = names.Where((_, d) => d != tiled && d != along);
         var physical = others.Concat([$"{names[tiled]}/{width}", names[along], $"{names[tiled]}%{width}"]);
         bool pad = Extent(axis) % width != 0;
