@@ -89,7 +89,7 @@ public sealed class TuneServing : ITuneLookup
     public IReadOnlyList<TuneRecord> FindNear(TuneKey key, int max)
     {
         var mine = Ask(store => store.FindNear(key, max)) ?? [];
-        var shipped = _shipped.FindNear(key, max);
+        var shipped = _shipped.MayFind ? _shipped.FindNear(key, max) : [];
         if (shipped.Count == 0)
         {
             return mine;
@@ -105,7 +105,15 @@ public sealed class TuneServing : ITuneLookup
 
     /// <inheritdoc/>
     public IReadOnlyList<string> Targets() =>
-        [.. (Ask(store => store.Targets()) ?? []).Concat(_shipped.Targets()).Distinct().Order(StringComparer.Ordinal)];
+        !_shipped.MayFind
+            ? Ask(store => store.Targets()) ?? []
+            :
+            [
+                .. (Ask(store => store.Targets()) ?? [])
+                    .Concat(_shipped.Targets())
+                    .Distinct()
+                    .Order(StringComparer.Ordinal),
+            ];
 
     /// <inheritdoc/>
     public bool MayFind => _store is { MayFind: true } || _shipped.MayFind;
