@@ -119,4 +119,57 @@ public class GpuSearchTests
         int count = ScheduleRules.For(OperatorSpec.Parse(spec).Build(), new PaperGpu().Target).Count();
         Assert.Equal(count, search.Trials.Take(count).Select(t => t.Candidate.Rule!.Name).Distinct().Count());
     }
+
+    /// <summary>Tells what each measurement might take.</summary>
+    private sealed class LimitedRunner(ICandidateRunner inner) : ICandidateRunner
+    {
+        public List<(int Count, TimeSpan? Limit)> Batches { get; } = [];
+
+        public TimeSpan? Limit { get; set; }
+
+        public IReadOnlyList<Measured> Measure(
+            IReadOnlyList<Candidate> candidates,
+            double bestMilliseconds,
+            CancellationToken cancel
+        )
+        {
+            Batches.Add((candidates.Count, Limit));
+            return inner.Measure(candidates, bestMilliseconds, cancel);
+        }
+
+        public RaceTimes Race(IReadOnlyList<Candidate> candidates, RacePlan plan, CancellationToken cancel) =>
+            inner.Race(candidates, plan, cancel);
+
+        public TuneDb.Certification Certify(Candidate candidate, TimeSpan? limit = null) =>
+            inner.Certify(candidate, limit);
+
+        public void Dispose() => inner.Dispose();
+    }
+
+    [Fact]
+    public void Defaults_have_a_deadline_and_those_after_the_first_are_compiled_together()
+    {
+        var clock = new FakeClock();
+        var task = new TuneTask(OperatorSpec.Parse("matmul m=256 n=256 k=256 dtype=bf16"), new PaperGpu());
+        // However hopeless they look.
+        var times = new SyntheticRunner(c => c.Rule!.Name == "gpu-warpgroup-matmul" ? 1 : 1e6, 1, noisy: false)
+        {
+            Clock = clock,
+        };
+        var limit = TimeSpan.FromMinutes(3);
+        var runner = new LimitedRunner(times) { Limit = limit };
+        var settings = new SearchSettings { Clock = clock };
+        var search = new BeamSearch(task, null, runner, new CostModel(task.Target, task.On.Backend.Lower), 0, settings);
+        search.Run(SearchBudget.Seconds(100), CancellationToken.None);
+        int rules = ScheduleRules.For(task.Algorithm, task.Target).Count();
+        Assert.Equal([1, rules - 1], runner.Batches.Take(2).Select(b => b.Count));
+        foreach (var (_, deadline) in runner.Batches.Take(2))
+            Assert.InRange(
+                deadline!.Value.TotalSeconds,
+                settings.LeastDeviceDefaultTime.TotalSeconds,
+                settings.LevelShare * 100 / (rules - 1)
+            );
+        Assert.All(runner.Batches.Skip(2), b => Assert.Equal(limit, b.Limit));
+        Assert.Equal(limit, runner.Limit);
+    }
 }

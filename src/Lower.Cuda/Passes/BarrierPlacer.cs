@@ -31,6 +31,12 @@ internal sealed class BarrierPlacer
     private readonly Dictionary<Touch, Touch> _known = [];
     private readonly Dictionary<(Touch, Touch, int), Conflict> _found = [];
     private readonly Dictionary<(int Outer, Var Loop), int> _scopes = [];
+
+    // What a touch becomes an iteration later, in any iteration and behind the last: loops are walked up to eight times, and each time
+    // all that is pending was made anew (SIMT product: nine tenths of the pass).
+    private readonly Dictionary<(Touch, Var), Touch?> _before = [];
+    private readonly Dictionary<(Touch, Var), Touch> _ofAny = [];
+    private readonly Dictionary<(Touch, Var, Expr), Touch> _behind = [];
     private int _scope;
     private bool _insert;
     private bool _complete;
@@ -229,22 +235,36 @@ internal sealed class BarrierPlacer
             state.Clear();
         // The last iteration is behind.
         var last = LinearForm.Of(loop.Extent - 1).ToExpr();
-        state.UnionWith(after.Select(p => p with { Touch = Known(p.Touch.Substitute(loop.Var, last)), Rounds = 0 }));
+        state.UnionWith(after.Select(p => p with { Touch = Behind(p.Touch, loop.Var, last), Rounds = 0 }));
         return loop with { Body = body };
     }
 
     // As the next iteration of the loop sees it.
     private Pending Earlier(Pending p, For loop)
     {
-        if (!p.Touch.Uses(loop.Var))
+        if (Before(p.Touch, loop.Var) is not { } before)
             return p;
-        // Where there was such an iteration: in a loop of two, what only the first does meets nothing of one before it.
-        if (p.Rounds < MostRounds)
+        return p.Rounds < MostRounds ? p with { Touch = before, Rounds = p.Rounds + 1 } : OfAny(p, loop);
+    }
+
+    // Of the iteration before, where there was such: in a loop of two, what only the first does meets nothing of one before it.
+    // Null where the loop does not count.
+    private Touch? Before(Touch touch, Var loop)
+    {
+        if (!_before.TryGetValue((touch, loop), out var made))
         {
-            var touch = p.Touch.Substitute(loop.Var, LinearForm.Of(loop.Var - 1).ToExpr());
-            return p with { Touch = Known(touch.If(Op.Le(1, loop.Var))), Rounds = p.Rounds + 1 };
+            if (touch.Uses(loop))
+                made = Known(touch.Substitute(loop, LinearForm.Of(loop - 1).ToExpr()).If(Op.Le(1, loop)));
+            _before[(touch, loop)] = made;
         }
-        return OfAny(p, loop);
+        return made;
+    }
+
+    private Touch Behind(Touch touch, Var loop, Expr last)
+    {
+        if (!_behind.TryGetValue((touch, loop, last), out var made))
+            _behind[(touch, loop, last)] = made = Known(touch.Substitute(loop, last));
+        return made;
     }
 
     // As of any iteration of the loop.
@@ -255,7 +275,9 @@ internal sealed class BarrierPlacer
             _earlier[loop.Var] = any = new Var(loop.Name);
             _ranges[any] = _ranges[loop.Var];
         }
-        return p with { Touch = Known(p.Touch.Substitute(loop.Var, any)) };
+        if (!_ofAny.TryGetValue((p.Touch, loop.Var), out var made))
+            _ofAny[(p.Touch, loop.Var)] = made = Known(p.Touch.Substitute(loop.Var, any));
+        return p with { Touch = made };
     }
 
     private static void Meet(BarrierScope scope, HashSet<Pending> state)

@@ -68,7 +68,7 @@ internal sealed class Touch(
 
     public override int GetHashCode()
     {
-        _hash ??= Indices.Aggregate(HashCode.Combine(Buffer, IsWrite), HashCode.Combine);
+        _hash ??= Indices.Concat(Guards).Aggregate(HashCode.Combine(Buffer, IsWrite), HashCode.Combine);
         return _hash.Value;
     }
 }

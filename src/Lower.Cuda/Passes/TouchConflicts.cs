@@ -24,6 +24,12 @@ internal sealed class TouchConflicts(Var thread, long threads, Dictionary<Var, I
     // What a variable is in the other access, where it may differ.
     private readonly Dictionary<Var, Expr> _other = [];
 
+    // One variable for each digit and each dimension of a tile, so that what was derived of an index is found again: with new
+    // ones a SIMT product took ten times as long.
+    private readonly Dictionary<(long Low, long Extent), Var> _digits = [];
+    private readonly Dictionary<(bool First, int Dimension), Var> _tiles = [];
+    private readonly Dictionary<(Expr Index, Expr Sum), Expr> _split = [];
+
     /// <param name="same">Variables that have one value in both; all others may differ.</param>
     public Conflict Between(Touch a, Touch b, IReadOnlySet<Var> same)
     {
@@ -31,7 +37,7 @@ internal sealed class TouchConflicts(Var thread, long threads, Dictionary<Var, I
             return Conflict.None;
         // An expression that both have under an equality is one more thing that they agree on.
         ImmutableArray<Expr> agreed = [.. Fixed(a).Intersect(Fixed(b)).Select(f => f.Value)];
-        var (x, y) = (Indices(a).AddRange(agreed), Indices(b).AddRange(agreed));
+        var (x, y) = (Indices(a, true).AddRange(agreed), Indices(b, false).AddRange(agreed));
         // A condition on a digit of the thread, or on all of it, may be what keeps elements apart.
         var bounded = new Dictionary<Var, Interval>(ranges) { [thread] = Range(a).Union(Range(b)) };
         foreach (var (digit, most) in Limits(a).Where(l => Limits(b).Contains(l)).ToList())
@@ -56,8 +62,13 @@ internal sealed class TouchConflicts(Var thread, long threads, Dictionary<Var, I
         }
         var simplifier = new Simplifier(known);
         var values = new Dictionary<Var, Expr> { [thread] = sum };
-        ImmutableArray<Expr> Split(ImmutableArray<Expr> indices) =>
-            [.. indices.Select(i => simplifier.Visit(i.Substitute(values)))];
+        ImmutableArray<Expr> Split(ImmutableArray<Expr> indices) => [.. indices.Select(InDigits)];
+        Expr InDigits(Expr index)
+        {
+            if (!_split.TryGetValue((index, sum), out var known))
+                _split[(index, sum)] = known = simplifier.Visit(index.Substitute(values));
+            return known;
+        }
         var determined = Determined(Split(x), Split(y), known, same);
         if (digits.All(d => determined.Contains(d.Digit)))
             return Conflict.None;
@@ -87,10 +98,11 @@ internal sealed class TouchConflicts(Var thread, long threads, Dictionary<Var, I
         }
         return
         [
-            .. radix.Select(
-                (low, i) =>
-                    (new Var($"digit{low}"), low, ((i + 1 < radix.Count ? radix[i + 1] : threads) + low - 1) / low)
-            ),
+            .. radix
+                .Select(
+                    (low, i) => (Low: low, Extent: ((i + 1 < radix.Count ? radix[i + 1] : threads) + low - 1) / low)
+                )
+                .Select(d => (DigitVar(d.Low, d.Extent), d.Low, d.Extent)),
         ];
 
         void Collect(Expr e)
@@ -114,8 +126,22 @@ internal sealed class TouchConflicts(Var thread, long threads, Dictionary<Var, I
     ) => Dependence.Determined([new Access(null!, null!, a, true), new Access(null!, null!, b, true)], ranges, same);
 
     // Every element of a tile at once: a remainder is a value of known range that nothing else shares.
-    private static ImmutableArray<Expr> Indices(Touch t) =>
-        [.. t.Indices.Select((e, d) => t.Tile[d] == 1 ? e : e + Op.Mod(new Var($"tile{d}"), t.Tile[d]))];
+    private ImmutableArray<Expr> Indices(Touch t, bool first) =>
+        [.. t.Indices.Select((e, d) => t.Tile[d] == 1 ? e : e + Op.Mod(TileVar(first, d), t.Tile[d]))];
+
+    private Var TileVar(bool first, int d)
+    {
+        if (!_tiles.TryGetValue((first, d), out var made))
+            _tiles[(first, d)] = made = new Var($"tile{d}");
+        return made;
+    }
+
+    private Var DigitVar(long low, long extent)
+    {
+        if (!_digits.TryGetValue((low, extent), out var made))
+            _digits[(low, extent)] = made = new Var($"digit{low}");
+        return made;
+    }
 
     private IEnumerable<(Expr Value, long Is)> Fixed(Touch t)
     {
