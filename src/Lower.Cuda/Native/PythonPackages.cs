@@ -20,7 +20,7 @@ internal sealed class PythonPackages(Func<string, string?> variable, string root
         new(
             Environment.GetEnvironmentVariable,
             Path.GetPathRoot(Environment.SystemDirectory) is { Length: > 0 } drive ? drive : "/",
-            AskPython
+            () => FirstInterpreter.Value
         );
 
     /// <summary>Folders that may hold libraries, each once; not all of them need exist.</summary>
@@ -85,14 +85,16 @@ internal sealed class PythonPackages(Func<string, string?> variable, string root
 
     private static string[] Interpreters => OperatingSystem.IsWindows() ? ["python.exe"] : ["python3", "python"];
 
-    private static IEnumerable<string> AskPython()
-    {
-        string? interpreter = (Environment.GetEnvironmentVariable("PATH") ?? "")
+    // Asked once: several libraries are looked for, and each answer is a process.
+    private static readonly Lazy<IReadOnlyList<string>> FirstInterpreter = new(() =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "")
             .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
             .SelectMany(folder => Interpreters.Select(name => Path.Combine(folder, name)))
-            .FirstOrDefault(File.Exists);
-        return interpreter is null ? [] : Ask(interpreter);
-    }
+            .FirstOrDefault(File.Exists)
+            is { } interpreter
+            ? Ask(interpreter)
+            : []
+    );
 
     /// <summary>The sys.path of an interpreter; empty where it does not answer.</summary>
     internal static IReadOnlyList<string> Ask(string interpreter)
