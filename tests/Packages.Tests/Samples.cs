@@ -1,0 +1,52 @@
+using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace Picograd.Tests;
+
+/// <summary>A program that a page shows.</summary>
+/// <param name="Name">Of the project that it is put into.</param>
+/// <param name="Code">Letter by letter.</param>
+/// <param name="Packages">What a newcomer has added to that project.</param>
+internal sealed record Sample(string Name, string Code, params string[] Packages);
+
+/// <summary>The programs of README.md and of the packages' pages.</summary>
+internal static class Samples
+{
+    public const string Model = "readme-model";
+    public const string Schedule = "readme-schedule";
+    public const string Gpu = "readme-gpu";
+    public const string Tensors = "page-picograd";
+    public const string Cuda = "page-cuda";
+    public const string Compiler = "page-compiler";
+
+    public static string Root { get; } = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ThisFile())!, "..", ".."));
+
+    public static IReadOnlyList<Sample> All()
+    {
+        string[] readme = Programs("README.md");
+        Assert.Equal(3, readme.Length);
+        return
+        [
+            new(Model, readme[0], "Picograd"),
+            new(Schedule, readme[1], "Picograd"),
+            new(Gpu, readme[2], "Picograd", "Picograd.Cuda"),
+            new(Tensors, Assert.Single(Programs("packages/Picograd/README.md")), "Picograd"),
+            new(Cuda, Assert.Single(Programs("packages/Picograd.Cuda/README.md")), "Picograd.Cuda"),
+            new(Compiler, Assert.Single(Programs("packages/Picograd.Compiler/README.md")), "Picograd.Compiler"),
+        ];
+    }
+
+    private static string[] Programs(string page) =>
+        [
+            .. Regex
+                .Matches(
+                    File.ReadAllText(Path.Combine(Root, page)).ReplaceLineEndings("\n"),
+                    "^```csharp\n(.*?)^```",
+                    RegexOptions.Multiline | RegexOptions.Singleline
+                )
+                .Select(m => m.Groups[1].Value),
+        ];
+
+    private static string ThisFile([CallerFilePath] string path = "") => path;
+}
