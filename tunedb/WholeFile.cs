@@ -1,15 +1,19 @@
 namespace Picograd.TuneDb;
 
 /// <summary>Files that appear whole or not at all.</summary>
-internal static class WholeFile
+internal static partial class WholeFile
 {
+    // A text is written within seconds.
+    private static readonly TimeSpan Stale = TimeSpan.FromMinutes(10);
+
     // As many as Linux follows.
     private const int MostLinks = 40;
 
     /// <summary>
     /// Writes the text beside the file and then puts it into its place, with the permissions of what was there. Links stay
     /// links. Whatever goes wrong, and also when the process is told to end meanwhile, the file stays as it was and nothing
-    /// is left beside it; only a kill that leaves no time for anything leaves a <c>.partial</c>.
+    /// is left beside it; only a kill that leaves no time for anything leaves a <c>.partial</c>, which a later write of the same
+    /// file removes.
     /// </summary>
     /// <exception cref="IOException">It cannot be written, or what is at the path is no regular file.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be written.</exception>
@@ -32,6 +36,7 @@ internal static class WholeFile
             throw new IOException("it stands for an open file; '-' writes to the standard output");
         }
 
+        DiscardStale(target);
         var partial = $"{target}.{Path.GetRandomFileName()}.partial";
         EventHandler cleanUp = (_, _) => Discard(partial);
         AppDomain.CurrentDomain.ProcessExit += cleanUp;
@@ -81,6 +86,35 @@ internal static class WholeFile
     private static bool Below(string path, string folder) => path.StartsWith(folder + "/", StringComparison.Ordinal);
 
     private static bool IsStandardStream(string path) => path is "/dev/stdin" or "/dev/stdout" or "/dev/stderr";
+
+    // What killed processes left of this file. One that is being written is young, and locked by whoever writes it.
+    private static void DiscardStale(string target)
+    {
+        try
+        {
+            var name = Path.GetFileName(target);
+            foreach (var path in Directory.EnumerateFiles(Path.GetDirectoryName(target)!, $"{name}.*.partial"))
+            {
+                if (
+                    RandomPart().IsMatch(Path.GetFileName(path)[name.Length..])
+                    && DateTime.UtcNow - File.GetLastWriteTimeUtc(path) > Stale
+                    && new FileInfo(path).LinkTarget is null
+                )
+                {
+                    using var locked = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+                    File.Delete(path);
+                }
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Somebody else's, or gone already: it harms nobody.
+        }
+    }
+
+    // As Path.GetRandomFileName makes them.
+    [System.Text.RegularExpressions.GeneratedRegex(@"^\.[a-z0-9]{8}\.[a-z0-9]{3}\.partial$")]
+    private static partial System.Text.RegularExpressions.Regex RandomPart();
 
     private static void Discard(string partial)
     {

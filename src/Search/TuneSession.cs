@@ -218,6 +218,9 @@ internal sealed partial class TuneSession : IDisposable
 
     private IReadOnlyList<string> RuleErrors => [.. _ruleErrors.Concat(_search.RuleErrors).Distinct()];
 
+    /// <summary>A slice of time in which something that is found can be settled too.</summary>
+    public TimeSpan LeastSlice(TimeSpan slice) => 1.5 * SettleTime(slice);
+
     /// <summary>What settling is expected to take, so that the search leaves room for it.</summary>
     private TimeSpan SettleTime(TimeSpan slice)
     {

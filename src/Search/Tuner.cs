@@ -107,8 +107,12 @@ public static class Tuner
                 // What had too little time gets more of it, once.
                 double more = slots[next].IsToRetry ? Math.Max(slice, 2 * first[next]) : slice;
                 slots[next].IsToRetry = false;
+                // One that takes long to settle gets a longer slice, as long as there is that much left.
+                if (options.Budget.Time is { } whole && slots[next].Session is { } session)
+                    more = Math.Max(more, session.LeastSlice(whole * more) / whole);
+                more = Math.Min(more, Left(spent));
                 spent += more;
-                Slice(next, Math.Min(more, Left(spent - more)));
+                Slice(next, more);
             }
         }
         finally

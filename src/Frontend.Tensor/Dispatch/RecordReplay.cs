@@ -37,6 +37,8 @@ internal static class RecordReplay
     private static LoopNest Near(Trace trace, Algorithm algorithm)
     {
         var replay = trace.ReplayNear(algorithm);
+        if (replay.AddsTests)
+            throw new TraceException("its loops would test for their ends in every iteration here");
         return replay.Nest ?? throw new TraceException(replay.Failure ?? "the trace does not fit");
     }
 }

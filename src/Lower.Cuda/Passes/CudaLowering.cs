@@ -23,7 +23,7 @@ public static class CudaLowering
             ("distribute-fragments", DistributeFragments.Run),
             ("loop-partition", LoopPartition.Run),
             ("trim-loops", TrimLoops.Run),
-            ("block-sums", new BlockSums(0).Run),
+            ("block-sums", new BlockSums(0, block: 128).Run),
             ("carry-scans", CarryScans.Run),
             ("one-thread-loop", OneThreadLoop.Run),
             ("distribute-registers", DistributeRegisters.Run),

@@ -22,7 +22,7 @@ namespace Picograd.Schedules;
 /// </param>
 /// <param name="block">Terms of a stretch; sums of up to twice as many stay whole.</param>
 /// <param name="tileBlock">The same for stretches because of which totals are kept in memory.</param>
-public sealed class BlockSums(long registerBytes, long block = 128, long tileBlock = 512)
+public sealed class BlockSums(long registerBytes, long block = 32, long tileBlock = 512)
 {
     public LoopNest Run(LoopNest nest)
     {

@@ -29,7 +29,7 @@ public class NearReplayTests
     }
 
     [Theory]
-    [InlineData(13, 37, 7, "split C.m 6", "split C.n 16")]
+    [InlineData(13, 37, 7, "split C.m 6 tail=peel", "split C.n 16 tail=peel")]
     [InlineData(4, 10, 7, "split C.m 4 tail=none", "split C.n 16")]
     [InlineData(1, 3, 1, "split C.m 1 tail=none", "split C.n 3 tail=none")]
     [InlineData(6, 7, 1, "split C.m 6 tail=none", "split C.n 8")]
@@ -40,9 +40,27 @@ public class NearReplayTests
         Assert.EndsWith(first, near.Nest!.Trace[0].ToString());
         Assert.EndsWith(second, near.Nest.Trace[1].ToString());
         Assert.Equal(LoopKind.Vector, near.Nest.Loop("C.n.i").Kind);
+        Assert.False(near.AddsTests);
         // What was inferred replays exactly.
         var again = Trace.Of(near.Nest).Replay(MatMul(m, n, k));
         Assert.Equal(near.Nest.ToString(), again.ToString());
+    }
+
+    [Fact]
+    public void Tests_in_loops_that_had_none_are_told()
+    {
+        string[] tails = ["none", "peel", "guard"];
+        var added = tails.Select(tail =>
+        {
+            var trace = Trace.Parse(
+                $"picograd-trace 1\ninputs A, B\nstage C(m, n, k)\no, i = split C.m 4 tail={tail}\nbo, bi = split o 2 tail=guard"
+            );
+            var near = trace.ReplayNear(MatMul(13, 32, 5));
+            Assert.Null(near.Failure);
+            return near.AddsTests;
+        });
+        // What the record's own shape was given is its own affair.
+        Assert.All(added, Assert.False);
     }
 
     [Fact]
@@ -53,7 +71,7 @@ public class NearReplayTests
         );
         var near = trace.ReplayNear(MatMul(5, 40, 3));
         Assert.Null(near.Failure);
-        Assert.Equal("mo, no, mi, ni = tile C.m C.n 5 16", near.Nest!.Trace[0].ToString());
+        Assert.Equal("mo, no, mi, ni = tile C.m C.n 5 16 tail=peel", near.Nest!.Trace[0].ToString());
     }
 
     [Fact]
