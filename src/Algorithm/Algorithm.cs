@@ -70,9 +70,14 @@ public sealed class Algorithm
         Buffer Sized(Buffer b)
         {
             if (!buffers.TryGetValue(b, out var sized))
-                buffers[b] = sized = b.With(
-                    shape: [.. b.Shape.Select(e => Simplifier.Simplify(e.Substitute(values), none))]
-                );
+            {
+                ImmutableArray<Expr> Constants(ImmutableArray<Expr> exprs) =>
+                    [.. exprs.Select(e => Simplifier.Simplify(e.Substitute(values), none))];
+                ImmutableArray<long>? strides = b.Pitches.IsDefault
+                    ? null
+                    : [.. Constants(b.Pitches).Select(e => ((IntImm)e).Value)];
+                buffers[b] = sized = b.With(shape: Constants(b.Shape), strides: strides);
+            }
             return sized;
         }
         Expr Fixed(Expr e) =>

@@ -62,7 +62,8 @@ public sealed class AlgorithmBuilder(string name)
         ReadOnlySpan<Axis> axes,
         Expr value,
         DType? store = null,
-        ImmutableArray<long> strides = default
+        ImmutableArray<long> strides = default,
+        ImmutableArray<Expr> pitches = default
     )
     {
         var type = store ?? value.Type;
@@ -70,7 +71,7 @@ public sealed class AlgorithmBuilder(string name)
             throw new ArgumentException(
                 $"stage {stageName}: a value of {value.Type.Name()} cannot be stored as {type.Name()}; use Cast"
             );
-        var output = NewOutput(stageName, axes, type, strides);
+        var output = NewOutput(stageName, axes, type, strides, pitches);
         Add(
             new Stage(
                 stageName,
@@ -149,7 +150,13 @@ public sealed class AlgorithmBuilder(string name)
             throw new ArgumentException($"scatter {stageName}: {shape.Length} dimensions but {indices.Length} indices");
         RequireSingle(stageName, value, reducer);
         Claim(stageName);
-        var output = new Buffer(stageName, value.Type, [.. shape], strides: inPlace ? initial!.Strides : default);
+        var output = new Buffer(
+            stageName,
+            value.Type,
+            [.. shape],
+            strides: inPlace ? initial!.Strides : default,
+            pitches: inPlace ? initial!.Pitches : default
+        );
         CheckShape(stageName, output.Shape);
         if (initial is not null && (initial.Type != output.Type || !initial.Shape.SequenceEqual(output.Shape)))
             throw new ArgumentException($"scatter {stageName}: starts from {initial}, which is not like {output}");
@@ -258,11 +265,18 @@ public sealed class AlgorithmBuilder(string name)
         string bufferName,
         ReadOnlySpan<Axis> axes,
         DType type,
-        ImmutableArray<long> strides = default
+        ImmutableArray<long> strides = default,
+        ImmutableArray<Expr> pitches = default
     )
     {
         Claim(bufferName);
-        return new Buffer(bufferName, type, [.. axes.ToArray().Select(a => a.Extent)], strides: strides);
+        return new Buffer(
+            bufferName,
+            type,
+            [.. axes.ToArray().Select(a => a.Extent)],
+            strides: strides,
+            pitches: pitches
+        );
     }
 
     private void Add(Stage stage) => _stages.Add(Check(stage));

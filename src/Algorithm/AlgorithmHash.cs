@@ -153,6 +153,12 @@ public static class AlgorithmHash
             for (int d = 0; d < buffer.Rank; d++)
                 WriteExtent(buffer.Shape[d], (buffer, d));
             Append("]");
+            if (!buffer.Pitches.IsDefault)
+            {
+                Append("/");
+                foreach (var pitch in buffer.Pitches)
+                    Write(pitch);
+            }
             if (buffer.Strides.IsDefault)
                 return;
             var sorted = buffer.Strides.Where(s => s > 1).Distinct().Order().ToList();

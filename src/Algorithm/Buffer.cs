@@ -36,11 +36,17 @@ public sealed class Buffer
         ImmutableArray<Expr> shape,
         Scope scope = Scope.Global,
         ImmutableArray<long> strides = default,
-        ByteSwizzle? swizzle = null
+        ByteSwizzle? swizzle = null,
+        ImmutableArray<Expr> pitches = default
     )
     {
         if (!strides.IsDefault && strides.Length != shape.Length)
             throw new ArgumentException($"buffer {name}: {strides.Length} strides given for {shape.Length} dimensions");
+        if (!pitches.IsDefault && (pitches.Length != shape.Length || !strides.IsDefault))
+            throw new ArgumentException(
+                $"buffer {name}: a pitch for each of {shape.Length} dimensions, and no strides"
+            );
+        Pitches = pitches;
         Name = name;
         Type = type;
         Shape = shape;
@@ -60,6 +66,12 @@ public sealed class Buffer
 
     /// <summary>Elements between neighbours along each dimension; default means row-major contiguous. 0 broadcasts.</summary>
     public ImmutableArray<long> Strides { get; }
+
+    /// <summary>
+    /// Strides that are symbolic: those of a class of shapes, whose elements lie where the caller's tensor has them. Default
+    /// elsewhere; with them <see cref="Strides"/> are default.
+    /// </summary>
+    public ImmutableArray<Expr> Pitches { get; }
 
     /// <summary>How addresses are permuted (shared memory of a GPU); indices and offsets know nothing of it.</summary>
     public ByteSwizzle? Swizzle { get; }
@@ -95,7 +107,16 @@ public sealed class Buffer
         ImmutableArray<Expr>? shape = null,
         ImmutableArray<long>? strides = null,
         ByteSwizzle? swizzle = null
-    ) => new(name ?? Name, Type, shape ?? Shape, scope ?? Scope, strides ?? Strides, swizzle ?? Swizzle);
+    ) =>
+        new(
+            name ?? Name,
+            Type,
+            shape ?? Shape,
+            scope ?? Scope,
+            strides ?? Strides,
+            swizzle ?? Swizzle,
+            strides is null ? Pitches : default
+        );
 
     /// <summary>Offset in elements of an index: by strides, by panels or row-major; before swizzling.</summary>
     public Expr Offset(ImmutableArray<Expr> indices)
@@ -107,6 +128,12 @@ public sealed class Buffer
                 offset = offset * Shape[d] + indices[d];
             Expr panel = offset * Op.FloorDiv(Shape[^1], width) + Op.FloorDiv(indices[^1], width);
             return (panel * Shape[^2] + indices[^2]) * width + Op.Mod(indices[^1], width);
+        }
+        if (!Pitches.IsDefault)
+        {
+            for (int d = 0; d < Rank; d++)
+                offset += indices[d] * Pitches[d];
+            return offset;
         }
         if (!Strides.IsDefault)
         {
@@ -122,6 +149,8 @@ public sealed class Buffer
     /// <summary>Constant number of elements spanned, or null where an extent is symbolic.</summary>
     public long? ConstantSize()
     {
+        if (!Pitches.IsDefault)
+            return null;
         long size = 1;
         for (int d = 0; d < Rank; d++)
         {

@@ -266,6 +266,11 @@ public sealed class LinearForm
                         terms.Add(new(atom, scale * x.Constant * coefficient));
                 }
                 break;
+            case Binary { Kind: BinaryOp.Mul, Type: DType.Int64 } b:
+                // Of data, each factor by itself.
+                var (left, right) = (Of(b.A).ToExpr(), Of(b.B).ToExpr());
+                terms.Add(new(Product([.. Factors(left), .. Factors(right)]), scale));
+                break;
             default:
                 terms.Add(new(e, scale));
                 break;

@@ -69,7 +69,6 @@ internal static class Indexing
         new("index", "Y[…, r, …] = X[…, I[r], …], for a strided X", PartKeys(), Index)
         {
             Example = "index shape=3x5x2 dims=1 rows=4",
-            Opens = (_, key) => key == "rows",
             Check = CheckPart,
             Domain = (s, b) => b.Name == "I" ? InputDomain.Index(Indexed(s)) : InputDomain.Any,
             Bytes = s => PartBytes(s),
@@ -82,7 +81,6 @@ internal static class Indexing
         )
         {
             Example = "index_put shape=3x5x2 dims=1 rows=4",
-            Opens = (_, key) => key == "rows",
             Check = s =>
                 CheckPart(s)
                 ?? (s.Has("strides") && Overlaps(s.Shape("shape"), s.List("strides")) ? OverlapText : null)
@@ -118,8 +116,6 @@ internal static class Indexing
         )
         {
             Example = "copy shape=3x5 strides=1,3",
-            // Strides of what is written are constants of the kernel.
-            Opens = (s, _) => !s.Has("to"),
             Check = s =>
                 CheckStrides(s, "strides")
                 ?? CheckStrides(s, "to")
@@ -227,7 +223,8 @@ internal static class Indexing
                 span += (axes[d].Extent - 1) * strides[d];
                 at += axes[d] * strides[d];
             }
-            return g.Build(g.Stage("Y", axes, g.Input("X", spec.Type(), span)[at]));
+            ImmutableArray<Expr> pitches = spec.Has("to") ? spec.Extents("to") : default;
+            return g.Build(g.Stage("Y", axes, g.Input("X", spec.Type(), span)[at], pitches: pitches));
         }
         var x = g.Input(new Buffer("X", spec.Type(), [.. axes.Select(a => a.Extent)], strides: spec.List("strides")));
         var to = spec.Has("to") ? spec.List("to") : default;
@@ -238,10 +235,18 @@ internal static class Indexing
     // point of them lies.
     private static (Buffer X, Buffer I, Axis[] Axes, Expr[] Place) Part(OperatorSpec spec, AlgorithmBuilder g)
     {
-        var shape = spec.Shape("shape");
+        var shape = spec.Extents("shape");
         var dims = spec.List("dims");
-        var strides = spec.Has("strides") ? spec.List("strides") : default;
-        var x = g.Input(new Buffer("X", spec.Type(), [.. shape.Select(e => (Expr)e)], strides: strides));
+        bool strided = spec.Has("strides");
+        var x = g.Input(
+            new Buffer(
+                "X",
+                spec.Type(),
+                shape,
+                strides: strided && !spec.IsOpen ? spec.List("strides") : default,
+                pitches: strided && spec.IsOpen ? spec.Extents("strides") : default
+            )
+        );
         var index = g.Input("I", DType.Int64, spec.Extent("rows"));
         var r = new Axis("r", spec.Extent("rows"));
         var all = Elementwise.Axes(spec.Extents("shape"));
@@ -251,7 +256,7 @@ internal static class Indexing
         Expr rest = index[r];
         for (int d = dims.Length - 1; d > 0; d--)
         {
-            long extent = shape[(int)dims[d]];
+            var extent = shape[(int)dims[d]];
             indexed[d] = Op.Mod(rest, extent);
             rest = Op.FloorDiv(rest, extent);
         }

@@ -81,7 +81,7 @@ public sealed class OpenOperator
         {
             if (!spec.Has(key.Name))
                 continue;
-            bool strides = key.Kind == KeyKind.List && key.Name == "strides";
+            bool strides = key.Kind == KeyKind.List && key.Name is "strides" or "to";
             if ((key.Kind is not (KeyKind.Dimension or KeyKind.Shape) && !strides) || !opens(spec, key.Name))
             {
                 closed *= key.Kind == KeyKind.Dimension ? spec.Dim(key.Name) : 1;
@@ -109,7 +109,7 @@ public sealed class OpenOperator
                 // Shapes line up at their last dimension: what is as long there is one extent.
                 string extent =
                     key.Kind == KeyKind.Dimension ? $"size.{key.Name}"
-                    : strides ? $"stride.{values.Length - d}"
+                    : strides ? $"{key.Name}.{values.Length - d}"
                     : $"size.{values.Length - d}";
                 var parameter = parameters.Find(p => p.Name == extent);
                 if (parameter is null)
@@ -183,7 +183,7 @@ public sealed class OpenOperator
             }
             var values =
                 key.Kind == KeyKind.List
-                    ? StandingStrides(extents, chosen)
+                    ? StandingStrides(key.Name, extents, chosen)
                     : extents.Select(e => e is IntImm i ? i.Value : chosen[IndexOf(e)]);
             pairs.Add((key.Name, string.Join(key.Kind == KeyKind.List ? ',' : 'x', values)));
         }
@@ -191,10 +191,11 @@ public sealed class OpenOperator
     }
 
     // Strides in the order that the class has, with gaps: no two dimensions lie as one.
-    private IEnumerable<long> StandingStrides(ImmutableArray<Expr> strides, long[] chosen)
+    private IEnumerable<long> StandingStrides(string key, ImmutableArray<Expr> strides, long[] chosen)
     {
-        var shape = _open.TryGetValue("shape", out var open) ? open : [];
-        var exact = _exact.List("strides");
+        var shape = _exact.Shape("shape").Select(e => (Expr)e).ToImmutableArray();
+        shape = _open.GetValueOrDefault("shape", shape);
+        var exact = _exact.List(key);
         var result = new long[strides.Length];
         long next = 3;
         foreach (int d in Enumerable.Range(0, strides.Length).OrderBy(d => exact[d]))

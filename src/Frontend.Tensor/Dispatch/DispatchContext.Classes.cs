@@ -6,7 +6,8 @@ namespace Picograd.Dispatch;
 
 /// <summary>
 /// Kernels of shapes that are of a class: the first ones, and those that run often, have one of their own, the others share that of
-/// the class. All are made of the same nest, ordered before extents become constants, so that no result depends on which ran.
+/// the class. Where floats are added up, all are made of the same nest, ordered before extents become constants, so that no result
+/// depends on which ran.
 /// </summary>
 internal sealed partial class DispatchContext
 {
@@ -194,15 +195,19 @@ internal sealed partial class DispatchContext
                 return;
             }
         }
-        var own = new CompiledSchedule(members.Nest!, Backend.Compile(members.Nest!, kernel.Extents.ToArray()));
+        var spec = kernel.Spec;
+        var own = SumsFloats(spec)
+            ? new CompiledSchedule(members.Nest!, Backend.Compile(members.Nest!, kernel.Extents.ToArray()))
+            : FromRules(spec, spec.Build(), []).Schedule;
         lock (_gate)
         {
             kernel.Become(
                 own,
                 Timed(text, kernel.Source, null, own),
-                [.. kernel.Notes.SkipLast(1), $"a kernel of its own, as it runs often, in the order of {members.Name}"]
+                [.. kernel.Notes.SkipLast(1), $"a kernel of its own, as it runs often; before, that of {members.Name}"]
             );
-            _cache.Add(text, kernel);
+            if (_cache.Instance(text) is null)
+                _cache.Add(text, kernel);
         }
     }
 }

@@ -144,15 +144,17 @@ internal sealed partial class DispatchContext
         if (made is null && open is not null)
         {
             bool own = IsAmongFirst(open);
-            // Where no order of sums is to be kept, the shape's own rules do, in a third of the time.
-            if (own && !SumsFloats(spec))
-                made = FromRules(spec, spec.Build(), notes);
-            else if (ClassOf(open) is { Nest: not null } members)
+            bool ordered = SumsFloats(spec);
+            if ((ordered || !own) && ClassOf(open) is { Nest: not null } members)
             {
                 if (!own && Shared(members) is { } shared)
                     return OfClass(text, open, members, shared, notes);
-                made = Own(text, open, members, notes);
+                if (ordered)
+                    made = Own(text, open, members, notes);
             }
+            // Where no order of sums is to be kept, the shape's own rules do, in a third of the time.
+            else if (own)
+                made = FromRules(spec, spec.Build(), notes);
         }
         made ??= Near(spec, notes) ?? FromRules(spec, spec.Build(), notes);
         lock (_gate)

@@ -70,7 +70,7 @@ public sealed unsafe class DispatchedKernel
     public LoopNest Nest => _schedule.Nest;
 
     /// <summary>Values of the symbolic extents, in the order of the algorithm's parameters.</summary>
-    public ReadOnlySpan<long> Extents => _extents;
+    public ReadOnlySpan<long> Extents => Algorithm.Parameters.IsEmpty ? [] : _extents;
 
     /// <summary>The program and its code, which several instances may share.</summary>
     internal CompiledSchedule Schedule => _schedule;

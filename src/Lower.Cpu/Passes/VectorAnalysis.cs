@@ -84,7 +84,7 @@ internal sealed class VectorAnalysis
         }
         if (moving is null)
             return 0;
-        if (at == indices.Count - 1 && ReferenceEquals(moving, _lane))
+        if (at == indices.Count - 1 && ReferenceEquals(moving, _lane) && buffer.Pitches.IsDefault)
             return buffer.Strides.IsDefault ? 1 : buffer.Strides[at];
         var form = LinearForm.Of(buffer.Offset([.. indices]));
         if (!form.Terms.Any(t => !ReferenceEquals(t.Atom, _lane) && t.Atom.Uses(_lane)))

@@ -283,6 +283,11 @@ public static class NestHash
             Mix((ulong)buffer.Type, (ulong)buffer.Scope, (ulong)buffer.Rank);
             foreach (var extent in buffer.Shape)
                 Add(extent);
+            if (!buffer.Pitches.IsDefault)
+            {
+                foreach (var pitch in buffer.Pitches)
+                    Add(pitch);
+            }
             if (!buffer.Strides.IsDefault)
             {
                 foreach (long stride in buffer.Strides)

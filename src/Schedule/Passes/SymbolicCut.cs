@@ -70,6 +70,9 @@ internal sealed record SymbolicCut(Expr Whole, Expr HasRest, IReadOnlySet<Expr> 
             var simplifier = new Simplifier(outer);
             var x = simplifier.Visit((LinearForm.Of(0) - others).ToExpr() + (c - worst));
             var cut = simplifier.Visit(Op.FloorDiv(x, c));
+            // Of a part that is not there nothing is left.
+            if (!simplifier.Visit(Op.Le(0, x)).IsTrue())
+                cut = Op.Max(cut, 0);
             // One iteration at most is left, and there are no more conditions like it.
             if (simplifier.Visit(Op.CeilDiv(x, c)) != f.Extent || (whole is not null && whole != cut))
                 return false;
