@@ -10,12 +10,14 @@ public sealed class ProcessTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    [Fact]
-    public void Four_processes_create_and_fill_one_file_without_losing_anything()
+    [Theory]
+    [InlineData("litedb")]
+    [InlineData("sqlite")]
+    public void Four_processes_create_and_fill_one_file_without_losing_anything(string provider)
     {
         const int Workers = 4;
         const int Count = 40;
-        var path = _folder.File();
+        var path = _folder.File($"tune.{provider}");
         var processes = Enumerable
             .Range(0, Workers)
             .Select(w => HelperProcess.Start("write", path, $"{w}", $"{Count}"))
@@ -26,7 +28,7 @@ public sealed class ProcessTests : IDisposable
             process.Dispose();
         }
 
-        using var store = SqliteTuneStore.Open(path);
+        using var store = TuneDatabase.Open(path);
         Assert.Empty(store.Verify().Problems);
         Assert.Equal((Workers * Count) + 1, store.All().Count);
         Assert.Equal(Workers * Count, store.Candidates().Distinct().Count());
@@ -35,10 +37,12 @@ public sealed class ProcessTests : IDisposable
         Assert.Equal(100 - (Workers - 1) - (Count - 1), store.FindExact(SampleRecords.Key())!.Milliseconds);
     }
 
-    [Fact]
-    public void Killing_a_writer_loses_at_most_the_candidate_in_flight()
+    [Theory]
+    [InlineData("litedb")]
+    [InlineData("sqlite")]
+    public void Killing_a_writer_loses_at_most_the_candidate_in_flight(string provider)
     {
-        var path = _folder.File();
+        var path = _folder.File($"tune.{provider}");
         var random = new Random(20260304);
         for (var round = 0; round < 6; round++)
         {
@@ -59,7 +63,7 @@ public sealed class ProcessTests : IDisposable
             process.Kill();
             process.WaitForExit();
 
-            using var store = SqliteTuneStore.Open(path);
+            using var store = TuneDatabase.Open(path);
             Assert.Empty(store.Verify().Problems);
             var candidates = store.Candidates();
             Assert.InRange(candidates.Count, acknowledged + 1, acknowledged + 2);
@@ -68,14 +72,16 @@ public sealed class ProcessTests : IDisposable
         }
     }
 
-    [Fact]
-    public void Killing_a_process_that_creates_the_file_leaves_one_that_opens()
+    [Theory]
+    [InlineData("litedb")]
+    [InlineData("sqlite")]
+    public void Killing_a_process_that_creates_the_file_leaves_one_that_opens(string provider)
     {
         var random = new Random(20260305);
         var begun = 0;
         for (var round = 0; round < 10; round++)
         {
-            var path = _folder.File($"{round}.sqlite");
+            var path = _folder.File($"{round}.{provider}");
             using var process = HelperProcess.Start("hammer", path);
             _ = process.StandardOutput.ReadToEndAsync();
             for (var wait = 0; wait < 60_000 && !File.Exists(path) && !process.HasExited; wait++)
@@ -89,7 +95,7 @@ public sealed class ProcessTests : IDisposable
             process.WaitForExit();
             begun += File.Exists(path) ? 1 : 0;
 
-            using var store = SqliteTuneStore.Open(path);
+            using var store = TuneDatabase.Open(path);
             Assert.Empty(store.Verify().Problems);
             store.Put(SampleRecords.Record());
         }
@@ -97,11 +103,13 @@ public sealed class ProcessTests : IDisposable
         Assert.True(begun > 0, "no process had begun to create its file, so nothing was tested");
     }
 
-    [Fact]
-    public void A_reader_sees_what_another_process_writes_later()
+    [Theory]
+    [InlineData("litedb")]
+    [InlineData("sqlite")]
+    public void A_reader_sees_what_another_process_writes_later(string provider)
     {
-        var path = _folder.File();
-        SqliteTuneStore.Open(path).Dispose();
+        var path = _folder.File($"tune.{provider}");
+        TuneDatabase.Open(path).Dispose();
         using var serving = TuneServing.OpenForServing(path);
         Assert.Null(serving.FindExact(SampleRecords.Key()));
         using var process = HelperProcess.Start("write", path, "0", "1");
