@@ -96,6 +96,47 @@ public sealed class DbTests : IDisposable
         Assert.Contains("0 records", ToolRun.Of("db", "list", "--db", Db).Succeeded());
     }
 
+    [Fact]
+    public void Copy_moves_everything_to_another_provider_and_back()
+    {
+        Put("matmul m=8 n=8 k=8", 0.5);
+        Put("tanh n=9", 0.25);
+        string sqlite = "sqlite:" + _folder["moved"];
+        string text = ToolRun.Of("db", "copy", Db, sqlite).Succeeded();
+        Assert.Contains("copied 2 records, 2 entries of the history", text);
+        Assert.Equal((byte)'S', File.ReadAllBytes(_folder["moved"])[0]);
+        // By address or by its contents.
+        foreach (string address in new[] { sqlite, _folder["moved"] })
+            Assert.Contains("2 records", ToolRun.Of("db", "list", "--db", address).Succeeded());
+        ToolRun.Of("db", "list", "--db", "litedb:" + _folder["moved"]).Refused("is not a LiteDB database");
+        ToolRun.Of("db", "copy", Db, sqlite).Refused("exists already");
+        ToolRun.Of("db", "copy", sqlite, "oracle:there").Refused("there is no provider 'oracle'");
+        ToolRun.Of("db", "copy", sqlite, "litedb:" + _folder["back"]).Succeeded();
+        string exported = ToolRun.Of("db", "export", "--db", _folder["back"]).Succeeded();
+        Assert.Equal(ToolRun.Of("db", "export", "--db", Db).Succeeded(), exported);
+        ToolRun.Of("db", "merge", sqlite, "--db", _folder["back"]).Succeeded();
+    }
+
+    [Fact]
+    public void A_damaged_file_is_told_by_verify_and_copied_as_far_as_it_goes()
+    {
+        for (int n = 1; n <= 40; n++)
+            Put($"tanh n={n}", 0.25);
+        byte[] bytes = File.ReadAllBytes(Db);
+        // In a page with records, of which this is a value's name.
+        bytes[bytes.AsSpan().LastIndexOf("family\0"u8) + 20] ^= 1;
+        File.WriteAllBytes(_folder["damaged"], bytes);
+        var verified = ToolRun.Of("db", "verify", "--db", _folder["damaged"]);
+        Assert.Equal(1, verified.Code);
+        Assert.Contains("does not match its checksum", verified.Out);
+        Assert.Contains("'tune db copy'", verified.Error);
+        ToolRun.Of("db", "list", "--db", _folder["damaged"]).Refused(_folder["damaged"], "'tune db copy'");
+        var copied = ToolRun.Of("db", "copy", _folder["damaged"], _folder["copy"]);
+        Assert.Equal(1, copied.Code);
+        Assert.Contains("were damaged and are not in the copy", copied.Error);
+        Assert.Contains("sound records", ToolRun.Of("db", "verify", "--db", _folder["copy"]).Succeeded());
+    }
+
     [Theory]
     [InlineData("list")]
     [InlineData("verify")]

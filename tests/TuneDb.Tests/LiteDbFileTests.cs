@@ -269,6 +269,33 @@ public sealed class LiteDbFileTests : IDisposable
         Assert.Equal(PutOutcome.Added, store.Put(SampleRecords.Record()));
     }
 
+    [SkippableFact]
+    public void Without_locks_nothing_is_written()
+    {
+        Skip.IfNot(File.Exists("/usr/bin/env"), "no env to start a process without .NET's locks with");
+        using (
+            var process = HelperProcess.StartCommand([
+                "/usr/bin/env",
+                "DOTNET_SYSTEM_IO_DISABLEFILELOCKING=1",
+                HelperProcess.Dotnet,
+                "exec",
+                HelperProcess.Assembly,
+                "try",
+                Db,
+                "rw",
+            ])
+        )
+        {
+            var answer = HelperProcess.Finish(process);
+            Assert.StartsWith("Io ", answer);
+            Assert.Contains("cannot be written safely", answer);
+        }
+
+        Assert.Equal(0, new FileInfo(Db).Length);
+        using var store = LiteDbTuneStore.Open(Db);
+        Assert.Equal(PutOutcome.Added, store.Put(SampleRecords.Record()));
+    }
+
     [Fact]
     public void Readers_keep_nobody_from_writing()
     {

@@ -39,16 +39,15 @@ internal static class Documents
     {
         try
         {
-            var body = fields.Text("body");
-            var record = RecordText.Read(body) with
+            var (body, origin, certified) = (fields.Text("body"), fields.Text("origin"), fields.Flag("certified"));
+            if (StoredForm.Checksum(body, origin, certified) != fields.Text("checksum"))
             {
-                Origin = StoredForm.Origin(fields.Text("origin")),
-                Certified = fields.Flag("certified"),
-            };
-            damage =
-                StoredForm.Checksum(record) != fields.Text("checksum")
-                    ? "its checksum does not match"
-                    : record.Problem();
+                damage = "its checksum does not match";
+                return null;
+            }
+
+            var record = RecordText.ReadOwn(body) with { Origin = StoredForm.Origin(origin), Certified = certified };
+            damage = record.Problem();
             return damage is null ? record : null;
         }
         catch (Exception e) when (IsDamage(e))

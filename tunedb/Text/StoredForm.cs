@@ -4,16 +4,18 @@ namespace Picograd.TuneDb.Text;
 internal static class StoredForm
 {
     /// <summary>Checksum over the canonical text and what belongs to the store: origin and certification.</summary>
-    public static string Checksum(TuneRecord record) => Checksum(record.ToText(), record);
+    public static string Checksum(TuneRecord record) =>
+        Checksum(record.ToText(), Name(record.Origin), record.Certified, "");
 
-    /// <summary>The same, where the text is at hand.</summary>
-    public static string Checksum(string text, TuneRecord record) => Checksum(text, record, "");
+    /// <summary>The same, from what was stored.</summary>
+    public static string Checksum(string text, string origin, bool certified) => Checksum(text, origin, certified, "");
 
     /// <summary>Checksum over an offer.</summary>
     public static string Checksum(TuneHistoryEntry entry) =>
         Checksum(
             entry.Record.ToText(),
-            entry.Record,
+            Name(entry.Record.Origin),
+            entry.Record.Certified,
             $"recorded {RecordText.Time(entry.RecordedUtc)}\noutcome {Name(entry.Outcome)}\n"
         );
 
@@ -53,6 +55,6 @@ internal static class StoredForm
             _ => throw new FormatException($"'{name}' is not an outcome"),
         };
 
-    private static string Checksum(string text, TuneRecord record, string extra) =>
-        Digest.Full($"{text}origin {Name(record.Origin)}\ncertified {(record.Certified ? 1 : 0)}\n{extra}");
+    private static string Checksum(string text, string origin, bool certified, string extra) =>
+        Digest.Full($"{text}origin {origin}\ncertified {(certified ? 1 : 0)}\n{extra}");
 }

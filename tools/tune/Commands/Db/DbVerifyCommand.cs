@@ -21,7 +21,7 @@ internal static class DbVerifyCommand
             return report.Ok
                 ? TuneCommand.Success
                 : throw new FailureException(
-                    $"'{store.FilePath}' has {report.Problems.Count} problem{(report.Problems.Count == 1 ? "" : "s")}; 'tune db prune --damaged' removes damaged records."
+                    $"'{store.FilePath}' has {report.Problems.Count} problem{(report.Problems.Count == 1 ? "" : "s")}; 'tune db prune --damaged' removes damaged records, 'tune db copy' takes what can be read of a damaged file into a new one."
                 );
         });
         return command;
