@@ -193,6 +193,8 @@ internal static class SelfcheckCommand
         var target = machine.Backend.Target;
         foreach (var rule in ScheduleRules.For(algorithm, target))
         {
+            if (cancel.IsCancellationRequested)
+                yield break;
             var random = new Random(seed);
             var knobs = rule.Knobs(algorithm, target);
             // Nothing to choose: the default is all there is.
@@ -215,7 +217,11 @@ internal static class SelfcheckCommand
                 ]
             );
         }
-        foreach (var hand in HandSchedules.All.Where(h => h.Spec == spec.ToString() && h.Applies(target)))
+        foreach (
+            var hand in HandSchedules.All.Where(h =>
+                h.Spec == spec.ToString() && h.Applies(target) && !cancel.IsCancellationRequested
+            )
+        )
             yield return LineOf(
                 $"by hand, {hand.Name}",
                 [(hand.Name, () => new Candidate(null, new Dictionary<string, long>(), hand.Nest()))]
