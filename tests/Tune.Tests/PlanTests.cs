@@ -96,7 +96,7 @@ public sealed class PlanTests
         string told = Told(plan, Ample);
         Assert.Contains("2 operators are tuned already, 100 % of the time untuned", told);
         Assert.Contains(
-            "1 operator is left out, 0.25 % of the time: each takes less than 1.00 %, while 100 % are tuned",
+            "1 operator is left out, 0.25 % of the time: each takes less than 3.00 %, while 100 % are tuned",
             told
         );
         Assert.Contains("nothing is left to tune", told);

@@ -23,7 +23,7 @@ internal sealed class TuningPlan
 
     /// <summary>Where this share of the time is tuned already, only operators of some weight are worth another run.</summary>
     private const double MostlyDone = 0.9;
-    private const double LeastShareAfter = 0.01;
+    private const double LeastShareAfter = 0.03;
 
     /// <summary>
     /// Shapes of one class share a kernel. Of more than so many, only those are tuned that have some weight of their own: each

@@ -129,8 +129,8 @@ internal sealed class OperatorRecorder
         {
             int[] counts = [.. _buckets];
             long all = counts.Sum(c => (long)c);
-            // The only call, or two: their mean is exact.
-            if (all < 3)
+            // The only call's time is exact. Of two the shorter counts: the other was probably the first, or disturbed.
+            if (all < 2)
                 return Milliseconds / Math.Max(1, Count);
             double middle = all / 2.0;
             long before = 0;

@@ -49,9 +49,7 @@ internal static class DbWhyCommand
                 + (c.BitStable ? "same bits every run" : "bits differ between runs")
                 + (c.Detail.Length > 0 ? $" ({PlainText.Of(c.Detail)})" : "")
         );
-        to.WriteLine(
-            $"  served         {Served(record)} ({record.Origin.ToString().ToLowerInvariant()})"
-        );
+        to.WriteLine($"  served         {Served(record)} ({record.Origin.ToString().ToLowerInvariant()})");
         to.WriteLine($"  trace          {record.TraceHash}; 'tune db show {record.Spec}' prints it");
         foreach (var entry in store.History(record.Key))
         {
