@@ -173,10 +173,7 @@ public sealed class SchedulingTutorialTests(ITestOutputHelper output)
         for (int round = 0; round < 8; round++)
         {
             for (int i = 0; i < best.Length; i++)
-            {
-                if (round == 0 || best[i] < 20)
-                    best[i] = Math.Min(best[i], Page.Milliseconds(nests[i].Nest, round == 0 ? 1 : 60));
-            }
+                best[i] = Math.Min(best[i], Page.Milliseconds(nests[i].Nest, best[i] > 20 ? 2 : 60));
         }
         var rows = nests.Select(
             (nest, i) =>
