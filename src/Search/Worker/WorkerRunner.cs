@@ -19,6 +19,7 @@ public sealed class WorkerRunner : ICandidateRunner
     private readonly WorkerInit _init;
     private readonly TimeSpan _timeout;
     private readonly bool _ownsProcess;
+    private double _prepareSeconds;
 
     /// <param name="task">What is tuned.</param>
     /// <param name="process">Where; several runners may share one.</param>
@@ -56,9 +57,16 @@ public sealed class WorkerRunner : ICandidateRunner
 
     public TimeSpan? Limit { get; set; }
 
-    private TimeSpan CandidateTimeout => Limit is { } limit && limit < _timeout ? limit : _timeout;
+    private TimeSpan CandidateTimeout => Limit is { } limit && limit < Timeout ? limit : Timeout;
 
-    public double Prepare() => _process.Prepare(_init);
+    /// <summary>
+    /// What counts as a hang: a candidate fills and reads its arguments as making them did, which takes longer than any kernel
+    /// where they have gigabytes.
+    /// </summary>
+    private TimeSpan Timeout =>
+        _prepareSeconds * 2 > _timeout.TotalSeconds ? TimeSpan.FromSeconds(2 * _prepareSeconds) : _timeout;
+
+    public double Prepare() => _prepareSeconds = _process.Prepare(_init);
 
     public IReadOnlyList<Measured> Measure(
         IReadOnlyList<Candidate> candidates,
@@ -95,7 +103,7 @@ public sealed class WorkerRunner : ICandidateRunner
     {
         _process.Prepare(_init);
         _process.Send(new WorkerRequest { Race = new RaceRequest([.. candidates.Select(c => c.TraceText)], plan) });
-        var failure = _process.Receive(_timeout * candidates.Count, cancel, out var reply);
+        var failure = _process.Receive(Timeout * candidates.Count, cancel, out var reply);
         EndIfLost(reply);
         // They all ran before, so a failure here is rare; without rounds the earlier times decide.
         return failure == WorkerFailure.None && reply!.Raced is { } raced ? raced : new RaceTimes([], []);
@@ -157,7 +165,7 @@ public sealed class WorkerRunner : ICandidateRunner
                 $"the worker process died. {_process.ErrorText}"
             ),
             WorkerFailure.Hang => Measured.Failed(
-                timeout < _timeout ? OutcomeNames.OverTime : OutcomeNames.Hang,
+                timeout < Timeout ? OutcomeNames.OverTime : OutcomeNames.Hang,
                 FormattableString.Invariant(
                     $"no answer within {timeout.TotalSeconds:0.#} s; the worker process was ended"
                 )
