@@ -266,7 +266,7 @@ public sealed class LinearForm
                         terms.Add(new(atom, scale * x.Constant * coefficient));
                 }
                 break;
-            case Binary { Kind: BinaryOp.Mul, Type: DType.Int64 } b:
+            case Binary { Kind: BinaryOp.Mul, Type: DType.Int64 } b when IsShort(b):
                 // Of data, each factor by itself.
                 var (left, right) = (Of(b.A).ToExpr(), Of(b.B).ToExpr());
                 terms.Add(new(Product([.. Factors(left), .. Factors(right)]), scale));
@@ -275,6 +275,13 @@ public sealed class LinearForm
                 terms.Add(new(e, scale));
                 break;
         }
+    }
+
+    // An index times a stride, no arithmetic of random numbers: ordering the factors prints them (10 MB for a random integer).
+    private static bool IsShort(Expr e)
+    {
+        int nodes = 0;
+        return !e.Any(_ => ++nodes > 64);
     }
 
     // Sums of a few variables and quotients: what extents and loops give. Data stays as it is.
