@@ -59,6 +59,9 @@ public abstract record Expr
 
     public static Expr operator !(Expr a) => Op.Not(a);
 
+    /// <summary>What an expression of a kind that a back end adds is printed as; null for the kinds of this folder.</summary>
+    public virtual string? Printed => null;
+
     public sealed override string ToString() => ExprPrinter.Print(this);
 }
 

@@ -51,7 +51,7 @@ public static class ExprPrinter
             case ReducerArg a:
                 return $"{(a.IsNew ? "new" : "acc")}.{a.Index}";
             default:
-                throw new InvalidOperationException($"no printed form for {e.GetType().Name}");
+                return e.Printed ?? throw new InvalidOperationException($"no printed form for {e.GetType().Name}");
         }
     }
 

@@ -91,4 +91,6 @@ internal static class CText
 internal sealed record Named(string Text, DType NamedType, string? Bits = null) : Expr
 {
     public override DType Type => NamedType;
+
+    public override string Printed => Text;
 }
