@@ -26,6 +26,9 @@ internal sealed class IndependentCheck(OperatorSpec spec, ITuningTarget target)
     private const double SlowFactor = 4;
     private const double SlowMilliseconds = 300;
 
+    /// <summary>Schedules to compare with that are tried until one is right on the sample.</summary>
+    private const int MostOthers = 4;
+
     /// <summary>Other choices of a rule that are tried until one is accepted by primitives and compiler.</summary>
     private const int Variations = 6;
 
@@ -36,23 +39,27 @@ internal sealed class IndependentCheck(OperatorSpec spec, ITuningTarget target)
     /// <returns>The first wrong element, if any, and what was done.</returns>
     public (string? Wrong, string Note) Run(LoopNest nest, Reference reference, ArgumentMemory memory)
     {
-        var (second, name) = Second(nest);
-        if (second is null)
-            return (null, "no second schedule to compare all elements with");
-        using (second)
+        string none = "no second schedule to compare all elements with";
+        var images = new List<ByteImage>();
+        try
         {
-            var images = new List<ByteImage>();
-            try
+            for (int i = memory.Inputs; i < memory.Arguments.Count; i++)
+                images.Add(new ByteImage(memory.Contents(i), memory.LengthOf(i)));
+            foreach (var (second, name) in Others(nest).Take(MostOthers))
             {
-                for (int i = memory.Inputs; i < memory.Arguments.Count; i++)
-                    images.Add(new ByteImage(memory.Contents(i), memory.LengthOf(i)));
-                memory.PoisonOutputs();
-                unsafe
+                using (second)
                 {
-                    second.Run(memory.Addresses, null);
+                    memory.PoisonOutputs();
+                    unsafe
+                    {
+                        second.Run(memory.Addresses, null);
+                    }
                 }
                 if (reference.Check(memory).Wrong is { } broken)
-                    return (null, $"the schedule to compare with ({name}) is wrong itself: {broken}");
+                {
+                    none = $"the schedule to compare with ({name}) is wrong itself: {broken}";
+                    continue;
+                }
                 for (int o = 0; o < images.Count; o++)
                 {
                     if (
@@ -61,14 +68,15 @@ internal sealed class IndependentCheck(OperatorSpec spec, ITuningTarget target)
                     )
                         return ($"{wrong}; a second schedule ({name}) has another value", "");
                 }
-            }
-            finally
-            {
-                foreach (var image in images)
-                    image.Dispose();
+                return (null, $"all elements beside those of another schedule ({name})");
             }
         }
-        return (null, $"all elements beside those of another schedule ({name})");
+        finally
+        {
+            foreach (var image in images)
+                image.Dispose();
+        }
+        return (null, none);
     }
 
     /// <summary>Places, row-major, where outputs differ most; empty where they are the same.</summary>
@@ -139,27 +147,29 @@ internal sealed class IndependentCheck(OperatorSpec spec, ITuningTarget target)
         return reference.Check(sample, memory.Arguments[memory.Inputs + output], kept).Wrong;
     }
 
-    /// <summary>A kernel by a schedule that is another one, and about as fast; null for none.</summary>
-    private (ICompiledKernel? Kernel, string Name) Second(LoopNest nest)
+    /// <summary>Kernels by schedules that are others, and about as fast; compiled when asked for.</summary>
+    private IEnumerable<(ICompiledKernel Kernel, string Name)> Others(LoopNest nest)
     {
-        ulong own = NestHash.Of(nest);
+        var known = new HashSet<ulong> { NestHash.Of(nest) };
         var model = new CostModel(target.Backend.Target);
         double most = SlowFactor * model.Features(nest).AnalyticMilliseconds + SlowMilliseconds;
         foreach (var (name, make) in Schedules())
         {
+            ICompiledKernel kernel;
             try
             {
                 var other = make();
-                if (NestHash.Of(other) == own || model.Features(other).AnalyticMilliseconds > most)
+                if (!known.Add(NestHash.Of(other)) || model.Features(other).AnalyticMilliseconds > most)
                     continue;
-                return (target.Backend.Compile(other), name);
+                kernel = target.Backend.Compile(other);
             }
             catch (Exception e) when (e is ScheduleException or LoweringException)
             {
                 // Another will do.
+                continue;
             }
+            yield return (kernel, name);
         }
-        return (null, "");
     }
 
     /// <summary>The default choices of each rule, then others of theirs.</summary>

@@ -82,6 +82,37 @@ public class CertifierTests
         Assert.Contains($"C at row-major position {211 * 307 * 2 / 5 + 1} ", wrong.Detail);
     }
 
+    [Fact]
+    public void AWrongScheduleToCompareWithGivesWayToAnother()
+    {
+        var task = Machine.Task("matmul m=211 n=307 k=24");
+        var on = new SecondIsWrong(task.On, Machine.Tiled(task, "wrong").Nest);
+        var result = new Certifier(task.Spec, on, seed: 3, maxPoints: 2e4).Certify(Machine.Tiled(task, "speck").Nest);
+        Assert.True(on.Compiled > 2);
+        Assert.False(result.Ok);
+        Assert.Contains($"C at row-major position {211 * 307 * 2 / 5 + 1} ", result.Detail);
+    }
+
+    /// <summary>A target whose second kernel is another one than was asked for.</summary>
+    private sealed class SecondIsWrong(ITuningTarget real, LoopNest wrong) : ITuningTarget, IBackend
+    {
+        public int Compiled { get; private set; }
+
+        public IBackend Backend => this;
+
+        public TargetInfo Target => real.Backend.Target;
+
+        public TargetCeilings Ceilings => real.Ceilings;
+
+        public nint Allocate(long bytes) => real.Allocate(bytes);
+
+        public void Free(nint memory, long bytes) => real.Free(memory, bytes);
+
+        public double SentinelMilliseconds() => real.SentinelMilliseconds();
+
+        public ICompiledKernel Compile(LoopNest nest) => real.Backend.Compile(++Compiled == 2 ? wrong : nest);
+    }
+
     [Theory]
     [InlineData("softmax rows=300 cols=211")]
     [InlineData("argmax rows=900 cols=70 axis=1")]
