@@ -12,12 +12,25 @@ internal sealed partial class TuneSession
     /// <summary>The record that waits under the task's key; null for none. Read when the search begins, then kept up to date.</summary>
     private TuneRecord? _waiting;
 
+    /// <summary>Whether it was timed in this run; one that was not, because of an interrupt, say, is none of this run's business.</summary>
+    private bool _waitingTookPart;
+
     private Trial? _kept;
 
-    private void FindWaiting() =>
-        _waiting = _options
+    private TuneRecord? Waiting() =>
+        _options
             .Store?.All(new TuneFilter { Spec = Task.Spec.ToString(), Certified = false })
             .FirstOrDefault(r => r.Key == _key);
+
+    private void FindWaiting() => _waiting = Waiting();
+
+    private void MeasureWaiting()
+    {
+        if (_waiting is null)
+            return;
+        Given(_waiting.Trace);
+        _waitingTookPart = true;
+    }
 
     /// <summary>
     /// Stores the best so far as waiting, if it is an improvement: on the default, on the certified record as it was timed in
@@ -66,19 +79,23 @@ internal sealed partial class TuneSession
             _budget
         );
         // One of an earlier run of this machine took part in this search and is slower.
-        bool force = _waiting is { Origin: TuneOrigin.Local };
+        bool force = _waitingTookPart && IsUnchanged();
         if (_phases.Time(Phases.Store, () => store.Put(record, force)) == PutOutcome.Kept)
             return false;
         _waiting = record;
+        _waitingTookPart = true;
         return true;
     }
 
     /// <summary>Removes what this machine's searches left waiting: it was certified, or lost against what was, or is wrong.</summary>
     private void DropWaiting()
     {
-        if (_waiting is not { Origin: TuneOrigin.Local } || _options.Store is not { } store)
+        if (!_waitingTookPart || !IsUnchanged() || _options.Store is not { } store)
             return;
         _phases.Time(Phases.Store, () => store.Remove(_key, certified: false));
         _waiting = null;
     }
+
+    // What another process put there meanwhile did not take part.
+    private bool IsUnchanged() => _waiting is { Origin: TuneOrigin.Local } known && Waiting() == known;
 }

@@ -154,7 +154,9 @@ internal sealed partial class TuneSession : IDisposable
                     MeasureGiven(cancel);
                     FindWaiting();
                     _stored = Given(FindStored()?.Trace)?.Candidate.Hash;
-                    foreach (string? trace in unfinished.Prepend(_waiting?.Trace))
+                    if (!cancel.IsCancellationRequested && !IsOver())
+                        MeasureWaiting();
+                    foreach (string trace in unfinished)
                     {
                         if (!cancel.IsCancellationRequested && !IsOver())
                             Given(trace);

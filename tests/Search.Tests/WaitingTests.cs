@@ -32,7 +32,11 @@ public sealed class WaitingTests : IDisposable
             Certifying = certifying ?? (_ => new Certification(0.1, true, true)),
         };
 
-    private TuneResult Tune(SyntheticRunner runner, Action<TuneProgress>? then = null) =>
+    private TuneResult Tune(
+        SyntheticRunner runner,
+        Action<TuneProgress>? then = null,
+        CancellationToken cancel = default
+    ) =>
         Tuner.Tune(
             Task,
             new TuneOptions
@@ -43,7 +47,8 @@ public sealed class WaitingTests : IDisposable
                 Settings = new SearchSettings { Clock = _clock },
                 Runner = _ => runner,
             },
-            new Recorder(then ?? (_ => { }))
+            new Recorder(then ?? (_ => { })),
+            cancel
         );
 
     private void TuneUntilKilled() =>
@@ -130,5 +135,39 @@ public sealed class WaitingTests : IDisposable
         Assert.Equal(1e-3, Assert.Single(_store.All()).Milliseconds);
         Tune(Runner(_ => new Certification(0.1, false, true)));
         Assert.Equal(1e-3, Assert.Single(_store.All()).Milliseconds);
+    }
+
+    [Fact]
+    public void ARunThatIsInterruptedBeforeItMetWhatWaitsLeavesIt()
+    {
+        TuneUntilKilled();
+        var waiting = Assert.Single(_store.All());
+        var result = Tune(Runner(), cancel: new CancellationToken(canceled: true));
+        Assert.True(result.DefaultStands);
+        Assert.Equal(PutOutcome.Added, result.Stored);
+        Assert.Equal(waiting, Assert.Single(_store.All(), r => !r.Certified));
+        Tune(Runner());
+        Assert.True(Assert.Single(_store.All()).Milliseconds <= waiting.Milliseconds);
+    }
+
+    [Fact]
+    public void WhatAnotherProcessLeftMeanwhileStays()
+    {
+        TuneUntilKilled();
+        var other = Assert.Single(_store.All()) with { Milliseconds = 1e-3, Trace = "another" };
+        bool put = false;
+        Tune(
+            Runner(),
+            p =>
+            {
+                if (p.Phase == Phases.Certify && !put)
+                {
+                    put = true;
+                    _store.Put(other, force: true);
+                }
+            }
+        );
+        Assert.True(put);
+        Assert.Equal(other, Assert.Single(_store.All(), r => !r.Certified));
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Picograd.Lower.Cpu;
+using Picograd.Tune;
 using Picograd.TuneDb;
 
 namespace Picograd.Tests;
@@ -9,6 +10,9 @@ public sealed class CertifyTests(CertifyTests.TwoWinners winners) : IClassFixtur
 {
     private const string Product = "matmul m=8 n=16 k=8";
     private const string Function = "tanh n=100";
+
+    // Of the product: one loop after the other, one element at a time.
+    private const string OneByOne = "picograd-trace 1\ninputs A, B\nstage C(m, n, k)\n";
 
     private readonly TempFolder _folder = new();
 
@@ -151,16 +155,23 @@ public sealed class CertifyTests(CertifyTests.TwoWinners winners) : IClassFixtur
     [Fact]
     public void A_slow_record_gives_way_to_the_default_schedule()
     {
-        // One loop after the other, one element at a time.
-        Take(
-            Tuned(),
-            r => r with { Trace = r.Spec == Product ? "picograd-trace 1\ninputs A, B\nstage C(m, n, k)\n" : r.Trace }
-        );
+        Take(Tuned(), r => r.Spec == Product ? r with { Trace = OneByOne } : r);
         string text = ToolRun.Of("db", "certify", "--operator", "matmul", "--db", Other).Succeeded();
         Assert.Contains($"[1/1] {Product}: no faster than the default schedule here, and removed", text);
         var stored = Assert.Single(Records(), r => r.Spec == Product);
         Assert.True(stored.IsServable);
         Assert.False(Assert.Single(Records(), r => r.Spec == Function).Certified);
+    }
+
+    [Fact]
+    public void What_an_interrupt_kept_from_running_stays()
+    {
+        Take(Tuned(), r => r.Spec == Product ? r with { Trace = OneByOne } : r);
+        var waiting = Assert.Single(Records(), r => r.Spec == Product);
+        var console = new ToolConsole(TextWriter.Null, TextWriter.Null, false, new CancellationToken(canceled: true));
+        using (var run = new TuningRun(console, Other, TuneTargets.ThreadsOf(waiting.Key.Target)!.Value, seed: 0))
+            Assert.Equal("left waiting: interrupted", new CertificationRun(console, Other, 0).Certify(run, waiting));
+        Assert.Contains(waiting, Records());
     }
 
     [Fact]

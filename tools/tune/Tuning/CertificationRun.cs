@@ -81,7 +81,8 @@ internal sealed class CertificationRun(ToolConsole console, string? db, int seed
         return _refused + _undecided == 0 ? TuneCommand.Success : TuneCommand.Failure;
     }
 
-    private string Certify(TuningRun run, TuneRecord record)
+    /// <summary>Certifies one; returns what became of it.</summary>
+    internal string Certify(TuningRun run, TuneRecord record)
     {
         TuneResult result;
         try
@@ -103,8 +104,14 @@ internal sealed class CertificationRun(ToolConsole console, string? db, int seed
         // Refused, it came to no verdict.
         if (result.IsWaiting || (result.Stored is null && result.Certification.IsRefused))
             return Undecided(result.Certification.Detail);
-        run.Store.Remove(record.Key, certified: false);
-        if (result.Trace == record.Trace && result.Certification.Ok)
+        bool passed = result.Trace == record.Trace && result.Certification.Ok;
+        // Perhaps it never ran.
+        if (console.Cancel.IsCancellationRequested && !passed)
+            return Undecided("interrupted");
+        // What another process put in its place meanwhile stays.
+        if (run.Store.All(new TuneFilter { Spec = record.Spec, Certified = false }).Contains(record))
+            run.Store.Remove(record.Key, certified: false);
+        if (passed)
         {
             _certified++;
             return result.DefaultStands
