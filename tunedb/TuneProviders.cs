@@ -56,6 +56,11 @@ public static class TuneProviders
     /// <exception cref="TuneDbException">It is nobody's, or it cannot be read.</exception>
     public static TuneProvider Of(string path, TimeSpan timeout)
     {
+        if (SqliteOpenings.Contains(path))
+        {
+            return Find(SqliteTuneStore.Name)!;
+        }
+
         var start = Start(path, timeout);
         if (start.Length == 0)
         {

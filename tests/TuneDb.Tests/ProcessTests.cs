@@ -37,6 +37,27 @@ public sealed class ProcessTests : IDisposable
         Assert.Equal(100 - (Workers - 1) - (Count - 1), store.FindExact(SampleRecords.Key())!.Milliseconds);
     }
 
+    [Fact]
+    public void Opening_an_sqlite_file_again_leaves_the_locks_of_the_first_opening()
+    {
+        var path = _folder.File("tune.sqlite");
+        using var first = TuneDatabase.Open(path);
+        first.Put(SampleRecords.Record());
+        TuneDatabase.Open(path, TuneDbMode.ReadOnly).Dispose();
+        TuneDatabase.Open($"sqlite:{path}", TuneDbMode.ReadOnly).Dispose();
+        using (var other = HelperProcess.Start("write", path, "1", "1"))
+        {
+            HelperProcess.Finish(other);
+        }
+
+        // Whoever is the last to close the file removes its log; this process has it open.
+        Assert.True(File.Exists(path + "-wal"));
+        first.Dispose();
+        Assert.False(File.Exists(path + "-wal"));
+        using var again = TuneDatabase.Open(path);
+        Assert.Equal(2, again.All().Count);
+    }
+
     [Theory]
     [InlineData("litedb")]
     [InlineData("sqlite")]

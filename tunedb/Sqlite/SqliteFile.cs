@@ -151,7 +151,7 @@ internal static class SqliteFile
         byte[] header;
         try
         {
-            header = ReadHeader(path, out _);
+            header = SqliteOpenings.Start(path, HeaderLength, out _);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -194,7 +194,7 @@ internal static class SqliteFile
         long length;
         try
         {
-            header = ReadHeader(path, out length);
+            header = SqliteOpenings.Start(path, HeaderLength, out length);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -214,15 +214,6 @@ internal static class SqliteFile
         return length >= promised
             ? null
             : $"is truncated: it is {length} bytes long, but its header promises {promised}; restore a copy or delete it";
-    }
-
-    private static byte[] ReadHeader(string path, out long length)
-    {
-        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        var header = new byte[HeaderLength];
-        var read = stream.ReadAtLeast(header, HeaderLength, throwOnEndOfStream: false);
-        length = stream.Length;
-        return header[..read];
     }
 
     private static bool HasPendingLog(string path) => new FileInfo(path + "-wal") is { Exists: true, Length: > 0 };

@@ -23,11 +23,19 @@ public sealed partial class SqliteTuneStore : TuneDatabase
     private readonly SqliteParameter _selectPlaceCertified;
     private readonly HashSet<string> _knownKeys = [];
     private readonly int _schemaVersion;
+    private readonly IDisposable _opening;
     private int _depth;
     private bool _disposed;
 
-    private SqliteTuneStore(string path, TuneDbMode mode, SqliteConnection connection, int schemaVersion)
+    private SqliteTuneStore(
+        string path,
+        TuneDbMode mode,
+        SqliteConnection connection,
+        int schemaVersion,
+        IDisposable opening
+    )
     {
+        _opening = opening;
         FilePath = path;
         Mode = mode;
         _connection = connection;
@@ -64,11 +72,13 @@ public sealed partial class SqliteTuneStore : TuneDatabase
         path = TuneAddress.PathOf(path);
         SqliteFile.Inspect(path, mode);
         SqliteConnection? connection = null;
+        IDisposable? opening = SqliteOpenings.Begin(path);
         try
         {
             connection = SqliteFile.Connect(path, mode, busyTimeout ?? TimeSpan.FromSeconds(15));
-            var store = new SqliteTuneStore(path, mode, connection, SqliteSchema.Prepare(connection, path, mode));
-            connection = null;
+            var version = SqliteSchema.Prepare(connection, path, mode);
+            var store = new SqliteTuneStore(path, mode, connection, version, opening);
+            (connection, opening) = (null, null);
             return store;
         }
         catch (SqliteException e)
@@ -78,6 +88,7 @@ public sealed partial class SqliteTuneStore : TuneDatabase
         finally
         {
             connection?.Dispose();
+            opening?.Dispose();
         }
     }
 
@@ -227,6 +238,7 @@ public sealed partial class SqliteTuneStore : TuneDatabase
                 _disposed = true;
                 _selectPlace.Dispose();
                 _connection.Dispose();
+                _opening.Dispose();
             }
         }
     }
