@@ -257,6 +257,10 @@ public class ModuleTests
 
     private sealed record Holder(Linear Inner);
 
+    private sealed record Heads(Dictionary<string, Linear> ByName);
+
+    private sealed record Pair((Linear Up, Linear Down) Layers);
+
     private sealed class Held(object what) : Plain
     {
         public object What { get; } = what;
@@ -286,6 +290,13 @@ public class ModuleTests
             {
                 "What[0].Inner, a Linear",
                 new List<Holder> { new(new Linear(1, 1)) }
+            },
+            { "What.ByName[…].value, a Linear", new Heads(new() { ["key"] = new(1, 1) }) },
+            { "What.Layers.Item1, a Linear", new Pair((new(1, 1), new(1, 1))) },
+            { "What.value, a Linear", KeyValuePair.Create("key", new Linear(1, 1)) },
+            {
+                "What[…].Item2, a Linear",
+                new HashSet<(string, Linear)> { ("key", new(1, 1)) }
             },
         };
     }
@@ -364,6 +375,44 @@ public class ModuleTests
             "Clash: the field Layer holds another module than the one that is called 'layer'",
             error.Message
         );
+    }
+
+    private sealed class Named : Plain
+    {
+        public Named() => RegisterBuffer("mask", Tensor.Ones(2));
+
+        public Tensor? Mask { get; set; }
+    }
+
+    [Fact]
+    public void AParameterWithTheNameOfABufferIsAnError()
+    {
+        var model = new Named();
+        Assert.Equal(["mask"], model.StateDict().Keys);
+        model.Mask = Tensor.Ones(2).RequiresGrad_();
+        var error = Assert.Throws<InvalidOperationException>(model.StateDict);
+        Assert.Contains("Named: the field Mask holds another tensor than the one that is called 'mask'", error.Message);
+    }
+
+    private sealed class Settings : Plain
+    {
+        public Dictionary<string, object?> Values { get; } = [];
+
+        public List<object> Items { get; } = [];
+    }
+
+    [Fact]
+    public void CollectionsMayHoldThemselvesAndKeysOfWhatIsNoPartMayHaveDots()
+    {
+        var model = new Settings();
+        model.Items.AddRange([model.Items, model.Values, new Linear(1, 1, bias: false)]);
+        model.Values["self"] = model.Values;
+        model.Values["items"] = model.Items;
+        model.Values["layer.0"] = 1.5;
+        model.Values["layer.1"] = Tensor.Arange(2);
+        Assert.Single(model.Parameters);
+        model.Values["layer.2"] = new Linear(1, 1);
+        Assert.Contains("'layer.2'", Assert.Throws<ArgumentException>(() => model.Parameters.Count()).Message);
     }
 
     private sealed class Registers : Plain

@@ -24,6 +24,9 @@ public abstract partial class Module
 
         /// <summary>Float tensors of which nothing says whether they are to be trained.</summary>
         public List<(string Source, Tensor Tensor)> Undecided { get; } = [];
+
+        /// <summary>Collections that are being gone through: one may hold itself.</summary>
+        public HashSet<object> Around { get; } = new(ReferenceEqualityComparer.Instance);
     }
 
     /// <summary>Parameters and buffers of this module and all parts, in order; what is there twice comes twice.</summary>
@@ -118,6 +121,8 @@ public abstract partial class Module
                     return;
                 if (tensor.RequiresGrad || _found.Contains(tensor))
                 {
+                    if (ReferenceEquals(parameters, parts.Parameters) && _buffers.Exists(b => b.Name == name))
+                        throw Taken(source, "tensor", name);
                     _found.Add(tensor.Keep());
                     Add(parameters, name, tensor, source);
                 }
@@ -131,14 +136,20 @@ public abstract partial class Module
             case IDictionary when !ModuleFields.MayHold(value.GetType()):
             case IList when !ModuleFields.MayHold(value.GetType()):
                 return;
+            case IDictionary or IList when !parts.Around.Add(value):
+                return;
             case IDictionary dictionary:
                 var named = new ModuleGroup(isList: false);
                 foreach (DictionaryEntry entry in dictionary)
                 {
                     string key = Convert.ToString(entry.Key, CultureInfo.InvariantCulture)!;
-                    CheckName(key, taken: false);
+                    int before = named._parameters.Count + named._children.Count;
                     Take(parts, named._parameters, named._children, entry.Value, key, $"{source}[{key}]");
+                    // Of what is no part the key is no name.
+                    if (named._parameters.Count + named._children.Count > before)
+                        CheckName(key, taken: false);
                 }
+                parts.Around.Remove(dictionary);
                 AddGroup(children, name, named, source);
                 return;
             case IList list:
@@ -149,6 +160,7 @@ public abstract partial class Module
                     string at = place++.ToString(CultureInfo.InvariantCulture);
                     Take(parts, numbered._parameters, numbered._children, item, at, $"{source}[{at}]");
                 }
+                parts.Around.Remove(list);
                 AddGroup(children, name, numbered, source);
                 return;
             case ITuple tuple:
@@ -182,14 +194,17 @@ public abstract partial class Module
     {
         int at = parts.FindIndex(p => p.Name == name);
         if (at >= 0 && !ReferenceEquals(parts[at].Value, value))
-            throw new InvalidOperationException(
-                $"{GetType().Name}: the field {source} holds another {(value is Tensor ? "tensor" : "module")} than the one that "
-                    + $"is called '{name}'; register what the field holds under that name, in place of the other, or give it one "
-                    + "of its own."
-            );
+            throw Taken(source, value is Tensor ? "tensor" : "module", name);
         if (at < 0)
             parts.Add((name, value));
     }
+
+    private InvalidOperationException Taken(string source, string kind, string name) =>
+        new(
+            $"{GetType().Name}: the field {source} holds another {kind} than the one that "
+                + $"is called '{name}'; register what the field holds under that name, in place of the other, or give it one "
+                + "of its own."
+        );
 
     /// <summary>A list or dictionary in a field, seen as PyTorch's ModuleList, ModuleDict, ParameterList or ParameterDict.</summary>
     private sealed class ModuleGroup : Module

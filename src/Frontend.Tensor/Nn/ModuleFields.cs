@@ -101,6 +101,12 @@ internal static class ModuleFields
         return [.. found];
     }
 
+    // Goes through the same elements every time; sets have none of the interfaces without a type.
+    private static bool IsCollection(Type type) =>
+        typeof(ICollection).IsAssignableFrom(type)
+        || type.GetInterfaces()
+            .Any(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IReadOnlyCollection<>));
+
     // The compiler keeps a property in <Name>k__BackingField and a parameter of a primary constructor in <name>P.
     private static string SourceName(string field) =>
         field.StartsWith('<') && field.IndexOf('>') is > 1 and var end ? field[1..end] : field;
@@ -124,8 +130,15 @@ internal static class ModuleFields
                 return isKnown(module) ? null : $"{path}, a {module.GetType().Name}";
         }
         var type = value.GetType();
-        if (!type.IsValueType && !seen.Add(value))
+        if ((type.IsArray || type.IsGenericType) && !MayHold(type) || !type.IsValueType && !seen.Add(value))
             return null;
+        if (value is ITuple tuple)
+        {
+            return Enumerable
+                .Range(0, tuple.Length)
+                .Select(i => Hidden(tuple[i], $"{path}.Item{i + 1}", isKnown, seen))
+                .FirstOrDefault(h => h is not null);
+        }
         if (value is Delegate function)
         {
             return function
@@ -141,7 +154,7 @@ internal static class ModuleFields
                 ? Hidden(type.GetProperty(nameof(Lazy<>.Value))!.GetValue(value), $"{path}.Value", isKnown, seen)
                 : $"{path}, which is not made yet";
         }
-        if (value is ICollection or IReadOnlyCollection<Module> or IReadOnlyCollection<Tensor>)
+        if (IsCollection(type))
         {
             foreach (object? item in (IEnumerable)value)
             {
@@ -153,7 +166,8 @@ internal static class ModuleFields
         // A sequence that is computed when it is gone through may give other modules every time.
         if (value is IEnumerable<Module>)
             return $"{path}, modules that are made when they are asked for";
-        if (IsFramework(type) || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
+        // Structs of .NET are what its collections are made of, such as pairs of a key and a value.
+        if (IsFramework(type) && !type.IsValueType || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
             return null;
         foreach (var field in Instance(type))
         {
