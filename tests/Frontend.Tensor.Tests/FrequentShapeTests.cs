@@ -1,6 +1,8 @@
 using Picograd.Algorithms.Operators;
 using Picograd.Dispatch;
 using Picograd.Lower.Cpu;
+using Picograd.Schedules;
+using Picograd.TuneDb;
 using Xunit;
 
 namespace Picograd.Tests;
@@ -89,6 +91,67 @@ public sealed class FrequentShapeTests : IDisposable
             WaitFor(() => Dispatcher.Resolve(spec).Notes.Any(n => n.Contains("as it runs often"))),
             Dispatcher.Explain(spec.ToString())
         );
+    }
+
+    /// <summary>The record has another order of sums, and a guard that the kernel of a frequent shape would not ask for.</summary>
+    [Fact]
+    public void ARecordThatIsStoredMeanwhileDoesNotSlipIntoAKernelThatRuns()
+    {
+        var spec = OperatorSpec.Parse("softmax rows=40 cols=101");
+        var backend = new CpuBackend(CpuTarget.Detect(), 1);
+        TuneRecord Record(OperatorSpec of) =>
+            TestRecords.Of(of, backend.Target, Trace.Of(InitialNest.Of(of.Build())).ToString()) with
+            {
+                Guards = ["align(X,64)"],
+            };
+        using var store = new MemoryTuneStore();
+        // There are records of the family.
+        store.Put(Record(OperatorSpec.Parse("softmax rows=3 cols=5")));
+        Dispatcher.Use(store, backend);
+        RunOthersOf(x => x.Softmax(1));
+        using var x = Tensor.Rand([40, 101], new Generator(7));
+        using var first = x.Softmax(1);
+        store.Put(Record(spec));
+        var recorded = Dispatcher.Resolve(spec);
+        Assert.Equal(KernelSource.Exact, recorded.Source);
+        for (int i = 0; i < 5000; i++)
+            x.Softmax(1).Dispose();
+        Assert.True(
+            WaitFor(() =>
+                Dispatcher.Current.Table.Entries().Any(e => e.Kernel.Notes.Any(n => n.Contains("as it runs often")))
+            )
+        );
+        using var later = x.Softmax(1);
+        Assert.Equal(Bits(first), Bits(later));
+        // By the record they would be others.
+        Dispatcher.Use(store, backend);
+        using var other = x.Softmax(1);
+        Assert.NotEqual(Bits(first), Bits(other));
+    }
+
+    /// <summary>Where no kernel for one shape compiles that has the bits of its class's, the class serves the first shapes too.</summary>
+    [Fact]
+    public void TheFirstShapesRunOnTheClassWhereTheyGetNoKernelOfTheirOwn()
+    {
+        Dispatcher.Use(null, new SharingOnly(new CpuBackend(CpuTarget.Detect(), 1)));
+        RunOthersOf(x => x.Softmax(1));
+        foreach (long n in (long[])[70, 80, 90])
+            Assert.Contains(
+                Dispatcher.Resolve(OperatorSpec.Parse($"softmax rows=40 cols={n}")).Notes,
+                note => note.Contains("one kernel for softmax")
+            );
+    }
+
+    private sealed class SharingOnly(IBackend all) : IBackend
+    {
+        public TargetInfo Target => all.Target;
+
+        public bool SharesKernels => true;
+
+        public ICompiledKernel Compile(LoopNest nest) => all.Compile(nest);
+
+        public ICompiledKernel Compile(LoopNest nest, IReadOnlyList<long> extents) =>
+            throw new LoweringException("refused", "no kernel for one shape");
     }
 
     [Fact]

@@ -62,7 +62,11 @@ public sealed class OtherThreadsTests : IDisposable
     [InlineData(1, 4, false, true, 5.0, true)]
     [InlineData(1, 4, true, true, 1.9, true)]
     // Fewer threads than it was tuned for.
-    [InlineData(4, 1, true, false, 1.9, true)]
+    [InlineData(4, 1, true, true, 1.9, true)]
+    [InlineData(4, 1, true, false, 1.9, false)]
+    [InlineData(4, 1, true, false, 5.0, true)]
+    [InlineData(4, 2, true, false, 1.9, false)]
+    [InlineData(4, 2, true, false, 2.1, true)]
     [InlineData(4, 2, false, true, 1.9, true)]
     // It did not beat the default there.
     [InlineData(4, 2, true, true, 0.9, false)]

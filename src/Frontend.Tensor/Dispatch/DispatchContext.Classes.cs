@@ -188,8 +188,8 @@ internal sealed partial class DispatchContext
         string text = kernel.Spec.ToString();
         lock (_gate)
         {
-            // The same instance may be called in several ways.
-            if (_cache.Instance(text) is { } known)
+            // The same instance may be called in several ways. A record that was stored meanwhile has guards, and bits, of its own.
+            if (_cache.Instance(text) is { Source: KernelSource.Default } known)
             {
                 kernel.Become(known.Schedule, Timed(text, kernel.Source, null, known.Schedule), known.Notes);
                 return;

@@ -147,9 +147,11 @@ internal sealed partial class DispatchContext
             bool ordered = SumsFloats(spec);
             if ((ordered || !own) && ClassOf(open) is { Nest: not null } members)
             {
-                if (!own && Shared(members) is { } shared)
+                // Where one of the two does not compile the other does, for its bits are the same.
+                made = own ? Own(text, open, members, notes) : null;
+                if (made is null && Shared(members) is { } shared)
                     return OfClass(text, open, members, shared, notes);
-                if (ordered)
+                if (ordered && !own)
                     made = Own(text, open, members, notes);
             }
             // Where no order of sums is to be kept, the shape's own rules do, in a third of the time.
@@ -235,12 +237,26 @@ internal sealed partial class DispatchContext
             return null;
         }
         // At best the default schedule gains as much as there are more threads.
-        bool isFaster =
-            record.DefaultMilliseconds * Math.Min(1, theirs / (double)Backend.Target.Threads) > record.Milliseconds;
+        double ratio = theirs / (double)Backend.Target.Threads;
+        bool isFaster = record.DefaultMilliseconds * Math.Min(1, ratio) > record.Milliseconds;
         var algorithm = spec.Build();
         if (!isFaster && !IsParallel(record) && IsParallel(_rule(algorithm, Backend.Target)))
         {
             notes.Add($"{whose} does not spread its work over threads, which the default schedule does");
+            return null;
+        }
+        // At worst the record loses as much as there are fewer.
+        bool staysFaster = record.DefaultMilliseconds > record.Milliseconds * Math.Max(1, ratio);
+        if (
+            !staysFaster
+            && ratio > 1
+            && IsParallel(record)
+            && !IsParallel(_rule(algorithm, Backend.Target with { Threads = theirs }))
+        )
+        {
+            notes.Add(
+                $"{whose} spreads its work over more threads than there are, which the default schedule does not"
+            );
             return null;
         }
         return FromRecord(spec, algorithm, record, KernelSource.Near, notes);
