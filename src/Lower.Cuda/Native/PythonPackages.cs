@@ -45,7 +45,9 @@ internal sealed class PythonPackages(Func<string, string?> variable, string root
         foreach (string path in parents.SelectMany(Environments).SelectMany(OfPrefix))
             yield return path;
         // An environment may have any name; its interpreter on the path tells where it is.
-        var interpreters = Listed("PATH").Where(f => f.Length > 0 && HasPython(f)).Select(Path.GetDirectoryName);
+        var interpreters = Listed("PATH")
+            .Where(HasPython)
+            .Select(f => Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(f)));
         foreach (string path in interpreters.OfType<string>().SelectMany(OfPrefix))
             yield return path;
         string[] own = [Path.Combine(home, ".local"), Below("usr", "local"), Below("usr"), Below("opt", "conda")];

@@ -7,7 +7,8 @@ namespace Picograd.Lower.Cuda;
 /// <summary>
 /// Compiled programs in a folder, a file each, with those of this process in front of it: what was compiled for a search is wanted
 /// again by whoever runs the winner. Of bounded size; the least recently used go first. Files are written whole or not at all,
-/// and damaged ones are dropped, so that any number of processes may share a folder. A folder that cannot be used costs
+/// damaged ones and the halves of killed writers are dropped, so that any number of processes may share a folder. A folder that
+/// cannot be used costs
 /// compilations and nothing else. Thread-safe.
 /// </summary>
 /// <param name="path">Made when something is stored.</param>
@@ -22,6 +23,9 @@ public sealed class CubinFolder(string path, long mostBytes = 512L << 20) : ICub
 
     /// <summary>How stale the time of the last use may get: each renewal is a write.</summary>
     private static readonly TimeSpan UseResolution = TimeSpan.FromHours(1);
+
+    /// <summary>A file is written within seconds.</summary>
+    private static readonly TimeSpan Stale = TimeSpan.FromMinutes(10);
 
     private readonly MemoryCubinCache _near = new();
     private readonly Lock _lock = new();
@@ -143,10 +147,25 @@ public sealed class CubinFolder(string path, long mostBytes = 512L << 20) : ICub
     private List<FileInfo> Files() =>
         Directory.Exists(path) ? [.. new DirectoryInfo(path).EnumerateFiles("*" + Extension)] : [];
 
+    // What writers that were killed left.
+    private void DiscardHalves()
+    {
+        foreach (var file in new DirectoryInfo(path).EnumerateFiles())
+        {
+            if (
+                file.Name.Contains(Extension + ".", StringComparison.Ordinal)
+                && DateTime.UtcNow - file.LastWriteTimeUtc > Stale
+            )
+                file.Delete();
+        }
+    }
+
     private void Keep(long added)
     {
         lock (_lock)
         {
+            if (_bytes is null)
+                DiscardHalves();
             _bytes = _bytes is { } known ? known + added : Files().Sum(f => f.Length);
             if (_bytes <= mostBytes)
                 return;

@@ -53,6 +53,7 @@ public sealed class PythonPackagesTests : IDisposable
         File.WriteAllText(Path.Combine(bin, OperatingSystem.IsWindows() ? "python.exe" : "python3"), "");
         string lib = Make("somewhere", "env", "lib", "python3.10", "site-packages", "nvidia", "cudnn", "lib");
         Assert.Contains(lib, Found(new() { ["PATH"] = $"{Make("bin")}{Path.PathSeparator}{bin}" }));
+        Assert.Contains(lib, Found(new() { ["PATH"] = bin + Path.DirectorySeparatorChar }));
         Assert.DoesNotContain(lib, Found(new() { ["PATH"] = Make("bin") }));
     }
 

@@ -90,6 +90,24 @@ public sealed class CubinFolderTests : IDisposable
     }
 
     [Fact]
+    public void HalvesThatKilledWritersLeftAreRemoved()
+    {
+        new CubinFolder(FolderPath).Put("a", Cubin(1));
+        string old = Path.Combine(FolderPath, "b.cubin.17-0123456789abcdef");
+        string young = Path.Combine(FolderPath, "c.cubin.18-0123456789abcdef");
+        File.WriteAllText(old, "half");
+        File.WriteAllText(young, "half");
+        File.SetLastWriteTimeUtc(old, DateTime.UtcNow.AddHours(-1));
+        File.SetLastWriteTimeUtc(Path.Combine(FolderPath, "a.cubin"), DateTime.UtcNow.AddHours(-1));
+        var folder = new CubinFolder(FolderPath);
+        folder.Put("d", Cubin(2));
+        Assert.False(File.Exists(old));
+        Assert.True(File.Exists(young));
+        Assert.NotNull(folder.Find("a"));
+        Assert.NotNull(folder.Find("d"));
+    }
+
+    [Fact]
     public void AFolderThatCannotBeMadeCostsNothingElse()
     {
         string file = Path.Combine(_folder.FullName, "file");
