@@ -47,12 +47,15 @@ public sealed class PackedPackages : IDisposable
         """;
 
     private readonly string _folder = Directory.CreateTempSubdirectory("picograd-packages-").FullName;
-    private readonly string _configuration = AppContext.BaseDirectory.Contains(
-        $"{Path.DirectorySeparatorChar}Debug{Path.DirectorySeparatorChar}",
-        StringComparison.Ordinal
-    )
-        ? "Debug"
-        : "Release";
+
+    /// <summary>Of this build: Debug or Release.</summary>
+    internal string Configuration { get; } =
+        AppContext.BaseDirectory.Contains(
+            $"{Path.DirectorySeparatorChar}Debug{Path.DirectorySeparatorChar}",
+            StringComparison.Ordinal
+        )
+            ? "Debug"
+            : "Release";
 
     /// <summary>Of this run alone, so that no cache of packages has something else under it.</summary>
     internal string Version { get; } = $"0.1.0-test.{DateTime.UtcNow:yyyyMMddHHmmss}.{Environment.ProcessId}";
@@ -72,7 +75,7 @@ public sealed class PackedPackages : IDisposable
                 [
                     "pack",
                     "Picograd.slnx",
-                    .. (string[])["-c", _configuration, "--no-build", "--no-restore", "-m:1", "--nologo", "-v", "q"],
+                    .. (string[])["-c", Configuration, "--no-build", "--no-restore", "-m:1", "--nologo", "-v", "q"],
                     $"-p:PackageVersion={Version}",
                     "-o",
                     Feed,
