@@ -157,9 +157,10 @@ internal sealed partial class TuneSession
                 && TuneTargets.IsFoundWith(before!, Task.Target.Toolchain)
                 && before!.DefaultMilliseconds is { } d
                 && d > before.Milliseconds != verdict.DefaultStands;
+            // What another process stored meanwhile was not raced, and goes by its time.
             var stored = _phases.Time(
                 Phases.Store,
-                () => keeps ? PutOutcome.Kept : store.Put(record, force: before is not null)
+                () => keeps ? PutOutcome.Kept : store.Put(record, force: before is not null && FindStored() == before)
             );
             // What an earlier slice added or replaced is still what this run did.
             result = result with

@@ -170,4 +170,35 @@ public sealed class WaitingTests : IDisposable
         Assert.True(put);
         Assert.Equal(other, Assert.Single(_store.All(), r => !r.Certified));
     }
+
+    [Fact]
+    public void AFasterWinnerThatAnotherProcessStoredMeanwhileStays()
+    {
+        Tune(Runner());
+        var served = _store.FindExact(Task.Key)!;
+        var other = served with { Milliseconds = 1e-3, Trace = "another" };
+        var better = new SyntheticRunner(
+            c => c.TraceText == served.Trace ? 20 : 0.5 + c.Hash % 97 / 10.0,
+            2,
+            noisy: false
+        )
+        {
+            Clock = _clock,
+        };
+        bool put = false;
+        var result = Tune(
+            better,
+            p =>
+            {
+                if (p.Phase == Phases.Certify && !put)
+                {
+                    put = true;
+                    _store.Put(other, force: true);
+                }
+            }
+        );
+        Assert.True(put);
+        Assert.Equal(other, _store.FindExact(Task.Key));
+        Assert.Equal(PutOutcome.Kept, result.Stored);
+    }
 }
