@@ -3,7 +3,7 @@
 #
 # libtorch 2.10 is built against glibc 2.38. On an older system (Debian 12 has 2.36) PICOGRAD_GLIBC names a folder into which
 # the packages libc6, libstdc++6, libgcc-s1 and libgomp1 of Debian 13 were unpacked:
-#   dpkg -x libc6_….deb "$PICOGRAD_GLIBC"       (from https://packages.debian.org/trixie/libc6, and so on)
+#   dpkg -x libc6_….deb "$PICOGRAD_GLIBC"       (and the same with the others)
 # and 'patchelf' must be installed: the program then starts with that folder's loader.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
