@@ -28,7 +28,7 @@ public static class TuneDbLocation
     {
         if (explicitAddress is not null)
         {
-            return TuneAddress.Full(explicitAddress, nameof(explicitAddress));
+            return TuneAddress.Full(explicitAddress, "the address of the tune database");
         }
 
         var fromEnvironment = Environment.GetEnvironmentVariable(EnvironmentVariable);

@@ -111,6 +111,9 @@ public sealed class DbTests : IDisposable
         ToolRun.Of("db", "list", "--db", "litedb:" + _folder["moved"]).Refused("is not a LiteDB database");
         ToolRun.Of("db", "copy", Db, sqlite).Refused("exists already");
         ToolRun.Of("db", "copy", sqlite, "oracle:there").Refused("there is no provider 'oracle'");
+        ToolRun
+            .Of("db", "list", "--db", "oracle:there")
+            .Refused("the address of the tune database is 'oracle:there', but there is no provider 'oracle'");
         ToolRun.Of("db", "copy", sqlite, "litedb:" + _folder["back"]).Succeeded();
         string exported = ToolRun.Of("db", "export", "--db", _folder["back"]).Succeeded();
         Assert.Equal(ToolRun.Of("db", "export", "--db", Db).Succeeded(), exported);
