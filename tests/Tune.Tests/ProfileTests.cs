@@ -106,6 +106,29 @@ public sealed class ProfileTests : IDisposable
     }
 
     [Fact]
+    public void What_ran_on_targets_that_are_not_here_is_told_and_fails_the_command()
+    {
+        string Line(string device) =>
+            $"tanh n=100 # calls=1 ms=1 median=1 source=default device={device} target=x;threads=1\n";
+        string foreign = _folder.Write(
+            "foreign",
+            $"# picograd profile 1 seconds=1 making=0\n{Line("cuda:98")}{Line("cuda:99")}# end 2\n"
+        );
+        var run = ToolRun.Of("run", foreign, "--budget", "8trials", "--db", _folder["db"]);
+        Assert.Equal(1, run.Code);
+        Assert.Contains("what ran on cuda:98 is not tuned", run.Error);
+        Assert.Contains("tune: none of the 2 targets of the profile can be tuned for here.", run.Error);
+        string mixed = _folder.Write(
+            "mixed",
+            $"# picograd profile 1 seconds=1 making=0\n{Line("cpu")}{Line("cuda:99")}# end 2\n"
+        );
+        run = ToolRun.Of("run", mixed, "--budget", "8trials", "--db", _folder["db"]);
+        Assert.Equal(1, run.Code);
+        Assert.Contains("what ran on cuda:99 is not tuned", run.Error);
+        Assert.Matches("tanh n=100 .*ns", run.Out);
+    }
+
+    [Fact]
     public void Tune_run_takes_a_profile_and_skips_what_is_tuned()
     {
         string Line(string spec, int calls, double ms) =>

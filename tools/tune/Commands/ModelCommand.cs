@@ -80,13 +80,13 @@ internal static class ModelCommand
         if (tuned.All(g => g.Results.Count == 0))
         {
             ModelReport.Write(console.Out, before);
-            return TuneCommand.Success;
+            return tuning.Conclude(tuned);
         }
         console.Error.WriteLine("tune: the program runs again");
         var after = model.Run(database, threads);
         ModelReport.Write(console.Out, before, after, tuned);
         console.Out.WriteLine($"winners are in {database}");
-        return ProgramTuning.Conclude(console, tuned);
+        return tuning.Conclude(tuned);
     }
 
     /// <summary>The operators that this version knows and this machine's memory holds.</summary>

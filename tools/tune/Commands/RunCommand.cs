@@ -52,7 +52,7 @@ internal static class RunCommand
             var done = tuning.Run(groups, spend);
             foreach (var group in done)
                 Write(console.Out, group);
-            int code = ProgramTuning.Conclude(console, done);
+            int code = tuning.Conclude(done);
             return code == TuneCommand.Success ? specs.ExitCode : code;
         });
         return command;

@@ -83,6 +83,9 @@ internal sealed record GroupTuning(
 /// <param name="again">Tune also what is tuned already.</param>
 internal sealed class ProgramTuning(ToolConsole console, string? db, int seed, bool again)
 {
+    // Groups that could not be tuned, of which there were others.
+    private int _leftOut;
+
     /// <exception cref="FailureException">Nothing was measured.</exception>
     /// <exception cref="UsageException">The only target cannot be used here.</exception>
     public IReadOnlyList<GroupTuning> Run(IReadOnlyList<OperatorGroup> groups, SearchBudget budget)
@@ -99,12 +102,15 @@ internal sealed class ProgramTuning(ToolConsole console, string? db, int seed, b
             {
                 done.Add(Run(group, groups.Count > 1 ? budget.Share(group.Milliseconds / total) : budget));
             }
-            catch (UsageException e) when (groups.Count > 1)
+            catch (Exception e) when (groups.Count > 1 && e is (UsageException or FailureException))
             {
                 // The others are tuned all the same.
+                _leftOut++;
                 console.Error.WriteLine($"tune: what ran on {group} is not tuned: {e.Message}");
             }
         }
+        if (_leftOut > 0 && done.Count == 0)
+            throw new FailureException($"none of the {groups.Count} targets of the profile can be tuned for here.");
         return done;
     }
 
@@ -139,13 +145,13 @@ internal sealed class ProgramTuning(ToolConsole console, string? db, int seed, b
 
     /// <summary>Tells what could not be done, and gives the exit code.</summary>
     /// <exception cref="FailureException">Operators have no winner that is stored.</exception>
-    public static int Conclude(ToolConsole console, IReadOnlyList<GroupTuning> groups)
+    public int Conclude(IReadOnlyList<GroupTuning> groups)
     {
         var results = groups.SelectMany(g => g.Results).ToList();
         int failed = results.Count(r => r.Result?.Stored is null);
         int faulty = ResultText.TellRuleErrors(console.Error, results.Select(r => r.Result));
         if (failed > 0)
             throw new FailureException($"{failed} of {results.Count} operators have no winner that is stored.");
-        return faulty > 0 ? TuneCommand.Failure : TuneCommand.Success;
+        return faulty + _leftOut > 0 ? TuneCommand.Failure : TuneCommand.Success;
     }
 }
