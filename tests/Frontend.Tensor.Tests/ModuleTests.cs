@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Xunit;
 
 namespace Picograd.Tests;
@@ -413,6 +414,24 @@ public class ModuleTests
         Assert.Single(model.Parameters);
         model.Values["layer.2"] = new Linear(1, 1);
         Assert.Contains("'layer.2'", Assert.Throws<ArgumentException>(() => model.Parameters.Count()).Message);
+    }
+
+    private sealed record Box(ImmutableArray<Linear> Layers);
+
+    private sealed class Unset : Plain
+    {
+        public ImmutableArray<Linear> Layers { get; set; }
+
+        public Box Box { get; } = new(default(ImmutableArray<Linear>));
+    }
+
+    [Fact]
+    public void AnImmutableArrayThatWasNeverSetHoldsNothing()
+    {
+        var model = new Unset();
+        Assert.Empty(model.Parameters);
+        model.Layers = [new(1, 1)];
+        Assert.Equal(["layers.0.weight", "layers.0.bias"], Names(model));
     }
 
     private sealed class Registers : Plain

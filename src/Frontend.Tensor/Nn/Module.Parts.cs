@@ -136,6 +136,7 @@ public abstract partial class Module
             case IDictionary when !ModuleFields.MayHold(value.GetType()):
             case IList when !ModuleFields.MayHold(value.GetType()):
                 return;
+            case IList when ModuleFields.IsUnset(value):
             case IDictionary or IList when !parts.Around.Add(value):
                 return;
             case IDictionary dictionary:

@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text;
@@ -101,6 +102,12 @@ internal static class ModuleFields
         return [.. found];
     }
 
+    /// <summary>Whether a value is an immutable array that was never set, which cannot be gone through.</summary>
+    public static bool IsUnset(object value) =>
+        value.GetType() is { IsGenericType: true } type
+        && type.GetGenericTypeDefinition() == typeof(ImmutableArray<>)
+        && type.GetProperty(nameof(ImmutableArray<>.IsDefault))!.GetValue(value) is true;
+
     // Goes through the same elements every time; sets have none of the interfaces without a type.
     private static bool IsCollection(Type type) =>
         typeof(ICollection).IsAssignableFrom(type)
@@ -130,7 +137,11 @@ internal static class ModuleFields
                 return isKnown(module) ? null : $"{path}, a {module.GetType().Name}";
         }
         var type = value.GetType();
-        if ((type.IsArray || type.IsGenericType) && !MayHold(type) || !type.IsValueType && !seen.Add(value))
+        if (
+            (type.IsArray || type.IsGenericType) && !MayHold(type)
+            || IsUnset(value)
+            || !type.IsValueType && !seen.Add(value)
+        )
             return null;
         if (value is ITuple tuple)
         {
