@@ -228,7 +228,7 @@ public sealed class StagewiseRule : ScheduleRule
         else if (
             !inner
             && columns > 1
-            && loads.Any(l => stage.SpatialAxes.LastOrDefault() is { } c && IsLastDimension(l, c))
+            && loads.Any(l => stage.SpatialAxes.LastOrDefault() is { } c && IsLastDimension(l, c) && l.Uses(reduce.Var))
         )
             ByRows(s, block, spatial, ks, columns.Value);
         else if (spatial.Count > 0)

@@ -176,6 +176,10 @@ public sealed class ScheduleWarningTests
         "where c=32x200 a=200 b=1",
         "cross_entropy rows=32 classes=1000",
         "cross_entropy_grad rows=32 classes=1000",
+        // Rows shorter than a vector.
+        "cross_entropy_grad rows=32 classes=10",
+        "softmax rows=64 cols=10",
+        "layernorm rows=64 cols=7",
         "embedding vocab=1000 dim=64 rows=256",
         "embedding_grad vocab=1000 dim=64 rows=256",
         "attention b=1 h=4 tq=64 tk=64 d=32",
