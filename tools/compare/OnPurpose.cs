@@ -41,8 +41,8 @@ internal sealed record OnPurpose(string Reason, Regex Case, Regex Difference)
         ),
         new(
             "places are checked also where nothing is picked",
-            Of("IndexPut_|\\[.*index"),
-            new("refused here: indexing: index .* is out of range")
+            Of("IndexPut_|Embedding|\\[.*index"),
+            new("refused here: (indexing|embedding): index .* is out of range")
         ),
         new("the slopes of a product that underflows", Of("Prod"), new("^gradient 0: .* here, NaN there")),
         new(
