@@ -137,19 +137,7 @@ internal sealed unsafe class ArgumentMemory : IDisposable
         if (!_target.IsHostMemory || bytes < FewBytes)
             _target.Write(to, from, bytes);
         else
-        {
-            ParallelStretches.Each(
-                bytes,
-                Stretch,
-                (first, end) =>
-                    System.Buffer.MemoryCopy(
-                        (void*)(from + (nint)first),
-                        (void*)(to + (nint)first),
-                        end - first,
-                        end - first
-                    )
-            );
-        }
+            ParallelStretches.Copy(to, from, bytes);
     }
 
     private void Fill(nint to, byte value, long bytes)

@@ -7,7 +7,6 @@ internal sealed unsafe class ByteImage : IDisposable
 {
     // Spans count in 32 bits.
     private const int Stretch = 1 << 30;
-    private const long CopiedAtOnce = 4 << 20;
 
     private readonly long _length;
     private byte* _bytes;
@@ -16,18 +15,7 @@ internal sealed unsafe class ByteImage : IDisposable
     {
         _length = length;
         _bytes = (byte*)NativeMemory.Alloc((nuint)Math.Max(1, length));
-        nint to = (nint)_bytes;
-        ParallelStretches.Each(
-            length,
-            CopiedAtOnce,
-            (first, end) =>
-                System.Buffer.MemoryCopy(
-                    (void*)(from + (nint)first),
-                    (void*)(to + (nint)first),
-                    end - first,
-                    end - first
-                )
-        );
+        ParallelStretches.Copy((nint)_bytes, from, length);
     }
 
     ~ByteImage() => NativeMemory.Free(_bytes);

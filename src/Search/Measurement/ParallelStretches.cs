@@ -3,6 +3,8 @@ namespace Picograd.Search;
 /// <summary>Work on long memory by all threads of the processor, a stretch at a time.</summary>
 internal static class ParallelStretches
 {
+    private const long CopiedAtOnce = 4 << 20;
+
     /// <param name="count">Things to work on.</param>
     /// <param name="stretch">So many at a time.</param>
     /// <param name="work">Works on those from the first number to before the second; false ends everything.</param>
@@ -36,5 +38,19 @@ internal static class ParallelStretches
                 work(from, to);
                 return true;
             }
+        );
+
+    /// <summary>Copies memory, in bytes, to where it does not overlap.</summary>
+    public static unsafe void Copy(nint to, nint from, long bytes) =>
+        Each(
+            bytes,
+            CopiedAtOnce,
+            (first, end) =>
+                System.Buffer.MemoryCopy(
+                    (void*)(from + (nint)first),
+                    (void*)(to + (nint)first),
+                    end - first,
+                    end - first
+                )
         );
 }
