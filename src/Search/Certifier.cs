@@ -88,8 +88,11 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
         int fewest = StabilityRuns;
         string beside = "";
         ulong[] bits = [];
-        // Inputs and right answers of the next kind are made while the kernel runs on those of this one.
+        var neighbour = nest is null ? null : RaggedShape.Near(spec);
+        // Inputs and right answers of the next kind, or of the neighbour, are made while the kernel runs on those of this one.
         var next = Task.Run(() => MakeReference(kinds[0]));
+        // What is not needed any more must not disturb what comes after the certification.
+        using var end = new AtEnd(() => Task.WhenAny(next).Wait());
         for (int k = 0; k < kinds.Length; k++)
         {
             var kind = kinds[k];
@@ -99,16 +102,20 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
                 var following = kinds[k + 1];
                 next = Task.Run(() => MakeReference(following));
             }
+            else if (neighbour is not null)
+            {
+                next = Task.Run(() => new Reference(neighbour, InputKind.Normal, seed, maxPoints / 4));
+            }
             // What the numbers are decides nothing about where a kernel reads and writes: where checks take long, one kind is
-            // run at the least alignment.
+            // run at the least alignment, and inputs are looked at after it only.
             if (k == 0 || !isLong)
             {
                 memory.Align(worst: true);
-                if (Wrong(kernel, reference, memory, ref worst) is { } misaligned)
+                if (Wrong(kernel, reference, memory, ref worst, checksInputs: true) is { } misaligned)
                     return Failed(worst, $"at the least alignment: {misaligned}");
                 memory.Align(worst: false);
             }
-            if (Wrong(kernel, reference, memory, ref worst) is { } wrong)
+            if (Wrong(kernel, reference, memory, ref worst, checksInputs: k == 0 || !isLong) is { } wrong)
                 return Failed(worst, wrong);
             bits = memory.OutputDigests();
             if (!IsBitStable(kernel, memory, bits, isLong && k > 0, out int runs))
@@ -117,7 +124,7 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
             isLong |= runs < StabilityRuns;
             if (k == 0 && nest is not null && reference.IsSample)
             {
-                (string? differing, beside) = new IndependentCheck(spec, target).Run(nest, reference, memory);
+                (string? differing, beside) = new IndependentCheck(spec, target).Run(kernel, nest, reference, memory);
                 if (differing is not null)
                     return Failed(worst, differing);
                 beside = $"; {beside}";
@@ -130,9 +137,9 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
                 bitStable: false
             );
         string ragged = "no ragged shape";
-        if (nest is not null && RaggedShape.Near(spec) is { } neighbour)
+        if (nest is not null && neighbour is not null)
         {
-            (string? wrong, ragged) = CheckRagged(Trace.Of(nest), neighbour);
+            (string? wrong, ragged) = CheckRagged(Trace.Of(nest), neighbour, next, memory);
             if (wrong is not null)
                 return Failed(worst, $"replayed on {neighbour}: {wrong}");
         }
@@ -146,27 +153,23 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
 
     private Reference MakeReference(InputKind kind) => new(spec, kind, seed + (int)kind, maxPoints);
 
-    private static string? Wrong(ICompiledKernel kernel, Reference reference, ArgumentMemory memory, ref double worst)
+    private static string? Wrong(
+        ICompiledKernel kernel,
+        Reference reference,
+        ArgumentMemory memory,
+        ref double worst,
+        bool checksInputs
+    )
     {
         memory.SetInputs(reference.Inputs);
         memory.PoisonOutputs();
-        // Patterns can be told again; of others it is enough to know what they were.
-        int[] kept =
-        [
-            .. Enumerable.Range(0, memory.Inputs).Where(i => !reference.Inputs[memory.Arguments[i]].IsPattern),
-        ];
-        ulong[] before = [.. kept.Select(memory.DigestOf)];
+        var before = checksInputs ? memory.InputDigests(reference.Inputs) : null;
         kernel.Run(memory.Addresses, null);
         if (memory.BrokenGuard() is { } broken)
             return broken;
         if (memory.BrokenGap() is { } gap)
             return gap;
-        for (int i = 0; i < kept.Length; i++)
-        {
-            if (memory.DigestOf(kept[i]) != before[i])
-                return $"changed its input {memory.Arguments[kept[i]].Name}";
-        }
-        if (memory.FirstChangedPattern(reference.Inputs) is { } changed)
+        if (before is not null && memory.FirstChangedInput(reference.Inputs, before) is { } changed)
             return $"changed its input {memory.Arguments[changed].Name}";
         var (ratio, wrong) = reference.Check(memory);
         worst = Math.Max(worst, ratio);
@@ -213,11 +216,16 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
         return null;
     }
 
-    private (string? Wrong, string Note) CheckRagged(Trace trace, OperatorSpec neighbour)
+    private (string? Wrong, string Note) CheckRagged(
+        Trace trace,
+        OperatorSpec neighbour,
+        Task<Reference> reference,
+        ArgumentMemory memory
+    )
     {
         try
         {
-            return CheckRagged(trace.ReplayNear(neighbour.Build()).Nest, neighbour);
+            return CheckRagged(trace.ReplayNear(neighbour.Build()).Nest, neighbour, reference, memory);
         }
         catch (ReplayLimitException)
         {
@@ -226,23 +234,33 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
         }
     }
 
-    private (string? Wrong, string Note) CheckRagged(LoopNest? replayed, OperatorSpec neighbour)
+    private (string? Wrong, string Note) CheckRagged(
+        LoopNest? replayed,
+        OperatorSpec neighbour,
+        Task<Reference> making,
+        ArgumentMemory larger
+    )
     {
         if (replayed is not { } nest)
             return (null, $"does not replay on {neighbour}");
         try
         {
             using var kernel = target.Backend.Compile(nest);
-            using var memory = new ArgumentMemory(neighbour.Build(), target);
+            using var memory = new ArgumentMemory(neighbour.Build(), target, within: larger);
             double worst = 0;
-            var reference = new Reference(neighbour, InputKind.Normal, seed, maxPoints / 4);
-            return (Wrong(kernel, reference, memory, ref worst), $"right on {neighbour}");
+            var reference = making.GetAwaiter().GetResult();
+            return (Wrong(kernel, reference, memory, ref worst, checksInputs: true), $"right on {neighbour}");
         }
         catch (Exception e) when (e is LoweringException or ScheduleException)
         {
             // Dispatch then falls back to the default schedule, so this costs speed there and nothing else.
             return (null, $"does not compile on {neighbour}");
         }
+    }
+
+    private sealed class AtEnd(Action act) : IDisposable
+    {
+        public void Dispose() => act();
     }
 
     // A ratio beyond all numbers is kept as the largest: stores hold finite ones.

@@ -19,9 +19,6 @@ internal sealed class IndependentCheck(OperatorSpec spec, ITuningTarget target)
     /// <summary>Points of stages that it may evaluate for that; below a second.</summary>
     private const double JudgePoints = 4e6;
 
-    /// <summary>Elements that are compared at a time.</summary>
-    private const long Stretch = 1 << 18;
-
     /// <summary>A schedule is left out that the cost model thinks so many times slower than the one to check, and more.</summary>
     private const double SlowFactor = 4;
     private const double SlowMilliseconds = 300;
@@ -32,119 +29,183 @@ internal sealed class IndependentCheck(OperatorSpec spec, ITuningTarget target)
     /// <summary>Other choices of a rule that are tried until one is accepted by primitives and compiler.</summary>
     private const int Variations = 6;
 
+    /// <summary>Of the memory that this process may use, what copies of outputs may take.</summary>
+    private const int ImageShare = 8;
+
+    /// <summary>Fewer bytes of outputs are not kept at a time: each time, both kernels run.</summary>
+    private const long LeastKept = 16 << 20;
+
+    /// <summary>What a copy of outputs may take, in bytes; larger ones are kept and compared part by part.</summary>
+    internal long MostKept { get; init; } = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / ImageShare;
+
     /// <summary>Checks what a kernel left in the outputs; they hold those of the second kernel afterwards.</summary>
+    /// <param name="kernel">That was run, and gives the same bits every time.</param>
     /// <param name="nest">The kernel's schedule.</param>
     /// <param name="reference">Inputs and the sample of right answers.</param>
     /// <param name="memory">In which the kernel ran on these inputs.</param>
     /// <returns>The first wrong element, if any, and what was done.</returns>
-    public (string? Wrong, string Note) Run(LoopNest nest, Reference reference, ArgumentMemory memory)
+    public (string? Wrong, string Note) Run(
+        ICompiledKernel kernel,
+        LoopNest nest,
+        Reference reference,
+        ArgumentMemory memory
+    )
     {
         string none = "no second schedule to compare all elements with";
-        var images = new List<ByteImage>();
-        try
+        bool isRun = true;
+        foreach (var (second, name) in Others(nest).Take(MostOthers))
         {
-            for (int i = memory.Inputs; i < memory.Arguments.Count; i++)
-                images.Add(new ByteImage(memory.Contents(i), memory.LengthOf(i)));
-            foreach (var (second, name) in Others(nest).Take(MostOthers))
+            using (second)
             {
-                using (second)
-                {
-                    memory.PoisonOutputs();
-                    unsafe
-                    {
-                        second.Run(memory.Addresses, null);
-                    }
-                }
-                if (reference.Check(memory).Wrong is { } broken)
+                if (!isRun)
+                    Run(kernel, memory);
+                isRun = false;
+                if (Compare(kernel, second, reference, memory) is not { } outcome)
+                    return (null, $"there is no memory to compare all elements with those of a second schedule in");
+                if (outcome.Broken is { } broken)
                 {
                     none = $"the schedule to compare with ({name}) is wrong itself: {broken}";
                     continue;
                 }
-                for (int o = 0; o < images.Count; o++)
-                {
-                    if (
-                        Differing(memory, o, images[o].Address) is { Count: > 0 } places
-                        && Judge(reference, memory, o, images[o].Address, places) is { } wrong
-                    )
-                        return ($"{wrong}; a second schedule ({name}) has another value", "");
-                }
-                return (null, $"all elements beside those of another schedule ({name})");
+                return outcome.Wrong is { } wrong
+                    ? ($"{wrong}; a second schedule ({name}) has another value", "")
+                    : (null, $"all elements beside those of another schedule ({name})");
             }
-        }
-        finally
-        {
-            foreach (var image in images)
-                image.Dispose();
         }
         return (null, none);
     }
 
-    /// <summary>Places, row-major, where outputs differ most; empty where they are the same.</summary>
-    private static IReadOnlyList<long> Differing(ArgumentMemory memory, int output, nint kept)
+    private static unsafe void Run(ICompiledKernel kernel, ArgumentMemory memory)
     {
-        var buffer = memory.Arguments[memory.Inputs + output];
-        nint now = memory.Contents(memory.Inputs + output);
-        var offsets = new TypedMemory.Offsets(buffer);
-        bool dense = buffer.Strides.IsDefault;
-        int size = buffer.Type.Size();
-        long count = buffer.Shape.Aggregate(1L, (n, e) => n * ((IntImm)e).Value);
-        var most = new List<(double Absolute, double Relative, long Place)>();
-        ParallelStretches.Each(
-            count,
-            Stretch,
-            (from, to) =>
-            {
-                if (dense && AreSame(kept, now, from * size, (to - from) * size))
-                    return;
-                (double Value, long Place) absolute = (0, -1);
-                (double Value, long Place) relative = (0, -1);
-                for (long place = from; place < to; place++)
-                {
-                    long offset = offsets.Of(place);
-                    double a = TypedMemory.Read(buffer.Type, kept, offset);
-                    double b = TypedMemory.Read(buffer.Type, now, offset);
-                    if (a == b || double.IsNaN(a) && double.IsNaN(b))
-                        continue;
-                    double difference = Math.Abs(a - b);
-                    if (!double.IsFinite(difference))
-                        difference = double.MaxValue;
-                    double share = difference / Math.Max(Math.Abs(b), 1e-30);
-                    if (difference > absolute.Value)
-                        absolute = (difference, place);
-                    if (share > relative.Value)
-                        relative = (share, place);
-                }
-                lock (most)
-                {
-                    if (absolute.Place >= 0)
-                        most.Add((absolute.Value, 0, absolute.Place));
-                    if (relative.Place >= 0)
-                        most.Add((0, relative.Value, relative.Place));
-                }
-            }
-        );
-        // The order of threads decides nothing.
-        return
-        [
-            .. most.OrderByDescending(m => m.Absolute)
-                .ThenBy(m => m.Place)
-                .Take(Judged)
-                .Concat(most.OrderByDescending(m => m.Relative).ThenBy(m => m.Place).Take(Judged))
-                .Select(m => m.Place)
-                .Distinct(),
-        ];
+        memory.PoisonOutputs();
+        kernel.Run(memory.Addresses, null);
     }
 
-    private static unsafe bool AreSame(nint one, nint other, long from, long bytes) =>
-        new ReadOnlySpan<byte>((byte*)one + from, (int)bytes).SequenceEqual(
-            new ReadOnlySpan<byte>((byte*)other + from, (int)bytes)
-        );
-
-    /// <summary>A sentence on the first element that is wrong by the evaluator's bound; null for none.</summary>
-    private string? Judge(Reference reference, ArgumentMemory memory, int output, nint kept, IReadOnlyList<long> places)
+    /// <summary>
+    /// Compares the outputs of the first kernel, which memory holds, with those of the second: all at once, or part by part, each
+    /// after another run of both.
+    /// </summary>
+    /// <returns>
+    /// Why the second is wrong by the sample, or the first; null where there is no memory to keep even a small part in.
+    /// </returns>
+    private (string? Broken, string? Wrong)? Compare(
+        ICompiledKernel first,
+        ICompiledKernel second,
+        Reference reference,
+        ArgumentMemory memory
+    )
     {
-        var sample = SampledEvaluator.At(spec.Build(), reference.Inputs, output, places, JudgePoints);
-        return reference.Check(sample, memory.Arguments[memory.Inputs + output], kept).Wrong;
+        long most = Math.Max(LeastKept, MostKept);
+        bool isChecked = false;
+        // Next to be kept: an element of the memory of an argument.
+        var at = (Argument: memory.Inputs, Element: 0L);
+        while (at.Argument < memory.Arguments.Count)
+        {
+            var images = new List<ArgumentImage>();
+            try
+            {
+                at = Keep(memory, at, most, images, out bool isFull);
+                if (isFull && images.Count == 0)
+                {
+                    if (most == LeastKept)
+                        return null;
+                    most = Math.Max(LeastKept, most / 2);
+                    continue;
+                }
+                Run(second, memory);
+                if (!isChecked && reference.Check(memory).Wrong is { } broken)
+                    return (broken, null);
+                isChecked = true;
+                foreach (var image in images)
+                {
+                    if (Judge(reference, memory, image) is { } wrong)
+                        return (null, wrong);
+                }
+            }
+            finally
+            {
+                foreach (var image in images)
+                    image.Dispose();
+            }
+            if (at.Argument < memory.Arguments.Count)
+                Run(first, memory);
+        }
+        return (null, null);
+    }
+
+    /// <summary>Keeps outputs from a place on, up to so many bytes.</summary>
+    /// <returns>Where the next begin.</returns>
+    private static (int Argument, long Element) Keep(
+        ArgumentMemory memory,
+        (int Argument, long Element) at,
+        long most,
+        List<ArgumentImage> images,
+        out bool isFull
+    )
+    {
+        isFull = false;
+        while (at.Argument < memory.Arguments.Count && most > 0)
+        {
+            int size = memory.Arguments[at.Argument].Type.Size();
+            long left = memory.LengthOf(at.Argument) / size - at.Element;
+            long count = Math.Min(left, Math.Max(1, most / size));
+            if (left > 0)
+            {
+                try
+                {
+                    images.Add(memory.Keep(at.Argument, at.Element, count));
+                }
+                catch (OutOfMemoryException)
+                {
+                    isFull = true;
+                    return at;
+                }
+            }
+            most -= count * size;
+            at = count == left ? (at.Argument + 1, 0) : (at.Argument, at.Element + count);
+        }
+        return at;
+    }
+
+    /// <summary>
+    /// A sentence on the first element of those that differ most that is wrong by the evaluator's bound; null for none.
+    /// </summary>
+    private string? Judge(Reference reference, ArgumentMemory memory, ArgumentImage image)
+    {
+        var found = memory.Differences(image);
+        var buffer = memory.Arguments[image.Argument];
+        var offsets = new TypedMemory.Offsets(buffer);
+        int size = buffer.Type.Size();
+        // The order of threads decides nothing. What differs between elements is none.
+        long[] places =
+        [
+            .. found
+                .OrderByDescending(m => m.Absolute)
+                .ThenBy(m => m.Place)
+                .Take(Judged)
+                .Concat(found.OrderByDescending(m => m.Relative).ThenBy(m => m.Place).Take(Judged))
+                .Select(m => m.Place)
+                .Distinct()
+                .Where(p => offsets.PositionAt(p) is not null),
+        ];
+        if (places.Length == 0)
+            return null;
+        var kept = places
+            .DistinctBy(p => offsets.PositionAt(p)!.Value)
+            .ToDictionary(
+                p => offsets.PositionAt(p)!.Value,
+                p => memory.ElementAt(buffer.Type, image.Address + (nint)((p - image.From) * size))
+            );
+        int output = image.Argument - memory.Inputs;
+        var sample = SampledEvaluator.At(spec.Build(), reference.Inputs, output, [.. kept.Keys], JudgePoints);
+        // It may have more elements than were asked for, which need not have been kept.
+        return reference
+            .Check(
+                sample,
+                buffer,
+                i => kept.TryGetValue(sample.Positions[i], out double value) ? value : sample.Expected.Value.At(i)
+            )
+            .Wrong;
     }
 
     /// <summary>Kernels by schedules that are others, and about as fast; compiled when asked for.</summary>
@@ -153,7 +214,7 @@ internal sealed class IndependentCheck(OperatorSpec spec, ITuningTarget target)
         var known = new HashSet<ulong> { NestHash.Of(nest) };
         var model = new CostModel(target.Backend.Target);
         double most = SlowFactor * model.Features(nest).AnalyticMilliseconds + SlowMilliseconds;
-        foreach (var (name, make) in Schedules())
+        foreach (var (name, make) in Schedules(nest))
         {
             ICompiledKernel kernel;
             try
@@ -172,12 +233,21 @@ internal sealed class IndependentCheck(OperatorSpec spec, ITuningTarget target)
         }
     }
 
-    /// <summary>The default choices of each rule, then others of theirs.</summary>
-    private IEnumerable<(string Name, Func<LoopNest> Make)> Schedules()
+    /// <summary>
+    /// The default choices of each rule, the least like the schedule to check first (one of another rule has other faults), then
+    /// others of theirs.
+    /// </summary>
+    private IEnumerable<(string Name, Func<LoopNest> Make)> Schedules(LoopNest nest)
     {
         var algorithm = spec.Build();
         var on = target.Backend.Target;
-        var rules = ScheduleRules.For(algorithm, on).ToList();
+        var steps = StepsOf(nest);
+        var rules = ScheduleRules
+            .For(algorithm, on)
+            .Select(rule => (Rule: rule, Like: Likeness(rule)))
+            .OrderBy(r => r.Like)
+            .Select(r => r.Rule)
+            .ToList();
         foreach (var rule in rules)
             yield return (rule.Name, () => rule.Apply(algorithm, on, rule.Defaults(algorithm, on)));
         var random = new Random(1);
@@ -193,5 +263,31 @@ internal sealed class IndependentCheck(OperatorSpec spec, ITuningTarget target)
                 yield return ($"{rule.Name}, other choices", () => rule.Apply(algorithm, on, choices));
             }
         }
+
+        // Which rule made a nest is not noted in it, but its steps are: two choices of one rule share most of theirs.
+        double Likeness(ScheduleRule rule)
+        {
+            try
+            {
+                var own = StepsOf(rule.Apply(algorithm, on, rule.Defaults(algorithm, on)));
+                int both = own.Intersect(steps).Count();
+                return own.Count + steps.Count == both ? 1 : both / (double)(own.Count + steps.Count - both);
+            }
+            catch (ScheduleException)
+            {
+                // Its other choices may do.
+                return 1;
+            }
+        }
     }
+
+    /// <summary>The steps of a nest's trace but for the numbers in them.</summary>
+    private static HashSet<string> StepsOf(LoopNest nest) =>
+        [
+            .. Trace
+                .Of(nest)
+                .ToString()
+                .Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Select(line => string.Concat(line.Where(c => !char.IsAsciiDigit(c)))),
+        ];
 }

@@ -52,6 +52,8 @@ public sealed unsafe class CudaTuningTarget : ITuningTarget
 
     public void Read(nint from, nint to, long bytes) => _device.Read((void*)to, from, bytes);
 
+    public void Copy(nint to, nint from, long bytes) => _device.Copy(to, from, bytes);
+
     public void Fill(nint to, byte value, long bytes) => _device.Fill(to, value, bytes);
 
     public IKernelTimer CreateTimer() => new CudaKernelTimer(_device, microseconds => _probes.Value.Hold(microseconds));

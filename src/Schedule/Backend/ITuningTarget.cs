@@ -66,6 +66,9 @@ public interface ITuningTarget
     /// <summary>Memory of the target → main memory, after all kernels that were started.</summary>
     unsafe void Read(nint from, nint to, long bytes) => System.Buffer.MemoryCopy((void*)from, (void*)to, bytes, bytes);
 
+    /// <summary>Memory of the target → memory of the target, which does not overlap.</summary>
+    unsafe void Copy(nint to, nint from, long bytes) => System.Buffer.MemoryCopy((void*)from, (void*)to, bytes, bytes);
+
     /// <summary>Sets bytes of the target's memory.</summary>
     unsafe void Fill(nint to, byte value, long bytes) => NativeMemory.Fill((void*)to, (nuint)bytes, value);
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Picograd.Schedules;
 
 namespace Picograd.Search;
 
@@ -16,6 +17,14 @@ internal sealed unsafe class ByteImage : IDisposable
         _length = length;
         _bytes = (byte*)NativeMemory.Alloc((nuint)Math.Max(1, length));
         ParallelStretches.Copy((nint)_bytes, from, length);
+    }
+
+    /// <summary>A copy, in main memory, of memory of a target.</summary>
+    public ByteImage(ITuningTarget target, nint from, long length)
+    {
+        _length = length;
+        _bytes = (byte*)NativeMemory.Alloc((nuint)Math.Max(1, length));
+        target.Read(from, (nint)_bytes, length);
     }
 
     ~ByteImage() => NativeMemory.Free(_bytes);

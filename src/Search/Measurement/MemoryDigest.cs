@@ -47,7 +47,7 @@ internal static unsafe class MemoryDigest
         return digest;
     }
 
-    private static ulong Mix(ulong digest, ulong word)
+    internal static ulong Mix(ulong digest, ulong word)
     {
         digest = (digest ^ word) * Multiplier;
         return digest ^ (digest >> 32);

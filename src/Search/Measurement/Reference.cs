@@ -41,7 +41,7 @@ internal sealed class Reference
         foreach (var sample in _samples)
         {
             int argument = memory.Inputs + sample.Output;
-            var (ratio, found) = Check(sample, memory.Arguments[argument], memory.Contents(argument));
+            var (ratio, found) = Check(sample, memory.Arguments[argument], memory.ElementsOf(argument, sample));
             worst = Math.Max(worst, ratio);
             wrong ??= found;
         }
@@ -51,15 +51,14 @@ internal sealed class Reference
     /// <summary>The same of one sample of one output.</summary>
     /// <param name="sample">Right answers for these inputs.</param>
     /// <param name="buffer">The output.</param>
-    /// <param name="address">Where in main memory it lies.</param>
-    public (double Ratio, string? Wrong) Check(OutputSample sample, Buffer buffer, nint address)
+    /// <param name="elements">What was computed, by the number of an element in the sample.</param>
+    public (double Ratio, string? Wrong) Check(OutputSample sample, Buffer buffer, Func<int, double> elements)
     {
         double worst = 0;
         string? wrong = null;
-        var offsets = new TypedMemory.Offsets(buffer);
         for (int i = 0; i < sample.Positions.Length; i++)
         {
-            double computed = TypedMemory.Read(buffer.Type, address, offsets.Of(sample.Positions[i]));
+            double computed = elements(i);
             double ratio = sample.Expected.ErrorInBounds(i, computed);
             if (ratio > worst)
                 worst = ratio;

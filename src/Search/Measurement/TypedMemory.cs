@@ -106,5 +106,30 @@ internal static unsafe class TypedMemory
             }
             return offset;
         }
+
+        /// <summary>The row-major position of the element at an offset; null where there is none.</summary>
+        public long? PositionAt(long offset) =>
+            _strides is null
+                ? offset
+                : Find(offset, [.. Enumerable.Range(0, _extents.Length).OrderByDescending(d => _strides[d])], 0);
+
+        // Of dimensions by descending stride: what the others can reach decides how often the first is in the offset.
+        private long? Find(long rest, int[] order, int first)
+        {
+            if (first == order.Length)
+                return rest == 0 ? 0 : null;
+            int d = order[first];
+            long reach = order.Skip(first + 1).Sum(o => (_extents[o] - 1) * _strides![o]);
+            long after = _extents.Skip(d + 1).Aggregate(1L, (n, e) => n * e);
+            if (_strides![d] == 0)
+                return Find(rest, order, first + 1);
+            long most = Math.Min(_extents[d] - 1, rest / _strides[d]);
+            for (long index = most; index >= 0 && rest - index * _strides[d] <= reach; index--)
+            {
+                if (Find(rest - index * _strides[d], order, first + 1) is { } found)
+                    return index * after + found;
+            }
+            return null;
+        }
     }
 }

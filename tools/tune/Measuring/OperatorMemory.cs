@@ -37,9 +37,7 @@ internal sealed unsafe class OperatorMemory : IDisposable
                 Fill(buffer, (byte*)_addresses[i], domain, random);
                 continue;
             }
-            using var host = CpuBuffer.Rent(_buffers[i].Bytes);
-            Fill(buffer, host.Pointer, domain, random);
-            _target.Write(_addresses[i], host.Address, _buffers[i].Bytes);
+            FillTarget(buffer, _buffers[i], domain, random);
         }
     }
 
@@ -74,6 +72,19 @@ internal sealed unsafe class OperatorMemory : IDisposable
     }
 
     private static long Bytes(Buffer buffer) => buffer.ConstantSize()!.Value * buffer.Type.Size();
+
+    // The different values are written once; the target copies them, twice as many each time.
+    private void FillTarget(Buffer buffer, (nint Address, long Bytes) memory, InputDomain domain, Random random)
+    {
+        long distinct = Math.Min(memory.Bytes, DistinctValues * buffer.Type.Size());
+        using var host = CpuBuffer.Rent(distinct);
+        int size = buffer.Type.Size();
+        for (long i = 0; i < distinct / size; i++)
+            Write(buffer.Type, host.Pointer + i * size, domain, random);
+        _target.Write(memory.Address, host.Address, distinct);
+        for (long done = distinct; done < memory.Bytes; done *= 2)
+            _target.Copy(memory.Address + (nint)done, memory.Address, Math.Min(done, memory.Bytes - done));
+    }
 
     private static void Fill(Buffer buffer, byte* to, InputDomain domain, Random random)
     {
