@@ -43,10 +43,12 @@ public sealed class TuneServing : ITuneLookup
     /// <param name="explicitPath">The address; null for the environment's or the default one.</param>
     /// <param name="shipped">Look-up to fall back on; the winners in this library when null.</param>
     /// <param name="warn">Told the <see cref="Warning"/> when there is one, now or later, once.</param>
+    /// <param name="mayBeMissing">Whether a file that is not there yet is nothing wrong either where it was named.</param>
     public static TuneServing OpenForServing(
         string? explicitPath = null,
         ITuneLookup? shipped = null,
-        Action<string>? warn = null
+        Action<string>? warn = null,
+        bool mayBeMissing = false
     )
     {
         shipped ??= ShippedWinners.Load(out _);
@@ -68,7 +70,8 @@ public sealed class TuneServing : ITuneLookup
                 warn
             );
         }
-        catch (TuneDbException e) when (e.Kind == TuneDbErrorKind.FileMissing && TuneDbLocation.IsDefault(explicitPath))
+        catch (TuneDbException e)
+            when (e.Kind == TuneDbErrorKind.FileMissing && (mayBeMissing || TuneDbLocation.IsDefault(explicitPath)))
         {
             return new TuneServing(path, null, shipped, null, warn);
         }
@@ -79,6 +82,28 @@ public sealed class TuneServing : ITuneLookup
         {
             // The last three: a path that is none, or a system for which there is no native library of the provider.
             return new TuneServing(path, null, shipped, OnDefaults(e.Message), warn);
+        }
+    }
+
+    /// <summary>Opens the database where there was none yet, but is now.</summary>
+    public void LookAgain()
+    {
+        if (_store is not null || Warning is not null || Path is null)
+        {
+            return;
+        }
+
+        try
+        {
+            var opened = TuneDatabase.Open(Path, TuneDbMode.ReadOnly, BusyTimeout);
+            if (Interlocked.CompareExchange(ref _store, opened, null) is not null)
+            {
+                opened.Dispose();
+            }
+        }
+        catch (TuneDbException)
+        {
+            // Not yet, or not well: as if it were not there, which is how it was found.
         }
     }
 

@@ -133,7 +133,7 @@ internal sealed unsafe class CudaRuntime : DeviceRuntime
             if (_context is { } now)
                 return now;
             var made = new DispatchContext(
-                TuneServing.OpenForServing(warn: sentence => Dispatcher.OnWarning(sentence)),
+                OnlineTuning.OpenStore(),
                 _ => new CudaBackend(_device, CubinFolder.OfUser()),
                 1,
                 DefaultRules.Rule,

@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using System.Globalization;
+using Picograd.Dispatch;
 
 namespace Picograd.Tests;
 
@@ -14,13 +16,16 @@ internal static class Program
 
     private static int Main(string[] args)
     {
-        // --steps N: of training; --lengths N: prompts; --fail: ends with an error; --forever: trains until it is ended.
+        // --steps N: of training; --lengths N: prompts; --fail: ends with an error; --forever: trains until it is ended;
+        // --until-tuned N: trains until so many kernels run on tuned records, at most two minutes, and tells every second.
         int steps = Number(args, "--steps", 40);
         var model = new Gpt(Vocabulary, Context, width: 64, heads: 4, layers: 2, new Generator(1));
         var optimizer = new Adam(model.Parameters, lr: 3e-3);
         double first = double.NaN;
         double last = double.NaN;
-        for (int step = 1; step <= steps || args.Contains("--forever"); step++)
+        int tuned = Number(args, "--until-tuned", 0);
+        var watch = new Watch(tuned);
+        for (int step = 1; step <= steps || args.Contains("--forever") || watch.GoesOn(); step++)
         {
             using var scope = Tensor.Scope();
             var sequences = Sequences(step);
@@ -37,6 +42,8 @@ internal static class Program
         Console.WriteLine(
             string.Create(CultureInfo.InvariantCulture, $"loss {first:F2} before, {last:F2} after {steps} steps")
         );
+        if (tuned > 0)
+            Console.WriteLine($"{Dispatcher.Statistics.Exact} tuned in the end");
         using (Tensor.NoGrad())
         {
             for (int length = 1; length <= Number(args, "--lengths", 0); length++)
@@ -59,6 +66,36 @@ internal static class Program
             values[i] = place < 2 ? random.Next(Vocabulary) : (values[i - 1] + values[i - 2]) % Vocabulary;
         }
         return Tensor.From<long>(values, [Batch, Context + 1]);
+    }
+
+    private sealed class Watch(int tuned)
+    {
+        private readonly long _began = Stopwatch.GetTimestamp();
+        private double _told;
+        private int _steps;
+        private double _longest;
+        private double _last;
+
+        public bool GoesOn()
+        {
+            double now = Stopwatch.GetElapsedTime(_began).TotalSeconds;
+            int exact = Dispatcher.Statistics.Exact;
+            if (_last > 0)
+                _longest = Math.Max(_longest, now - _last);
+            _last = now;
+            _steps++;
+            if (tuned > 0 && now - _told >= 1)
+            {
+                Console.WriteLine(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{now:F1} s: {_steps / (now - _told):F1} steps/s, longest {1000 * _longest:F1} ms, {exact} tuned"
+                    )
+                );
+                (_told, _steps, _longest) = (now, 0, 0);
+            }
+            return exact < tuned && now < 120;
+        }
     }
 
     private static int Number(string[] args, string name, int standard)

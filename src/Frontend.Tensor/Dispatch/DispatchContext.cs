@@ -96,6 +96,22 @@ internal sealed partial class DispatchContext
         return Once(_choosing, text, () => Choose(spec));
     }
 
+    /// <summary>
+    /// Goes on with the record of an instance that was stored meanwhile: calls find its kernel once it is compiled, which is
+    /// done here. Returns whether there is one that beat the default schedule.
+    /// </summary>
+    public bool Adopt(OperatorSpec spec)
+    {
+        (_store as TuneServing)?.LookAgain();
+        lock (_gate)
+            _withoutRecords.Clear();
+        if (Recorded(spec, []) is not { Source: not KernelSource.Default } made)
+            return false;
+        lock (_gate)
+            _cache.Replace(spec.ToString(), made);
+        return true;
+    }
+
     /// <summary>The kernel of a call that is not in the table yet.</summary>
     public DispatchedKernel Miss(Family family, ReadOnlySpan<long> signature)
     {

@@ -60,6 +60,9 @@ public sealed unsafe class DispatchedKernel
         _unguarded = unguarded;
     }
 
+    /// <summary>The text of the operator instance.</summary>
+    internal string Instance => _spec;
+
     /// <summary>The operator instance.</summary>
     public OperatorSpec Spec => OperatorSpec.Parse(_spec);
 

@@ -212,7 +212,7 @@ public static unsafe class Dispatcher
                 return now;
             WarmStart.Begin(() => Threads);
             var made = new DispatchContext(
-                TuneServing.OpenForServing(warn: sentence => OnWarning(sentence)),
+                OnlineTuning.OpenStore(),
                 DefaultRules.Backend,
                 Threads,
                 DefaultRules.Rule,

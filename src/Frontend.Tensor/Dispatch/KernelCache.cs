@@ -35,6 +35,14 @@ internal sealed class KernelCache(CacheLimits limits)
         _instances.Add(spec, kernel);
     }
 
+    /// <summary>Calls of an instance go to another kernel from now on; those under way end on the old one.</summary>
+    public void Replace(string spec, DispatchedKernel kernel)
+    {
+        _instances.Remove(spec);
+        Add(spec, kernel);
+        Table.Replace([.. Table.Entries().Select(e => e.Kernel.Instance == spec ? e with { Kernel = kernel } : e)]);
+    }
+
     public void Add(ShapeClass made) => _classes.Add(made.Name, made);
 
     /// <summary>Sets the kernel of a class; null where it does not compile.</summary>

@@ -48,10 +48,14 @@ public sealed class WorkerProcess(WorkerCommand command) : IDisposable
     private BlockingCollection<WorkerReply> _replies = [];
     private readonly StringBuilder _errors = new();
     private WorkerInit? _init;
+    private TimeSpan _spent;
     private double _prepareSeconds;
 
     /// <summary>Processes started so far.</summary>
     public int Starts { get; private set; }
+
+    /// <summary>Processor time of all processes started so far.</summary>
+    public TimeSpan ProcessorTime => _spent + OfProcess(_process);
 
     /// <summary>The last of what the process wrote to its error stream.</summary>
     public string ErrorText
@@ -183,6 +187,7 @@ public sealed class WorkerProcess(WorkerCommand command) : IDisposable
         if (_process is not { } process)
             return;
         _process = null;
+        _spent += OfProcess(process);
         try
         {
             process.Kill(entireProcessTree: true);
@@ -193,6 +198,20 @@ public sealed class WorkerProcess(WorkerCommand command) : IDisposable
         }
         process.WaitForExit(5_000);
         process.Dispose();
+    }
+
+    private static TimeSpan OfProcess(Process? process)
+    {
+        try
+        {
+            process?.Refresh();
+            return process?.TotalProcessorTime ?? TimeSpan.Zero;
+        }
+        catch (InvalidOperationException)
+        {
+            // It has ended, and its time with it.
+            return TimeSpan.Zero;
+        }
     }
 
     private string Errors() => ErrorText.Length == 0 ? "" : $"; its last words: {ErrorText}";

@@ -117,7 +117,7 @@ internal sealed class ProgramTuning(ToolConsole console, string? db, int seed, b
     private GroupTuning Run(OperatorGroup group, SearchBudget budget)
     {
         using var run = new TuningRun(console, db, group.Threads, seed, group.Target);
-        var plan = TuningPlan.Of(group.Operators, budget, Stored, again);
+        var plan = TuningPlan.Of(group.Operators, budget, spec => Stored(run, spec), again);
         plan.Tell(console.Out, budget);
         return new GroupTuning(
             group,
@@ -132,15 +132,15 @@ internal sealed class ProgramTuning(ToolConsole console, string? db, int seed, b
                 ),
             run.Store.FilePath
         );
+    }
 
-        // Another driver or compiler is another condition.
-        TuneRecord? Stored(OperatorSpec spec)
-        {
-            var task = run.TaskOf(spec);
-            return run.Store.FindOwn(task.Key) is { } record && TuneTargets.IsFoundWith(record, task.Target.Toolchain)
-                ? record
-                : null;
-        }
+    /// <summary>The record of an instance under the conditions of a run; another driver or compiler is another condition.</summary>
+    public static TuneRecord? Stored(TuningRun run, OperatorSpec spec)
+    {
+        var task = run.TaskOf(spec);
+        return run.Store.FindOwn(task.Key) is { } record && TuneTargets.IsFoundWith(record, task.Target.Toolchain)
+            ? record
+            : null;
     }
 
     /// <summary>Tells what could not be done, and gives the exit code.</summary>

@@ -36,6 +36,12 @@ internal sealed class TuningRun : IDisposable
 
     public TuneDatabase Store { get; }
 
+    /// <summary>What candidates are run through; the worker process as it is where null.</summary>
+    public Func<ICandidateRunner, ICandidateRunner>? Wrap { get; init; }
+
+    /// <summary>Processor time of the worker processes so far.</summary>
+    public TimeSpan WorkerProcessorTime => _worker.ProcessorTime;
+
     public TuneTask TaskOf(OperatorSpec spec) => new(spec, Target);
 
     /// <summary>Tunes one instance.</summary>
@@ -182,6 +188,10 @@ internal sealed class TuningRun : IDisposable
             Seed = _seed,
             Store = Store,
             Machine = Machine,
-            Runner = task => new WorkerRunner(task, _worker, _seed),
+            Runner = task =>
+            {
+                var runner = new WorkerRunner(task, _worker, _seed);
+                return Wrap?.Invoke(runner) ?? runner;
+            },
         };
 }

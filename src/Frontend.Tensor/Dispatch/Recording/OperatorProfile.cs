@@ -29,6 +29,13 @@ public sealed record OperatorProfile(IReadOnlyList<RecordedOperator> Operators, 
         return text.StartsWith(Magic, StringComparison.Ordinal);
     }
 
+    /// <summary>Whether a line ends a block.</summary>
+    public static bool IsEnd(string line)
+    {
+        ArgumentNullException.ThrowIfNull(line);
+        return line.StartsWith(End, StringComparison.Ordinal);
+    }
+
     /// <summary>Reads the text of a profile.</summary>
     /// <exception cref="FormatException">It is none, or of a newer version; names the line.</exception>
     public static OperatorProfile Parse(string text)

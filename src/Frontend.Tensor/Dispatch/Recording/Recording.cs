@@ -5,7 +5,7 @@ namespace Picograd.Dispatch;
 
 /// <summary>
 /// Whether this process records the operators that it runs: from its first operator on where the environment variable
-/// PICOGRAD_PROFILE names a file, which then gets a block when the process ends, or as long as the program asks for it.
+/// PICOGRAD_PROFILE names a file, which then gets a block when the process ends, or where it is tuned while it runs, or as long as the program asks for it.
 /// </summary>
 internal static class Recording
 {
@@ -16,6 +16,9 @@ internal static class Recording
     private static readonly string? FilePath = OfEnvironment();
     private static readonly List<PosixSignalRegistration> Signals = [];
 
+    // Kernels are timed from the first operator on, and never made anew without it.
+    private static readonly bool AlwaysOn = FilePath is not null || OnlineSetting.OfEnvironment is not null;
+
     // Recorded for the file is what ran after s_written; for the program, what ran after s_begin.
     private static OperatorRecorder? s_recorder;
     private static IReadOnlyList<RecordedOperator> s_written = [];
@@ -25,9 +28,10 @@ internal static class Recording
 
     static Recording()
     {
+        if (AlwaysOn)
+            s_recorder = new OperatorRecorder();
         if (FilePath is null)
             return;
-        s_recorder = new OperatorRecorder();
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Write();
         AppDomain.CurrentDomain.UnhandledException += (_, _) => Write();
         // The process ends by the signal afterwards, unless the program has it otherwise; what runs until then is written too.
@@ -74,7 +78,7 @@ internal static class Recording
             if (s_recorder is null || s_stopped is not null)
                 return false;
             s_stopped = OperatorRecorder.Since(s_recorder.Snapshot(), s_begin);
-            if (FilePath is not null)
+            if (AlwaysOn)
                 return false;
             s_recorder = null;
             return true;

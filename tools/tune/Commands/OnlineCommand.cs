@@ -1,0 +1,97 @@
+using System.CommandLine;
+using System.Globalization;
+using Picograd.Dispatch;
+
+namespace Picograd.Tune;
+
+/// <summary>
+/// Hidden: tunes beside a program that runs with PICOGRAD_TUNE=online, which starts it. Profiles of that program come in, as blocks
+/// of a profile file each of which holds everything so far; a line goes out for each winner that was stored and beats the default:
+/// <c>stored cpu matmul m=32 n=200 k=30</c>. It ends when its input does.
+/// </summary>
+internal static class OnlineCommand
+{
+    public const string Name = "online";
+
+    public static Command Create(ToolConsole console)
+    {
+        var db = CommonOptions.Db();
+        var seed = CommonOptions.Seed();
+        var share = new Option<string?>("--share")
+        {
+            Description = "Of one core, on average, 0.01 to 1; default 0.25",
+            HelpName = "PART",
+        };
+        var command = new Command(Name, "Tunes what a running program reports") { db, seed, share };
+        command.Hidden = true;
+        command.SetAction(parsed =>
+        {
+            Niceness.Lower();
+            // What is printed elsewhere must not get between the answers.
+            var answers = Console.Out;
+            Console.SetOut(Console.Error);
+            using var tuner = new OnlineTuner(
+                console with
+                {
+                    Out = console.Error,
+                    IsTerminal = false,
+                },
+                parsed.GetValue(db),
+                CommonOptions.SeedOf(parsed, seed),
+                ShareOf(parsed, share),
+                (device, spec) =>
+                {
+                    answers.WriteLine($"stored {device} {spec}");
+                    answers.Flush();
+                }
+            );
+            Serve(tuner, Console.In, console.Cancel);
+            return TuneCommand.Success;
+        });
+        return command;
+    }
+
+    private static void Serve(OnlineTuner tuner, TextReader input, CancellationToken cancel)
+    {
+        OperatorProfile? latest = null;
+        using var news = new AutoResetEvent(false);
+        var reader = new Thread(() =>
+        {
+            while (ReadBlock(input) is { } block)
+            {
+                Volatile.Write(ref latest, block);
+                news.Set();
+            }
+            // The program is gone. A search that is under way has nobody to tell.
+            Environment.Exit(TuneCommand.Success);
+        })
+        {
+            IsBackground = true,
+        };
+        reader.Start();
+        while (!cancel.IsCancellationRequested)
+        {
+            WaitHandle.WaitAny([news, cancel.WaitHandle]);
+            while (!cancel.IsCancellationRequested && tuner.TuneNext(Volatile.Read(ref latest)!)) { }
+        }
+    }
+
+    private static OperatorProfile? ReadBlock(TextReader input)
+    {
+        var lines = new List<string>();
+        while (input.ReadLine() is { } line)
+        {
+            lines.Add(line);
+            if (OperatorProfile.IsEnd(line))
+                return OperatorProfile.Parse(string.Join('\n', lines));
+        }
+        return null;
+    }
+
+    private static double ShareOf(ParseResult parsed, Option<string?> option) =>
+        parsed.GetValue(option) is not { } text ? 0.25
+        : double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double share)
+        && share is >= 0.01 and <= 1
+            ? share
+        : throw new UsageException($"{option.Name} is '{text}', but must be a number from 0.01 to 1.");
+}

@@ -1,0 +1,131 @@
+using Picograd.Algorithms.Operators;
+using Picograd.Dispatch;
+using Picograd.Schedules;
+using Picograd.Search;
+using Picograd.TuneDb;
+
+namespace Picograd.Tune;
+
+/// <summary>
+/// Tunes what a running program reports, what takes the most time first, each instance once; a program that goes on to run
+/// others gets those tuned as well.
+/// </summary>
+/// <param name="console">Told what goes wrong.</param>
+/// <param name="db">The database.</param>
+/// <param name="seed">Of the search.</param>
+/// <param name="share">Of one core, on average, for this process and its workers.</param>
+/// <param name="stored">Told the device and the instance of each winner that is stored and beats the default.</param>
+internal sealed class OnlineTuner(
+    ToolConsole console,
+    string? db,
+    int seed,
+    double share,
+    Action<TargetName, OperatorSpec> stored
+) : IDisposable
+{
+    /// <summary>Candidates for one instance. A budget of time would be spent waiting.</summary>
+    private const int Trials = 64;
+
+    private readonly Dictionary<(TargetName, int), TuningRun> _runs = [];
+    private readonly HashSet<(TargetName, int, OperatorSpec)> _done = [];
+    private CpuShare? _pace;
+
+    /// <summary>Tunes the instance of a profile that is worth the most; false where none is left.</summary>
+    public bool TuneNext(OperatorProfile profile)
+    {
+        foreach (var group in OperatorGroup.Of(profile, Known(profile), null, null))
+        {
+            if (!TryRun(group, out var run))
+                continue;
+            // With a budget for all of them: which one is to be next is the question, not how many there are.
+            var plan = TuningPlan.Of(
+                group.Operators,
+                SearchBudget.Of(int.MaxValue),
+                s => ProgramTuning.Stored(run, s),
+                again: false
+            );
+            foreach (var chosen in plan.Chosen)
+            {
+                if (console.Cancel.IsCancellationRequested)
+                    return false;
+                if (!_done.Add((group.Target, group.Threads, chosen.Spec)))
+                    continue;
+                Tune(run, group.Target, chosen.Spec);
+                return true;
+            }
+        }
+        return false;
+    }
+
+    public void Dispose()
+    {
+        foreach (var run in _runs.Values)
+            run.Dispose();
+    }
+
+    private void Tune(TuningRun run, TargetName target, OperatorSpec spec)
+    {
+        try
+        {
+            // Where the default stands, it runs already.
+            if (run.Tune(spec, SearchBudget.Of(Trials), []) is { Stored: not null, DefaultStands: false })
+                stored(target, spec);
+        }
+        catch (Exception e)
+            when (e
+                    is FailureException
+                        or TuneDbException
+                        or ScheduleException
+                        or LoweringException
+                        or OutOfMemoryException
+                || e is TargetException { IsLost: false }
+            )
+        {
+            // The next may fare better.
+            console.Error.WriteLine($"tune: {spec}: {e.Message}");
+        }
+    }
+
+    // Instances that this version knows and this machine's memory holds.
+    private static List<OperatorSpec> Known(OperatorProfile profile)
+    {
+        var known = new List<OperatorSpec>();
+        foreach (string text in profile.Operators.Select(o => o.Spec).Distinct())
+        {
+            try
+            {
+                var spec = OperatorSpec.Parse(text);
+                OperatorMemory.RequireRoom(spec);
+                known.Add(spec);
+            }
+            catch (Exception e) when (e is OperatorSpecException or UsageException)
+            {
+                // It runs without a record, as it does now.
+            }
+        }
+        return known;
+    }
+
+    private bool TryRun(OperatorGroup group, out TuningRun run)
+    {
+        if (_runs.TryGetValue((group.Target, group.Threads), out run!))
+            return true;
+        try
+        {
+            run = new TuningRun(console, db, group.Threads, seed, group.Target)
+            {
+                Wrap = runner => new PacedRunner(runner, _pace ??= new CpuShare(share, Spent, console.Cancel)),
+            };
+        }
+        catch (Exception e) when (e is UsageException or TargetException)
+        {
+            console.Error.WriteLine($"tune: what runs on {group} is not tuned: {e.Message}");
+            return false;
+        }
+        _runs.Add((group.Target, group.Threads), run);
+        return true;
+    }
+
+    private TimeSpan Spent() =>
+        _runs.Values.Aggregate(CpuShare.OfThisProcess(), (sum, run) => sum + run.WorkerProcessorTime);
+}
