@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Picograd.Algorithms.Text;
 
 namespace Picograd.Algorithms;
 
@@ -113,5 +114,6 @@ public sealed class Algorithm
         return (algorithm, buffers);
     }
 
-    public override string ToString() => AlgorithmPrinter.Print(this);
+    /// <summary>Its text: see <see cref="AlgorithmText"/>.</summary>
+    public override string ToString() => AlgorithmText.Print(this);
 }

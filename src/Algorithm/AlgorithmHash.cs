@@ -1,18 +1,18 @@
 using System.Collections.Immutable;
 using System.Globalization;
-using System.Security.Cryptography;
 using System.Text;
+using Picograd.Algorithms.Text;
 
 namespace Picograd.Algorithms;
 
 /// <summary>
 /// Structural hashes: equal for algorithms that are the same but for names, in every process and on every machine (the
-/// first 32 hex digits of the SHA-256 of a canonical text).
+/// first 32 hex digits of the SHA-256 of a text).
 /// </summary>
 public static class AlgorithmHash
 {
-    /// <summary>Of everything but names: stages, expressions, dtypes, extents, strides.</summary>
-    public static string Full(Algorithm algorithm) => Digest(new CanonicalText(algorithm, null).Write());
+    /// <summary>Of <see cref="AlgorithmText"/> with names by position: everything but names.</summary>
+    public static string Full(Algorithm algorithm) => AlgorithmText.Digest(AlgorithmText.PrintNameless(algorithm));
 
     /// <summary>
     /// As <see cref="Full"/> with constant extents abstracted: other sizes of the same operator have the same family.
@@ -22,10 +22,7 @@ public static class AlgorithmHash
     /// only that it is one.
     /// </summary>
     public static string Family(Algorithm algorithm) =>
-        Digest(new CanonicalText(algorithm, new ExtentClasses(algorithm)).Write());
-
-    private static string Digest(string text) =>
-        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..32];
+        AlgorithmText.Digest(new FamilyText(algorithm, new ExtentClasses(algorithm)).Write());
 
     /// <summary>
     /// Which extents of axes and of buffer dimensions are the same by structure: a dimension is indexed by the bare axis.
@@ -84,8 +81,8 @@ public static class AlgorithmHash
         }
     }
 
-    /// <summary>The algorithm as text with numbers for names; with classes, extents abstracted.</summary>
-    private sealed class CanonicalText(Algorithm algorithm, ExtentClasses? classes)
+    /// <summary>The algorithm as text with numbers for names and extents abstracted; nobody reads it again.</summary>
+    private sealed class FamilyText(Algorithm algorithm, ExtentClasses classes)
     {
         private readonly StringBuilder _text = new();
         private readonly Dictionary<Buffer, int> _buffers = [];
@@ -98,7 +95,7 @@ public static class AlgorithmHash
             foreach (var p in algorithm.Parameters)
             {
                 _vars[p.Var] = _vars.Count;
-                Append(classes is null ? $"param {p.Min} {p.Max};" : "param;");
+                Append("param;");
             }
             foreach (var input in algorithm.Inputs)
                 Declare(input, "in");
@@ -164,7 +161,7 @@ public static class AlgorithmHash
             var sorted = buffer.Strides.Where(s => s > 1).Distinct().Order().ToList();
             foreach (long stride in buffer.Strides)
             {
-                if (classes is null || stride is 0 or 1)
+                if (stride is 0 or 1)
                     Append($"/{stride}");
                 else
                     Append($"/s{sorted.IndexOf(stride)}");
@@ -173,7 +170,7 @@ public static class AlgorithmHash
 
         private void WriteExtent(Expr extent, object place)
         {
-            if (classes is null || extent is not IntImm constant)
+            if (extent is not IntImm constant)
             {
                 Write(extent);
                 return;
@@ -236,9 +233,7 @@ public static class AlgorithmHash
         // Which extent is left open: that two of them are equal here says nothing about other sizes. 0 and 1 are
         // structure, greater constants may come from an extent.
         private bool IsExtent(double value) =>
-            classes is not null
-            && value >= 2
-            && (value == _reduced || _extents.Any(extent => value == extent || value == extent - 1));
+            value >= 2 && (value == _reduced || _extents.Any(extent => value == extent || value == extent - 1));
 
         private void Append(string part) => _text.Append(part);
     }

@@ -64,7 +64,15 @@ public static class AlgorithmRenamer
         );
 
         void Copy(Buffer old, string name) =>
-            buffers[old] = old.With(name: name, shape: [.. old.Shape.Select(e => Map(e, vars))]);
+            buffers[old] = new(
+                name,
+                old.Type,
+                [.. old.Shape.Select(e => Map(e, vars))],
+                old.Scope,
+                old.Strides,
+                old.Swizzle,
+                old.Pitches.IsDefault ? default : [.. old.Pitches.Select(e => Map(e, vars))]
+            );
 
         Expr Map(Expr e, Dictionary<Var, Expr> scope) =>
             e.Map(node =>

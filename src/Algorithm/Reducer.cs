@@ -26,7 +26,10 @@ public sealed class Reducer
 
     public int Arity => Identity.Length;
 
-    public bool IsSum => Name == "sum";
+    /// <summary>Whether it adds up, whatever it is called.</summary>
+    public bool IsSum =>
+        Result is [Binary { Kind: BinaryOp.Add, A: ReducerArg { IsNew: false }, B: ReducerArg { IsNew: true } }]
+        && Identity[0].IsConst(0);
 
     /// <summary>Whether the new value replaces the accumulated one: <see cref="Last"/>.</summary>
     public bool IsLast => Result is [ReducerArg { IsNew: true }];
@@ -81,6 +84,10 @@ public sealed class Reducer
         }
         return new Reducer(name, identity, result);
     }
+
+    /// <summary>A combiner of checked parts: those of <see cref="Identity"/> and <see cref="Result"/>.</summary>
+    internal static Reducer Of(string name, ImmutableArray<Expr> identity, ImmutableArray<Expr> result) =>
+        new(name, identity, result);
 
     /// <summary>combine(lhs, rhs), component by component.</summary>
     public ImmutableArray<Expr> Combine(ImmutableArray<Expr> lhs, ImmutableArray<Expr> rhs) =>

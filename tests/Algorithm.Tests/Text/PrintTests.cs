@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Picograd.Tests;
 
-public class AlgorithmPrinterTests
+public class PrintTests
 {
     [Theory]
     [InlineData(
@@ -14,7 +14,7 @@ public class AlgorithmPrinterTests
               input A: f32[3, 5]
               input B: f32[4, 5]
               input bias: f32[4]
-              P[m, n] = sum(A[m, k] * B[n, k]) over m<3, n<4, k<5 reduce
+              P[m, n] = reduce.sum(A[m, k] * B[n, k]) over m<3, n<4, k<5 reduce
               C[m, n] = max(P[m, n] + bias[n], 0.0) over m<3, n<4
               output C
             """
@@ -24,9 +24,9 @@ public class AlgorithmPrinterTests
         """
             algorithm softmax
               input X: f32[2, 9]
-              M[r] = max(X[r, c]) over r<2, c<9 reduce
+              M[r] = reduce.max(X[r, c]) over r<2, c<9 reduce
               E[r, c] = exp(X[r, c] - M[r]) over r<2, c<9
-              S[r] = sum(E[r, c]) over r<2, c<9 reduce
+              S[r] = reduce.sum(E[r, c]) over r<2, c<9 reduce
               R[r] = reciprocal(S[r]) over r<2
               Y[r, c] = E[r, c] * R[r] over r<2, c<9
               output Y
@@ -38,9 +38,9 @@ public class AlgorithmPrinterTests
             algorithm cross_entropy
               input X: f32[2, 9]
               input T: i64[2]
-              M[r] = max(X[r, c]) over r<2, c<9 reduce
-              S[r] = sum(exp(X[r, c] - M[r])) over r<2, c<9 reduce
-              L[] = sum((M[r] - X[r, T[r]] + log(S[r])) / 2.0) over r<2 reduce
+              M[r] = reduce.max(X[r, c]) over r<2, c<9 reduce
+              S[r] = reduce.sum(exp(X[r, c] - M[r])) over r<2, c<9 reduce
+              L[] = reduce.sum((M[r] - X[r, T[r]] + log(S[r])) / 2.0) over r<2 reduce
               output L
             """
     )]
@@ -50,7 +50,7 @@ public class AlgorithmPrinterTests
             algorithm embedding_grad
               input I: i64[11]
               input dY: f32[11, 3]
-              dW[I[r], d] = scatter.sum(dY[r, d], from identity) over r<11 reduce, d<3
+              dW[I[r], d] shape[7, 3] = scatter.sum(dY[r, d]) over r<11 reduce, d<3
               output dW
             """
     )]
@@ -59,7 +59,7 @@ public class AlgorithmPrinterTests
         """
             algorithm argmax
               input X: f32[4, 5]
-              Y.0[i], Y.1[i] = argmax(X[i, j], j) over i<4, j<5 reduce
+              Y.0[i], Y.1[i] = reduce.argmax(X[i, j], j) over i<4, j<5 reduce
               output Y.0, Y.1
             """
     )]
@@ -98,7 +98,7 @@ public class AlgorithmPrinterTests
                 algorithm triangle
                   parameter N in 1..64
                   input X: f32[N]
-                  Y[i] = sum(select(j <= i, X[j], 0.0)) over i<N, j<N reduce
+                  Y[i] = reduce.sum(select(j <= i, X[j], 0.0)) over i<N, j<N reduce
                   output Y
                 """
             ),

@@ -1,0 +1,29 @@
+using System.Globalization;
+using Picograd.Algorithms.Operators;
+
+namespace Picograd.Algorithms.Text;
+
+/// <summary>What an input holds, in words behind its declaration.</summary>
+internal static class DomainText
+{
+    public const string Below = "below";
+
+    public static IReadOnlyDictionary<string, InputDomain> Words { get; } =
+        new Dictionary<string, InputDomain>
+        {
+            ["positive"] = InputDomain.Positive,
+            ["negative"] = InputDomain.Negative,
+            ["nonzero"] = InputDomain.NonZero,
+            ["unit"] = InputDomain.Unit,
+            ["probability"] = InputDomain.Probability,
+        };
+
+    /// <summary>positive, negative, nonzero, unit, probability, below 27; empty for any numbers.</summary>
+    public static string Of(InputDomain domain) =>
+        domain.Kind switch
+        {
+            DomainKind.Any => "",
+            DomainKind.Index => string.Create(CultureInfo.InvariantCulture, $"{Below} {domain.Limit}"),
+            _ => Words.First(w => w.Value == domain).Key,
+        };
+}
