@@ -74,14 +74,10 @@ public readonly record struct Interval(long Min, long Max)
     {
         var range = OfUnwrapped(e, ranges);
         // Narrow integers wrap: a range that leaves the type says nothing but the type.
-        var (least, most) = e.Type switch
-        {
-            DType.Int32 => ((long)int.MinValue, (long)int.MaxValue),
-            DType.UInt32 => (0L, uint.MaxValue),
-            DType.UInt8 => (0L, byte.MaxValue),
-            DType.Bool => (0L, 1L),
-            _ => (long.MinValue, long.MaxValue),
-        };
+        if (e.Type is DType.Int64 || e.Type.IsFloat())
+            return range;
+        var info = e.Type.Info();
+        var (least, most) = ((long)info.Lowest, (long)info.Highest);
         return range.Min >= least && range.Max <= most ? range : new(least, most);
     }
 

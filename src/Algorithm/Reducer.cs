@@ -120,24 +120,14 @@ public sealed class Reducer
         : Op.Const(value, type);
 
     private static double Lowest(DType type) =>
-        type switch
-        {
-            DType.Int32 => int.MinValue,
-            DType.Int64 => double.MinValue,
-            DType.UInt32 or DType.UInt8 or DType.Bool => 0,
-            _ => double.NegativeInfinity,
-        };
+        type.IsFloat() ? double.NegativeInfinity
+        : type == DType.Int64 ? double.MinValue
+        : type.Info().Lowest;
 
     private static double Highest(DType type) =>
-        type switch
-        {
-            DType.Int32 => int.MaxValue,
-            DType.Int64 => double.MaxValue,
-            DType.UInt32 => uint.MaxValue,
-            DType.UInt8 => byte.MaxValue,
-            DType.Bool => 1,
-            _ => double.PositiveInfinity,
-        };
+        type.IsFloat() ? double.PositiveInfinity
+        : type == DType.Int64 ? double.MaxValue
+        : type.Info().Highest;
 }
 
 /// <summary>Placeholder within a reducer's Result: component Index of the accumulated or of the new tuple.</summary>

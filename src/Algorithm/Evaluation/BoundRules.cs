@@ -22,34 +22,18 @@ public static class BoundRules
     /// distance to a computed one is the sum of two errors.
     /// </summary>
     public static double UnitRoundoff(DType type) =>
-        type switch
-        {
-            DType.Float32 => 1.0 / (1 << 24),
-            DType.Float16 => 1.0 / (1 << 11),
-            DType.BFloat16 => 1.0 / (1 << 8),
-            DType.Float64 => 2.0 / (1L << 53),
-            _ => 0,
-        };
+        !type.IsFloat() ? 0
+        : type == DType.Float64 ? 2.0 / (1L << 53)
+        : Math.ScaleB(1, -type.Info().Significand);
 
     /// <summary>Largest finite value of a float type.</summary>
-    public static double Largest(DType type) =>
-        type switch
-        {
-            DType.Float32 => float.MaxValue,
-            DType.Float16 => 65504,
-            DType.BFloat16 => 3.3895313892515355e38,
-            _ => double.MaxValue,
-        };
+    public static double Largest(DType type) => type.IsFloat() ? type.Info().Highest : double.MaxValue;
 
     /// <summary>Half the distance between denormal numbers of a type: the error of rounding that size does not scale.</summary>
     public static double Smallest(DType type) =>
-        type switch
-        {
-            DType.Float32 => 7.006492321624085e-46,
-            DType.Float16 => 1.0 / (1 << 25),
-            DType.BFloat16 => 4.591774807899561e-41,
-            _ => 0,
-        };
+        type.IsFloat() && type != DType.Float64
+            ? Math.ScaleB(1, type.Info().LeastExponent - type.Info().Significand)
+            : 0;
 
     /// <summary>Total after rounding: exact value v, error so far e, k roundoffs more.</summary>
     public static double Round(double v, double e, double ku, double largest, double smallest)

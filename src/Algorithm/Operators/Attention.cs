@@ -34,7 +34,7 @@ internal static class Attention
                 {
                     Optional = true,
                 },
-                OperatorKey.Types(DType.Float32, DType.Float64, DType.Float16, DType.BFloat16),
+                OperatorKey.Types(DTypes.Floats),
             ],
             Build
         )

@@ -10,19 +10,16 @@ internal static class BinaryOperators
 {
     private static readonly string[] Arithmetic = ["add", "sub", "mul", "maximum", "minimum"];
     private static readonly string[] FloatOnly = ["div", "pow"];
+    private static readonly string[] Precise = ["add", "sub", "mul", "div"];
     private static readonly string[] Comparisons = ["eq", "ne", "lt", "le", "gt", "ge"];
     private static readonly string[] Logical = ["logical_and", "logical_or", "logical_xor"];
     private static readonly string[] Bits = ["bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift"];
 
     public static ImmutableArray<OperatorDefinition> Definitions { get; } =
     [
-        .. Arithmetic.Select(f =>
-            Define(f, [DType.Float32, DType.Float64, DType.Float16, DType.BFloat16, DType.Int32, DType.Int64])
-        ),
-        .. FloatOnly.Select(f => Define(f, [DType.Float32, DType.Float64, DType.Float16, DType.BFloat16])),
-        .. Comparisons.Select(f =>
-            Define(f, [DType.Float32, DType.Float64, DType.Int32, DType.Int64, DType.UInt8, DType.Bool])
-        ),
+        .. Arithmetic.Select(f => Define(f, DTypes.Numbers)),
+        .. FloatOnly.Select(f => Define(f, DTypes.Floats)),
+        .. Comparisons.Select(f => Define(f, DTypes.OfTensors)),
         .. Logical.Select(f => Define(f, [DType.Bool])),
         .. Bits.Select(f => Define(f, [DType.Int32, DType.Int64])),
         Where,
@@ -37,7 +34,7 @@ internal static class BinaryOperators
                 new OperatorKey("c", KeyKind.Shape, "shape of the condition") { Optional = true },
                 new OperatorKey("a", KeyKind.Shape, "shape of A") { Optional = true },
                 new OperatorKey("b", KeyKind.Shape, "shape of B") { Optional = true },
-                OperatorKey.Types(DType.Float32, DType.Float64, DType.Int32, DType.Int64, DType.Bool),
+                OperatorKey.Types(DTypes.OfTensors),
             ],
             BuildWhere
         )
@@ -46,7 +43,7 @@ internal static class BinaryOperators
             Check = s => CheckShapes(s, "c", "a", "b"),
         };
 
-    private static OperatorDefinition Define(string function, ReadOnlySpan<DType> types) =>
+    private static OperatorDefinition Define(string function, ImmutableArray<DType> types) =>
         new(
             function,
             $"{function}(A, B), element by element with broadcasting",
@@ -54,15 +51,30 @@ internal static class BinaryOperators
                 new OperatorKey("n", KeyKind.Dimension, "elements of both operands") { Optional = true },
                 new OperatorKey("a", KeyKind.Shape, "shape of A") { Optional = true },
                 new OperatorKey("b", KeyKind.Shape, "shape of B") { Optional = true },
+                .. Precise.Contains(function) ? [Number] : (OperatorKey[])[],
                 OperatorKey.Types(types),
             ],
             Build
         )
         {
             Example = $"{function} a=3x5 b=5",
-            Check = s => CheckShapes(s, "a", "b"),
+            Check = s => CheckShapes(s, "a", "b") ?? CheckNumber(s),
             Domain = (_, buffer) => function == "div" && buffer.Name == "B" ? InputDomain.NonZero : InputDomain.Any,
         };
+
+    // A number beside a tensor of a half type is as precise as what is computed, as in PyTorch.
+    private static OperatorKey Number =>
+        OperatorKey.Choice("number", "operand of one element in the type computed in, of half types", "none", "b");
+
+    private static bool IsNumber(OperatorSpec spec, string operand) =>
+        Precise.Contains(spec.Name) && spec.Choice("number") == operand;
+
+    private static string? CheckNumber(OperatorSpec spec) =>
+        !IsNumber(spec, "b") ? null
+        : !spec.Type().IsStorage()
+            ? $"number=b is for types that are computed in another, and dtype is {spec.Type().Name()}"
+        : spec.Has("n") || spec.Shape("b") is not [1] ? "number=b needs the shape b=1"
+        : null;
 
     private static string? CheckShapes(OperatorSpec spec, params ReadOnlySpan<string> operands)
     {
@@ -92,7 +104,7 @@ internal static class BinaryOperators
         var g = spec.Builder();
         var axes = Elementwise.Axes(Elementwise.BroadcastExtents(shapeA, shapeB));
         var a = g.Input("A", type, [.. shapeA]);
-        var b = g.Input("B", type, [.. shapeB]);
+        var b = g.Input("B", IsNumber(spec, "b") ? compute : type, [.. shapeB]);
         var value = Elementwise.Function(
             spec.Name,
             Op.Cast(compute, Elementwise.Element(a, axes)),

@@ -23,7 +23,7 @@ internal static class Convolution
                 new OperatorKey("dil", KeyKind.Dimension, "distance of the filters' elements") { Default = "1" },
                 new OperatorKey("groups", KeyKind.Dimension, "groups of channels that do not mix") { Default = "1" },
                 OperatorKey.Flag("bias", "add a number to every channel out"),
-                OperatorKey.Types(DType.Float32, DType.Float64, DType.Float16, DType.BFloat16),
+                OperatorKey.Types(DTypes.Floats),
             ],
             Build
         )

@@ -12,7 +12,7 @@ internal static class CrossEntropy
     [
         OperatorKey.Dimension("rows", "examples"),
         OperatorKey.Dimension("classes", "logits of an example"),
-        OperatorKey.Types(DType.Float32, DType.Float64),
+        OperatorKey.Types(DTypes.Floats),
     ];
 
     public static ImmutableArray<OperatorDefinition> Definitions { get; } =
@@ -39,8 +39,11 @@ internal static class CrossEntropy
         var x = g.Input("X", spec.Type(), r.Extent, spec.Extent("classes"));
         var t = g.Input("T", DType.Int64, r.Extent);
         var (max, sum) = Softmax.Normalizers(g, x, r, spec.Extent("classes"));
-        Expr loss = (max[r] - x[r, t[r]] + Op.Log(sum[r])) / Elementwise.Count(r.Extent, spec.Type());
-        return g.Build(g.Stage("L", [], AlgorithmBuilder.Sum(r, loss)));
+        var compute = spec.Type().Compute();
+        Expr hit = Op.Cast(compute, x[r, t[r]]);
+        Expr loss = (max[r] - hit + Op.Log(sum[r])) / Elementwise.Count(r.Extent, compute);
+        var total = g.Stage(compute == spec.Type() ? "L" : "P", [], AlgorithmBuilder.Sum(r, loss));
+        return g.Build(compute == spec.Type() ? total : g.Stage("L", [], Op.Cast(spec.Type(), total[[]])));
     }
 
     private static Algorithm BuildGradient(OperatorSpec spec)
@@ -52,9 +55,10 @@ internal static class CrossEntropy
         var t = g.Input("T", DType.Int64, r.Extent);
         var upstream = g.Input("G", type);
         var (max, sum) = Softmax.Normalizers(g, x, r, c.Extent);
-        Expr probability = Op.Exp(x[r, c] - max[r]) / sum[r];
-        Expr hit = Op.Select(Op.Eq(c, t[r]), Op.Const(1, type), Op.Const(0, type));
-        Expr scale = upstream[[]] / Elementwise.Count(r.Extent, type);
-        return g.Build(g.Stage("dX", [r, c], (probability - hit) * scale));
+        var compute = type.Compute();
+        Expr probability = Op.Exp(Op.Cast(compute, x[r, c]) - max[r]) / sum[r];
+        Expr hit = Op.Select(Op.Eq(c, t[r]), Op.Const(1, compute), Op.Const(0, compute));
+        Expr scale = Op.Cast(compute, upstream[[]]) / Elementwise.Count(r.Extent, compute);
+        return g.Build(g.Stage("dX", [r, c], Op.Cast(type, (probability - hit) * scale)));
     }
 }

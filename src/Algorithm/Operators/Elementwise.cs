@@ -8,7 +8,7 @@ internal static class Elementwise
     private static readonly string[] AxisNames = ["i", "j", "k", "l", "p", "q"];
 
     /// <summary>Half-precision types are for storage: they are computed in float32.</summary>
-    public static DType ComputeType(DType type) => type is DType.Float16 or DType.BFloat16 ? DType.Float32 : type;
+    public static DType ComputeType(DType type) => type.Compute();
 
     /// <summary>Axes i, j, k, … over a shape.</summary>
     public static Axis[] Axes(ImmutableArray<Expr> shape) =>

@@ -36,7 +36,7 @@ internal static class Gradients
         .. Table.Select(row => new OperatorDefinition(
             $"{row.Function}_grad",
             $"dX from {(row.OfResult ? $"Y = {row.Function}(X)" : "X")} and dY",
-            [OperatorKey.Dimension("n", "elements"), OperatorKey.Types(DType.Float32, DType.Float64)],
+            [OperatorKey.Dimension("n", "elements"), OperatorKey.Types(DTypes.Floats)],
             spec => Build(spec, row.OfResult ? "Y" : "X", row.Gradient)
         )
         {
@@ -49,9 +49,11 @@ internal static class Gradients
     {
         var g = spec.Builder();
         var i = new Axis("i", spec.Extent("n"));
-        var x = g.Input(first, spec.Type(), i.Extent);
-        var dy = g.Input("dY", spec.Type(), i.Extent);
-        return g.Build(g.Stage("dX", [i], gradient(x[i], dy[i])));
+        var type = spec.Type();
+        var x = g.Input(first, type, i.Extent);
+        var dy = g.Input("dY", type, i.Extent);
+        var value = gradient(Op.Cast(type.Compute(), x[i]), Op.Cast(type.Compute(), dy[i]));
+        return g.Build(g.Stage("dX", [i], Op.Cast(type, value)));
     }
 
     private static Expr Zero(Expr x) => Op.Const(0, x.Type);

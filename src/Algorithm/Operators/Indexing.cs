@@ -10,10 +10,10 @@ namespace Picograd.Algorithms.Operators;
 internal static class Indexing
 {
     // What is added up, and what is only moved.
-    private static readonly DType[] Summed = [DType.Float32, DType.Float64, DType.Int32, DType.Int64];
-    private static readonly DType[] Moved = [.. Summed, DType.UInt8, DType.Bool];
+    private static readonly ImmutableArray<DType> Summed = DTypes.Numbers;
+    private static readonly ImmutableArray<DType> Moved = DTypes.OfTensors;
 
-    private static ImmutableArray<OperatorKey> TableKeys(DType[] types) =>
+    private static ImmutableArray<OperatorKey> TableKeys(ImmutableArray<DType> types) =>
         [
             OperatorKey.Dimension("vocab", "rows of the table"),
             OperatorKey.Dimension("dim", "elements of a row"),
@@ -21,7 +21,7 @@ internal static class Indexing
             OperatorKey.Types(types),
         ];
 
-    private static ImmutableArray<OperatorKey> GatherKeys(DType[] types) =>
+    private static ImmutableArray<OperatorKey> GatherKeys(ImmutableArray<DType> types) =>
         [
             OperatorKey.Dimension("rows", "rows"),
             OperatorKey.Dimension("cols", "elements of a row of X"),
@@ -100,17 +100,7 @@ internal static class Indexing
                 {
                     Optional = true,
                 },
-                OperatorKey.Types(
-                    DType.Float32,
-                    DType.Float64,
-                    DType.Float16,
-                    DType.BFloat16,
-                    DType.Int32,
-                    DType.Int64,
-                    DType.UInt32,
-                    DType.UInt8,
-                    DType.Bool
-                ),
+                OperatorKey.Types(DTypes.All),
             ],
             Copy
         )
@@ -127,15 +117,7 @@ internal static class Indexing
             [
                 OperatorKey.Dimension("rows", "rows of X"),
                 OperatorKey.Dimension("cols", "columns of X"),
-                OperatorKey.Types(
-                    DType.Float32,
-                    DType.Float64,
-                    DType.Float16,
-                    DType.BFloat16,
-                    DType.Int32,
-                    DType.Int64,
-                    DType.UInt8
-                ),
+                OperatorKey.Types(DTypes.OfTensors),
             ],
             Transpose
         )
@@ -176,9 +158,7 @@ internal static class Indexing
         var (r, d) = (new Axis("r", spec.Extent("rows")), new Axis("d", spec.Extent("dim")));
         var index = g.Input("I", DType.Int64, r.Extent);
         var dy = g.Input("dY", spec.Type(), r.Extent, d.Extent);
-        return g.Build(
-            g.Scatter("dW", [r, d], [spec.Extent("vocab"), d.Extent], [index[r], d], dy[r, d], Reducer.Sum(spec.Type()))
-        );
+        return g.Build(Added(g, "dW", [r, d], [spec.Extent("vocab"), d.Extent], [index[r], d], dy[r, d]));
     }
 
     private static Algorithm Gather(OperatorSpec spec)
@@ -196,16 +176,19 @@ internal static class Indexing
         var (r, j) = (new Axis("r", spec.Extent("rows")), new Axis("j", spec.Extent("n")));
         var index = g.Input("I", DType.Int64, r.Extent, j.Extent);
         var dy = g.Input("dY", spec.Type(), r.Extent, j.Extent);
-        return g.Build(
-            g.Scatter(
-                "dX",
-                [r, j],
-                [r.Extent, spec.Extent("cols")],
-                [r, index[r, j]],
-                dy[r, j],
-                Reducer.Sum(spec.Type())
-            )
-        );
+        return g.Build(Added(g, "dX", [r, j], [r.Extent, spec.Extent("cols")], [r, index[r, j]], dy[r, j]));
+    }
+
+    // Scattered and added up from zero; of the half types in float32, and rounded once.
+    private static Buffer Added(AlgorithmBuilder g, string name, Axis[] axes, Expr[] shape, Expr[] place, Expr value)
+    {
+        var compute = value.Type.Compute();
+        var sum = Reducer.Sum(compute);
+        if (compute == value.Type)
+            return g.Scatter(name, axes, shape, place, value, sum);
+        var exact = g.Scatter($"{name}.exact", axes, shape, place, Op.Cast(compute, value), sum);
+        var all = Elementwise.Axes([.. shape]);
+        return g.Stage(name, all, Op.Cast(value.Type, exact[[.. all.Select(a => (Expr)a.Var)]]));
     }
 
     private static Algorithm Copy(OperatorSpec spec)

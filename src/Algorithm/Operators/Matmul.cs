@@ -24,14 +24,7 @@ internal static class Matmul
                 OperatorKey.Choice("bcast", "operand that all products of the batch share", "none", "a", "b"),
                 OperatorKey.Flag("bias", "add a vector [n] to every row"),
                 OperatorKey.Choice("act", "activation", "none", "relu", "tanh", "sigmoid", "gelu", "silu"),
-                OperatorKey.Types(
-                    DType.Float32,
-                    DType.Float64,
-                    DType.Float16,
-                    DType.BFloat16,
-                    DType.Int32,
-                    DType.Int64
-                ),
+                OperatorKey.Types(DTypes.Numbers),
                 OperatorKey.Flag("tf32", "of f32 operands the last 13 bits are cut off before they are multiplied"),
             ],
             Build

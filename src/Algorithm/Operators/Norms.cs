@@ -16,7 +16,7 @@ internal static class Norms
         OperatorKey.Dimension("rows", "independent rows"),
         OperatorKey.Dimension("cols", "elements of a row"),
         OperatorKey.Flag("affine", "scale (and move) by a vector"),
-        OperatorKey.Types(DType.Float32, DType.Float64, DType.Float16, DType.BFloat16),
+        OperatorKey.Types(DTypes.Floats),
     ];
 
     public static ImmutableArray<OperatorDefinition> Definitions { get; } =

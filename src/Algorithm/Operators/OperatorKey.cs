@@ -44,6 +44,9 @@ public sealed record OperatorKey(string Name, KeyKind Kind, string Doc)
     public static OperatorKey Choice(string name, string doc, params ReadOnlySpan<string> choices) =>
         new(name, KeyKind.Choice, doc) { Choices = [.. choices], Default = choices[0] };
 
+    /// <summary>The key <c>dtype</c>; the first type is the default.</summary>
+    public static OperatorKey Types(ImmutableArray<DType> types) => Types(types.AsSpan());
+
     public static OperatorKey Types(params ReadOnlySpan<DType> types)
     {
         var names = new string[types.Length];

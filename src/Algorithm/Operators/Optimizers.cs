@@ -5,14 +5,14 @@ namespace Picograd.Algorithms.Operators;
 /// <summary>
 /// Update steps. Every output element depends on input elements at its own index only, so an output may be stored over
 /// the input that it replaces (P′ over P, V′ over V, …). Hyperparameters are inputs, so that changing one compiles
-/// nothing.
+/// nothing; of the half types they are float32, and so is what a step computes, each output being rounded once.
 /// </summary>
 internal static class Optimizers
 {
     private static readonly ImmutableArray<OperatorKey> Keys =
     [
         OperatorKey.Dimension("n", "parameters"),
-        OperatorKey.Types(DType.Float32, DType.Float64),
+        OperatorKey.Types(DTypes.Floats),
     ];
 
     public static ImmutableArray<OperatorDefinition> Definitions { get; } =
@@ -50,42 +50,55 @@ internal static class Optimizers
 
     private static Algorithm Sgd(OperatorSpec spec)
     {
-        var g = spec.Builder();
-        var i = new Axis("i", spec.Extent("n"));
-        var p = g.Input("P", spec.Type(), i.Extent);
-        var grad = g.Input("G", spec.Type(), i.Extent);
-        var lr = g.Input("lr", spec.Type());
-        return g.Build(g.Stage("P.new", [i], p[i] - lr[[]] * grad[i]));
+        var (g, i) = (spec.Builder(), new Axis("i", spec.Extent("n")));
+        var (p, grad) = (Element(spec, g, i, "P"), Element(spec, g, i, "G"));
+        var lr = g.Input("lr", spec.Type().Compute());
+        return g.Build(g.Stage("P.new", [i], Op.Cast(spec.Type(), p - lr[[]] * grad)));
     }
 
     private static Algorithm SgdMomentum(OperatorSpec spec)
     {
-        var g = spec.Builder();
-        var i = new Axis("i", spec.Extent("n"));
-        var p = g.Input("P", spec.Type(), i.Extent);
-        var grad = g.Input("G", spec.Type(), i.Extent);
-        var v = g.Input("V", spec.Type(), i.Extent);
-        var h = g.Input("H", spec.Type(), 3);
-        var velocity = g.Stage("V.new", [i], h[1] * v[i] + (grad[i] + h[2] * p[i]));
-        var updated = g.Stage("P.new", [i], p[i] - h[0] * velocity[i]);
+        var (g, i) = (spec.Builder(), new Axis("i", spec.Extent("n")));
+        var (p, grad, v) = (Element(spec, g, i, "P"), Element(spec, g, i, "G"), Element(spec, g, i, "V"));
+        var h = g.Input("H", spec.Type().Compute(), 3);
+        var (velocity, moved) = State(spec, g, i, "V.new", h[1] * v + (grad + h[2] * p));
+        var updated = g.Stage("P.new", [i], Op.Cast(spec.Type(), p - h[0] * moved));
         return g.Build(updated, velocity);
     }
 
     private static Algorithm Adam(OperatorSpec spec)
     {
-        var g = spec.Builder();
-        var i = new Axis("i", spec.Extent("n"));
-        var p = g.Input("P", spec.Type(), i.Extent);
-        var grad = g.Input("G", spec.Type(), i.Extent);
-        var m = g.Input("M", spec.Type(), i.Extent);
-        var v = g.Input("V", spec.Type(), i.Extent);
-        var h = g.Input("H", spec.Type(), 7);
+        var (g, i) = (spec.Builder(), new Axis("i", spec.Extent("n")));
+        var (p, grad) = (Element(spec, g, i, "P"), Element(spec, g, i, "G"));
+        var (m, v) = (Element(spec, g, i, "M"), Element(spec, g, i, "V"));
+        var h = g.Input("H", spec.Type().Compute(), 7);
         var (lr, beta1, beta2, epsilon, c1, c2, decay) = (h[0], h[1], h[2], h[3], h[4], h[5], h[6]);
-        Expr slope = grad[i] + decay * p[i];
-        var first = g.Stage("M.new", [i], beta1 * m[i] + (1 - beta1) * slope);
-        var second = g.Stage("V.new", [i], beta2 * v[i] + (1 - beta2) * (slope * slope));
-        Expr step = first[i] / c1 / (Op.Sqrt(second[i] / c2) + epsilon);
-        var updated = g.Stage("P.new", [i], p[i] - lr * step);
+        Expr slope = grad + decay * p;
+        var (first, mean) = State(spec, g, i, "M.new", beta1 * m + (1 - beta1) * slope);
+        var (second, square) = State(spec, g, i, "V.new", beta2 * v + (1 - beta2) * (slope * slope));
+        Expr step = mean / c1 / (Op.Sqrt(square / c2) + epsilon);
+        var updated = g.Stage("P.new", [i], Op.Cast(spec.Type(), p - lr * step));
         return g.Build(updated, first, second);
+    }
+
+    private static Expr Element(OperatorSpec spec, AlgorithmBuilder g, Axis i, string name) =>
+        Op.Cast(spec.Type().Compute(), g.Input(name, spec.Type(), i.Extent)[i]);
+
+    // What is kept for the next step, and its value in this one, which is not rounded to a half type.
+    private static (Buffer Kept, Expr Value) State(
+        OperatorSpec spec,
+        AlgorithmBuilder g,
+        Axis i,
+        string name,
+        Expr value
+    )
+    {
+        if (!spec.Type().IsStorage())
+        {
+            var kept = g.Stage(name, [i], value);
+            return (kept, kept[i]);
+        }
+        var exact = g.Stage($"{name}.exact", [i], value);
+        return (g.Stage(name, [i], Op.Cast(spec.Type(), exact[i])), exact[i]);
     }
 }

@@ -45,11 +45,12 @@ public static class Philox
     /// Random words as a float in [0, 1), exactly: the top 24 bits of the first for float32; for float64 53 bits, the top 27
     /// of the first and the top 26 of the second.
     /// </summary>
-    public static Expr ToUnit(Expr word, Expr more, DType type) =>
+    /// <param name="digits">Fewer of the top bits of float32.</param>
+    public static Expr ToUnit(Expr word, Expr more, DType type, int digits = 24) =>
         type == DType.Float64
             ? Float(word >> 5, type) * Op.Const(1.0 / (1 << 27), type)
                 + Float(more >> 6, type) * Op.Const(1.0 / (1L << 53), type)
-            : Float(word >> 8, type) * Op.Const(1.0 / (1 << 24), type);
+            : Float(word >> (32 - digits), type) * Op.Const(1.0 / (1L << digits), type);
 
     private static Expr Float(Expr bits, DType type) => Op.Cast(type, Op.Cast(DType.Int32, bits));
 

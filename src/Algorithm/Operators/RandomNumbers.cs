@@ -12,7 +12,7 @@ internal static class RandomNumbers
     [
         new(
             "random_uniform",
-            "uniform in [0, 1), multiples of 2^-24 (float64: 2^-53); inputs seed[], offset[]",
+            "uniform in [0, 1), multiples of 2^-24 (float64: 2^-53, float16: 2^-11, bfloat16: 2^-8); inputs seed[], offset[]",
             FloatKeys,
             Uniform
         )
@@ -36,7 +36,7 @@ internal static class RandomNumbers
     ];
 
     private static ImmutableArray<OperatorKey> FloatKeys =>
-        [OperatorKey.Dimension("n", "elements"), OperatorKey.Types(DType.Float32, DType.Float64)];
+        [OperatorKey.Dimension("n", "elements"), OperatorKey.Types(DTypes.Floats)];
 
     private static (AlgorithmBuilder Builder, Axis Axis, ImmutableArray<Expr> Words) Draw(OperatorSpec spec)
     {
@@ -51,18 +51,22 @@ internal static class RandomNumbers
     private static Algorithm Uniform(OperatorSpec spec)
     {
         var (g, i, words) = Draw(spec);
-        return g.Build(g.Stage("Y", [i], Philox.ToUnit(words[0], words[1], spec.Type())));
+        var type = spec.Type();
+        // Of the half types as many digits as they have, so that nothing is rounded up to 1.
+        Expr unit = Philox.ToUnit(words[0], words[1], type.Compute(), type.Info().Significand);
+        return g.Build(g.Stage("Y", [i], Op.Cast(type, unit)));
     }
 
     // Box and Muller 1958: √(−2 ln u) · cos 2πv, with u in (0, 1].
     private static Algorithm Normal(OperatorSpec spec)
     {
         var (g, i, words) = Draw(spec);
-        var type = spec.Type();
+        var type = spec.Type().Compute();
         bool wide = type == DType.Float64;
         Expr u = Philox.ToUnit(words[0], words[2], type) + Op.Const(wide ? 1.0 / (1L << 53) : 1.0 / (1 << 24), type);
         Expr angle = Op.Const(2 * Math.PI, type) * Philox.ToUnit(words[1], words[3], type);
-        return g.Build(g.Stage("Y", [i], Op.Sqrt(Op.Const(-2, type) * Op.Log(u)) * Op.Cos(angle)));
+        Expr normal = Op.Sqrt(Op.Const(-2, type) * Op.Log(u)) * Op.Cos(angle);
+        return g.Build(g.Stage("Y", [i], Op.Cast(spec.Type(), normal)));
     }
 
     // The whole part of limit · u, with u the 128 bits of a block as a fraction: a number's probability is off by less than

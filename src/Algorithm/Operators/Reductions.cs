@@ -8,32 +8,20 @@ namespace Picograd.Algorithms.Operators;
 /// </summary>
 internal static class Reductions
 {
-    private static readonly DType[] Numbers =
-    [
-        DType.Float32,
-        DType.Float64,
-        DType.Float16,
-        DType.BFloat16,
-        DType.Int32,
-        DType.Int64,
-    ];
-
-    private static readonly DType[] Floats = [DType.Float32, DType.Float64, DType.Float16, DType.BFloat16];
-
     public static ImmutableArray<OperatorDefinition> Definitions { get; } =
     [
-        Define("sum", Numbers),
-        Define("mean", Floats),
-        Define("max", Numbers),
-        Define("min", Numbers),
-        Define("prod", Numbers),
+        Define("sum", DTypes.Numbers),
+        Define("mean", DTypes.Floats),
+        Define("max", DTypes.Numbers),
+        Define("min", DTypes.Numbers),
+        Define("prod", DTypes.Numbers),
         Define("any", [DType.Bool]),
         Define("all", [DType.Bool]),
-        Define("argmax", [DType.Float32, DType.Float64, DType.Int32, DType.Int64]),
-        Define("argmin", [DType.Float32, DType.Float64, DType.Int32, DType.Int64]),
+        Define("argmax", DTypes.Numbers),
+        Define("argmin", DTypes.Numbers),
     ];
 
-    private static OperatorDefinition Define(string name, ReadOnlySpan<DType> types) =>
+    private static OperatorDefinition Define(string name, ImmutableArray<DType> types) =>
         new(
             name,
             $"{name} over some axes",
@@ -103,7 +91,11 @@ internal static class Reductions
                 spec.Name == "argmax"
                     ? AlgorithmBuilder.ArgMax(over[0], value)
                     : AlgorithmBuilder.ArgMin(over[0], value);
-            return g.Build([.. g.TupleStage("Y", kept, pair)]);
+            if (compute == type)
+                return g.Build([.. g.TupleStage("Y", kept, pair)]);
+            var parts = g.TupleStage("P", kept, pair);
+            Expr extreme = parts[0][[.. kept.Select(a => (Expr)a.Var)]];
+            return g.Build(g.Stage("Y", kept, Op.Cast(type, extreme)), parts[1]);
         }
         var reduction = spec.Name switch
         {

@@ -221,15 +221,5 @@ internal static class SampleInputs
             _ => random.Next(2) == 0 ? random.Next(1, 100) : -random.Next(1, 100),
         };
 
-    private static double Representable(double value, DType type) =>
-        type switch
-        {
-            DType.Float32 => (float)value,
-            DType.Float16 => (double)(Half)value,
-            DType.BFloat16 when double.IsNaN(value) => value,
-            DType.BFloat16 => BitConverter.Int32BitsToSingle(
-                BitConverter.SingleToInt32Bits((float)value) & unchecked((int)0xffff0000)
-            ),
-            _ => value,
-        };
+    private static double Representable(double value, DType type) => type.IsFloat() ? type.Info().Round(value) : value;
 }

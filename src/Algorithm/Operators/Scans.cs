@@ -19,7 +19,7 @@ internal static class Scans
                 OperatorKey.Dimension("cols", "columns of X"),
                 OperatorKey.Choice("axis", "axis that is run along", "1", "0"),
                 OperatorKey.Flag("reverse", "run from the end"),
-                OperatorKey.Types(DType.Float32, DType.Float64, DType.Int32, DType.Int64),
+                OperatorKey.Types(DTypes.Numbers),
             ],
             Build
         )
@@ -33,13 +33,17 @@ internal static class Scans
         var g = spec.Builder();
         var (i, j) = (new Axis("i", spec.Extent("rows")), new Axis("j", spec.Extent("cols")));
         var x = g.Input("X", type, i.Extent, j.Extent);
-        var reducer = spec.Name == "cumsum" ? Reducer.Sum(type) : Reducer.Prod(type);
+        var compute = type.Compute();
+        var reducer = spec.Name == "cumsum" ? Reducer.Sum(compute) : Reducer.Prod(compute);
         var along = spec.Choice("axis") == "0" ? i : j;
         if (!spec.Flag("reverse"))
-            return g.Build(g.Scan("Y", [i, j], along, x[i, j], reducer));
+        {
+            var straight = g.Scan(compute == type ? "Y" : "S", [i, j], along, Op.Cast(compute, x[i, j]), reducer);
+            return g.Build(compute == type ? straight : g.Stage("Y", [i, j], Op.Cast(type, straight[i, j])));
+        }
         // A scan runs in ascending order, so it reads the mirror image and is mirrored again.
         Expr Mirrored(Axis a) => a == along ? a.Extent - 1 - a.Var : a.Var;
-        var run = g.Scan("S", [i, j], along, x[Mirrored(i), Mirrored(j)], reducer);
-        return g.Build(g.Stage("Y", [i, j], run[Mirrored(i), Mirrored(j)]));
+        var run = g.Scan("S", [i, j], along, Op.Cast(compute, x[Mirrored(i), Mirrored(j)]), reducer);
+        return g.Build(g.Stage("Y", [i, j], Op.Cast(type, run[Mirrored(i), Mirrored(j)])));
     }
 }

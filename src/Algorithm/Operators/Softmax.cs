@@ -12,7 +12,7 @@ internal static class Softmax
     [
         OperatorKey.Dimension("rows", "independent rows"),
         OperatorKey.Dimension("cols", "elements that share a sum"),
-        OperatorKey.Types(DType.Float32, DType.Float64),
+        OperatorKey.Types(DTypes.Floats),
     ];
 
     public static ImmutableArray<OperatorDefinition> Definitions { get; } =
@@ -35,8 +35,9 @@ internal static class Softmax
     public static (Buffer Max, Buffer Sum) Normalizers(AlgorithmBuilder g, Buffer x, Axis row, Expr columns)
     {
         var c = new Axis("c", columns);
-        var max = g.Stage("M", [row], AlgorithmBuilder.Max([c], x[row, c]));
-        var sum = g.Stage("S", [row], AlgorithmBuilder.Sum(c, Op.Exp(x[row, c] - max[row])));
+        Expr element = Op.Cast(x.Type.Compute(), x[row, c]);
+        var max = g.Stage("M", [row], AlgorithmBuilder.Max([c], element));
+        var sum = g.Stage("S", [row], AlgorithmBuilder.Sum(c, Op.Exp(element - max[row])));
         return (max, sum);
     }
 
@@ -44,30 +45,34 @@ internal static class Softmax
     {
         var g = spec.Builder();
         var (r, c) = (new Axis("r", spec.Extent("rows")), new Axis("c", spec.Extent("cols")));
-        var x = g.Input("X", spec.Type(), r.Extent, c.Extent);
+        var type = spec.Type();
+        var x = g.Input("X", type, r.Extent, c.Extent);
+        Expr element = Op.Cast(type.Compute(), x[r, c]);
         if (spec.Name == "softmax")
         {
             // The exponentials are a stage of their own, so that a schedule may keep a row of them or compute them twice.
-            var top = g.Stage("M", [r], AlgorithmBuilder.Max([c], x[r, c]));
-            var power = g.Stage("E", [r, c], Op.Exp(x[r, c] - top[r]));
+            var top = g.Stage("M", [r], AlgorithmBuilder.Max([c], element));
+            var power = g.Stage("E", [r, c], Op.Exp(element - top[r]));
             var total = g.Stage("S", [r], AlgorithmBuilder.Sum(c, power[r, c]));
             var scale = g.Stage("R", [r], Op.Reciprocal(total[r]));
-            return g.Build(g.Stage("Y", [r, c], power[r, c] * scale[r]));
+            return g.Build(g.Stage("Y", [r, c], Op.Cast(type, power[r, c] * scale[r])));
         }
         var (max, sum) = Normalizers(g, x, r, c.Extent);
-        Expr value = x[r, c] - max[r] - Op.Log(sum[r]);
-        return g.Build(g.Stage("Y", [r, c], value));
+        Expr value = element - max[r] - Op.Log(sum[r]);
+        return g.Build(g.Stage("Y", [r, c], Op.Cast(type, value)));
     }
 
     private static Algorithm BuildGradient(OperatorSpec spec)
     {
         var g = spec.Builder();
         var (r, c) = (new Axis("r", spec.Extent("rows")), new Axis("c", spec.Extent("cols")));
-        var y = g.Input("Y", spec.Type(), r.Extent, c.Extent);
-        var dy = g.Input("dY", spec.Type(), r.Extent, c.Extent);
+        var type = spec.Type();
+        var (outputs, gradients) = (g.Input("Y", type, r.Extent, c.Extent), g.Input("dY", type, r.Extent, c.Extent));
+        Expr y = Op.Cast(type.Compute(), outputs[r, c]);
+        Expr dy = Op.Cast(type.Compute(), gradients[r, c]);
         bool log = spec.Name == "log_softmax_grad";
-        var dot = g.Stage("D", [r], AlgorithmBuilder.Sum(c, log ? dy[r, c] : y[r, c] * dy[r, c]));
-        Expr value = log ? dy[r, c] - Op.Exp(y[r, c]) * dot[r] : y[r, c] * (dy[r, c] - dot[r]);
-        return g.Build(g.Stage("dX", [r, c], value));
+        var dot = g.Stage("D", [r], AlgorithmBuilder.Sum(c, log ? dy : y * dy));
+        Expr value = log ? dy - Op.Exp(y) * dot[r] : y * (dy - dot[r]);
+        return g.Build(g.Stage("dX", [r, c], Op.Cast(type, value)));
     }
 }

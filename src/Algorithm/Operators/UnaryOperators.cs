@@ -28,10 +28,8 @@ internal static class UnaryOperators
 
     public static ImmutableArray<OperatorDefinition> Definitions { get; } =
     [
-        .. FloatOnly.Select(f => Define(f, [DType.Float32, DType.Float64, DType.Float16, DType.BFloat16])),
-        .. Arithmetic.Select(f =>
-            Define(f, [DType.Float32, DType.Float64, DType.Float16, DType.BFloat16, DType.Int32, DType.Int64])
-        ),
+        .. FloatOnly.Select(f => Define(f, DTypes.Floats)),
+        .. Arithmetic.Select(f => Define(f, DTypes.Numbers)),
         LogicalNot,
         Cast,
         Fill,
@@ -47,7 +45,7 @@ internal static class UnaryOperators
     {
         get
         {
-            string[] types = [.. Enum.GetValues<DType>().Select(t => t.Name())];
+            string[] types = [.. DTypes.All.Select(t => t.Name())];
             return new(
                 "cast",
                 "conversion of the element type",
@@ -74,27 +72,14 @@ internal static class UnaryOperators
         new(
             "fill",
             "every element is the scalar V",
-            [
-                OperatorKey.Dimension("n", "elements"),
-                OperatorKey.Types(
-                    DType.Float32,
-                    DType.Float64,
-                    DType.Float16,
-                    DType.BFloat16,
-                    DType.Int32,
-                    DType.Int64,
-                    DType.UInt32,
-                    DType.UInt8,
-                    DType.Bool
-                ),
-            ],
+            [OperatorKey.Dimension("n", "elements"), OperatorKey.Types(DTypes.All)],
             BuildFill
         )
         {
             Example = "fill n=13",
         };
 
-    private static OperatorDefinition Define(string function, ReadOnlySpan<DType> types) =>
+    private static OperatorDefinition Define(string function, ImmutableArray<DType> types) =>
         new(
             function,
             $"{function}(X), element by element",

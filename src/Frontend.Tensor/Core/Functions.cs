@@ -25,6 +25,9 @@ internal sealed record BinaryFunction(string Name, FunctionKind Kind, Rule? Rule
 {
     public Family Family { get; } = Family.OfBroadcast(Name, "ab");
 
+    /// <summary>The kernel beside a number that is more precise than a half type; null: it is rounded to that first.</summary>
+    public Family? WithNumber { get; } = Name is "add" or "sub" or "mul" or "div" ? Family.OfNumber(Name) : null;
+
     public static readonly BinaryFunction Add = new(
         "add",
         FunctionKind.Arithmetic,

@@ -4,7 +4,7 @@ namespace Picograd;
 
 /// <summary>
 /// PyTorch's rules for the dtype of a result. Categories are bool &lt; integer &lt; float. Tensors with dimensions decide;
-/// a 0-d tensor counts only if its category is higher, and a number only if its category is higher than both.
+/// a 0-d tensor counts only if its category is higher, and a number only if its category is higher than both. float16 with bfloat16 is float32.
 /// </summary>
 internal static class Promotion
 {
@@ -21,7 +21,7 @@ internal static class Promotion
         if (a == b)
             return a;
         if (rankA == rankB)
-            return Join(a, b);
+            return DTypeInfo.Join(a, b);
         var (strong, weak) = rankA > rankB ? (a, b) : (b, a);
         if (Category(weak) <= Category(strong))
             return strong;
@@ -55,19 +55,5 @@ internal static class Promotion
     /// <summary>Type of a division or of a function such as exp: integers and bools become float32.</summary>
     public static DType Float(DType type) => type.IsFloat() ? type : DType.Float32;
 
-    public static int Category(DType type) =>
-        type == DType.Bool ? 0
-        : type.IsFloat() ? 2
-        : 1;
-
-    private static DType Join(DType a, DType b)
-    {
-        int ca = Category(a);
-        int cb = Category(b);
-        if (ca != cb)
-            return ca > cb ? a : b;
-        if (ca == 2)
-            return a == DType.Float64 || b == DType.Float64 ? DType.Float64 : DType.Float32;
-        return a == DType.Int64 || b == DType.Int64 ? DType.Int64 : DType.Int32;
-    }
+    public static DTypeKind Category(DType type) => type.Info().Kind;
 }

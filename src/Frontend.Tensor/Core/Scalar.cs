@@ -27,6 +27,10 @@ public readonly struct Scalar
 
     public static implicit operator Scalar(double value) => new(DType.Float32, value, 0);
 
+    public static implicit operator Scalar(Half value) => new(DType.Float32, (double)value, 0);
+
+    public static implicit operator Scalar(BFloat16 value) => new(DType.Float32, (double)value, 0);
+
     public static implicit operator Scalar(bool value) => new(DType.Bool, value ? 1 : 0, value ? 1 : 0);
 
     /// <summary>Its value as a float.</summary>
@@ -49,17 +53,14 @@ public readonly struct Scalar
     /// </summary>
     internal bool Fits(DType type, bool wraps)
     {
-        var (least, most) = type switch
-        {
-            DType.Int32 => (int.MinValue, int.MaxValue),
-            DType.UInt8 => (wraps ? -255 : 0, 255),
-            DType.Int64 => (long.MinValue, long.MaxValue),
-            _ => (0L, 0L),
-        };
-        if (type == DType.Float32)
-            return !double.IsFinite(_float) || Math.Abs(_float) <= float.MaxValue;
         if (type is DType.Bool or DType.Float64)
             return true;
+        var info = type.Info();
+        if (info.Kind == DTypeKind.Float)
+            return !double.IsFinite(_float) || Math.Abs(_float) <= info.Highest;
+        // Of int64 the largest as a float64 is 2^63, as an integer one less.
+        long least = type == DType.UInt8 && wraps ? -255 : (long)info.Lowest;
+        long most = (long)info.Highest;
         if (!Type.IsFloat())
             return _integer >= least && _integer <= most;
         // Only whole numbers below 0 stand for their bits.
@@ -77,13 +78,11 @@ public readonly struct Scalar
         if (!Fits(type, wraps))
             throw new ArgumentException(
                 $"{what}: the number {this} does not fit {type.Name()}"
-                    + type switch
-                    {
-                        DType.Int32 => $", which goes from {int.MinValue} to {int.MaxValue}",
-                        DType.UInt8 => ", which goes from 0 to 255",
-                        DType.Int64 => $", which goes from {long.MinValue} to {long.MaxValue}",
-                        _ => $", whose largest is {float.MaxValue.ToString(CultureInfo.InvariantCulture)}",
-                    }
+                    + (
+                        type.IsFloat()
+                            ? $", whose largest is {Highest(type)}"
+                            : $", which goes from {(long)type.Info().Lowest} to {(long)type.Info().Highest}"
+                    )
                     + "; convert the tensor with To() to a wider dtype first."
             );
     }
@@ -99,20 +98,18 @@ public readonly struct Scalar
             case DType.Float64:
                 *(double*)to = _float;
                 break;
-            case DType.Int32:
-                *(int*)to = (int)AsLong;
-                break;
-            case DType.Int64:
-                *(long*)to = AsLong;
-                break;
-            case DType.UInt8:
-                *(byte*)to = (byte)AsLong;
-                break;
             case DType.Bool:
                 *(byte*)to = (byte)(_float != 0 ? 1 : 0);
                 break;
             default:
-                throw new ArgumentException($"A tensor cannot have the dtype {type.Name()}.");
+                var info = type.Info();
+                info.WriteBits(to, 0, info.Kind == DTypeKind.Float ? info.ToBits(_float) : AsLong);
+                break;
         }
     }
+
+    private static string Highest(DType type) =>
+        type == DType.Float32
+            ? float.MaxValue.ToString(CultureInfo.InvariantCulture)
+            : type.Info().Highest.ToString(CultureInfo.InvariantCulture);
 }

@@ -293,13 +293,16 @@ public sealed partial class Tensor
         if (function.Kind == FunctionKind.Bits && type.IsFloat())
             throw NoBits(function.Name, type);
         var x = a.To(type);
-        var result = Elementwise.WithNumber(
-            function.Family,
-            x,
-            b,
-            numberFirst,
-            function.Kind == FunctionKind.Comparison ? DType.Bool : type
-        );
+        var result =
+            function.WithNumber is { } precise && !numberFirst && type.IsStorage()
+                ? Elementwise.WithPreciseNumber(precise, x, b)
+                : Elementwise.WithNumber(
+                    function.Family,
+                    x,
+                    b,
+                    numberFirst,
+                    function.Kind == FunctionKind.Comparison ? DType.Bool : type
+                );
         if (function.NumberRule is { } rule && Records(x))
         {
             var node = result.Record(rule, x);

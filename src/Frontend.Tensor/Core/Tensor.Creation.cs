@@ -199,9 +199,7 @@ public sealed partial class Tensor
     )
     {
         if (!dtype.IsFloat())
-            throw new ArgumentException(
-                $"{what}: random numbers are float32 or float64, but {dtype.Name()} was asked for."
-            );
+            throw new ArgumentException($"{what}: random numbers are floats, but {dtype.Name()} was asked for.");
         var tensor = Empty(shape, dtype, device, what);
         generator ??= Generator.Default;
         long at = generator.Take(tensor.NumElements);
@@ -211,9 +209,9 @@ public sealed partial class Tensor
 
     internal static void RequireDType(DType dtype, string what)
     {
-        if (dtype is DType.Float16 or DType.BFloat16 or DType.UInt32)
+        if (!dtype.Info().OfTensors)
             throw new ArgumentException(
-                $"{what}: dtype is {dtype.Name()}, but tensors are f32, f64, i32, i64, u8 or bool."
+                $"{what}: dtype is {dtype.Name()}, but tensors are {string.Join(", ", DTypes.OfTensors.Select(t => t.Name()))}."
             );
     }
 }

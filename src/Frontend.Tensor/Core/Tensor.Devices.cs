@@ -41,6 +41,27 @@ public sealed partial class Tensor
         return this;
     }
 
+    /// <summary>
+    /// Gives a leaf and its gradient elements of another dtype, in new memory: views that were made of it keep the old one. What
+    /// was recorded of it before cannot be gone back through.
+    /// </summary>
+    internal void ConvertTo(DType dtype)
+    {
+        if (dtype != DType)
+        {
+            using var off = NoGrad();
+            using var plain = Detach();
+            var converted = Elementwise.Cast(plain, dtype).Keep();
+            var old = Storage;
+            converted.Storage.Version = old.Version + 1;
+            converted.Storage.AddOwner();
+            (_storage, Layout, DType) = (converted.Storage, converted.Layout, dtype);
+            converted.Dispose();
+            old.Release();
+        }
+        _grad?.ConvertTo(dtype);
+    }
+
     /// <summary>Without record: dense in main memory, or itself where it is there (dense or not).</summary>
     internal Tensor OnCpu() => Device.IsCpu ? this : Moved(CpuRuntime.Instance);
 

@@ -7,7 +7,7 @@ namespace Picograd;
 public sealed unsafe partial class Tensor
 {
     /// <summary>A tensor of one dimension with a copy of the values.</summary>
-    /// <typeparam name="TValue">float, double, int, long, byte or bool.</typeparam>
+    /// <typeparam name="TValue">float, double, Half, BFloat16, int, long, byte or bool.</typeparam>
     public static Tensor From<TValue>(ReadOnlySpan<TValue> values)
         where TValue : unmanaged => From(values, [values.Length]);
 
@@ -115,27 +115,18 @@ public sealed unsafe partial class Tensor
     internal static DType TypeOf<TValue>()
         where TValue : unmanaged =>
         typeof(TValue) == typeof(float) ? DType.Float32
-        : typeof(TValue) == typeof(double) ? DType.Float64
-        : typeof(TValue) == typeof(int) ? DType.Int32
         : typeof(TValue) == typeof(long) ? DType.Int64
-        : typeof(TValue) == typeof(byte) ? DType.UInt8
-        : typeof(TValue) == typeof(bool) ? DType.Bool
-        : throw new ArgumentException(
-            $"Tensors have elements of float, double, int, long, byte or bool, but {typeof(TValue).Name} was given."
-        );
+        : DTypeInfo.Of(typeof(TValue))
+            ?? throw new ArgumentException(
+                $"Tensors have elements of {string.Join(", ", DTypes.OfTensors.Select(t => t.Info().Clr.Name))}, but "
+                    + $"{typeof(TValue).Name} was given."
+            );
 
     /// <summary>The element at a place of the storage, of a tensor of the CPU.</summary>
     internal double ReadElement(long place)
     {
         nint address = Storage.Address;
-        double value = DType switch
-        {
-            DType.Float32 => ((float*)address)[place],
-            DType.Float64 => ((double*)address)[place],
-            DType.Int32 => ((int*)address)[place],
-            DType.Int64 => ((long*)address)[place],
-            _ => ((byte*)address)[place],
-        };
+        double value = DType.Info().Read((void*)address, place);
         GC.KeepAlive(this);
         return value;
     }
@@ -152,12 +143,7 @@ public sealed unsafe partial class Tensor
     internal long ReadInteger(long place)
     {
         nint address = Storage.Address;
-        long value = DType switch
-        {
-            DType.Int32 => ((int*)address)[place],
-            DType.Int64 => ((long*)address)[place],
-            _ => ((byte*)address)[place],
-        };
+        long value = DType.Info().ReadBits((void*)address, place);
         GC.KeepAlive(this);
         return value;
     }

@@ -104,7 +104,7 @@ public sealed partial class Tensor
     public Tensor Uniform_(double low = 0, double high = 1, Generator? generator = null)
     {
         RequireFloat("uniform_");
-        double most = DType == DType.Float32 ? float.MaxValue : double.MaxValue;
+        double most = DType.Info().Highest;
         if (!(low <= high && low >= -most && high <= most && high - low <= most))
             throw new ArgumentException(
                 $"uniform_: there are no numbers from {low} up to {high}; high must not be below low, and both and their "
@@ -143,7 +143,14 @@ public sealed partial class Tensor
         CheckChange(what, this);
         bool records = Records(this);
         using (NoGrad())
-            Copying.Replace(this, scale == 1 && shift == 0 ? unit : Moved(unit, scale, shift));
+        {
+            // Of the half types what is moved is rounded once.
+            var moved =
+                scale == 1 && shift == 0
+                    ? unit
+                    : Elementwise.Cast(Moved(Elementwise.Cast(unit, DType.Compute()), scale, shift), DType);
+            Copying.Replace(this, moved);
+        }
         return records ? Overwritten(Layout) : this;
     }
 

@@ -244,8 +244,9 @@ public sealed partial class Tensor
         using var off = NoGrad();
         long[] kept = Kept(Mask(dims, "var"), keepdim: true);
         double count = NumElements / (double)Math.Max(1, kept.Aggregate(1L, (n, size) => n * size));
-        var result = RequireFloat("var").Centered(kept).Square().Sum(dims, keepdim) / Math.Max(0, count - correction);
-        return root ? result.Sqrt() : result;
+        var wide = RequireFloat("var").To(DType.Compute());
+        var result = wide.Centered(kept).Square().Sum(dims, keepdim) / Math.Max(0, count - correction);
+        return (root ? result.Sqrt() : result).To(DType);
     }
 
     /// <summary>

@@ -13,7 +13,6 @@ namespace Picograd;
 public sealed partial class Tensor : IDisposable
 {
     private Storage? _storage;
-    internal readonly Layout Layout;
     private Node? _node;
     private Tensor? _grad;
     private Flags _flags;
@@ -48,8 +47,10 @@ public sealed partial class Tensor : IDisposable
         TensorScope.Current?.Add(this);
     }
 
-    /// <summary>Type of the elements: Float32, Float64, Int32, Int64, UInt8 or Bool.</summary>
-    public DType DType { get; }
+    /// <summary>Type of the elements: Float32, Float64, Float16, BFloat16, Int32, Int64, UInt8 or Bool.</summary>
+    public DType DType { get; private set; }
+
+    internal Layout Layout { get; private set; }
 
     /// <summary>Where the elements lie.</summary>
     public Device Device => Runtime.Device;

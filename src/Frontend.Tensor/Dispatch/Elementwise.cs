@@ -132,6 +132,27 @@ internal static unsafe class Elementwise
         return result;
     }
 
+    /// <summary>f(x, number) of a half type, the number in the type that f is computed in.</summary>
+    public static Tensor WithPreciseNumber(Family family, Tensor x, Scalar number)
+    {
+        var input = x.Contiguous();
+        var result = input.AllocateLike(x.DType);
+        if (input.NumElements == 0)
+            return result;
+        long cell;
+        number.Store(x.DType.Compute(), &cell);
+        long* signature = stackalloc long[] { family.Head(x.DType), input.NumElements };
+        nint* arguments = stackalloc nint[]
+        {
+            input.Address,
+            input.Runtime.Cells((nint)(&cell), sizeof(long)),
+            result.Address,
+        };
+        Dispatcher.Run(input.Runtime, family, new(signature, 2), arguments);
+        GC.KeepAlive(input);
+        return result;
+    }
+
     /// <summary>condition ? a : b with broadcasting; a and b of one type.</summary>
     public static Tensor Where(Tensor condition, Tensor a, Tensor b)
     {

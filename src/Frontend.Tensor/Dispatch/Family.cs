@@ -56,5 +56,12 @@ internal sealed class Family(string name, SpecWriter write)
             }
         );
 
+    /// <summary>
+    /// Signature [head, n] of a function of n elements of a half type and a number of the type they are computed in:
+    /// <c>mul a=6400 b=1 number=b dtype=bf16</c>.
+    /// </summary>
+    public static Family OfNumber(string name) =>
+        new(name, static (f, s) => $"{f.Name} a={Number(s[1])} b=1 number=b dtype={TypeOf(s).Name()}");
+
     public static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
 }

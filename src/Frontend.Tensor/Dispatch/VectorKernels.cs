@@ -63,7 +63,7 @@ internal static unsafe class VectorKernels
         var g = grad.Contiguous();
         var result = input.AllocateLike(p.DType);
         long cell;
-        ((Scalar)rate).Store(p.DType, &cell);
+        ((Scalar)rate).Store(p.DType.Compute(), &cell);
         var runtime = DeviceRuntime.Common("sgd", input, g);
         nint* arguments = stackalloc nint[] { input.Address, g.Address, Cell(runtime, &cell), result.Address };
         Vector(SgdFamily, input, arguments);
@@ -82,7 +82,7 @@ internal static unsafe class VectorKernels
         var newP = input.AllocateLike(p.DType);
         var newV = input.AllocateLike(p.DType);
         long* cells = stackalloc long[settings.Length];
-        Store(settings, p.DType, cells);
+        Store(settings, p.DType.Compute(), cells);
         var runtime = DeviceRuntime.Common("optimizer", input, g, v);
         nint* arguments = stackalloc nint[]
         {
@@ -111,7 +111,7 @@ internal static unsafe class VectorKernels
         var newM = input.AllocateLike(p.DType);
         var newV = input.AllocateLike(p.DType);
         long* cells = stackalloc long[settings.Length];
-        Store(settings, p.DType, cells);
+        Store(settings, p.DType.Compute(), cells);
         var runtime = DeviceRuntime.Common("optimizer", input, g, v);
         nint* arguments = stackalloc nint[]
         {

@@ -39,23 +39,32 @@ public static partial class F
             );
         Check(logits, targets, labelSmoothing, weight, probabilities);
         // One row an example, its classes side by side.
+        var type = logits.DType;
         var rows = logits.Rank == 1 ? logits.Unsqueeze(0) : RowsOf(logits);
         long[] shape = logits.Rank == 1 ? [] : [logits.Layout.Sizes[0], .. logits.Layout.Sizes[2..]];
         if (probabilities)
         {
             var shares = logits.Rank == 1 ? targets.Unsqueeze(0) : RowsOf(targets);
-            var losses = OfProbabilities(rows, shares, labelSmoothing, weight);
-            return reduction switch
+            var losses = OfProbabilities(
+                Wide(rows),
+                Wide(shares),
+                labelSmoothing,
+                weight is null ? null : Wide(weight)
+            );
+            var result = reduction switch
             {
                 LossReduction.None => losses.ReshapeTo(shape),
                 LossReduction.Sum => losses.Sum(),
                 _ => losses.Sum() / losses.NumElements,
             };
+            return result.To(type);
         }
         var classes = targets.Reshape(rows.Layout.Sizes[0]);
         var places = IndexCheck.Places("cross_entropy", classes, rows.Layout.Sizes[1], ignoreIndex, out var ignored);
         bool plain = ignored is null && labelSmoothing == 0 && weight is null && rows.NumElements > 0;
-        if (plain && reduction != LossReduction.None)
+        // Of a half type a rounded mean is no sum.
+        bool fused = reduction == LossReduction.Mean || (reduction == LossReduction.Sum && !type.IsStorage());
+        if (plain && fused)
         {
             var x = rows.Contiguous();
             var mean = RowKernels.CrossEntropy(x, places);
@@ -63,8 +72,12 @@ public static partial class F
                 mean.Record(Derivatives.CrossEntropy, x, places);
             return reduction == LossReduction.Sum ? mean * x.Layout.Sizes[0] : mean;
         }
-        return OfClasses(rows, places, ignored, reduction, labelSmoothing, weight, shape);
+        var wide = weight is null ? null : Wide(weight);
+        return OfClasses(Wide(rows), places, ignored, reduction, labelSmoothing, wide, shape).To(type);
     }
+
+    // What several kernels compute is rounded to a half type once, at the end.
+    private static Tensor Wide(Tensor t) => t.To(t.DType.Compute());
 
     // [n, classes, d1, …] as [n · d1 · …, classes].
     private static Tensor RowsOf(Tensor t)

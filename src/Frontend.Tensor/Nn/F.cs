@@ -128,13 +128,15 @@ public static partial class F
         ArgumentNullException.ThrowIfNull(target);
         if (!x.Layout.SameSizes(target.Layout))
             throw new ArgumentException($"mse_loss: the shapes {x.Layout} and {target.Layout} differ.");
-        var loss = (x - target).Square();
-        return reduction switch
+        var type = Promotion.Of(x, target);
+        var loss = (x.To(type.Compute()) - target.To(type.Compute())).Square();
+        var result = reduction switch
         {
             LossReduction.None => loss,
             LossReduction.Sum => loss.Sum(),
             _ => loss.Mean(),
         };
+        return result.To(type);
     }
 
     public static Tensor Relu(Tensor x) => Tensor.Given(x).Relu();

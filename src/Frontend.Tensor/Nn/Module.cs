@@ -64,6 +64,39 @@ public abstract partial class Module
     }
 
     /// <summary>
+    /// Converts all parameters of floats, their gradients, and all buffers of floats to another float dtype. They stay the same
+    /// tensors, but an optimizer that keeps state must be made afterwards. Returns itself.
+    /// </summary>
+    /// <exception cref="ArgumentException">Not a float dtype.</exception>
+    public Module To(DType dtype)
+    {
+        if (!dtype.IsFloat())
+            throw new ArgumentException(
+                $"To: a module's parameters are floats, but {dtype.Name()} was given; it must be one of "
+                    + $"{string.Join(", ", DTypes.Floats.Select(t => t.Name()))}.",
+                nameof(dtype)
+            );
+        foreach (var entry in Walk())
+        {
+            if (entry.Tensor.DType.IsFloat())
+                entry.Tensor.ConvertTo(dtype);
+        }
+        return this;
+    }
+
+    /// <summary><see cref="To(DType)"/> float16.</summary>
+    public Module Half() => To(DType.Float16);
+
+    /// <summary><see cref="To(DType)"/> bfloat16.</summary>
+    public Module BFloat16() => To(DType.BFloat16);
+
+    /// <summary><see cref="To(DType)"/> float32.</summary>
+    public Module Float() => To(DType.Float32);
+
+    /// <summary><see cref="To(DType)"/> float64.</summary>
+    public Module Double() => To(DType.Float64);
+
+    /// <summary>
     /// PyTorch's tree: <c>Sequential(</c>, a line for each part, <c>)</c>. What a module says of itself between the parentheses
     /// is <see cref="ExtraRepr"/>.
     /// </summary>

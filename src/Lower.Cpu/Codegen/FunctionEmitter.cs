@@ -375,7 +375,7 @@ internal sealed partial class FunctionEmitter
     }
 
     private Type RegisterType(ValueType type) =>
-        type.IsVector ? _kernel.Isa.Vector(VectorIsa.Scalar(type.Element)) : ScalarTypes.Clr(type.Element);
+        type.IsVector ? _kernel.Isa.Vector(VectorIsa.Scalar(type.Element)) : CpuType.Of(type.Element).Scalar;
 
     private void BindWorkspace(Buffer buffer, bool inBody)
     {
@@ -452,11 +452,16 @@ internal sealed partial class FunctionEmitter
             long stride = _addressing.FormOf(s, s.Buffer, s.Indices).CoefficientOf(vector!.Lane);
             var mask = _values.MemoryMask();
             if (stride != 1)
-                _region.Add(EffectKind.StridedStore, (stride * s.Buffer.Type.Size(), vector.Count), address, value);
+                _region.Add(
+                    EffectKind.StridedStore,
+                    (stride * s.Buffer.Type.Size(), vector.Count, s.Buffer.Type),
+                    address,
+                    value
+                );
             else if (mask is null)
                 _region.Add(EffectKind.Store, s.Buffer.Type, address, value);
             else
-                _region.Add(EffectKind.MaskedStore, null, address, value, mask);
+                _region.Add(EffectKind.MaskedStore, s.Buffer.Type, address, value, mask);
         }
         _region.Written(s.Buffer);
     }

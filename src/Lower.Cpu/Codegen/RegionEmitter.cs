@@ -133,18 +133,26 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
                 }
                 break;
             case EffectKind.Store:
-                var type = effect.Inputs[1].Type;
-                if (type.IsVector)
+                var (address, value, stored) = (effect.Inputs[0], effect.Inputs[1], (DType)effect.Data!);
+                if (Moves(value, stored))
                 {
-                    Push(effect.Inputs[1]);
-                    Push(effect.Inputs[0]);
-                    il.Call(isa.Store(VectorIsa.Scalar(type.Element)));
+                    Move(address, value);
+                }
+                else if (value.Type.IsVector)
+                {
+                    var lane = CpuType.Of(stored);
+                    if (lane.Half is not null)
+                        Push(address);
+                    PushToStore(value, stored);
+                    if (lane.Half is null)
+                        Push(address);
+                    il.Call(lane.Half is null ? isa.Store(lane.Lane!) : lane.Vectors("Store", isa.Bits));
                 }
                 else
                 {
-                    Push(effect.Inputs[0]);
-                    Push(effect.Inputs[1]);
-                    StoreScalar((DType)effect.Data!);
+                    Push(address);
+                    PushToStore(value, stored);
+                    StoreScalar(stored);
                 }
                 break;
             case EffectKind.MaskedStore:
@@ -158,9 +166,9 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
                 il.Store(((RegisterElement)effect.Data!).Local);
                 break;
             case EffectKind.RegisterWriteLane:
-                var (element, lane) = ((RegisterElement, int))effect.Data!;
+                var (element, at) = ((RegisterElement, int))effect.Data!;
                 il.Load(element.Local);
-                il.Int(lane);
+                il.Int(at);
                 Push(effect.Inputs[0]);
                 il.Call(isa.WithInt("WithElement", VectorIsa.Scalar(element.Type.Element)));
                 il.Store(element.Local);
@@ -248,7 +256,7 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
                     ? VectorIsa.MaskLane(isa.Bits / 8 / type.Lanes)
                     : VectorIsa.Scalar(type.Element)
             )
-            : ScalarTypes.Clr(type.Element);
+            : CpuType.Of(type.Element).Scalar;
 
     private void Compute(Node node)
     {
@@ -265,7 +273,7 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
                 if (node.Type.Element == DType.Float64)
                     il.Double(constant);
                 else
-                    il.Float(HalfFloats.Round(node.Type.Element, constant));
+                    il.Float(CpuType.Round(node.Type.Element, constant));
                 break;
             case NodeOp.Variable:
                 il.Load((LocalBuilder)node.Data!);
@@ -283,7 +291,9 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
                 break;
             case NodeOp.Load:
                 Push(node.Inputs[0]);
-                if (node.Type.IsVector)
+                if (node.Type.IsVector && CpuType.Of(node.Type.Element) is { Half: not null } half)
+                    il.Call(half.Vectors("Load", isa.Bits));
+                else if (node.Type.IsVector)
                     il.Emit(OpCodes.Ldobj, isa.Vector(VectorIsa.Scalar(node.Type.Element)));
                 else
                     LoadScalar((DType)node.Data!);
@@ -357,50 +367,64 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
 
     private void LoadScalar(DType stored)
     {
-        if (stored is DType.Float16 or DType.BFloat16)
-        {
-            il.Emit(OpCodes.Ldind_U2);
-            il.Call(HalfFloats.FromBits(stored));
-            return;
-        }
-        il.Emit(
-            stored switch
-            {
-                DType.Float32 => OpCodes.Ldind_R4,
-                DType.Float64 => OpCodes.Ldind_R8,
-                DType.Int64 => OpCodes.Ldind_I8,
-                DType.Int32 => OpCodes.Ldind_I4,
-                DType.UInt32 => OpCodes.Ldind_U4,
-                DType.UInt8 or DType.Bool => OpCodes.Ldind_U1,
-                _ => throw new LoweringException("unsupported", $"loads of {stored.Name()} on the CPU"),
-            }
-        );
+        var type = CpuType.Of(stored);
+        il.Emit(type.Load);
+        if (type.Half is not null)
+            il.Call(type.Convert(nameof(IHalf.FromBits)));
     }
 
     private void StoreScalar(DType stored)
     {
-        if (stored is DType.Float16 or DType.BFloat16)
+        var type = CpuType.Of(stored);
+        if (type.Half is not null)
+            il.Call(type.Convert(nameof(IHalf.ToBits)));
+        il.Emit(type.Store);
+    }
+
+    // A value that is about to be stored as a half: what was rounded to it from a float is rounded by the store.
+    private void PushToStore(Node value, DType stored)
+    {
+        bool rounded =
+            value is { Op: NodeOp.Cast, Uses: 1, Local: null }
+            && stored.IsStorage()
+            && value.Type.Element == stored
+            && value.Inputs[0].Type.Element == DType.Float32;
+        if (!rounded)
         {
-            il.Call(HalfFloats.ToBits(stored));
-            il.Emit(OpCodes.Stind_I2);
+            Push(value);
             return;
         }
-        il.Emit(
-            stored switch
-            {
-                DType.Float32 => OpCodes.Stind_R4,
-                DType.Float64 => OpCodes.Stind_R8,
-                DType.Int64 => OpCodes.Stind_I8,
-                DType.Int32 or DType.UInt32 => OpCodes.Stind_I4,
-                DType.UInt8 or DType.Bool => OpCodes.Stind_I1,
-                _ => throw new LoweringException("unsupported", $"stores of {stored.Name()} on the CPU"),
-            }
-        );
+        Push(value.Inputs[0]);
+        value.Uses--;
+    }
+
+    // Halves that go from memory to memory as they are: their bits, without conversion; as much as a vector's lanes are.
+    private bool Moves(Node value, DType stored) =>
+        value is { Op: NodeOp.Load, Uses: 1, Local: null } && stored.IsStorage() && value.Type.Element == stored;
+
+    private void Move(Node address, Node load)
+    {
+        Push(address);
+        Push(load.Inputs[0]);
+        load.Uses--;
+        var whole =
+            !load.Type.IsVector ? typeof(ushort)
+            : isa.Bits == 128 ? typeof(long)
+            : VectorIsa.Of(isa.Bits / 2).Vector(typeof(ushort));
+        il.Emit(OpCodes.Ldobj, whole);
+        il.Emit(OpCodes.Stobj, whole);
     }
 
     private void MaskedLoad(Node node)
     {
         var lane = VectorIsa.Scalar(node.Type.Element);
+        if (CpuType.Of(node.Type.Element) is { Half: not null } half)
+        {
+            Push(node.Inputs[0]);
+            PushMask(node.Inputs[1], typeof(int));
+            il.Call(half.Vectors("MaskLoad", isa.Bits));
+            return;
+        }
         var (load, _, takesMerge, _) = isa.Masked(lane);
         Push(node.Inputs[0]);
         PushMask(node.Inputs[1], lane);
@@ -411,7 +435,16 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
 
     private void MaskedStore(Effect effect)
     {
-        var lane = VectorIsa.Scalar(effect.Inputs[1].Type.Element);
+        var stored = (DType)effect.Data!;
+        if (CpuType.Of(stored) is { Half: not null } half)
+        {
+            Push(effect.Inputs[0]);
+            PushMask(effect.Inputs[2], typeof(int));
+            PushToStore(effect.Inputs[1], stored);
+            il.Call(half.Vectors("MaskStore", isa.Bits));
+            return;
+        }
+        var lane = VectorIsa.Scalar(stored);
         var (_, store, _, _) = isa.Masked(lane);
         Push(effect.Inputs[0]);
         PushMask(effect.Inputs[2], lane);
@@ -429,7 +462,9 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
 
     private void StridedLoad(Node node)
     {
-        var lane = VectorIsa.Scalar(node.Type.Element);
+        var type = CpuType.Of(node.Type.Element);
+        // Halves are converted together.
+        var lane = type.Half is null ? type.Lane! : typeof(int);
         var access = (StridedAccess)node.Data!;
         var address = il.Rent(typeof(nint));
         Push(node.Inputs[0]);
@@ -439,17 +474,19 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
         {
             if (i >= access.Count)
             {
-                PushZero(node.Type.Element);
+                PushZero(type.Half is null ? type.Type : DType.Int32);
                 continue;
             }
             il.Load(address);
             if (stride is null)
                 il.AddOffset(i * access.Stride);
-            LoadScalar(node.Type.Element);
+            il.Emit(type.Load);
             if (i + 1 < access.Count)
                 Transpose.Advance(il, address, stride);
         }
         il.Call(isa.Create(lane, node.Type.Lanes));
+        if (type.Half is not null)
+            il.Call(type.Vectors("Widen", isa.Bits));
         il.Return(address);
         if (stride is not null)
             il.Return(stride);
@@ -469,14 +506,16 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
 
     private void StridedStore(Effect effect)
     {
-        var (stride, count) = ((long, int))effect.Data!;
-        var type = effect.Inputs[1].Type;
-        var lane = VectorIsa.Scalar(type.Element);
+        var (stride, count, stored) = ((long, int, DType))effect.Data!;
+        var type = CpuType.Of(stored);
+        var lane = type.Half is null ? type.Lane! : typeof(int);
         var address = il.Rent(typeof(nint));
-        var value = il.Rent(ClrType(type));
+        var value = il.Rent(isa.Vector(lane));
         Push(effect.Inputs[0]);
         il.Store(address);
-        Push(effect.Inputs[1]);
+        PushToStore(effect.Inputs[1], stored);
+        if (type.Half is not null)
+            il.Call(type.Vectors("Narrow", isa.Bits));
         il.Store(value);
         for (int i = 0; i < count; i++)
         {
@@ -485,7 +524,7 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
             il.Load(value);
             il.Int(i);
             il.Call(isa.WithInt("GetElement", lane));
-            StoreScalar(type.Element);
+            il.Emit(type.Store);
         }
         il.Return(address);
         il.Return(value);

@@ -32,7 +32,7 @@ internal sealed class RegisterPromotion
     /// </summary>
     public static (int Lanes, IReadOnlySet<long> NoBlend) Analyze(Buffer buffer, Stmt body, int bits)
     {
-        if (buffer.Type is DType.Float16 or DType.BFloat16 || !buffer.Shape.All(extent => extent is IntImm))
+        if (buffer.Type.IsStorage() || !buffer.Shape.All(extent => extent is IntImm))
             return (0, new HashSet<long>());
         var promotion = new RegisterPromotion(buffer);
         promotion.Visit(body, null, bits);

@@ -1,5 +1,6 @@
 using System.Reflection.Emit;
 using Picograd.Algorithms;
+using Picograd.Algorithms.Evaluation;
 using Picograd.Schedules;
 
 namespace Picograd.Lower.Cpu;
@@ -42,7 +43,7 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
 
     private static Type Math(DType type) => type == DType.Float64 ? typeof(System.Math) : typeof(MathF);
 
-    private static Type Clr(DType type) => ScalarTypes.Clr(type);
+    private static Type Clr(DType type) => CpuType.Of(type).Scalar;
 
     private void Call(Type owner, string name, Type argument, int arity) =>
         il.Call(owner.GetMethod(name, [.. Enumerable.Repeat(argument, arity)])!);
@@ -236,19 +237,17 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
                     il.Emit(OpCodes.Conv_I8);
                 else if (from == DType.UInt32)
                     il.Emit(OpCodes.Conv_U8);
-                il.Call(HalfFloats.ToOdd(from == DType.Float64 ? typeof(double) : typeof(long)));
-                il.Call(HalfFloats.ToBits(to));
-                il.Call(HalfFloats.FromBits(to));
+                // The float that rounds to a half as the value itself does.
+                var odd = from == DType.Float64 ? typeof(double) : typeof(long);
+                il.Call(typeof(FloatFunctions).GetMethod(nameof(FloatFunctions.ToOdd), [odd])!);
+                RoundTo(to);
                 break;
             case DType.Float32 or DType.Float16 or DType.BFloat16:
                 if (unsigned)
                     il.Emit(OpCodes.Conv_R_Un);
                 il.Emit(OpCodes.Conv_R4);
                 if (to != DType.Float32)
-                {
-                    il.Call(HalfFloats.ToBits(to));
-                    il.Call(HalfFloats.FromBits(to));
-                }
+                    RoundTo(to);
                 break;
             case DType.Float64:
                 il.Emit(unsigned ? OpCodes.Conv_R_Un : OpCodes.Conv_R8);
@@ -284,6 +283,12 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
             default:
                 throw new LoweringException("unsupported", $"conversion to {to.Name()} on the CPU");
         }
+    }
+
+    private void RoundTo(DType half)
+    {
+        il.Call(CpuType.Of(half).Convert(nameof(IHalf.ToBits)));
+        il.Call(CpuType.Of(half).Convert(nameof(IHalf.FromBits)));
     }
 
     private void Bitcast(DType from, DType to)

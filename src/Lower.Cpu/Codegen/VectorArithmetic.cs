@@ -174,6 +174,13 @@ internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> 
     {
         switch (from, to)
         {
+            // The lanes of halves are floats.
+            case (DType.Float16 or DType.BFloat16, DType.Float32):
+                break;
+            case (DType.Float32, DType.Float16 or DType.BFloat16):
+                il.Call(CpuType.Of(to).Vectors("Narrow", isa.Bits));
+                il.Call(CpuType.Of(to).Vectors("Widen", isa.Bits));
+                break;
             case (DType.Int32 or DType.UInt32, DType.Float32):
                 il.Call(isa.Convert("ConvertToSingle", fromLane));
                 break;

@@ -43,15 +43,7 @@ internal sealed class VectorIsa
 
     /// <summary>The .NET type of scalars of a dtype as vectors hold them.</summary>
     public static Type Scalar(DType type) =>
-        type switch
-        {
-            DType.Float32 => typeof(float),
-            DType.Float64 => typeof(double),
-            DType.Int32 => typeof(int),
-            DType.UInt32 => typeof(uint),
-            DType.Int64 => typeof(long),
-            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "no vectors of this type"),
-        };
+        CpuType.Of(type).Lane ?? throw new ArgumentOutOfRangeException(nameof(type), type, "no vectors of this type");
 
     /// <summary>The lane type of masks over elements of a size.</summary>
     public static Type MaskLane(int size) => size == 4 ? typeof(int) : typeof(long);

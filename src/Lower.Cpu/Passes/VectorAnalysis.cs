@@ -33,7 +33,7 @@ internal sealed class VectorAnalysis
     private static int SizeOfStores(Stmt stmt)
     {
         if (stmt is Store s)
-            return s.Buffer.Type.Size();
+            return CpuType.Of(s.Buffer.Type).LaneSize;
         foreach (var child in stmt.Children())
         {
             if (SizeOfStores(child) is > 0 and var size)
@@ -94,11 +94,12 @@ internal sealed class VectorAnalysis
 
     private bool Size(DType type)
     {
-        if (type is not (DType.Float32 or DType.Int32 or DType.UInt32 or DType.Float64 or DType.Int64))
+        var cpu = CpuType.Of(type);
+        if (cpu.Lane is null)
             return false;
         if (_size == 0)
-            _size = type.Size();
-        return _size == type.Size();
+            _size = cpu.LaneSize;
+        return _size == cpu.LaneSize;
     }
 
     // Steps of lanes are computed in 32 bits; those of 16 lanes stay below the 2^30 at which the other side is clamped.
@@ -198,6 +199,10 @@ internal sealed class VectorAnalysis
                             (DType.Int32, DType.UInt32)
                             or
                             (DType.UInt32, DType.Int32)
+                            or
+                            (DType.Float16 or DType.BFloat16, DType.Float32)
+                            or
+                            (DType.Float32, DType.Float16 or DType.BFloat16)
                     && Size(c.To)
                     && Accepts(c.A, masked);
             case Bitcast c:

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Picograd.Algorithms;
-using Picograd.Algorithms.Evaluation;
 
 namespace Picograd.Lower.Cuda;
 
@@ -8,29 +7,12 @@ namespace Picograd.Lower.Cuda;
 internal static class CText
 {
     /// <summary>The type of a stored element; float16 and bfloat16 are stored as their bits.</summary>
-    public static string Stored(DType type) =>
-        type switch
-        {
-            DType.Float32 => "float",
-            DType.Float64 => "double",
-            DType.Float16 or DType.BFloat16 => "unsigned short",
-            DType.Int32 => "int",
-            DType.Int64 => "long long",
-            DType.UInt32 => "unsigned int",
-            DType.UInt8 or DType.Bool => "unsigned char",
-            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "no C type"),
-        };
+    public static string Stored(DType type) => CudaType.Of(type).Stored;
 
     /// <summary>The type of a value in arithmetic.</summary>
-    public static string Value(DType type) =>
-        type switch
-        {
-            DType.Float16 or DType.BFloat16 => "float",
-            DType.Bool => "bool",
-            _ => Stored(type),
-        };
+    public static string Value(DType type) => CudaType.Of(type).Value;
 
-    public static bool IsHalf(this DType type) => type is DType.Float16 or DType.BFloat16;
+    public static bool IsHalf(this DType type) => type.IsStorage();
 
     public static bool FitsInt(long value) => value is >= int.MinValue and <= int.MaxValue;
 
@@ -50,13 +32,7 @@ internal static class CText
     public static string Literal(FloatImm f)
     {
         bool wide = f.ImmType == DType.Float64;
-        double value = f.ImmType switch
-        {
-            DType.Float64 => f.Value,
-            DType.Float16 => (double)(Half)f.Value,
-            DType.BFloat16 => Bfloat(FloatFunctions.ToOdd(f.Value)),
-            _ => (float)f.Value,
-        };
+        double value = f.ImmType.Info().Round(f.Value);
         if (double.IsNaN(value))
             return wide ? "__longlong_as_double(0x7ff8000000000000LL)" : "__int_as_float(0x7fc00000)";
         if (double.IsInfinity(value))
@@ -73,15 +49,6 @@ internal static class CText
     }
 
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
-
-    private static float Bfloat(float value)
-    {
-        if (!float.IsFinite(value))
-            return value;
-        uint bits = BitConverter.SingleToUInt32Bits(value);
-        bits += 0x7FFF + ((bits >> 16) & 1);
-        return BitConverter.UInt32BitsToSingle(bits & 0xFFFF0000);
-    }
 }
 
 /// <summary>A value that the text has a name (or another primary expression) for.</summary>

@@ -40,7 +40,7 @@ internal sealed class ExprWriter(KernelContext kernel, MemoryAccess access)
         if (value is Named { Bits: { } bits } && value.Type == type)
             return bits;
         var source = value is Cast c && c.To == type ? c.A : value;
-        return $"{kernel.Use(type == DType.Float16 ? "f32_to_f16" : "f32_to_bf16")}({AsFloat(source)})";
+        return $"{kernel.Use(CudaType.Of(type).ToStored!)}({AsFloat(source)})";
     }
 
     /// <summary>The C type of a value's text.</summary>
@@ -114,13 +114,9 @@ internal sealed class ExprWriter(KernelContext kernel, MemoryAccess access)
 
     /// <summary>A stored element as a value.</summary>
     public string FromStored(DType type, string element) =>
-        type switch
-        {
-            DType.Float16 => $"{kernel.Use("f16_to_f32")}({element})",
-            DType.BFloat16 => $"{kernel.Use("bf16_to_f32")}({element})",
-            DType.Bool => $"{element} != 0",
-            _ => element,
-        };
+        type == DType.Bool ? $"{element} != 0"
+        : CudaType.Of(type).ToValue is { } convert ? $"{kernel.Use(convert)}({element})"
+        : element;
 
     private (string, int) UnaryNode(Unary u)
     {
@@ -310,8 +306,8 @@ internal sealed class ExprWriter(KernelContext kernel, MemoryAccess access)
                     Equality
                 );
             case DType.Float16 or DType.BFloat16:
-                string name = to.Name();
-                return ($"{kernel.Use($"{name}_to_f32")}({kernel.Use($"f32_to_{name}")}({AsFloat(c.A)}))", Primary);
+                var half = CudaType.Of(to);
+                return ($"{kernel.Use(half.ToValue!)}({kernel.Use(half.ToStored!)}({AsFloat(c.A)}))", Primary);
             case DType.Float32:
                 return from.IsHalf() ? Node(c.A) : ($"(float){Write(c.A, Prefix)}", Prefix);
             case DType.Float64:

@@ -64,7 +64,7 @@ internal sealed unsafe class TensorMaps(CudaDevice device, string program)
         device.Check(
             device.Driver.TensorMapEncodeTiled(
                 encoded,
-                TypeNumber(map.Buffer.Type),
+                CudaType.Of(map.Buffer.Type).TensorMap,
                 (uint)rank,
                 address,
                 extents,
@@ -82,21 +82,6 @@ internal sealed unsafe class TensorMaps(CudaDevice device, string program)
         );
         return new ReadOnlySpan<byte>(encoded, MapBytes).ToArray();
     }
-
-    // CUtensorMapDataType.
-    private static int TypeNumber(DType type) =>
-        type switch
-        {
-            DType.UInt8 or DType.Bool => 0,
-            DType.UInt32 => 2,
-            DType.Int32 => 3,
-            DType.Int64 => 5,
-            DType.Float16 => 6,
-            DType.Float32 => 7,
-            DType.Float64 => 8,
-            DType.BFloat16 => 9,
-            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "unknown dtype"),
-        };
 
     // CUtensorMapSwizzle.
     private static int SwizzleNumber(int bytes) =>

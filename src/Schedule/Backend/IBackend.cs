@@ -41,7 +41,7 @@ public sealed record TargetInfo(
     public int AlignmentOf(DType type) => Math.Max(ArgumentAlignment, type.Size());
 
     /// <summary>Lanes of a vector of a type.</summary>
-    public int Lanes(DType type) => Math.Max(1, VectorBits / 8 / type.Size());
+    public int Lanes(DType type) => Math.Max(1, VectorBits / 8 / type.Compute().Size());
 }
 
 /// <summary>A back end: nest → kernel. Search and front end know targets only through this.</summary>

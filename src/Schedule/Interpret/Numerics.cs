@@ -10,15 +10,7 @@ namespace Picograd.Schedules.Interpret;
 internal static class Numerics
 {
     /// <summary>Nearest value of a stored float type, ties to even.</summary>
-    public static double Round(DType type, double value) =>
-        type switch
-        {
-            DType.Float64 => value,
-            DType.Float32 => (float)value,
-            DType.Float16 => (double)(Half)FloatFunctions.ToOdd(value),
-            DType.BFloat16 => BFloat(FloatFunctions.ToOdd(value)),
-            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not a float type"),
-        };
+    public static double Round(DType type, double value) => Float(type).Round(value);
 
     /// <summary>Result of arithmetic: the half types compute in Float32.</summary>
     public static double Compute(DType type, double value) => type == DType.Float64 ? value : (float)value;
@@ -55,25 +47,12 @@ internal static class Numerics
             _ => Round(type, FloatFunctions.ToOdd(value)),
         };
 
-    public static long BitsOf(DType type, double value) =>
-        type switch
-        {
-            DType.Float64 => BitConverter.DoubleToInt64Bits(value),
-            DType.Float32 => BitConverter.SingleToInt32Bits((float)value),
-            DType.Float16 => BitConverter.HalfToInt16Bits((Half)value),
-            DType.BFloat16 => BitConverter.SingleToInt32Bits((float)value) >> 16,
-            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not a float type"),
-        };
+    public static long BitsOf(DType type, double value) => Float(type).ToBits(value);
 
-    public static double FromBits(DType type, long bits) =>
-        type switch
-        {
-            DType.Float64 => BitConverter.Int64BitsToDouble(bits),
-            DType.Float32 => BitConverter.Int32BitsToSingle((int)bits),
-            DType.Float16 => (double)BitConverter.Int16BitsToHalf((short)bits),
-            DType.BFloat16 => BitConverter.Int32BitsToSingle((int)bits << 16),
-            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not a float type"),
-        };
+    public static double FromBits(DType type, long bits) => Float(type).FromBits(bits);
+
+    private static DTypeInfo Float(DType type) =>
+        type.IsFloat() ? type.Info() : throw new ArgumentOutOfRangeException(nameof(type), type, "not a float type");
 
     public static long Shift(BinaryOp kind, DType type, long a, long b)
     {
@@ -101,13 +80,4 @@ internal static class Numerics
             UnaryOp.Round => Math.Round(x, MidpointRounding.ToEven),
             _ => throw new ArgumentOutOfRangeException(nameof(op), op, "not a float function"),
         };
-
-    private static double BFloat(float value)
-    {
-        if (float.IsNaN(value))
-            return value;
-        uint bits = BitConverter.SingleToUInt32Bits(value);
-        bits += 0x7FFF + ((bits >> 16) & 1);
-        return BitConverter.UInt32BitsToSingle(bits & 0xFFFF0000);
-    }
 }

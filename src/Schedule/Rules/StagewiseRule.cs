@@ -199,7 +199,7 @@ public sealed class StagewiseRule : ScheduleRule
         string block = stage.Name;
         int lanes = target.Lanes(stage.Output.Type);
         var reduce = stage.ReduceAxes.Last();
-        bool wide = stage.Outputs.Length == 1 && stage.Output.Type.Size() >= 4;
+        bool wide = stage.Outputs.Length == 1 && stage.Output.Type.Compute().Size() >= 4;
         var loads = stage.Values[0].Loads().ToList();
         // Elements that other elements point to (X[r, T[r]]) come one by one.
         bool gathers = loads.Any(l => l.Indices.Any(i => i.Loads().Any(at => at.Uses(reduce.Var))));
@@ -412,7 +412,7 @@ public sealed class StagewiseRule : ScheduleRule
         return IsSpatial(s, name, loop)
             && block.Outputs.Length == 1
             && loop.Kind == LoopKind.Serial
-            && block.Outputs.All(o => o.Type.Size() >= 4);
+            && block.Outputs.All(o => o.Type.Compute().Size() >= 4);
     }
 
     private static bool IsSpatial(Schedule s, string name, For loop) =>

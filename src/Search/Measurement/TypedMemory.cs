@@ -34,52 +34,15 @@ internal static unsafe class TypedMemory
     }
 
     /// <summary>The element at an offset in elements, as a double.</summary>
-    public static double Read(DType type, nint memory, long offset) =>
-        type switch
-        {
-            DType.Float32 => ((float*)memory)[offset],
-            DType.Float64 => ((double*)memory)[offset],
-            DType.Float16 => (double)((Half*)memory)[offset],
-            DType.BFloat16 => BitConverter.Int32BitsToSingle(((ushort*)memory)[offset] << 16),
-            DType.Int32 => ((int*)memory)[offset],
-            DType.Int64 => ((long*)memory)[offset],
-            DType.UInt32 => ((uint*)memory)[offset],
-            DType.UInt8 or DType.Bool => ((byte*)memory)[offset],
-            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "unknown dtype"),
-        };
+    public static double Read(DType type, nint memory, long offset) => type.Info().Read((void*)memory, offset);
 
     private static void Write(DType type, nint memory, long offset, NDArray array, long position)
     {
-        switch (type)
-        {
-            case DType.Float32:
-                ((float*)memory)[offset] = (float)array.At(position);
-                break;
-            case DType.Float64:
-                ((double*)memory)[offset] = array.At(position);
-                break;
-            case DType.Float16:
-                ((Half*)memory)[offset] = (Half)array.At(position);
-                break;
-            case DType.BFloat16:
-                // Inputs are exactly representable, so cutting the bits off rounds nothing.
-                ((ushort*)memory)[offset] = (ushort)(BitConverter.SingleToInt32Bits((float)array.At(position)) >> 16);
-                break;
-            case DType.Int32:
-                ((int*)memory)[offset] = (int)array.IntegerAt(position);
-                break;
-            case DType.Int64:
-                ((long*)memory)[offset] = array.IntegerAt(position);
-                break;
-            case DType.UInt32:
-                ((uint*)memory)[offset] = (uint)array.IntegerAt(position);
-                break;
-            case DType.UInt8 or DType.Bool:
-                ((byte*)memory)[offset] = (byte)array.IntegerAt(position);
-                break;
-            default:
-                throw new ArgumentOutOfRangeException(nameof(type), type, "unknown dtype");
-        }
+        var info = type.Info();
+        if (info.Kind == DTypeKind.Float)
+            info.Write((void*)memory, offset, array.At(position));
+        else
+            info.WriteBits((void*)memory, offset, array.IntegerAt(position));
     }
 
     /// <summary>Where the element at a row-major position lies, in elements from the base.</summary>

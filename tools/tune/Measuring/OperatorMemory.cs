@@ -99,38 +99,13 @@ internal sealed unsafe class OperatorMemory : IDisposable
 
     private static void Write(DType type, byte* to, InputDomain domain, Random random)
     {
-        switch (type)
-        {
-            case DType.Float32:
-                *(float*)to = (float)Real(domain, random);
-                break;
-            case DType.Float64:
-                *(double*)to = Real(domain, random);
-                break;
-            case DType.Float16:
-                *(Half*)to = (Half)Real(domain, random);
-                break;
-            case DType.BFloat16:
-                *(ushort*)to = (ushort)(BitConverter.SingleToInt32Bits((float)Real(domain, random)) >> 16);
-                break;
-            case DType.Int64:
-                *(long*)to = Whole(domain, random);
-                break;
-            case DType.Int32:
-                *(int*)to = (int)Whole(domain, random);
-                break;
-            case DType.UInt32:
-                *(uint*)to = (uint)Math.Abs(Whole(domain, random));
-                break;
-            case DType.UInt8:
-                *to = (byte)Math.Abs(Whole(domain, random));
-                break;
-            case DType.Bool:
-                *to = (byte)random.Next(2);
-                break;
-            default:
-                throw new ArgumentOutOfRangeException(nameof(type), type, "unknown dtype");
-        }
+        var info = type.Info();
+        if (info.Kind == DTypeKind.Float)
+            info.Write(to, 0, Real(domain, random));
+        else if (info.Kind == DTypeKind.Bool)
+            info.WriteBits(to, 0, random.Next(2));
+        else
+            info.WriteBits(to, 0, info.Signed ? Whole(domain, random) : Math.Abs(Whole(domain, random)));
     }
 
     // Never near zero or huge, so that no operator meets denormal numbers or infinities.
