@@ -86,9 +86,9 @@ public class ErrorTests
             { () => -Tensor.From([true]), "neg: not defined for bools" },
             { () => A.ToArray<double>(), "ToArray: the tensor's dtype is f32, but Double was asked for" },
             { () => Tensor.From("ab".AsSpan()), "Char was given" },
-            { () => Tensor.Zeros([2], DType.Float16), "dtype is f16, but tensors are" },
+            { () => Tensor.Zeros([2], DType.UInt32), "dtype is u32, but tensors are f32, f64, f16, bf16, i32" },
             { () => Tensor.Arange(3).RequiresGrad_(), "only float tensors have gradients, but this one is i64" },
-            { () => Tensor.Rand([2], null, DType.Int64), "Rand: random numbers are float32 or float64" },
+            { () => Tensor.Rand([2], null, DType.Int64), "Rand: random numbers are floats, but i64" },
             { () => Tensor.Arange(3).Uniform_(), "uniform_: needs a float tensor, but this one is i64" },
             { () => Tensor.Arange(3).Normal_(), "normal_: needs a float tensor, but this one is i64" },
             {

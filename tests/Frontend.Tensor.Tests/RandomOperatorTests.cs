@@ -20,6 +20,8 @@ public class RandomOperatorTests
         DType.Int64,
         DType.Float32,
         DType.Float64,
+        DType.Float16,
+        DType.BFloat16,
     ];
 
     private static readonly (long[] A, long[] B)[] Shapes =
@@ -178,7 +180,9 @@ public class RandomOperatorTests
                 return null;
         }
         object[] left = Elements(a, type);
-        object[] right = b is null ? [Element(n, type)] : Elements(b, type);
+        // Beside a half type a number of + − · / keeps the digits of a float32.
+        var precise = op is "+" or "-" or "*" or "/" && type.Size() == 2 ? DType.Float32 : type;
+        object[] right = b is null ? [Element(n, precise)] : Elements(b, type);
         long[] shape = Plain.Broadcast(a.Shape.ToArray(), b?.Shape.ToArray() ?? []);
         long count = shape.Aggregate(1L, (x, y) => x * y);
         object[] values = new object[count];
@@ -255,6 +259,8 @@ public class RandomOperatorTests
 
     private static bool Fits(Scalar n, DType type, bool strict, bool narrow)
     {
+        if (type is DType.Float16 or DType.BFloat16)
+            return !narrow || !double.IsFinite(n.AsDouble) || Math.Abs(n.AsDouble) <= type.Info().Highest;
         if (type == DType.Float32)
             return !narrow || !double.IsFinite(n.AsDouble) || Math.Abs(n.AsDouble) <= float.MaxValue;
         if (type is DType.Float64 or DType.Bool)
@@ -280,6 +286,7 @@ public class RandomOperatorTests
             return a;
         if (strengthA == strengthB)
             return Category(a) != Category(b) ? (Category(a) > Category(b) ? a : b)
+                : a.Size() == b.Size() ? DType.Float32
                 : a.Size() > b.Size() ? a
                 : b;
         var (strong, weak) = strengthA > strengthB ? (a, b) : (b, a);
@@ -335,11 +342,34 @@ public class RandomOperatorTests
         return type != DType.UInt8 && rest >= modulus / 2 ? rest - modulus : rest;
     }
 
-    private static double Round(double value, DType type) => type == DType.Float32 ? (float)value : value;
+    private static double Round(double value, DType type) =>
+        type switch
+        {
+            DType.Float32 => (float)value,
+            DType.Float16 => (double)(Half)value,
+            DType.BFloat16 when double.IsFinite(value) && value != 0 => Digits(value, 8),
+            _ => value,
+        };
+
+    // Rounded to binary digits of which the last is at least 2^-133, ties to even; beyond the floats of 32 bits infinite.
+    private static double Digits(double value, int digits)
+    {
+        double unit = Math.ScaleB(1, Math.Max(Math.ILogB(value) - digits + 1, -133));
+        double rounded = Math.Round(value / unit, MidpointRounding.ToEven) * unit;
+        return Math.Abs(rounded) > float.MaxValue ? Math.CopySign(double.PositiveInfinity, value) : rounded;
+    }
 
     private static bool Near(double expected, double got, DType type) =>
         expected.Equals(got)
         || expected == got
-        || Math.Abs(expected - got) <= (type == DType.Float32 ? 1e-5 : 1e-11) * Math.Abs(expected)
+        || Math.Abs(expected - got)
+            <= type switch
+            {
+                DType.Float32 => 1e-5,
+                // Rounded once from float32: at most a digit from what is rounded at once.
+                DType.Float16 => 1.0 / 1024,
+                DType.BFloat16 => 1.0 / 128,
+                _ => 1e-11,
+            } * Math.Abs(expected)
             && double.IsFinite(expected);
 }

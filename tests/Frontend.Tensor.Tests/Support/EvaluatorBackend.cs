@@ -47,24 +47,11 @@ internal sealed class EvaluatorBackend(int threads = 1) : IBackend
             for (long i = 0; i < count; i++)
             {
                 long at = OffsetOf(buffer, shape, i);
-                switch (buffer.Type)
-                {
-                    case DType.Float32:
-                        values[i] = ((float*)address)[at];
-                        break;
-                    case DType.Float64:
-                        values[i] = ((double*)address)[at];
-                        break;
-                    case DType.Int32:
-                        longs[i] = ((int*)address)[at];
-                        break;
-                    case DType.Int64:
-                        longs[i] = ((long*)address)[at];
-                        break;
-                    default:
-                        longs[i] = ((byte*)address)[at];
-                        break;
-                }
+                var info = buffer.Type.Info();
+                if (info.Kind == DTypeKind.Float)
+                    values[i] = info.Read((void*)address, at);
+                else
+                    longs[i] = info.ReadBits((void*)address, at);
             }
             return buffer.Type.IsFloat()
                 ? NDArray.Of(buffer.Type, shape, values)
@@ -91,24 +78,11 @@ internal sealed class EvaluatorBackend(int threads = 1) : IBackend
             for (int i = 0; i < value.Length; i++)
             {
                 long at = OffsetOf(buffer, shape, i);
-                switch (buffer.Type)
-                {
-                    case DType.Float32:
-                        ((float*)address)[at] = (float)value.Doubles[i];
-                        break;
-                    case DType.Float64:
-                        ((double*)address)[at] = value.Doubles[i];
-                        break;
-                    case DType.Int32:
-                        ((int*)address)[at] = (int)value.Longs[i];
-                        break;
-                    case DType.Int64:
-                        ((long*)address)[at] = value.Longs[i];
-                        break;
-                    default:
-                        ((byte*)address)[at] = (byte)value.Longs[i];
-                        break;
-                }
+                var info = buffer.Type.Info();
+                if (info.Kind == DTypeKind.Float)
+                    info.Write((void*)address, at, value.Doubles[i]);
+                else
+                    info.WriteBits((void*)address, at, value.Longs[i]);
             }
         }
     }
