@@ -40,6 +40,7 @@ internal static class Attention
         )
         {
             Example = "attention b=2 h=2 tq=5 tk=7 d=3",
+            Operands = "Q[b, h, tq, d], K[b, hk=h, tk, d], V[b, hk=h, tk, dv=d] -> Y[b, h, tq, dv=d]",
             Check = Check,
             // One query at the end of keys that grow by one a token.
             Opens = (s, key) => s.Dim("tq") == 1 && key == "tk",

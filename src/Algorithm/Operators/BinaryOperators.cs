@@ -40,6 +40,7 @@ internal static class BinaryOperators
         )
         {
             Example = "where c=3x5 a=5 b=1",
+            Operands = "C:bool[*], A[*], B[*] -> Y[*]",
             Check = s => CheckShapes(s, "c", "a", "b"),
         };
 
@@ -58,6 +59,7 @@ internal static class BinaryOperators
         )
         {
             Example = $"{function} a=3x5 b=5",
+            Operands = Comparisons.Contains(function) ? "A[*], B[*] -> Y:bool[*]" : "A[*], B[*] -> Y[*]",
             Check = s => CheckShapes(s, "a", "b") ?? CheckNumber(s),
             Domain = (_, buffer) => function == "div" && buffer.Name == "B" ? InputDomain.NonZero : InputDomain.Any,
         };

@@ -20,11 +20,13 @@ internal static class CrossEntropy
         new("cross_entropy", "mean negative log-likelihood of the targets", Keys, Build)
         {
             Example = "cross_entropy rows=5 classes=7",
+            Operands = "X[rows, classes], T:i64[rows] -> L[]",
             Domain = Domain,
         },
         new("cross_entropy_grad", "derivative of cross_entropy by the logits", Keys, BuildGradient)
         {
             Example = "cross_entropy_grad rows=5 classes=7",
+            Operands = "X[rows, classes], T:i64[rows], G[] -> dX[rows, classes]",
             Domain = Domain,
         },
     ];

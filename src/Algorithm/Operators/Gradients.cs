@@ -41,6 +41,7 @@ internal static class Gradients
         )
         {
             Example = $"{row.Function}_grad n=13",
+            Operands = $"{(row.OfResult ? "Y" : "X")}[n..], dY[n..] -> dX[n..]",
             Domain = (_, b) => b.Name == "dY" ? InputDomain.Any : row.Domain,
         }),
     ];

@@ -47,28 +47,33 @@ internal static class Indexing
         new("embedding", "Y[r, d] = W[I[r], d]", TableKeys(Moved), Embedding)
         {
             Example = "embedding vocab=7 dim=3 rows=5",
+            Operands = "W[vocab, dim], I:i64[rows..] -> Y[rows.., dim]",
             Domain = (s, b) => b.Name == "I" ? InputDomain.Index(s.Dim("vocab")) : InputDomain.Any,
             Bytes = s => s.Dim("rows") * (8 + 2 * s.Dim("dim") * s.Type().Size()),
         },
         new("embedding_grad", "dW[I[r], d] += dY[r, d], from zero", TableKeys(Summed), EmbeddingGradient)
         {
             Example = "embedding_grad vocab=7 dim=3 rows=11",
+            Operands = "I:i64[rows..], dY[rows.., dim] -> dW[vocab, dim]",
             Domain = (s, b) => b.Name == "I" ? InputDomain.Index(s.Dim("vocab")) : InputDomain.Any,
         },
         new("gather", "Y[r, j] = X[r, I[r, j]]", GatherKeys(Moved), Gather)
         {
             Example = "gather rows=3 cols=7 n=4",
+            Operands = "X[rows.., cols], I:i64[rows.., n] -> Y[rows.., n]",
             Domain = (s, b) => b.Name == "I" ? InputDomain.Index(s.Dim("cols")) : InputDomain.Any,
             Bytes = s => s.Dim("rows") * s.Dim("n") * (8 + 2 * s.Type().Size()),
         },
         new("gather_grad", "dX[r, I[r, j]] += dY[r, j], from zero", GatherKeys(Summed), GatherGradient)
         {
             Example = "gather_grad rows=3 cols=7 n=4",
+            Operands = "I:i64[rows.., n], dY[rows.., n] -> dX[rows.., cols]",
             Domain = (s, b) => b.Name == "I" ? InputDomain.Index(s.Dim("cols")) : InputDomain.Any,
         },
         new("index", "Y[…, r, …] = X[…, I[r], …], for a strided X", PartKeys(), Index)
         {
             Example = "index shape=3x5x2 dims=1 rows=4",
+            Operands = "X[shape:strides], I:i64[rows..] -> Y[shape-dims+rows]",
             Check = CheckPart,
             Domain = (s, b) => b.Name == "I" ? InputDomain.Index(Indexed(s)) : InputDomain.Any,
             Bytes = s => PartBytes(s),
@@ -81,6 +86,7 @@ internal static class Indexing
         )
         {
             Example = "index_put shape=3x5x2 dims=1 rows=4",
+            Operands = "X[shape:strides], I:i64[rows..], V[shape-dims+rows] -> Y[shape:strides]",
             Check = s =>
                 CheckPart(s)
                 ?? (s.Has("strides") && Overlaps(s.Shape("shape"), s.List("strides")) ? OverlapText : null)
@@ -106,6 +112,7 @@ internal static class Indexing
         )
         {
             Example = "copy shape=3x5 strides=1,3",
+            Operands = "X[shape:strides] -> Y[shape:to]",
             Check = s =>
                 CheckStrides(s, "strides")
                 ?? CheckStrides(s, "to")
@@ -123,6 +130,7 @@ internal static class Indexing
         )
         {
             Example = "transpose rows=3 cols=5",
+            Operands = "X[rows, cols] -> Y[cols, rows]",
         },
         new(
             "arange",
@@ -132,6 +140,7 @@ internal static class Indexing
         )
         {
             Example = "arange n=13",
+            Operands = "start[], step[] -> Y[n..]",
         },
     ];
 

@@ -31,6 +31,7 @@ internal static class Matmul
         )
         {
             Example = "matmul m=5 n=7 k=3",
+            Operands = "A[batch?, m, k]~, B[batch?, k, n]~, bias[n]? -> C[batch?, m, n]",
             // One row: text generation, where the keys grow by one a token. Others are tiled by their sizes, as few columns are, and
             // dot products along memory by their length.
             Opens = (s, key) => s.Dim("m") == 1 && ((key == "k" && !s.Flag("tb")) || (key == "n" && s.Dim("n") > 64)),

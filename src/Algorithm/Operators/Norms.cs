@@ -24,8 +24,13 @@ internal static class Norms
         new("layernorm", "deviations from the row's mean over their root mean square", Keys, Layernorm)
         {
             Example = "layernorm rows=5 cols=7",
+            Operands = "X[rows.., cols], G[cols]?affine, B[cols]?affine -> Y[rows.., cols]",
         },
-        new("rmsnorm", "elements over the row's root mean square", Keys, Rmsnorm) { Example = "rmsnorm rows=5 cols=7" },
+        new("rmsnorm", "elements over the row's root mean square", Keys, Rmsnorm)
+        {
+            Example = "rmsnorm rows=5 cols=7",
+            Operands = "X[rows.., cols], G[cols]?affine -> Y[rows.., cols]",
+        },
     ];
 
     private static Algorithm Layernorm(OperatorSpec spec)

@@ -65,6 +65,12 @@ public sealed record OperatorDefinition(
     /// </summary>
     public Func<OperatorSpec, string, bool>? Opens { get; init; }
 
+    /// <summary>
+    /// Shapes and dtypes of inputs and outputs in terms of the keys, as <see cref="OperatorSignature"/> reads them; null where
+    /// they are not written in these terms, so that no tensor function calls the operator.
+    /// </summary>
+    public string? Operands { get; init; }
+
     /// <summary>An example that is small and valid, for help texts and tests.</summary>
     public required string Example { get; init; }
 

@@ -20,6 +20,7 @@ internal static class Optimizers
         new("sgd", "P′ = P − lr·G; inputs P, G, lr[]", Keys, Sgd)
         {
             Example = "sgd n=13",
+            Operands = "P[n..], G[n..], lr:compute[] -> P.new[n..]",
             Domain = (_, b) => b.Name == "lr" ? InputDomain.Probability : InputDomain.Any,
         },
         new(
@@ -30,6 +31,7 @@ internal static class Optimizers
         )
         {
             Example = "sgd_momentum n=13",
+            Operands = "P[n..], G[n..], V[n..], H:compute[3] -> P.new[n..], V.new[n..]",
             Domain = (_, b) => b.Name == "H" ? InputDomain.Probability : InputDomain.Any,
         },
         new(
@@ -41,6 +43,7 @@ internal static class Optimizers
         )
         {
             Example = "adam n=13",
+            Operands = "P[n..], G[n..], M[n..], V[n..], H:compute[7] -> P.new[n..], M.new[n..], V.new[n..]",
             Domain = (_, b) =>
                 b.Name == "H" ? InputDomain.Probability
                 : b.Name == "V" ? InputDomain.Positive

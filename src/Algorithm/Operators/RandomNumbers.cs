@@ -18,10 +18,12 @@ internal static class RandomNumbers
         )
         {
             Example = "random_uniform n=13",
+            Operands = "seed:i64[], offset:i64[] -> Y[n..]",
         },
         new("random_normal", "normal with mean 0 and deviation 1; inputs seed[], offset[]", FloatKeys, Normal)
         {
             Example = "random_normal n=13",
+            Operands = "seed:i64[], offset:i64[] -> Y[n..]",
         },
         new(
             "random_integer",
@@ -31,6 +33,7 @@ internal static class RandomNumbers
         )
         {
             Example = "random_integer n=13",
+            Operands = "seed:i64[], offset:i64[], limit:i64[] -> Y:i64[n..]",
             Domain = (_, b) => b.Name == "limit" ? InputDomain.Positive : InputDomain.Any,
         },
     ];

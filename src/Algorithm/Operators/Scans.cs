@@ -25,6 +25,7 @@ internal static class Scans
         )
         {
             Example = $"{name} rows=3 cols=7",
+            Operands = "X[rows.., cols] -> Y[rows.., cols]",
         };
 
     private static Algorithm Build(OperatorSpec spec)

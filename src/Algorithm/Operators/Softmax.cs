@@ -17,16 +17,26 @@ internal static class Softmax
 
     public static ImmutableArray<OperatorDefinition> Definitions { get; } =
     [
-        new("softmax", "exp(X) over its sum along each row", Keys, Build) { Example = "softmax rows=5 cols=7" },
-        new("log_softmax", "logarithm of softmax", Keys, Build) { Example = "log_softmax rows=5 cols=7" },
+        new("softmax", "exp(X) over its sum along each row", Keys, Build)
+        {
+            Example = "softmax rows=5 cols=7",
+            Operands = "X[rows.., cols] -> Y[rows.., cols]",
+        },
+        new("log_softmax", "logarithm of softmax", Keys, Build)
+        {
+            Example = "log_softmax rows=5 cols=7",
+            Operands = "X[rows.., cols] -> Y[rows.., cols]",
+        },
         new("softmax_grad", "dX from Y = softmax(X) and dY: Y · (dY − Σ Y·dY)", Keys, BuildGradient)
         {
             Example = "softmax_grad rows=5 cols=7",
+            Operands = "Y[rows.., cols], dY[rows.., cols] -> dX[rows.., cols]",
             Domain = (_, b) => b.Name == "Y" ? InputDomain.Probability : InputDomain.Any,
         },
         new("log_softmax_grad", "dX from Y = log_softmax(X) and dY: dY − exp(Y) · Σ dY", Keys, BuildGradient)
         {
             Example = "log_softmax_grad rows=5 cols=7",
+            Operands = "Y[rows.., cols], dY[rows.., cols] -> dX[rows.., cols]",
             Domain = (_, b) => b.Name == "Y" ? InputDomain.Negative : InputDomain.Any,
         },
     ];

@@ -39,6 +39,7 @@ internal static class UnaryOperators
         new("logical_not", "not X, element by element", [OperatorKey.Dimension("n", "elements")], BuildNot)
         {
             Example = "logical_not n=13",
+            Operands = "X:bool[n..] -> Y:bool[n..]",
         };
 
     private static OperatorDefinition Cast
@@ -64,6 +65,7 @@ internal static class UnaryOperators
             )
             {
                 Example = "cast n=13 from=i64 to=f32",
+                Operands = "X:from[n..] -> Y:to[n..]",
             };
         }
     }
@@ -77,6 +79,7 @@ internal static class UnaryOperators
         )
         {
             Example = "fill n=13",
+            Operands = "V[] -> Y[n..]",
         };
 
     private static OperatorDefinition Define(string function, ImmutableArray<DType> types) =>
@@ -88,6 +91,7 @@ internal static class UnaryOperators
         )
         {
             Example = $"{function} n=13",
+            Operands = "X[n..] -> Y[n..]",
             Domain = (_, _) =>
                 function is "log" or "sqrt" or "rsqrt" ? InputDomain.Positive
                 : function == "reciprocal" ? InputDomain.NonZero

@@ -2,46 +2,50 @@ namespace Picograd.Autograd;
 
 internal static partial class Derivatives
 {
-    // A: queries [b, h, tq, d], B: keys, C: values [b, hk, tk, d]; I: causal. The weights are computed again.
-    public static readonly Rule Attention = new(
-        "scaled_dot_product_attention",
-        Saves.A | Saves.B | Saves.C,
-        static (n, g) =>
-        {
-            var (q, k, v) = (n.A, n.B, n.C);
-            long[] shared = [.. k.Shape];
-            long group = q.Size(1) / shared[1];
-            var (keys, values) = (Repeated(k, group), Repeated(v, group));
-            double scale = 1 / Math.Sqrt(q.Size(3));
-            var scores = q.MatMul(keys.Transpose(-2, -1)) * scale;
-            var lowest = Tensor.Full([], double.NegativeInfinity, scores.DType, g.Device);
-            Tensor? seen = null;
-            if (n.I != 0)
+    public static readonly Rule Attention = OfAttention(isCausal: false);
+    public static readonly Rule CausalAttention = OfAttention(isCausal: true);
+
+    // A: queries [b, h, tq, d], B: keys, C: values [b, hk, tk, d]. The weights are computed again.
+    private static Rule OfAttention(bool isCausal) =>
+        new(
+            "scaled_dot_product_attention",
+            Saves.A | Saves.B | Saves.C,
+            (n, g) =>
             {
-                var (rows, columns) = (q.Size(2), shared[2]);
-                var last = Tensor.Arange(rows, g.Device).Unsqueeze(1) + (columns - rows);
-                seen = Tensor.Arange(columns, g.Device) <= last;
-                scores = Tensor.Where(seen, scores, lowest);
+                var (q, k, v) = (n.A, n.B, n.C);
+                long[] shared = [.. k.Shape];
+                long group = q.Size(1) / shared[1];
+                var (keys, values) = (Repeated(k, group), Repeated(v, group));
+                double scale = 1 / Math.Sqrt(q.Size(3));
+                var scores = q.MatMul(keys.Transpose(-2, -1)) * scale;
+                var lowest = Tensor.Full([], double.NegativeInfinity, scores.DType, g.Device);
+                Tensor? seen = null;
+                if (isCausal)
+                {
+                    var (rows, columns) = (q.Size(2), shared[2]);
+                    var last = Tensor.Arange(rows, g.Device).Unsqueeze(1) + (columns - rows);
+                    seen = Tensor.Arange(columns, g.Device) <= last;
+                    scores = Tensor.Where(seen, scores, lowest);
+                }
+                // A row of nothing but −∞ has weights of 0; it is left out of the softmax, which makes NaN of it.
+                var blind = scores.Detach().Amax([-1], keepdim: true).Eq(lowest);
+                var weights = Tensor.Where(blind, Zero(g), Tensor.Where(blind, Zero(g), scores).Softmax());
+                if (n.Needs(2))
+                    n.Send(2, Summed(weights.Transpose(-2, -1).MatMul(g), [.. v.Shape]));
+                if (!n.Needs(0) && !n.Needs(1))
+                    return;
+                var weighted = weights * g.MatMul(values.Transpose(-2, -1));
+                if (seen is not null)
+                    weighted = Tensor.Where(seen, weighted, Zero(g));
+                var slope = (weighted - weights * weighted.Sum(-1, keepdim: true)) * scale;
+                if (seen is not null)
+                    slope = Tensor.Where(seen, slope, Zero(g));
+                if (n.Needs(0))
+                    n.Send(0, slope.MatMul(keys));
+                if (n.Needs(1))
+                    n.Send(1, Summed(slope.Transpose(-2, -1).MatMul(q), shared));
             }
-            // A row of nothing but −∞ has weights of 0; it is left out of the softmax, which makes NaN of it.
-            var blind = scores.Detach().Amax([-1], keepdim: true).Eq(lowest);
-            var weights = Tensor.Where(blind, Zero(g), Tensor.Where(blind, Zero(g), scores).Softmax());
-            if (n.Needs(2))
-                n.Send(2, Summed(weights.Transpose(-2, -1).MatMul(g), [.. v.Shape]));
-            if (!n.Needs(0) && !n.Needs(1))
-                return;
-            var weighted = weights * g.MatMul(values.Transpose(-2, -1));
-            if (seen is not null)
-                weighted = Tensor.Where(seen, weighted, Zero(g));
-            var slope = (weighted - weights * weighted.Sum(-1, keepdim: true)) * scale;
-            if (seen is not null)
-                slope = Tensor.Where(seen, slope, Zero(g));
-            if (n.Needs(0))
-                n.Send(0, slope.MatMul(keys));
-            if (n.Needs(1))
-                n.Send(1, Summed(slope.Transpose(-2, -1).MatMul(q), shared));
-        }
-    );
+        );
 
     // Each head for all the heads of queries that share it.
     private static Tensor Repeated(Tensor x, long group) =>

@@ -1,5 +1,5 @@
 using Picograd.Algorithms;
-using Picograd.Dispatch;
+using Picograd.Calls;
 
 namespace Picograd.Autograd;
 
@@ -219,37 +219,31 @@ internal static partial class Derivatives
         return grad * (2 / Math.Max(0, count - n.X)) * n.A.Centered(kept);
     }
 
-    // Running sums along the last dimension, I: 1 from its end: the gradient is a running sum from the other end.
+    // Running sums along the last dimension: the gradient is a running sum from the other end.
     public static readonly Rule Cumsum = new(
         "cumsum",
         Saves.Nothing,
-        static (n, g) => n.Send(0, g.RunningSum(reverse: n.I == 0))
+        static (n, g) => n.Send(0, g.RunningSum(Ops.ReverseCumsum))
+    );
+
+    public static readonly Rule ReverseCumsum = new(
+        "cumsum",
+        Saves.Nothing,
+        static (n, g) => n.Send(0, g.RunningSum(Ops.Cumsum))
     );
 
     // Products.
 
+    // A and B: [batch, rows, columns], or a matrix that the batch shares (then Send sums over the batch).
     public static readonly Rule Matmul = new(
         "matmul",
         Saves.A | Saves.B,
         static (n, g) =>
         {
             if (n.Needs(0))
-                n.Send(0, Tensor.Product(g, n.B.Transpose(0, 1)));
+                n.Send(0, Tensor.Product(g, n.B.Transpose(-2, -1)));
             if (n.Needs(1))
-                n.Send(1, Tensor.Product(n.A.Transpose(0, 1), g));
-        }
-    );
-
-    // A and B: [batch, rows, columns], or a matrix that the batch shares (then Send sums over the batch).
-    public static readonly Rule BatchMatmul = new(
-        "matmul",
-        Saves.A | Saves.B,
-        static (n, g) =>
-        {
-            if (n.Needs(0))
-                n.Send(0, Tensor.BatchProduct(g, n.B.Transpose(-2, -1)));
-            if (n.Needs(1))
-                n.Send(1, Tensor.BatchProduct(n.A.Transpose(-2, -1), g));
+                n.Send(1, Tensor.Product(n.A.Transpose(-2, -1), g));
         }
     );
 
@@ -270,6 +264,10 @@ internal static partial class Derivatives
 
     // Rows and tables.
 
+    private static readonly Operator SoftmaxGrad = new("softmax_grad");
+    private static readonly Operator LogSoftmaxGrad = new("log_softmax_grad");
+    private static readonly Operator CrossEntropyGrad = new("cross_entropy_grad");
+
     public static readonly Rule Softmax = new(
         "softmax",
         Saves.Output,
@@ -277,7 +275,7 @@ internal static partial class Derivatives
         {
             if (Fused)
             {
-                n.Send(0, RowKernels.Rows(RowKernels.SoftmaxGrad, n.Output, g));
+                n.Send(0, SoftmaxGrad.Run(n.Output, g));
                 return;
             }
             var weighted = g * n.Output;
@@ -289,12 +287,7 @@ internal static partial class Derivatives
         "log_softmax",
         Saves.Output,
         static (n, g) =>
-            n.Send(
-                0,
-                Fused
-                    ? RowKernels.Rows(RowKernels.LogSoftmaxGrad, n.Output, g)
-                    : g - n.Output.Exp() * g.Sum(-1, keepdim: true)
-            )
+            n.Send(0, Fused ? LogSoftmaxGrad.Run(n.Output, g) : g - n.Output.Exp() * g.Sum(-1, keepdim: true))
     );
 
     // A: logits [rows, classes], B: targets [rows].
@@ -305,7 +298,7 @@ internal static partial class Derivatives
         {
             if (Fused)
             {
-                n.Send(0, RowKernels.CrossEntropyGrad(n.A, n.B, g.Contiguous()));
+                n.Send(0, CrossEntropyGrad.Run(n.A, n.B, g));
                 return;
             }
             var hits = Tensor.Arange(n.A.Size(1), g.Device).Eq(n.B.Unsqueeze(1)).To(g.DType);
@@ -317,7 +310,7 @@ internal static partial class Derivatives
     public static readonly Rule Embedding = new(
         "embedding",
         Saves.B,
-        static (n, g) => n.Send(0, Tensor.EmbeddingGrad(g, n.B, n.Shape(0)))
+        static (n, g) => n.Send(0, Tensor.Added(Ops.EmbeddingGrad, g, n.B, n.Shape(0)))
     );
 
     // The scatter-add above, differentiated: A: rows' gradients, B: indices.
@@ -331,7 +324,7 @@ internal static partial class Derivatives
     public static readonly Rule Gather = new(
         "gather",
         Saves.B,
-        static (n, g) => n.Send(0, Tensor.GatherGrad(g, n.B, n.Shape(0)))
+        static (n, g) => n.Send(0, Tensor.Added(Ops.GatherGrad, g, n.B, n.Shape(0)))
     );
 
     public static readonly Rule GatherGrad = new("gather_grad", Saves.B, static (n, g) => n.Send(0, g.GatherLast(n.B)));

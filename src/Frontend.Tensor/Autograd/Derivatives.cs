@@ -1,5 +1,5 @@
 using Picograd.Algorithms;
-using Picograd.Dispatch;
+using Picograd.Calls;
 
 namespace Picograd.Autograd;
 
@@ -14,14 +14,14 @@ internal static partial class Derivatives
     private static bool Fused => !GradMode.Enabled;
 
     // Fused kernels of the library, of the function's result (tanh, sigmoid, sqrt, relu) or argument.
-    private static readonly Family TanhGrad = Family.OfVector("tanh_grad");
-    private static readonly Family SigmoidGrad = Family.OfVector("sigmoid_grad");
-    private static readonly Family SqrtGrad = Family.OfVector("sqrt_grad");
-    private static readonly Family ReluGrad = Family.OfVector("relu_grad");
-    private static readonly Family AbsGrad = Family.OfVector("abs_grad");
-    private static readonly Family ErfGrad = Family.OfVector("erf_grad");
-    private static readonly Family SiluGrad = Family.OfVector("silu_grad");
-    private static readonly Family GeluGrad = Family.OfVector("gelu_grad");
+    private static readonly Operator TanhGrad = new("tanh_grad");
+    private static readonly Operator SigmoidGrad = new("sigmoid_grad");
+    private static readonly Operator SqrtGrad = new("sqrt_grad");
+    private static readonly Operator ReluGrad = new("relu_grad");
+    private static readonly Operator AbsGrad = new("abs_grad");
+    private static readonly Operator ErfGrad = new("erf_grad");
+    private static readonly Operator SiluGrad = new("silu_grad");
+    private static readonly Operator GeluGrad = new("gelu_grad");
 
     // Arithmetic.
 
@@ -173,19 +173,13 @@ internal static partial class Derivatives
         "abs",
         Saves.A,
         static (n, g) =>
-            n.Send(
-                0,
-                Fused
-                    ? Elementwise.Gradient(AbsGrad, n.A, g)
-                    : Tensor.Where(n.A > 0, g, Tensor.Where(n.A < 0, -g, Zero(g)))
-            )
+            n.Send(0, Fused ? AbsGrad.Run(n.A, g) : Tensor.Where(n.A > 0, g, Tensor.Where(n.A < 0, -g, Zero(g))))
     );
 
     public static readonly Rule Relu = new(
         "relu",
         Saves.Output,
-        static (n, g) =>
-            n.Send(0, Fused ? Elementwise.Gradient(ReluGrad, n.Output, g) : Tensor.Where(n.Output <= 0, Zero(g), g))
+        static (n, g) => n.Send(0, Fused ? ReluGrad.Run(n.Output, g) : Tensor.Where(n.Output <= 0, Zero(g), g))
     );
 
     public static readonly Rule Square = new("square", Saves.A, static (n, g) => n.Send(0, g * (n.A * 2)));
@@ -193,7 +187,7 @@ internal static partial class Derivatives
     public static readonly Rule Tanh = new(
         "tanh",
         Saves.Output,
-        static (n, g) => n.Send(0, Fused ? Elementwise.Gradient(TanhGrad, n.Output, g) : g * (1 - n.Output.Square()))
+        static (n, g) => n.Send(0, Fused ? TanhGrad.Run(n.Output, g) : g * (1 - n.Output.Square()))
     );
 
     public static readonly Rule Exp = new("exp", Saves.Output, static (n, g) => n.Send(0, g * n.Output));
@@ -203,14 +197,13 @@ internal static partial class Derivatives
     public static readonly Rule Sigmoid = new(
         "sigmoid",
         Saves.Output,
-        static (n, g) =>
-            n.Send(0, Fused ? Elementwise.Gradient(SigmoidGrad, n.Output, g) : g * n.Output * (1 - n.Output))
+        static (n, g) => n.Send(0, Fused ? SigmoidGrad.Run(n.Output, g) : g * n.Output * (1 - n.Output))
     );
 
     public static readonly Rule Sqrt = new(
         "sqrt",
         Saves.Output,
-        static (n, g) => n.Send(0, Fused ? Elementwise.Gradient(SqrtGrad, n.Output, g) : g / (n.Output * 2))
+        static (n, g) => n.Send(0, Fused ? SqrtGrad.Run(n.Output, g) : g / (n.Output * 2))
     );
 
     public static readonly Rule Rsqrt = new(
@@ -228,8 +221,7 @@ internal static partial class Derivatives
     public static readonly Rule Erf = new(
         "erf",
         Saves.A,
-        static (n, g) =>
-            n.Send(0, Fused ? Elementwise.Gradient(ErfGrad, n.A, g) : g * ((-n.A.Square()).Exp() * TwoOverRootPi))
+        static (n, g) => n.Send(0, Fused ? ErfGrad.Run(n.A, g) : g * ((-n.A.Square()).Exp() * TwoOverRootPi))
     );
 
     public static readonly Rule Sin = new("sin", Saves.A, static (n, g) => n.Send(0, g * n.A.Cos()));
@@ -243,7 +235,7 @@ internal static partial class Derivatives
         {
             if (Fused)
             {
-                n.Send(0, Elementwise.Gradient(SiluGrad, n.A, g));
+                n.Send(0, SiluGrad.Run(n.A, g));
                 return;
             }
             var s = n.A.Sigmoid();
@@ -258,7 +250,7 @@ internal static partial class Derivatives
             n.Send(
                 0,
                 Fused
-                    ? Elementwise.Gradient(GeluGrad, n.A, g)
+                    ? GeluGrad.Run(n.A, g)
                     : g
                         * (
                             ((n.A * RootHalf).Erf() + 1) * 0.5

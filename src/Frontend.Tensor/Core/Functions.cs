@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
 using Picograd.Autograd;
-using Picograd.Dispatch;
+using Picograd.Calls;
 
 namespace Picograd;
 
@@ -21,12 +21,13 @@ internal enum FunctionKind
 }
 
 /// <summary>An element-wise function of two tensors: its kernel and its derivative.</summary>
-internal sealed record BinaryFunction(string Name, FunctionKind Kind, Rule? Rule, Rule? NumberRule = null)
+internal sealed class BinaryFunction(string name, FunctionKind kind, Rule? rule = null, Rule? numberRule = null)
+    : Operator(name, rule: rule)
 {
-    public Family Family { get; } = Family.OfBroadcast(Name, "ab");
+    public FunctionKind Kind { get; } = kind;
 
-    /// <summary>The kernel beside a number that is more precise than a half type; null: it is rounded to that first.</summary>
-    public Family? WithNumber { get; } = Name is "add" or "sub" or "mul" or "div" ? Family.OfNumber(Name) : null;
+    /// <summary>The derivative where one operand is a plain number.</summary>
+    public Rule? NumberRule { get; } = numberRule;
 
     public static readonly BinaryFunction Add = new(
         "add",
@@ -50,26 +51,26 @@ internal sealed record BinaryFunction(string Name, FunctionKind Kind, Rule? Rule
     public static readonly BinaryFunction Pow = new("pow", FunctionKind.Float, Derivatives.Pow);
     public static readonly BinaryFunction Maximum = new("maximum", FunctionKind.Arithmetic, Derivatives.Maximum);
     public static readonly BinaryFunction Minimum = new("minimum", FunctionKind.Arithmetic, Derivatives.Minimum);
-    public static readonly BinaryFunction Eq = new("eq", FunctionKind.Comparison, null);
-    public static readonly BinaryFunction Ne = new("ne", FunctionKind.Comparison, null);
-    public static readonly BinaryFunction Lt = new("lt", FunctionKind.Comparison, null);
-    public static readonly BinaryFunction Le = new("le", FunctionKind.Comparison, null);
-    public static readonly BinaryFunction Gt = new("gt", FunctionKind.Comparison, null);
-    public static readonly BinaryFunction Ge = new("ge", FunctionKind.Comparison, null);
-    public static readonly BinaryFunction LogicalAnd = new("logical_and", FunctionKind.Comparison, null);
-    public static readonly BinaryFunction LogicalOr = new("logical_or", FunctionKind.Comparison, null);
-    public static readonly BinaryFunction LogicalXor = new("logical_xor", FunctionKind.Comparison, null);
-    public static readonly BinaryFunction BitAnd = new("bitwise_and", FunctionKind.Bits, null);
-    public static readonly BinaryFunction BitOr = new("bitwise_or", FunctionKind.Bits, null);
-    public static readonly BinaryFunction BitXor = new("bitwise_xor", FunctionKind.Bits, null);
-    public static readonly BinaryFunction LeftShift = new("left_shift", FunctionKind.Bits, null);
-    public static readonly BinaryFunction RightShift = new("right_shift", FunctionKind.Bits, null);
+    public static readonly BinaryFunction Eq = new("eq", FunctionKind.Comparison);
+    public static readonly BinaryFunction Ne = new("ne", FunctionKind.Comparison);
+    public static readonly BinaryFunction Lt = new("lt", FunctionKind.Comparison);
+    public static readonly BinaryFunction Le = new("le", FunctionKind.Comparison);
+    public static readonly BinaryFunction Gt = new("gt", FunctionKind.Comparison);
+    public static readonly BinaryFunction Ge = new("ge", FunctionKind.Comparison);
+    public static readonly BinaryFunction LogicalAnd = new("logical_and", FunctionKind.Comparison);
+    public static readonly BinaryFunction LogicalOr = new("logical_or", FunctionKind.Comparison);
+    public static readonly BinaryFunction LogicalXor = new("logical_xor", FunctionKind.Comparison);
+    public static readonly BinaryFunction BitAnd = new("bitwise_and", FunctionKind.Bits);
+    public static readonly BinaryFunction BitOr = new("bitwise_or", FunctionKind.Bits);
+    public static readonly BinaryFunction BitXor = new("bitwise_xor", FunctionKind.Bits);
+    public static readonly BinaryFunction LeftShift = new("left_shift", FunctionKind.Bits);
+    public static readonly BinaryFunction RightShift = new("right_shift", FunctionKind.Bits);
 }
 
 /// <summary>An element-wise function of one tensor: its kernel and its derivative.</summary>
-internal sealed record UnaryFunction(string Name, FunctionKind Kind, Rule Rule)
+internal sealed class UnaryFunction(string name, FunctionKind kind, Rule rule) : Operator(name, rule: rule)
 {
-    public Family Family { get; } = Family.OfVector(Name);
+    public FunctionKind Kind { get; } = kind;
 
     public static readonly UnaryFunction Neg = new("neg", FunctionKind.Arithmetic, Derivatives.Neg);
     public static readonly UnaryFunction Abs = new("abs", FunctionKind.Arithmetic, Derivatives.Abs);

@@ -1,4 +1,5 @@
 using Picograd.Algorithms;
+using Picograd.Calls;
 
 namespace Picograd;
 
@@ -37,9 +38,7 @@ internal static class IndexCheck
             throw new ArgumentException(
                 $"{what}: indices must be int64 (or int32, uint8), but they are {indices.DType.Name()}."
             );
-        var dense = (
-            indices.DType == DType.Int64 ? indices : Dispatch.Elementwise.Cast(indices, DType.Int64)
-        ).Contiguous();
+        var dense = (indices.DType == DType.Int64 ? indices : Operator.Cast(indices, DType.Int64)).Contiguous();
         found = false;
         long skip = ignore ?? long.MinValue;
         var here = dense.OnCpu();

@@ -1,4 +1,5 @@
 using Picograd.Algorithms;
+using Picograd.Calls;
 using Picograd.Dispatch;
 
 namespace Picograd;

@@ -87,6 +87,14 @@ public readonly struct Scalar
             );
     }
 
+    /// <summary>The value as one element of a type, in the first bytes.</summary>
+    internal unsafe long Bits(DType type)
+    {
+        long bits = 0;
+        Store(type, &bits);
+        return bits;
+    }
+
     /// <summary>Writes the value as one element of a type.</summary>
     internal unsafe void Store(DType type, void* to)
     {

@@ -1,5 +1,6 @@
 using Picograd.Algorithms;
 using Picograd.Autograd;
+using Picograd.Calls;
 using Picograd.Dispatch;
 
 namespace Picograd;
@@ -177,7 +178,7 @@ public sealed partial class Tensor
         var x = a.To(type);
         var y = b.To(type);
         DeviceRuntime.Align("where", ref condition, ref x, ref y);
-        var result = Elementwise.Where(condition, x, y);
+        var result = Ops.Where.Broadcast(condition, x, y);
         if (Records(x, y))
             result.Record(Derivatives.Where, condition, x, y);
         return result;
@@ -212,7 +213,7 @@ public sealed partial class Tensor
         RequireDType(dtype, "To");
         if (dtype == DType.Bool)
             return Ne(0);
-        var result = Elementwise.Cast(this, dtype);
+        var result = Operator.Cast(this, dtype);
         if (dtype.IsFloat() && Records(this))
             result.Record(Derivatives.Cast, this).I = (long)DType;
         return result;
@@ -233,13 +234,9 @@ public sealed partial class Tensor
         if (type is DType.UInt8 or DType.Bool)
         {
             RequireNumbers(function.Name, type);
-            return Elementwise.Cast(Apply(function, Elementwise.Cast(x, DType.Int32)), type);
+            return Operator.Cast(Apply(function, Operator.Cast(x, DType.Int32)), type);
         }
-        var input = x.To(type);
-        var result = Elementwise.Unary(function.Family, input);
-        if (Records(input))
-            result.Record(function.Rule, input);
-        return result;
+        return function.Recorded(x.To(type));
     }
 
     internal static Tensor Apply(BinaryFunction function, Tensor a, Tensor b)
@@ -258,12 +255,7 @@ public sealed partial class Tensor
             throw NoBits(function.Name, type);
         var x = a.To(type);
         var y = b.To(type);
-        var result = Elementwise.Binary(
-            function.Family,
-            x,
-            y,
-            function.Kind == FunctionKind.Comparison ? DType.Bool : type
-        );
+        var result = function.Broadcast(x, y, function.Kind == FunctionKind.Comparison ? DType.Bool : type);
         if (function.Rule is { } rule && Records(x, y))
         {
             // A scalar of the CPU that went along gets its gradient there.
@@ -293,16 +285,12 @@ public sealed partial class Tensor
         if (function.Kind == FunctionKind.Bits && type.IsFloat())
             throw NoBits(function.Name, type);
         var x = a.To(type);
-        var result =
-            function.WithNumber is { } precise && !numberFirst && type.IsStorage()
-                ? Elementwise.WithPreciseNumber(precise, x, b)
-                : Elementwise.WithNumber(
-                    function.Family,
-                    x,
-                    b,
-                    numberFirst,
-                    function.Kind == FunctionKind.Comparison ? DType.Bool : type
-                );
+        var result = function.Broadcast(
+            x,
+            b,
+            numberFirst,
+            function.Kind == FunctionKind.Comparison ? DType.Bool : type
+        );
         if (function.NumberRule is { } rule && Records(x))
         {
             var node = result.Record(rule, x);
@@ -316,10 +304,7 @@ public sealed partial class Tensor
     private static Tensor Narrow(BinaryFunction function, Tensor a, Tensor b, DType type)
     {
         if (type == DType.UInt8)
-            return Elementwise.Cast(
-                Apply(function, Elementwise.Cast(a, DType.Int32), Elementwise.Cast(b, DType.Int32)),
-                type
-            );
+            return Operator.Cast(Apply(function, Operator.Cast(a, DType.Int32), Operator.Cast(b, DType.Int32)), type);
         return function.Name switch
         {
             "add" or "maximum" or "bitwise_or" => Logical(BinaryFunction.LogicalOr, a, b),
@@ -352,7 +337,7 @@ public sealed partial class Tensor
     private static Tensor Number(Scalar value, DType type)
     {
         var tensor = Empty([], type);
-        Elementwise.Fill(tensor, value);
+        Operator.Fill(tensor, value);
         return tensor;
     }
 

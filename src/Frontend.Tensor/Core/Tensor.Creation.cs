@@ -1,4 +1,5 @@
 using Picograd.Algorithms;
+using Picograd.Calls;
 using Picograd.Dispatch;
 
 namespace Picograd;
@@ -24,7 +25,7 @@ public sealed partial class Tensor
     {
         var tensor = Empty(shape, dtype ?? value.Type, device, "Full");
         value.Require(tensor.DType, "full");
-        Elementwise.Fill(tensor, value);
+        Operator.Fill(tensor, value);
         return tensor;
     }
 
@@ -81,7 +82,7 @@ public sealed partial class Tensor
         CheckedShape([rows, columns ?? rows], "Eye");
         var down = Arange(rows, device).Unsqueeze(1);
         var across = Arange(columns ?? rows, device);
-        return Elementwise.Cast(down.Eq(across), dtype);
+        return Operator.Cast(down.Eq(across), dtype);
     }
 
     /// <summary>Uniform in [0, 1), float32, from the default generator.</summary>
@@ -93,7 +94,7 @@ public sealed partial class Tensor
         Generator? generator,
         DType dtype = DType.Float32,
         Device device = default
-    ) => Random(VectorKernels.Uniform, shape, generator, dtype, device, "Rand");
+    ) => Random(Ops.Uniform, shape, generator, dtype, device, "Rand");
 
     /// <summary>Normal with mean 0 and deviation 1, float32, from the default generator.</summary>
     public static Tensor Randn(params ReadOnlySpan<long> shape) => Randn(shape, null);
@@ -104,7 +105,7 @@ public sealed partial class Tensor
         Generator? generator,
         DType dtype = DType.Float32,
         Device device = default
-    ) => Random(VectorKernels.Normal, shape, generator, dtype, device, "Randn");
+    ) => Random(Ops.Normal, shape, generator, dtype, device, "Randn");
 
     /// <summary>Integers from 0 up to high, exclusive; int64.</summary>
     /// <exception cref="ArgumentException">high is not above 0.</exception>
@@ -132,7 +133,7 @@ public sealed partial class Tensor
         var tensor = Empty(shape, DType.Int64, device, "RandInt");
         generator ??= Generator.Default;
         long at = generator.Take(tensor.NumElements);
-        VectorKernels.RandomIntegers(tensor, unchecked((ulong)high - (ulong)low), generator.Seed, at);
+        Ops.Integer.RunInto(tensor, sizeof(long), generator.Seed, at, unchecked(high - low));
         return low == 0 ? tensor : tensor + low;
     }
 
@@ -185,12 +186,12 @@ public sealed partial class Tensor
             ? dtype
             : Promotion.Of(start.Type, 0, step.Type, 0);
         var tensor = Allocate([count], native, DeviceRuntime.Of(device));
-        VectorKernels.Arange(tensor, start, step);
-        return Elementwise.Cast(tensor, dtype);
+        Ops.Arange.RunInto(tensor, tensor.ElementSize, start.Bits(native), step.Bits(native));
+        return Operator.Cast(tensor, dtype);
     }
 
     private static Tensor Random(
-        Family family,
+        Operator op,
         ReadOnlySpan<long> shape,
         Generator? generator,
         DType dtype,
@@ -203,7 +204,7 @@ public sealed partial class Tensor
         var tensor = Empty(shape, dtype, device, what);
         generator ??= Generator.Default;
         long at = generator.Take(tensor.NumElements);
-        VectorKernels.Random(family, tensor, generator.Seed, at);
+        op.RunInto(tensor, sizeof(long), generator.Seed, at);
         return tensor;
     }
 

@@ -1,4 +1,5 @@
 using Picograd.Autograd;
+using Picograd.Calls;
 using Picograd.Dispatch;
 
 namespace Picograd;
@@ -51,7 +52,7 @@ public sealed partial class Tensor
         {
             using var off = NoGrad();
             using var plain = Detach();
-            var converted = Elementwise.Cast(plain, dtype).Keep();
+            var converted = Operator.Cast(plain, dtype).Keep();
             var old = Storage;
             converted.Storage.Version = old.Version + 1;
             converted.Storage.AddOwner();

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Picograd.Algorithms;
+using Picograd.Calls;
 using Picograd.Dispatch;
 
 namespace Picograd;

@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
 using Picograd.Autograd;
-using Picograd.Dispatch;
+using Picograd.Calls;
 
 namespace Picograd;
 
@@ -74,7 +74,7 @@ public sealed partial class Tensor
         bool records = Records(this);
         if (IsContiguous)
         {
-            Elementwise.Fill(this, value);
+            Operator.Fill(this, value);
             Storage.Version++;
         }
         else
@@ -148,7 +148,7 @@ public sealed partial class Tensor
             var moved =
                 scale == 1 && shift == 0
                     ? unit
-                    : Elementwise.Cast(Moved(Elementwise.Cast(unit, DType.Compute()), scale, shift), DType);
+                    : Operator.Cast(Moved(Operator.Cast(unit, DType.Compute()), scale, shift), DType);
             Copying.Replace(this, moved);
         }
         return records ? Overwritten(Layout) : this;
@@ -175,7 +175,7 @@ public sealed partial class Tensor
         CheckChange(function.Name + "_", this);
         if (function.Kind == FunctionKind.Float && !DType.IsFloat())
             throw ResultDType(function.Name, DType.Float32);
-        var node = Records(this) ? Node.Of(function.Rule, this, this) : null;
+        var node = Records(this) ? Node.Of(function.Rule!, this, this) : null;
         using (NoGrad())
             Copying.Replace(this, Apply(function, this));
         node?.ResaveOutput();
@@ -217,7 +217,7 @@ public sealed partial class Tensor
     {
         if (Promotion.Category(result.DType) > Promotion.Category(DType))
             throw ResultDType(function, result.DType);
-        Copying.Replace(this, Elementwise.Cast(result, DType));
+        Copying.Replace(this, Operator.Cast(result, DType));
     }
 
     // What may be changed in place: not a leaf that wants a gradient or a view of one, not a view that was made while

@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
 using Picograd.Autograd;
-using Picograd.Dispatch;
+using Picograd.Calls;
 
 namespace Picograd;
 
@@ -180,31 +180,14 @@ public sealed partial class Tensor
         return ReadPart(new([d], d, PlacesOn("index_select", vector, Layout.Sizes[d], wrap: false)));
     }
 
-    internal Tensor GatherLast(Tensor places)
-    {
-        var x = Contiguous();
-        var index = places.Contiguous();
-        var result = RowKernels.Gather(x, index, Layout.Contiguous(index.Layout.Sizes));
-        if (Records(x))
-            result.Record(Derivatives.Gather, x, index);
-        return result;
-    }
+    internal Tensor GatherLast(Tensor places) => Ops.Gather.Recorded(this, places);
 
-    internal static Tensor GatherGrad(Tensor grad, Tensor places, Layout shape)
+    /// <summary>Values added up by index in zeros of a shape: elements along rows, or rows of a table.</summary>
+    internal static Tensor Added(Operator op, Tensor values, Tensor places, Layout shape)
     {
-        var g = grad.Contiguous();
-        var result = RowKernels.GatherGrad(g, places.Contiguous(), shape);
-        if (Records(g))
-            result.Record(Derivatives.GatherGrad, g, places);
-        return result;
-    }
-
-    internal static Tensor EmbeddingGrad(Tensor grad, Tensor indices, Layout table)
-    {
-        var g = grad.Contiguous();
-        var result = RowKernels.EmbeddingGrad(g, table.Sizes[0], table.Sizes[1], indices.Contiguous());
-        if (Records(g))
-            result.Record(Derivatives.EmbeddingGrad, g, indices);
+        var result = op.RunInto(Empty(shape.Sizes, values.DType, values.Device), places, values);
+        if (Records(values))
+            result.Record(op.Rule!, values, places);
         return result;
     }
 
@@ -274,7 +257,7 @@ public sealed partial class Tensor
 
     internal Tensor ReadPart(IndexPart part)
     {
-        var result = IndexKernels.Read(this, part);
+        var result = part.Read(this);
         if (Records(this))
             result.Record(Derivatives.Index, this, part.Places).Data = part;
         return result;
@@ -285,7 +268,7 @@ public sealed partial class Tensor
     {
         var dense = values.Contiguous();
         var result = Zeros(shape.Sizes, values.DType, values.Device);
-        IndexKernels.Write(result, part, dense, accumulate: true);
+        part.Write(result, dense, accumulate: true);
         if (Records(dense))
             result.Record(Derivatives.IndexGrad, dense, part.Places).Data = part;
         return result;
@@ -296,12 +279,7 @@ public sealed partial class Tensor
     {
         var result = Copying.Dense(this);
         using (var region = result.Alias(place.Region))
-            IndexKernels.Write(
-                region,
-                place.Part,
-                Zeros(place.Part.Picked(place.Region.Sizes), DType, Device),
-                accumulate: false
-            );
+            place.Part.Write(region, Zeros(place.Part.Picked(place.Region.Sizes), DType, Device), accumulate: false);
         if (Records(this))
             result.Record(Derivatives.WithoutPart, this, place.Part.Places).Data = place;
         return result;
@@ -323,7 +301,7 @@ public sealed partial class Tensor
             node = Node.Of(accumulate ? Derivatives.IndexAdd : Derivatives.IndexPut, this, this, values, part.Places);
             node.Data = new PartOfRegion(parsed.Dense!, part);
         }
-        IndexKernels.Write(region, part, Copying.DenseOf(values), accumulate);
+        part.Write(region, Copying.DenseOf(values), accumulate);
         Changed(node);
     }
 
@@ -340,7 +318,7 @@ public sealed partial class Tensor
         var condition = mask.ToDevice(Device);
         var node = Records(this, value) ? Node.Of(Derivatives.Where, this, condition, value, this) : null;
         using (NoGrad())
-            Copying.Replace(this, Elementwise.Where(condition, value, this));
+            Copying.Replace(this, Ops.Where.Broadcast(condition, value, this));
         Changed(node);
     }
 

@@ -1,4 +1,5 @@
 using Picograd.Autograd;
+using Picograd.Calls;
 using Picograd.Dispatch;
 
 namespace Picograd;

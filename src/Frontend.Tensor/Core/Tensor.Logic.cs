@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
 using Picograd.Autograd;
-using Picograd.Dispatch;
+using Picograd.Calls;
 
 namespace Picograd;
 
@@ -104,12 +104,12 @@ public sealed partial class Tensor
     public Tensor LogicalXor(Tensor b) => Logical(BinaryFunction.LogicalXor, this, b);
 
     /// <summary>Whether an element is 0.</summary>
-    public Tensor LogicalNot() => Elementwise.Unary(NotFamily, ToBool());
+    public Tensor LogicalNot() => Ops.LogicalNot.Run(ToBool());
 
     private static Tensor Logical(BinaryFunction function, Tensor a, Tensor b)
     {
         ArgumentNullException.ThrowIfNull(b);
-        return Elementwise.Binary(function.Family, a.ToBool(), b.ToBool(), DType.Bool);
+        return function.Broadcast(a.ToBool(), b.ToBool(), DType.Bool);
     }
 
     private void ChangeBits(BinaryFunction function, Tensor b)
@@ -134,6 +134,4 @@ public sealed partial class Tensor
             $"{function}: {type.Name()} tensors have no bits to work on; compare them, use LogicalAnd, LogicalOr, LogicalXor or "
                 + "LogicalNot, or convert them with To()."
         );
-
-    private static readonly Family NotFamily = Family.OfVectorOfBools("logical_not");
 }

@@ -1,7 +1,7 @@
 using System.Numerics;
 using Picograd.Algorithms;
 using Picograd.Autograd;
-using Picograd.Dispatch;
+using Picograd.Calls;
 
 namespace Picograd;
 
@@ -25,7 +25,7 @@ public sealed partial class Tensor
                     + "equal or one of them 1."
             );
         return type == DType.UInt8
-            ? Elementwise.Cast(IntegerPower(To(DType.Int32), exponent.To(DType.Int32)), type)
+            ? Operator.Cast(IntegerPower(To(DType.Int32), exponent.To(DType.Int32)), type)
             : IntegerPower(To(type), exponent.To(type));
     }
 

@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
 using Picograd.Autograd;
-using Picograd.Dispatch;
+using Picograd.Calls;
 
 namespace Picograd;
 
@@ -32,26 +32,15 @@ public sealed partial class Tensor
         return Rank == 1 ? result.Squeeze(other.Rank == 1 ? -1 : -2) : result;
     }
 
-    /// <summary>[m, k] · [k, n], recorded; shapes and dtypes checked.</summary>
+    /// <summary>
+    /// [batch, m, k] · [batch, k, n], recorded; either may be a matrix, which all products of a batch share. Shapes and dtypes are
+    /// checked.
+    /// </summary>
     internal static Tensor Product(Tensor a, Tensor b)
     {
         if (a.DType == DType.UInt8)
-            return Elementwise.Cast(Product(a.To(DType.Int32), b.To(DType.Int32)), DType.UInt8);
-        var result = Products.Matrices(a, b);
-        if (Records(a, b))
-            result.Record(Derivatives.Matmul, a, b);
-        return result;
-    }
-
-    /// <summary>[batch, m, k] · [batch, k, n], recorded; one of them may be a matrix that all share.</summary>
-    internal static Tensor BatchProduct(Tensor a, Tensor b)
-    {
-        if (a.DType == DType.UInt8)
-            return Elementwise.Cast(BatchProduct(a.To(DType.Int32), b.To(DType.Int32)), DType.UInt8);
-        var result = Products.Batch(a, b);
-        if (Records(a, b))
-            result.Record(Derivatives.BatchMatmul, a, b);
-        return result;
+            return Operator.Cast(Product(a.To(DType.Int32), b.To(DType.Int32)), DType.UInt8);
+        return Ops.Matmul.RecordedProduct(a, b);
     }
 
     private static Tensor Matrices(Tensor a, Tensor b)
@@ -74,7 +63,7 @@ public sealed partial class Tensor
         long count = Layout.Contiguous(batch).Count;
         var left = batchA.Count == 1 ? a.Reshape(m, k) : Flat(a, batch, count, m, k);
         var right = batchB.Count == 1 && left.Rank == 3 ? b.Reshape(k, n) : Flat(b, batch, count, k, n);
-        return BatchProduct(left, right).ReshapeTo([.. batch, m, n]);
+        return Product(left, right).ReshapeTo([.. batch, m, n]);
     }
 
     private static Tensor Flat(Tensor t, long[] batch, long count, long rows, long columns) =>

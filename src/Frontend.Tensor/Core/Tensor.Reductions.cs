@@ -1,22 +1,22 @@
 using System.Numerics;
 using Picograd.Algorithms;
 using Picograd.Autograd;
-using Picograd.Dispatch;
+using Picograd.Calls;
 
 namespace Picograd;
 
 /// <summary>A reduction: its kernel, its derivative, and what it gives over nothing (null: an error).</summary>
-internal sealed record Reduction(string Name, Rule? Rule, double? OverNothing)
+internal sealed class Reduction(string name, Rule? rule, double? overNothing) : Operator(name, rule: rule)
 {
-    public Family Family { get; } = Reducing.Of(Name);
+    public double? OverNothing { get; } = overNothing;
 
     public static readonly Reduction Sum = new("sum", Derivatives.Sum, 0);
     public static readonly Reduction Mean = new("mean", Derivatives.Mean, double.NaN);
     public static readonly Reduction Prod = new("prod", Derivatives.Prod, 1);
     public static readonly Reduction Max = new("max", Derivatives.Extreme, null);
     public static readonly Reduction Min = new("min", Derivatives.Extreme, null);
-    public static readonly Reduction MaxOfAll = Max with { Rule = Derivatives.ExtremeOfAll };
-    public static readonly Reduction MinOfAll = Min with { Rule = Derivatives.ExtremeOfAll };
+    public static readonly Reduction MaxOfAll = new("max", Derivatives.ExtremeOfAll, null);
+    public static readonly Reduction MinOfAll = new("min", Derivatives.ExtremeOfAll, null);
     public static readonly Reduction Any = new("any", null, 0);
     public static readonly Reduction All = new("all", null, 1);
     public static readonly Reduction ArgMax = new("argmax", null, null);
@@ -133,22 +133,16 @@ public sealed partial class Tensor
             throw new ArgumentException("Cumsum: dtype is bool, in which there are no running sums; take a number's.");
         var input = Summable(dtype);
         if (input.DType == DType.UInt8)
-            return Elementwise.Cast(Cumsum(dim, DType.Int32), DType.UInt8);
+            return Operator.Cast(Cumsum(dim, DType.Int32), DType.UInt8);
         if (Rank == 0)
             return input.Clone();
         if (d != Rank - 1)
             return input.Transpose(d, -1).Cumsum(-1).Transpose(d, -1).Contiguous();
-        return input.RunningSum(reverse: false);
+        return input.RunningSum(Ops.Cumsum);
     }
 
     /// <summary>Running sums along the last dimension, from its start or from its end.</summary>
-    internal Tensor RunningSum(bool reverse)
-    {
-        var result = RowKernels.Cumsum(this, reverse);
-        if (Records(this))
-            result.Record(Derivatives.Cumsum, this).I = reverse ? 1 : 0;
-        return result;
-    }
+    internal Tensor RunningSum(Operator op) => op.Recorded(this);
 
     /// <summary>Summed so that it has a shape which broadcasts to this one's.</summary>
     internal Tensor SumTo(Layout shape)
@@ -184,13 +178,13 @@ public sealed partial class Tensor
     private Tensor Reduce(Reduction reduction, uint over, long[] kept)
     {
         if (DType == DType.UInt8)
-            return Elementwise.Cast(Elementwise.Cast(this, DType.Int32).Reduce(reduction, over, kept), DType);
+            return Operator.Cast(Operator.Cast(this, DType.Int32).Reduce(reduction, over, kept), DType);
         if (DType == DType.Bool && reduction.Name is "max" or "min" && NumElements > 0)
             return Reduce(reduction.Name == "max" ? Reduction.Any : Reduction.All, over, kept);
         Tensor result;
         if (NumElements > 0)
         {
-            result = Reducing.Run(reduction.Family, this, over, kept, DType);
+            result = reduction.Reduce(this, over, kept);
         }
         else
         {
@@ -202,7 +196,7 @@ public sealed partial class Tensor
                 throw new ArgumentException(
                     $"{reduction.Name}: a dimension of size 0 of shape {Layout} has no {reduction.Name}; reduce others, or none."
                 );
-            Elementwise.Fill(result, reduction.OverNothing ?? 0);
+            Operator.Fill(result, reduction.OverNothing ?? 0);
         }
         if (reduction.Rule is { } rule && Records(this))
             result.Record(rule, this).Data = Kept(over, keepdim: true);
@@ -214,7 +208,7 @@ public sealed partial class Tensor
         int d = Layout.Dim(dim, reduction.Name);
         if (DType is DType.UInt8 or DType.Bool)
         {
-            var (wide, places) = Elementwise.Cast(this, DType.Int32).Extreme(reduction, dim, keepdim);
+            var (wide, places) = Operator.Cast(this, DType.Int32).Extreme(reduction, dim, keepdim);
             return (wide.To(DType), places);
         }
         if (Rank == 0)
@@ -228,7 +222,7 @@ public sealed partial class Tensor
         if (NumElements == 0)
             // A sum of nothing, for the history.
             return (Reduce(Reduction.Sum, over, kept), Empty(kept, DType.Int64, Device));
-        var (values, indices) = Reducing.Extreme(reduction.Family, this, d, kept);
+        var (values, indices) = reduction.Extreme(this, d, kept);
         if (Records(this))
         {
             var node = values.Record(Derivatives.ExtremeAlong, this, indices);

@@ -1,4 +1,5 @@
 using Picograd.Autograd;
+using Picograd.Calls;
 
 namespace Picograd;
 
@@ -31,8 +32,7 @@ public sealed partial class Tensor
             return this;
         if (Layout.TryView(sizes) is { } view)
             return TakeView(view, Derivatives.Reshape);
-        var copy = Allocate(Layout.Contiguous(sizes), DType, Runtime);
-        Dispatch.Copying.Copy(this, copy);
+        var copy = Copying.Dense(this, sizes);
         if (Records(this))
             copy.Record(Derivatives.Reshape, this);
         return copy;
@@ -223,7 +223,7 @@ public sealed partial class Tensor
     {
         var result = Zeros(shape.Sizes, values.DType, values.Device);
         using (var region = result.Alias(dense))
-            Dispatch.Copying.Into(region, values);
+            Copying.Into(region, values);
         if (Records(values))
             result.Record(Derivatives.Overwrite, result, values).Data = new Part(dense);
         return result;
@@ -232,9 +232,9 @@ public sealed partial class Tensor
     /// <summary>A copy with a region overwritten.</summary>
     internal Tensor WithRegion(Layout dense, Tensor values)
     {
-        var result = Dispatch.Copying.Dense(this);
+        var result = Copying.Dense(this);
         using (var region = result.Alias(dense))
-            Dispatch.Copying.Into(region, values);
+            Copying.Into(region, values);
         if (Records(this, values))
             result.Record(Derivatives.Overwrite, this, values).Data = new Part(dense);
         return result;

@@ -1,4 +1,4 @@
-using Picograd.Dispatch;
+using Picograd.Calls;
 
 namespace Picograd;
 

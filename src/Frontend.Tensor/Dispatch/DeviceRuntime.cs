@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Picograd.Calls;
 using Picograd.Schedules;
 
 namespace Picograd.Dispatch;
@@ -31,6 +32,15 @@ internal abstract class DeviceRuntime
     /// optimizers, states of generators).
     /// </summary>
     public abstract nint Cells(nint cells, int bytes);
+
+    /// <summary>A call at once: finds its kernel by its words and starts it.</summary>
+    public virtual unsafe void Run(scoped ref OpCall call)
+    {
+        var context = Context;
+        var kernel = context.Table.Find(call.Words) ?? context.Miss(call.Operator, call.Words);
+        kernel.Run(call.Addresses());
+        call.KeepAlive();
+    }
 
     /// <summary>Before a call that is timed; gives what <see cref="EndCall"/> wants.</summary>
     public virtual long BeginCall() => Stopwatch.GetTimestamp();
@@ -87,7 +97,7 @@ internal abstract class DeviceRuntime
         return Align(what, ref a, ref c);
     }
 
-    private static ArgumentException Mixed(string what, Device a, Device b) =>
+    internal static ArgumentException Mixed(string what, Device a, Device b) =>
         new($"{what}: the tensors are on two devices, {a} and {b}; move one of them with ToDevice().");
 }
 

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
+using Picograd.Calls;
 using Picograd.Schedules;
 using Picograd.TuneDb;
 using Stopwatch = System.Diagnostics.Stopwatch;
@@ -113,17 +114,17 @@ internal sealed partial class DispatchContext
     }
 
     /// <summary>The kernel of a call that is not in the table yet.</summary>
-    public DispatchedKernel Miss(Family family, ReadOnlySpan<long> signature)
+    public DispatchedKernel Miss(Operator op, ReadOnlySpan<long> words)
     {
         long began = Stopwatch.GetTimestamp();
-        var kernel = Resolve(OperatorSpec.Parse(family.Spec(signature)));
+        var kernel = Resolve(OperatorSpec.Parse(op.Words.Text(words)));
         _recorder?.AddMaking(Stopwatch.GetElapsedTime(began));
         lock (_gate)
         {
             // Another thread may have been faster.
-            if (Table.Find(signature) is { } known)
+            if (Table.Find(words) is { } known)
                 return known;
-            _cache.Add(signature, kernel);
+            _cache.Add(words, kernel);
             return kernel;
         }
     }

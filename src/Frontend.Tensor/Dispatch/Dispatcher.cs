@@ -16,7 +16,7 @@ public delegate LoopNest DefaultScheduleRule(Algorithm algorithm, TargetInfo tar
 /// shape replayed with its factors inferred again, else the default schedule. A record that cannot be used costs speed
 /// and a note, never an error. After the first call of an instance a dispatch is a look-up in a table.
 /// </summary>
-public static unsafe class Dispatcher
+public static class Dispatcher
 {
     private static readonly Lock Gate = new();
     private static DispatchContext? s_current;
@@ -194,13 +194,6 @@ public static unsafe class Dispatcher
     }
 
     internal static DispatchContext Current => Volatile.Read(ref s_current) ?? MakeDefault();
-
-    /// <summary>Runs the kernel of a signature.</summary>
-    internal static void Run(DeviceRuntime runtime, Family family, ReadOnlySpan<long> signature, nint* arguments) =>
-        Find(runtime.Context, family, signature).Run(arguments);
-
-    internal static DispatchedKernel Find(DispatchContext context, Family family, ReadOnlySpan<long> signature) =>
-        context.Table.Find(signature) ?? context.Miss(family, signature);
 
     private static int Threads => s_threads is > 0 and var named ? named : DefaultNumThreads;
 

@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
 using Picograd.Autograd;
-using Picograd.Dispatch;
+using Picograd.Calls;
 
 namespace Picograd;
 
@@ -67,7 +67,7 @@ public static partial class F
         if (plain && fused)
         {
             var x = rows.Contiguous();
-            var mean = RowKernels.CrossEntropy(x, places);
+            var mean = Ops.CrossEntropy.Run(x, places);
             if (Tensor.Records(x))
                 mean.Record(Derivatives.CrossEntropy, x, places);
             return reduction == LossReduction.Sum ? mean * x.Layout.Sizes[0] : mean;

@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
 using Picograd.Autograd;
-using Picograd.Dispatch;
+using Picograd.Calls;
 
 namespace Picograd;
 
@@ -48,11 +48,7 @@ public static partial class F
             return Linear(x.Reshape(x.Layout.Product(0, x.Rank - 1), x.Layout.Sizes[^1]), weight, bias)
                 .ReshapeTo(sizes);
         }
-        var result = Products.TimesTransposed(x, weight, bias);
-        bool records = bias is null ? Tensor.Records(x, weight) : Tensor.Records(x, weight, bias);
-        if (records)
-            result.Record(Derivatives.Linear, x, weight, bias);
-        return result;
+        return Ops.Linear.RecordedProduct(x, weight, bias, transposed: true);
     }
 
     /// <summary>Rows of a table [vocab, dim] by indices of any shape; gives [.., dim].</summary>
@@ -68,16 +64,7 @@ public static partial class F
     }
 
     /// <summary>Embedding by dense int64 indices known to be in range.</summary>
-    internal static Tensor EmbeddingOf(Tensor table, Tensor places)
-    {
-        long dim = table.Layout.Sizes[1];
-        var dense = table.Contiguous();
-        var result = Tensor.Allocate([.. places.Layout.Sizes, dim], table.DType, table.Runtime);
-        RowKernels.Embedding(dense, table.Layout.Sizes[0], dim, places, result.Address);
-        if (Tensor.Records(table))
-            result.Record(Derivatives.Embedding, table, places);
-        return result;
-    }
+    internal static Tensor EmbeddingOf(Tensor table, Tensor places) => Ops.Embedding.Recorded(table, places);
 
     /// <summary>
     /// softmax(q · kᵀ / √d) · v of each head, in one kernel: q [b, h, tq, d], k [b, hk, tk, d] and v [b, hk, tk, dv] with hk a
@@ -114,10 +101,7 @@ public static partial class F
         q.RequireFloat(What);
         if (q.NumElements == 0 || v.NumElements == 0)
             return Tensor.Empty([q.Size(0), q.Size(1), q.Size(2), v.Size(3)], q.DType, q.Device);
-        var result = AttentionKernels.Attention(q, k, v, isCausal);
-        if (Tensor.Records(q, k, v))
-            result.Record(Derivatives.Attention, q, k, v).I = isCausal ? 1 : 0;
-        return result;
+        return (isCausal ? Ops.CausalAttention : Ops.Attention).Recorded(q, k, v);
     }
 
     /// <summary>(x − target)², its mean by default. Shapes that differ are refused, which PyTorch only warns of.</summary>

@@ -1,4 +1,4 @@
-using Picograd.Dispatch;
+using Picograd.Calls;
 
 namespace Picograd;
 
@@ -35,11 +35,10 @@ public sealed class Adam : Optimizer
     {
         var (first, second) = _moments[index] ??= (State(parameter), State(parameter));
         long step = ++_steps[index];
-        VectorKernels.Adam(
+        Ops.Adam.Update(
             parameter,
             grad,
-            first,
-            second,
+            [first, second],
             [Lr, _beta1, _beta2, _epsilon, 1 - Math.Pow(_beta1, step), 1 - Math.Pow(_beta2, step), _weightDecay]
         );
     }

@@ -1,4 +1,4 @@
-using Picograd.Dispatch;
+using Picograd.Calls;
 
 namespace Picograd;
 
@@ -24,10 +24,10 @@ public sealed class Sgd : Optimizer
     {
         if (_momentum == 0 && _weightDecay == 0)
         {
-            VectorKernels.Sgd(parameter, grad, Lr);
+            Ops.Sgd.Update(parameter, grad, [], [Lr]);
             return;
         }
         var velocity = _velocity[index] ??= State(parameter);
-        VectorKernels.SgdMomentum(parameter, grad, velocity, [Lr, _momentum, _weightDecay]);
+        Ops.SgdMomentum.Update(parameter, grad, [velocity], [Lr, _momentum, _weightDecay]);
     }
 }

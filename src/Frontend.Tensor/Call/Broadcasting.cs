@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 
-namespace Picograd.Dispatch;
+namespace Picograd.Calls;
 
 /// <summary>
 /// How operands of different shapes line up, in as few dimensions as possible: neighbouring dimensions in which the same

@@ -1,0 +1,378 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+using Picograd.Algorithms;
+using Picograd.Algorithms.Operators;
+using Picograd.Dispatch;
+
+namespace Picograd.Calls;
+
+/// <summary>
+/// One call of an operator, on the caller's stack: the operator, its attributes as words, its operands. Operands are given in
+/// the order of the definition, inputs first; from their layouts follow the words, and the shapes and dtypes of results.
+/// Nothing is recorded for gradients here.
+/// </summary>
+internal unsafe ref struct OpCall
+{
+    /// <summary>Words that any call has at most: a head, dimensions, three lists.</summary>
+    public const int MostWords = 24;
+
+    /// <summary>Inputs and outputs together.</summary>
+    public const int MostOperands = 8;
+
+    [InlineArray(MostOperands)]
+    private struct Tensors
+    {
+        private Tensor? _first;
+    }
+
+    [InlineArray(MostOperands)]
+    private struct Pointers
+    {
+        private nint _first;
+    }
+
+    private readonly OperatorWords _plan;
+    private readonly Span<long> _words;
+    private Tensors _tensors;
+    private Pointers _pointers;
+
+    // Of numbers on the stack: their sizes, a byte an operand.
+    private long _cellBytes;
+    private int _swapped;
+    private int _next;
+    private int _count;
+    private DeviceRuntime? _runtime;
+    private bool _empty;
+
+    /// <param name="op">What is called.</param>
+    /// <param name="words">Place for <see cref="MostWords"/> words.</param>
+    [SkipLocalsInit]
+    public OpCall(Operator op, Span<long> words)
+    {
+        Operator = op;
+        _plan = op.Words;
+        _words = words;
+        Head = _plan.Head;
+        Unsafe.SkipInit(out _pointers);
+    }
+
+    public Operator Operator { get; }
+
+    /// <summary>First word: the operator, flags, choices.</summary>
+    public long Head { get; set; }
+
+    /// <summary>The attributes; equal ones are calls of one instance.</summary>
+    [UnscopedRef]
+    public readonly ReadOnlySpan<long> Words => _words[.._count];
+
+    /// <summary>Places of operands that were given, missing ones included.</summary>
+    public readonly int Operands => _next;
+
+    /// <summary>Where it runs: the one device of all tensors.</summary>
+    public DeviceRuntime Runtime
+    {
+        readonly get => _runtime!;
+        set => _runtime = value;
+    }
+
+    /// <summary>An operand that is a tensor; null for a number, or for one that is missing.</summary>
+    public readonly Tensor? this[int operand] => _tensors[operand];
+
+    /// <summary>Where an operand lies in main memory that is a number; 0 for others.</summary>
+    public readonly (nint At, int Bytes) Cell(int operand) =>
+        (int)(_cellBytes >> (8 * operand) & 0xff) is > 0 and var bytes ? (_pointers[operand], bytes) : (0, 0);
+
+    /// <summary>
+    /// The next operand; copied where it is not dense and the operator does not take its layout.
+    /// </summary>
+    /// <param name="t">The tensor.</param>
+    /// <param name="transposed">Whether the transpose of its matrices is meant, of operands that may be stored so.</param>
+    public void In(Tensor t, bool transposed = false)
+    {
+        var plan = _plan.Operands[_next];
+        if (transposed)
+            _swapped |= 1 << _next;
+        if (!t.IsContiguous)
+        {
+            if (plan.Transposed != 0 && IsTransposed(t.Layout))
+                transposed = !transposed;
+            else
+                t = Copying.Dense(t);
+        }
+        Head |= plan.Present | (transposed ? plan.Transposed : 0);
+        Place(t);
+    }
+
+    /// <summary>The next operand as it lies; the caller writes the words.</summary>
+    public void Place(Tensor t)
+    {
+        var runtime = t.Runtime;
+        if (!ReferenceEquals(_runtime, runtime))
+        {
+            if (_runtime is not null)
+                throw DeviceRuntime.Mixed(Operator.Title, _runtime.Device, runtime.Device);
+            _runtime = runtime;
+        }
+        _tensors[_next++] = t;
+    }
+
+    /// <summary>The next operand, numbers of its dtype on the caller's stack.</summary>
+    public void Cell(void* at, int bytes)
+    {
+        _cellBytes |= (long)bytes << (8 * _next);
+        _pointers[_next++] = (nint)at;
+    }
+
+    /// <summary>An input that may be missing, and is.</summary>
+    public void Skip() => _next++;
+
+    /// <summary>Runs it and returns its only result, in new memory.</summary>
+    public Tensor Result()
+    {
+        Encode();
+        return Result(Type(_plan.Operands[_next]));
+    }
+
+    /// <summary>Runs it and returns its only result of a dtype, in new memory.</summary>
+    public Tensor Result(DType type)
+    {
+        var result = Allocate(_plan.Operands[_next], type);
+        _tensors[_next++] = result;
+        Run();
+        return result;
+    }
+
+    /// <summary>Runs it, all operands being given.</summary>
+    public void RunInto()
+    {
+        Encode();
+        Run();
+    }
+
+    /// <summary>Runs the call whose words the caller wrote behind the head.</summary>
+    public void Run(int count)
+    {
+        EncodeTypes();
+        _count = count;
+        Run();
+    }
+
+    /// <summary>The words that the caller writes.</summary>
+    [UnscopedRef]
+    public readonly Span<long> Free => _words;
+
+    /// <summary>
+    /// The addresses of all operands in order, as kernels take them; valid as long as the call is. Numbers on the stack are
+    /// where a kernel that is started next finds them.
+    /// </summary>
+    public nint* Addresses()
+    {
+        int at = 0;
+        for (int i = 0; i < _next; i++)
+        {
+            if (_tensors[i] is { } tensor)
+                _pointers[at++] = tensor.Address;
+            else if ((int)(_cellBytes >> (8 * i) & 0xff) is > 0 and var bytes)
+                _pointers[at++] = _runtime!.Cells(_pointers[i], bytes);
+        }
+        // The call is on a stack, so nothing moves it.
+        return (nint*)Unsafe.AsPointer(ref _pointers);
+    }
+
+    /// <summary>Keeps the operands' memory while a kernel has it.</summary>
+    public readonly void KeepAlive()
+    {
+        for (int i = 0; i < _next; i++)
+            GC.KeepAlive(_tensors[i]);
+    }
+
+    private void Run()
+    {
+        var result = _tensors[_next - 1]!;
+        if (result.NumElements == 0)
+            return;
+        if (_empty)
+        {
+            Fill();
+            return;
+        }
+        _words[0] = Head;
+        if (Executor.Current is { } executor)
+            executor.Run(ref this);
+        else
+            _runtime!.Run(ref this);
+    }
+
+    // Sums of nothing.
+    private readonly void Fill()
+    {
+        for (int i = _plan.Inputs; i < _next; i++)
+        {
+            if (_tensors[i] is { } result)
+                Operator.Fill(result, 0);
+        }
+    }
+
+    private readonly DType Type(OperandPlan plan)
+    {
+        if (plan.Fixed is { } type)
+            return type;
+        for (int i = 0; i < _next; i++)
+        {
+            if (_tensors[i] is { } tensor && _plan.Operands[i].Type == plan.Type)
+                return tensor.DType;
+        }
+        throw new InvalidOperationException($"{Operator.Title}: the dtype of a result is not known.");
+    }
+
+    private void EncodeTypes()
+    {
+        for (int k = 0; k < _plan.TypeKeys.Length; k++)
+        {
+            for (int i = 0; i < _next; i++)
+            {
+                if (_plan.Operands[i].Type != k || _tensors[i] is not { } tensor)
+                    continue;
+                long bits = _plan.TypeKeys[k].Bits[(int)tensor.DType];
+                if (bits < 0)
+                    ThrowType(tensor.DType);
+                Head |= bits;
+                break;
+            }
+        }
+    }
+
+    // The words of an operator whose operands have a dimension a key.
+    private void Encode()
+    {
+        EncodeTypes();
+        int dims = _plan.Dims;
+        _count = 1 + dims;
+        var words = _words.Slice(1, dims);
+        words.Clear();
+        long shared = 0;
+        for (int i = 0; i < _next; i++)
+        {
+            if (_tensors[i] is not { } tensor)
+                continue;
+            var plan = _plan.Operands[i];
+            _empty |= tensor.NumElements == 0;
+            if (plan.All >= 0)
+                Put(words, plan.All, tensor.NumElements, tensor);
+            else if (plan.Dims.Length > 0)
+                shared |= Encode(plan, tensor, (_swapped >> i & 1) != 0, words);
+        }
+        // Of a batch of one nothing is shared.
+        if (shared != 0 && words[_plan.Batch] > 1)
+            Head |= shared;
+    }
+
+    // Returns the bits that say that a batch shares the operand.
+    private readonly long Encode(OperandPlan plan, Tensor tensor, bool swapped, Span<long> words)
+    {
+        var sizes = tensor.Layout.Sizes;
+        var dims = plan.Dims;
+        int d = 0;
+        int skipped = dims[0].Optional && sizes.Length < dims.Length ? 1 : 0;
+        for (int i = skipped; i < dims.Length; i++)
+        {
+            int behind = dims.Length - 1 - i;
+            long size = 1;
+            if (dims[i].Many)
+            {
+                for (; d < sizes.Length - behind; d++)
+                    size *= sizes[d];
+            }
+            else
+            {
+                int from = swapped && behind < 2 ? sizes.Length - 2 + behind : d;
+                size = from < sizes.Length ? sizes[from] : 1;
+                d++;
+            }
+            if (dims[i].Slot < 0)
+                continue;
+            // What is left out unless it differs: heads of keys are those of queries.
+            if (dims[i].Default is >= 0 and var other && size == words[other])
+                continue;
+            Put(words, dims[i].Slot, size, tensor);
+        }
+        return skipped != 0 ? plan.Shared : 0;
+    }
+
+    private readonly void Put(Span<long> words, int slot, long size, Tensor tensor)
+    {
+        if (words[slot] == 0)
+            words[slot] = size;
+        else if (words[slot] != size)
+            ThrowShape(tensor);
+    }
+
+    private Tensor Allocate(OperandPlan plan, DType type)
+    {
+        if (plan.Source >= 0)
+            return _tensors[plan.Source]!.AllocateLike(type);
+        if (plan.All >= 0)
+            return Tensor.Allocate([_words[1 + plan.All]], type, _runtime!);
+        int rank = 0;
+        foreach (var dim in plan.Dims)
+            rank += RankOf(dim);
+        if (rank == 0)
+            return Tensor.Allocate(Layout.Scalar, type, _runtime!);
+        long[] sizes = new long[rank];
+        int at = 0;
+        foreach (var dim in plan.Dims)
+        {
+            if (dim.Many)
+            {
+                var many = SizesOf(dim);
+                many.CopyTo(sizes.AsSpan(at));
+                at += many.Length;
+            }
+            else if (RankOf(dim) > 0)
+                sizes[at++] = dim.Slot < 0 ? dim.Constant : Value(dim);
+        }
+        return Tensor.Allocate(new Layout(sizes, Layout.RowMajor(sizes), 0), type, _runtime!);
+    }
+
+    private readonly long Value(DimPlan dim) =>
+        _words[1 + dim.Slot] is 0 && dim.Default >= 0 ? _words[1 + dim.Default] : _words[1 + dim.Slot];
+
+    private readonly int RankOf(DimPlan dim)
+    {
+        if (dim.Many)
+            return SizesOf(dim).Length;
+        return dim.Optional && _words[1 + dim.Slot] == 0 ? 0 : 1;
+    }
+
+    // The dimensions that stand under one key together, of the first operand that has it.
+    private readonly ReadOnlySpan<long> SizesOf(DimPlan dim)
+    {
+        for (int i = 0; i < _plan.Inputs; i++)
+        {
+            int at = _tensors[i] is null ? -1 : Array.IndexOf(_plan.Operands[i].Dims, dim);
+            if (at >= 0)
+                return _tensors[i]!.Layout.Sizes.AsSpan(at..^(_plan.Operands[i].Dims.Length - 1 - at));
+        }
+        throw new InvalidOperationException($"{Operator.Title}: the shape of its result is not known.");
+    }
+
+    // The transpose of a dense matrix, or a batch of them.
+    private static bool IsTransposed(Layout layout)
+    {
+        long rows = layout.Sizes[^2];
+        long columns = layout.Sizes[^1];
+        return layout.Strides[^2] == 1
+            && layout.Strides[^1] == rows
+            && (layout.Rank == 2 || layout.Sizes[0] == 1 || layout.Strides[0] == rows * columns);
+    }
+
+    [DoesNotReturn]
+    private readonly void ThrowType(DType type) =>
+        throw new ArgumentException(
+            $"{Operator.Title}: not defined for {type.Name()} tensors; convert them with To()."
+        );
+
+    [DoesNotReturn]
+    private readonly void ThrowShape(Tensor tensor) =>
+        throw new ArgumentException($"{Operator.Title}: an operand of shape {tensor.Layout} does not fit the others.");
+}

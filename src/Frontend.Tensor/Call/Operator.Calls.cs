@@ -1,0 +1,181 @@
+using System.Runtime.CompilerServices;
+using Picograd.Algorithms;
+
+namespace Picograd.Calls;
+
+// Calls of operators whose operands have a dimension a key, without record. What a kernel would read or write a number of 0 times is
+// not called: results are empty, or sums of nothing.
+internal unsafe partial class Operator
+{
+    private static readonly Operator FillOperator = new("fill");
+    private static readonly Operator CastOperator = new("cast");
+
+    /// <summary>Its result for an operand, in new memory.</summary>
+    [SkipLocalsInit]
+    public Tensor Run(Tensor a)
+    {
+        var call = new OpCall(this, stackalloc long[OpCall.MostWords]);
+        call.In(a);
+        return call.Result();
+    }
+
+    /// <inheritdoc cref="Run(Tensor)"/>
+    [SkipLocalsInit]
+    public Tensor Run(Tensor a, Tensor b)
+    {
+        var call = new OpCall(this, stackalloc long[OpCall.MostWords]);
+        call.In(a);
+        call.In(b);
+        return call.Result();
+    }
+
+    /// <inheritdoc cref="Run(Tensor)"/>
+    [SkipLocalsInit]
+    public Tensor Run(Tensor a, Tensor b, Tensor c)
+    {
+        var call = new OpCall(this, stackalloc long[OpCall.MostWords]);
+        call.In(a);
+        call.In(b);
+        call.In(c);
+        return call.Result();
+    }
+
+    /// <summary>Its result for an operand; recorded with its rule.</summary>
+    public Tensor Recorded(Tensor a)
+    {
+        var result = Run(a);
+        if (Tensor.Records(a))
+            result.Record(Rule!, a);
+        return result;
+    }
+
+    /// <inheritdoc cref="Recorded(Tensor)"/>
+    public Tensor Recorded(Tensor a, Tensor b)
+    {
+        var result = Run(a, b);
+        if (Tensor.Records(a, b))
+            result.Record(Rule!, a, b);
+        return result;
+    }
+
+    /// <inheritdoc cref="Recorded(Tensor)"/>
+    public Tensor Recorded(Tensor a, Tensor b, Tensor c)
+    {
+        var result = Run(a, b, c);
+        if (Tensor.Records(a, b, c))
+            result.Record(Rule!, a, b, c);
+        return result;
+    }
+
+    /// <summary><see cref="Product"/>, recorded.</summary>
+    public Tensor RecordedProduct(Tensor a, Tensor b, Tensor? bias = null, bool transposed = false)
+    {
+        var result = Product(a, b, bias, transposed);
+        if (bias is null ? Tensor.Records(a, b) : Tensor.Records(a, b, bias))
+            result.Record(Rule!, a, b, bias);
+        return result;
+    }
+
+    /// <summary>
+    /// The matrix product of two matrices or of batches of them, of which one may be a matrix that all share, plus a vector for
+    /// each row.
+    /// </summary>
+    /// <param name="a">[m, k] or [batch, m, k].</param>
+    /// <param name="b">[k, n] or [batch, k, n]; [n, k] where it is <paramref name="transposed"/>.</param>
+    /// <param name="bias">[n].</param>
+    /// <param name="transposed">Whether the transpose of b is meant.</param>
+    [SkipLocalsInit]
+    public Tensor Product(Tensor a, Tensor b, Tensor? bias = null, bool transposed = false)
+    {
+        var call = new OpCall(this, stackalloc long[OpCall.MostWords]);
+        call.In(a);
+        call.In(b, transposed);
+        if (bias is null)
+            call.Skip();
+        else
+            call.In(bias);
+        if (CudaMatmul.AllowTf32 && a.DType == DType.Float32 && call.Runtime.Device.IsCuda)
+            call.Head |= Words.Bits("tf32", "1");
+        var result = call.Result();
+        // To an empty sum the bias is still added.
+        if (bias is not null && b.NumElements == 0 && result.NumElements > 0)
+            Copying.Into(result, bias.Expand(result.Shape));
+        return result;
+    }
+
+    /// <summary>Its result for two operands, in the memory of a dense tensor whose shape says the rest. Returns that.</summary>
+    [SkipLocalsInit]
+    public Tensor RunInto(Tensor result, Tensor a, Tensor b)
+    {
+        var call = new OpCall(this, stackalloc long[OpCall.MostWords]);
+        call.In(a);
+        call.In(b);
+        call.Place(result);
+        call.RunInto();
+        return result;
+    }
+
+    /// <summary>Its result for numbers of one operand each, in the memory of a dense tensor.</summary>
+    [SkipLocalsInit]
+    public Tensor RunInto(Tensor result, int bytes, params ReadOnlySpan<long> cells)
+    {
+        fixed (long* first = cells)
+        {
+            var call = new OpCall(this, stackalloc long[OpCall.MostWords]);
+            for (int i = 0; i < cells.Length; i++)
+                call.Cell(first + i, bytes);
+            call.Place(result);
+            call.RunInto();
+        }
+        return result;
+    }
+
+    /// <summary>
+    /// A step of an optimizer: what replaces the parameter and its state, from these, the gradient and settings. The results go
+    /// where the operands are.
+    /// </summary>
+    /// <param name="parameter">What is trained.</param>
+    /// <param name="grad">Its gradient.</param>
+    /// <param name="state">The rest of what is changed.</param>
+    /// <param name="settings">Numbers, the operator's last operand.</param>
+    [SkipLocalsInit]
+    public void Update(Tensor parameter, Tensor grad, ReadOnlySpan<Tensor> state, ReadOnlySpan<double> settings)
+    {
+        if (parameter.NumElements == 0)
+            return;
+        var call = new OpCall(this, stackalloc long[OpCall.MostWords]);
+        call.In(parameter);
+        call.In(grad);
+        foreach (var tensor in state)
+            call.In(tensor);
+        var type = parameter.DType.Compute();
+        byte* cells = stackalloc byte[settings.Length * sizeof(double)];
+        for (int i = 0; i < settings.Length; i++)
+            ((Scalar)settings[i]).Store(type, cells + i * type.Size());
+        call.Cell(cells, settings.Length * type.Size());
+        int first = call.Operands;
+        for (int i = 0; i <= state.Length; i++)
+            call.Place(call[0]!.AllocateLike(parameter.DType));
+        call.RunInto();
+        Copying.Replace(parameter, call[first]!);
+        for (int i = 0; i < state.Length; i++)
+            Copying.Replace(state[i], call[first + 1 + i]!);
+    }
+
+    /// <summary>Writes one value into all of a dense tensor.</summary>
+    public static void Fill(Tensor target, Scalar value) =>
+        FillOperator.RunInto(target, target.ElementSize, value.Bits(target.DType));
+
+    /// <summary>x in another type; x itself where it has that type.</summary>
+    [SkipLocalsInit]
+    public static Tensor Cast(Tensor x, DType type)
+    {
+        if (x.DType == type)
+            return x;
+        var call = new OpCall(CastOperator, stackalloc long[OpCall.MostWords]);
+        call.In(x);
+        call.Place(call[0]!.AllocateLike(type));
+        call.RunInto();
+        return call[1]!;
+    }
+}

@@ -1,0 +1,224 @@
+using System.Numerics;
+using System.Text;
+using Picograd.Algorithms;
+using Picograd.Algorithms.Operators;
+
+namespace Picograd.Calls;
+
+/// <summary>
+/// The attributes of an operator as words, by the keys of its definition: [head, one word a dimension, then the numbers of shapes
+/// and lists]. The head holds, from its lowest bit, the operator's number, flags, choices (dtypes among them; 0 is not given, n the
+/// n-th) and how many numbers each shape and list has. Equal words are equal instances, and the text form is read off them.
+/// </summary>
+internal sealed class OperatorWords
+{
+    private const int IdBits = 16;
+    private const int CountBits = 3;
+
+    private readonly OperatorDefinition _definition;
+    private readonly Dictionary<string, (int At, int Width)> _places = [];
+
+    /// <param name="definition">The operator.</param>
+    /// <param name="id">Its number.</param>
+    /// <param name="attributes">What is the same in every call, as text: <c>reverse=1</c>.</param>
+    public OperatorWords(OperatorDefinition definition, int id, string attributes)
+    {
+        _definition = definition;
+        Head = id;
+        var lists = new List<int>();
+        int at = IdBits;
+        foreach (var key in definition.Keys)
+        {
+            if (key.Kind == KeyKind.Dimension)
+            {
+                _places.Add(key.Name, (Dims++, 0));
+                continue;
+            }
+            int width = key.Kind switch
+            {
+                KeyKind.Flag => 1,
+                KeyKind.Choice => BitOperations.Log2((uint)key.Choices.Length) + 1,
+                _ => CountBits,
+            };
+            _places.Add(key.Name, (at, width));
+            if (key.Kind is KeyKind.Shape or KeyKind.List)
+                lists.Add(at);
+            at += width;
+        }
+        if (at >= 63)
+            throw new InvalidOperationException($"{definition.Name}: its flags and choices take {at} bits of 63.");
+        foreach (string attribute in attributes.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            Head |= Bits(attribute.Split('=')[0], attribute.Split('=')[1]);
+        Lists = [.. lists];
+        if (Has("axis"))
+            AxisBits = [Bits("axis", "0"), Bits("axis", "1")];
+        var signature = OperatorSignature.Parse(
+            definition.Operands
+                ?? throw new InvalidOperationException($"{definition.Name} does not declare its operands.")
+        );
+        Form = signature.Form;
+        Inputs = signature.Inputs.Length;
+        Operands = [.. signature.Inputs.Concat(signature.Outputs).Select(Plan)];
+        for (int i = Inputs; i < Operands.Length; i++)
+            Operands[i].Source = Array.FindIndex(Operands, 0, Inputs, o => o.HasShapeOf(Operands[i]));
+        Batch = Operands.SelectMany(o => o.Dims).Where(d => d.Optional).Select(d => d.Slot).FirstOrDefault(-1);
+        TypeKeys =
+        [
+            .. Operands
+                .Select(o => o.TypeKey)
+                .Where(k => k is not null)
+                .Distinct()
+                .Select(k => new TypeKey(k!, TypeBits(k!))),
+        ];
+        foreach (var operand in Operands)
+            operand.Type = Array.FindIndex(TypeKeys, k => k.Name == operand.TypeKey);
+    }
+
+    /// <summary>The operator's number and the attributes that are the same in every call.</summary>
+    public long Head { get; }
+
+    /// <summary>How many dimensions there are among the keys.</summary>
+    public int Dims { get; }
+
+    public OperandForm Form { get; }
+
+    /// <summary>From which bit on the head says how many numbers each shape and list has, in the order of the keys.</summary>
+    public int[] Lists { get; }
+
+    /// <summary>The head's bits for a reduction along rows and along columns.</summary>
+    public long[] AxisBits { get; } = [];
+
+    /// <summary>The word of the dimension that operands may lack because they share it; -1 for none.</summary>
+    public int Batch { get; } = -1;
+
+    /// <summary>Number of inputs, those that may be missing included.</summary>
+    public int Inputs { get; }
+
+    /// <summary>Inputs, then outputs.</summary>
+    public OperandPlan[] Operands { get; }
+
+    /// <summary>The keys that name a dtype of operands.</summary>
+    public TypeKey[] TypeKeys { get; }
+
+    /// <summary>A key that names a dtype, with its bits by dtype; -1 where the operator has no such type.</summary>
+    internal sealed record TypeKey(string Name, long[] Bits);
+
+    /// <summary>The word of a dimension, counted from that behind the head.</summary>
+    public int Slot(string key) => _places[key].At;
+
+    /// <summary>The head's bits for a flag or choice.</summary>
+    public long Bits(string key, string value)
+    {
+        var found = _definition.Keys.First(k => k.Name == key);
+        int index = found.Kind == KeyKind.Flag ? (value == "1" ? 1 : 0) : found.Choices.IndexOf(value) + 1;
+        return (long)index << _places[key].At;
+    }
+
+    /// <summary>Whether the operator has such a key.</summary>
+    public bool Has(string key) => _places.ContainsKey(key);
+
+    /// <summary>The text form of the instance that words stand for.</summary>
+    public string Text(ReadOnlySpan<long> words)
+    {
+        var text = new StringBuilder(_definition.Name);
+        int next = 1 + Dims;
+        foreach (var key in _definition.Keys)
+        {
+            var (at, width) = _places[key.Name];
+            long value = key.Kind == KeyKind.Dimension ? words[1 + at] : words[0] >> at & ((1L << width) - 1);
+            if (value == 0)
+                continue;
+            text.Append(' ').Append(key.Name).Append('=');
+            if (key.Kind is KeyKind.Shape or KeyKind.List)
+            {
+                for (int i = 0; i < value; i++)
+                    text.Append(
+                            i == 0 ? ""
+                            : key.Kind == KeyKind.Shape ? "x"
+                            : ","
+                        )
+                        .Append(words[next++]);
+            }
+            else if (key.Kind == KeyKind.Choice)
+                text.Append(key.Choices[(int)value - 1]);
+            else
+                text.Append(value);
+        }
+        return text.ToString();
+    }
+
+    private long[] TypeBits(string key)
+    {
+        var types = DTypes.All;
+        var bits = new long[types.Max(t => (int)t) + 1];
+        Array.Fill(bits, -1);
+        foreach (var type in types)
+        {
+            if (_definition.Keys.First(k => k.Name == key).Choices.Contains(type.Name()))
+                bits[(int)type] = Bits(key, type.Name());
+        }
+        return bits;
+    }
+
+    private OperandPlan Plan(OperandShape operand)
+    {
+        string name = OperatorSignature.KeyOf(operand);
+        return new OperandPlan
+        {
+            Shape = operand,
+            Fixed = DTypes.Parse(operand.Type),
+            Dims = [.. operand.Dims.Select(d => Plan(d))],
+            All = operand.Dims is [{ Many: true, Key: var key }] ? Slot(key) : -1,
+            Present = operand.When is { } flag ? Bits(flag, "1") : 0,
+            Transposed = operand.Transposable ? Bits("t" + name, "1") : 0,
+            Shared =
+                operand.Dims.Any(d => d.Optional) && Has("bcast") && operand.Transposable ? Bits("bcast", name) : 0,
+        };
+    }
+
+    private DimPlan Plan(OperandDim dim) =>
+        new(
+            dim.Key.Length == 0 ? -1 : Slot(dim.Key),
+            dim.Constant,
+            dim.Many,
+            dim.Optional,
+            dim.Default is { } other ? Slot(other) : -1
+        );
+}
+
+/// <summary>A dimension of an operand: the word of its key (-1: a constant), and the word whose value it has by default (-1: none).</summary>
+internal readonly record struct DimPlan(int Slot, long Constant, bool Many, bool Optional, int Default);
+
+/// <summary>An operand as calls read it.</summary>
+internal sealed class OperandPlan
+{
+    public required OperandShape Shape { get; init; }
+
+    /// <summary>Its dtype where that does not depend on a key.</summary>
+    public DType? Fixed { get; init; }
+
+    /// <summary>Which of the operator's keys names its dtype; -1 for none.</summary>
+    public int Type { get; set; } = -1;
+
+    public required DimPlan[] Dims { get; init; }
+
+    /// <summary>The word of the number of its elements, where nothing else of its shape matters; else -1.</summary>
+    public int All { get; init; }
+
+    /// <summary>The head's bit that says that it is there.</summary>
+    public long Present { get; init; }
+
+    /// <summary>The head's bit that says that its matrices are stored transposed.</summary>
+    public long Transposed { get; init; }
+
+    /// <summary>The head's bits that say that the whole batch shares it.</summary>
+    public long Shared { get; init; }
+
+    /// <summary>Of an output: the input that has its shape; -1 for none.</summary>
+    public int Source { get; set; } = -1;
+
+    public string? TypeKey => Fixed is null && Shape.Type != OperatorSignature.Computed ? Shape.Type : null;
+
+    public bool HasShapeOf(OperandPlan other) =>
+        Dims.Length > 0 && Shape.When is null && !Shape.Transposable && Dims.AsSpan().SequenceEqual(other.Dims);
+}

@@ -1,0 +1,51 @@
+using Picograd.Autograd;
+
+namespace Picograd.Calls;
+
+/// <summary>
+/// Operators that are no function of elements (<see cref="UnaryFunction"/>, <see cref="BinaryFunction"/>) and no
+/// <see cref="Reduction"/>, with their derivatives.
+/// </summary>
+internal static class Ops
+{
+    private const string AttentionTitle = "scaled_dot_product_attention";
+
+    public static readonly Operator Where = new("where", rule: Derivatives.Where);
+    public static readonly Operator LogicalNot = new("logical_not");
+
+    // Rows along the last dimension.
+    public static readonly Operator Softmax = new("softmax", rule: Derivatives.Softmax);
+    public static readonly Operator LogSoftmax = new("log_softmax", rule: Derivatives.LogSoftmax);
+    public static readonly Operator Cumsum = new("cumsum", rule: Derivatives.Cumsum);
+    public static readonly Operator ReverseCumsum = new("cumsum", "reverse=1", Derivatives.ReverseCumsum);
+
+    // Products.
+    public static readonly Operator Matmul = new("matmul", rule: Derivatives.Matmul);
+    public static readonly Operator Linear = new("matmul", rule: Derivatives.Linear) { Title = "linear" };
+    public static readonly Operator Attention = new("attention", rule: Derivatives.Attention)
+    {
+        Title = AttentionTitle,
+    };
+    public static readonly Operator CausalAttention = new("attention", "causal=1", Derivatives.CausalAttention)
+    {
+        Title = AttentionTitle,
+    };
+    public static readonly Operator CrossEntropy = new("cross_entropy", rule: Derivatives.CrossEntropy);
+
+    // Rows and elements of tables.
+    public static readonly Operator Embedding = new("embedding", rule: Derivatives.Embedding);
+    public static readonly Operator EmbeddingGrad = new("embedding_grad", rule: Derivatives.EmbeddingGrad);
+    public static readonly Operator Gather = new("gather", rule: Derivatives.Gather);
+    public static readonly Operator GatherGrad = new("gather_grad", rule: Derivatives.GatherGrad);
+
+    // Of no tensors.
+    public static readonly Operator Arange = new("arange");
+    public static readonly Operator Uniform = new("random_uniform");
+    public static readonly Operator Normal = new("random_normal");
+    public static readonly Operator Integer = new("random_integer");
+
+    // Steps of optimizers.
+    public static readonly Operator Sgd = new("sgd");
+    public static readonly Operator SgdMomentum = new("sgd_momentum");
+    public static readonly Operator Adam = new("adam");
+}
