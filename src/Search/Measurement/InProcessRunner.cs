@@ -46,9 +46,20 @@ public sealed class InProcessRunner : ICandidateRunner
         _spec = task.Spec;
         _target = task.On;
         _seed = seed;
-        _reference = new Reference(_spec, InputKind.Normal, seed, ReferencePoints);
         _memory = new ArgumentMemory(_spec.Build(), _target);
-        _memory.SetInputs(_reference.Inputs);
+        try
+        {
+            // New pages of outputs are had meanwhile.
+            var touching = Task.Run(_memory.TouchOutputs);
+            _reference = new Reference(_spec, InputKind.Normal, seed, ReferencePoints);
+            touching.GetAwaiter().GetResult();
+            _memory.SetInputs(_reference.Inputs);
+        }
+        catch
+        {
+            _memory.Dispose();
+            throw;
+        }
         _timer = new KernelTimer(task.Policy, task.On);
         PrepareSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
