@@ -125,13 +125,16 @@ internal sealed partial class TuneSession
             // It came to no verdict: another run certifies it.
             result = result with
             {
-                IsWaiting = Keep(
-                    chosen.Trial,
-                    chosen.Milliseconds,
-                    chosen.DefaultMilliseconds,
-                    chosen.Samples,
-                    chosen.Certification.Detail
-                ),
+                // What was given alone is where it came from.
+                IsWaiting =
+                    !_options.OnlyGiven
+                    && Keep(
+                        chosen.Trial,
+                        chosen.Milliseconds,
+                        chosen.DefaultMilliseconds,
+                        chosen.Samples,
+                        chosen.Certification.Detail
+                    ),
             };
         }
         else

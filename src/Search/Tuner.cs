@@ -18,7 +18,7 @@ public static class Tuner
     /// <summary>
     /// What certifying may take after an interrupt: whoever sends one waits some ten seconds before it ends the process for good.
     /// </summary>
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(6);
+    internal static readonly TimeSpan Grace = TimeSpan.FromSeconds(6);
 
     private static readonly TimeSpan LeastOverdraft = TimeSpan.FromSeconds(1);
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Picograd.Lower.Cuda;
+using Picograd.TuneDb;
 
 namespace Picograd.Tests;
 
@@ -46,6 +47,34 @@ public sealed class CudaTests : IDisposable
     {
         Skip.IfNot(CudaEmulator.IsAvailable(out string? whyNot), whyNot ?? "");
         return Run("emulated", null, words);
+    }
+
+    [SkippableFact]
+    public void What_was_certified_with_another_driver_is_certified_again()
+    {
+        string db = _folder["db"];
+        Emulated("op", Small, "--target", "cuda", "--budget", "3trials", "--db", db).Succeeded();
+        string here;
+        using (var store = TuneDatabase.Open(db))
+        {
+            var record = Assert.Single(store.All());
+            here = record.Provenance.RuntimeVersion;
+            Assert.Contains("; driver=", here);
+            string other = here[..here.IndexOf(';', StringComparison.Ordinal)] + "; driver=11.4,nvrtc=11.4";
+            store.Put(record with { Provenance = record.Provenance with { RuntimeVersion = other } }, force: true);
+        }
+        Assert.StartsWith(
+            $"{Small}: default schedule",
+            Emulated("show", Small, "--target", "cuda", "--db", db).Succeeded()
+        );
+        string[] why = ["db", "why", Small, "--db", db];
+        Assert.Contains("certified with another driver or compiler", Emulated(why).Succeeded());
+        string text = Emulated("db", "certify", "--db", db).Succeeded();
+        Assert.Matches($@"\[1/1\] {Small}: (certified|no faster)", text);
+        using (var store = TuneDatabase.Open(db))
+            Assert.Equal(here, Assert.Single(store.All()).Provenance.RuntimeVersion);
+        Assert.DoesNotContain("certified with another driver", Emulated(why).Succeeded());
+        Assert.Contains("nothing waits", Emulated("db", "certify", "--db", db).Succeeded());
     }
 
     [SkippableFact]

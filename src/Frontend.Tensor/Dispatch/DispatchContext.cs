@@ -210,9 +210,12 @@ internal sealed partial class DispatchContext
         var alike = Ask(() => _alike.Value, notes) ?? [];
         foreach (string target in alike.Where(t => TuneTargets.AreSame(t, key.Target)).Prepend(key.Target))
         {
-            if (Ask(() => _store.FindExact(key with { Target = target }), notes) is { } exact)
+            if (
+                Ask(() => _store.FindExact(key with { Target = target }), notes) is { } exact
+                && IsCertifiedHere(exact, notes)
+            )
                 return BeatsDefault(exact)
-                    ? FromRecord(spec, spec.Build(), exact, SourceOf(exact), notes)
+                    ? FromRecord(spec, spec.Build(), exact, KernelSource.Exact, notes)
                     : FromRules(spec, spec.Build(), notes, exact);
         }
         notes.Add(NoRecord);
@@ -279,9 +282,16 @@ internal sealed partial class DispatchContext
         return FromRecord(spec, algorithm, record, KernelSource.Near, notes);
     }
 
-    // Another driver or compiler may make other code of the same trace.
-    private KernelSource SourceOf(TuneRecord record) =>
-        TuneTargets.IsFoundWith(record, Backend.Target.Toolchain) ? KernelSource.Exact : KernelSource.Near;
+    // Another driver or compiler may make other code of the same trace, which nobody has checked.
+    private bool IsCertifiedHere(TuneRecord record, List<string> notes)
+    {
+        if (TuneTargets.IsFoundWith(record, Backend.Target.Toolchain))
+            return true;
+        notes.Add(
+            $"the record of {PlainText.Of(record.Spec)} was certified with {PlainText.Of(TuneTargets.ToolchainOf(record))}, here is {Backend.Target.Toolchain}: 'tune db certify' certifies it again"
+        );
+        return false;
+    }
 
     // The record's trace may be no trace at all; a wrong answer costs speed only.
     private static bool IsParallel(TuneRecord record) =>
@@ -306,7 +316,10 @@ internal sealed partial class DispatchContext
                 notes.Add($"the record of {PlainText.Of(record.Spec)} did not beat the default schedule");
                 continue;
             }
-            if (FromRecord(spec, spec.Build(), record, KernelSource.Near, notes) is { } inferred)
+            if (
+                IsCertifiedHere(record, notes)
+                && FromRecord(spec, spec.Build(), record, KernelSource.Near, notes) is { } inferred
+            )
                 return inferred;
         }
         return null;
@@ -344,9 +357,7 @@ internal sealed partial class DispatchContext
             if (source == KernelSource.Near)
                 notes.Add(
                     sameShape
-                        ? TuneTargets.ThreadsOf(record.Key.Target) is { } threads
-                            ? $"replayed the record for {threads} threads"
-                            : $"replayed the record found with {PlainText.Of(TuneTargets.ToolchainOf(record))}; here is {Backend.Target.Toolchain}"
+                        ? $"replayed the record for {TuneTargets.ThreadsOf(record.Key.Target)} threads"
                         : $"replayed the record of {PlainText.Of(record.Spec)} with factors inferred again"
                 );
             var schedule = new CompiledSchedule(nest, compiled);

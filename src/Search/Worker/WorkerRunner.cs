@@ -52,8 +52,14 @@ public sealed class WorkerRunner : ICandidateRunner
     /// <summary>For one certification, which evaluates millions of points several times over.</summary>
     public TimeSpan CertifyTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>Ends a certification that is under way; it then is refused.</summary>
+    /// <summary>Ends a certification that is under way, and keeps others from beginning; they then are refused.</summary>
     public CancellationToken CertifyCancel { get; init; }
+
+    /// <summary>
+    /// Gives a certification that is under way, as others that begin then, no more than <see cref="Tuner.Grace"/>; those that take longer are
+    /// refused.
+    /// </summary>
+    public CancellationToken CertifySoon { get; init; }
 
     public TimeSpan? Limit { get; set; }
 
@@ -111,12 +117,18 @@ public sealed class WorkerRunner : ICandidateRunner
 
     public Certification Certify(Candidate candidate, TimeSpan? limit = null)
     {
+        if (CertifyCancel.IsCancellationRequested)
+            return Interrupted();
         long start = Stopwatch.GetTimestamp();
         _process.Prepare(_init);
         _process.Send(new WorkerRequest { Certify = candidate.TraceText });
         var timeout = limit < CertifyTimeout ? limit.Value - Stopwatch.GetElapsedTime(start) : CertifyTimeout;
-        var failure = _process.Receive(timeout, CertifyCancel, out var reply);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(CertifyCancel);
+        using var soon = CertifySoon.Register(() => end.CancelAfter(Tuner.Grace));
+        var failure = _process.Receive(timeout, end.Token, out var reply);
         EndIfLost(reply);
+        if (failure == WorkerFailure.Cancelled)
+            return Interrupted();
         if (failure == WorkerFailure.Hang && limit < CertifyTimeout)
         {
             return new Certification(
@@ -136,10 +148,10 @@ public sealed class WorkerRunner : ICandidateRunner
                 Ok: false,
                 BitStable: false,
                 failure == WorkerFailure.None ? reply?.Failed ?? "no answer" : failure.ToString().ToLowerInvariant()
-            )
-            {
-                IsRefused = failure == WorkerFailure.Cancelled,
-            };
+            );
+
+        static Certification Interrupted() =>
+            new(0, Ok: false, BitStable: false, "interrupted") { IsRefused = true, IsUnfinished = true };
     }
 
     public void Dispose()

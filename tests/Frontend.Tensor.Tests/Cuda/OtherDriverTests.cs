@@ -54,10 +54,10 @@ public sealed class OtherDriverTests : IDisposable
         Assert.Equal(KernelSource.Exact, Resolve(Record(Target.Toolchain)).Source);
 
     [SkippableFact]
-    public void Another_driver_s_is_near_and_that_is_said()
+    public void Another_driver_s_is_not_served_before_it_is_certified_again_and_that_is_said()
     {
         var kernel = Resolve(Record("driver=11.4,nvrtc=11.4"));
-        Assert.Equal(KernelSource.Near, kernel.Source);
+        Assert.Equal(KernelSource.Default, kernel.Source);
         Assert.Contains(kernel.Notes, n => n.Contains("driver=11.4,nvrtc=11.4") && n.Contains(Target.Toolchain));
     }
 
@@ -65,8 +65,8 @@ public sealed class OtherDriverTests : IDisposable
     public void One_under_the_text_of_an_older_version_is_found()
     {
         string old = $"{Target.Fingerprint.Replace(";mem=", ";mhz=1980;mem=")};driver=11.4;nvrtc=11.4";
-        var record = Record("", old);
-        Assert.Equal(KernelSource.Near, Resolve(record).Source);
+        var record = Record(Target.Toolchain, old);
+        Assert.Equal(KernelSource.Exact, Resolve(record).Source);
     }
 
     [SkippableFact]

@@ -13,6 +13,16 @@ internal static class OwnTargets
     /// <summary>The target, and the number of threads, that a fingerprint names; null where this machine has no such thing.</summary>
     public static (TargetName Target, int Threads)? Find(string fingerprint) => Known.GetOrAdd(fingerprint, Look);
 
+    /// <summary>Driver and compiler with which a target of this machine runs kernels now; empty where there is nothing to tell.</summary>
+    public static string ToolchainOf(TargetName target) =>
+        target.IsCuda ? Targets.Gpu(target).Properties.Toolchain : "";
+
+    /// <summary>Whether a record is of this machine, and was certified with another driver or compiler than it has now.</summary>
+    public static bool IsOutdated(TuneRecord record) =>
+        record.Certified
+        && Find(record.Key.Target) is { Target: var target }
+        && !TuneTargets.IsFoundWith(record, ToolchainOf(target));
+
     private static (TargetName Target, int Threads)? Look(string fingerprint)
     {
         if (fingerprint.StartsWith("cuda;", StringComparison.Ordinal))

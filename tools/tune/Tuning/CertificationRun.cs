@@ -18,7 +18,10 @@ internal sealed class CertificationRun(ToolConsole console, string? db, int seed
     private int _refused;
     private int _undecided;
 
-    /// <summary>What waits, apart from what is for other machines.</summary>
+    /// <summary>
+    /// What waits, apart from what is for other machines. What was certified here with another driver or compiler waits as well: dispatch
+    /// does not serve it before it is certified again.
+    /// </summary>
     public static (IReadOnlyList<TuneRecord> Own, IReadOnlyList<TuneRecord> Foreign) Waiting(
         ITuneStore store,
         TuneFilter filter
@@ -26,6 +29,7 @@ internal sealed class CertificationRun(ToolConsole console, string? db, int seed
     {
         var all = store
             .All(filter with { Certified = false })
+            .Concat(store.All(filter with { Certified = true }).Where(OwnTargets.IsOutdated))
             .OrderBy(r => r.Spec, StringComparer.Ordinal)
             .ThenBy(r => r.Key.Target, StringComparer.Ordinal);
         var own = all.Select(r => r.Key.Target).Distinct().Where(t => OwnTargets.Find(t) is not null).ToHashSet();
@@ -105,12 +109,14 @@ internal sealed class CertificationRun(ToolConsole console, string? db, int seed
         if (result.IsWaiting || (result.Stored is null && result.Certification.IsRefused))
             return Undecided(result.Certification.Detail);
         bool passed = result.Trace == record.Trace && result.Certification.Ok;
+        if (!passed && result.Outcomes.Keys.FirstOrDefault(o => Unclear.Contains(o)) is { } unclear)
+            return Undecided($"it, or what it is compared with, could not be timed ({unclear})");
         // Perhaps it never ran.
         if (console.Cancel.IsCancellationRequested && !passed)
             return Undecided("interrupted");
         // What another process put in its place meanwhile stays.
-        if (run.Store.All(new TuneFilter { Spec = record.Spec, Certified = false }).Contains(record))
-            run.Store.Remove(record.Key, certified: false);
+        if (run.Store.All(new TuneFilter { Spec = record.Spec, Certified = record.Certified }).Contains(record))
+            run.Store.Remove(record.Key, record.Certified);
         if (passed)
         {
             _certified++;
@@ -135,6 +141,15 @@ internal sealed class CertificationRun(ToolConsole console, string? db, int seed
         OutcomeNames.Uncertified,
         OutcomeNames.Crash,
         OutcomeNames.Hang,
+    ];
+
+    /// <summary>What says nothing about a record: the compiler's own faults, and a machine that was short of something.</summary>
+    private static readonly string[] Unclear =
+    [
+        OutcomeNames.InternalError,
+        OutcomeNames.RuleError,
+        OutcomeNames.OverTime,
+        "out-of-memory",
     ];
 
     private string Undecided(string why)

@@ -79,7 +79,18 @@ internal sealed class TuningRun : IDisposable
         try
         {
             var options = Options(SearchBudget.Of(1), TimeProvider.System.GetTimestamp());
-            return Tuner.Tune(task, options with { Traces = [trace], OnlyGiven = true }, progress, _console.Cancel);
+            return Tuner.Tune(
+                task,
+                options with
+                {
+                    Traces = [trace],
+                    OnlyGiven = true,
+                    // It waits already, and goes on doing so.
+                    Runner = Runner(t => new WorkerRunner(t, _worker, _seed) { CertifyCancel = _console.Cancel }),
+                },
+                progress,
+                _console.Cancel
+            );
         }
         catch (TuneException e)
         {
@@ -188,10 +199,13 @@ internal sealed class TuningRun : IDisposable
             Seed = _seed,
             Store = Store,
             Machine = Machine,
-            Runner = task =>
-            {
-                var runner = new WorkerRunner(task, _worker, _seed);
-                return Wrap?.Invoke(runner) ?? runner;
-            },
+            Runner = Runner(task => new WorkerRunner(task, _worker, _seed) { CertifySoon = _console.Cancel }),
+        };
+
+    private Func<TuneTask, ICandidateRunner> Runner(Func<TuneTask, WorkerRunner> make) =>
+        task =>
+        {
+            var runner = make(task);
+            return Wrap?.Invoke(runner) ?? runner;
         };
 }

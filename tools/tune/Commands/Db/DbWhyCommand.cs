@@ -65,6 +65,8 @@ internal static class DbWhyCommand
 
     private static string Served(TuneRecord record) =>
         OwnTargets.Find(record.Key.Target) is null ? "no, it is foreign: for another machine"
+        : OwnTargets.IsOutdated(record)
+            ? "no, it was certified with another driver or compiler: 'tune db certify' certifies it again"
         : record.IsServable ? "yes"
         : "no, it waits for certification on this machine";
 
