@@ -285,7 +285,7 @@ public sealed class DispatchTests : IDisposable
             nest.Trace.IsEmpty ? inner.Compile(nest) : throw new LoweringException("il-too-large", "62000 bytes of IL");
     }
 
-    private sealed unsafe class Idle : IBackend, ICompiledKernel
+    internal sealed unsafe class Idle : IBackend, ICompiledKernel
     {
         public TargetInfo Target => Backend.Target;
 

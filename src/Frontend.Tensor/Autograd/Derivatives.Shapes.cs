@@ -154,7 +154,7 @@ internal static partial class Derivatives
             long[] kept = (long[])n.Data!;
             var grad = g.ReshapeTo(kept);
             // Products without a 0 can be divided again.
-            if ((n.A.Ne(0).All() & n.Output.Ne(0).All()).Item() != 0)
+            if (g.Device.IsMeta || (n.A.Ne(0).All() & n.Output.Ne(0).All()).Item() != 0)
             {
                 n.Send(0, grad * (n.Output.ReshapeTo(kept) / n.A));
                 return;

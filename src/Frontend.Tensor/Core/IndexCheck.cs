@@ -40,6 +40,9 @@ internal static class IndexCheck
             );
         var dense = (indices.DType == DType.Int64 ? indices : Operator.Cast(indices, DType.Int64)).Contiguous();
         found = false;
+        // There is nothing to look at.
+        if (dense.Device.IsMeta)
+            return dense;
         long skip = ignore ?? long.MinValue;
         var here = dense.OnCpu();
         long* given = (long*)here.Address;

@@ -86,9 +86,9 @@ public sealed partial class Tensor
         using (NoGrad())
         {
             if (min is { } low)
-                result = result.Maximum(Full([], low, type));
+                result = result.Maximum(Full([], low, type, Device));
             if (max is { } high)
-                result = result.Minimum(Full([], high, type));
+                result = result.Minimum(Full([], high, type, Device));
         }
         if (Records(x))
             result.Record(Derivatives.Clamp, x).Data = (min, max);
@@ -202,7 +202,8 @@ public sealed partial class Tensor
     public static Tensor Where(Tensor condition, Scalar a, Scalar b)
     {
         var type = Promotion.Of(a.Type, Promotion.Rank.Number, b.Type, Promotion.Rank.Number);
-        return Where(condition, Full([], a, type), Full([], b, type));
+        var device = Given(condition).Device;
+        return Where(condition, Full([], a, type, device), Full([], b, type, device));
     }
 
     /// <summary>The same elements in another dtype; this tensor itself where it has that dtype.</summary>
@@ -279,7 +280,7 @@ public sealed partial class Tensor
             b.Require(type, function.Name, wraps: function.Kind != FunctionKind.Comparison);
         if (function.Kind is FunctionKind.Arithmetic or FunctionKind.Bits && type is DType.UInt8 or DType.Bool)
         {
-            var number = Number(b, type);
+            var number = Number(b, type, a.Device);
             return numberFirst ? Apply(function, number, a) : Apply(function, a, number);
         }
         if (function.Kind == FunctionKind.Bits && type.IsFloat())
@@ -334,9 +335,9 @@ public sealed partial class Tensor
     }
 
     // A 0-d tensor; a number beyond the floats of the dtype becomes infinite.
-    private static Tensor Number(Scalar value, DType type)
+    private static Tensor Number(Scalar value, DType type, Device device)
     {
-        var tensor = Empty([], type);
+        var tensor = Empty([], type, device);
         Operator.Fill(tensor, value);
         return tensor;
     }
@@ -346,7 +347,7 @@ public sealed partial class Tensor
     {
         var type = Promotion.Of(tensor.DType, Promotion.RankOf(tensor), number.Type, Promotion.Rank.Number);
         number.Require(type, "where");
-        return Full([], number, type);
+        return Full([], number, type, tensor.Device);
     }
 
     // Whole numbers are whole already.

@@ -10,18 +10,18 @@ public sealed partial class Tensor
     public static Tensor Zeros(params ReadOnlySpan<long> shape) => Full(shape, 0, DType.Float32);
 
     /// <summary>Zeros of a dtype.</summary>
-    public static Tensor Zeros(ReadOnlySpan<long> shape, DType dtype, Device device = default) =>
+    public static Tensor Zeros(ReadOnlySpan<long> shape, DType dtype, Device? device = null) =>
         Full(shape, 0, dtype, device);
 
     /// <summary>Float32 ones.</summary>
     public static Tensor Ones(params ReadOnlySpan<long> shape) => Full(shape, 1, DType.Float32);
 
     /// <summary>Ones of a dtype.</summary>
-    public static Tensor Ones(ReadOnlySpan<long> shape, DType dtype, Device device = default) =>
+    public static Tensor Ones(ReadOnlySpan<long> shape, DType dtype, Device? device = null) =>
         Full(shape, 1, dtype, device);
 
     /// <summary>One value everywhere; the dtype is the value's (a float makes float32) where none is given.</summary>
-    public static Tensor Full(ReadOnlySpan<long> shape, Scalar value, DType? dtype = null, Device device = default)
+    public static Tensor Full(ReadOnlySpan<long> shape, Scalar value, DType? dtype = null, Device? device = null)
     {
         var tensor = Empty(shape, dtype ?? value.Type, device, "Full");
         value.Require(tensor.DType, "full");
@@ -30,18 +30,18 @@ public sealed partial class Tensor
     }
 
     /// <summary>Float32 memory with whatever is in it.</summary>
-    public static Tensor Empty(params ReadOnlySpan<long> shape) => Empty(shape, DType.Float32, default, "Empty");
+    public static Tensor Empty(params ReadOnlySpan<long> shape) => Empty(shape, DType.Float32, null, "Empty");
 
     /// <summary>Memory of a dtype with whatever is in it.</summary>
-    public static Tensor Empty(ReadOnlySpan<long> shape, DType dtype, Device device = default) =>
+    public static Tensor Empty(ReadOnlySpan<long> shape, DType dtype, Device? device = null) =>
         Empty(shape, dtype, device, "Empty");
 
     /// <summary>0, 1, … up to an end, exclusive; int64.</summary>
-    public static Tensor Arange(long end, Device device = default) => Arange(0, end, device: device);
+    public static Tensor Arange(long end, Device? device = null) => Arange(0, end, device: device);
 
     /// <summary>start, start + step, … up to an end, exclusive; int64 unless a dtype is given.</summary>
     /// <exception cref="ArgumentException">The step is 0, or leads away from the end; too many numbers.</exception>
-    public static Tensor Arange(long start, long end, long step = 1, DType dtype = DType.Int64, Device device = default)
+    public static Tensor Arange(long start, long end, long step = 1, DType dtype = DType.Int64, Device? device = null)
     {
         if (step == 0)
             throw new ArgumentException("Arange: step is 0, but must not be.");
@@ -61,7 +61,7 @@ public sealed partial class Tensor
         double end,
         double step = 1,
         DType dtype = DType.Float32,
-        Device device = default
+        Device? device = null
     )
     {
         if (step == 0 || !double.IsFinite((end - start) / step))
@@ -77,7 +77,7 @@ public sealed partial class Tensor
     }
 
     /// <summary>The identity matrix, or its first columns.</summary>
-    public static Tensor Eye(long rows, long? columns = null, DType dtype = DType.Float32, Device device = default)
+    public static Tensor Eye(long rows, long? columns = null, DType dtype = DType.Float32, Device? device = null)
     {
         CheckedShape([rows, columns ?? rows], "Eye");
         var down = Arange(rows, device).Unsqueeze(1);
@@ -93,7 +93,7 @@ public sealed partial class Tensor
         ReadOnlySpan<long> shape,
         Generator? generator,
         DType dtype = DType.Float32,
-        Device device = default
+        Device? device = null
     ) => Random(Ops.Uniform, shape, generator, dtype, device, "Rand");
 
     /// <summary>Normal with mean 0 and deviation 1, float32, from the default generator.</summary>
@@ -104,7 +104,7 @@ public sealed partial class Tensor
         ReadOnlySpan<long> shape,
         Generator? generator,
         DType dtype = DType.Float32,
-        Device device = default
+        Device? device = null
     ) => Random(Ops.Normal, shape, generator, dtype, device, "Randn");
 
     /// <summary>Integers from 0 up to high, exclusive; int64.</summary>
@@ -113,7 +113,7 @@ public sealed partial class Tensor
         long high,
         ReadOnlySpan<long> shape,
         Generator? generator = null,
-        Device device = default
+        Device? device = null
     ) => RandInt(0, high, shape, generator, device);
 
     /// <summary>Integers from low up to high, exclusive, each as likely as any other; int64.</summary>
@@ -123,7 +123,7 @@ public sealed partial class Tensor
         long high,
         ReadOnlySpan<long> shape,
         Generator? generator = null,
-        Device device = default
+        Device? device = null
     )
     {
         if (high <= low)
@@ -132,7 +132,8 @@ public sealed partial class Tensor
             );
         var tensor = Empty(shape, DType.Int64, device, "RandInt");
         generator ??= Generator.Default;
-        long at = generator.Take(tensor.NumElements);
+        // Nothing is drawn for a tensor without elements.
+        long at = tensor.Device.IsMeta ? 0 : generator.Take(tensor.NumElements);
         Ops.Integer.RunInto(tensor, sizeof(long), generator.Seed, at, unchecked(high - low));
         return low == 0 ? tensor : tensor + low;
     }
@@ -164,13 +165,13 @@ public sealed partial class Tensor
     public static Tensor RandnLike(Tensor like, Generator? generator = null) =>
         Randn(Given(like).Shape, generator, like.DType, like.Device);
 
-    private static Tensor Empty(ReadOnlySpan<long> shape, DType dtype, Device device, string what)
+    private static Tensor Empty(ReadOnlySpan<long> shape, DType dtype, Device? device, string what)
     {
         RequireDType(dtype, what);
-        return Allocate(CheckedShape(shape, what), dtype, DeviceRuntime.Of(device));
+        return Allocate(CheckedShape(shape, what), dtype, DeviceRuntime.Of(device ?? DeviceScope.Current));
     }
 
-    private static Tensor Range(long count, Scalar start, Scalar step, DType dtype, Device device)
+    private static Tensor Range(long count, Scalar start, Scalar step, DType dtype, Device? device)
     {
         RequireDType(dtype, "Arange");
         if (count > 0)
@@ -185,7 +186,7 @@ public sealed partial class Tensor
         var native = dtype is DType.Float32 or DType.Float64 or DType.Int64
             ? dtype
             : Promotion.Of(start.Type, 0, step.Type, 0);
-        var tensor = Allocate([count], native, DeviceRuntime.Of(device));
+        var tensor = Allocate([count], native, DeviceRuntime.Of(device ?? DeviceScope.Current));
         Ops.Arange.RunInto(tensor, tensor.ElementSize, start.Bits(native), step.Bits(native));
         return Operator.Cast(tensor, dtype);
     }
@@ -195,7 +196,7 @@ public sealed partial class Tensor
         ReadOnlySpan<long> shape,
         Generator? generator,
         DType dtype,
-        Device device,
+        Device? device,
         string what
     )
     {
@@ -203,7 +204,8 @@ public sealed partial class Tensor
             throw new ArgumentException($"{what}: random numbers are floats, but {dtype.Name()} was asked for.");
         var tensor = Empty(shape, dtype, device, what);
         generator ??= Generator.Default;
-        long at = generator.Take(tensor.NumElements);
+        // Nothing is drawn for a tensor without elements.
+        long at = tensor.Device.IsMeta ? 0 : generator.Take(tensor.NumElements);
         op.RunInto(tensor, sizeof(long), generator.Seed, at);
         return tensor;
     }

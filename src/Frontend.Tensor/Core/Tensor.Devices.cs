@@ -34,7 +34,8 @@ public sealed partial class Tensor
         {
             var runtime = DeviceRuntime.Of(device);
             var memory = runtime.Rent(Storage.Length);
-            Transfer(Runtime, Storage.Address, runtime, memory.Address, Storage.Length);
+            if (!device.IsMeta)
+                Transfer(Runtime, Storage.Address, runtime, memory.Address, Storage.Length);
             Storage.Move(memory, runtime);
         }
         if (_grad is { } grad && grad.Device != device)
@@ -70,7 +71,8 @@ public sealed partial class Tensor
     {
         var source = Copying.DenseOf(this);
         var result = Allocate(Layout.Contiguous(source.Layout.Sizes), DType, to);
-        Transfer(source.Runtime, source.Address, to, result.Address, NumElements * ElementSize);
+        if (!to.Device.IsMeta)
+            Transfer(source.Runtime, source.Address, to, result.Address, NumElements * ElementSize);
         GC.KeepAlive(source);
         return result;
     }

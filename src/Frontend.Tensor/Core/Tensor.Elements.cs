@@ -19,6 +19,10 @@ public sealed unsafe partial class Tensor
     /// <summary>A tensor with a copy of the values in row-major order.</summary>
     /// <exception cref="ArgumentException">Their number is not that of the shape, or tensors have no such element type.</exception>
     public static Tensor From<TValue>(ReadOnlySpan<TValue> values, ReadOnlySpan<long> shape)
+        where TValue : unmanaged => Held(values, shape).ToDevice(DeviceScope.Current);
+
+    // In main memory.
+    private static Tensor Held<TValue>(ReadOnlySpan<TValue> values, ReadOnlySpan<long> shape)
         where TValue : unmanaged
     {
         var type = TypeOf<TValue>();

@@ -56,7 +56,7 @@ public sealed partial class Tensor
         var below = Zeros(marks.Shape, DType.Int64, marks.Device);
         for (long step = (long)BitOperations.RoundUpToPowerOf2((ulong)classes + 1) / 2; step > 0; step /= 2)
         {
-            var reached = sums.GatherLast((below + (step - 1)).Minimum(Full([], classes - 1)));
+            var reached = sums.GatherLast((below + (step - 1)).Minimum(Full([], classes - 1, device: sums.Device)));
             below = below + (reached <= marks).To(DType.Int64) * step;
         }
         return below;
@@ -88,7 +88,7 @@ public sealed partial class Tensor
             }
         }
         GC.KeepAlive(hostWeights);
-        return From(drawn, [rows, samples]).ToDevice(weights.Device);
+        return Held<long>(drawn, [rows, samples]).ToDevice(weights.Device);
     }
 
     // Sums of weights in a binary indexed tree (Fenwick 1994): node i holds the sum of the weights from i − (i & −i) to i − 1.

@@ -37,7 +37,7 @@ public sealed partial class Tensor
         var type = Promotion.Of(exponent.DType, Promotion.RankOf(exponent), number.Type, Promotion.Rank.Number);
         if (!type.IsFloat())
             number.Require(type, "pow");
-        return Number(number, type).Pow(exponent.To(type));
+        return Number(number, type, exponent.Device).Pow(exponent.To(type));
     }
 
     /// <summary>Elements to a power. Integers stay integers, which wrap, under whole powers of at least 0.</summary>
@@ -56,7 +56,7 @@ public sealed partial class Tensor
             0.5 => x.Sqrt(),
             -0.5 => x.Rsqrt(),
             -1 => x.Reciprocal(),
-            _ => x.Pow(Number(exponent, x.DType)),
+            _ => x.Pow(Number(exponent, x.DType, x.Device)),
         };
     }
 

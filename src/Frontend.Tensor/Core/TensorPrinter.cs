@@ -24,6 +24,8 @@ internal static class TensorPrinter
             return $"Tensor{tensor.Layout} {tensor.DType.Name()} disposed";
         var text = new StringBuilder($"Tensor{tensor.Layout} {tensor.DType.Name()} {tensor.Device}");
         text.Append(History(tensor));
+        if (tensor.Device.IsMeta)
+            return text.ToString();
         text.Append('\n');
         tensor = tensor.OnCpu();
         bool cut = tensor.NumElements > ThresholdElements;

@@ -50,7 +50,10 @@ internal abstract class DeviceRuntime
 
     /// <summary>The runtime of a device.</summary>
     /// <exception cref="InvalidOperationException">This machine has no such device; says what is missing.</exception>
-    public static DeviceRuntime Of(Device device) => device.IsCpu ? CpuRuntime.Instance : Gpus.Of(device.Index);
+    public static DeviceRuntime Of(Device device) =>
+        device.IsCpu ? CpuRuntime.Instance
+        : device.IsMeta ? MetaRuntime.Instance
+        : Gpus.Of(device.Index);
 
     /// <summary>The one device of all operands.</summary>
     /// <exception cref="ArgumentException">They are on two devices; names the operator and both.</exception>

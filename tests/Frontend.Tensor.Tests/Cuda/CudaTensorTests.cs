@@ -107,7 +107,10 @@ public sealed class CudaTensorTests
         Assert.Equal("cuda:3", Device.Cuda(3).ToString());
         Assert.Equal("cuda", Device.Cuda(3).Type);
         foreach (string text in new[] { "", "gpu", "cuda:", "cuda:-1", "cuda:x", "CPU" })
-            Assert.Contains("cpu, cuda and cuda:N", Assert.Throws<ArgumentException>(() => Device.Parse(text)).Message);
+            Assert.Contains(
+                "cpu, meta, cuda and cuda:N",
+                Assert.Throws<ArgumentException>(() => Device.Parse(text)).Message
+            );
         Assert.Throws<ArgumentOutOfRangeException>(() => Device.Cuda(-1));
     }
 
