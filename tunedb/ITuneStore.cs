@@ -40,6 +40,9 @@ public interface ITuneStore : ITuneLookup
     /// <exception cref="ArgumentException">The record cannot be stored; see <see cref="TuneRecord.Validate"/>.</exception>
     PutOutcome Put(TuneRecord record, bool force = false);
 
+    /// <summary>The record that waits for certification under exactly this key; null when there is none or when it is damaged.</summary>
+    TuneRecord? FindWaiting(TuneKey key);
+
     /// <summary>Appends to the candidate log, all or nothing; durable against a killed process on return.</summary>
     void AppendCandidates(IReadOnlyCollection<TuneCandidate> candidates);
 

@@ -18,6 +18,15 @@ public sealed class MemoryTuneStore : TuneStore
     }
 
     /// <inheritdoc/>
+    public override TuneRecord? FindWaiting(TuneKey key)
+    {
+        lock (_lock)
+        {
+            return _records.GetValueOrDefault((key, false));
+        }
+    }
+
+    /// <inheritdoc/>
     public override IReadOnlyList<TuneRecord> FindNear(TuneKey key, int max)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);

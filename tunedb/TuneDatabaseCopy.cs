@@ -32,7 +32,10 @@ public static class TuneDatabaseCopy
 
         using var source = TuneDatabase.OpenForCopy(from);
         provider ??= TuneProviders.Of(path, TimeSpan.Zero);
+        WholeFile.DiscardStale(path);
         var partial = $"{path}.{Path.GetRandomFileName()}.partial";
+        EventHandler cleanUp = (_, _) => WholeFile.Discard(partial);
+        AppDomain.CurrentDomain.ProcessExit += cleanUp;
         try
         {
             TuneCopyResult result;
@@ -48,6 +51,7 @@ public static class TuneDatabaseCopy
             }
 
             File.Move(partial, path, overwrite: false);
+            WholeFile.FlushFolder(path);
             return result;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -61,7 +65,8 @@ public static class TuneDatabaseCopy
         }
         finally
         {
-            File.Delete(partial);
+            WholeFile.Discard(partial);
+            AppDomain.CurrentDomain.ProcessExit -= cleanUp;
         }
     }
 

@@ -78,11 +78,26 @@ public static class TuneProviders
 
     private static byte[] Start(string path, TimeSpan timeout)
     {
+        var began = Environment.TickCount64;
         try
         {
-            using var file = LockedFile.Open(path, write: false, timeout) ?? throw LiteDbErrors.Busy(path);
-            var start = new byte[StartLength];
-            return start[..file.Read(0, start)];
+            while (true)
+            {
+                try
+                {
+                    // Beside whoever reads and writes it; and as SQLite needs it, for the file may be one of its.
+                    return SqliteOpenings.Start(path, StartLength, out _);
+                }
+                catch (IOException e) when (LockedFile.IsHeld(e))
+                {
+                    if (Environment.TickCount64 - began >= timeout.TotalMilliseconds)
+                    {
+                        throw LiteDbErrors.Busy(path);
+                    }
+
+                    Thread.Sleep(1);
+                }
+            }
         }
         catch (FileNotFoundException)
         {

@@ -17,6 +17,9 @@ public abstract class TuneStore : ITuneStore
     public abstract TuneRecord? FindExact(TuneKey key);
 
     /// <inheritdoc/>
+    public abstract TuneRecord? FindWaiting(TuneKey key);
+
+    /// <inheritdoc/>
     public abstract IReadOnlyList<TuneRecord> FindNear(TuneKey key, int max);
 
     /// <inheritdoc/>

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Picograd.TuneDb;
 
 /// <summary>Files that appear whole or not at all.</summary>
@@ -58,6 +60,7 @@ internal static partial class WholeFile
             }
 
             File.Move(partial, target, overwrite: true);
+            FlushFolder(target);
         }
         finally
         {
@@ -87,13 +90,44 @@ internal static partial class WholeFile
 
     private static bool IsStandardStream(string path) => path is "/dev/stdin" or "/dev/stdout" or "/dev/stderr";
 
-    // What killed processes left of this file. One that is being written is young, and locked by whoever writes it.
-    private static void DiscardStale(string target)
+    /// <summary>
+    /// Has it written to the medium that there is a file of this name; the contents alone do not say so. Where that cannot be done
+    /// (Windows does it by itself) it is left to the system.
+    /// </summary>
+    public static void FlushFolder(string path)
+    {
+        if (OperatingSystem.IsWindows() || Path.GetDirectoryName(Path.GetFullPath(path)) is not { } folder)
+        {
+            return;
+        }
+
+        const int ReadOnly = 0;
+        var descriptor = OpenFolder(folder, ReadOnly);
+        if (descriptor >= 0)
+        {
+            _ = Flush(descriptor);
+            _ = Close(descriptor);
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int OpenFolder(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync")]
+    private static partial int Flush(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    private static partial int Close(int descriptor);
+
+    /// <summary>
+    /// Removes what killed processes left of this file. One that is being written is young, and locked by whoever writes it.
+    /// </summary>
+    public static void DiscardStale(string target)
     {
         try
         {
             var name = Path.GetFileName(target);
-            foreach (var path in Directory.EnumerateFiles(Path.GetDirectoryName(target)!, $"{name}.*.partial"))
+            foreach (var path in Directory.EnumerateFiles(Path.GetDirectoryName(target)!, $"{name}.*.partial*"))
             {
                 if (
                     RandomPart().IsMatch(Path.GetFileName(path)[name.Length..])
@@ -113,10 +147,11 @@ internal static partial class WholeFile
     }
 
     // As Path.GetRandomFileName makes them.
-    [System.Text.RegularExpressions.GeneratedRegex(@"^\.[a-z0-9]{8}\.[a-z0-9]{3}\.partial$")]
+    [System.Text.RegularExpressions.GeneratedRegex(@"^\.[a-z0-9]{8}\.[a-z0-9]{3}\.partial(-wal|-shm|-journal)?$")]
     private static partial System.Text.RegularExpressions.Regex RandomPart();
 
-    private static void Discard(string partial)
+    /// <summary>Deletes a file, if it is there and that is allowed.</summary>
+    public static void Discard(string partial)
     {
         try
         {

@@ -17,10 +17,7 @@ internal sealed partial class TuneSession
 
     private Trial? _kept;
 
-    private TuneRecord? Waiting() =>
-        _options
-            .Store?.All(new TuneFilter { Spec = Task.Spec.ToString(), Certified = false })
-            .FirstOrDefault(r => r.Key == _key);
+    private TuneRecord? Waiting() => _options.Store?.FindWaiting(_key);
 
     private void FindWaiting() => _waiting = Waiting();
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Xunit;
 
 namespace Picograd.Tests;
@@ -299,6 +300,8 @@ public class ModuleTests
                 "What[…].Item2, a Linear",
                 new HashSet<(string, Linear)> { ("key", new(1, 1)) }
             },
+            { "What.UnorderedItems[…].Item1, a Linear", new PriorityQueue<Linear, int>([(new Linear(1, 1), 1)]) },
+            { "What.Value, a Linear", new StrongBox<Linear>(new Linear(1, 1)) },
         };
     }
 
@@ -310,6 +313,37 @@ public class ModuleTests
         Assert.StartsWith("Held: the field What", error.Message);
         Assert.Contains($" holds {hidden}, where it is not found, so it would never be trained", error.Message);
         Assert.Contains("[Unregistered]", error.Message);
+    }
+
+    private sealed class Growing : Plain
+    {
+        public Linear First { get; } = new(1, 1);
+
+        public Bag Bag { get; } = new();
+
+        public override Tensor Forward(Tensor x) => First.Forward(x);
+    }
+
+    private sealed class Bag
+    {
+        public Linear? Later { get; set; }
+
+        public Tensor? Kept { get; set; }
+    }
+
+    [Fact]
+    public void WhatIsPutIntoAHelperLaterIsAnErrorAtTheNextLook()
+    {
+        var module = new Growing();
+        Assert.Equal(2, module.Parameters.Count());
+        // What Forward leaves there is none.
+        module.Bag.Kept = Tensor.Ones([3]).RequiresGrad_();
+        Assert.Equal(2, module.Parameters.Count());
+        module.Bag.Later = new Linear(1, 1);
+        var error = Assert.Throws<InvalidOperationException>(() => module.Parameters.Count());
+        Assert.Contains("a Linear, where it is not found", error.Message);
+        module.Bag.Later = module.First;
+        Assert.Equal(2, module.Parameters.Count());
     }
 
     private sealed class Elsewhere : Plain

@@ -221,6 +221,11 @@ public sealed class LiteDbFileTests : IDisposable
             "These are notes, not a database, and they are longer than a header of LiteDB."
         );
         Refused("notes.litedb", TuneDbErrorKind.Foreign, "is not a LiteDB database");
+        foreach (var start in (string[])["A", "A Picograd", "A Picograd tune of mine"])
+        {
+            File.WriteAllText(_folder.File("start.litedb"), start);
+            Refused("start.litedb", TuneDbErrorKind.Foreign, "is not a LiteDB database");
+        }
 
         using (var other = new LiteDatabase(_folder.File("other.litedb")))
         {

@@ -19,6 +19,24 @@ public sealed class PartialFileTests : IDisposable
     }
 
     [Fact]
+    public void ThoseOfCopiesAreRemovedToo()
+    {
+        string stale = File("copy.sqlite.abcd1234.xyz.partial", 60);
+        string log = File("copy.sqlite.abcd1234.xyz.partial-wal", 60);
+        string young = File("copy.sqlite.abcd1234.xy0.partial-wal", 1);
+        string from = Path.Combine(_folder, "from.litedb");
+        using (TuneDatabase.Open(from)) { }
+        TuneDatabaseCopy.Copy(from, Path.Combine(_folder, "copy.sqlite"));
+        Assert.False(System.IO.File.Exists(stale));
+        Assert.False(System.IO.File.Exists(log));
+        Assert.True(System.IO.File.Exists(young));
+        Assert.Equal(
+            ["copy.sqlite", "copy.sqlite.abcd1234.xy0.partial-wal", "from.litedb"],
+            Directory.GetFiles(_folder).Select(Path.GetFileName).Order(StringComparer.Ordinal)
+        );
+    }
+
+    [Fact]
     public void StaleOnesOfTheSameFileAreRemoved()
     {
         string stale = File("winners.txt.abcd1234.xyz.partial", 60);

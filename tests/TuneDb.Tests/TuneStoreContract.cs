@@ -54,6 +54,14 @@ public abstract class TuneStoreContract
         Assert.Equal([record], store.All());
         Assert.Equal([record], store.All(new TuneFilter { Certified = false }));
         Assert.Empty(store.All(new TuneFilter { Certified = true }));
+        Assert.Equal(record, store.FindWaiting(record.Key));
+        Assert.Null(store.FindWaiting(record.Key with { Policy = "cold" }));
+        var certified = SampleRecords.Record() with { Trace = "another" };
+        store.Put(certified);
+        Assert.Equal(record, store.FindWaiting(record.Key));
+        Assert.Equal(certified, store.FindExact(record.Key));
+        store.Remove(record.Key, certified: false);
+        Assert.Null(store.FindWaiting(record.Key));
     }
 
     [Fact]

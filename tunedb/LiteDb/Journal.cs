@@ -27,7 +27,7 @@ internal sealed record Journal(long Changes, long Length, IReadOnlyDictionary<lo
     private const int NumbersInNext = PageLayout.PageSize / 8;
 
     // Pages; as many as two gigabytes of memory hold.
-    private const int MostPages = 1 << 18;
+    public const int MostPages = 1 << 18;
 
     /// <summary>Bytes of one with so many pages.</summary>
     public static long Size(int count) => HeadLength(count) + (count * (long)PageLayout.PageSize);

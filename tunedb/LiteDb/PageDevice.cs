@@ -18,6 +18,9 @@ internal abstract class PageDevice : IDisposable
     /// <summary>Returns when all that was written is on the medium.</summary>
     public abstract void Flush();
 
+    /// <summary>Returns when it is on the medium that there is this file.</summary>
+    public virtual void FlushFolder() { }
+
     public abstract void Dispose();
 }
 
@@ -30,7 +33,9 @@ internal sealed class LockedFile : PageDevice
     private const int WindowsSharingViolation = unchecked((int)0x80070020);
     private readonly SafeFileHandle _handle;
 
-    private LockedFile(SafeFileHandle handle) => _handle = handle;
+    private readonly string _path;
+
+    private LockedFile(SafeFileHandle handle, string path) => (_handle, _path) = (handle, path);
 
     public override long Length => RandomAccess.GetLength(_handle);
 
@@ -47,7 +52,8 @@ internal sealed class LockedFile : PageDevice
                 return new LockedFile(
                     write
                         ? File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None)
-                        : File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read)
+                        : File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read),
+                    path
                 );
             }
             catch (IOException e) when (IsHeld(e))
@@ -114,13 +120,18 @@ internal sealed class LockedFile : PageDevice
 
     public override void Flush() => RandomAccess.FlushToDisk(_handle);
 
+    public override void FlushFolder() => WholeFile.FlushFolder(_path);
+
     public override void Dispose() => _handle.Dispose();
 
     // The call with which .NET locks, under its name in .NET's own library.
     [DllImport("libSystem.Native", EntryPoint = "SystemNative_FLock", SetLastError = true)]
     private static extern int Lock(SafeFileHandle file, int operation);
 
-    // EAGAIN of Linux and of macOS.
-    private static bool IsHeld(IOException e) =>
-        OperatingSystem.IsWindows() ? e.HResult == WindowsSharingViolation : e.HResult is 11 or 35;
+    /// <summary>Whether a file could not be opened because another has it open.</summary>
+    public static bool IsHeld(IOException e) =>
+        // EAGAIN of Linux and of macOS.
+        OperatingSystem.IsWindows()
+            ? e.HResult == WindowsSharingViolation
+            : e.HResult is 11 or 35;
 }

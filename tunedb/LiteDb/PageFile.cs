@@ -12,6 +12,9 @@ internal sealed class PageFile
     /// <summary>What a file begins with while it is being made: nothing was stored in it yet.</summary>
     private static ReadOnlySpan<byte> Unfinished => "A Picograd tune database in LiteDB's format, being made.\n"u8;
 
+    // "A Picograd tune"
+    private const int LeastUnfinished = 15;
+
     // Where the changes behind the pages end, in the first page; 0 where all is in its place for good.
     private const int TailAt = ChangesAt + 8;
 
@@ -51,7 +54,7 @@ internal sealed class PageFile
         start.Length > 0
         && (
             Begins(start, FirstBytes)
-            || Begins(start, Unfinished)
+            || BeginsUnfinished(start)
             || (start.Length >= InfoAt + Info.Length && start[InfoAt..].StartsWith(Info))
         );
 
@@ -105,8 +108,7 @@ internal sealed class PageFile
 
         if (!sound)
         {
-            return first.AsSpan().StartsWith(Unfinished) || Begins(first.AsSpan(0, read), Unfinished)
-                    ? new PageFile(device, path)
+            return BeginsUnfinished(first.AsSpan(0, read)) ? new PageFile(device, path)
                 : read < PageSize ? throw LiteDbErrors.Truncated(path, length, "shorter than its first page")
                 : throw LiteDbErrors.Damaged(path, "its first page does not match its checksum");
         }
@@ -233,7 +235,18 @@ internal sealed class PageFile
         var place = Math.Max(end, length);
         // What lies behind the end of the file disturbs nobody and goes to its place at once. All else is written twice.
         bool IsDirect(long number) => number > 0 && number * PageSize >= end;
-        var pages = changed.Keys.Append(0).Distinct().ToDictionary(n => n, n => Copy(changed, n));
+        var numbers = changed.Keys.Append(0).Distinct().ToList();
+        if (numbers.Count(n => !IsDirect(n)) is > Journal.MostPages and var count)
+        {
+            // Written, it could not be read again.
+            throw LiteDbErrors.Error(
+                TuneDbErrorKind.Io,
+                _path,
+                $"cannot take a change of {count} pages at once, at most {Journal.MostPages}; nothing was changed"
+            );
+        }
+
+        var pages = numbers.ToDictionary(n => n, n => Copy(changed, n));
         var journaled = pages.Where(p => !IsDirect(p.Key)).ToDictionary();
         var first = pages[0];
         BinaryPrimitives.WriteInt64LittleEndian(first.AsSpan(ChangesAt), Changes + 1);
@@ -253,6 +266,7 @@ internal sealed class PageFile
                 // On the medium first: what a power cut leaves of the rest would look like somebody else's file.
                 _device.Write(0, Unfinished);
                 _device.Flush();
+                _device.FlushFolder();
             }
 
             foreach (var (number, page) in pages.Where(p => IsDirect(p.Key)))
@@ -373,6 +387,10 @@ internal sealed class PageFile
     }
 
     private static long RoundUp(long length) => (length + PageSize - 1) / PageSize * PageSize;
+
+    // All of it, or so much that nobody else's text begins thus.
+    private static bool BeginsUnfinished(ReadOnlySpan<byte> start) =>
+        start.Length >= LeastUnfinished && Begins(start, Unfinished);
 
     private static bool Begins(ReadOnlySpan<byte> start, ReadOnlySpan<byte> mark)
     {

@@ -100,6 +100,13 @@ public sealed partial class SqliteTuneStore : TuneDatabase
     }
 
     /// <inheritdoc/>
+    public override TuneRecord? FindWaiting(TuneKey key)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        return Run(() => Load(key, certified: false).Record);
+    }
+
+    /// <inheritdoc/>
     public override IReadOnlyList<TuneRecord> FindNear(TuneKey key, int max)
     {
         ArgumentNullException.ThrowIfNull(key);

@@ -50,5 +50,12 @@ internal static class WarmStart
         {
             // Whoever calls an operator on this machine is told the same.
         }
+        catch (Exception fault)
+        {
+            // Left to itself it would end the process, for kernels that nobody asked for.
+            Dispatcher.OnWarning(
+                $"making kernels ahead failed ({fault.GetType().Name}: {fault.Message.TrimEnd('.')})."
+            );
+        }
     }
 }

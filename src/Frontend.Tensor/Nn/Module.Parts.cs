@@ -36,17 +36,19 @@ public abstract partial class Module
         var entries = new List<Entry>();
         var modules = new Dictionary<Module, PartList>();
         Walk("", entries, modules, []);
-        // Whatever a field holds beyond the parts of the whole was forgotten. Looked for once: later on fields also hold what
-        // Forward left there.
-        if (modules.Keys.All(m => m._looked))
-            return entries;
-        var tensors = entries.Select(e => e.Tensor).ToHashSet();
-        bool IsKnown(object part) => part is Module m ? modules.ContainsKey(m) : tensors.Contains((Tensor)part);
+        // Whatever a field holds beyond the parts of the whole was forgotten. Tensors are looked for once: later on fields also
+        // hold those that Forward left there.
+        HashSet<Tensor>? tensors = null;
         foreach (var (module, parts) in modules)
         {
-            if (module._looked)
+            bool isFirst = !module._looked;
+            if (isFirst)
+                tensors ??= entries.Select(e => e.Tensor).ToHashSet();
+            else if (parts.Others.Count == 0)
                 continue;
-            foreach (var (source, tensor) in parts.Undecided)
+            bool IsKnown(object part) =>
+                part is Module m ? modules.ContainsKey(m) : !isFirst || tensors!.Contains((Tensor)part);
+            foreach (var (source, tensor) in isFirst ? parts.Undecided : [])
             {
                 if (!IsKnown(tensor))
                     throw module.Forgotten(

@@ -108,6 +108,11 @@ internal static class ModuleFields
         && type.GetGenericTypeDefinition() == typeof(ImmutableArray<>)
         && type.GetProperty(nameof(ImmutableArray<>.IsDefault))!.GetValue(value) is true;
 
+    private static string? Content(Type definition) =>
+        definition == typeof(PriorityQueue<,>) ? nameof(PriorityQueue<int, int>.UnorderedItems)
+        : definition == typeof(StrongBox<>) ? nameof(StrongBox<>.Value)
+        : null;
+
     // Goes through the same elements every time; sets have none of the interfaces without a type.
     private static bool IsCollection(Type type) =>
         typeof(ICollection).IsAssignableFrom(type)
@@ -164,6 +169,12 @@ internal static class ModuleFields
             return type.GetProperty(nameof(Lazy<>.IsValueCreated))!.GetValue(value) is true
                 ? Hidden(type.GetProperty(nameof(Lazy<>.Value))!.GetValue(value), $"{path}.Value", isKnown, seen)
                 : $"{path}, which is not made yet";
+        }
+        // Classes of .NET that hold what the caller put in, and are no collections themselves.
+        if (type.IsGenericType && Content(type.GetGenericTypeDefinition()) is { } content)
+        {
+            object? inside = type.GetProperty(content)?.GetValue(value) ?? type.GetField(content)?.GetValue(value);
+            return Hidden(inside, $"{path}.{content}", isKnown, seen);
         }
         if (IsCollection(type))
         {

@@ -4,8 +4,8 @@ namespace Picograd.Lower.Cuda.Native;
 
 /// <summary>
 /// Where Python's packages hold NVIDIA's libraries: folders <c>nvidia/*/lib</c> in site-packages. Looked at are, in this order, the
-/// active environment (VIRTUAL_ENV, CONDA_PREFIX), PYTHONPATH, environments called .venv or venv here, at home, in /opt and in its
-/// folders, the interpreters on PATH, the machine's own, and what the first interpreter says of its sys.path.
+/// active environment (VIRTUAL_ENV, CONDA_PREFIX), PYTHONPATH, environments called .venv or venv at home, in /opt and in its
+/// folders (not in the current folder, which may be anybody's: native code would be loaded from where a program merely was started), the interpreters on PATH, the machine's own, and what the first interpreter says of its sys.path.
 /// </summary>
 /// <param name="variable">An environment variable's value; null where it is not set.</param>
 /// <param name="root">Where the machine's folders begin: /.</param>
@@ -39,7 +39,7 @@ internal sealed class PythonPackages(Func<string, string?> variable, string root
         foreach (string path in Listed("PYTHONPATH"))
             yield return path;
         string home = Home();
-        var parents = new[] { Directory.GetCurrentDirectory(), home, root, Below("opt") }.Concat(
+        var parents = new[] { home, root, Below("opt") }.Concat(
             LibraryFinder.Folders(Below("opt"), "*").Order(StringComparer.Ordinal)
         );
         foreach (string path in parents.SelectMany(Environments).SelectMany(OfPrefix))

@@ -115,7 +115,7 @@ internal sealed class CertificationRun(ToolConsole console, string? db, int seed
         if (console.Cancel.IsCancellationRequested && !passed)
             return Undecided("interrupted");
         // What another process put in its place meanwhile stays.
-        if (run.Store.All(new TuneFilter { Spec = record.Spec, Certified = record.Certified }).Contains(record))
+        if (record == (record.Certified ? run.Store.FindExact(record.Key) : run.Store.FindWaiting(record.Key)))
             run.Store.Remove(record.Key, record.Certified);
         if (passed)
         {

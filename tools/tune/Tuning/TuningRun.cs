@@ -104,10 +104,8 @@ internal sealed class TuningRun : IDisposable
     /// </summary>
     private IEnumerable<string> Waiting(TuneTask task)
     {
-        foreach (var record in Store.All(new TuneFilter { Spec = task.Spec.ToString(), Certified = false }))
+        if (Store.FindWaiting(task.Key) is { } record)
         {
-            if (record.Key != task.Key)
-                continue;
             string? problem = null;
             try
             {
