@@ -87,17 +87,27 @@ public sealed class AlgorithmBuilder(string name)
     }
 
     /// <summary>out[axes] = reduction. Refuses tuple-valued reductions: see <see cref="TupleStage"/>.</summary>
-    public Buffer Stage(string stageName, ReadOnlySpan<Axis> axes, Reduction reduction)
+    /// <param name="stageName">Name of the stage and of its output.</param>
+    /// <param name="axes">Axes of the output.</param>
+    /// <param name="reduction">What is reduced, over which axes.</param>
+    /// <param name="detached">See <see cref="Stage.Detached"/>.</param>
+    public Buffer Stage(string stageName, ReadOnlySpan<Axis> axes, Reduction reduction, bool detached = false)
     {
         if (reduction.Reducer.Arity != 1)
             throw new ArgumentException(
                 $"stage {stageName}: {reduction.Reducer.Name} yields {reduction.Reducer.Arity} values; use TupleStage"
             );
-        return TupleStage(stageName, axes, reduction)[0];
+        return TupleStage(stageName, axes, reduction, detached)[0];
     }
 
     /// <summary>One output for each component of the reducer, named stageName.0, stageName.1, ….</summary>
-    public ImmutableArray<Buffer> TupleStage(string stageName, ReadOnlySpan<Axis> axes, Reduction reduction)
+    /// <inheritdoc cref="Stage(string, ReadOnlySpan{Axis}, Reduction, bool)"/>
+    public ImmutableArray<Buffer> TupleStage(
+        string stageName,
+        ReadOnlySpan<Axis> axes,
+        Reduction reduction,
+        bool detached = false
+    )
     {
         var outputs = new Buffer[reduction.Reducer.Arity];
         for (int i = 0; i < outputs.Length; i++)
@@ -123,6 +133,9 @@ public sealed class AlgorithmBuilder(string name)
                 values,
                 reduction.Reducer
             )
+            {
+                Detached = detached,
+            }
         );
         return [.. outputs];
     }

@@ -57,6 +57,12 @@ public sealed record Stage(
     /// </summary>
     public bool InPlace { get; init; }
 
+    /// <summary>
+    /// What the algorithm computes depends on this stage by rounding only (the maximum that softmax takes off before its
+    /// exponentials): derivatives take its results for constants.
+    /// </summary>
+    public bool Detached { get; init; }
+
     public IEnumerable<Axis> SpatialAxes => Axes.Where(a => a.Kind == AxisKind.Spatial);
 
     public IEnumerable<Axis> ReduceAxes => Axes.Where(a => a.Kind == AxisKind.Reduce);

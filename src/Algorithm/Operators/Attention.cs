@@ -80,7 +80,7 @@ internal static class Attention
         double root = 1 / Math.Sqrt(spec.Dim("d"));
         var scale = Op.Const(compute == DType.Float32 ? (float)root : root, compute);
         var score = g.Stage("S", [b, h, i, j], Seen(dot[b, h, i, j] * scale, lowest));
-        var max = g.Stage("M", [b, h, i], AlgorithmBuilder.Max([j], score[b, h, i, j]));
+        var max = g.Stage("M", [b, h, i], AlgorithmBuilder.Max([j], score[b, h, i, j]), detached: true);
         var shift = g.Stage("N", [b, h, i], Op.Select(Op.Eq(max[b, h, i], lowest), zero, max[b, h, i]));
         var weight = g.Stage("E", [b, h, i, j], Seen(Op.Exp(score[b, h, i, j] - shift[b, h, i]), zero));
         var sum = g.Stage("L", [b, h, i], AlgorithmBuilder.Sum(j, weight[b, h, i, j]));

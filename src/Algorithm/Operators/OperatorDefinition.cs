@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Picograd.Algorithms.Evaluation;
 
 namespace Picograd.Algorithms.Operators;
 
@@ -55,6 +56,11 @@ public sealed record OperatorDefinition(
 
     /// <summary>What each input holds.</summary>
     public Func<OperatorSpec, Buffer, InputDomain> Domain { get; init; } = (_, _) => InputDomain.Any;
+
+    /// <summary>
+    /// Replaces generated inputs that belong to others: saved results. Gets the seed and the kind that they were made with.
+    /// </summary>
+    public Action<OperatorSpec, Dictionary<Buffer, NDArray>, int, InputKind>? Complete { get; init; }
 
     /// <summary>Bytes that must move; null: every input and output once.</summary>
     public Func<OperatorSpec, long>? Bytes { get; init; }

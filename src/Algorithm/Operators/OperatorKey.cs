@@ -19,6 +19,9 @@ public enum KeyKind
 
     /// <summary>Whole numbers separated by commas: 0,2.</summary>
     List,
+
+    /// <summary>Names of buffers separated by commas: X,W.</summary>
+    Names,
 }
 
 /// <summary>One key of an operator's text form. Without a default it must be given, unless it is optional.</summary>
@@ -63,6 +66,7 @@ public sealed record OperatorKey(string Name, KeyKind Kind, string Doc)
             KeyKind.Flag => "0 or 1",
             KeyKind.Choice => $"one of {string.Join(", ", Choices)}",
             KeyKind.Shape => $"1 to {LargestRank} extents separated by x, such as 32x200",
+            KeyKind.Names => "names separated by commas, such as X,W",
             _ => "whole numbers separated by commas, such as 0,2",
         };
 
@@ -81,6 +85,11 @@ public sealed record OperatorKey(string Name, KeyKind Kind, string Doc)
                 if (extents.Length > LargestRank)
                     throw Refuse(@operator, text, $"has {extents.Length} dimensions");
                 return string.Join('x', extents.Select(e => Extent(@operator, e, text)));
+            case KeyKind.Names:
+                string[] names = text.Split(',');
+                if (names.FirstOrDefault(n => n.Length == 0 || names.Count(m => m == n) > 1) is { } odd)
+                    throw Refuse(@operator, text, odd.Length == 0 ? "has an empty name" : $"has {odd} twice");
+                return text;
             case KeyKind.List:
                 return string.Join(',', text.Split(',').Select(e => Number(@operator, e, text)));
             default:

@@ -32,8 +32,9 @@ public static class OperatorLibrary
 
     private static readonly Dictionary<string, OperatorDefinition> ByName = All.ToDictionary(o => o.Name);
 
-    /// <summary>The operator of a name, or null.</summary>
-    public static OperatorDefinition? Find(string name) => ByName.GetValueOrDefault(name);
+    /// <summary>The operator of a name, also a derived one (<see cref="AdjointOperators"/>), or null.</summary>
+    public static OperatorDefinition? Find(string name) =>
+        ByName.GetValueOrDefault(name) ?? AdjointOperators.Find(name);
 
     /// <summary>What is wrong with a name that no operator has: which may have been meant, else which there are.</summary>
     public static string Unknown(string name)

@@ -153,6 +153,17 @@ public sealed class OperatorSpec : IEquatable<OperatorSpec>
     public ImmutableArray<long> List(string key) =>
         [.. Closed(key).Split(',').Select(e => long.Parse(e, CultureInfo.InvariantCulture))];
 
+    /// <summary>The names that a key lists.</summary>
+    public ImmutableArray<string> Names(string key) => [.. _values[key].Split(',')];
+
+    /// <summary>The instance of an operator that has some of the same keys, with their values and symbolic extents.</summary>
+    internal OperatorSpec As(OperatorDefinition definition)
+    {
+        var known = definition.Keys.Select(k => k.Name).ToHashSet();
+        var values = _values.Where(v => known.Contains(v.Key)).ToImmutableDictionary();
+        return new(new OperatorSpec(definition, values), _open, _parameters);
+    }
+
     /// <summary>The dtype called by a key.</summary>
     public DType Type(string key = "dtype") => DTypes.Parse(_values[key])!.Value;
 

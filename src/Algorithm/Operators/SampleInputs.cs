@@ -68,7 +68,17 @@ internal static class SampleInputs
             inputs[input] =
                 Large(input, domain, random, kind, first) ?? Unified(input, Array(input, domain, random, kind, first));
         }
+        spec.Definition.Complete?.Invoke(spec, inputs, seed, kind);
         return inputs;
+    }
+
+    /// <summary>The elements rounded to what their type holds.</summary>
+    public static NDArray Representable(NDArray array)
+    {
+        if (!array.Type.IsFloat())
+            return array;
+        double[] rounded = [.. array.Doubles.Select(x => Representable(x, array.Type))];
+        return NDArray.Of(array.Type, array.Shape.AsSpan(), rounded);
     }
 
     /// <summary>

@@ -46,7 +46,7 @@ internal static class Softmax
     {
         var c = new Axis("c", columns);
         Expr element = Op.Cast(x.Type.Compute(), x[row, c]);
-        var max = g.Stage("M", [row], AlgorithmBuilder.Max([c], element));
+        var max = g.Stage("M", [row], AlgorithmBuilder.Max([c], element), detached: true);
         var sum = g.Stage("S", [row], AlgorithmBuilder.Sum(c, Op.Exp(element - max[row])));
         return (max, sum);
     }
@@ -61,7 +61,7 @@ internal static class Softmax
         if (spec.Name == "softmax")
         {
             // The exponentials are a stage of their own, so that a schedule may keep a row of them or compute them twice.
-            var top = g.Stage("M", [r], AlgorithmBuilder.Max([c], element));
+            var top = g.Stage("M", [r], AlgorithmBuilder.Max([c], element), detached: true);
             var power = g.Stage("E", [r, c], Op.Exp(element - top[r]));
             var total = g.Stage("S", [r], AlgorithmBuilder.Sum(c, power[r, c]));
             var scale = g.Stage("R", [r], Op.Reciprocal(total[r]));
