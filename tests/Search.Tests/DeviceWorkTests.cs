@@ -348,6 +348,47 @@ public sealed unsafe class DeviceWorkTests
     }
 
     [SkippableTheory]
+    [InlineData("host", DType.Float32)]
+    [InlineData("own", DType.Float32)]
+    [InlineData("own", DType.BFloat16)]
+    [InlineData("own", DType.UInt8)]
+    [InlineData("cuda", DType.Float32)]
+    public void What_is_written_between_elements_is_found(string name, DType type)
+    {
+        var target = name == "host" ? Machine.Cpu : Target(name);
+        if (name != "host")
+            Work(target);
+        try
+        {
+            var g = new AlgorithmBuilder("strided");
+            var x = g.Input("x", type, 30, 7);
+            var (i, j) = (new Axis("i", 30), new Axis("j", 7));
+            var y = g.Stage("y", [i, j], x[i.Var, j.Var], strides: [1, 33]);
+            var algorithm = g.Build(y);
+            using var memory = new ArgumentMemory(algorithm, target);
+            memory.SetInputs(new Dictionary<Buffer, NDArray> { [x] = new(type, 30, 7) });
+            memory.PoisonOutputs();
+            Assert.Null(memory.BrokenGap());
+            var nest = DefaultSchedule.For(algorithm, target.Backend.Target);
+            using (var kernel = target.Backend.Compile(nest))
+                kernel.Run(memory.Addresses, null);
+            Assert.Null(memory.BrokenGap());
+            // Between the columns; then an element, which is none.
+            byte one = 1;
+            int size = type.Size();
+            target.Write(memory.Addresses[1] + 29 * size, (nint)(&one), 1);
+            Assert.Null(memory.BrokenGap());
+            target.Write(memory.Addresses[1] + 31 * size, (nint)(&one), 1);
+            Assert.Equal("wrote between the elements of y", memory.BrokenGap());
+        }
+        finally
+        {
+            if (DeviceWork.Of(target) is { } work)
+                work.LeastBytes = 16 << 20;
+        }
+    }
+
+    [SkippableTheory]
     [InlineData("sm_80")]
     [InlineData("sm_90a")]
     public void NVRTC_takes_every_kernel(string architecture)

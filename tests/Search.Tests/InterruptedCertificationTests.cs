@@ -28,13 +28,13 @@ public sealed class InterruptedCertificationTests : IDisposable
         runner.Prepare();
         interrupt.CancelAfter(200);
         long start = Stopwatch.GetTimestamp();
-        // Each call of it takes ten seconds.
+        // Each call of it takes ten seconds, and there are a dozen of them.
         var refused = runner.Certify(Machine.Tiled(task, "slow"));
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         Assert.False(refused.Ok);
         Assert.True(refused.IsRefused);
         Assert.Equal("interrupted", refused.Detail);
-        Assert.InRange(seconds, 0, atOnce ? 5 : Tuner.Grace.TotalSeconds + 3);
+        Assert.InRange(seconds, atOnce ? 0 : Tuner.Grace.TotalSeconds, 30);
         // What begins afterwards has a little time, or none.
         int starts = _process.Starts;
         var next = runner.Certify(Machine.Tiled(task));

@@ -331,10 +331,9 @@ internal sealed unsafe class ArgumentMemory : IDisposable
         {
             if (Arguments[i].Strides.IsDefault)
                 continue;
-            if (IsOnDevice(i))
+            if (IsOnDevice(i) && HasBrokenGapOnDevice(i) is { } isBroken)
             {
-                nint? held = _replaced[i] is { } replaced ? _addresses[replaced] : null;
-                if (_device!.GapDigest(Arguments[i], _addresses[i]) != _device.GapDigest(Arguments[i], held))
+                if (isBroken)
                     return $"wrote between the elements of {Arguments[i].Name}";
                 continue;
             }
@@ -358,6 +357,21 @@ internal sealed unsafe class ArgumentMemory : IDisposable
                 return $"wrote between the elements of {Arguments[i].Name}";
         }
         return null;
+    }
+
+    // Null where the device has no room for a copy.
+    private bool? HasBrokenGapOnDevice(int output)
+    {
+        nint? held = _replaced[output] is { } input ? _addresses[input] : null;
+        try
+        {
+            return _device!.GapDigest(Arguments[output], _addresses[output])
+                != _device.GapDigest(Arguments[output], held);
+        }
+        catch (OutOfMemoryException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Makes the guard zones whole again.</summary>
