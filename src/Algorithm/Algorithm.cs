@@ -41,6 +41,9 @@ public sealed class Algorithm
     public Buffer? ReplacedBy(Buffer output) =>
         Stages.FirstOrDefault(s => s.InPlace && s.Outputs.Contains(output))?.Initial;
 
+    /// <summary>The same with other inputs, all that it reads among them: callers give what it does not read as well.</summary>
+    internal Algorithm WithInputs(ImmutableArray<Buffer> inputs) => new(Name, Parameters, inputs, Outputs, Stages);
+
     public Stage StageOf(Buffer output) =>
         Stages.FirstOrDefault(s => s.Outputs.Contains(output))
         ?? throw new ArgumentException($"{output.Name} is not the output of a stage of {Name}");

@@ -21,6 +21,9 @@ public sealed class AlgorithmBuilder(string name)
     private readonly HashSet<string> _names = [];
     private readonly HashSet<Var> _vars = [];
 
+    /// <summary>The algorithm's.</summary>
+    public string Name => name;
+
     /// <summary>A symbolic extent between min and max inclusive.</summary>
     public Parameter Parameter(string parameterName, long max, long min = 1)
     {

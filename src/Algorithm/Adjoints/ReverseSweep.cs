@@ -50,6 +50,9 @@ internal sealed partial class ReverseSweep
         {
             if (!stage.Outputs.Any(o => IsActive(o) && _contributions.ContainsKey(o)))
                 continue;
+            // No value is computed there.
+            if (stage.Kind != StageKind.Scatter && stage.Axes.Any(a => a.Extent.IsConst(0)))
+                continue;
             switch (stage.Kind)
             {
                 case StageKind.Map:

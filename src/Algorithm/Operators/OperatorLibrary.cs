@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 
 namespace Picograd.Algorithms.Operators;
@@ -32,9 +33,26 @@ public static class OperatorLibrary
 
     private static readonly Dictionary<string, OperatorDefinition> ByName = All.ToDictionary(o => o.Name);
 
-    /// <summary>The operator of a name, also a derived one (<see cref="AdjointOperators"/>), or null.</summary>
+    // Those of the program.
+    private static readonly ConcurrentDictionary<string, OperatorDefinition> Own = new();
+
+    /// <summary>Adds an operator of the program; false where its name is taken.</summary>
+    public static bool TryAdd(OperatorDefinition definition)
+    {
+        ArgumentNullException.ThrowIfNull(definition);
+        return !ByName.ContainsKey(definition.Name) && Own.TryAdd(definition.Name, definition);
+    }
+
+    /// <summary>Whether an operator is the program's own, which no other program knows by its name.</summary>
+    public static bool IsOwn(OperatorDefinition definition)
+    {
+        ArgumentNullException.ThrowIfNull(definition);
+        return Own.TryGetValue(definition.Name, out var own) && ReferenceEquals(own, definition);
+    }
+
+    /// <summary>The operator of a name, also one of the program's own or a derived one (<see cref="AdjointOperators"/>), or null.</summary>
     public static OperatorDefinition? Find(string name) =>
-        ByName.GetValueOrDefault(name) ?? AdjointOperators.Find(name);
+        ByName.GetValueOrDefault(name) ?? Own.GetValueOrDefault(name) ?? AdjointOperators.Find(name);
 
     /// <summary>What is wrong with a name that no operator has: which may have been meant, else which there are.</summary>
     public static string Unknown(string name)

@@ -91,6 +91,16 @@ public sealed class OperatorSignature
         return new(inputs, Operands(sides[1]), form);
     }
 
+    /// <summary>A signature of the same form with other operands.</summary>
+    internal OperatorSignature With(ImmutableArray<OperandShape> inputs, ImmutableArray<OperandShape> outputs) =>
+        new(inputs, outputs, Form);
+
+    /// <summary>As <see cref="Parse"/> reads it, of operands that are neither optional nor transposed.</summary>
+    public override string ToString() =>
+        $"{string.Join(", ", Inputs.Select(Text))} -> {string.Join(", ", Outputs.Select(Text))}";
+
+    private static string Text(OperandShape operand) => $"{operand.Name}:{operand.Type}[{operand.Shape}]";
+
     /// <summary>Shape and dtype of each operand of an instance, inputs first; those that it does not have are left out.</summary>
     public ImmutableArray<(string Name, ImmutableArray<long> Shape, DType Type)> Of(OperatorSpec spec)
     {

@@ -28,6 +28,7 @@ internal sealed class Node
     private int _versionC;
     private int _versionOutput;
     private bool _released;
+    private bool _savesMore;
 
     private Node(Rule rule)
     {
@@ -99,9 +100,16 @@ internal sealed class Node
             Data = part,
         };
 
-    public static Node OfMany(Rule rule, ReadOnlySpan<Tensor> inputs)
+    /// <param name="saved">What its derivative reads, as its <see cref="Data"/>; null for nothing that would be held in memory.</param>
+    public static Node OfMany(Rule rule, ReadOnlySpan<Tensor> inputs, object? saved = null)
     {
-        var node = new Node(rule) { _nextMore = new Node?[inputs.Length], _shapesMore = new Layout[inputs.Length] };
+        var node = new Node(rule)
+        {
+            _nextMore = new Node?[inputs.Length],
+            _shapesMore = new Layout[inputs.Length],
+            _savesMore = saved is not null,
+            Data = saved,
+        };
         for (int i = 0; i < inputs.Length; i++)
         {
             node._nextMore[i] = inputs[i].NodeForGrad();
@@ -180,7 +188,7 @@ internal sealed class Node
     /// </summary>
     public void Release()
     {
-        if (_a is null && _b is null && _c is null && _output is null)
+        if (_a is null && _b is null && _c is null && _output is null && !_savesMore)
             return;
         _released = true;
         _a = _b = _c = _output = null;

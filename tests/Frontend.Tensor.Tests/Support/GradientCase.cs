@@ -124,6 +124,24 @@ internal sealed record GradientCase(string Name, Func<Tensor[], Tensor> Run, str
         new("cross_entropy, probabilities", t => F.CrossEntropy(t[0], t[1], labelSmoothing: 0.1), "3x4 3x4"),
         new("mse_loss", t => F.MseLoss(t[0], t[1]), "3x5 3x5"),
         new("embedding", t => F.Embedding(t[0], Tensor.From([1L, 1, 0, 3], [2, 2])), "4x3"),
+        new("own, of elements", t => OwnOperators.Gated.Call(t[0], t[1]), "3x5 3x5"),
+        new("own, broadcast", t => OwnOperators.Gated.Call(t[0], t[1]), "2x3x4 3x1"),
+        new("own, by cases", t => OwnOperators.Huber.Call(t[0], t[1]), "7 7"),
+        new("own, distances", t => OwnOperators.Distances.Call(t[0], t[1]), "4x3 5x3"),
+        new("own, distances of one", t => OwnOperators.Distances.Call(t[0], t[1]), "1x1 1x1"),
+        new("own, rows", t => OwnOperators.LogSumExp.Call(t[0]), "2x3x5"),
+        new(
+            "own, two outputs",
+            t =>
+            {
+                var both = OwnOperators.Moments.CallAll(t[0]);
+                return both[0] * 2 + both[1];
+            },
+            "3x4"
+        ),
+        new("own, one of two outputs", t => OwnOperators.Moments.CallAll(t[0])[1], "3x4"),
+        new("own, gradient by hand", t => OwnOperators.Cubed.Call(t[0]), "2x3"),
+        new("own, rows of a table", t => OwnOperators.Picked.Call(t[0], Tensor.From([1L, 3, 1], [3])), "4x3"),
         new("used twice", t => t[0].Tanh() * t[0] + t[0].Sum(), "5"),
     ];
 

@@ -1,0 +1,212 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+using Picograd.Algorithms.Operators;
+using Picograd.Algorithms.Text;
+using Picograd.Dispatch;
+using Xunit;
+
+namespace Picograd.Tests;
+
+/// <summary>Operators of a program's own: calls, dispatch, text, errors. Their gradients are rows of <see cref="GradientCase"/>.</summary>
+public sealed class CustomOperatorTests : IDisposable
+{
+    public void Dispose() => Setup.UseEvaluator();
+
+    private static double[] Ramp(int count) => [.. Enumerable.Range(0, count).Select(i => Math.Sin(1 + 1.7 * i) * 2)];
+
+    private static double[] Expected(double[] x, double[] y, int d) =>
+        [
+            .. from i in Enumerable.Range(0, x.Length / d)
+            from j in Enumerable.Range(0, y.Length / d)
+            select Enumerable.Range(0, d).Sum(k => Math.Pow(x[i * d + k] - y[j * d + k], 2)),
+        ];
+
+    [Theory]
+    [InlineData(1, 1, 1)]
+    [InlineData(7, 3, 5)]
+    [InlineData(64, 96, 32)]
+    [InlineData(65, 31, 17)]
+    public void Runs_on_the_processor(int n, int m, int d)
+    {
+        Setup.UseCpu();
+        var (x, y) = (Ramp(n * d), Ramp(m * d + 5)[5..]);
+        var a = Tensor.From<double>(x, [n, d]);
+        var b = Tensor.From<double>(y, [m, d]);
+        var expected = Expected(x, y, d);
+        AssertNear(expected, OwnOperators.Distances.Call(a, b), 1e-12);
+        AssertNear(expected, OwnOperators.Distances.Call(a.To(DType.Float32), b.To(DType.Float32)), 1e-4);
+        // Operands that do not lie densely.
+        var wide = a.Transpose(0, 1).Clone();
+        AssertNear(expected, OwnOperators.Distances.Call(wide.Transpose(0, 1), b), 1e-12);
+        foreach (var type in new[] { DType.Float16, DType.BFloat16 })
+        {
+            var (half, other) = (a.To(type), b.To(type));
+            var result = OwnOperators.Distances.Call(half, other);
+            Assert.Equal(type, result.DType);
+            AssertNear(Expected(half.ToDoubles(), other.ToDoubles(), d), result, type == DType.Float16 ? 1e-3 : 8e-3);
+        }
+    }
+
+    [Fact]
+    public void Shapes_share_a_kernel()
+    {
+        Setup.UseCpu();
+        for (int n = 3; n < 40; n++)
+        {
+            var (x, y) = (Ramp(n * 21), Ramp((n + 1) * 21));
+            AssertNear(
+                Expected(x, y, 21),
+                OwnOperators.Distances.Call(Tensor.From<double>(x, [n, 21]), Tensor.From<double>(y, [n + 1, 21])),
+                1e-12
+            );
+        }
+        Assert.InRange(Dispatcher.Statistics.Kernels, 1, 12);
+    }
+
+    [Fact]
+    public void Cuts_of_a_network_are_trained()
+    {
+        Setup.UseCpu();
+        var generator = new Generator(3);
+        var w = Tensor.Randn([4, 3], generator: generator).RequiresGrad_();
+        var v = Tensor.Randn([4, 3], generator: generator).RequiresGrad_();
+        var x = Tensor.Randn([32, 4], generator: generator);
+        var target = Tensor.Randn([32, 3], generator: generator) * 0.1 + x[.., ..3];
+        var optimizer = new Adam([w, v], lr: 0.05);
+        double first = 0;
+        double last = 0;
+        for (int step = 0; step < 100; step++)
+        {
+            var loss = OwnOperators.Huber.Call(OwnOperators.Gated.Call(x.MatMul(w), x.MatMul(v)), target).Mean();
+            optimizer.ZeroGrad();
+            loss.Backward();
+            optimizer.Step();
+            last = loss.Item();
+            first = step == 0 ? last : first;
+        }
+        Assert.InRange(last, 0, 0.5 * first);
+    }
+
+    [Fact]
+    public void Sizes_of_zero_give_sums_of_nothing()
+    {
+        Setup.UseCpu();
+        var d = OwnOperators.Distances.Call(Tensor.Zeros([2, 0]), Tensor.Zeros([3, 0]));
+        Assert.Equal([2, 3], d.Shape.ToArray());
+        Assert.All(d.ToDoubles(), v => Assert.Equal(0, v));
+        d = OwnOperators.Distances.Call(Tensor.Zeros([0, 4]).RequiresGrad_(), Tensor.Zeros([3, 4]));
+        Assert.Equal([0, 3], d.Shape.ToArray());
+        d.Sum().Backward();
+        var none = OwnOperators.LogSumExp.Call(Tensor.Zeros([2, 0]));
+        Assert.All(none.ToDoubles(), v => Assert.Equal(double.NegativeInfinity, v));
+    }
+
+    [Fact]
+    public void Shapes_are_inferred_without_elements()
+    {
+        var x = Tensor.Zeros([6, 2, 3], DType.Float32, Device.Meta).RequiresGrad_();
+        var y = OwnOperators.LogSumExp.Call(x);
+        Assert.Equal([6, 2], y.Shape.ToArray());
+        Assert.True(y.Device.IsMeta);
+        y.Sum().Backward();
+        Assert.Equal([6, 2, 3], x.Grad!.Shape.ToArray());
+    }
+
+    [Fact]
+    public void Its_text_is_an_algorithm_of_the_same_structure()
+    {
+        var (x, y) = (Tensor.Zeros([6, 3]), Tensor.Zeros([4, 3]));
+        string text = OwnOperators.Distances.TextFor(x, y);
+        Assert.Contains("input X: f32[6, 3]", text);
+        var spec = OperatorSpec.Parse("distances n=6 d=3 m=4");
+        Assert.Equal(AlgorithmHash.Full(spec.Build()), AlgorithmHash.Full(AlgorithmText.Parse(text)));
+    }
+
+    [Fact]
+    public void Saved_tensors_must_not_change()
+    {
+        var a = Tensor.From([1.0, 2]).RequiresGrad_();
+        var b = Tensor.From([3.0, 4]);
+        var y = OwnOperators.Gated.Call(a, b);
+        b.Fill_(0);
+        Assert.Contains(
+            "that gated saved was changed in place",
+            Assert.Throws<InvalidOperationException>(() => y.Sum().Backward()).Message
+        );
+        y = OwnOperators.Gated.Call(a, b);
+        y.Sum().Backward();
+        Assert.Contains("already used", Assert.Throws<InvalidOperationException>(() => y.Sum().Backward()).Message);
+    }
+
+    [Fact]
+    public void Wrong_calls_are_refused_by_name()
+    {
+        var (x, y) = (Tensor.Zeros([6, 3]), Tensor.Zeros([4, 2]));
+        Refused(
+            () => OwnOperators.Distances.Call(x, y),
+            "Y has the shape [4, 2], in which d is 2, but elsewhere it is 3"
+        );
+        Refused(() => OwnOperators.Distances.Call(x), "1 inputs were given, but it has 2");
+        Refused(
+            () => OwnOperators.Distances.Call(x, Tensor.Zeros([3])),
+            "Y has the shape [3], but must have 2 dimensions"
+        );
+        Refused(
+            () => OwnOperators.Distances.Call(x, Tensor.Zeros([4, 3], DType.Float64)),
+            "Y is f64, but must be f32; convert it with To()"
+        );
+        Refused(() => OwnOperators.Distances.Call(x.To(DType.Int64), x), "X is i64, but must be a float");
+        Refused(() => OwnOperators.Moments.Call(x), "several outputs; use CallAll");
+        Refused(() => OwnOperators.Gated.Call(x, y), "do not broadcast");
+    }
+
+    [Fact]
+    public void Wrong_definitions_are_refused()
+    {
+        static Algorithms.Buffer Same(AlgorithmBuilder g, Algorithms.Buffer x) => x;
+
+        Refused(() => CustomOperator.Define("tanh", "X[n] -> Y[n]", Same), "is called tanh already");
+        Refused(() => CustomOperator.Define("gated", "X[n] -> Y[n]", Same), "is called gated already");
+        Refused(() => CustomOperator.Define("1st", "X[n] -> Y[n]", Same), "must be a letter");
+        Refused(() => CustomOperator.Define("own1", "X[n], Y[n]", Same), "must have one arrow");
+        Refused(() => CustomOperator.Define("own1", "X[*] -> Y[*]", Same), "must have a name");
+        Refused(() => CustomOperator.Define("own1", "X[n] -> Y[m]", Same), "dimension m, which no input has");
+        Refused(() => CustomOperator.Define("own1", "X:int[n] -> Y[n], X[n]", Same), "two operands are called X");
+        Refused(() => CustomOperator.Define("own1", "X:f33[n] -> Y[n]", Same), "dtype 'f33'", "f32");
+        Refused(() => CustomOperator.Define("own1", "X[n, m] -> Y[m]", Same), "output Y has the shape [5, 7]");
+        Refused(() => CustomOperator.Define("own1", "X[n] -> Y:i64[n]", Same), "must be i64; use Op.Cast");
+        Refused(() => CustomOperator.Define("own1", "X[n], Z[n] -> Y[n]", Same), "takes 1 inputs");
+        Refused(
+            () => CustomOperator.Define("own1", "X[n] -> Y[n], Z[n]", (g, x) => ImmutableArray.Create(x[0])),
+            "returned 1 outputs"
+        );
+        Refused(
+            () => CustomOperator.Elementwise("own1", a => a, OwnOperators.Gated),
+            "the gradient gated reads B, which is no operand"
+        );
+        // The name is free still, and what gives an input back gives a copy.
+        var own = CustomOperator.Define("own1", "X[n] -> Y[n]", Same);
+        var given = Tensor.From([1.0, 2]);
+        var result = own.Call(given);
+        given.Fill_(0);
+        Assert.Equal([1.0, 2], result.ToDoubles());
+    }
+
+    private static void Refused(Action action, params string[] parts)
+    {
+        string message = Assert.ThrowsAny<ArgumentException>(action).Message;
+        Assert.All(parts, part => Assert.Contains(part, message));
+    }
+
+    private static void AssertNear(double[] expected, Tensor actual, double tolerance)
+    {
+        double[] values = actual.ToDoubles();
+        Assert.Equal(expected.Length, values.Length);
+        for (int i = 0; i < values.Length; i++)
+            Assert.InRange(
+                values[i],
+                expected[i] - tolerance * (1 + expected[i]),
+                expected[i] + tolerance * (1 + expected[i])
+            );
+    }
+}
