@@ -104,7 +104,7 @@ public sealed class MemoryTuneStore : TuneStore
     {
         var records = All();
         var problems = records
-            .Select(record => (record, problem: record.Problem()))
+            .Select(record => (record, problem: record.Fault()))
             .Where(pair => pair.problem is not null)
             .Select(pair => $"The record of '{pair.record.Spec}' is unsound: {pair.problem}.")
             .ToList();

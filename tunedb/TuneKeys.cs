@@ -1,11 +1,10 @@
 using System.Globalization;
 using Picograd.Algorithms;
-using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
 
 namespace Picograd.TuneDb;
 
-/// <summary>The key of an operator instance on a target: search stores under it, dispatch looks up by it.</summary>
+/// <summary>The key of a problem on a target: search stores under it, dispatch looks up by it.</summary>
 public static class TuneKeys
 {
     /// <summary>
@@ -16,30 +15,17 @@ public static class TuneKeys
     /// <summary>The policy that dispatch serves: operands as the last kernel left them in the cache.</summary>
     public const string WarmPolicy = "warm";
 
-    /// <summary>The key of an instance under a measurement policy.</summary>
-    public static TuneKey Of(OperatorSpec spec, TargetInfo target, string policy = WarmPolicy)
+    /// <summary>
+    /// The key of a problem under a measurement policy. Names do not count: an operator instance and its algorithm from a text have
+    /// the same.
+    /// </summary>
+    public static TuneKey Of(Problem problem, TargetInfo target, string policy = WarmPolicy)
     {
-        ArgumentNullException.ThrowIfNull(spec);
+        ArgumentNullException.ThrowIfNull(problem);
         ArgumentNullException.ThrowIfNull(target);
-        var shapes = new List<string>();
-        foreach (var key in spec.Definition.Keys)
-        {
-            if (!spec.Has(key.Name))
-            {
-                continue;
-            }
-
-            if (key.Kind == KeyKind.Dimension)
-            {
-                shapes.Add(Extent(key.Name, spec.Dim(key.Name)));
-            }
-            else if (key.Kind == KeyKind.Shape)
-            {
-                shapes.AddRange(spec.Shape(key.Name).Select((extent, d) => Extent($"{key.Name}{d}", extent)));
-            }
-        }
-
-        var algorithm = spec.Build();
+        var algorithm = problem.Algorithm;
+        // An extent of 0 has no logarithm: nearness leaves such shapes alone.
+        var shapes = new AlgorithmExtents(algorithm).Values.Select((value, i) => Extent($"e{i}", Math.Max(value, 1)));
         var arguments = algorithm.Arguments;
         return new TuneKey(
             AlgorithmHash.Family(algorithm),

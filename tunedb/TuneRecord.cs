@@ -58,14 +58,21 @@ public sealed record TuneRecord
     // Characters of a trace, as dispatch allows them, and of any other text; guards and samples. Searches write far fewer.
     private const int LongestTrace = 64 << 10;
     private const int LongestText = 16 << 10;
+    private const int LongestProblem = 256 << 10;
     private const int MostGuards = 256;
     private const int MostSamples = 10_000;
 
     /// <summary>What the record is looked up by.</summary>
     public required TuneKey Key { get; init; }
 
-    /// <summary>The operator instance in its text form, for instance <c>matmul m=256 n=3072 k=768</c>.</summary>
+    /// <summary>The problem's label: an operator instance in its text form, for instance <c>matmul m=256 n=3072 k=768</c>, or a name.</summary>
     public required string Spec { get; init; }
+
+    /// <summary>
+    /// The problem's canonical text, its algorithm with what the inputs hold; empty in records of versions that did not keep it,
+    /// whose <see cref="Spec"/> says it.
+    /// </summary>
+    public string ProblemText { get; init; } = "";
 
     /// <summary>The schedule as a trace, one step a line; opaque to the store.</summary>
     public required string Trace { get; init; }
@@ -124,14 +131,14 @@ public sealed record TuneRecord
     /// <exception cref="ArgumentException">Names the field, what it holds and what is allowed.</exception>
     public void Validate()
     {
-        if (Problem() is { } problem)
+        if (Fault() is { } problem)
         {
             throw new ArgumentException($"The tune record of '{Spec}' cannot be stored: {problem}.");
         }
     }
 
     /// <summary>What keeps the record from being stored, as a clause; null when nothing does.</summary>
-    internal string? Problem()
+    internal string? Fault()
     {
         foreach (var (name, value, mayBeEmpty) in Texts())
         {
@@ -145,13 +152,22 @@ public sealed record TuneRecord
                 return $"{name} holds half a surrogate pair, but it must be valid Unicode";
             }
 
-            if (value.Length > (name == nameof(Trace) ? LongestTrace : LongestText))
+            var longest = name switch
             {
-                return $"{name} has {value.Length} characters, but may have {(name == nameof(Trace) ? LongestTrace : LongestText)}";
+                nameof(Trace) => LongestTrace,
+                nameof(ProblemText) => LongestProblem,
+                _ => LongestText,
+            };
+            if (value.Length > longest)
+            {
+                return $"{name} has {value.Length} characters, but may have {longest}";
             }
 
             // They are shown, and stand in lines of text.
-            if (name is not (nameof(Trace) or nameof(Guards) or "Certification.Detail") && value.Any(char.IsControl))
+            if (
+                name is not (nameof(Trace) or nameof(ProblemText) or nameof(Guards) or "Certification.Detail")
+                && value.Any(char.IsControl)
+            )
             {
                 return $"{name} holds control characters, but it must be one line of text";
             }
@@ -223,6 +239,7 @@ public sealed record TuneRecord
     private IEnumerable<(string Name, string? Value, bool MayBeEmpty)> Texts()
     {
         yield return ("Spec", Spec, false);
+        yield return (nameof(ProblemText), ProblemText, true);
         yield return ("Trace", Trace, false);
         yield return ("Key.Structure", Key.Structure, false);
         yield return ("Key.Shapes", Key.Shapes, true);

@@ -16,73 +16,15 @@ public static class AlgorithmHash
 
     /// <summary>
     /// As <see cref="Full"/> with constant extents abstracted: other sizes of the same operator have the same family.
-    /// Extents are told apart by structure, not by value (the k of A[m, k] is that of B[k, n]; that m happens to equal n
-    /// says nothing). Constants that equal an extent, one less, or the number of points that a reduction runs over (as
+    /// Extents are told apart as <see cref="AlgorithmExtents"/> does. Constants that equal an extent, one less, or the number of points that a reduction runs over (as
     /// in a mean) count as that extent. Of strides only their order and which are 0 and 1 remain; of a symbolic extent
     /// only that it is one.
     /// </summary>
     public static string Family(Algorithm algorithm) =>
-        AlgorithmText.Digest(new FamilyText(algorithm, new ExtentClasses(algorithm)).Write());
-
-    /// <summary>
-    /// Which extents of axes and of buffer dimensions are the same by structure: a dimension is indexed by the bare axis.
-    /// </summary>
-    private sealed class ExtentClasses
-    {
-        private readonly Dictionary<object, object> _parents = [];
-        private readonly Dictionary<object, int> _numbers = [];
-
-        public ExtentClasses(Algorithm algorithm)
-        {
-            foreach (var stage in algorithm.Stages)
-            {
-                foreach (var output in stage.Outputs)
-                    Link(stage, output, stage.Indices);
-                foreach (var load in stage.Indices.Concat(stage.Values).SelectMany(e => e.Loads()))
-                    Link(stage, load.Buffer, load.Indices);
-                if (stage.Initial is not { } initial)
-                    continue;
-                for (int d = 0; d < initial.Rank; d++)
-                    Union((initial, d), (stage.Output, d));
-            }
-        }
-
-        /// <summary>Number of a class, counted in the order of first asking.</summary>
-        public int Of(object place)
-        {
-            object root = Root(place);
-            if (!_numbers.TryGetValue(root, out int number))
-                _numbers[root] = number = _numbers.Count;
-            return number;
-        }
-
-        private void Link(Stage stage, Buffer buffer, ImmutableArray<Expr> indices)
-        {
-            for (int d = 0; d < indices.Length; d++)
-            {
-                var axis = stage.Axes.FirstOrDefault(a => a.Var == indices[d]);
-                if (axis is not null && axis.Extent == buffer.Shape[d])
-                    Union(axis.Var, (buffer, d));
-            }
-        }
-
-        private void Union(object a, object b)
-        {
-            (a, b) = (Root(a), Root(b));
-            if (!a.Equals(b))
-                _parents[b] = a;
-        }
-
-        private object Root(object place)
-        {
-            while (_parents.TryGetValue(place, out object? parent))
-                place = parent;
-            return place;
-        }
-    }
+        AlgorithmText.Digest(new FamilyText(algorithm, new AlgorithmExtents(algorithm)).Write());
 
     /// <summary>The algorithm as text with numbers for names and extents abstracted; nobody reads it again.</summary>
-    private sealed class FamilyText(Algorithm algorithm, ExtentClasses classes)
+    private sealed class FamilyText(Algorithm algorithm, AlgorithmExtents classes)
     {
         private readonly StringBuilder _text = new();
         private readonly Dictionary<Buffer, int> _buffers = [];
@@ -188,8 +130,10 @@ public static class AlgorithmHash
                     Append($"{i.ImmType.Name()} ");
                     return;
                 case FloatImm f:
-                    long bits = BitConverter.DoubleToInt64Bits(f.Value);
-                    Append($"{(IsExtent(f.Value) ? "extent" : bits.ToString("x", CultureInfo.InvariantCulture))} ");
+                    // As the text has it, and every back end.
+                    double value = f.ImmType == DType.Float32 ? (float)f.Value : f.Value;
+                    long bits = BitConverter.DoubleToInt64Bits(value);
+                    Append($"{(IsExtent(value) ? "extent" : bits.ToString("x", CultureInfo.InvariantCulture))} ");
                     Append($"{f.ImmType.Name()} ");
                     return;
                 case Var v:

@@ -17,14 +17,14 @@ namespace Picograd.Search;
 /// and of kernels beyond 30 ms one kind of inputs is run at the least alignment and up to five times, the others once. Where
 /// loops are parallel the bits must be those of other numbers of threads too.
 /// </summary>
-/// <param name="spec">What the kernel computes.</param>
+/// <param name="problem">What the kernel computes.</param>
 /// <param name="target">Where it runs.</param>
 /// <param name="seed">Of the inputs.</param>
 /// <param name="maxPoints">
 /// Points of stages evaluated for each kind of input: outputs that need more are sampled as
 /// <see cref="Algorithms.Evaluation.SampledEvaluator"/> says. The default keeps a certification near two seconds.
 /// </param>
-public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, int seed, double maxPoints = 8e6)
+public sealed unsafe class Certifier(Problem problem, ITuningTarget target, int seed, double maxPoints = 8e6)
 {
     /// <summary>
     /// Arguments beyond it take longer to write and compare than most kernels to run, and some checks are made on one kind of
@@ -41,10 +41,10 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
     /// </summary>
     private const double StabilityMilliseconds = 150;
 
-    /// <summary>Memory of the spec's arguments to use instead of new one; what it holds is lost.</summary>
+    /// <summary>Memory of the problem's arguments to use instead of new one; what it holds is lost.</summary>
     internal ArgumentMemory? Memory { get; init; }
 
-    /// <summary>Compiles and checks a nest of the spec's algorithm. Never throws for what the nest does wrong.</summary>
+    /// <summary>Compiles and checks a nest of the problem's algorithm. Never throws for what the nest does wrong.</summary>
     public Certification Certify(LoopNest nest)
     {
         try
@@ -72,7 +72,7 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
     // Dispatch replays the stored text, under limits.
     private void RequireServable(LoopNest nest, ICompiledKernel kernel)
     {
-        var algorithm = spec.Build();
+        var algorithm = problem.Algorithm;
         Trace.Parse(Trace.Of(nest).ToString()).Replay(algorithm, ReplayLimits.OfSearch);
         ReplayLimits.Standard.CheckWorkspace(algorithm, kernel.WorkspaceBytes);
     }
@@ -81,14 +81,14 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
     public Certification Certify(ICompiledKernel kernel, LoopNest? nest = null)
     {
         double worst = 0;
-        using var own = Memory is null ? new ArgumentMemory(spec.Build(), target) : null;
+        using var own = Memory is null ? new ArgumentMemory(problem.Algorithm, target) : null;
         var memory = Memory ?? own!;
         bool isLong = memory.TotalBytes > LargeBytes;
-        InputKind[] kinds = [.. spec.CertificationKinds];
+        InputKind[] kinds = [.. problem.CertificationKinds];
         int fewest = StabilityRuns;
         string beside = "";
         ulong[] bits = [];
-        var neighbour = nest is null ? null : RaggedShape.Near(spec);
+        var neighbour = nest is null ? null : RaggedShape.Near(problem);
         // Inputs and right answers of the next kind, or of the neighbour, are made while the kernel runs on those of this one.
         var next = Task.Run(() => MakeReference(kinds[0]));
         // What is not needed any more must not disturb what comes after the certification.
@@ -132,7 +132,12 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
             }
             if (k == 0 && nest is not null && reference.IsSample)
             {
-                (string? differing, beside) = new IndependentCheck(spec, target).Run(kernel, nest, reference, memory);
+                (string? differing, beside) = new IndependentCheck(problem, target).Run(
+                    kernel,
+                    nest,
+                    reference,
+                    memory
+                );
                 if (differing is not null)
                     return Failed(worst, differing);
                 beside = $"; {beside}";
@@ -155,11 +160,11 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
             worst,
             Ok: true,
             BitStable: true,
-            $"{string.Join(", ", spec.CertificationKinds)} inputs, aligned and not; {fewest} equal runs; {ragged}{beside}"
+            $"{string.Join(", ", problem.CertificationKinds)} inputs, aligned and not; {fewest} equal runs; {ragged}{beside}"
         );
     }
 
-    private Reference MakeReference(InputKind kind) => new(spec, kind, seed + (int)kind, maxPoints);
+    private Reference MakeReference(InputKind kind) => new(problem, kind, seed + (int)kind, maxPoints);
 
     private static string? Wrong(
         ICompiledKernel kernel,
@@ -220,14 +225,14 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
 
     private (string? Wrong, string Note) CheckRagged(
         Trace trace,
-        OperatorSpec neighbour,
+        Problem neighbour,
         Task<Reference> reference,
         ArgumentMemory memory
     )
     {
         try
         {
-            return CheckRagged(trace.ReplayNear(neighbour.Build()).Nest, neighbour, reference, memory);
+            return CheckRagged(trace.ReplayNear(neighbour.Algorithm).Nest, neighbour, reference, memory);
         }
         catch (ReplayLimitException)
         {
@@ -238,7 +243,7 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
 
     private (string? Wrong, string Note) CheckRagged(
         LoopNest? replayed,
-        OperatorSpec neighbour,
+        Problem neighbour,
         Task<Reference> making,
         ArgumentMemory larger
     )
@@ -248,7 +253,7 @@ public sealed unsafe class Certifier(OperatorSpec spec, ITuningTarget target, in
         try
         {
             using var kernel = target.Backend.Compile(nest);
-            using var memory = new ArgumentMemory(neighbour.Build(), target, within: larger);
+            using var memory = new ArgumentMemory(neighbour.Algorithm, target, within: larger);
             double worst = 0;
             var reference = making.GetAwaiter().GetResult();
             return (Wrong(kernel, reference, memory, ref worst, checksInputs: true), $"right on {neighbour}");

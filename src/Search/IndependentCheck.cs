@@ -1,6 +1,5 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
-using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
 
 namespace Picograd.Search;
@@ -11,7 +10,7 @@ namespace Picograd.Search;
 /// decides. A tile that is wrong or was left out lies among those, and what only rounding parts is right by its bounds, so no
 /// tolerance is needed.
 /// </summary>
-internal sealed class IndependentCheck(OperatorSpec spec, ITuningTarget target)
+internal sealed class IndependentCheck(Problem problem, ITuningTarget target)
 {
     /// <summary>Elements that the evaluator decides on: so many that differ most absolutely, and relatively.</summary>
     private const int Judged = 8;
@@ -197,7 +196,7 @@ internal sealed class IndependentCheck(OperatorSpec spec, ITuningTarget target)
                 p => memory.ElementAt(buffer.Type, image.Address + (nint)((p - image.From) * size))
             );
         int output = image.Argument - memory.Inputs;
-        var sample = SampledEvaluator.At(spec.Build(), reference.Inputs, output, [.. kept.Keys], JudgePoints);
+        var sample = SampledEvaluator.At(problem.Algorithm, reference.Inputs, output, [.. kept.Keys], JudgePoints);
         // It may have more elements than were asked for, which need not have been kept.
         return reference
             .Check(
@@ -239,7 +238,7 @@ internal sealed class IndependentCheck(OperatorSpec spec, ITuningTarget target)
     /// </summary>
     private IEnumerable<(string Name, Func<LoopNest> Make)> Schedules(LoopNest nest)
     {
-        var algorithm = spec.Build();
+        var algorithm = problem.Algorithm;
         var on = target.Backend.Target;
         var steps = StepsOf(nest);
         var rules = ScheduleRules

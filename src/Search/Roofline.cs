@@ -20,8 +20,8 @@ public sealed record Roofline(double Milliseconds, string Limit)
             // Tensor cores take half as many 32-bit operands.
             : RoundsToTf32(algorithm) ? Math.Max(ceilings.TensorGflops / 2 ?? 0, ceilings.Gflops)
             : ceilings.Gflops;
-        double arithmetic = task.Spec.Flops * width / (gflops * 1e6);
-        double bytes = task.Spec.MinBytes;
+        double arithmetic = task.Problem.Flops * width / (gflops * 1e6);
+        double bytes = task.Problem.MinBytes;
         var (name, _, gbps) =
             task.Policy == TimingPolicy.Cold
                 ? ceilings.Levels[^1]

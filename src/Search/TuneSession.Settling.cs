@@ -22,7 +22,7 @@ internal sealed partial class TuneSession
                 ? $"; not even the default schedule could be timed within the budget of {budget}, so a larger one is needed"
                 : "";
             throw new TuneException(
-                $"tuning '{Task.Spec}' measured nothing: {Describe(Outcomes())}{LastDetail()}{advice} ({_phases})"
+                $"tuning '{Task.Problem}' measured nothing: {Describe(Outcomes())}{LastDetail()}{advice} ({_phases})"
             )
             {
                 IsOverTime = isOverTime,
@@ -340,9 +340,10 @@ internal sealed partial class TuneSession
         new()
         {
             Key = _key,
-            Spec = Task.Spec.ToString(),
+            Spec = Task.Problem.Label,
+            ProblemText = Task.Problem.Text,
             Trace = trace,
-            Guards = GuardList.Of(Task.Algorithm, Task.Target),
+            Guards = [.. Guard.Of(Task.Algorithm, Task.Target).Select(g => g.ToString())],
             Milliseconds = milliseconds,
             DefaultMilliseconds = defaultMilliseconds,
             Samples = [.. samples.Where(double.IsFinite)],

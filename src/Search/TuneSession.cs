@@ -229,7 +229,7 @@ internal sealed partial class TuneSession : IDisposable
         // Every kind of inputs and a neighbouring shape, each about what one took; for each kind three to six runs, and those
         // of the neighbour, which are slower where tiles do not fit. Two kernels are compiled.
         double best = BestMilliseconds ?? 0;
-        int kinds = Task.Spec.CertificationKinds.Count();
+        int kinds = Task.Problem.CertificationKinds.Count();
         double runs = kinds * (2 + Math.Clamp(150 / best, 1, 4)) + 6;
         double certify = _certifySeconds ?? 0.2 + kinds * _prepareSeconds + runs * best / 1000;
         // A duel has at least three rounds of two calls each of two, and begins with one of each.

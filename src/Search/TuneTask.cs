@@ -1,5 +1,4 @@
 using Picograd.Algorithms;
-using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
 using Picograd.TuneDb;
 
@@ -15,15 +14,15 @@ public enum TimingPolicy
     Cold,
 }
 
-/// <summary>What is tuned: an operator instance for a target (threads included) under a timing policy.</summary>
-public sealed record TuneTask(OperatorSpec Spec, ITuningTarget On, TimingPolicy Policy = TimingPolicy.Warm)
+/// <summary>What is tuned: a problem for a target (threads included) under a timing policy.</summary>
+public sealed record TuneTask(Problem Problem, ITuningTarget On, TimingPolicy Policy = TimingPolicy.Warm)
 {
     public TargetInfo Target => On.Backend.Target;
 
-    public Algorithm Algorithm => Spec.Build();
+    public Algorithm Algorithm => Problem.Algorithm;
 
     /// <summary>What the winner is stored under.</summary>
-    public TuneKey Key => TuneKeys.Of(Spec, Target, PolicyName);
+    public TuneKey Key => TuneKeys.Of(Problem, Target, PolicyName);
 
     public string PolicyName => Name(Policy);
 

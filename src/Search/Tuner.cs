@@ -259,7 +259,7 @@ public static class Tuner
         {
             bool searching = phase == Phases.Search;
             return new TuneProgress(
-                task.Spec.ToString(),
+                task.Problem.Label,
                 phase,
                 session.Tried,
                 session.BestMilliseconds,

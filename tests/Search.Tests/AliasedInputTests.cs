@@ -65,7 +65,7 @@ public class AliasedInputTests
         {
             var task = Machine.Task(text);
             var nest = DefaultSchedule.For(task.Algorithm, task.Target);
-            var certification = new Certifier(task.Spec, task.On, seed: 3).Certify(nest);
+            var certification = new Certifier(task.Problem, task.On, seed: 3).Certify(nest);
             Assert.True(certification.Ok, $"{text}: {certification.Detail}");
             using var runner = new InProcessRunner(task, seed: 1);
             var candidate = new Candidate(null, new Dictionary<string, long>(), nest);

@@ -10,7 +10,7 @@ public class BudgetAccountTests
 {
     private static readonly PaperTarget Target = new(PaperTarget.Info);
 
-    private static TuneTask Task(int m = 32) => new(Machine.Task($"matmul m={m} n=48 k=40").Spec, Target);
+    private static TuneTask Task(int m = 32) => new(Machine.Task($"matmul m={m} n=48 k=40").Problem, Target);
 
     private sealed class Recorder(Action<TuneProgress> then) : IProgress<TuneProgress>
     {
@@ -121,10 +121,10 @@ public class BudgetAccountTests
             tasks,
             Options(clock, store, 6, _ => new SyntheticRunner(c => 1 + c.Hash % 7, 1, noisy: false) { Clock = clock }),
             recorder,
-            settled: r => settled.Add(r.Task.Spec.ToString())
+            settled: r => settled.Add(r.Task.Problem.ToString())
         );
         Assert.True(looked >= 3);
-        Assert.Equal(tasks.Select(t => t.Spec.ToString()), settled.Distinct());
+        Assert.Equal(tasks.Select(t => t.Problem.ToString()), settled.Distinct());
         Assert.All(results, r => Assert.Equal(PutOutcome.Added, r.Result!.Stored));
     }
 
@@ -207,7 +207,7 @@ public class BudgetAccountTests
     {
         // 1 GFLOP/s measured, on a machine that does a hundred times as much.
         var task = new TuneTask(
-            Machine.Task("matmul m=96 n=96 k=96").Spec,
+            Machine.Task("matmul m=96 n=96 k=96").Problem,
             new PaperTarget(PaperTarget.Info, gflops: 1)
         );
         var result = Tuner.Tune(

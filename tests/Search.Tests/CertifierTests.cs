@@ -11,7 +11,7 @@ public class CertifierTests
     private static TuneDb.Certification Certify(string spec, Func<TuneTask, LoopNest> make)
     {
         var task = Machine.Task(spec);
-        return new Certifier(task.Spec, task.On, seed: 3).Certify(make(task));
+        return new Certifier(task.Problem, task.On, seed: 3).Certify(make(task));
     }
 
     [Theory]
@@ -69,7 +69,7 @@ public class CertifierTests
     public void OneWrongElementOutsideTheSampleIsFound()
     {
         var task = Machine.Task("matmul m=211 n=307 k=24");
-        var certifier = new Certifier(task.Spec, task.On, seed: 3, maxPoints: 2e4);
+        var certifier = new Certifier(task.Problem, task.On, seed: 3, maxPoints: 2e4);
         var right = certifier.Certify(Machine.Tiled(task).Nest);
         Assert.True(right.Ok, right.Detail);
         Assert.Contains("all elements beside those of another schedule", right.Detail);
@@ -87,7 +87,9 @@ public class CertifierTests
     {
         var task = Machine.Task("matmul m=211 n=307 k=24");
         var on = new SecondIsWrong(task.On, Machine.Tiled(task, "wrong").Nest);
-        var result = new Certifier(task.Spec, on, seed: 3, maxPoints: 2e4).Certify(Machine.Tiled(task, "speck").Nest);
+        var result = new Certifier(task.Problem, on, seed: 3, maxPoints: 2e4).Certify(
+            Machine.Tiled(task, "speck").Nest
+        );
         Assert.True(on.Compiled > 2);
         Assert.False(result.Ok);
         Assert.Contains($"C at row-major position {211 * 307 * 2 / 5 + 1} ", result.Detail);
@@ -124,7 +126,7 @@ public class CertifierTests
     {
         var task = Machine.Task(text);
         var nest = DefaultSchedule.For(task.Algorithm, task.Target);
-        var result = new Certifier(task.Spec, task.On, seed: 3, maxPoints: 2e4).Certify(nest);
+        var result = new Certifier(task.Problem, task.On, seed: 3, maxPoints: 2e4).Certify(nest);
         Assert.True(result.Ok, result.Detail);
         Assert.Contains("all elements beside those of another schedule", result.Detail);
     }
@@ -138,10 +140,10 @@ public class CertifierTests
     {
         // A copy of them, or a sum, is right where both read the same.
         var task = Machine.Task(text);
-        Assert.All(task.Spec.MakeInputs(1).Values, a => Assert.True(a.IsPattern || a.Count <= 1 << 22));
-        Assert.Contains(task.Spec.MakeInputs(1).Values, a => a.IsPattern);
+        Assert.All(task.Problem.MakeInputs(1).Values, a => Assert.True(a.IsPattern || a.Count <= 1 << 22));
+        Assert.Contains(task.Problem.MakeInputs(1).Values, a => a.IsPattern);
         var nest = DefaultSchedule.For(task.Algorithm, task.Target);
-        var result = new Certifier(task.Spec, task.On, seed: 3, maxPoints: 1e5).Certify(nest);
+        var result = new Certifier(task.Problem, task.On, seed: 3, maxPoints: 1e5).Certify(nest);
         Assert.True(result.Ok, result.Detail);
     }
 

@@ -11,7 +11,7 @@ public class FinalRaceTests
 {
     private const string Small = "matmul m=32 n=48 k=40";
 
-    private static readonly TuneTask Task = new(Machine.Task(Small).Spec, new PaperTarget(PaperTarget.Info));
+    private static readonly TuneTask Task = new(Machine.Task(Small).Problem, new PaperTarget(PaperTarget.Info));
 
     private static readonly LoopNest Default = DefaultSchedule.For(Task.Algorithm, Task.Target);
 

@@ -21,7 +21,11 @@ public sealed class RooflineTests
         var task = new TuneTask(OperatorSpec.Parse(spec), Machine.Cpu);
         var roofline = Roofline.Of(task, Ceilings);
         Assert.Equal("arithmetic", roofline.Limit);
-        Assert.Equal(task.Spec.Flops / (gflops * 1e6), roofline.Milliseconds, 12);
-        Assert.Equal(task.Spec.Flops / 1e9, Roofline.Of(task, Ceilings with { TensorGflops = null }).Milliseconds, 12);
+        Assert.Equal(task.Problem.Flops / (gflops * 1e6), roofline.Milliseconds, 12);
+        Assert.Equal(
+            task.Problem.Flops / 1e9,
+            Roofline.Of(task, Ceilings with { TensorGflops = null }).Milliseconds,
+            12
+        );
     }
 }

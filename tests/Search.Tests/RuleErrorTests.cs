@@ -11,7 +11,7 @@ namespace Picograd.Tests;
 public class RuleErrorTests
 {
     private static readonly TuneTask Task = new(
-        Machine.Task("matmul m=32 n=48 k=40").Spec,
+        Machine.Task("matmul m=32 n=48 k=40").Problem,
         new PaperTarget(PaperTarget.Info)
     );
 

@@ -9,7 +9,7 @@ public sealed class SharedBudgetTests
 {
     private static readonly PaperTarget Target = new(PaperTarget.Info);
 
-    private static TuneTask Task(int m) => new(Machine.Task($"matmul m={m} n=32 k=32").Spec, Target);
+    private static TuneTask Task(int m) => new(Machine.Task($"matmul m={m} n=32 k=32").Problem, Target);
 
     private static TuneOptions Options(string budget, Func<TuneTask, ICandidateRunner> runner) =>
         new()

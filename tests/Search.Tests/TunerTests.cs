@@ -60,7 +60,7 @@ public class TunerTests
     public void SecondRunLearnsFromTheFirstAndKeepsItsWinner()
     {
         using var store = new MemoryTuneStore();
-        var task = new TuneTask(Machine.Task(Small).Spec, new PaperTarget(PaperTarget.Info));
+        var task = new TuneTask(Machine.Task(Small).Problem, new PaperTarget(PaperTarget.Info));
         var options = Options(store) with
         {
             Runner = _ => new SyntheticRunner(c => 1 + (c.Hash % 1000) / 1000.0, 1, noisy: false),
@@ -76,7 +76,7 @@ public class TunerTests
     public void ARunThatWasKilledLeavesWhatItFoundToTheNext()
     {
         using var store = new MemoryTuneStore();
-        var task = new TuneTask(Machine.Task(Small).Spec, new PaperTarget(PaperTarget.Info));
+        var task = new TuneTask(Machine.Task(Small).Problem, new PaperTarget(PaperTarget.Info));
         var options = Options(store) with
         {
             Runner = _ => new SyntheticRunner(c => 1 + (c.Hash % 1000) / 1000.0, 1, noisy: false),
@@ -96,7 +96,7 @@ public class TunerTests
     public void ABetterOneReplacesTheStoredWhateverItsOldTimeSays()
     {
         using var store = new MemoryTuneStore();
-        var task = new TuneTask(Machine.Task(Small).Spec, new PaperTarget(PaperTarget.Info));
+        var task = new TuneTask(Machine.Task(Small).Problem, new PaperTarget(PaperTarget.Info));
         // The machine was three times as fast when the first was measured.
         var options = Options(store);
         Tuner.Tune(
@@ -122,7 +122,7 @@ public class TunerTests
     public void AStoredWinnerThatIsOutOfTheRaceGoesWhateverItsOldTimeSays()
     {
         using var store = new MemoryTuneStore();
-        var task = new TuneTask(Machine.Task(Small).Spec, new PaperTarget(PaperTarget.Info));
+        var task = new TuneTask(Machine.Task(Small).Problem, new PaperTarget(PaperTarget.Info));
         var options = Options(store);
         Tuner.Tune(
             task,
@@ -147,7 +147,7 @@ public class TunerTests
     public void AWinnerThatFailsCertificationGivesWayToTheNext()
     {
         using var store = new MemoryTuneStore();
-        var task = new TuneTask(Machine.Task(Small).Spec, new PaperTarget(PaperTarget.Info));
+        var task = new TuneTask(Machine.Task(Small).Problem, new PaperTarget(PaperTarget.Info));
         ulong? best = null;
         var result = Tuner.Tune(
             task,
@@ -174,7 +174,7 @@ public class TunerTests
     public void NothingCertifiedNothingStored()
     {
         using var store = new MemoryTuneStore();
-        var task = new TuneTask(Machine.Task(Small).Spec, new PaperTarget(PaperTarget.Info));
+        var task = new TuneTask(Machine.Task(Small).Problem, new PaperTarget(PaperTarget.Info));
         var result = Tuner.Tune(
             task,
             Options(store) with
@@ -194,7 +194,7 @@ public class TunerTests
     public void MeasuringNothingIsAnError()
     {
         using var store = new MemoryTuneStore();
-        var task = new TuneTask(Machine.Task(Small).Spec, new PaperTarget(PaperTarget.Info));
+        var task = new TuneTask(Machine.Task(Small).Problem, new PaperTarget(PaperTarget.Info));
         var e = Assert.Throws<TuneException>(() =>
             Tuner.Tune(
                 task,
@@ -232,7 +232,7 @@ public class TunerTests
     [Fact]
     public void AHandWrittenTraceTakesPart()
     {
-        var task = new TuneTask(Machine.Task(Small).Spec, new PaperTarget(PaperTarget.Info));
+        var task = new TuneTask(Machine.Task(Small).Problem, new PaperTarget(PaperTarget.Info));
         var hand = Machine.Tiled(task, mr: 4);
         string trace = hand.TraceText;
         var result = Tuner.Tune(
@@ -264,8 +264,8 @@ public class TunerTests
         using var store = new MemoryTuneStore();
         var target = new PaperTarget(PaperTarget.Info);
         // The second task is a hundred times longer and far from its ceiling.
-        var small = new TuneTask(Machine.Task("matmul m=32 n=32 k=32").Spec, target);
-        var large = new TuneTask(Machine.Task("matmul m=96 n=96 k=96").Spec, target);
+        var small = new TuneTask(Machine.Task("matmul m=32 n=32 k=32").Problem, target);
+        var large = new TuneTask(Machine.Task("matmul m=96 n=96 k=96").Problem, target);
         var runners = new Dictionary<TuneTask, SyntheticRunner>();
         var results = Tuner.TuneAll(
             [small, large],
@@ -291,8 +291,8 @@ public class TunerTests
     public void ATaskThatCannotBeTunedDoesNotStopTheOthers()
     {
         var target = new PaperTarget(PaperTarget.Info);
-        var good = new TuneTask(Machine.Task("matmul m=32 n=32 k=32").Spec, target);
-        var bad = new TuneTask(Machine.Task("matmul m=33 n=32 k=32").Spec, target);
+        var good = new TuneTask(Machine.Task("matmul m=32 n=32 k=32").Problem, target);
+        var bad = new TuneTask(Machine.Task("matmul m=33 n=32 k=32").Problem, target);
         TuneOptions With(params TuneTask[] broken) =>
             Options(null) with
             {

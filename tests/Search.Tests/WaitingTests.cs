@@ -8,7 +8,7 @@ namespace Picograd.Tests;
 public sealed class WaitingTests : IDisposable
 {
     private static readonly TuneTask Task = new(
-        Machine.Task("matmul m=32 n=48 k=40").Spec,
+        Machine.Task("matmul m=32 n=48 k=40").Problem,
         new PaperTarget(PaperTarget.Info)
     );
 

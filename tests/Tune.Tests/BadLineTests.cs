@@ -57,12 +57,14 @@ public sealed class BadLineTests : IDisposable
     public void Records_of_a_database_that_cannot_be_run_here_leave_the_others()
     {
         var problems = new StringWriter();
-        var specs = Picograd.Tune.SpecFile.Of([.. Good, .. Bad], problems);
+        var specs = Picograd.Tune.SpecFile.Of([.. Good.Concat(Bad).Select(s => (s, ""))], problems);
         Assert.Equal(Good, specs.Specs.Select(s => s.ToString()));
         Assert.Equal((Bad.Length, 1), (specs.Wrong, specs.ExitCode));
         Assert.Contains("unknown operator 'frobnicate'", problems.ToString());
         Assert.Contains("matmul m=200000 n=200000 k=200000: its tensors take", problems.ToString());
-        Assert.Throws<Picograd.Tune.UsageException>(() => Picograd.Tune.SpecFile.Of(Bad, TextWriter.Null));
+        Assert.Throws<Picograd.Tune.UsageException>(() =>
+            Picograd.Tune.SpecFile.Of([.. Bad.Select(s => (s, ""))], TextWriter.Null)
+        );
     }
 
     [Fact]

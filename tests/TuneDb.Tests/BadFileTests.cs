@@ -92,12 +92,12 @@ public sealed class BadFileTests : IDisposable
     public void A_newer_schema_is_refused_and_left_as_it_is()
     {
         var path = Filled();
-        Sql(path, "PRAGMA user_version=4");
+        Sql(path, "PRAGMA user_version=5");
         var before = File.ReadAllBytes(path);
         Refused(
             path,
             TuneDbErrorKind.NewerSchema,
-            "has schema version 4, but this version of Picograd knows versions up to 3"
+            "has schema version 5, but this version of Picograd knows versions up to 4"
         );
         Assert.Equal(before, File.ReadAllBytes(path));
     }
@@ -107,7 +107,7 @@ public sealed class BadFileTests : IDisposable
     {
         var path = Filled();
         using var store = SqliteTuneStore.Open(path);
-        Sql(path, "PRAGMA user_version=4");
+        Sql(path, "PRAGMA user_version=5");
         var error = Assert.Throws<TuneDbException>(() => store.Put(SampleRecords.Record(SampleRecords.Key(m: 77))));
         Assert.Equal(TuneDbErrorKind.NewerSchema, error.Kind);
     }

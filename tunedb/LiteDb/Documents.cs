@@ -47,7 +47,7 @@ internal static class Documents
             }
 
             var record = RecordText.ReadOwn(body) with { Origin = StoredForm.Origin(origin), Certified = certified };
-            damage = record.Problem();
+            damage = record.Fault();
             return damage is null ? record : null;
         }
         catch (Exception e) when (IsDamage(e))

@@ -10,14 +10,18 @@ internal static class RecordRow
         "structure, shapes, dtypes, layouts, target, compiler, policy, spec, trace, guards, milliseconds, "
         + "default_milliseconds, samples, error_ratio, certification_ok, bit_stable, certification_detail, utc, machine, "
         + "seed, budget, candidates_tried, stop_reason, runtime, tool, origin, certified, checksum, key_hash, "
-        + "family_hash, trace_hash";
+        + "family_hash, trace_hash, problem";
 
     public const string Insert = $"""
         INSERT OR REPLACE INTO records ({Columns}) VALUES (
           $structure, $shapes, $dtypes, $layouts, $target, $compiler, $policy, $spec, $trace, $guards, $milliseconds,
           $default, $samples, $ratio, $ok, $stable, $detail, $utc, $machine,
-          $seed, $budget, $tried, $stop, $runtime, $tool, $origin, $certified, $checksum, $key, $family, $traceHash)
+          $seed, $budget, $tried, $stop, $runtime, $tool, $origin, $certified, $checksum, $key, $family, $traceHash, $problem)
         """;
+
+    /// <summary>The columns as a file of an older version, which is read without being migrated, has them.</summary>
+    public static string ColumnsIn(int version) =>
+        version >= 4 ? Columns : Columns[..^"problem".Length] + "'' AS problem";
 
     public static void Bind(SqliteCommand command, TuneRecord record)
     {
@@ -53,6 +57,7 @@ internal static class RecordRow
         parameters.AddWithValue("$key", record.Key.Hash);
         parameters.AddWithValue("$family", record.Key.FamilyHash);
         parameters.AddWithValue("$traceHash", record.TraceHash);
+        parameters.AddWithValue("$problem", record.ProblemText);
     }
 
     /// <summary>
@@ -75,6 +80,7 @@ internal static class RecordRow
                     row.GetString(6)
                 ),
                 Spec = row.GetString(7),
+                ProblemText = row.GetString(31),
                 Trace = row.GetString(8),
                 Guards = row.GetString(9) is { Length: > 0 } guards
                     ? Array.ConvertAll(guards.Split('\n'), Escape.Read)
@@ -101,8 +107,7 @@ internal static class RecordRow
                 Origin = StoredForm.Origin(row.GetString(25)),
                 Certified = row.GetInt64(26) == 1,
             };
-            damage =
-                StoredForm.Checksum(record) == row.GetString(27) ? record.Problem() : "its checksum does not match";
+            damage = StoredForm.Checksum(record) == row.GetString(27) ? record.Fault() : "its checksum does not match";
             return damage is null ? record : null;
         }
         catch (Exception e)

@@ -103,6 +103,10 @@ internal static partial class SqliteSchema
             ) STRICT;
             CREATE INDEX binaries_used ON binaries (used_utc);
             """,
+        // 3 → 4: records keep the text of their problem; those from before have none, and their spec says it.
+        """
+            ALTER TABLE records ADD COLUMN problem TEXT NOT NULL DEFAULT '';
+            """,
     ];
 
     /// <summary>

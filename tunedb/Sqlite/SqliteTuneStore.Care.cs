@@ -172,7 +172,9 @@ public sealed partial class SqliteTuneStore
     private (int Records, int Certified) VerifyRecords(List<string> problems)
     {
         var (records, certified) = (0, 0);
-        using var command = Command($"SELECT {RecordRow.Columns} FROM records ORDER BY key_hash, certified");
+        using var command = Command(
+            $"SELECT {RecordRow.ColumnsIn(_schemaVersion)} FROM records ORDER BY key_hash, certified"
+        );
         using var rows = command.ExecuteReader();
         while (rows.Read())
         {
@@ -200,7 +202,7 @@ public sealed partial class SqliteTuneStore
         }
 
         certified = record.Certified;
-        return record.Problem()
+        return record.Fault()
             ?? Mismatch("key", record.Key.Hash, row.GetString(28))
             ?? Mismatch("family", record.Key.FamilyHash, row.GetString(29))
             ?? Mismatch("trace", record.TraceHash, row.GetString(30));

@@ -13,9 +13,6 @@ public sealed partial class SqliteTuneStore : TuneDatabase
     /// <summary>The provider's name in addresses.</summary>
     public const string Name = "sqlite";
 
-    private const string SelectPlace =
-        $"SELECT {RecordRow.Columns} FROM records WHERE key_hash = $key AND certified = $certified";
-
     private readonly Lock _lock = new();
     private readonly SqliteConnection _connection;
     private readonly SqliteCommand _selectPlace;
@@ -41,7 +38,8 @@ public sealed partial class SqliteTuneStore : TuneDatabase
         _connection = connection;
         _schemaVersion = schemaVersion;
         _selectPlace = connection.CreateCommand();
-        _selectPlace.CommandText = SelectPlace;
+        _selectPlace.CommandText =
+            $"SELECT {RecordRow.ColumnsIn(schemaVersion)} FROM records WHERE key_hash = $key AND certified = $certified";
         _selectPlaceKey = _selectPlace.Parameters.Add("$key", SqliteType.Text);
         _selectPlaceCertified = _selectPlace.Parameters.Add("$certified", SqliteType.Integer);
     }
@@ -169,7 +167,7 @@ public sealed partial class SqliteTuneStore : TuneDatabase
     /// <inheritdoc/>
     public override IReadOnlyList<TuneRecord> All(TuneFilter? filter = null) =>
         Run<IReadOnlyList<TuneRecord>>(() =>
-            Rows($"SELECT {RecordRow.Columns} FROM records", RecordRow.Read)
+            Rows($"SELECT {RecordRow.ColumnsIn(_schemaVersion)} FROM records", RecordRow.Read)
                 .Where(record => filter?.Matches(record) ?? true)
                 .OrderBy(record => record.Key.ToText(), StringComparer.Ordinal)
                 .ThenByDescending(record => record.Certified)

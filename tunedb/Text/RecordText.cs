@@ -10,13 +10,20 @@ namespace Picograd.TuneDb.Text;
 /// </summary>
 internal static class RecordText
 {
-    private const string TraceMargin = "  |";
+    private const string Margin = "  |";
 
     public static string Write(TuneRecord record)
     {
         var builder = new StringBuilder(1024 + record.Trace.Length);
         record.Key.AppendTo(builder);
         FieldLine.Append(builder, "spec", record.Spec);
+        // Records of versions that did not keep it read and write as they did.
+        if (record.ProblemText.Length > 0)
+        {
+            builder.Append("problem\n");
+            AppendBlock(builder, record.ProblemText);
+        }
+
         foreach (var guard in record.Guards)
         {
             FieldLine.Append(builder, "guard", guard);
@@ -46,9 +53,15 @@ internal static class RecordText
         FieldLine.Append(builder, "runtime", record.Provenance.RuntimeVersion);
         FieldLine.Append(builder, "tool", record.Provenance.ToolVersion);
         builder.Append("trace\n");
-        foreach (var line in record.Trace.Split('\n'))
+        AppendBlock(builder, record.Trace);
+        return builder.ToString();
+    }
+
+    private static void AppendBlock(StringBuilder builder, string text)
+    {
+        foreach (var line in text.Split('\n'))
         {
-            builder.Append(TraceMargin);
+            builder.Append(Margin);
             if (line.Length > 0)
             {
                 builder.Append(' ');
@@ -57,8 +70,6 @@ internal static class RecordText
 
             builder.Append('\n');
         }
-
-        return builder.ToString();
     }
 
     /// <summary>The inverse of <see cref="Write"/>; the result is uncertified and local until the caller says else.</summary>
@@ -91,6 +102,13 @@ internal static class RecordText
 
         var key = TuneKey.Parse(keyText.ToString());
         var spec = lines.Field("spec");
+        var problemText = "";
+        if (lines.NextIs("problem"))
+        {
+            _ = lines.Field("problem");
+            problemText = lines.Block(Margin);
+        }
+
         var guards = new List<string>();
         while (lines.NextIs("guard"))
         {
@@ -121,15 +139,16 @@ internal static class RecordText
         {
             Key = key,
             Spec = spec,
+            ProblemText = problemText,
             Guards = guards,
             Milliseconds = milliseconds,
             DefaultMilliseconds = standard.Length == 0 ? null : Number(standard),
             Samples = samples,
             Certification = certification,
             Provenance = provenance,
-            Trace = lines.RestBehind(TraceMargin),
+            Trace = lines.RestBehind(Margin),
         };
-        if (record.Problem() is { } problem)
+        if (record.Fault() is { } problem)
         {
             throw new FormatException(problem);
         }
@@ -203,20 +222,22 @@ internal static class RecordText
 
         public string RestBehind(string margin)
         {
-            var steps = new List<string>();
-            for (; _next < lines.Length; _next++)
-            {
-                if (!lines[_next].StartsWith(margin, StringComparison.Ordinal))
-                {
-                    throw new FormatException(
-                        $"the line '{lines[_next]}' stands where a step of the trace is expected"
-                    );
-                }
+            var rest = Block(margin);
+            return _next == lines.Length
+                ? rest
+                : throw new FormatException($"the line '{lines[_next]}' stands where a step of the trace is expected");
+        }
 
-                steps.Add(lines[_next].Length == margin.Length ? "" : Escape.Read(lines[_next][(margin.Length + 1)..]));
+        /// <summary>The lines that begin with the margin, without it.</summary>
+        public string Block(string margin)
+        {
+            var block = new List<string>();
+            for (; _next < lines.Length && lines[_next].StartsWith(margin, StringComparison.Ordinal); _next++)
+            {
+                block.Add(lines[_next].Length == margin.Length ? "" : Escape.Read(lines[_next][(margin.Length + 1)..]));
             }
 
-            return string.Join('\n', steps);
+            return string.Join('\n', block);
         }
     }
 }

@@ -17,6 +17,7 @@ public sealed class OperatorSpec : IEquatable<OperatorSpec>
     private readonly ImmutableDictionary<string, string> _values;
     private readonly string _text;
     private readonly Lazy<Algorithm> _algorithm;
+    private readonly Lazy<Problem> _problem;
     private readonly ImmutableDictionary<string, ImmutableArray<Expr>> _open = ImmutableDictionary<
         string,
         ImmutableArray<Expr>
@@ -46,6 +47,7 @@ public sealed class OperatorSpec : IEquatable<OperatorSpec>
                 .Prepend(definition.Name)
         );
         _algorithm = new(() => definition.Build(this));
+        _problem = new(() => Algorithms.Problem.OfOperator(this));
     }
 
     public OperatorDefinition Definition { get; }
@@ -170,6 +172,9 @@ public sealed class OperatorSpec : IEquatable<OperatorSpec>
     /// <summary>The algorithm; the same object every time, so that its buffers can be used as keys.</summary>
     public Algorithm Build() => _algorithm.Value;
 
+    /// <summary>Its algorithm with what the inputs hold; the same object every time.</summary>
+    public Problem Problem => _problem.Value;
+
     /// <summary>Arithmetic operations on data: one for each add, multiply, compare-and-keep or function call.</summary>
     public double Flops => OperatorCost.Flops(Build());
 
@@ -181,7 +186,7 @@ public sealed class OperatorSpec : IEquatable<OperatorSpec>
     /// <see cref="InputKind.Extreme"/>, exactly representable in their types; the same for the same seed.
     /// </summary>
     public IReadOnlyDictionary<Buffer, NDArray> MakeInputs(int seed, InputKind kind = InputKind.Normal) =>
-        SampleInputs.Make(this, seed, kind);
+        SampleInputs.Make(Problem, seed, kind);
 
     /// <summary>The kinds of inputs that tell right kernels of this operator from wrong ones.</summary>
     public IEnumerable<InputKind> CertificationKinds => SampleInputs.KindsFor(Build());

@@ -57,13 +57,13 @@ internal static class SampleInputs
             .Values.SelectMany(v => v.Nodes())
             .Any(n => n is Cast { To: not DType.Bool } c && c.A.Type.IsFloat() && !c.To.IsFloat());
 
-    public static IReadOnlyDictionary<Buffer, NDArray> Make(OperatorSpec spec, int seed, InputKind kind)
+    public static IReadOnlyDictionary<Buffer, NDArray> Make(Problem problem, int seed, InputKind kind)
     {
         var random = new Random(seed);
         var inputs = new Dictionary<Buffer, NDArray>();
-        foreach (var input in spec.Build().Inputs)
+        foreach (var input in problem.Algorithm.Inputs)
         {
-            var domain = spec.Definition.Domain(spec, input);
+            var domain = problem.DomainOf(input);
             bool first = inputs.Count == 0;
             inputs[input] =
                 Large(input, domain, random, kind, first) ?? Unified(input, Array(input, domain, random, kind, first));

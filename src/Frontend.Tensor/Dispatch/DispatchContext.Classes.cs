@@ -39,8 +39,8 @@ internal sealed partial class DispatchContext
         }
     }
 
-    private static bool SumsFloats(OperatorSpec spec) =>
-        spec.Build().Stages.Any(s => s.Kind != StageKind.Map && s.Outputs.Any(o => o.Type.IsFloat()));
+    private static bool SumsFloats(Problem problem) =>
+        problem.Algorithm.Stages.Any(s => s.Kind != StageKind.Map && s.Outputs.Any(o => o.Type.IsFloat()));
 
     // The class of a shape: the default schedule of the shape that stands for it, over symbolic extents.
     private ShapeClass ClassOf(OpenOperator open)

@@ -85,31 +85,34 @@ internal sealed partial class DispatchContext
         }
     }
 
-    /// <summary>The kernel of an instance.</summary>
-    public DispatchedKernel Resolve(OperatorSpec spec)
+    // What no operator names may have the label of another.
+    private static string KeyOf(Problem problem) => problem.Operator is null ? problem.Text : problem.Label;
+
+    /// <summary>The kernel of a problem.</summary>
+    public DispatchedKernel Resolve(Problem problem)
     {
-        string text = spec.ToString();
+        string text = KeyOf(problem);
         lock (_gate)
         {
             if (_cache.Instance(text) is { } known)
                 return known;
         }
-        return Once(_choosing, text, () => Choose(spec));
+        return Once(_choosing, text, () => Choose(problem));
     }
 
     /// <summary>
     /// Goes on with the record of an instance that was stored meanwhile: calls find its kernel once it is compiled, which is
     /// done here. Returns whether there is one that beat the default schedule.
     /// </summary>
-    public bool Adopt(OperatorSpec spec)
+    public bool Adopt(Problem problem)
     {
         (_store as TuneServing)?.LookAgain();
         lock (_gate)
             _withoutRecords.Clear();
-        if (Recorded(spec, []) is not { Source: not KernelSource.Default } made)
+        if (Recorded(problem, []) is not { Source: not KernelSource.Default } made)
             return false;
         lock (_gate)
-            _cache.Replace(spec.ToString(), made);
+            _cache.Replace(KeyOf(problem), made);
         return true;
     }
 
@@ -152,16 +155,16 @@ internal sealed partial class DispatchContext
         }
     }
 
-    private DispatchedKernel Choose(OperatorSpec spec)
+    private DispatchedKernel Choose(Problem problem)
     {
-        string text = spec.ToString();
-        var open = Backend.SharesKernels ? OpenOperator.Of(spec) : null;
+        string text = KeyOf(problem);
+        var open = Backend.SharesKernels && problem.Operator is { } spec ? OpenOperator.Of(spec) : null;
         var notes = new List<string>();
-        var made = Recorded(spec, notes);
+        var made = Recorded(problem, notes);
         if (made is null && open is not null)
         {
             bool own = IsAmongFirst(open);
-            bool ordered = SumsFloats(spec);
+            bool ordered = SumsFloats(problem);
             if ((ordered || !own) && ClassOf(open) is { Nest: not null } members)
             {
                 // Where one of the two does not compile the other does, for its bits are the same.
@@ -173,9 +176,9 @@ internal sealed partial class DispatchContext
             }
             // Where no order of sums is to be kept, the shape's own rules do, in a third of the time.
             else if (own)
-                made = FromRules(spec, spec.Build(), notes);
+                made = FromRules(problem, problem.Algorithm, notes);
         }
-        made ??= Near(spec, notes) ?? FromRules(spec, spec.Build(), notes);
+        made ??= Near(problem, notes) ?? FromRules(problem, problem.Algorithm, notes);
         lock (_gate)
         {
             if (_cache.Instance(text) is { } known)
@@ -186,7 +189,7 @@ internal sealed partial class DispatchContext
     }
 
     // The tuned record of exactly this instance.
-    private DispatchedKernel? Recorded(OperatorSpec spec, List<string> notes)
+    private DispatchedKernel? Recorded(Problem problem, List<string> notes)
     {
         if (_store is null)
             return null;
@@ -195,7 +198,7 @@ internal sealed partial class DispatchContext
             notes.Add(NoRecord);
             return null;
         }
-        var key = TuneKeys.Of(spec, Backend.Target);
+        var key = TuneKeys.Of(problem, Backend.Target);
         // Of a family without records only the first instance is looked for.
         var family = key with
         {
@@ -215,15 +218,15 @@ internal sealed partial class DispatchContext
                 && IsCertifiedHere(exact, notes)
             )
                 return BeatsDefault(exact)
-                    ? FromRecord(spec, spec.Build(), exact, KernelSource.Exact, notes)
-                    : FromRules(spec, spec.Build(), notes, exact);
+                    ? FromRecord(problem, problem.Algorithm, exact, KernelSource.Exact, notes)
+                    : FromRules(problem, problem.Algorithm, notes, exact);
         }
         notes.Add(NoRecord);
         foreach (string target in alike.Where(t => !TuneTargets.AreSame(t, key.Target)))
         {
             if (
                 Ask(() => _store.FindExact(key with { Target = target }), notes) is { } other
-                && ForOtherThreads(spec, other, notes) is { } made
+                && ForOtherThreads(problem, other, notes) is { } made
             )
                 return made;
         }
@@ -247,7 +250,7 @@ internal sealed partial class DispatchContext
     /// The record of this very instance, tuned for another number of threads, where it is sure not to cost anything: it spreads
     /// its work over threads, or the default schedule does not either, or it is faster than the default schedule can be here.
     /// </summary>
-    private DispatchedKernel? ForOtherThreads(OperatorSpec spec, TuneRecord record, List<string> notes)
+    private DispatchedKernel? ForOtherThreads(Problem problem, TuneRecord record, List<string> notes)
     {
         int theirs = TuneTargets.ThreadsOf(record.Key.Target) ?? 1;
         string whose = $"the record for {theirs} thread{(theirs == 1 ? "" : "s")}";
@@ -259,7 +262,7 @@ internal sealed partial class DispatchContext
         // At best the default schedule gains as much as there are more threads.
         double ratio = theirs / (double)Backend.Target.Threads;
         bool isFaster = record.DefaultMilliseconds * Math.Min(1, ratio) > record.Milliseconds;
-        var algorithm = spec.Build();
+        var algorithm = problem.Algorithm;
         if (!isFaster && !IsParallel(record) && IsParallel(_rule(algorithm, Backend.Target)))
         {
             notes.Add($"{whose} does not spread its work over threads, which the default schedule does");
@@ -279,7 +282,7 @@ internal sealed partial class DispatchContext
             );
             return null;
         }
-        return FromRecord(spec, algorithm, record, KernelSource.Near, notes);
+        return FromRecord(problem, algorithm, record, KernelSource.Near, notes);
     }
 
     // Another driver or compiler may make other code of the same trace, which nobody has checked.
@@ -299,11 +302,11 @@ internal sealed partial class DispatchContext
 
     private static bool IsParallel(LoopNest nest) => nest.Loops.Any(l => l.Kind == LoopKind.Parallel);
 
-    private DispatchedKernel? Near(OperatorSpec spec, List<string> notes)
+    private DispatchedKernel? Near(Problem problem, List<string> notes)
     {
         if (_store is not { MayFind: true })
             return null;
-        var key = TuneKeys.Of(spec, Backend.Target);
+        var key = TuneKeys.Of(problem, Backend.Target);
         foreach (var record in Ask(() => _store.FindNear(key, NearRecordsTried), notes) ?? [])
         {
             if (key.LogDistance(record.Key) is not { } distance || distance > FarthestNear)
@@ -318,7 +321,7 @@ internal sealed partial class DispatchContext
             }
             if (
                 IsCertifiedHere(record, notes)
-                && FromRecord(spec, spec.Build(), record, KernelSource.Near, notes) is { } inferred
+                && FromRecord(problem, problem.Algorithm, record, KernelSource.Near, notes) is { } inferred
             )
                 return inferred;
         }
@@ -329,7 +332,7 @@ internal sealed partial class DispatchContext
     private static bool BeatsDefault(TuneRecord record) => !(record.DefaultMilliseconds <= record.Milliseconds);
 
     private DispatchedKernel? FromRecord(
-        OperatorSpec spec,
+        Problem problem,
         Algorithm algorithm,
         TuneRecord record,
         KernelSource source,
@@ -342,17 +345,19 @@ internal sealed partial class DispatchContext
             if (_givenUp.Contains(id))
                 return Refuse(record, "it was given up before", notes);
         }
-        var guards = ImmutableArray.CreateBuilder<Guard>();
-        foreach (string text in record.Guards)
-        {
-            if (!Guard.TryParse(text, algorithm, out var guard))
-                return Refuse(record, $"its guard '{text}' cannot be checked", notes);
-            if (guard is { } check)
-                guards.Add(check);
-        }
         try
         {
-            bool sameShape = record.Spec == spec.ToString();
+            // Guards speak of arguments as the trace calls them.
+            var named = Trace.Parse(record.Trace).Adopt(algorithm);
+            var guards = ImmutableArray.CreateBuilder<ArgumentTest>();
+            foreach (string text in record.Guards)
+            {
+                if (!ArgumentTest.TryMake(text, named, algorithm, out var test))
+                    return Refuse(record, $"its guard '{text}' cannot be checked", notes);
+                if (test is { } check)
+                    guards.Add(check);
+            }
+            bool sameShape = record.Spec == problem.Label;
             var (nest, compiled) = RecordReplay.Run(Backend, algorithm, record, sameShape);
             if (source == KernelSource.Near)
                 notes.Add(
@@ -362,14 +367,14 @@ internal sealed partial class DispatchContext
                 );
             var schedule = new CompiledSchedule(nest, compiled);
             return new DispatchedKernel(
-                spec.ToString(),
+                problem.Label,
                 schedule,
                 source,
                 [.. notes],
                 guards.ToImmutable(),
-                () => FromRules(spec, algorithm, []),
+                () => FromRules(problem, algorithm, []),
                 Realigning,
-                timed: Timed(spec.ToString(), source, record, schedule)
+                timed: Timed(problem.Label, source, record, schedule)
             );
         }
         // A stored record is foreign data: whatever goes wrong with it must cost speed only, so every failure is noted and
@@ -402,12 +407,12 @@ internal sealed partial class DispatchContext
             );
     }
 
-    /// <param name="spec">The instance.</param>
+    /// <param name="problem">The instance.</param>
     /// <param name="algorithm">What it computes.</param>
     /// <param name="notes">Why better sources were passed over.</param>
     /// <param name="record">A record of this instance that did not beat the default schedule: with its trace, the kernel is the tuned one.</param>
     private DispatchedKernel FromRules(
-        OperatorSpec spec,
+        Problem problem,
         Algorithm algorithm,
         List<string> notes,
         TuneRecord? record = null
@@ -420,7 +425,7 @@ internal sealed partial class DispatchContext
             if (record is not null && !isTuned)
                 notes.Add("the tuned record of this instance did not beat the default schedule, which runs instead");
             return Make(
-                spec,
+                problem,
                 nest,
                 notes,
                 isTuned ? KernelSource.Exact : KernelSource.Default,
@@ -435,18 +440,18 @@ internal sealed partial class DispatchContext
         {
             try
             {
-                return Make(spec, rule(), notes);
+                return Make(problem, rule(), notes);
             }
             catch (Exception refusal) when (refusal is ScheduleException or LoweringException)
             {
                 notes.Add($"a simpler schedule was refused: {FirstLine(refusal.Message)}");
             }
         }
-        throw new LoweringException("no-schedule", $"no schedule of {spec} compiles: {notes[^1]}");
+        throw new LoweringException("no-schedule", $"no schedule of {problem} compiles: {notes[^1]}");
     }
 
     private DispatchedKernel Make(
-        OperatorSpec spec,
+        Problem problem,
         LoopNest nest,
         List<string> notes,
         KernelSource source = KernelSource.Default,
@@ -455,14 +460,14 @@ internal sealed partial class DispatchContext
     {
         var schedule = new CompiledSchedule(nest, Backend.Compile(nest));
         return new DispatchedKernel(
-            spec.ToString(),
+            problem.Label,
             schedule,
             source,
             [.. notes],
             [],
             null,
             Realigning,
-            timed: Timed(spec.ToString(), source, record, schedule)
+            timed: Timed(problem.Label, source, record, schedule)
         );
     }
 

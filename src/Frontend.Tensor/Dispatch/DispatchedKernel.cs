@@ -27,7 +27,7 @@ public sealed unsafe class DispatchedKernel
     private ICompiledKernel _compiled;
     private readonly long[]? _extents;
     private readonly string _spec;
-    private readonly ImmutableArray<Guard> _guards;
+    private readonly ImmutableArray<ArgumentTest> _guards;
     private readonly Func<DispatchedKernel>? _unguarded;
     private readonly (DeviceRuntime Runtime, int Alignment)? _realigning;
     private DispatchedKernel? _fallback;
@@ -42,7 +42,7 @@ public sealed unsafe class DispatchedKernel
         CompiledSchedule schedule,
         KernelSource source,
         ImmutableArray<string> notes,
-        ImmutableArray<Guard> guards,
+        ImmutableArray<ArgumentTest> guards,
         Func<DispatchedKernel>? unguarded,
         (DeviceRuntime Runtime, int Alignment)? realigning = null,
         long[]? extents = null,
@@ -220,66 +220,3 @@ public sealed unsafe class DispatchedKernel
 
 /// <summary>Whom to tell that a kernel has run so many times.</summary>
 internal sealed record FrequentUse(int Calls, Action<DispatchedKernel> Tell);
-
-/// <summary>
-/// What a tuned kernel assumes of an argument: that its address is a multiple of a number of bytes, or (where the sizes of
-/// all arguments are given instead) that it shares no byte with another.
-/// </summary>
-internal sealed record Guard(int Argument, int Alignment, ImmutableArray<long> Sizes = default)
-{
-    /// <summary>Whether addresses meet the assumption.</summary>
-    public unsafe bool Holds(nint* arguments)
-    {
-        nint begin = arguments[Argument];
-        if (Sizes.IsDefault)
-            return begin % Alignment == 0;
-        nint end = begin + (nint)Sizes[Argument];
-        for (int i = 0; i < Sizes.Length; i++)
-        {
-            if (i != Argument && begin < arguments[i] + (nint)Sizes[i] && arguments[i] < end)
-                return false;
-        }
-        return true;
-    }
-
-    /// <summary>
-    /// Reads <c>align(A,64)</c> and <c>disjoint(C)</c>. Guards on contiguity hold by construction, since every argument of a
-    /// kernel is dense. Null for a guard that this version cannot check, with which a record must not be used.
-    /// </summary>
-    public static bool TryParse(string text, Algorithm algorithm, out Guard? guard)
-    {
-        guard = null;
-        string trimmed = text.Trim();
-        int open = trimmed.IndexOf('(');
-        if (open < 0 || !trimmed.EndsWith(')'))
-            return false;
-        string kind = trimmed[..open];
-        if (kind == "contiguous")
-            return true;
-        string[] parts = trimmed[(open + 1)..^1].Split(',', StringSplitOptions.TrimEntries);
-        int argument = algorithm.Arguments.FirstOrDefault(a => a.Name == parts[0]) is { } named
-            ? algorithm.Arguments.IndexOf(named)
-            : -1;
-        if (argument < 0)
-            return false;
-        switch (kind)
-        {
-            case "align" when parts.Length == 2 && int.TryParse(parts[1], out int bytes) && bytes >= 1:
-                guard = new Guard(argument, bytes);
-                return true;
-            case "disjoint" when parts.Length == 1:
-                // What an output replaces is the same memory, and not read by kernels.
-                var replaced = algorithm.ReplacedBy(algorithm.Arguments[argument]);
-                long?[] sizes =
-                [
-                    .. algorithm.Arguments.Select(a => a == replaced ? 0 : a.ConstantSize() * a.Type.Size()),
-                ];
-                if (sizes.Any(s => s is null))
-                    return false;
-                guard = new Guard(argument, 1, [.. sizes.Select(s => s!.Value)]);
-                return true;
-            default:
-                return false;
-        }
-    }
-}

@@ -142,11 +142,11 @@ public static class Dispatcher
     /// <summary>The target that kernels of a device are compiled for.</summary>
     public static TargetInfo TargetOf(Device device) => DeviceRuntime.Of(device).Context.Backend.Target;
 
-    /// <summary>The kernel that an operator instance runs on.</summary>
-    public static DispatchedKernel Resolve(OperatorSpec spec, Device device = default)
+    /// <summary>The kernel that a problem, an operator instance say, runs on.</summary>
+    public static DispatchedKernel Resolve(Problem problem, Device device = default)
     {
-        ArgumentNullException.ThrowIfNull(spec);
-        return DeviceRuntime.Of(device).Context.Resolve(spec);
+        ArgumentNullException.ThrowIfNull(problem);
+        return DeviceRuntime.Of(device).Context.Resolve(problem);
     }
 
     /// <summary>How an operator instance is run and why, in a few lines: source, notes, trace.</summary>

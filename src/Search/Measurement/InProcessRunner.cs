@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
 using Picograd.TuneDb;
@@ -31,7 +32,7 @@ public sealed class InProcessRunner : ICandidateRunner
     /// </summary>
     private const long MostHeatBytes = 512L << 20;
 
-    private readonly OperatorSpec _spec;
+    private readonly Problem _problem;
     private readonly ITuningTarget _target;
     private readonly Reference _reference;
     private readonly ArgumentMemory _memory;
@@ -43,15 +44,15 @@ public sealed class InProcessRunner : ICandidateRunner
     public InProcessRunner(TuneTask task, int seed)
     {
         long start = Stopwatch.GetTimestamp();
-        _spec = task.Spec;
+        _problem = task.Problem;
         _target = task.On;
         _seed = seed;
-        _memory = new ArgumentMemory(_spec.Build(), _target);
+        _memory = new ArgumentMemory(_problem.Algorithm, _target);
         try
         {
             // New pages of outputs are had meanwhile.
             var touching = Task.Run(_memory.TouchOutputs);
-            _reference = new Reference(_spec, InputKind.Normal, seed, ReferencePoints);
+            _reference = new Reference(_problem, InputKind.Normal, seed, ReferencePoints);
             touching.GetAwaiter().GetResult();
             _memory.SetInputs(_reference.Inputs);
         }
@@ -154,7 +155,7 @@ public sealed class InProcessRunner : ICandidateRunner
     /// <summary>Memory as tensors have it, at other places than that of earlier heats.</summary>
     private ArgumentMemory FreshMemory(List<ArgumentMemory> held)
     {
-        var memory = new ArgumentMemory(_spec.Build(), _target, guarded: false);
+        var memory = new ArgumentMemory(_problem.Algorithm, _target, guarded: false);
         memory.CopyFrom(_memory);
         held.Add(memory);
         // Of large ones two are enough: what is freed now comes back in the heat after the next.
@@ -229,7 +230,7 @@ public sealed class InProcessRunner : ICandidateRunner
     {
         try
         {
-            return new Certifier(_spec, _target, _seed) { Memory = _memory }.Certify(nest);
+            return new Certifier(_problem, _target, _seed) { Memory = _memory }.Certify(nest);
         }
         finally
         {

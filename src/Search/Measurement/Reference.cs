@@ -9,26 +9,27 @@ internal sealed class Reference
 {
     private readonly IReadOnlyList<OutputSample> _samples;
 
-    /// <param name="spec">What is computed.</param>
+    /// <param name="problem">What is computed.</param>
     /// <param name="kind">Which numbers the inputs are.</param>
     /// <param name="seed">Of the inputs and of the choice of samples.</param>
     /// <param name="maxPoints">Evaluate about so many points; see <see cref="SampledEvaluator"/>.</param>
-    public Reference(OperatorSpec spec, InputKind kind, int seed, double maxPoints)
+    public Reference(Problem problem, InputKind kind, int seed, double maxPoints)
     {
-        Spec = spec;
+        Problem = problem;
         Kind = kind;
-        Inputs = spec.MakeInputs(seed, kind);
-        _samples = SampledEvaluator.Run(spec.Build(), Inputs, maxPoints, seed);
+        Inputs = problem.MakeInputs(seed, kind);
+        _samples = SampledEvaluator.Run(problem.Algorithm, Inputs, maxPoints, seed);
     }
 
-    public OperatorSpec Spec { get; }
+    public Problem Problem { get; }
 
     public InputKind Kind { get; }
 
     public IReadOnlyDictionary<Buffer, NDArray> Inputs { get; }
 
     /// <summary>Whether only a part of the outputs was evaluated.</summary>
-    public bool IsSample => _samples.Sum(s => s.Positions.LongLength) < Spec.Build().Outputs.Sum(o => ElementsOf(o));
+    public bool IsSample =>
+        _samples.Sum(s => s.Positions.LongLength) < Problem.Algorithm.Outputs.Sum(o => ElementsOf(o));
 
     /// <summary>
     /// Largest error of the outputs now in memory, in units of the bound (at most 1 is right, infinite where there is no

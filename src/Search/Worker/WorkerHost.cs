@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
-using Picograd.Algorithms.Operators;
+using Picograd.Algorithms;
 using Picograd.Schedules;
 
 namespace Picograd.Search;
@@ -128,16 +128,16 @@ public static class WorkerHost
 
     private sealed class WorkerTask : IDisposable
     {
-        private readonly OperatorSpec _spec;
+        private readonly Problem _problem;
         private readonly InProcessRunner _runner;
         private readonly IAheadCompiler? _ahead;
 
         public WorkerTask(WorkerInit init, Func<WorkerInit, ITuningTarget> open, Action<string> cutOff)
         {
-            _spec = OperatorSpec.Parse(init.Spec);
+            _problem = Problem.Read(init.Spec, init.Problem);
             var target = open(init);
             _ahead = target.Backend as IAheadCompiler;
-            _runner = new InProcessRunner(new TuneTask(_spec, target, TuneTask.ParsePolicy(init.Policy)), init.Seed)
+            _runner = new InProcessRunner(new TuneTask(_problem, target, TuneTask.ParsePolicy(init.Policy)), init.Seed)
             {
                 CutOff = cutOff,
             };
@@ -189,6 +189,6 @@ public static class WorkerHost
 
         public void Dispose() => _runner.Dispose();
 
-        private LoopNest Replay(string trace) => Trace.Parse(trace).Replay(_spec.Build(), ReplayLimits.OfSearch);
+        private LoopNest Replay(string trace) => Trace.Parse(trace).Replay(_problem.Algorithm, ReplayLimits.OfSearch);
     }
 }

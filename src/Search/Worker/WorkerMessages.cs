@@ -6,13 +6,22 @@ using Picograd.TuneDb;
 namespace Picograd.Search;
 
 /// <summary>What a worker process is told about the task that follows.</summary>
-/// <param name="Spec">Text form of the operator instance.</param>
+/// <param name="Spec">The problem's label.</param>
+/// <param name="Problem">Its canonical text.</param>
 /// <param name="Target">The device by name: cpu, cuda:0.</param>
 /// <param name="Threads">Threads that kernels may use.</param>
 /// <param name="VectorBits">Vector width to compile for.</param>
 /// <param name="Policy">warm or cold.</param>
 /// <param name="Seed">Of the inputs.</param>
-public sealed record WorkerInit(string Spec, string Target, int Threads, int VectorBits, string Policy, int Seed);
+public sealed record WorkerInit(
+    string Spec,
+    string Problem,
+    string Target,
+    int Threads,
+    int VectorBits,
+    string Policy,
+    int Seed
+);
 
 /// <summary>One request; exactly one part is there.</summary>
 internal sealed record WorkerRequest

@@ -40,7 +40,8 @@ public sealed class WorkerRunner : ICandidateRunner
         var target = task.Target;
         _inFlight = task.On.Backend is IAheadCompiler ahead ? ahead.Parallelism + 1 : 2;
         _init = new WorkerInit(
-            task.Spec.ToString(),
+            task.Problem.Label,
+            task.Problem.Text,
             task.On.Device,
             target.Threads,
             target.VectorBits,

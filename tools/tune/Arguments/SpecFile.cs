@@ -1,4 +1,6 @@
+using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
+using Picograd.Algorithms.Text;
 using Picograd.Dispatch;
 
 namespace Picograd.Tune;
@@ -11,12 +13,24 @@ internal sealed class SpecFile
 {
     private readonly string _path;
     private readonly TextWriter _problems;
-    private readonly Dictionary<OperatorSpec, int> _lines = [];
+    private readonly Dictionary<Problem, int> _lines = [];
 
     private SpecFile(string path, TextWriter problems) => (_path, _problems) = (path, problems);
 
     /// <summary>The instances of all lines that are right, each once.</summary>
-    public IReadOnlyCollection<OperatorSpec> Specs => _lines.Keys;
+    public IReadOnlyCollection<Problem> Problems => _lines.Keys;
+
+    /// <summary>The same where only operators will do.</summary>
+    /// <exception cref="UsageException">The file is the text of an algorithm.</exception>
+    public IReadOnlyCollection<OperatorSpec> Specs =>
+        [
+            .. _lines.Keys.Select(p =>
+                p.Operator
+                ?? throw new UsageException(
+                    $"FILE '{_path}' is the text of an algorithm, which 'tune op --algorithm {_path}' tunes; this command takes operators."
+                )
+            ),
+        ];
 
     /// <summary>What a program recorded, where the file is that: see PICOGRAD_PROFILE.</summary>
     public OperatorProfile? Profile { get; private set; }
@@ -35,6 +49,11 @@ internal sealed class SpecFile
         var file = new SpecFile(path, problems);
         if (OperatorProfile.IsProfile(text))
             return file.Take(text);
+        if (AlgorithmOption.IsAlgorithm(text))
+        {
+            file._lines.Add(AlgorithmOption.Parse($"FILE '{path}'", text), 0);
+            return file;
+        }
         string[] lines = text.ReplaceLineEndings("\n").Split('\n');
         for (int i = 0; i < lines.Length; i++)
         {
@@ -94,18 +113,18 @@ internal sealed class SpecFile
     /// hold, is told as well.
     /// </summary>
     /// <exception cref="UsageException">Not one of them can be used.</exception>
-    public static SpecFile Of(IReadOnlyList<string> specs, TextWriter problems)
+    public static SpecFile Of(IReadOnlyList<(string Label, string Text)> specs, TextWriter problems)
     {
         var all = new SpecFile("the database", problems);
         for (int i = 0; i < specs.Count; i++)
         {
             try
             {
-                var spec = OperatorSpec.Parse(specs[i]);
+                var spec = Problem.Read(specs[i].Label, specs[i].Text);
                 OperatorMemory.RequireRoom(spec);
                 all._lines.TryAdd(spec, i + 1);
             }
-            catch (Exception e) when (e is OperatorSpecException or UsageException)
+            catch (Exception e) when (e is OperatorSpecException or AlgorithmTextException or UsageException)
             {
                 all.Wrong++;
                 problems.WriteLine($"tune: a record of the database is left out: {FirstLine(e.Message)}");
@@ -120,7 +139,7 @@ internal sealed class SpecFile
     /// Does something with each instance. What is wrong with one is told with its line, and the next follows; a lost target
     /// ends it, since nothing can be run there any more.
     /// </summary>
-    public void ForEach(CancellationToken cancel, Action<OperatorSpec> work)
+    public void ForEach(CancellationToken cancel, Action<Problem> work)
     {
         foreach (var (spec, line) in _lines)
         {

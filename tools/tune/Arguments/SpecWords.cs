@@ -14,12 +14,13 @@ internal static class SpecWords
     public const string Name = "SPEC";
 
     /// <param name="several">Whether the command takes several instances.</param>
-    public static Argument<string[]> Argument(bool several = false) =>
+    /// <param name="optional">Whether something else may be given instead.</param>
+    public static Argument<string[]> Argument(bool several = false, bool optional = false) =>
         new(Name)
         {
             Description = "Operator and key=value pairs, such as: matmul m=256 n=3072 k=768",
             HelpName = Name,
-            Arity = ArgumentArity.OneOrMore,
+            Arity = optional ? ArgumentArity.ZeroOrMore : ArgumentArity.OneOrMore,
             CompletionSources = { context => SpecCompletions.Items(context, Name, several) },
         };
 

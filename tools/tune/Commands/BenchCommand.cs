@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Serialization;
-using Picograd.Algorithms.Operators;
+using Picograd.Algorithms;
 using Picograd.Baselines;
 using Picograd.Schedules;
 
@@ -93,7 +93,7 @@ internal static class BenchCommand
     }
 
     private static List<Line> Time(
-        OperatorSpec spec,
+        Problem spec,
         ITuningTarget machine,
         int threads,
         BaselineSet? baselines,
@@ -116,7 +116,7 @@ internal static class BenchCommand
         }
     }
 
-    private static Line LineOf(OperatorSpec spec, Contender contender, int threads, double milliseconds)
+    private static Line LineOf(Problem spec, Contender contender, int threads, double milliseconds)
     {
         var (gflops, gbps) = Rate.Of(spec, milliseconds);
         return new Line(spec.ToString(), contender.Lib, threads, milliseconds, gflops, gbps, contender.Source);

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Picograd.Algorithms.Operators;
+using Picograd.Algorithms;
 using Picograd.Dispatch;
 using Picograd.Lower.Cpu;
 using Picograd.Schedules;
@@ -14,7 +14,8 @@ internal static class OpCommand
 
     public static Command Create(ToolConsole console)
     {
-        var spec = SpecWords.Argument(several: true);
+        var spec = SpecWords.Argument(several: true, optional: true);
+        var algorithm = AlgorithmOption.Create();
         var target = CommonOptions.Target();
         var threads = CommonOptions.Threads();
         var budget = BudgetOption.Create($"{StandardBudget} an operator");
@@ -34,10 +35,11 @@ internal static class OpCommand
             db,
             seed,
             trace,
+            algorithm,
         };
         command.SetAction(parsed =>
         {
-            var specs = SpecWords.Parse(parsed, spec);
+            var specs = AlgorithmOption.Problems(parsed, spec, algorithm);
             var on = Targets.Named(parsed, target);
             foreach (var wanted in specs)
                 OperatorMemory.RequireRoom(wanted);
@@ -66,16 +68,16 @@ internal static class OpCommand
     }
 
     /// <summary>The trace, after it was replayed on every instance: what does not fit is told before the search begins.</summary>
-    private static string ReadTrace(string file, IReadOnlyList<OperatorSpec> specs)
+    private static string ReadTrace(string file, IReadOnlyList<Problem> specs)
     {
         string text = TextFile.Read("--trace", file);
         foreach (var spec in specs)
-            Trace.Parse(text).Replay(spec.Build());
+            Trace.Parse(text).Replay(spec.Algorithm);
         return text;
     }
 
     /// <summary>Whether a winner was stored and no rule was at fault.</summary>
-    private static bool Tune(ToolConsole console, TuningRun run, OperatorSpec spec, SearchBudget budget, string? hand)
+    private static bool Tune(ToolConsole console, TuningRun run, Problem spec, SearchBudget budget, string? hand)
     {
         var result = run.Tune(spec, budget, hand is null ? [] : [hand]);
         ResultText.Write(console.Out, result, run.Store.FilePath);
@@ -87,7 +89,7 @@ internal static class OpCommand
     /// <summary>Times the schedule written by hand beside the best found, in turns.</summary>
     private static unsafe void Compare(ToolConsole console, TuningRun run, TuneResult result, string hand)
     {
-        var spec = result.Task.Spec;
+        var spec = result.Task.Problem;
         using var memory = new OperatorMemory(spec, run.Target);
         using var timer = run.Target.CreateTimer();
         using var written = Compile(hand);
@@ -107,10 +109,10 @@ internal static class OpCommand
         );
         if (run.Target.Backend is CpuBackend cpu)
         {
-            foreach (var warning in ScheduleWarnings.Of(Trace.Parse(hand).Replay(spec.Build()), cpu))
+            foreach (var warning in ScheduleWarnings.Of(Trace.Parse(hand).Replay(spec.Algorithm), cpu))
                 console.Out.WriteLine($"  warning      {warning} ({Figures.Percent(warning.Share)} of the work)");
         }
 
-        ICompiledKernel Compile(string trace) => run.Target.Backend.Compile(Trace.Parse(trace).Replay(spec.Build()));
+        ICompiledKernel Compile(string trace) => run.Target.Backend.Compile(Trace.Parse(trace).Replay(spec.Algorithm));
     }
 }

@@ -132,10 +132,12 @@ internal static class QuickstartCommand
         foreach (var (task, result, failure) in run.TuneAll(missing, budget))
         {
             if (result is null)
-                console.Error.WriteLine($"tune: {task.Spec} was not tuned and runs on its default schedule: {failure}");
+                console.Error.WriteLine(
+                    $"tune: {task.Problem} was not tuned and runs on its default schedule: {failure}"
+                );
             else if (result.Stored is null)
                 console.Error.WriteLine(
-                    $"tune: {task.Spec} runs on its default schedule: {result.Certification.Detail}"
+                    $"tune: {task.Problem} runs on its default schedule: {result.Certification.Detail}"
                 );
         }
     }

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Serialization;
-using Picograd.Algorithms.Operators;
+using Picograd.Algorithms;
 using Picograd.Schedules;
 using Picograd.Search;
 using Picograd.TuneDb;
@@ -71,7 +71,7 @@ internal static class ReportCommand
     }
 
     /// <exception cref="FailureException">The database has nothing for this machine.</exception>
-    private static IReadOnlyList<string> Stored(string? db, string fingerprint)
+    private static IReadOnlyList<(string Label, string Text)> Stored(string? db, string fingerprint)
     {
         using var store = TuneDatabase.Open(TuneDbLocation.Resolve(db), TuneDbMode.ReadOnly);
         var records = store
@@ -79,7 +79,13 @@ internal static class ReportCommand
             .Where(r => TuneTargets.AreSame(r.Key.Target, fingerprint))
             .ToList();
         return records.Count > 0
-            ? [.. records.Select(r => r.Spec).Distinct().Order(StringComparer.Ordinal)]
+            ?
+            [
+                .. records
+                    .Select(r => (r.Spec, r.ProblemText))
+                    .DistinctBy(r => r.Spec)
+                    .OrderBy(r => r.Spec, StringComparer.Ordinal),
+            ]
             : throw new FailureException(
                 $"'{store.FilePath}' has no certified record for {fingerprint}; 'tune op' and 'tune run' make some."
             );
@@ -115,7 +121,7 @@ internal static class ReportCommand
         if (!json && lines.Count > 0)
             WriteText(console.Out, lines, tuning, threads);
         if (console.Cancel.IsCancellationRequested)
-            throw new FailureException($"interrupted: {lines.Count} of {specs.Specs.Count} operators were timed.");
+            throw new FailureException($"interrupted: {lines.Count} of {specs.Problems.Count} operators were timed.");
         return specs.ExitCode;
     }
 
@@ -139,7 +145,7 @@ internal static class ReportCommand
 
     /// <summary>Null when an interrupt came.</summary>
     private static Line? Measure(
-        OperatorSpec spec,
+        Problem spec,
         string? db,
         int threads,
         ITuningTarget tuning,

@@ -90,11 +90,11 @@ internal static class RunCommand
             if (result is not null)
             {
                 table.Add(
-                    task.Spec.ToString(),
+                    task.Problem.ToString(),
                     result.DefaultMilliseconds is { } standard ? Figures.Time(standard) : null,
                     Figures.Time(result.Milliseconds),
                     result.Speedup is { } gain ? Figures.Ratio(gain) : null,
-                    Rate.Text(task.Spec, result.Milliseconds),
+                    Rate.Text(task.Problem, result.Milliseconds),
                     Figures.Percent(result.CeilingShare),
                     $"{result.Tried}",
                     result.Stop.ToString().ToLowerInvariant() + (result.DefaultStands ? "; the default stands" : "")
@@ -106,9 +106,9 @@ internal static class RunCommand
         foreach (var (task, result, failure) in results)
         {
             if (result is null)
-                to.WriteLine($"{task.Spec}: not tuned: {failure}");
+                to.WriteLine($"{task.Problem}: not tuned: {failure}");
             else if (result.Stored is null)
-                to.WriteLine($"{task.Spec}: {ResultText.NotStored(result)}");
+                to.WriteLine($"{task.Problem}: {ResultText.NotStored(result)}");
         }
     }
 }

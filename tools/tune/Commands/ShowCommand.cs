@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Picograd.Algorithms.Operators;
+using Picograd.Algorithms;
 using Picograd.Dispatch;
 using Picograd.Lower.Cpu;
 using Picograd.Lower.Cuda;
@@ -13,7 +13,8 @@ internal static class ShowCommand
 {
     public static Command Create(ToolConsole console)
     {
-        var spec = SpecWords.Argument();
+        var spec = SpecWords.Argument(optional: true);
+        var algorithm = AlgorithmOption.Create();
         var passes = new Option<bool>("--passes") { Description = "The nest after each pass of the compiler" };
         var asm = new Option<bool>("--asm") { Description = "The machine code" };
         var trace = new Option<string?>("--trace") { Description = "A schedule written by hand", HelpName = "FILE" };
@@ -29,10 +30,11 @@ internal static class ShowCommand
             threads,
             target,
             db,
+            algorithm,
         };
         command.SetAction(parsed =>
         {
-            var wanted = SpecWords.ParseOne(parsed, spec);
+            var wanted = AlgorithmOption.Problem(parsed, spec, algorithm);
             var on = Targets.Named(parsed, target);
             string? hand = parsed.GetValue(trace);
             if (on.IsCuda && Targets.CudaMissing() is { } missing)
@@ -73,7 +75,7 @@ internal static class ShowCommand
     }
 
     /// <summary>Winners of other GPUs are never served; who has some and wonders is told.</summary>
-    private static void TellOtherArchitectures(TextWriter to, OperatorSpec spec, string? db, TargetInfo target)
+    private static void TellOtherArchitectures(TextWriter to, Problem spec, string? db, TargetInfo target)
     {
         string address = TuneDbLocation.Resolve(db);
         if (!File.Exists(TuneAddress.PathOf(address)))
@@ -83,10 +85,10 @@ internal static class ShowCommand
             to.WriteLine($"tune: {note}");
     }
 
-    private static (LoopNest Nest, string Origin) Choose(OperatorSpec spec, string? trace)
+    private static (LoopNest Nest, string Origin) Choose(Problem spec, string? trace)
     {
         if (trace is not null)
-            return (Trace.Parse(TextFile.Read("--trace", trace)).Replay(spec.Build()), $"trace {trace}");
+            return (Trace.Parse(TextFile.Read("--trace", trace)).Replay(spec.Algorithm), $"trace {trace}");
         var kernel = Dispatcher.Resolve(spec);
         string notes = string.Concat(kernel.Notes.Select(n => $" ({n})"));
         return (kernel.Nest, $"{kernel.SourceName} schedule{notes}");

@@ -1,4 +1,4 @@
-using Picograd.Algorithms.Operators;
+using Picograd.Algorithms;
 using Picograd.Schedules;
 using Picograd.TuneDb;
 
@@ -11,7 +11,7 @@ internal static class OtherTargets
     /// One sentence for each architecture that has a winner which this one refuses: what a GPU has of units and memory
     /// decides which schedules are legal, so a winner of another is neither served nor tried.
     /// </summary>
-    public static IEnumerable<string> Notes(ITuneStore store, OperatorSpec spec, TargetInfo target)
+    public static IEnumerable<string> Notes(ITuneStore store, Problem spec, TargetInfo target)
     {
         if (target.Gpu is not { } gpu)
             return [];

@@ -1,4 +1,4 @@
-using Picograd.Algorithms.Operators;
+using Picograd.Algorithms;
 using Picograd.Baselines;
 using Picograd.Dispatch;
 using Picograd.Schedules;
@@ -36,7 +36,7 @@ internal sealed record Contender(string Lib, Action Run, string? Source = null)
 
     /// <summary>The kernel that dispatch chooses now.</summary>
     public static unsafe Contender Dispatched(
-        OperatorSpec spec,
+        Problem spec,
         OperatorMemory memory,
         string lib = Ours,
         IKernelTimer? timer = null
@@ -61,14 +61,14 @@ internal sealed record Contender(string Lib, Action Run, string? Source = null)
     /// Everything that <c>baselines/</c> has for the instance on a target, the slower steps of a ladder included.
     /// </summary>
     public static unsafe IEnumerable<Contender> Baselines(
-        OperatorSpec spec,
+        Problem spec,
         OperatorMemory memory,
         BaselineSet baselines,
         int threads,
         IKernelTimer? timer = null
     )
     {
-        if (BaselineCases.Of(spec, memory, threads) is not { } operatorCase)
+        if (spec.Operator is not { } named || BaselineCases.Of(named, memory, threads) is not { } operatorCase)
             return [];
         var found = new List<Contender>();
         foreach (var baseline in baselines.All)

@@ -18,10 +18,10 @@ internal sealed unsafe class OperatorMemory : IDisposable
 
     /// <param name="spec">The instance.</param>
     /// <param name="target">Whose memory; null for the CPU's.</param>
-    public OperatorMemory(OperatorSpec spec, ITuningTarget? target = null)
+    public OperatorMemory(Problem spec, ITuningTarget? target = null)
     {
         _target = target ?? new CpuTuningTarget(TargetsCommand.Cpu(), 1);
-        var algorithm = spec.Build();
+        var algorithm = spec.Algorithm;
         _buffers = [.. algorithm.Arguments.Select(a => (_target.Allocate(Bytes(a)), Bytes(a)))];
         _addresses = (nint*)NativeMemory.Alloc((nuint)_buffers.Length, (nuint)sizeof(nint));
         Inputs = algorithm.Inputs.Length;
@@ -31,7 +31,7 @@ internal sealed unsafe class OperatorMemory : IDisposable
             _addresses[i] = _buffers[i].Address;
             var buffer = algorithm.Arguments[i];
             // Outputs too: the pages are then there before the clock runs.
-            var domain = i < Inputs ? spec.Definition.Domain(spec, buffer) : InputDomain.Any;
+            var domain = i < Inputs ? spec.DomainOf(buffer) : InputDomain.Any;
             if (_target.IsHostMemory)
             {
                 Fill(buffer, (byte*)_addresses[i], domain, random);
@@ -50,11 +50,11 @@ internal sealed unsafe class OperatorMemory : IDisposable
 
     /// <summary>Refuses instances whose tensors the machine's memory does not hold.</summary>
     /// <exception cref="UsageException">Names the instance, what it takes and what there is.</exception>
-    public static void RequireRoom(OperatorSpec spec)
+    public static void RequireRoom(Problem spec)
     {
         long room = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2;
         Int128 bytes = 0;
-        foreach (var argument in spec.Build().Arguments)
+        foreach (var argument in spec.Algorithm.Arguments)
             bytes += Bytes(argument);
         if (bytes > room)
         {

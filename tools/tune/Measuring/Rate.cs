@@ -1,4 +1,4 @@
-using Picograd.Algorithms.Operators;
+using Picograd.Algorithms;
 
 namespace Picograd.Tune;
 
@@ -12,12 +12,12 @@ internal static class Rate
     private const double ArithmeticFrom = 4;
 
     /// <summary>Exactly one of the two, in 10^9 operations or bytes a second.</summary>
-    public static (double? Gflops, double? Gbps) Of(OperatorSpec spec, double milliseconds) =>
+    public static (double? Gflops, double? Gbps) Of(Problem spec, double milliseconds) =>
         spec.Flops >= ArithmeticFrom * spec.MinBytes
             ? (spec.Flops / (milliseconds * 1e6), null)
             : (null, spec.MinBytes / (milliseconds * 1e6));
 
-    public static string Text(OperatorSpec spec, double milliseconds) =>
+    public static string Text(Problem spec, double milliseconds) =>
         Of(spec, milliseconds) switch
         {
             ({ } gflops, _) => $"{Figures.Number(gflops)} GFLOP/s",

@@ -47,8 +47,8 @@ internal static class ModelReport
         var raced = tuned
             .SelectMany(g => g.Results)
             .Where(r => r.Result is { Stored: not null, Speedup: not null })
-            .DistinctBy(r => r.Task.Spec.ToString())
-            .ToDictionary(r => r.Task.Spec.ToString(), r => r.Result!.DefaultStands ? 1 : r.Result.Speedup!.Value);
+            .DistinctBy(r => r.Task.Problem.ToString())
+            .ToDictionary(r => r.Task.Problem.ToString(), r => r.Result!.DefaultStands ? 1 : r.Result.Speedup!.Value);
         var table = new TextTable(
             "operator",
             ">calls",
@@ -132,7 +132,7 @@ internal static class ModelReport
                 _ => null,
             };
             if (note is not null)
-                notes[task.Spec.ToString()] = note;
+                notes[task.Problem.ToString()] = note;
         }
         return notes;
     }

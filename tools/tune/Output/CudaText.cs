@@ -1,4 +1,4 @@
-using Picograd.Algorithms.Operators;
+using Picograd.Algorithms;
 using Picograd.Lower.Cuda;
 using Picograd.Lower.Cuda.Native;
 using Picograd.Schedules;
@@ -23,7 +23,7 @@ internal static class CudaText
     /// </summary>
     public static void ShowWithoutDevice(
         ToolConsole console,
-        OperatorSpec spec,
+        Problem spec,
         string? trace,
         string missing,
         bool passes,
@@ -34,8 +34,8 @@ internal static class CudaText
         console.Error.WriteLine($"tune: shown for an H100 ({gpu.Architecture}), since {missing}");
         var target = new TargetInfo("cuda", $"cuda;{gpu.Architecture}", 0, 0, 1, 0, gpu.L2Bytes, 0) { Gpu = gpu };
         var nest = trace is null
-            ? DefaultSchedule.For(spec.Build(), target)
-            : Trace.Parse(TextFile.Read("--trace", trace)).Replay(spec.Build());
+            ? DefaultSchedule.For(spec.Algorithm, target)
+            : Trace.Parse(TextFile.Read("--trace", trace)).Replay(spec.Algorithm);
         console.Out.WriteLine(
             $"{spec}: {(trace is null ? "default schedule" : $"trace {trace}")}, {target.Fingerprint}"
         );

@@ -1,4 +1,6 @@
+using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
+using Picograd.Algorithms.Text;
 using Picograd.Search;
 using Picograd.TuneDb;
 
@@ -91,7 +93,7 @@ internal sealed class CertificationRun(ToolConsole console, string? db, int seed
         TuneResult result;
         try
         {
-            var spec = OperatorSpec.Parse(record.Spec);
+            var spec = Problem.Read(record.Spec, record.ProblemText);
             OperatorMemory.RequireRoom(spec);
             var task = run.TaskOf(spec);
             if (record.Key with { Target = task.Key.Target } != task.Key)
@@ -99,7 +101,12 @@ internal sealed class CertificationRun(ToolConsole console, string? db, int seed
             result = run.Certify(task, record.Trace);
         }
         catch (Exception e)
-            when (e is OperatorSpecException or UsageException or FailureException or Schedules.TraceException
+            when (e
+                    is OperatorSpecException
+                        or AlgorithmTextException
+                        or UsageException
+                        or FailureException
+                        or Schedules.TraceException
                 || e is Schedules.ScheduleException or Schedules.LoweringException
             )
         {

@@ -10,7 +10,7 @@ internal static class ResultText
 {
     public static void Write(TextWriter to, TuneResult r, string database)
     {
-        var spec = r.Task.Spec;
+        var spec = r.Task.Problem;
         to.WriteLine($"{spec} on {r.Task.Target.Fingerprint}");
         to.WriteLine(
             $"  stopped      {r.Stop.ToString().ToLowerInvariant()} after {Figures.Number(r.SearchSeconds)} s of search"
@@ -73,7 +73,7 @@ internal static class ResultText
             concerned++;
             int count = result.Outcomes.GetValueOrDefault(OutcomeNames.RuleError);
             to.WriteLine(
-                $"tune: {result.Task.Spec}: INTERNAL ERROR of a schedule rule, {count} times, which cost the schedules concerned and nothing else; please report it: {string.Join("; ", result.RuleErrors)}"
+                $"tune: {result.Task.Problem}: INTERNAL ERROR of a schedule rule, {count} times, which cost the schedules concerned and nothing else; please report it: {string.Join("; ", result.RuleErrors)}"
             );
         }
         return concerned;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Dispatch;
 using Picograd.Lower.Cuda;
@@ -42,11 +43,11 @@ internal sealed class TuningRun : IDisposable
     /// <summary>Processor time of the worker processes so far.</summary>
     public TimeSpan WorkerProcessorTime => _worker.ProcessorTime;
 
-    public TuneTask TaskOf(OperatorSpec spec) => new(spec, Target);
+    public TuneTask TaskOf(Problem spec) => new(spec, Target);
 
     /// <summary>Tunes one instance.</summary>
     /// <exception cref="FailureException">Nothing was measured.</exception>
-    public TuneResult Tune(OperatorSpec spec, SearchBudget budget, IReadOnlyList<string> traces)
+    public TuneResult Tune(Problem spec, SearchBudget budget, IReadOnlyList<string> traces)
     {
         long began = TimeProvider.System.GetTimestamp();
         using var progress = TuneProgressDisplay.For(_console);
@@ -135,20 +136,20 @@ internal sealed class TuningRun : IDisposable
     )
     {
         long began = TimeProvider.System.GetTimestamp();
-        var stored = new HashSet<OperatorSpec>();
+        var stored = new HashSet<string>();
         using var progress = TuneProgressDisplay.For(_console);
         using var end = Interrupts.OnEnd(() => Kept(progress, Volatile.Read(ref _stored), specs.Count));
         try
         {
             return Tuner.TuneAll(
-                [.. specs.Select(TaskOf)],
+                [.. specs.Select(s => TaskOf(s))],
                 Options(budget, began),
                 progress,
                 _console.Cancel,
                 weights,
                 result =>
                 {
-                    if (result.Stored is not null && stored.Add(result.Task.Spec))
+                    if (result.Stored is not null && stored.Add(result.Task.Problem.Text))
                         Volatile.Write(ref _stored, stored.Count);
                 },
                 shares

@@ -47,10 +47,24 @@ internal static class DbCommand
         : OperatorLibrary.Find(name) is not null ? new TuneFilter { Operator = name }
         : throw new UsageException($"{option.Name} is '{name}', an {OperatorLibrary.Unknown(name)}.");
 
-    /// <summary>The records of an instance; at least one.</summary>
+    /// <summary>
+    /// The records of an instance, or of what no operator names by its label or the label's first word; at least one.
+    /// </summary>
     /// <exception cref="FailureException">There is none.</exception>
-    public static IReadOnlyList<TuneRecord> RecordsOf(TuneDatabase store, OperatorSpec spec)
+    public static IReadOnlyList<TuneRecord> RecordsOf(
+        TuneDatabase store,
+        ParseResult parsed,
+        Argument<string[]> argument
+    )
     {
+        string label = string.Join(' ', parsed.GetValue(argument) ?? []);
+        var labelled = store
+            .All()
+            .Where(r => r.Spec == label || (label.Contains(':') && r.Spec.Split(' ')[0] == label))
+            .ToList();
+        if (labelled.Count > 0)
+            return labelled;
+        var spec = SpecWords.ParseOne(parsed, argument);
         var records = store.All(new TuneFilter { Spec = spec.ToString() });
         return records.Count > 0
             ? records

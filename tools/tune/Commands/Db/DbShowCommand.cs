@@ -13,9 +13,8 @@ internal static class DbShowCommand
         var command = new Command("show", "Shows the stored schedules of one operator") { spec, db };
         command.SetAction(parsed =>
         {
-            var wanted = SpecWords.ParseOne(parsed, spec);
             using var store = DbCommand.Read(parsed, db);
-            foreach (var record in DbCommand.RecordsOf(store, wanted))
+            foreach (var record in DbCommand.RecordsOf(store, parsed, spec))
             {
                 console.Out.WriteLine(
                     $"{record.Spec}: {Figures.Time(record.Milliseconds)}, {DbListCommand.State(record)}"
@@ -24,6 +23,8 @@ internal static class DbShowCommand
                 console.Out.WriteLine($"policy  {record.Key.Policy}, compiler {record.Key.CompilerVersion}");
                 if (record.Guards.Count > 0)
                     console.Out.WriteLine($"guards  {PlainText.Of(string.Join(", ", record.Guards))}");
+                if (record.ProblemText.Length > 0)
+                    console.Out.WriteLine(record.ProblemText.TrimEnd());
                 console.Out.WriteLine(record.Trace.TrimEnd());
                 console.Out.WriteLine();
             }

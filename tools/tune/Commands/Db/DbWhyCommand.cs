@@ -14,9 +14,8 @@ internal static class DbWhyCommand
         var command = new Command("why", "Tells how the winner of one operator was found") { spec, db };
         command.SetAction(parsed =>
         {
-            var wanted = SpecWords.ParseOne(parsed, spec);
             using var store = DbCommand.Read(parsed, db);
-            foreach (var record in DbCommand.RecordsOf(store, wanted))
+            foreach (var record in DbCommand.RecordsOf(store, parsed, spec))
                 Tell(console.Out, store, record);
             return TuneCommand.Success;
         });
