@@ -68,7 +68,8 @@ internal static class SampleInputs
             inputs[input] =
                 Large(input, domain, random, kind, first) ?? Unified(input, Array(input, domain, random, kind, first));
         }
-        spec.Definition.Complete?.Invoke(spec, inputs, seed, kind);
+        if (problem.Operator is { } spec)
+            spec.Definition.Complete?.Invoke(spec, inputs, seed, kind);
         return inputs;
     }
 
