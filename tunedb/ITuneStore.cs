@@ -222,8 +222,8 @@ public sealed record TunePruneOptions
     /// <summary>Records measured, history recorded, candidates logged and kernels last used before this moment (UTC).</summary>
     public DateTime? OlderThan { get; init; }
 
-    /// <summary>Records, history and candidates of every compiler version but this.</summary>
-    public string? KeepCompilerVersion { get; init; }
+    /// <summary>Records, history and candidates of every compiler version but these.</summary>
+    public IReadOnlyList<string>? KeepCompilerVersions { get; init; }
 
     /// <summary>The whole candidate log.</summary>
     public bool Candidates { get; init; }

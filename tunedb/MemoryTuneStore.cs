@@ -117,7 +117,8 @@ public sealed class MemoryTuneStore : TuneStore
         lock (_lock)
         {
             bool Outdated(TuneKey key, DateTime utc) =>
-                utc < options.OlderThan || (options.KeepCompilerVersion is { } keep && key.CompilerVersion != keep);
+                utc < options.OlderThan
+                || (options.KeepCompilerVersions is { } keep && !keep.Contains(key.CompilerVersion));
 
             var doomed = _records
                 .Where(pair =>

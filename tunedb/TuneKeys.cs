@@ -7,11 +7,6 @@ namespace Picograd.TuneDb;
 /// <summary>The key of a problem on a target: search stores under it, dispatch looks up by it.</summary>
 public static class TuneKeys
 {
-    /// <summary>
-    /// Version of the lowering: raised when generated code changes so much that old times or traces no longer hold.
-    /// </summary>
-    public const string CompilerVersion = "1";
-
     /// <summary>The policy that dispatch serves: operands as the last kernel left them in the cache.</summary>
     public const string WarmPolicy = "warm";
 
@@ -33,7 +28,7 @@ public static class TuneKeys
             string.Join(',', arguments.Select(a => a.Type.Name())),
             string.Join(',', arguments.Select(a => a.Strides.IsDefault ? "dense" : string.Join('/', a.Strides))),
             target.Fingerprint,
-            CompilerVersion,
+            CompilerVersion.Of(target),
             policy
         );
     }

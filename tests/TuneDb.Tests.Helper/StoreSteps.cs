@@ -51,7 +51,7 @@ public static class StoreSteps
                         Candidates = random.Next(3) == 0,
                         History = random.Next(3) == 0,
                         Uncertified = random.Next(3) == 0,
-                        KeepCompilerVersion = random.Next(3) == 0 ? "cpu-1" : null,
+                        KeepCompilerVersions = random.Next(3) == 0 ? ["cpu-1"] : null,
                     }
                 );
                 break;

@@ -287,7 +287,7 @@ public abstract class TuneStoreContract
         Assert.Null(store.FindExact(old.Key));
         Assert.Equal(
             new TunePruneResult(1, 1, 1),
-            store.Prune(new TunePruneOptions { KeepCompilerVersion = young.Key.CompilerVersion })
+            store.Prune(new TunePruneOptions { KeepCompilerVersions = [young.Key.CompilerVersion] })
         );
         Assert.Null(store.FindExact(other.Key));
         Assert.Equal(new TunePruneResult(1, 0, 0), store.Prune(new TunePruneOptions { Uncertified = true }));

@@ -54,7 +54,7 @@ public sealed partial class LiteDbTuneStore
             bool IsOlder(Fields fields, string name) =>
                 limit is not null && string.CompareOrdinal(fields.TextOrNull(name), limit) < 0;
             bool IsOther(Fields fields) =>
-                options.KeepCompilerVersion is { } keep && fields.TextOrNull("compiler") != keep;
+                options.KeepCompilerVersions is { } keep && !keep.Contains(fields.TextOrNull("compiler") ?? "");
 
             var records = RemoveWhere(
                 Collections.Records,

@@ -56,12 +56,14 @@ public sealed partial class SqliteTuneStore
                 candidates += DeleteWhere("candidates WHERE utc < $value", text);
             }
 
-            if (options.KeepCompilerVersion is { } keep)
+            if (options.KeepCompilerVersions is { } versions)
             {
-                records += DeleteWhere("records WHERE compiler <> $value", keep);
-                history += DeleteWhere("history WHERE compiler <> $value", keep);
+                const string isOther = "instr($value, char(10) || compiler || char(10)) = 0";
+                var keep = $"\n{string.Join('\n', versions)}\n";
+                records += DeleteWhere($"records WHERE {isOther}", keep);
+                history += DeleteWhere($"history WHERE {isOther}", keep);
                 candidates += DeleteWhere(
-                    "candidates WHERE key_hash IN (SELECT key_hash FROM keys WHERE compiler <> $value)",
+                    $"candidates WHERE key_hash IN (SELECT key_hash FROM keys WHERE {isOther})",
                     keep
                 );
             }

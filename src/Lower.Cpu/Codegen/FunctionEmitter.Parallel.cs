@@ -40,7 +40,7 @@ internal sealed partial class FunctionEmitter
             value();
             _il.Emit(OpCodes.Stind_I8);
         }
-        Slot(0, () => _il.Long(GCHandle.ToIntPtr(handle)));
+        Slot(0, () => _il.Address(GCHandle.ToIntPtr(handle)));
         Slot(1, () => LoadAsLong(_arguments));
         Slot(2, () => LoadAsLong(_parameterValues));
         Slot(3, () => LoadAsLong(_workspace));

@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Reflection;
 using System.Reflection.Emit;
+using System.Text;
 using Picograd.Schedules;
 
 namespace Picograd.Lower.Cpu;
@@ -18,6 +20,11 @@ internal sealed class IlWriter(ILGenerator il)
     public const int MaxLocalReferences = 8_000;
 
     private readonly Dictionary<Type, Stack<LocalBuilder>> _free = [];
+    private readonly StringBuilder? _text = Recording;
+
+    /// <summary>Where methods that this thread makes are written down too, one instruction a line; null for nowhere.</summary>
+    [field: ThreadStatic]
+    internal static StringBuilder? Recording { get; set; }
 
     public int Instructions { get; private set; }
 
@@ -32,6 +39,7 @@ internal sealed class IlWriter(ILGenerator il)
     public LocalBuilder NewLocal(Type type)
     {
         Locals++;
+        _text?.Append($"local {type}\n");
         return il.DeclareLocal(type);
     }
 
@@ -52,53 +60,65 @@ internal sealed class IlWriter(ILGenerator il)
         return il.DefineLabel();
     }
 
-    public void Mark(Label label) => il.MarkLabel(label);
+    public void Mark(Label label)
+    {
+        _text?.Append(CultureInfo.InvariantCulture, $"{label.Id}:\n");
+        il.MarkLabel(label);
+    }
 
     public void Emit(OpCode op)
     {
         Instructions++;
+        _text?.Append($"{op}\n");
         il.Emit(op);
     }
 
     public void Emit(OpCode op, Label label)
     {
         Instructions++;
+        _text?.Append(CultureInfo.InvariantCulture, $"{op} {label.Id}\n");
         il.Emit(op, label);
     }
 
     public void Emit(OpCode op, Type type)
     {
         Instructions++;
+        _text?.Append($"{op} {type}\n");
         il.Emit(op, type);
     }
 
     public void Call(MethodInfo method)
     {
         Instructions++;
+        _text?.Append($"call {method.DeclaringType} {method}\n");
         il.Emit(OpCodes.Call, method);
     }
 
     public void Load(LocalBuilder local)
     {
         Count();
+        _text?.Append(CultureInfo.InvariantCulture, $"ldloc {local.LocalIndex}\n");
         il.Emit(OpCodes.Ldloc, local);
     }
 
     public void Store(LocalBuilder local)
     {
         Count();
+        _text?.Append(CultureInfo.InvariantCulture, $"stloc {local.LocalIndex}\n");
         il.Emit(OpCodes.Stloc, local);
     }
 
     public void Argument(int index)
     {
         Instructions++;
+        _text?.Append(CultureInfo.InvariantCulture, $"ldarg {index}\n");
         il.Emit(OpCodes.Ldarg, (short)index);
     }
 
     public void Int(int value)
     {
         Instructions++;
+        _text?.Append(CultureInfo.InvariantCulture, $"ldc.i4 {value}\n");
         if (value is >= sbyte.MinValue and <= sbyte.MaxValue)
             il.Emit(OpCodes.Ldc_I4_S, (sbyte)value);
         else
@@ -108,18 +128,29 @@ internal sealed class IlWriter(ILGenerator il)
     public void Long(long value)
     {
         Instructions++;
+        _text?.Append(CultureInfo.InvariantCulture, $"ldc.i8 {value}\n");
         il.Emit(OpCodes.Ldc_I8, value);
+    }
+
+    /// <summary>An address of this process, which is another in every process.</summary>
+    public void Address(nint value)
+    {
+        Instructions++;
+        _text?.Append("address\n");
+        il.Emit(OpCodes.Ldc_I8, (long)value);
     }
 
     public void Float(float value)
     {
         Instructions++;
+        _text?.Append(CultureInfo.InvariantCulture, $"ldc.r4 {BitConverter.SingleToInt32Bits(value):x8}\n");
         il.Emit(OpCodes.Ldc_R4, value);
     }
 
     public void Double(double value)
     {
         Instructions++;
+        _text?.Append(CultureInfo.InvariantCulture, $"ldc.r8 {BitConverter.DoubleToInt64Bits(value):x16}\n");
         il.Emit(OpCodes.Ldc_R8, value);
     }
 

@@ -17,11 +17,18 @@ internal static class OwnTargets
     public static string ToolchainOf(TargetName target) =>
         target.IsCuda ? Targets.Gpu(target).Properties.Toolchain : "";
 
-    /// <summary>Whether a record is of this machine, and was certified with another driver or compiler than it has now.</summary>
+    /// <summary>
+    /// Whether a record is of this machine, and was certified with another driver or compiler than it has now, another version of
+    /// Picograd's included.
+    /// </summary>
     public static bool IsOutdated(TuneRecord record) =>
         record.Certified
         && Find(record.Key.Target) is { Target: var target }
-        && !TuneTargets.IsFoundWith(record, ToolchainOf(target));
+        && (IsOfOtherCompiler(record) || !TuneTargets.IsFoundWith(record, ToolchainOf(target)));
+
+    /// <summary>Whether a record was made with another version of Picograd's code generator, which then makes other code.</summary>
+    public static bool IsOfOtherCompiler(TuneRecord record) =>
+        record.Key.CompilerVersion != CompilerVersion.Of(record.Key.Target);
 
     private static (TargetName Target, int Threads)? Look(string fingerprint)
     {

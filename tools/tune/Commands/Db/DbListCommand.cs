@@ -61,6 +61,11 @@ internal static class DbListCommand
             }
             table.Write(console.Out, "  ");
         }
+        int other = records.Count(OwnTargets.IsOfOtherCompiler);
+        if (other > 0)
+            console.Out.WriteLine(
+                $"\n{other} {(other == 1 ? "is" : "are")} of another version of the compiler and not served; 'tune db certify' checks and times {(other == 1 ? "it" : "them")} again"
+            );
         if (store.DamagedSkipped > 0)
             console.Error.WriteLine(
                 $"tune: {store.DamagedSkipped} damaged records were skipped; see 'tune db verify'."
@@ -74,6 +79,7 @@ internal static class DbListCommand
     internal static string State(TuneRecord record) =>
         (record.Certified ? "certified" : "waiting")
         + (OwnTargets.Find(record.Key.Target) is null ? ", foreign" : "")
+        + (OwnTargets.IsOfOtherCompiler(record) ? ", other compiler" : "")
         + (record.Origin == TuneOrigin.Local ? "" : $", {record.Origin.ToString().ToLowerInvariant()}");
 
     private static Row RowOf(TuneRecord r) =>

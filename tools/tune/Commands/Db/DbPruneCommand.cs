@@ -43,7 +43,7 @@ internal static class DbPruneCommand
             var options = new TunePruneOptions
             {
                 OlderThan = age < 0 ? null : DateTime.UtcNow.AddDays(-age),
-                KeepCompilerVersion = parsed.GetValue(versions) ? TuneKeys.CompilerVersion : null,
+                KeepCompilerVersions = parsed.GetValue(versions) ? [CompilerVersion.Cpu, CompilerVersion.Cuda] : null,
                 Candidates = parsed.GetValue(candidates),
                 History = parsed.GetValue(history),
                 Uncertified = parsed.GetValue(waiting),
