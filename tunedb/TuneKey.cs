@@ -70,7 +70,8 @@ public sealed record TuneKey(
 
     /// <summary>
     /// How far the extents lie apart: Σ |ln(aᵢ / bᵢ)| over the named extents, 0 for equal ones. Null when the two
-    /// do not name the same extents in the same order, or when one cannot be read.
+    /// do not name the same extents in the same order, or when one cannot be read. An extent within the bound of another is not away
+    /// from it.
     /// </summary>
     public double? LogDistance(TuneKey other) => LogDistance(Shapes, other.Shapes);
 
@@ -89,12 +90,18 @@ public sealed record TuneKey(
         var distance = 0.0;
         for (var i = 0; i < mine.Count; i++)
         {
-            if (mine[i].Name != others[i].Name)
+            var (one, other) = (mine[i], others[i]);
+            if (one.Name.TrimEnd('<') != other.Name.TrimEnd('<'))
             {
                 return null;
             }
 
-            distance += Math.Abs(Math.Log((double)mine[i].Extent / others[i].Extent));
+            // What is within a bound is not away from it.
+            var ratio = Math.Log((double)one.Extent / other.Extent);
+            distance +=
+                one.IsBound == other.IsBound ? Math.Abs(ratio)
+                : one.IsBound ? Math.Max(0, -ratio)
+                : Math.Max(0, ratio);
         }
 
         return distance;
@@ -174,4 +181,8 @@ public sealed record TuneKey(
 }
 
 /// <summary>A named extent of a key; the name of one known by its bound only ends in <c>&lt;</c>.</summary>
-public readonly record struct NamedExtent(string Name, long Extent);
+public readonly record struct NamedExtent(string Name, long Extent)
+{
+    /// <summary>Whether the extent is known by its bound only.</summary>
+    public bool IsBound => Name.EndsWith('<');
+}

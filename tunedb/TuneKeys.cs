@@ -18,9 +18,14 @@ public static class TuneKeys
     {
         ArgumentNullException.ThrowIfNull(problem);
         ArgumentNullException.ThrowIfNull(target);
-        var algorithm = problem.Algorithm;
+        // A range is of the family of its members, so that they find it.
+        var algorithm = problem.IsRange ? problem.At(problem.Point).Algorithm : problem.Algorithm;
+        var values = new AlgorithmExtents(algorithm).Values;
+        var bounds = problem.IsRange ? BoundsOf(problem) : new long?[values.Count];
         // An extent of 0 has no logarithm: nearness leaves such shapes alone.
-        var shapes = new AlgorithmExtents(algorithm).Values.Select((value, i) => Extent($"e{i}", Math.Max(value, 1)));
+        var shapes = values.Select(
+            (value, i) => Extent(bounds[i] is null ? $"e{i}" : $"e{i}<", Math.Max(bounds[i] ?? value, 1))
+        );
         var arguments = algorithm.Arguments;
         return new TuneKey(
             AlgorithmHash.Family(algorithm),
@@ -31,6 +36,16 @@ public static class TuneKeys
             CompilerVersion.Of(target),
             policy
         );
+    }
+
+    // Extents that differ between the ends of a range are known by their bounds only.
+    private static long?[] BoundsOf(Problem problem)
+    {
+        var parameters = problem.Algorithm.Parameters;
+        long[] Values(Func<Parameter, long> of) =>
+            [.. new AlgorithmExtents(problem.At([.. parameters.Select(of)]).Algorithm).Values];
+        var (least, most) = (Values(p => p.Min), Values(p => p.Max));
+        return [.. least.Zip(most, (low, high) => low == high ? (long?)null : high)];
     }
 
     private static string Extent(string name, long value) =>

@@ -14,9 +14,17 @@ public sealed class Problem : IEquatable<Problem>
 {
     private readonly Algorithm? _algorithm;
     private readonly Lazy<string> _text;
+    private readonly OperatorRange? _range;
 
-    private Problem(Algorithm? algorithm, ImmutableArray<InputDomain> domains, OperatorSpec? spec, string? label)
+    private Problem(
+        Algorithm? algorithm,
+        ImmutableArray<InputDomain> domains,
+        OperatorSpec? spec,
+        string? label,
+        OperatorRange? range = null
+    )
     {
+        _range = range;
         _algorithm = algorithm;
         Operator = spec;
         Domains = domains;
@@ -42,6 +50,58 @@ public sealed class Problem : IEquatable<Problem>
     /// <summary>Hash of the text with names by position: equal for problems that differ in names only.</summary>
     public string Hash => AlgorithmText.Digest(new AlgorithmWriter(Algorithm, Domains, byPosition: true).Write());
 
+    /// <summary>Whether extents are symbolic: the problem is one for every value within their bounds.</summary>
+    public bool IsRange => !Algorithm.Parameters.IsEmpty;
+
+    /// <summary>Values of the symbolic extents at which it is measured: see <see cref="OperatorRange"/>.</summary>
+    public ImmutableArray<long> Point =>
+        _range?.Point ?? [.. Algorithm.Parameters.Select(p => OperatorRange.PointOf(p.Min, p.Max))];
+
+    /// <summary>The problem with values for its symbolic extents.</summary>
+    /// <param name="extents">In the order of the algorithm's parameters.</param>
+    /// <exception cref="ArgumentException">Not one value each, or one out of its bounds.</exception>
+    public Problem At(IReadOnlyList<long> extents) =>
+        _range is not null ? Of(_range.At(extents)) : Of(Algorithm.WithExtents(extents).Algorithm, Domains);
+
+    /// <summary>
+    /// Values of the symbolic extents at which this is another problem, one of constant extents; null where there are none within
+    /// the bounds.
+    /// </summary>
+    public ImmutableArray<long>? ExtentsOf(Problem closed)
+    {
+        ArgumentNullException.ThrowIfNull(closed);
+        if (!IsRange || closed.IsRange || Algorithm.Arguments.Length != closed.Algorithm.Arguments.Length)
+            return null;
+        var values = new long?[Algorithm.Parameters.Length];
+        foreach (var (open, given) in Algorithm.Arguments.Zip(closed.Algorithm.Arguments))
+        {
+            for (int d = 0; d < Math.Min(open.Rank, given.Rank); d++)
+            {
+                for (int i = 0; i < values.Length; i++)
+                {
+                    if (ReferenceEquals(open.Shape[d], Algorithm.Parameters[i].Var) && given.Shape[d] is IntImm extent)
+                        values[i] = extent.Value;
+                }
+            }
+        }
+        for (int i = 0; i < values.Length; i++)
+        {
+            if (
+                values[i] is not { } value
+                || value < Algorithm.Parameters[i].Min
+                || value > Algorithm.Parameters[i].Max
+            )
+                return null;
+        }
+        ImmutableArray<long> extents = [.. values.Select(v => v!.Value)];
+        // Both with their extents' arithmetic folded in one way.
+        return
+            AlgorithmHash.Full(Algorithm.WithExtents(extents).Algorithm)
+            == AlgorithmHash.Full(closed.Algorithm.WithExtents([]).Algorithm)
+            ? extents
+            : null;
+    }
+
     /// <summary>Arithmetic operations on data: one for each add, multiply, compare-and-keep or function call.</summary>
     public double Flops => OperatorCost.Flops(Algorithm);
 
@@ -58,6 +118,19 @@ public sealed class Problem : IEquatable<Problem>
     {
         ArgumentNullException.ThrowIfNull(spec);
         return spec.Problem;
+    }
+
+    /// <summary>The problem of an operator's text form, which may have ranges: see <see cref="OperatorRange"/>.</summary>
+    /// <exception cref="OperatorSpecException">The text is malformed.</exception>
+    public static Problem OfOperator(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        if (!OperatorRange.IsRange(text))
+            return Of(OperatorSpec.Parse(text));
+        var range = OperatorRange.Parse(text);
+        var smallest = Of(range.At([.. range.Algorithm.Parameters.Select(p => p.Min)]));
+        // Indices that are valid in the smallest are in all.
+        return new(range.Algorithm, smallest.Domains, null, range.Text, range);
     }
 
     /// <summary>The problem of any algorithm.</summary>
@@ -96,7 +169,7 @@ public sealed class Problem : IEquatable<Problem>
         ArgumentNullException.ThrowIfNull(label);
         ArgumentNullException.ThrowIfNull(text);
         if (text.Length == 0)
-            return Of(OperatorSpec.Parse(label));
+            return OfOperator(label);
         return OperatorOf(label) is { } named && named.Text == text ? named : Parse(text);
     }
 
@@ -138,7 +211,7 @@ public sealed class Problem : IEquatable<Problem>
     {
         try
         {
-            return Of(OperatorSpec.Parse(label));
+            return OfOperator(label);
         }
         catch (OperatorSpecException)
         {

@@ -55,6 +55,33 @@ public sealed class AlgorithmFileTests : IDisposable
     }
 
     [Fact]
+    public void A_range_is_tuned_and_serves_the_shapes_in_it()
+    {
+        string told = ToolRun
+            .Of("op", "softmax rows=1..200 cols=64", "--threads", "1", "--budget", "6trials", "--db", Db)
+            .Succeeded();
+        Assert.Contains("certified ", told);
+        Assert.Contains(" at 1; 200; ", told);
+        foreach (string rows in new[] { "1", "57", "200" })
+        {
+            string shown = ToolRun
+                .Of("show", "softmax", $"rows={rows}", "cols=64", "--threads", "1", "--db", Db)
+                .Succeeded();
+            // A range in which nothing beat the default schedule runs on that.
+            Assert.Contains(Records(Db).Single().Speedup > 1 ? "exact schedule" : "default schedule", shown);
+        }
+        string text = _folder["winners"];
+        ToolRun.Of("db", "export", text, "--db", Db).Succeeded();
+        string other = _folder["other"];
+        ToolRun.Of("db", "import", text, "--db", other).Succeeded();
+        Assert.Contains("certified over its range", ToolRun.Of("db", "certify", "--db", other).Succeeded());
+        Assert.True(Assert.Single(Records(other)).Certified);
+
+        ToolRun.Of("op", "matmul m=1..9 n=8 k=8", "--db", Db).Refused("m cannot be a range");
+        ToolRun.Of("op", "softmax rows=9..1 cols=8", "--db", Db).Refused("is no range");
+    }
+
+    [Fact]
     public void What_is_wrong_with_a_file_is_told_with_its_place()
     {
         string wrong = _folder.Write("wrong.txt", Gated.Replace("exp(", "exq(", StringComparison.Ordinal));
@@ -63,11 +90,6 @@ public sealed class AlgorithmFileTests : IDisposable
             .Refused("wrong.txt': line 5, column", "there is no function 'exq'");
         string outside = _folder.Write("outside.txt", Gated.Replace("W[c]", "W[c + 1]", StringComparison.Ordinal));
         ToolRun.Of("show", "--algorithm", outside, "--db", Db).Refused("outside.txt' cannot be evaluated");
-        string open = _folder.Write(
-            "open.txt",
-            "algorithm a\n parameter N in 1..9\n input X: f32[N]\n Y[i] = X[i] over i<N\n output Y\n"
-        );
-        ToolRun.Of("op", "--algorithm", open, "--db", Db).Refused("its extents N are symbolic");
         ToolRun.Of("op", "--algorithm", _folder["missing"], "--db", Db).Refused("there is no such file");
         ToolRun.Of("op", "--db", Db).Refused("--algorithm FILE");
         ToolRun.Of("run", _folder.Write("gated.txt", Gated), "--db", Db).Refused("'tune op --algorithm");

@@ -221,6 +221,8 @@ internal sealed partial class DispatchContext
                     ? FromRecord(problem, problem.Algorithm, exact, KernelSource.Exact, notes)
                     : FromRules(problem, problem.Algorithm, notes, exact);
         }
+        if (Ranged(problem, key, notes) is { } within)
+            return within;
         notes.Add(NoRecord);
         foreach (string target in alike.Where(t => !TuneTargets.AreSame(t, key.Target)))
         {
@@ -309,6 +311,8 @@ internal sealed partial class DispatchContext
         var key = TuneKeys.Of(problem, Backend.Target);
         foreach (var record in Ask(() => _store.FindNear(key, NearRecordsTried), notes) ?? [])
         {
+            if (IsRange(record))
+                continue;
             if (key.LogDistance(record.Key) is not { } distance || distance > FarthestNear)
             {
                 notes.Add($"the record of {PlainText.Of(record.Spec)} is for too different a shape");

@@ -26,13 +26,13 @@ internal static class AlgorithmOption
         if (parsed.GetValue(option) is not { } file)
         {
             return hasWords
-                ? [.. SpecWords.Parse(parsed, spec).Select(s => s.Problem)]
+                ? [.. SpecWords.Texts(parsed, spec).Select(Algorithms.Problem.OfOperator)]
                 : throw new UsageException(
                     $"{SpecWords.Name} is missing: give an operator, such as matmul m=256 n=3072 k=768, or {option.Name} FILE."
                 );
         }
         var read = Read(option.Name, file);
-        return hasWords ? [.. SpecWords.Parse(parsed, spec).Select(s => s.Problem), read] : [read];
+        return hasWords ? [.. SpecWords.Texts(parsed, spec).Select(Algorithms.Problem.OfOperator), read] : [read];
     }
 
     /// <summary>Exactly one.</summary>
@@ -70,17 +70,18 @@ internal static class AlgorithmOption
         {
             throw new UsageException($"{where}: {e.Message.TrimEnd('.')}.", e);
         }
-        if (!problem.Algorithm.Parameters.IsEmpty)
-        {
-            throw new UsageException(
-                $"{where}: its extents {string.Join(", ", problem.Algorithm.Parameters.Select(p => p.Name))} are symbolic; write numbers."
-            );
-        }
-        OperatorMemory.RequireRoom(problem);
+        // Of a range its ends, which everything in between lies between.
+        var parameters = problem.Algorithm.Parameters;
+        Problem[] ends = problem.IsRange
+            ? [problem.At([.. parameters.Select(p => p.Min)]), problem.At([.. parameters.Select(p => p.Max)])]
+            : [problem];
+        foreach (var end in ends)
+            OperatorMemory.RequireRoom(end);
         try
         {
             // What reads or writes out of bounds would do so in kernels, too.
-            SampledEvaluator.Run(problem.Algorithm, problem.MakeInputs(1), MostPoints, 1);
+            foreach (var end in ends)
+                SampledEvaluator.Run(end.Algorithm, end.MakeInputs(1), MostPoints, 1);
         }
         catch (EvaluationException e)
         {

@@ -26,7 +26,11 @@ internal static class SpecWords
 
     /// <exception cref="OperatorSpecException">An instance is malformed.</exception>
     /// <exception cref="UsageException">An option that the command does not have stands among the words.</exception>
-    public static IReadOnlyList<OperatorSpec> Parse(ParseResult parsed, Argument<string[]> argument)
+    public static IReadOnlyList<OperatorSpec> Parse(ParseResult parsed, Argument<string[]> argument) =>
+        [.. Texts(parsed, argument).Select(OperatorSpec.Parse)];
+
+    /// <summary>The same as texts, each an operator's name with its pairs.</summary>
+    public static IReadOnlyList<string> Texts(ParseResult parsed, Argument<string[]> argument)
     {
         var words = new List<(string Word, bool Begins)>();
         foreach (string given in parsed.GetValue(argument) ?? [])
@@ -51,7 +55,7 @@ internal static class SpecWords
                 texts[^1] += " " + word;
         }
         // An empty text is refused by the parser in its own words.
-        return [.. texts.DefaultIfEmpty("").Select(OperatorSpec.Parse)];
+        return [.. texts.DefaultIfEmpty("")];
     }
 
     /// <summary>Exactly one instance.</summary>

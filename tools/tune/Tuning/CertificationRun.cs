@@ -94,6 +94,8 @@ internal sealed class CertificationRun(ToolConsole console, string? db, int seed
         try
         {
             var spec = Problem.Read(record.Spec, record.ProblemText);
+            if (spec.IsRange)
+                return CertifyRange(run, record, spec);
             OperatorMemory.RequireRoom(spec);
             var task = run.TaskOf(spec);
             // Versions of the compiler named shapes in other ways, too; what the record is of, its problem says.
@@ -141,6 +143,34 @@ internal sealed class CertificationRun(ToolConsole console, string? db, int seed
         return result.DefaultStands
             ? "no faster than the default schedule here, and removed"
             : $"no faster than the stored winner ({Figures.Time(result.Milliseconds)}), and removed";
+    }
+
+    // What was measured stays; whether it is right here is what decides.
+    private string CertifyRange(TuningRun run, TuneRecord record, Problem range)
+    {
+        OperatorMemory.RequireRoom(range.At([.. range.Algorithm.Parameters.Select(p => p.Max)]));
+        var certification = run.CertifyRange(range, record);
+        if (certification.IsRefused)
+            return Undecided(certification.Detail);
+        run.Store.Remove(record.Key, record.Certified);
+        if (!certification.Ok)
+        {
+            _refused++;
+            return $"refused and removed: {certification.Detail}";
+        }
+        var key = TuneKeys.Of(range, run.Target.Backend.Target);
+        run.Store.Put(
+            record with
+            {
+                Key = key,
+                ProblemText = range.Text,
+                Certification = certification,
+                Certified = true,
+            },
+            force: true
+        );
+        _certified++;
+        return "certified over its range";
     }
 
     private static readonly string[] Wrong =

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Search;
 using Picograd.TuneDb;
@@ -31,6 +32,23 @@ internal static class ResultText
             $"  speed        {Rate.Text(spec, r.Milliseconds)}, {Figures.Percent(r.CeilingShare)} of the ceiling ({Figures.Time(r.Ceiling.Milliseconds)}, set by {r.Ceiling.Limit})"
         );
         to.WriteLine($"  stored       {Stored(r, database)}");
+    }
+
+    public static void WriteRange(TextWriter to, Problem range, TuneResult r, TuneRecord record, string? database)
+    {
+        var point = range.At(range.Point);
+        to.WriteLine($"{range} on {r.Task.Target.Fingerprint}");
+        to.WriteLine($"  measured at  {point}, where {r.Description} was best of {r.Tried} tried");
+        to.WriteLine(
+            $"  time         {Figures.Time(record.Milliseconds)}; default schedule {Figures.Time(record.DefaultMilliseconds!.Value)}, {Figures.Ratio(record.Speedup!.Value)}, both over the range"
+        );
+        to.WriteLine(
+            record.Certification.Ok
+                ? $"  certified    {record.Certification.Detail}"
+                : $"  not stored   {record.Certification.Detail}"
+        );
+        if (database is not null)
+            to.WriteLine($"  stored       in {database}");
     }
 
     /// <summary>Counts by name, most first.</summary>

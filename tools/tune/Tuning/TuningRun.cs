@@ -66,6 +66,35 @@ internal sealed class TuningRun : IDisposable
         }
     }
 
+    /// <summary>
+    /// Tunes a range: a search at its point, whose winner is then timed, certified and stored over the range.
+    /// </summary>
+    /// <exception cref="FailureException">Nothing was measured, or nothing replays over the range.</exception>
+    public (TuneResult Result, TuneRecord Record, PutOutcome? Stored) TuneRange(Problem range, SearchBudget budget)
+    {
+        long began = TimeProvider.System.GetTimestamp();
+        using var progress = TuneProgressDisplay.For(_console);
+        try
+        {
+            var tuning = new RangeTuning(range, Target, _seed);
+            var options = Options(budget, began) with { Store = null, Rules = tuning.Rules };
+            var result = Tuner.Tune(TaskOf(range.At(range.Point)), options, progress, _console.Cancel);
+            var (record, stored) = tuning.Settle(result, Store, Machine, budget.ToString());
+            return (result, record, stored);
+        }
+        catch (TuneException e)
+        {
+            throw new FailureException($"{e.Message.TrimEnd('.')}.");
+        }
+    }
+
+    /// <summary>Certifies a record of a range at its ends and within, without a search.</summary>
+    public Certification CertifyRange(Problem range, TuneRecord record)
+    {
+        var tuning = new RangeTuning(range, Target, _seed);
+        return tuning.Certify(tuning.Over(record.Trace));
+    }
+
     /// <summary>Checks and times a schedule beside the default and the stored winner, without a search; the best is stored.</summary>
     /// <exception cref="FailureException">Nothing was measured.</exception>
     /// <exception cref="TraceException">The trace is none, or does not fit the operator.</exception>
