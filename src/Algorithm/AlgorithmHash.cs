@@ -145,6 +145,13 @@ public static class AlgorithmHash
                 case Unary u:
                     Append($"({u.Kind} ");
                     break;
+                // relu(x) computes what max(x, 0) does.
+                case Apply { Meaning: { } meaning }:
+                    Write(meaning);
+                    return;
+                case Apply a:
+                    Append($"({char.ToUpperInvariant(a.Function.Name[0])}{a.Function.Name[1..]} ");
+                    break;
                 case Binary b:
                     Append($"({b.Kind} ");
                     break;

@@ -94,26 +94,15 @@ public enum BinaryOp
 
     /// <summary>Right shift: arithmetic for signed types, logical for unsigned.</summary>
     Shr,
-
-    /// <summary>Power of floats, with the special values of C99: 1^NaN and NaN^0 are 1, (−0)^−1 is −∞.</summary>
-    Pow,
 }
 
+/// <summary>Operations that every processor has; all other functions of one value are <see cref="Apply"/>.</summary>
 public enum UnaryOp
 {
     Neg,
     Not,
     Abs,
-    Exp,
-    Log,
-    Tanh,
-    Sigmoid,
-    Erf,
-    Sin,
-    Cos,
     Sqrt,
-    Rsqrt,
-    Reciprocal,
     Floor,
     Ceil,
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Picograd.Algorithms.Functions;
 
 namespace Picograd.Algorithms;
 
@@ -125,6 +126,11 @@ public static class ExprPrinter
                     return $"bitcast.{c.To.Name()}({Print(c.A, 0)})";
                 case Load l:
                     return $"{names.Of(l.Buffer)}[{string.Join(", ", l.Indices.Select(i => Print(i, 0)))}]";
+                // What no table knows could not be read again.
+                case Apply { Meaning: { } meaning } a when ScalarFunctions.Find(a.Function.Name) != a.Function:
+                    return PrintNode(meaning, outer);
+                case Apply a:
+                    return $"{a.Function.Name}({string.Join(", ", a.Arguments.Select(x => Print(x, 0)))})";
                 case ReducerArg a:
                     return $"{(a.IsNew ? "new" : "acc")}.{a.Index}";
                 default:

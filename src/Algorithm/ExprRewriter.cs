@@ -20,6 +20,7 @@ public static class ExprRewriter
             Cast c => [c.A],
             Bitcast c => [c.A],
             Load l => l.Indices,
+            Apply a => a.Arguments,
             _ => [],
         };
 
@@ -55,17 +56,24 @@ public static class ExprRewriter
                 var bits = map(c.A);
                 return ReferenceEquals(bits, c.A) ? e : Op.Bitcast(c.To, bits);
             case Load l:
-                var indices = new Expr[l.Indices.Length];
-                bool changed = false;
-                for (int i = 0; i < indices.Length; i++)
-                {
-                    indices[i] = map(l.Indices[i]);
-                    changed |= !ReferenceEquals(indices[i], l.Indices[i]);
-                }
-                return changed ? new Load(l.Buffer, ImmutableCollectionsMarshal.AsImmutableArray(indices)) : e;
+                return MapAll(l.Indices, map) is { } indices ? new Load(l.Buffer, indices) : e;
+            case Apply a:
+                return MapAll(a.Arguments, map) is { } arguments ? new Apply(a.Function, arguments) : e;
             default:
                 return e;
         }
+    }
+
+    private static ImmutableArray<Expr>? MapAll(ImmutableArray<Expr> operands, Func<Expr, Expr> map)
+    {
+        var mapped = new Expr[operands.Length];
+        bool changed = false;
+        for (int i = 0; i < mapped.Length; i++)
+        {
+            mapped[i] = map(operands[i]);
+            changed |= !ReferenceEquals(mapped[i], operands[i]);
+        }
+        return changed ? ImmutableCollectionsMarshal.AsImmutableArray(mapped) : null;
     }
 
     /// <summary>Binary node of a kind, folded.</summary>
@@ -86,7 +94,6 @@ public static class ExprRewriter
             BinaryOp.Le => Op.Le(a, b),
             BinaryOp.And => Op.And(a, b),
             BinaryOp.Or => Op.Or(a, b),
-            BinaryOp.Pow => Op.Pow(a, b),
             _ => Op.Bit(kind, a, b),
         };
 
@@ -163,6 +170,13 @@ public static class ExprRewriter
                         return true;
                 }
                 return false;
+            case Apply a:
+                foreach (var argument in a.Arguments)
+                {
+                    if (argument.Uses(var))
+                        return true;
+                }
+                return false;
             default:
                 return false;
         }
@@ -206,6 +220,13 @@ public static class ExprRewriter
                     foreach (var index in l.Indices)
                     {
                         if (Visit(index, test, ref seen, ref steps))
+                            return true;
+                    }
+                    return false;
+                case Apply a:
+                    foreach (var argument in a.Arguments)
+                    {
+                        if (Visit(argument, test, ref seen, ref steps))
                             return true;
                     }
                     return false;
@@ -274,6 +295,10 @@ public static class ExprRewriter
                     (found ??= []).Add(l);
                     foreach (var index in l.Indices)
                         Collect(index, ref found, ref seen, ref steps);
+                    break;
+                case Apply a:
+                    foreach (var argument in a.Arguments)
+                        Collect(argument, ref found, ref seen, ref steps);
                     break;
                 default:
                     break;

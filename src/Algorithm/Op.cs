@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using Picograd.Algorithms.Functions;
+
 namespace Picograd.Algorithms;
 
 /// <summary>
@@ -111,13 +114,7 @@ public static class Op
     }
 
     /// <summary>a^b of floats.</summary>
-    public static Expr Pow(Expr a, Expr b)
-    {
-        (a, b) = Match(a, b, "pow");
-        if (!a.Type.IsFloat())
-            throw new ArgumentException($"pow needs floats, got {a.Type.Name()}: {a}");
-        return new Binary(BinaryOp.Pow, a, b);
-    }
+    public static Expr Pow(Expr a, Expr b) => Call(ScalarFunctions.Pow, a, b);
 
     public static Expr Eq(Expr a, Expr b) => Compare(BinaryOp.Eq, a, b);
 
@@ -202,27 +199,51 @@ public static class Op
         return new Unary(kind, a);
     }
 
+    /// <summary>A function of the table (or of your own) at its arguments, which have one type; immediates take it.</summary>
+    /// <exception cref="ArgumentException">There are more or fewer arguments than the function has, or they are of types that it lacks.</exception>
+    public static Expr Call(ScalarFunction function, params ReadOnlySpan<Expr> arguments)
+    {
+        if (arguments.Length != function.Arity)
+            throw new ArgumentException(
+                $"{function.Name} has {function.Arity} argument{(function.Arity == 1 ? "" : "s")}, got {arguments.Length}"
+            );
+        if (function.UnaryNode is { } unary)
+            return unary == UnaryOp.Neg ? Neg(arguments[0]) : Call(unary, arguments[0]);
+        if (function.BinaryNode is { } binary)
+            return ExprRewriter.Rebuild(binary, arguments[0], arguments[1]);
+        Expr[] matched = [.. arguments];
+        for (int i = 1; i < matched.Length; i++)
+            (matched[0], matched[i]) = Match(matched[0], matched[i], function.Name);
+        for (int i = 1; i < matched.Length - 1; i++)
+            (matched[0], matched[i]) = Match(matched[0], matched[i], function.Name);
+        if (function.IsElementary && !matched[0].Type.IsFloat())
+            throw new ArgumentException(
+                $"{function.Name} needs {(function.Arity == 1 ? "a float" : "floats")}, got {matched[0].Type.Name()}: {matched[0]}"
+            );
+        return new Apply(function, ImmutableCollectionsMarshal.AsImmutableArray(matched));
+    }
+
     public static Expr Abs(Expr a) => Call(UnaryOp.Abs, a);
 
-    public static Expr Exp(Expr a) => Call(UnaryOp.Exp, a);
+    public static Expr Exp(Expr a) => Call(ScalarFunctions.Exp, a);
 
-    public static Expr Log(Expr a) => Call(UnaryOp.Log, a);
+    public static Expr Log(Expr a) => Call(ScalarFunctions.Log, a);
 
-    public static Expr Tanh(Expr a) => Call(UnaryOp.Tanh, a);
+    public static Expr Tanh(Expr a) => Call(ScalarFunctions.Tanh, a);
 
-    public static Expr Sigmoid(Expr a) => Call(UnaryOp.Sigmoid, a);
+    public static Expr Sigmoid(Expr a) => Call(ScalarFunctions.Sigmoid, a);
 
-    public static Expr Erf(Expr a) => Call(UnaryOp.Erf, a);
+    public static Expr Erf(Expr a) => Call(ScalarFunctions.Erf, a);
 
-    public static Expr Sin(Expr a) => Call(UnaryOp.Sin, a);
+    public static Expr Sin(Expr a) => Call(ScalarFunctions.Sin, a);
 
-    public static Expr Cos(Expr a) => Call(UnaryOp.Cos, a);
+    public static Expr Cos(Expr a) => Call(ScalarFunctions.Cos, a);
 
     public static Expr Sqrt(Expr a) => Call(UnaryOp.Sqrt, a);
 
-    public static Expr Rsqrt(Expr a) => Call(UnaryOp.Rsqrt, a);
+    public static Expr Rsqrt(Expr a) => Call(ScalarFunctions.Rsqrt, a);
 
-    public static Expr Reciprocal(Expr a) => Call(UnaryOp.Reciprocal, a);
+    public static Expr Reciprocal(Expr a) => Call(ScalarFunctions.Reciprocal, a);
 
     public static Expr Floor(Expr a) => Call(UnaryOp.Floor, a);
 

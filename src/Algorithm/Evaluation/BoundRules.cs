@@ -1,3 +1,5 @@
+using Picograd.Algorithms.Functions;
+
 namespace Picograd.Algorithms.Evaluation;
 
 /// <summary>
@@ -65,42 +67,23 @@ public static class BoundRules
         return double.IsNaN(e) ? double.PositiveInfinity : e;
     }
 
-    /// <summary>Power: the logarithm's error by the exponent's, as a factor.</summary>
-    public static double Pow(double a, double ea, double b, double eb, double v)
-    {
-        double size = Math.Abs(a);
-        if (!double.IsFinite(v) || !(size > ea) || (a < 0 && eb != 0))
-            return double.PositiveInfinity;
-        double log = -Math.Log(1 - ea / size);
-        double e = Math.Abs(v) * (Math.Exp((Math.Abs(b) + eb) * log + Math.Abs(Math.Log(size)) * eb) - 1);
-        return double.IsNaN(e) ? double.PositiveInfinity : e;
-    }
-
     /// <summary>Max (or, with signs flipped by the caller, Min): an operand that surely loses does not matter.</summary>
     public static double Max(double a, double ea, double b, double eb) =>
         a - ea > b + eb ? ea
         : b - eb > a + ea ? eb
         : Math.Max(ea, eb);
 
-    /// <summary>Error of a function of one operand, before rounding.</summary>
+    /// <summary>Error of an operation on one operand, before rounding.</summary>
     public static double Unary(UnaryOp kind, double x, double e, double v)
     {
         if (e == 0)
             return 0;
         if (!double.IsFinite(x) || !double.IsFinite(e))
             return double.PositiveInfinity;
-        double nearest = Math.Max(Math.Abs(x) - e, 0);
         double result = kind switch
         {
-            UnaryOp.Neg or UnaryOp.Abs or UnaryOp.Sin or UnaryOp.Cos => e,
-            UnaryOp.Exp => v * (Math.Exp(e) - 1 + e * 1e-15),
-            UnaryOp.Log => x > e ? e / (x - e) : double.PositiveInfinity,
-            UnaryOp.Tanh => Math.Min(2, e * (1 - Math.Pow(Math.Tanh(nearest), 2))),
-            UnaryOp.Sigmoid => Math.Min(1, e * SigmoidSlope(nearest)),
-            UnaryOp.Erf => Math.Min(2, e * 1.1283791670955126 * Math.Exp(-nearest * nearest)),
+            UnaryOp.Neg or UnaryOp.Abs => e,
             UnaryOp.Sqrt => x >= e ? e / (Math.Sqrt(x) + Math.Sqrt(x - e)) : double.PositiveInfinity,
-            UnaryOp.Rsqrt => x > e ? 0.5 * e / ((x - e) * Math.Sqrt(x - e)) : double.PositiveInfinity,
-            UnaryOp.Reciprocal => nearest > 0 ? e / (nearest * nearest) : double.PositiveInfinity,
             UnaryOp.Floor => Math.Floor(x + e) - Math.Floor(x - e),
             UnaryOp.Ceil => Math.Ceiling(x + e) - Math.Ceiling(x - e),
             UnaryOp.Round => Math.Round(x + e) - Math.Round(x - e),
@@ -109,14 +92,40 @@ public static class BoundRules
         return double.IsNaN(result) ? double.PositiveInfinity : result;
     }
 
-    /// <summary>Roundoffs that an implementation of the function itself may add.</summary>
-    public static double Ulps(UnaryOp kind) =>
-        kind switch
-        {
-            UnaryOp.Neg or UnaryOp.Abs or UnaryOp.Floor or UnaryOp.Ceil or UnaryOp.Round => 0,
-            UnaryOp.Sqrt or UnaryOp.Reciprocal => DivisionUlps,
-            _ => ElementaryUlps,
-        };
+    /// <summary>Roundoffs that an implementation of the operation itself may add.</summary>
+    public static double Ulps(UnaryOp kind) => kind == UnaryOp.Sqrt ? DivisionUlps : 0;
+
+    /// <summary>The rule of a function of one argument.</summary>
+    internal static ErrorRule ErrorOf(ScalarFunction function) =>
+        function.Error as ErrorRule ?? ErrorRules.Monotonic((Func<double, double>)function.Reference!);
+
+    /// <summary>The rule of a function of two arguments.</summary>
+    internal static ErrorRule2 Error2Of(ScalarFunction function) =>
+        function.Error as ErrorRule2 ?? ((_, _, _, _, _) => double.PositiveInfinity);
+
+    /// <summary>Error of a function of one argument by its rule, before rounding.</summary>
+    public static double Function(ErrorRule rule, double x, double e, double v)
+    {
+        if (e == 0)
+            return 0;
+        if (!double.IsFinite(x) || !double.IsFinite(e))
+            return double.PositiveInfinity;
+        double result = rule(x, e, v);
+        return double.IsNaN(result) ? double.PositiveInfinity : result;
+    }
+
+    /// <summary>The same for two arguments.</summary>
+    public static double Function2(ErrorRule2 rule, double a, double ea, double b, double eb, double v)
+    {
+        if (ea == 0 && eb == 0)
+            return 0;
+        double result = rule(a, ea, b, eb, v);
+        return double.IsNaN(result) ? double.PositiveInfinity : result;
+    }
+
+    /// <summary>What a function is only good to near its zeros, and where it underflows.</summary>
+    public static double Absolute(ScalarFunction function, DType type) =>
+        function.AbsoluteRoundoffs * UnitRoundoff(type) + (function.Underflows ? Tiny(type) : 0);
 
     /// <summary>γ_k = k·u / (1 − k·u): relative error of k roundings in any order.</summary>
     public static double Gamma(double k, double u)
@@ -160,21 +169,5 @@ public static class BoundRules
             return double.PositiveInfinity;
         double relative = Gamma(k, UnitRoundoff(type)) + k * 1e-15;
         return magnitude - Math.Abs(v) + relative * magnitude + k * Smallest(type) * peak + Tiny(DType.Float32);
-    }
-
-    /// <summary>sin and cos near their zeros are only good to an absolute error.</summary>
-    public static double Absolute(UnaryOp kind, DType type) =>
-        kind switch
-        {
-            UnaryOp.Sin or UnaryOp.Cos => ElementaryUlps * UnitRoundoff(type),
-            UnaryOp.Exp or UnaryOp.Sigmoid or UnaryOp.Reciprocal or UnaryOp.Rsqrt => Tiny(type),
-            _ => 0,
-        };
-
-    // σ(x)·σ(−x), which unlike σ·(1 − σ) does not cancel.
-    private static double SigmoidSlope(double x)
-    {
-        double e = Math.Exp(-x);
-        return e / ((1 + e) * (1 + e));
     }
 }

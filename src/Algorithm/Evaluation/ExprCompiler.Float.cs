@@ -19,7 +19,6 @@ internal sealed partial class ExprCompiler
                 BinaryOp.Div => L.Divide(x.Value, y.Value),
                 BinaryOp.Min => L.Call(typeof(FloatFunctions), nameof(FloatFunctions.Min), null, x.Value, y.Value),
                 BinaryOp.Max => L.Call(typeof(FloatFunctions), nameof(FloatFunctions.Max), null, x.Value, y.Value),
-                BinaryOp.Pow => L.Call(typeof(Math), nameof(Math.Pow), null, x.Value, y.Value),
                 _ => throw new EvaluationException($"stage {stage}: {b.Kind} is not defined on {b.Type.Name()}"),
             }
         );
@@ -39,12 +38,6 @@ internal sealed partial class ExprCompiler
                 return new(
                     value,
                     L.Add(Rounded(value, d, b.Type, BoundRules.DivisionUlps), L.Constant(BoundRules.Tiny(b.Type)))
-                );
-            case BinaryOp.Pow:
-                L p = exact ? Zero : Rule(nameof(BoundRules.Pow), x.Value, ex, y.Value, ey, value);
-                return new(
-                    value,
-                    L.Add(Rounded(value, p, b.Type, BoundRules.ElementaryUlps), L.Constant(BoundRules.Tiny(b.Type)))
                 );
             case BinaryOp.Max:
                 return new(value, exact ? null : Rule(nameof(BoundRules.Max), x.Value, ex, y.Value, ey));
@@ -80,37 +73,72 @@ internal sealed partial class ExprCompiler
                     : L.Condition(L.LessThan(x.Value, L.Constant(0L)), L.Negate(x.Value), x.Value);
             return new(Wrap(integer, u.Type), x.Bound);
         }
-        L value = Let(Function(u.Kind, x.Value));
+        L value = Let(Operation(u.Kind, x.Value));
         if (!track)
             return new(value, null);
         double ulps = BoundRules.Ulps(u.Kind);
         if (x.Bound is null && ulps == 0)
             return new(value, null);
         L e = x.Bound is null ? Zero : Rule(nameof(BoundRules.Unary), L.Constant(u.Kind), x.Value, x.Bound, value);
-        if (ulps == 0)
-            return new(value, e);
-        double absolute = BoundRules.Absolute(u.Kind, u.Type);
-        return new(value, L.Add(Rounded(value, e, u.Type, ulps), L.Constant(absolute)));
+        return new(value, ulps == 0 ? e : Rounded(value, e, u.Type, ulps));
     }
 
-    private L Function(UnaryOp kind, L x) =>
+    private Emitted Function(Apply call)
+    {
+        var function = call.Function;
+        var x = Emit(call.A);
+        L value = Let(Called(function.Reference!, x.Value));
+        if (!track)
+            return new(value, null);
+        L e = x.Bound is null
+            ? Zero
+            : Rule(nameof(BoundRules.Function), L.Constant(BoundRules.ErrorOf(function)), x.Value, x.Bound, value);
+        return Approximated(call, value, e);
+    }
+
+    private Emitted Function2(Apply call)
+    {
+        var function = call.Function;
+        var (x, y) = (Emit(call.Arguments[0]), Emit(call.Arguments[1]));
+        L value = Let(Called(function.Reference!, x.Value, y.Value));
+        if (!track)
+            return new(value, null);
+        L e =
+            x.Bound is null && y.Bound is null
+                ? Zero
+                : Rule(
+                    nameof(BoundRules.Function2),
+                    L.Constant(BoundRules.Error2Of(function)),
+                    x.Value,
+                    x.Bound ?? Zero,
+                    y.Value,
+                    y.Bound ?? Zero,
+                    value
+                );
+        return Approximated(call, value, e);
+    }
+
+    private static Emitted Approximated(Apply call, L value, L error) =>
+        new(
+            value,
+            L.Add(
+                Rounded(value, error, call.Type, call.Function.Roundoffs),
+                L.Constant(BoundRules.Absolute(call.Function, call.Type))
+            )
+        );
+
+    private static L Called(Delegate function, params L[] arguments) =>
+        L.Call(function.Target is null ? null : L.Constant(function.Target), function.Method, arguments);
+
+    private L Operation(UnaryOp kind, L x) =>
         kind switch
         {
             UnaryOp.Neg => L.Negate(x),
             UnaryOp.Abs => L.Call(typeof(Math), nameof(Math.Abs), null, x),
-            UnaryOp.Exp => L.Call(typeof(Math), nameof(Math.Exp), null, x),
-            UnaryOp.Log => L.Call(typeof(Math), nameof(Math.Log), null, x),
-            UnaryOp.Tanh => L.Call(typeof(Math), nameof(Math.Tanh), null, x),
-            UnaryOp.Sin => L.Call(typeof(Math), nameof(Math.Sin), null, x),
-            UnaryOp.Cos => L.Call(typeof(Math), nameof(Math.Cos), null, x),
             UnaryOp.Sqrt => L.Call(typeof(Math), nameof(Math.Sqrt), null, x),
-            UnaryOp.Rsqrt => L.Divide(L.Constant(1.0), L.Call(typeof(Math), nameof(Math.Sqrt), null, x)),
-            UnaryOp.Reciprocal => L.Divide(L.Constant(1.0), x),
             UnaryOp.Floor => L.Call(typeof(Math), nameof(Math.Floor), null, x),
             UnaryOp.Ceil => L.Call(typeof(Math), nameof(Math.Ceiling), null, x),
             UnaryOp.Round => L.Call(typeof(Math), nameof(Math.Round), null, x),
-            UnaryOp.Sigmoid => L.Call(typeof(FloatFunctions), nameof(FloatFunctions.Sigmoid), null, x),
-            UnaryOp.Erf => L.Call(typeof(FloatFunctions), nameof(FloatFunctions.Erf), null, x),
             _ => throw new EvaluationException($"stage {stage}: {kind} is not a float function"),
         };
 

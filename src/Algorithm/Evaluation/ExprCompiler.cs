@@ -88,6 +88,9 @@ internal sealed partial class ExprCompiler(
         var made = e switch
         {
             Unary u => Unary(u),
+            Apply { Meaning: { } meaning } => Emit(meaning),
+            Apply { Arguments.Length: 2 } a => Function2(a),
+            Apply a => Function(a),
             Binary { Kind: BinaryOp.And or BinaryOp.Or } b => Logical(b),
             Binary { A.Type: DType.Bool } b => BoolBinary(b),
             Binary b => b.A.Type.IsFloat() ? FloatBinary(b) : IntBinary(b),

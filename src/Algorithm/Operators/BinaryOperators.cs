@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Picograd.Algorithms.Functions;
 
 namespace Picograd.Algorithms.Operators;
 
@@ -8,22 +9,10 @@ namespace Picograd.Algorithms.Operators;
 /// </summary>
 internal static class BinaryOperators
 {
-    private static readonly string[] Arithmetic = ["add", "sub", "mul", "maximum", "minimum"];
-    private static readonly string[] FloatOnly = ["div", "pow"];
     private static readonly string[] Precise = ["add", "sub", "mul", "div"];
-    private static readonly string[] Comparisons = ["eq", "ne", "lt", "le", "gt", "ge"];
-    private static readonly string[] Logical = ["logical_and", "logical_or", "logical_xor"];
-    private static readonly string[] Bits = ["bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift"];
 
     public static ImmutableArray<OperatorDefinition> Definitions { get; } =
-    [
-        .. Arithmetic.Select(f => Define(f, DTypes.Numbers)),
-        .. FloatOnly.Select(f => Define(f, DTypes.Floats)),
-        .. Comparisons.Select(f => Define(f, DTypes.OfTensors)),
-        .. Logical.Select(f => Define(f, [DType.Bool])),
-        .. Bits.Select(f => Define(f, [DType.Int32, DType.Int64])),
-        Where,
-    ];
+    [.. ScalarFunctions.All.Where(f => f.Arity == 2 && !f.Types.IsDefault).Select(Define), Where];
 
     private static OperatorDefinition Where =>
         new(
@@ -44,24 +33,24 @@ internal static class BinaryOperators
             Check = s => CheckShapes(s, "c", "a", "b"),
         };
 
-    private static OperatorDefinition Define(string function, ImmutableArray<DType> types) =>
+    private static OperatorDefinition Define(ScalarFunction function) =>
         new(
-            function,
-            $"{function}(A, B), element by element with broadcasting",
+            function.Name,
+            function.Description ?? $"{function.Name}(A, B), element by element with broadcasting",
             [
                 new OperatorKey("n", KeyKind.Dimension, "elements of both operands") { Optional = true },
                 new OperatorKey("a", KeyKind.Shape, "shape of A") { Optional = true },
                 new OperatorKey("b", KeyKind.Shape, "shape of B") { Optional = true },
-                .. Precise.Contains(function) ? [Number] : (OperatorKey[])[],
-                OperatorKey.Types(types),
+                .. Precise.Contains(function.Name) ? [Number] : (OperatorKey[])[],
+                OperatorKey.Types(function.Types),
             ],
             Build
         )
         {
-            Example = $"{function} a=3x5 b=5",
-            Operands = Comparisons.Contains(function) ? "A[*], B[*] -> Y:bool[*]" : "A[*], B[*] -> Y[*]",
+            Example = $"{function.Name} a=3x5 b=5",
+            Operands = function.GivesBool ? "A[*], B[*] -> Y:bool[*]" : "A[*], B[*] -> Y[*]",
             Check = s => CheckShapes(s, "a", "b") ?? CheckNumber(s),
-            Domain = (_, buffer) => function == "div" && buffer.Name == "B" ? InputDomain.NonZero : InputDomain.Any,
+            Domain = (_, buffer) => function.Domains[buffer.Name == "B" ? 1 : 0],
         };
 
     // A number beside a tensor of a half type is as precise as what is computed, as in PyTorch.

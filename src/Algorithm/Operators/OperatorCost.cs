@@ -12,7 +12,7 @@ public static class OperatorCost
         foreach (var stage in algorithm.Stages)
         {
             double points = stage.Axes.Aggregate(1.0, (product, axis) => product * ExtentOf(axis.Extent));
-            double each = stage.Values.Sum(v => v.Nodes().Count(IsFloatOperation));
+            double each = stage.Values.Sum(v => v.Inlined().Nodes().Count(IsFloatOperation));
             // A tuple-valued reducer compares its first component and carries the others along.
             if (stage.Reducer is { } reducer)
                 each += reducer.Result[0] is Binary ? 1 : Math.Max(1, reducer.Result.Sum(CombineCost));
@@ -39,6 +39,7 @@ public static class OperatorCost
     private static bool IsFloatOperation(Expr e) =>
         e switch
         {
+            Apply a => a.Type.IsFloat(),
             Unary u => u.Type.IsFloat() && u.Kind != UnaryOp.Neg,
             Binary b => b.Type.IsFloat(),
             Fma => true,

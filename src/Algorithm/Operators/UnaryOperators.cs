@@ -1,39 +1,13 @@
 using System.Collections.Immutable;
+using Picograd.Algorithms.Functions;
 
 namespace Picograd.Algorithms.Operators;
 
 /// <summary>Y[i] = f(X[i]).</summary>
 internal static class UnaryOperators
 {
-    private static readonly string[] FloatOnly =
-    [
-        "tanh",
-        "exp",
-        "log",
-        "sigmoid",
-        "sqrt",
-        "rsqrt",
-        "reciprocal",
-        "erf",
-        "sin",
-        "cos",
-        "floor",
-        "ceil",
-        "round",
-        "silu",
-        "gelu",
-    ];
-
-    private static readonly string[] Arithmetic = ["neg", "abs", "relu", "square"];
-
     public static ImmutableArray<OperatorDefinition> Definitions { get; } =
-    [
-        .. FloatOnly.Select(f => Define(f, DTypes.Floats)),
-        .. Arithmetic.Select(f => Define(f, DTypes.Numbers)),
-        LogicalNot,
-        Cast,
-        Fill,
-    ];
+    [.. ScalarFunctions.All.Where(f => f.Arity == 1 && !f.Types.IsDefault).Select(Define), LogicalNot, Cast, Fill];
 
     private static OperatorDefinition LogicalNot =>
         new("logical_not", "not X, element by element", [OperatorKey.Dimension("n", "elements")], BuildNot)
@@ -82,20 +56,17 @@ internal static class UnaryOperators
             Operands = "V[] -> Y[n..]",
         };
 
-    private static OperatorDefinition Define(string function, ImmutableArray<DType> types) =>
+    private static OperatorDefinition Define(ScalarFunction function) =>
         new(
-            function,
-            $"{function}(X), element by element",
-            [OperatorKey.Dimension("n", "elements"), OperatorKey.Types(types)],
+            function.Name,
+            function.Description ?? $"{function.Name}(X), element by element",
+            [OperatorKey.Dimension("n", "elements"), OperatorKey.Types(function.Types)],
             Build
         )
         {
-            Example = $"{function} n=13",
-            Operands = "X[n..] -> Y[n..]",
-            Domain = (_, _) =>
-                function is "log" or "sqrt" or "rsqrt" ? InputDomain.Positive
-                : function == "reciprocal" ? InputDomain.NonZero
-                : InputDomain.Any,
+            Example = $"{function.Name} n=13",
+            Operands = function.GivesBool ? "X[n..] -> Y:bool[n..]" : "X[n..] -> Y[n..]",
+            Domain = (_, _) => function.Domains[0],
         };
 
     private static Algorithm Build(OperatorSpec spec)
@@ -105,7 +76,7 @@ internal static class UnaryOperators
         var i = new Axis("i", spec.Extent("n"));
         var x = g.Input("X", type, i.Extent);
         var value = Elementwise.Function(spec.Name, Op.Cast(Elementwise.ComputeType(type), x[i]));
-        return g.Build(g.Stage("Y", [i], Op.Cast(type, value)));
+        return g.Build(g.Stage("Y", [i], value.Type == DType.Bool ? value : Op.Cast(type, value)));
     }
 
     private static Algorithm BuildNot(OperatorSpec spec)

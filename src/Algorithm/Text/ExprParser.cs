@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Picograd.Algorithms.Functions;
 
 namespace Picograd.Algorithms.Text;
 
@@ -377,7 +378,21 @@ internal sealed class ExprParser(List<Token> tokens)
                 throw Wrong(at, $"fma needs floats, not {c.Type.Name()}");
             return Sized(at, new Fma(a, b, c));
         }
-        var known = UnaryFunctions.Keys.Concat(BinaryFunctions.Keys).Concat(Types.Keys).Concat(["select", "fma"]);
+        if (ScalarFunctions.Find(name) is { UnaryNode: null, BinaryNode: null } function)
+        {
+            Count(at, operands, function.Arity);
+            var (x, last) = (operands.ToArray(), operands.Length - 1);
+            for (int i = 0; i < last; i++)
+                (x[i], x[last]) = Matched(at, x[i], x[last], name);
+            Expr? made = null;
+            Checked(at, () => made = Op.Call(function, x));
+            return Sized(at, made!);
+        }
+        var known = UnaryFunctions
+            .Keys.Concat(BinaryFunctions.Keys)
+            .Concat(ScalarFunctions.All.Where(f => f is { UnaryNode: null, BinaryNode: null }).Select(f => f.Name))
+            .Concat(Types.Keys)
+            .Concat(["select", "fma"]);
         throw Wrong(at, $"there is no function {at}{Spelling.Hint(name, known)}");
     }
 

@@ -124,6 +124,7 @@ internal sealed class SharedParts
             FloatImm f => $"f{BitConverter.DoubleToInt64Bits(f.Value)}{f.ImmType}",
             Var v => $"v{Leaf(v)}",
             Unary u => $"u{u.Kind}",
+            Apply a => $"a{Leaf(a.Function)}",
             Binary b => $"b{b.Kind}",
             Cast c => $"c{c.To}",
             Bitcast c => $"t{c.To}",

@@ -87,6 +87,13 @@ internal sealed class IlWriter(ILGenerator il)
         il.Emit(op, type);
     }
 
+    /// <summary>A pointer to a static method.</summary>
+    public void Pointer(MethodInfo method)
+    {
+        Instructions++;
+        il.Emit(OpCodes.Ldftn, method);
+    }
+
     public void Call(MethodInfo method)
     {
         Instructions++;

@@ -1,5 +1,6 @@
 using System.Reflection.Emit;
 using Picograd.Algorithms;
+using Picograd.Algorithms.Functions;
 
 namespace Picograd.Lower.Cpu;
 
@@ -42,6 +43,9 @@ internal enum NodeOp
     AnyLane,
     Unary,
     Binary,
+
+    /// <summary>A call of a <see cref="ScalarFunction"/>: its kernel of Float32, or its method of doubles.</summary>
+    Function,
     Fma,
     Select,
 
@@ -50,7 +54,7 @@ internal enum NodeOp
     Cast,
     Bitcast,
 
-    /// <summary>Vector: sin or cos near zero, and the argument, of which lanes may be far; see <see cref="FarAngles"/>.</summary>
+    /// <summary>Vector: a function of an angle near zero, and the argument, of which lanes may be far; see <see cref="FarAngles"/>.</summary>
     FarAngle,
 }
 

@@ -1,6 +1,7 @@
 using System.Reflection.Emit;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
+using Picograd.Algorithms.Functions;
 using Picograd.Schedules;
 
 namespace Picograd.Lower.Cpu;
@@ -15,6 +16,9 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
         {
             case NodeOp.Unary:
                 Unary((UnaryOp)node.Data!, node.Inputs[0], type);
+                break;
+            case NodeOp.Function:
+                Function((ScalarFunction)node.Data!, node.Inputs, type);
                 break;
             case NodeOp.Binary:
                 Binary((BinaryOp)node.Data!, node.Inputs[0], node.Inputs[1]);
@@ -82,15 +86,27 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
             case UnaryOp.Round:
                 Call(Math(type), "Round", Clr(type), 1);
                 break;
-            case UnaryOp.Exp or UnaryOp.Log or UnaryOp.Tanh or UnaryOp.Sin or UnaryOp.Cos when type == DType.Float64:
-                Call(typeof(System.Math), kind.ToString(), typeof(double), 1);
-                break;
             default:
                 throw new LoweringException(
                     "unsupported",
                     $"{kind} of {type.Name()} reached code generation unexpanded"
                 );
         }
+    }
+
+    private void Function(ScalarFunction function, Node[] arguments, DType type)
+    {
+        foreach (var argument in arguments)
+            push(argument);
+        if (type == DType.Float32 && function.Kernel is not null)
+            il.Call(function.KernelMethod(typeof(float)));
+        else if (type == DType.Float64 && function.Reference is { Target: null } reference)
+            il.Call(reference.Method);
+        else
+            throw new LoweringException(
+                "unsupported",
+                $"{function.Name} of {type.Name()} reached code generation unexpanded"
+            );
     }
 
     private void Binary(BinaryOp kind, Node a, Node b)
@@ -106,11 +122,6 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
                 push(a);
                 push(b);
                 Call(type.IsFloat() ? Math(type) : typeof(System.Math), kind.ToString(), Clr(type), 2);
-                return;
-            case BinaryOp.Pow:
-                push(a);
-                push(b);
-                Call(type == DType.Float64 ? typeof(System.Math) : typeof(PowFloat32), "Pow", Clr(type), 2);
                 return;
             case BinaryOp.Shl or BinaryOp.Shr:
                 push(a);

@@ -105,6 +105,13 @@ internal sealed class ValueBuilder(
                 return LoadScalar(l);
             case Unary u:
                 return Region.Make(NodeOp.Unary, ValueType.Scalar(u.Type), u.Kind, BuildScalar(u.A));
+            case Apply a:
+                return Region.Make(
+                    NodeOp.Function,
+                    ValueType.Scalar(a.Type),
+                    a.Function,
+                    [.. a.Arguments.Select(BuildScalar)]
+                );
             case Binary { Kind: BinaryOp.And or BinaryOp.Or } b:
                 var first = BuildScalar(b.A);
                 if (AlreadyRead(b.B))
@@ -309,6 +316,8 @@ internal sealed class ValueBuilder(
                 return LoadVector(l);
             case Unary u:
                 return Region.Make(NodeOp.Unary, Lanes(u.Type), u.Kind, BuildLanes(u.A));
+            case Apply a:
+                return Region.Make(NodeOp.Function, Lanes(a.Type), a.Function, [.. a.Arguments.Select(BuildLanes)]);
             case Binary b when b.Type == DType.Bool && b.A.Type == DTypes.Index:
                 return CompareIndices(b);
             case Binary { Kind: BinaryOp.Shl or BinaryOp.Shr } b:
@@ -323,8 +332,8 @@ internal sealed class ValueBuilder(
                 return Region.Make(NodeOp.Binary, Lanes(b.Type), b.Kind, BuildLanes(b.A), BuildLanes(b.B));
             case Fma f:
                 return Region.Make(NodeOp.Fma, Lanes(f.Type), null, BuildLanes(f.A), BuildLanes(f.B), BuildLanes(f.C));
-            case Select s when VectorAnalysis.FarAngle(s) is var (kind, x):
-                return Region.Make(NodeOp.FarAngle, Lanes(s.Type), kind, BuildLanes(s.Then), BuildLanes(x));
+            case Select s when VectorAnalysis.FarAngle(s) is var (function, x):
+                return Region.Make(NodeOp.FarAngle, Lanes(s.Type), function, BuildLanes(s.Then), BuildLanes(x));
             case Select s:
                 var mask = BuildLanes(s.Cond);
                 var then = UnderMask(s.Cond, mask, s.Then);

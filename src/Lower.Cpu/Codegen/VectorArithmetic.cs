@@ -1,5 +1,6 @@
 using System.Reflection.Emit;
 using Picograd.Algorithms;
+using Picograd.Algorithms.Functions;
 using Picograd.Schedules;
 
 namespace Picograd.Lower.Cpu;
@@ -15,6 +16,11 @@ internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> 
             case NodeOp.Unary:
                 push(node.Inputs[0]);
                 Unary((UnaryOp)node.Data!, Lane(node));
+                break;
+            case NodeOp.Function:
+                foreach (var argument in node.Inputs)
+                    push(argument);
+                il.Call(((ScalarFunction)node.Data!).KernelMethod(isa.Vector(Lane(node))));
                 break;
             case NodeOp.Binary:
                 Binary(node, (BinaryOp)node.Data!);
@@ -68,7 +74,7 @@ internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> 
             if (i > 0)
                 il.Call(isa.Op("Max", typeof(int), 2));
         }
-        il.Int(BitConverter.SingleToInt32Bits((float)ExpandMath.SinCosRange));
+        il.Int(BitConverter.SingleToInt32Bits((float)ScalarFunctions.AngleRange));
         il.Call(isa.Create(typeof(int), 1));
         il.Call(isa.Op("GreaterThanAny", typeof(int), 2));
         il.Emit(OpCodes.Brtrue, far);
@@ -86,13 +92,14 @@ internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> 
         var end = il.NewLabel();
         il.Load(angle);
         il.Call(isa.Op("Abs", typeof(float), 1));
-        il.Float((float)ExpandMath.SinCosRange);
+        il.Float((float)ScalarFunctions.AngleRange);
         il.Call(isa.Create(typeof(float), 1));
         il.Call(isa.Op("LessThanOrEqualAll", typeof(float), 2));
         il.Emit(OpCodes.Brtrue, end);
         il.Load(near);
         il.Load(angle);
-        il.Call(FarAngles.Method((UnaryOp)node.Data!, isa.Bits));
+        il.Pointer(((ScalarFunction)node.Data!).Reference!.Method);
+        il.Call(FarAngles.Method(isa.Bits));
         il.Store(near);
         il.Mark(end);
         il.Load(near);
@@ -137,12 +144,6 @@ internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> 
         }
         push(a);
         push(b);
-        if (kind == BinaryOp.Pow)
-        {
-            var vector = isa.Vector(lane);
-            il.Call(typeof(PowFloat32).GetMethod(nameof(PowFloat32.Pow), [vector, vector])!);
-            return;
-        }
         string name = kind switch
         {
             BinaryOp.Add => "Add",

@@ -1,4 +1,5 @@
 using Picograd.Algorithms;
+using Picograd.Algorithms.Functions;
 using Picograd.Schedules;
 
 namespace Picograd.Lower.Cpu;
@@ -122,19 +123,15 @@ internal sealed class VectorAnalysis
     public static bool MayFault(Expr e) =>
         e.Nodes().Any(n => n is Binary { Kind: BinaryOp.FloorDiv or BinaryOp.Mod } b && b.B.Loads().Any());
 
-    /// <summary>The function and argument of what <see cref="ExpandMath"/> makes of sin and cos of Float32; null for others.</summary>
-    public static (UnaryOp Kind, Expr X)? FarAngle(Select s) =>
+    /// <summary>The function and argument of what <see cref="ExpandMath"/> makes of functions of angles of Float32; null for others.</summary>
+    public static (ScalarFunction Function, Expr X)? FarAngle(Select s) =>
         s.Else
             is Cast
             {
                 To: DType.Float32,
-                A: Unary
-                {
-                    Kind: UnaryOp.Sin or UnaryOp.Cos,
-                    A: Cast { To: DType.Float64, A: { Type: DType.Float32 } x }
-                } far
+                A: Apply { Arguments: [Cast { To: DType.Float64, A: { Type: DType.Float32 } x }] } far
             }
-            ? (far.Kind, x)
+            ? (far.Function, x)
             : null;
 
     // lane < constant: strided loads under it read fewer lanes.
@@ -166,6 +163,11 @@ internal sealed class VectorAnalysis
                             or UnaryOp.Round
                     && (u.Type == DType.Bool || Size(u.Type))
                     && Accepts(u.A, masked);
+            case Apply a:
+                return a.Function.Kernel is not null
+                    && a.Type == DType.Float32
+                    && Size(a.Type)
+                    && a.Arguments.All(x => Accepts(x, masked));
             case Binary b when b.Type == DType.Bool && b.A.Type == DTypes.Index:
                 return IsLaneAffine(b.A - b.B);
             case Binary { Kind: BinaryOp.And or BinaryOp.Or } b when b.Type == DType.Bool:
@@ -173,7 +175,7 @@ internal sealed class VectorAnalysis
             case Binary b:
                 if (b.Kind is BinaryOp.Shl or BinaryOp.Shr && b.B is not IntImm)
                     return false;
-                if (b.Kind is BinaryOp.FloorDiv or BinaryOp.Mod || b is { Kind: BinaryOp.Pow, Type: not DType.Float32 })
+                if (b.Kind is BinaryOp.FloorDiv or BinaryOp.Mod)
                     return false;
                 return (b.A.Type == DType.Bool || Size(b.A.Type)) && Accepts(b.A, masked) && Accepts(b.B, masked);
             case Fma f:

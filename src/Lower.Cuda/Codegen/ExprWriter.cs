@@ -1,4 +1,5 @@
 using Picograd.Algorithms;
+using Picograd.Algorithms.Functions;
 using Picograd.Schedules;
 
 namespace Picograd.Lower.Cuda;
@@ -92,6 +93,10 @@ internal sealed class ExprWriter(KernelContext kernel, MemoryAccess access)
                 );
             case Unary u:
                 return UnaryNode(u);
+            case Apply { Meaning: { } meaning }:
+                return Node(meaning);
+            case Apply a:
+                return FunctionNode(a);
             case Binary b:
                 return BinaryNode(b);
             case Fma f:
@@ -136,10 +141,6 @@ internal sealed class ExprWriter(KernelContext kernel, MemoryAccess access)
                 return type is DType.UInt32 or DType.UInt8 or DType.Bool
                     ? Node(u.A)
                     : (Call(kernel.Use("abs_wrap"), u.A), Primary);
-            case UnaryOp.Sigmoid:
-                return (Call(kernel.Use("sigmoid"), u.A), Primary);
-            case UnaryOp.Reciprocal:
-                return ($"{(wide ? "1.0" : "1.0f")} / {Write(u.A, Prefix)}", Product);
             default:
                 string function = u.Kind switch
                 {
@@ -149,6 +150,25 @@ internal sealed class ExprWriter(KernelContext kernel, MemoryAccess access)
                 };
                 return (Call(wide ? function : function + "f", u.A), Primary);
         }
+    }
+
+    private (string, int) FunctionNode(Apply call)
+    {
+        var function = call.Function;
+        if (function.CudaName is not { } name)
+        {
+            // Values of the half types are floats.
+            var compute = call.Type == DType.Float64 ? DType.Float64 : DType.Float32;
+            return Node(
+                function.Expand([.. call.Arguments.Select(a => Op.Cast(compute, a))])
+                    ?? throw new LoweringException("unsupported", $"no CUDA text for {call.Type.Name()} {call}")
+            );
+        }
+        string text =
+            Arithmetic.Has(name) ? kernel.Use(name)
+            : call.Type == DType.Float64 ? name
+            : name + "f";
+        return ($"{text}({string.Join(", ", call.Arguments.Select(Write))})", Primary);
     }
 
     private string Call(string function, Expr a) => $"{function}({Write(a)})";
@@ -170,10 +190,8 @@ internal sealed class ExprWriter(KernelContext kernel, MemoryAccess access)
                 return Infix(b, "<", Relation);
             case BinaryOp.Le:
                 return Infix(b, "<=", Relation);
-            case BinaryOp.Mul when b.B is Unary { Kind: UnaryOp.Sigmoid } s && s.A == b.A:
+            case BinaryOp.Mul when b.B is Apply s && s.Function == ScalarFunctions.Sigmoid && s.A == b.A:
                 return (Call(kernel.Use("silu"), b.A), Primary);
-            case BinaryOp.Pow:
-                return ($"{(type == DType.Float64 ? "pow" : "powf")}({Write(b.A)}, {Write(b.B)})", Primary);
             case BinaryOp.Min or BinaryOp.Max when type.IsFloat():
                 return (
                     $"{kernel.Use(b.Kind == BinaryOp.Min ? "min_nan" : "max_nan")}({Write(b.A)}, {Write(b.B)})",

@@ -70,6 +70,8 @@ internal sealed class ExprCompiler
                 return type == DType.Int64 ? narrow : f => Numerics.Wrap(type, narrow(f));
             case Bitcast c:
                 return Bits(c, site);
+            case Apply { Meaning: { } meaning }:
+                return Int(meaning, site);
             case Load l:
                 int buffer = Slot(l.Buffer);
                 var indices = Ints(l.Indices, site);
@@ -94,9 +96,13 @@ internal sealed class ExprCompiler
                 var (operand, op, width) = (Float(u.A, site), u.Kind, u.Type);
                 if (op == UnaryOp.Neg)
                     return f => -operand(f);
-                return f => Numerics.Compute(width, Numerics.Function(op, operand(f)));
+                return f => Numerics.Compute(width, Numerics.Operation(op, operand(f)));
             case Binary b:
                 return FloatBinary(b, site);
+            case Apply { Meaning: { } meaning }:
+                return Float(meaning, site);
+            case Apply a:
+                return Call(a, site);
             case Fma m:
                 var (x, y, z) = (Float(m.A, site), Float(m.B, site), Float(m.C, site));
                 return m.Type == DType.Float64
@@ -136,6 +142,34 @@ internal sealed class ExprCompiler
 
     /// <summary>Position of a combiner's operand among the temporaries: accumulated values, then new ones.</summary>
     private static int Temp(ReducerArg a) => 2 * a.Index + (a.IsNew ? 1 : 0);
+
+    private FloatFn Call(Apply call, Site site)
+    {
+        var (function, type) = (call.Function, call.Type);
+        var x = Float(call.A, site);
+        if (type == DType.Float32 && function.Kernel is not null)
+        {
+            // The very code that processors run.
+            if (function.Arity == 1)
+            {
+                var kernel = function.KernelFor<Func<float, float>>();
+                return f => kernel((float)x(f));
+            }
+            var kernel2 = function.KernelFor<Func<float, float, float>>();
+            var second = Float(call.Arguments[1], site);
+            return f => kernel2((float)x(f), (float)second(f));
+        }
+        switch (function.Reference)
+        {
+            case Func<double, double> reference:
+                return f => Numerics.Compute(type, reference(x(f)));
+            case Func<double, double, double> reference:
+                var y = Float(call.Arguments[1], site);
+                return f => Numerics.Compute(type, reference(x(f), y(f)));
+            default:
+                throw new InvalidOperationException($"the interpreter has no float meaning for {call}");
+        }
+    }
 
     private IntFn IntUnary(Unary u, Site site)
     {
@@ -225,7 +259,6 @@ internal sealed class ExprCompiler
             BinaryOp.Div => wide ? f => x(f) / y(f) : f => (float)(x(f) / y(f)),
             BinaryOp.Min => f => Math.Min(x(f), y(f)),
             BinaryOp.Max => f => Math.Max(x(f), y(f)),
-            BinaryOp.Pow => wide ? f => Math.Pow(x(f), y(f)) : f => PowFloat32.Pow((float)x(f), (float)y(f)),
             _ => throw new InvalidOperationException($"the interpreter has no float meaning for {b}"),
         };
     }

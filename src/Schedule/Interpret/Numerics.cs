@@ -60,24 +60,15 @@ internal static class Numerics
         return kind == BinaryOp.Shl ? Wrap(type, a << by) : a >> by;
     }
 
-    public static double Function(UnaryOp op, double x) =>
+    public static double Operation(UnaryOp op, double x) =>
         op switch
         {
             UnaryOp.Neg => -x,
             UnaryOp.Abs => Math.Abs(x),
-            UnaryOp.Exp => Math.Exp(x),
-            UnaryOp.Log => Math.Log(x),
-            UnaryOp.Tanh => Math.Tanh(x),
-            UnaryOp.Sigmoid => FloatFunctions.Sigmoid(x),
-            UnaryOp.Erf => FloatFunctions.Erf(x),
-            UnaryOp.Sin => Math.Sin(x),
-            UnaryOp.Cos => Math.Cos(x),
             UnaryOp.Sqrt => Math.Sqrt(x),
-            UnaryOp.Rsqrt => 1 / Math.Sqrt(x),
-            UnaryOp.Reciprocal => 1 / x,
             UnaryOp.Floor => Math.Floor(x),
             UnaryOp.Ceil => Math.Ceiling(x),
             UnaryOp.Round => Math.Round(x, MidpointRounding.ToEven),
-            _ => throw new ArgumentOutOfRangeException(nameof(op), op, "not a float function"),
+            _ => throw new ArgumentOutOfRangeException(nameof(op), op, "not a float operation"),
         };
 }

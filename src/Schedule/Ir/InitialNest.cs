@@ -93,7 +93,7 @@ public static class InitialNest
             Op.True,
             outputs,
             [.. indices.Select(i => i.Substitute(own))],
-            [.. values.Select(v => v.Substitute(own))],
+            [.. values.Select(v => v.Inlined().Substitute(own))],
             reducer,
             init
         );

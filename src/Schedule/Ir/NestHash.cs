@@ -222,6 +222,12 @@ public static class NestHash
                     Mix(22);
                     Number(v);
                     break;
+                case Apply a:
+                    Mix(38);
+                    Mix(a.Function.Name);
+                    foreach (var argument in a.Arguments)
+                        Add(argument);
+                    break;
                 case Unary u:
                     Mix(23, (ulong)u.Kind);
                     Add(u.A);

@@ -108,6 +108,7 @@ internal sealed class IntrinsicMatcher(LoopNest nest, Block block, ImmutableArra
                 var ways = UnifyAll([a.A, a.B], [b.A, b.B], loads);
                 return Commutes(a.Kind) ? ways.Concat(UnifyAll([a.A, a.B], [b.B, b.A], loads)) : ways;
             case (Unary a, Unary b) when a.Kind == b.Kind:
+            case (Apply f, Apply h) when f.Function == h.Function:
             case (Fma, Fma) or (Select, Select):
                 return UnifyAll([.. meant.Children()], [.. found.Children()], loads);
             case (Cast, Cast) or (Bitcast, Bitcast) when meant.Type == found.Type:

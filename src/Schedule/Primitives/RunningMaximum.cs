@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Algorithms.Functions;
 
 namespace Picograd.Schedules;
 
@@ -113,8 +114,8 @@ internal sealed class RunningMaximum
                 return DegreeOf(cast.A, block);
             case Unary { Kind: UnaryOp.Neg } negative:
                 return DegreeOf(negative.A, block);
-            case Unary { Kind: UnaryOp.Exp, A: Binary { Kind: BinaryOp.Sub, A: var score, B: var shift } }
-                when ShiftRow(shift) is { } row && !Depends(score):
+            case Apply { Arguments: [Binary { Kind: BinaryOp.Sub, A: var score, B: var shift }] } exp
+                when exp.Function == ScalarFunctions.Exp && ShiftRow(shift) is { } row && !Depends(score):
                 Note(block, Plain(block, row, shift), KeyOf(block, score, row));
                 return Degree.Weight;
             case Binary { Kind: BinaryOp.Mul } product:
@@ -125,7 +126,8 @@ internal sealed class RunningMaximum
                 return Same(sum, DegreeOf(sum.A, block), DegreeOf(sum.B, block), block);
             case Select select when !Depends(select.Cond):
                 return Same(select, DegreeOf(select.Then, block), DegreeOf(select.Else, block), block);
-            case Unary { Kind: UnaryOp.Exp, A: Binary { Kind: BinaryOp.Sub, B: Load own } } when IsMaximum(own):
+            case Apply { Arguments: [Binary { Kind: BinaryOp.Sub, B: Load own }] } exp
+                when exp.Function == ScalarFunctions.Exp && IsMaximum(own):
                 throw No(
                     block,
                     $"block {block.Name} subtracts {own} itself, which gives NaN while all scores so far are -Infinity",

@@ -73,9 +73,7 @@ public sealed class MatmulRule : ScheduleRule
         // What follows the product straight from its registers; functions of many steps are better not copied out.
         if (algorithm.Stages.Length > 1)
         {
-            bool cheap = !algorithm
-                .Stages.Skip(1)
-                .Any(s => s.Values[0].Nodes().Any(n => n is Unary { Kind: > UnaryOp.Abs }));
+            bool cheap = !algorithm.Stages.Skip(1).Any(s => s.Values[0].Nodes().Any(n => n.IsFunction()));
             knobs.Add(new("inline", 2, [0, 1], cheap ? 1 : 0));
         }
         // Level 3: fine.

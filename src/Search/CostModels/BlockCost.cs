@@ -255,11 +255,9 @@ internal sealed record BlockCost(
             .Sum(node =>
                 node switch
                 {
-                    Unary { Kind: UnaryOp.Exp or UnaryOp.Log or UnaryOp.Sin or UnaryOp.Cos } => 12,
-                    Unary { Kind: UnaryOp.Tanh or UnaryOp.Sigmoid or UnaryOp.Erf } => 20,
-                    Unary { Kind: UnaryOp.Sqrt or UnaryOp.Rsqrt or UnaryOp.Reciprocal } => 8,
+                    Apply a => a.Function.Cost,
+                    Unary { Kind: UnaryOp.Sqrt } => 8,
                     Binary { Kind: BinaryOp.Div } => 8,
-                    Binary { Kind: BinaryOp.Pow } => 120,
                     Binary b when b.Type.IsFloat() => 1,
                     // Index arithmetic is hoisted; integer arithmetic on data is not, but is as cheap.
                     Unary or Fma or Select or Cast => node.Type == DType.Bool ? 0 : 1.0,

@@ -349,8 +349,9 @@ internal sealed class KernelWork
     {
         double own = e switch
         {
+            // Special-function units share the work: only a power takes several of them.
+            Apply a => Math.Max(1, Math.Round(a.Function.Cost / 40)) * FunctionOperations,
             Unary { Kind: > UnaryOp.Abs } => FunctionOperations,
-            Binary { Kind: BinaryOp.Pow } => 3 * FunctionOperations,
             Binary { Kind: BinaryOp.Div } => FunctionOperations,
             // A product that is added is one operation.
             Binary { Kind: BinaryOp.Mul } b when b.Type != DTypes.Index => 0.5,

@@ -77,7 +77,7 @@ public class BuilderRefusalTests
         );
         Refused("a value of f32 cannot be stored as i32; use Cast", g => g.Stage("Y", [I], 1f, DType.Int32));
         Refused("select needs a bool, got i64", _ => Op.Select(I, 1f, 2f));
-        Refused("Exp needs a float, got i64", _ => Op.Exp(I));
+        Refused("exp needs a float, got i64", _ => Op.Exp(I));
         Refused("BitAnd needs integers, got f32", _ => Op.Bit(BinaryOp.BitAnd, 1f, 2f));
         Refused("division by zero: i / 0", _ => Op.FloorDiv(I, 0));
         Refused("division by zero: i % 0", _ => Op.Mod(I, 0));

@@ -1,5 +1,6 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
+using Picograd.Algorithms.Functions;
 using Picograd.Algorithms.Operators;
 using Xunit;
 using Xunit.Abstractions;
@@ -152,7 +153,7 @@ public class ErrorBoundTests(ITestOutputHelper output)
             var x = g.Input("X", DType.Float32, 200, 3);
             var i = new Axis("i", 200);
             Expr inner = x[i, 0] * x[i, 1] + x[i, 2];
-            var op = Enum.Parse<UnaryOp>(function, ignoreCase: true);
+            var op = ScalarFunctions.Find(function)!;
             var y = g.Stage("Y", [i], Op.Call(op, inner));
             var algorithm = g.Build(y);
             var data = OperatorSpec.Parse("neg n=600").MakeInputs(3, kind).Values.Single().Doubles;

@@ -15,7 +15,7 @@ public class PrintTests
               input B: f32[4, 5]
               input bias: f32[4]
               P[m, n] = reduce.sum(A[m, k] * B[n, k]) over m<3, n<4, k<5 reduce
-              C[m, n] = max(P[m, n] + bias[n], 0.0) over m<3, n<4
+              C[m, n] = relu(P[m, n] + bias[n]) over m<3, n<4
               output C
             """
     )]

@@ -9,7 +9,7 @@ using Xunit;
 namespace Picograd.Tests.Codegen;
 
 /// <summary>
-/// sin and cos of Float32 where some arguments are far (beyond <see cref="ExpandMath.SinCosRange"/>): loops leave their fast body for
+/// sin and cos of Float32 where some arguments are far (beyond <see cref="Picograd.Algorithms.Functions.ScalarFunctions.AngleRange"/>): loops leave their fast body for
 /// one iteration, whichever lane or copy of an unrolled body it is, and with whatever sums they carry.
 /// </summary>
 public class FarAngleTests

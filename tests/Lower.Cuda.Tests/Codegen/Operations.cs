@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Algorithms.Functions;
 
 namespace Picograd.Tests.Codegen;
 
@@ -49,6 +50,9 @@ internal static class Operations
             .. Enum.GetValues<UnaryOp>()
                 .Where(k => k is not (UnaryOp.Neg or UnaryOp.Not))
                 .Select(k => (Func<Expr, Expr>)(x => Op.Call(k, x))),
+            .. ScalarFunctions
+                .All.Where(f => f is { Arity: 1, UnaryNode: null } && f.Types.Contains(type))
+                .Select(f => (Func<Expr, Expr>)(x => Op.Call(f, x))),
         ];
     }
 

@@ -48,7 +48,13 @@ internal static class CompiledExpr
             node switch
             {
                 Unary { Kind: UnaryOp.Neg } u => Node.Negate(Visit(u.A)),
+                Unary { Kind: UnaryOp.Ceil } u => MathCall("Ceiling", Visit(u.A)),
                 Unary u => MathCall(u.Kind.ToString(), Visit(u.A)),
+                // What has no expansion is called.
+                Apply { Function.Reference: { Target: null } reference, Type: DType.Float64 } a => Node.Call(
+                    reference.Method,
+                    a.Arguments.Select(Visit)
+                ),
                 Binary { Kind: BinaryOp.Add } b => Node.Add(Visit(b.A), Visit(b.B)),
                 Binary { Kind: BinaryOp.Sub } b => Node.Subtract(Visit(b.A), Visit(b.B)),
                 Binary { Kind: BinaryOp.Mul } b => Node.Multiply(Visit(b.A), Visit(b.B)),

@@ -1,5 +1,5 @@
 using System.Runtime.Intrinsics;
-using Picograd.Schedules;
+using Picograd.Algorithms.Functions;
 using Xunit;
 using Xunit.Abstractions;
 

@@ -59,7 +59,7 @@ public sealed class GpuElementwiseRule : ScheduleRule
     private static bool IsDear(Algorithm algorithm, Stage stage) =>
         stage.Kind == StageKind.Map
         && !algorithm.Outputs.Any(stage.Outputs.Contains)
-        && stage.Values[0].Nodes().Any(n => n is Unary { Kind: > UnaryOp.Abs })
+        && stage.Values[0].Nodes().Any(n => n.IsFunction())
         && algorithm.Stages.SelectMany(r => r.Values).SelectMany(v => v.Loads()).Count(l => l.Buffer == stage.Output)
             > 1;
 }

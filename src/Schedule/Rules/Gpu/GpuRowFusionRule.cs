@@ -57,7 +57,7 @@ public sealed class GpuRowFusionRule : ScheduleRule
         // Whole rows that are made in between: kept, or computed again by each reader; cheap ones always again.
         foreach (var stage in rows.SkipLast(1).Where(x => x.Kind == StageKind.Map && x.Axes.Length > 1))
         {
-            if (keep == 0 || !stage.Values[0].Nodes().Any(n => n is Unary { Kind: > UnaryOp.Abs }))
+            if (keep == 0 || !stage.Values[0].Nodes().Any(n => n.IsFunction()))
                 s.ComputeInline(stage.Name);
         }
         GpuElementwiseRule.Inline(s, algorithm, later, all: false);

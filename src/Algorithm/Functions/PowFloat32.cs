@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
-namespace Picograd.Schedules;
+namespace Picograd.Algorithms.Functions;
 
 /// <summary>
 /// a^b of Float32 by 2^(b·log2 |a|) in Float64: at most <see cref="MaxUlp"/>, exact wherever the result is a Float32 number, special

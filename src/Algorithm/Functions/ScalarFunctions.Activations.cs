@@ -1,0 +1,71 @@
+using Picograd.Algorithms.Operators;
+
+namespace Picograd.Algorithms.Functions;
+
+/// <summary>Activations of neural networks.</summary>
+public static partial class ScalarFunctions
+{
+    /// <summary>max(x, 0): slope 0 at 0, and at NaN the gradient passes, as in PyTorch.</summary>
+    public static readonly ScalarFunction Relu = ScalarFunction.Composed("relu", x => Op.Max(x, Zero(x))) with
+    {
+        Derivatives = [(x, y, g) => Op.Select(Op.Le(y, Zero(y)), Zero(y), g)],
+        GradientDomain = InputDomain.Any,
+        Types = DTypes.Numbers,
+        HasGradientOperator = true,
+    };
+
+    /// <summary>x·σ(x), with slope σ(x)·(1 + x·(1 − σ(x))).</summary>
+    public static readonly ScalarFunction Silu = ScalarFunction.Composed("silu", SiluOf) with
+    {
+        Derivatives = [(x, y, g) => g * (Op.Sigmoid(x[0]) * (1 + x[0] * (1 - Op.Sigmoid(x[0]))))],
+        Types = DTypes.Floats,
+        HasGradientOperator = true,
+    };
+
+    /// <summary>
+    /// x·Φ(x) with the normal distribution function Φ(x) = (1 + erf(x / √2)) / 2; slope Φ(x) + x·φ(x).
+    /// </summary>
+    public static readonly ScalarFunction Gelu = ScalarFunction.Composed("gelu", x => x * NormalDistribution(x)) with
+    {
+        Derivatives =
+        [
+            (x, y, g) =>
+                g
+                * (
+                    NormalDistribution(x[0])
+                    + x[0] * (Op.Const(0.39894228040143268, g.Type) * Op.Exp(Op.Const(-0.5, g.Type) * x[0] * x[0]))
+                ),
+        ],
+        Types = DTypes.Floats,
+        HasGradientOperator = true,
+    };
+
+    /// <summary>
+    /// Cut to [low, high]: all of the gradient goes to x at the bounds, nothing at NaN; a bound gets it where x is beyond.
+    /// </summary>
+    public static readonly ScalarFunction Clamp = ScalarFunction.Composed(
+        "clamp",
+        (x, low, high) => Op.Min(Op.Max(x, low), high)
+    ) with
+    {
+        Derivatives =
+        [
+            (x, y, g) => Op.Select(Op.And(Op.Le(x[1], x[0]), Op.Le(x[0], x[2])), g, Zero(g)),
+            (x, y, g) => Op.Select(Op.And(Op.Lt(x[0], x[1]), Op.Lt(x[1], x[2])), g, Zero(g)),
+            (x, y, g) => Op.Select(Op.Or(Op.Lt(x[2], x[0]), Op.Lt(x[2], x[1])), g, Zero(g)),
+        ],
+    };
+
+    // In Float64 below 0, x·e^(x/2)·e^(x/2)/(1 + e^x): where σ(x) is denormal, x·σ(x) need not be.
+    private static Expr SiluOf(Expr x)
+    {
+        if (x.Type != DType.Float64)
+            return x * Op.Sigmoid(x);
+        var half = Op.Exp(Op.Abs(x) * Op.Const(-0.5, x.Type));
+        var sum = half * half + 1;
+        return Op.Select(Op.Lt(x, Op.Const(0, x.Type)), x / sum * half * half, x / sum);
+    }
+
+    private static Expr NormalDistribution(Expr x) =>
+        Op.Const(0.5, x.Type) * (1 + Op.Erf(x * Op.Const(0.70710678118654752, x.Type)));
+}

@@ -1,0 +1,47 @@
+using System.Collections.Immutable;
+using System.Reflection;
+
+namespace Picograd.Algorithms.Functions;
+
+/// <summary>
+/// The table of scalar functions. An entry is one public field in the file of its family; what else is to know of
+/// it follows: see <see cref="ScalarFunction"/>.
+/// </summary>
+public static partial class ScalarFunctions
+{
+    private static readonly Lazy<ImmutableArray<ScalarFunction>> s_all = new(() =>
+        [
+            .. typeof(ScalarFunctions)
+                .GetFields(BindingFlags.Public | BindingFlags.Static)
+                .Where(f => f.FieldType == typeof(ScalarFunction))
+                .Select(f => (ScalarFunction)f.GetValue(null)!)
+                .OrderBy(f => f.Name, StringComparer.Ordinal),
+        ]
+    );
+
+    private static readonly Lazy<Dictionary<string, ScalarFunction>> s_byName = new(() =>
+        All.ToDictionary(f => f.Name)
+    );
+
+    private static readonly Lazy<ScalarFunction?[]> s_byUnary = new(() =>
+        [.. Enum.GetValues<UnaryOp>().Select(k => All.FirstOrDefault(f => f.UnaryNode == k))]
+    );
+
+    private static readonly Lazy<ScalarFunction?[]> s_byBinary = new(() =>
+        [.. Enum.GetValues<BinaryOp>().Select(k => All.FirstOrDefault(f => f.BinaryNode == k))]
+    );
+
+    /// <summary>Every function, by name.</summary>
+    public static ImmutableArray<ScalarFunction> All => s_all.Value;
+
+    /// <summary>The function of a name, or null.</summary>
+    public static ScalarFunction? Find(string name) => s_byName.Value.GetValueOrDefault(name);
+
+    /// <summary>The function of a node of the expression language, or null (integer divisions, not).</summary>
+    public static ScalarFunction? Of(UnaryOp kind) => s_byUnary.Value[(int)kind];
+
+    /// <inheritdoc cref="Of(UnaryOp)"/>
+    public static ScalarFunction? Of(BinaryOp kind) => s_byBinary.Value[(int)kind];
+
+    private static Expr Zero(Expr like) => Op.Const(0, like.Type);
+}
