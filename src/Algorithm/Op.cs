@@ -239,6 +239,50 @@ public static class Op
 
     public static Expr Cos(Expr a) => Call(ScalarFunctions.Cos, a);
 
+    public static Expr Expm1(Expr a) => Call(ScalarFunctions.Expm1, a);
+
+    public static Expr Log1p(Expr a) => Call(ScalarFunctions.Log1p, a);
+
+    public static Expr Exp2(Expr a) => Call(ScalarFunctions.Exp2, a);
+
+    public static Expr Log2(Expr a) => Call(ScalarFunctions.Log2, a);
+
+    public static Expr Log10(Expr a) => Call(ScalarFunctions.Log10, a);
+
+    public static Expr Sinh(Expr a) => Call(ScalarFunctions.Sinh, a);
+
+    public static Expr Cosh(Expr a) => Call(ScalarFunctions.Cosh, a);
+
+    public static Expr Asinh(Expr a) => Call(ScalarFunctions.Asinh, a);
+
+    public static Expr Acosh(Expr a) => Call(ScalarFunctions.Acosh, a);
+
+    public static Expr Atanh(Expr a) => Call(ScalarFunctions.Atanh, a);
+
+    public static Expr Tan(Expr a) => Call(ScalarFunctions.Tan, a);
+
+    public static Expr Asin(Expr a) => Call(ScalarFunctions.Asin, a);
+
+    public static Expr Acos(Expr a) => Call(ScalarFunctions.Acos, a);
+
+    public static Expr Atan(Expr a) => Call(ScalarFunctions.Atan, a);
+
+    public static Expr Erfc(Expr a) => Call(ScalarFunctions.Erfc, a);
+
+    public static Expr Sign(Expr a) => Call(ScalarFunctions.Sign, a);
+
+    public static Expr Trunc(Expr a) => Call(ScalarFunctions.Trunc, a);
+
+    public static Expr Softplus(Expr a) => Call(ScalarFunctions.Softplus, a);
+
+    public static Expr IsNan(Expr a) => Call(ScalarFunctions.IsNan, a);
+
+    public static Expr IsInf(Expr a) => Call(ScalarFunctions.IsInf, a);
+
+    public static Expr IsFinite(Expr a) => Call(ScalarFunctions.IsFinite, a);
+
+    public static Expr Atan2(Expr y, Expr x) => Call(ScalarFunctions.Atan2, y, x);
+
     public static Expr Sqrt(Expr a) => Call(UnaryOp.Sqrt, a);
 
     public static Expr Rsqrt(Expr a) => Call(ScalarFunctions.Rsqrt, a);

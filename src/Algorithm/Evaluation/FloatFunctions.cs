@@ -47,6 +47,81 @@ public static class FloatFunctions
         return Math.CopySign(1 - erfc, x);
     }
 
+    /// <summary>eˣ − 1 within 3 units of the last place: 2·e^(x/2)·sinh(x/2).</summary>
+    public static double Expm1(double x)
+    {
+        if (Math.Abs(x) < 1e-17)
+            return x;
+        return x < -40 ? -1 : 2 * Math.Exp(x / 2) * Math.Sinh(x / 2);
+    }
+
+    /// <summary>log(1 + x) within 2 units of the last place: what 1 + x loses in rounding is added to first order.</summary>
+    public static double Log1p(double x)
+    {
+        double u = 1 + x;
+        if (u == 1)
+            return x;
+        if (!(u > 0) || double.IsInfinity(u))
+            return Math.Log(u);
+        double lost = x >= 1 ? 1 - (u - x) : x - (u - 1);
+        return Math.Log(u) + lost / u;
+    }
+
+    public static double Exp2(double x) => Math.Pow(2, x);
+
+    /// <summary>
+    /// 1 − erf x within 6 units of the last place: (1 + 2a)·e^(a²)·erfc a with a = |x| is a polynomial of q = (a − K)/(a + K).
+    /// </summary>
+    public static double Erfc(double x)
+    {
+        if (double.IsNaN(x))
+            return x;
+        const double K = 3.75;
+        // From 27.3 on the result rounds to 0.
+        double a = Math.Min(Math.Abs(x), 27.3);
+        double q = (a - K) / (a + K);
+        // What the quotient lost.
+        q += Math.FusedMultiplyAdd(-q, a + K, a - K) / (a + K);
+        double p = s_erfc[0];
+        for (int i = 1; i < s_erfc.Length; i++)
+            p = Math.FusedMultiplyAdd(p, q, s_erfc[i]);
+        double square = a * a;
+        double lost = Math.FusedMultiplyAdd(a, a, -square);
+        // Two factors: the result may be denormal where e^(−a²) is.
+        double half = Math.Exp(-0.5 * square);
+        double complement = p / (1 + 2 * a) * (half - half * lost) * half;
+        return x < 0 ? 2 - complement : complement;
+    }
+
+    private static readonly double[] s_erfc =
+    [
+        2.98341651405726e-10,
+        -9.829133227668723e-11,
+        -5.1618206775543185e-09,
+        -2.4575149958708315e-09,
+        3.949315746359353e-08,
+        2.156260784364876e-08,
+        -2.6034001339449523e-07,
+        -5.6011713550287855e-08,
+        1.753271797646764e-06,
+        -9.7403325166764e-07,
+        -1.1445096410620841e-05,
+        2.238432246195975e-05,
+        5.164944950608826e-05,
+        -0.00029015407357707064,
+        0.00029371358258426823,
+        0.0017556258464850563,
+        -0.009746579545734506,
+        0.028362277420219427,
+        -0.058693398590704465,
+        0.09230432116026549,
+        -0.10880393014170107,
+        0.0822767384901494,
+        0.0035854154854635927,
+        -0.140240598585547,
+        1.2375126308378275,
+    ];
+
     /// <summary>
     /// The Float32 next to a value with an odd last bit, the value itself where it is one: what is rounded to 11 or 8 bits after that
     /// is rounded as if at once (Boldo and Melquiond 2008).

@@ -37,6 +37,29 @@ public static class ErrorRules
         return Math.Min(2, e * 1.1283791670955126 * Math.Exp(-nearest * nearest));
     }
 
+    /// <summary>Rising between poles; none where one may lie in the range.</summary>
+    public static double Tan(double x, double e, double y)
+    {
+        var (low, high) = (Math.Tan(x - e), Math.Tan(x + e));
+        return e < 1 && low <= y && y <= high
+            ? Math.Max(high - y, y - low) + Math.Abs(y) * 4e-16
+            : double.PositiveInfinity;
+    }
+
+    /// <summary>The distance to the origin bounds the slope; none where the jump on the left may lie in the range.</summary>
+    public static double Atan2(double a, double ea, double b, double eb, double y)
+    {
+        double least = Math.Sqrt(
+            Math.Pow(Math.Max(Math.Abs(a) - ea, 0), 2) + Math.Pow(Math.Max(Math.Abs(b) - eb, 0), 2)
+        );
+        bool jumps = Math.Abs(a) <= ea && b - eb <= 0;
+        if (jumps || !(least > 0) || !double.IsFinite(least))
+            return double.PositiveInfinity;
+        return (ea + eb) / least * (1 + 1e-15);
+    }
+
+    public static double Trunc(double x, double e, double y) => Math.Truncate(x + e) - Math.Truncate(x - e);
+
     public static double Rsqrt(double x, double e, double y) =>
         x > e ? 0.5 * e / ((x - e) * Math.Sqrt(x - e)) : double.PositiveInfinity;
 

@@ -32,6 +32,9 @@ public static class Expansion
     internal const double TwoLn2 = 1.3862944f;
     internal const double TwoLn2Rest = -3.8093084e-9f;
 
+    internal const double Log2E = 1.442695f;
+    internal const double Ln2Rest = -1.9046542e-9f;
+
     // π as the sum of three floats, each rounded down: were one negative, the difference -0 - 0·π would become +0.
     internal const double Pi = 3.1415925f;
     internal const double PiRest = 1.5099579e-7f;
@@ -52,6 +55,14 @@ public static class Expansion
 
     /// <summary>A magnitude (sign bit clear) with the sign of x.</summary>
     public static Expr WithSign(Expr magnitude, Expr x) => Float((Bits(x) & I(int.MinValue)) | Bits(magnitude));
+
+    /// <summary>
+    /// One of two floats: bits, since a Select would make loads in them conditional. <paramref name="mask"/> is all ones
+    /// where the first is wanted, else zero (<see cref="Mask"/>).
+    /// </summary>
+    public static Expr Choose(Expr mask, Expr a, Expr b) => Float((Bits(a) & mask) | (Bits(b) & (mask ^ I(-1))));
+
+    public static Expr Mask(Expr condition) => Op.Select(condition, I(-1), I(0));
 
     public static Expr D(double value) => Op.Const(value, DType.Float64);
 

@@ -40,6 +40,23 @@ public static partial class ScalarFunctions
         HasGradientOperator = true,
     };
 
+    /// <summary>log(1 + eˣ), x itself above 20, as PyTorch has it.</summary>
+    public static readonly ScalarFunction Softplus = ScalarFunction.Composed(
+        "softplus",
+        x => Op.Max(x, Op.Log1p(Op.Exp(Op.Min(x, Op.Const(SoftplusThreshold, x.Type)))))
+    ) with
+    {
+        Derivatives =
+        [
+            (x, y, g) => Op.Select(Op.Lt(Op.Const(SoftplusThreshold, g.Type), x[0]), g, g * Op.Sigmoid(x[0])),
+        ],
+        Types = DTypes.Floats,
+        HasGradientOperator = true,
+    };
+
+    /// <summary>Where softplus becomes its argument.</summary>
+    public const double SoftplusThreshold = 20;
+
     /// <summary>
     /// Cut to [low, high]: all of the gradient goes to x at the bounds, nothing at NaN; a bound gets it where x is beyond.
     /// </summary>

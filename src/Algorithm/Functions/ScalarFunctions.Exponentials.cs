@@ -44,6 +44,132 @@ public static partial class ScalarFunctions
         MaxUlpFloat64 = 3,
     };
 
+    /// <summary>eˣ − 1, also where that is small.</summary>
+    public static readonly ScalarFunction Expm1 = ScalarFunction.Elementary("expm1", FloatFunctions.Expm1) with
+    {
+        Derivatives = [(x, y, g) => g * (y + 1)],
+        Types = DTypes.Floats,
+        HasGradientOperator = true,
+        Float32 = x => Expm1Float32(x[0]),
+        MaxUlp = 1.75,
+        MaxUlpFloat64 = 3,
+        Cost = 15,
+    };
+
+    /// <summary>2ˣ.</summary>
+    public static readonly ScalarFunction Exp2 = ScalarFunction.Elementary("exp2", FloatFunctions.Exp2) with
+    {
+        Derivatives = [(x, y, g) => g * (y * Op.Const(0.6931471805599453, g.Type))],
+        Types = DTypes.Floats,
+        HasGradientOperator = true,
+        Underflows = true,
+        Float32 = x => Exp2Float32(x[0]),
+        MaxUlp = 1.25,
+        MaxUlpFloat64 = 1,
+        Cost = 12,
+    };
+
+    public static readonly ScalarFunction Sinh = ScalarFunction.Elementary("sinh", Math.Sinh) with
+    {
+        Derivatives = [(x, y, g) => g * Op.Cosh(x[0])],
+        Types = DTypes.Floats,
+        HasGradientOperator = true,
+        Float32 = x => SinhFloat32(x[0]),
+        MaxUlp = 2.5,
+        MaxUlpFloat64 = 2,
+    };
+
+    public static readonly ScalarFunction Cosh = ScalarFunction.Elementary("cosh", Math.Cosh) with
+    {
+        Derivatives = [(x, y, g) => g * Op.Sinh(x[0])],
+        Types = DTypes.Floats,
+        HasGradientOperator = true,
+        Float32 = x => CoshFloat32(x[0]),
+        MaxUlp = 2.5,
+        MaxUlpFloat64 = 2,
+    };
+
+    /// <summary>
+    /// e^x - 1 = 2·(s·(e^r - 1) + (s - ½)) with s = 2^(n-1), which is finite wherever the result is. 20 operations: 2 bounds, 4 for n and r, 8
+    /// for e^r - 1, 1 for s, 3 for the sum, 2 for the sign of zero.
+    /// </summary>
+    private static Expr Expm1Float32(Expr x)
+    {
+        // e^-18 - 1 rounds to -1, e^89 to infinity.
+        var a = Clamp(x, -18, 89);
+        const double Bias = ExponentBias - 1;
+        var biased = Op.Fma(a, F(Log2E), F(Bias));
+        var n = biased - F(Bias);
+        var r = Op.Fma(n, F(-Ln2Rest), Op.Fma(n, F(-Ln2), a));
+        var s = PowerOfTwo(biased);
+        var q = Polynomial(
+            r,
+            DType.Float32,
+            0.000197644127f,
+            0.00139323808f,
+            0.00833354332f,
+            0.0416664928f,
+            0.166666657f,
+            0.5f
+        );
+        var half = Op.Fma(s, Op.Fma(r * r, q, r), s - F(0.5));
+        return WithSign(half + half, x);
+    }
+
+    /// <summary>
+    /// 2^x = 2^r·2^m·2^(n-m) with n = round(x), m = ⌊n/2⌋; whole x give exact powers. 19 operations: 2 bounds, 3 for n and r, 6 for 2^r, 6 for the
+    /// powers, 2 products.
+    /// </summary>
+    private static Expr Exp2Float32(Expr x)
+    {
+        // 2^-151 rounds to zero, 2^129 to infinity.
+        x = Clamp(x, -151, 129);
+        var biased = x + F(RoundingBias);
+        var r = x - (biased - F(RoundingBias));
+        var p = Polynomial(
+            r,
+            DType.Float32,
+            0.000153293237f,
+            0.00133909704f,
+            0.00961849932f,
+            0.0555035956f,
+            0.240226477f,
+            0.693147182f,
+            1
+        );
+        var n = Bits(biased) - I(BitConverter.SingleToInt32Bits((float)RoundingBias));
+        var m = n >> I(1);
+        return p * Float((m + I(127)) << I(23)) * Float((n - m + I(127)) << I(23));
+    }
+
+    /// <summary>With t = e^|x|/2: t - ¼/t, below 1 x + x³·polynomial. 31 operations (1 division).</summary>
+    private static Expr SinhFloat32(Expr x)
+    {
+        var magnitude = Op.Abs(x);
+        var t = HalfExp(magnitude);
+        var square = x * x;
+        var near = Op.Fma(
+            x * square,
+            Polynomial(square, DType.Float32, 2.78221319e-06f, 0.000198428956f, 0.00833331048f, 0.166666672f),
+            x
+        );
+        return Choose(Mask(magnitude < F(1)), near, WithSign(t - F(0.25) / t, x));
+    }
+
+    /// <summary>With t = e^|x|/2: t + ¼/t. 20 operations (1 division).</summary>
+    private static Expr CoshFloat32(Expr x)
+    {
+        var t = HalfExp(Op.Abs(x));
+        return t + F(0.25) / t;
+    }
+
+    // e^a/2 for a ≥ 0; from 89.5 on the functions made of it are infinite.
+    private static Expr HalfExp(Expr a)
+    {
+        var (r, power) = HalfExponent(Op.Min(a, F(90)));
+        return ExpOfRemainder(r, 1) * power * (power * F(0.5));
+    }
+
     /// <summary>
     /// e^x = e^r·2^n·2^n with |r| ≤ ln 2: the two factors 2^n carry the result into denormals and to infinity with
     /// a single rounding, at the price of one more term of the polynomial. 16 operations: 2 bounds, 4 for n and r, 7

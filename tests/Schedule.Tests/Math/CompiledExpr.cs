@@ -65,6 +65,7 @@ internal static class CompiledExpr
                 Binary { Kind: BinaryOp.Eq } b => Node.Equal(Visit(b.A), Visit(b.B)),
                 Binary { Kind: BinaryOp.BitAnd } b => Node.And(Visit(b.A), Visit(b.B)),
                 Binary { Kind: BinaryOp.BitOr } b => Node.Or(Visit(b.A), Visit(b.B)),
+                Binary { Kind: BinaryOp.BitXor } b => Node.ExclusiveOr(Visit(b.A), Visit(b.B)),
                 Binary { Kind: BinaryOp.Shl } b => Node.LeftShift(Visit(b.A), Visit(b.B)),
                 Binary { Kind: BinaryOp.Shr } b => Node.RightShift(Visit(b.A), Visit(b.B)),
                 Fma f => MathCall("FusedMultiplyAdd", Visit(f.A), Visit(f.B), Visit(f.C)),
