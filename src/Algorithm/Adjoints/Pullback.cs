@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Picograd.Algorithms.Functions;
 
 namespace Picograd.Algorithms.Adjoints;
 
@@ -84,6 +85,8 @@ internal sealed class Pullback
             Fma f => IsActive(f.A) | IsActive(f.B) | IsActive(f.C),
             Select s => IsActive(s.Then) | IsActive(s.Else),
             Cast c => IsActive(c.A),
+            Apply { Meaning: { } meaning, Function.Derivatives.IsDefault: true } => IsActive(meaning),
+            Apply a => a.Arguments.Aggregate(false, (any, x) => any | IsActive(x)),
             Bitcast c => c.A is Binary { Kind: BinaryOp.BitAnd, A: Bitcast inner } && IsActive(inner.A),
             _ => false,
         };
@@ -98,7 +101,17 @@ internal sealed class Pullback
         switch (e)
         {
             case Unary u:
-                Scale(u.A, guard, g, ScalarSlopes.Of(u.Kind, u.A, Self(u)));
+                Scale(u.A, guard, g, ScalarSlopes.Of(ScalarFunctions.Of(u.Kind), [u.A], Self(u), 0));
+                break;
+            case Apply { Meaning: { } meaning, Function.Derivatives.IsDefault: true }:
+                Send(meaning, guard, () => g);
+                break;
+            case Apply a when a.Function == ScalarFunctions.Pow:
+                Power(a, guard, g);
+                break;
+            case Apply a:
+                for (int i = 0; i < a.Arguments.Length; i++)
+                    Scale(a.Arguments[i], guard, g, ScalarSlopes.Of(a.Function, a.Arguments, Self(a), i));
                 break;
             case Binary b:
                 Step(b, guard, g);
@@ -152,9 +165,6 @@ internal sealed class Pullback
                 Extreme(b, b.A, b.B, guard, g);
                 Extreme(b, b.B, b.A, guard, g);
                 break;
-            case BinaryOp.Pow:
-                Power(b, guard, g);
-                break;
             default:
                 throw new AdjointException($"{b.Kind} has no derivative");
         }
@@ -182,33 +192,34 @@ internal sealed class Pullback
         }
     }
 
-    private void Power(Binary b, Expr? guard, Expr g)
+    private void Power(Apply power, Expr? guard, Expr g)
     {
-        var zero = Op.Const(0, b.Type);
-        if (b.B is FloatImm { Value: var n } exponent)
+        var (x, n) = (power.Arguments[0], power.Arguments[1]);
+        var zero = Op.Const(0, power.Type);
+        if (n is FloatImm { Value: var value } exponent)
         {
-            Expr? slope = n switch
+            Expr? slope = value switch
             {
                 0 => null,
-                1 => Op.Const(1, b.Type),
-                2 => Algebra.Mul(b.A, exponent),
-                _ => Algebra.Mul(Op.Pow(b.A, Op.Const(n - 1, b.Type)), exponent),
+                1 => Op.Const(1, power.Type),
+                2 => Algebra.Mul(x, exponent),
+                _ => Algebra.Mul(Op.Pow(x, Op.Const(value - 1, power.Type)), exponent),
             };
             if (slope is not null)
-                Send(b.A, guard, () => n == 1 ? g : Algebra.Mul(g, slope));
+                Send(x, guard, () => value == 1 ? g : Algebra.Mul(g, slope));
             return;
         }
         // To the power 0 everything is 1.
         Send(
-            b.A,
-            Algebra.And(guard, Op.Ne(b.B, zero)),
-            () => Algebra.Mul(g, Algebra.Mul(b.B, Op.Pow(b.A, b.B - Op.Const(1, b.Type))))
+            x,
+            Algebra.And(guard, Op.Ne(n, zero)),
+            () => Algebra.Mul(g, Algebra.Mul(n, Op.Pow(x, n - Op.Const(1, power.Type))))
         );
         // 0 to a power that is not negative does not depend on the power (to the power 0 as PyTorch has it).
         Send(
-            b.B,
-            Algebra.And(guard, Op.Not(Op.And(Op.Eq(b.A, zero), Op.Le(zero, b.B)))),
-            () => Algebra.Mul(g, Algebra.Mul(Self(b), Op.Log(b.A)))
+            n,
+            Algebra.And(guard, Op.Not(Op.And(Op.Eq(x, zero), Op.Le(zero, n)))),
+            () => Algebra.Mul(g, Algebra.Mul(Self(power), Op.Log(x)))
         );
     }
 

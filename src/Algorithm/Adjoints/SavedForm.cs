@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Picograd.Algorithms.Functions;
 
 namespace Picograd.Algorithms.Adjoints;
 
@@ -15,7 +16,7 @@ internal sealed record SavedForm(
     {
         var value = stage.Values[0] is Cast cast && Pullback.TypeOf(cast.To) == cast.A.Type ? cast.A : stage.Values[0];
         var result = Op.Cast(value.Type, stage.Output.At(stage.Indices));
-        if (value is Binary { Kind: BinaryOp.Sub, B: Unary { Kind: UnaryOp.Log } log } difference)
+        if (value is Binary { Kind: BinaryOp.Sub, B: Apply log } difference && log.Function == ScalarFunctions.Log)
             return new(stage.Axes, [Op.Exp(difference.A)], [log.A], Op.Exp(result));
         var product = Products.Factors(value);
         return product.Coefficient == 1 && product.Factors.Count + product.Divisors.Count > 1
@@ -72,6 +73,7 @@ internal sealed record SavedForm(
         return (pattern, e) switch
         {
             (Load p, Load l) => p.Buffer == l.Buffer && AllMatch(p.Indices, l.Indices, bound),
+            (Apply p, Apply a) => p.Function == a.Function && AllMatch(p.Arguments, a.Arguments, bound),
             (Unary p, Unary u) => p.Kind == u.Kind && Matches(p.A, u.A, bound),
             (Binary p, Binary b) => p.Kind == b.Kind && Matches(p.A, b.A, bound) && Matches(p.B, b.B, bound),
             (Select p, Select s) => AllMatch([p.Cond, p.Then, p.Else], [s.Cond, s.Then, s.Else], bound),

@@ -149,10 +149,14 @@ internal sealed partial class StageGraph
         double own = e switch
         {
             Unary { Kind: UnaryOp.Neg or UnaryOp.Not or UnaryOp.Abs } => 0.5,
-            Unary { Kind: UnaryOp.Reciprocal or UnaryOp.Sqrt or UnaryOp.Rsqrt } => 5,
+            Apply { Meaning: { } meaning } => Cost(meaning),
+            // Roots and quotients cost 8 in the table.
+            Apply a => a.Function.Cost <= 8 ? 5
+            : a.Function.Cost <= 40 ? 10
+            : 20,
+            Unary { Kind: UnaryOp.Sqrt } => 5,
             Unary { Type: DType.Bool } => 0.5,
             Unary => 10,
-            Binary { Kind: BinaryOp.Pow } => 20,
             Binary { Kind: BinaryOp.Div } => 4,
             Binary b when b.A.Type == DTypes.Index => 0.25,
             Binary or Select => 1,
@@ -160,7 +164,7 @@ internal sealed partial class StageGraph
             Cast => 0.5,
             _ => 0,
         };
-        if (e is Load)
+        if (e is Load or Apply { Meaning: not null })
             return own;
         foreach (var child in e.Children())
             own += Cost(child);

@@ -85,6 +85,9 @@ public sealed record ScalarFunction
     /// <summary>Where generated arguments lie, one an argument.</summary>
     public ImmutableArray<InputDomain> Domains { get; init; }
 
+    /// <summary>Where results lie; null for anywhere.</summary>
+    public InputDomain? Range { get; init; }
+
     /// <summary>Where generated first inputs of the gradient lie (the result, where the derivative is written with it).</summary>
     public InputDomain? GradientDomain { get; init; }
 

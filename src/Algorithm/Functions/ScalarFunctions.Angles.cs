@@ -16,6 +16,7 @@ public static partial class ScalarFunctions
     public static readonly ScalarFunction Sin = ScalarFunction.Elementary("sin", Math.Sin) with
     {
         Derivatives = [(x, y, g) => g * Op.Cos(x[0])],
+        Range = InputDomain.Unit,
         Types = DTypes.Floats,
         Error = (ErrorRule)ErrorRules.Nothing,
         AbsoluteRoundoffs = 8,
@@ -27,6 +28,7 @@ public static partial class ScalarFunctions
     public static readonly ScalarFunction Cos = ScalarFunction.Elementary("cos", Math.Cos) with
     {
         Derivatives = [(x, y, g) => -(g * Op.Sin(x[0]))],
+        Range = InputDomain.Unit,
         Types = DTypes.Floats,
         Error = (ErrorRule)ErrorRules.Nothing,
         AbsoluteRoundoffs = 8,
@@ -38,6 +40,7 @@ public static partial class ScalarFunctions
     public static readonly ScalarFunction Tan = ScalarFunction.Elementary("tan", Math.Tan) with
     {
         Derivatives = [(x, y, g) => g * (1 + y * y)],
+        GradientDomain = InputDomain.Any,
         Types = DTypes.Floats,
         HasGradientOperator = true,
         Error = (ErrorRule)ErrorRules.Tan,

@@ -12,6 +12,7 @@ public static partial class ScalarFunctions
     public static readonly ScalarFunction Erf = ScalarFunction.Elementary("erf", FloatFunctions.Erf) with
     {
         Derivatives = [(x, y, g) => g * (Op.Const(TwoOverRootPi, g.Type) * Op.Exp(-(x[0] * x[0])))],
+        Range = InputDomain.Unit,
         Types = DTypes.Floats,
         HasGradientOperator = true,
         Error = (ErrorRule)ErrorRules.Erf,
@@ -25,6 +26,7 @@ public static partial class ScalarFunctions
     public static readonly ScalarFunction Erfc = ScalarFunction.Elementary("erfc", FloatFunctions.Erfc) with
     {
         Derivatives = [(x, y, g) => g * (Op.Const(-TwoOverRootPi, g.Type) * Op.Exp(-(x[0] * x[0])))],
+        Range = InputDomain.Positive,
         Types = DTypes.Floats,
         HasGradientOperator = true,
         Underflows = true,

@@ -10,6 +10,7 @@ public static partial class ScalarFunctions
     public static readonly ScalarFunction Exp = ScalarFunction.Elementary("exp", Math.Exp) with
     {
         Derivatives = [(x, y, g) => g * y],
+        Range = InputDomain.Positive,
         Types = DTypes.Floats,
         Error = (ErrorRule)ErrorRules.Exp,
         Underflows = true,
@@ -22,6 +23,7 @@ public static partial class ScalarFunctions
     {
         Derivatives = [(x, y, g) => g * (1 - y * y)],
         GradientDomain = InputDomain.Unit,
+        Range = InputDomain.Unit,
         Types = DTypes.Floats,
         HasGradientOperator = true,
         Error = (ErrorRule)ErrorRules.Tanh,
@@ -34,6 +36,7 @@ public static partial class ScalarFunctions
     {
         Derivatives = [(x, y, g) => g * (y * (1 - y))],
         GradientDomain = InputDomain.Probability,
+        Range = InputDomain.Probability,
         Types = DTypes.Floats,
         HasGradientOperator = true,
         Error = (ErrorRule)ErrorRules.Sigmoid,
@@ -48,6 +51,7 @@ public static partial class ScalarFunctions
     public static readonly ScalarFunction Expm1 = ScalarFunction.Elementary("expm1", FloatFunctions.Expm1) with
     {
         Derivatives = [(x, y, g) => g * (y + 1)],
+        GradientDomain = InputDomain.AboveMinusOne,
         Types = DTypes.Floats,
         HasGradientOperator = true,
         Float32 = x => Expm1Float32(x[0]),
@@ -60,6 +64,8 @@ public static partial class ScalarFunctions
     public static readonly ScalarFunction Exp2 = ScalarFunction.Elementary("exp2", FloatFunctions.Exp2) with
     {
         Derivatives = [(x, y, g) => g * (y * Op.Const(0.6931471805599453, g.Type))],
+        Range = InputDomain.Positive,
+        GradientDomain = InputDomain.Positive,
         Types = DTypes.Floats,
         HasGradientOperator = true,
         Underflows = true,
@@ -82,6 +88,7 @@ public static partial class ScalarFunctions
     public static readonly ScalarFunction Cosh = ScalarFunction.Elementary("cosh", Math.Cosh) with
     {
         Derivatives = [(x, y, g) => g * Op.Sinh(x[0])],
+        Range = InputDomain.Positive,
         Types = DTypes.Floats,
         HasGradientOperator = true,
         Float32 = x => CoshFloat32(x[0]),

@@ -23,6 +23,7 @@ public static partial class ScalarFunctions
     public static readonly ScalarFunction Log1p = ScalarFunction.Elementary("log1p", FloatFunctions.Log1p) with
     {
         Derivatives = [(x, y, g) => g / (x[0] + 1)],
+        Domains = [InputDomain.AboveMinusOne],
         Types = DTypes.Floats,
         HasGradientOperator = true,
         Float32 = x => Log1pFloat32(x[0]),
@@ -69,7 +70,7 @@ public static partial class ScalarFunctions
     public static readonly ScalarFunction Acosh = ScalarFunction.Elementary("acosh", Math.Acosh) with
     {
         Derivatives = [(x, y, g) => g * Op.Rsqrt(x[0] * x[0] - 1)],
-        Domains = [InputDomain.Positive],
+        Domains = [InputDomain.AboveOne],
         Types = DTypes.Floats,
         HasGradientOperator = true,
         Float32 = x => AcoshFloat32(x[0]),

@@ -11,6 +11,7 @@ public static partial class ScalarFunctions
         Derivatives = [(x, y, g) => g * Op.Const(-0.5, g.Type) * (y * (y * y))],
         Domains = [InputDomain.Positive],
         GradientDomain = InputDomain.Positive,
+        Range = InputDomain.Positive,
         Types = DTypes.Floats,
         Error = (ErrorRule)ErrorRules.Rsqrt,
         Underflows = true,
@@ -23,7 +24,7 @@ public static partial class ScalarFunctions
 
     public static readonly ScalarFunction Reciprocal = ScalarFunction.Elementary("reciprocal", x => 1 / x) with
     {
-        Derivatives = [(x, y, g) => -g * (y * y)],
+        Derivatives = [(x, y, g) => -(g * (y * y))],
         Domains = [InputDomain.NonZero],
         GradientDomain = InputDomain.NonZero,
         Types = DTypes.Floats,

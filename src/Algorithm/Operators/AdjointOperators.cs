@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using Picograd.Algorithms.Adjoints;
 using Picograd.Algorithms.Evaluation;
+using Picograd.Algorithms.Functions;
 
 namespace Picograd.Algorithms.Operators;
 
@@ -160,10 +161,10 @@ public static class AdjointOperators
         value switch
         {
             Cast { To: not DType.Bool } c when c.A.Type.IsFloat() => RangeOf(algorithm, c.A),
-            Unary { Kind: UnaryOp.Tanh or UnaryOp.Erf or UnaryOp.Sin or UnaryOp.Cos } => InputDomain.Unit,
-            Unary { Kind: UnaryOp.Sigmoid } => InputDomain.Probability,
-            Unary { Kind: UnaryOp.Exp or UnaryOp.Sqrt or UnaryOp.Rsqrt or UnaryOp.Abs } => InputDomain.Positive,
-            Unary { Kind: UnaryOp.Reciprocal } u => RangeOf(algorithm, u.A),
+            Apply { Meaning: { } meaning, Function.Range: null } => RangeOf(algorithm, meaning),
+            Apply a when a.Function == ScalarFunctions.Reciprocal => RangeOf(algorithm, a.A),
+            Apply a => a.Function.Range ?? InputDomain.Any,
+            Unary { Kind: UnaryOp.Sqrt or UnaryOp.Abs } => InputDomain.Positive,
             Binary { Kind: BinaryOp.Mul or BinaryOp.Div } b => RangeOf(algorithm, b.A) == RangeOf(algorithm, b.B)
             && RangeOf(algorithm, b.A).Kind is DomainKind.Positive
                 ? InputDomain.Positive

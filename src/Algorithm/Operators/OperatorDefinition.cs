@@ -11,6 +11,8 @@ public readonly record struct InputDomain(DomainKind Kind, long Limit = 0)
     public static readonly InputDomain Unit = new(DomainKind.Unit);
     public static readonly InputDomain Probability = new(DomainKind.Probability);
     public static readonly InputDomain Negative = new(DomainKind.Negative);
+    public static readonly InputDomain AboveOne = new(DomainKind.AboveOne);
+    public static readonly InputDomain AboveMinusOne = new(DomainKind.AboveMinusOne);
     public static readonly InputDomain NonZero = new(DomainKind.NonZero);
 
     public static InputDomain Index(long limit) => new(DomainKind.Index, limit);
@@ -32,6 +34,12 @@ public enum DomainKind
 
     /// <summary>Between −1 and 1.</summary>
     Unit,
+
+    /// <summary>Greater than 1.</summary>
+    AboveOne,
+
+    /// <summary>Greater than −1.</summary>
+    AboveMinusOne,
 
     /// <summary>Between 0 and 1, exclusive.</summary>
     Probability,

@@ -207,6 +207,8 @@ internal static class SampleInputs
             DomainKind.Positive => Math.Abs(value),
             DomainKind.Negative => -Math.Abs(value),
             DomainKind.Unit => Math.Tanh(value),
+            DomainKind.AboveOne => 1 + Math.Abs(value),
+            DomainKind.AboveMinusOne => value < 0 ? Math.Tanh(value) : value,
             DomainKind.Probability => 0.001 + 0.998 * random.NextDouble(),
             _ => value,
         };
@@ -218,6 +220,8 @@ internal static class SampleInputs
             DomainKind.Positive => Math.Abs(value),
             DomainKind.Negative => -Math.Abs(value),
             DomainKind.Unit => Math.Tanh(value) * 0.999,
+            DomainKind.AboveOne => 1.001 + Math.Abs(value),
+            DomainKind.AboveMinusOne => value < 0 ? Math.Tanh(value) * 0.999 : value,
             DomainKind.Probability => 0.001 + 0.998 * random.NextDouble(),
             _ => value,
         };

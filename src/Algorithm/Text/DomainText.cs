@@ -15,10 +15,12 @@ internal static class DomainText
             ["negative"] = InputDomain.Negative,
             ["nonzero"] = InputDomain.NonZero,
             ["unit"] = InputDomain.Unit,
+            ["above_one"] = InputDomain.AboveOne,
+            ["above_minus_one"] = InputDomain.AboveMinusOne,
             ["probability"] = InputDomain.Probability,
         };
 
-    /// <summary>positive, negative, nonzero, unit, probability, below 27; empty for any numbers.</summary>
+    /// <summary>positive, negative, nonzero, unit, above_one, above_minus_one, probability, below 27; empty for any numbers.</summary>
     public static string Of(InputDomain domain) =>
         domain.Kind switch
         {

@@ -148,6 +148,8 @@ public sealed class DerivativeTests
         {
             DomainKind.Positive => size,
             DomainKind.Negative => -size,
+            DomainKind.AboveOne => 1.01 + size,
+            DomainKind.AboveMinusOne => size - 0.98,
             DomainKind.Unit => sign * random.NextDouble() * 0.98,
             DomainKind.Probability => 0.01 + random.NextDouble() * 0.98,
             _ => sign * size,

@@ -41,6 +41,28 @@ internal static class References
         ["relu"] = x => x > 0 ? x : 0,
         ["square"] = x => x * x,
         ["logical_not"] = x => x == 0 ? 1 : 0,
+        // By other functions than the table's, where that loses no digits.
+        ["expm1"] = x => Math.Tanh(x / 2) * (Math.Exp(x) + 1),
+        ["log1p"] = x => 2 * Math.Atanh(x / (2 + x)),
+        ["exp2"] = x => Math.Exp(x * Math.Log(2)),
+        ["log2"] = x => Math.Log(x) / Math.Log(2),
+        ["log10"] = x => Math.Log(x) / Math.Log(10),
+        ["tan"] = x => Math.Sin(x) / Math.Cos(x),
+        ["asin"] = x => Math.Atan2(x, Math.Sqrt((1 - x) * (1 + x))),
+        ["acos"] = x => Math.Atan2(Math.Sqrt((1 - x) * (1 + x)), x),
+        ["atan"] = x => Math.Asin(x / Math.Sqrt(1 + x * x)),
+        ["sinh"] = x => Math.Tanh(x) * Math.Cosh(x),
+        ["cosh"] = x => (Math.Exp(x) + Math.Exp(-x)) / 2,
+        ["asinh"] = x => Math.Atanh(x / Math.Sqrt(1 + x * x)),
+        ["acosh"] = x => Math.Log(x + Math.Sqrt((x - 1) * (x + 1))),
+        ["atanh"] = x => 0.5 * Math.Log((1 + x) / (1 - x)),
+        ["erfc"] = x => 1 - ErfByQuadrature(x),
+        ["sign"] = x => Math.Sign(x),
+        ["trunc"] = Math.Truncate,
+        ["softplus"] = x => Math.Log(1 + Math.Exp(x)),
+        ["isnan"] = x => double.IsNaN(x) ? 1 : 0,
+        ["isinf"] = x => double.IsInfinity(x) ? 1 : 0,
+        ["isfinite"] = x => double.IsFinite(x) ? 1 : 0,
     };
 
     private static readonly Dictionary<string, Func<double, double, double>> BinaryFunctions = new()
@@ -50,6 +72,7 @@ internal static class References
         ["mul"] = (a, b) => a * b,
         ["div"] = (a, b) => a / b,
         ["pow"] = Math.Pow,
+        ["atan2"] = (a, b) => new System.Numerics.Complex(b, a).Phase,
         ["maximum"] = (a, b) => a > b ? a : b,
         ["minimum"] = (a, b) => a < b ? a : b,
         ["eq"] = (a, b) => a == b ? 1 : 0,
@@ -89,6 +112,22 @@ internal static class References
             ["abs_grad"] = (Math.Abs, null),
             ["erf_grad"] = (ErfByQuadrature, null),
             ["silu_grad"] = (x => x / (1 + Math.Exp(-x)), null),
+            ["expm1_grad"] = (x => Math.Exp(x) - 1, y => Math.Log(1 + y)),
+            ["log1p_grad"] = (x => Math.Log(1 + x), null),
+            ["exp2_grad"] = (x => Math.Exp(x * Math.Log(2)), y => Math.Log(y) / Math.Log(2)),
+            ["log2_grad"] = (x => Math.Log(x) / Math.Log(2), null),
+            ["log10_grad"] = (x => Math.Log(x) / Math.Log(10), null),
+            ["tan_grad"] = (x => Math.Sin(x) / Math.Cos(x), Math.Atan),
+            ["asin_grad"] = (x => Math.Atan2(x, Math.Sqrt((1 - x) * (1 + x))), null),
+            ["acos_grad"] = (x => Math.Atan2(Math.Sqrt((1 - x) * (1 + x)), x), null),
+            ["atan_grad"] = (x => Math.Asin(x / Math.Sqrt(1 + x * x)), null),
+            ["sinh_grad"] = (x => (Math.Exp(x) - Math.Exp(-x)) / 2, null),
+            ["cosh_grad"] = (x => (Math.Exp(x) + Math.Exp(-x)) / 2, null),
+            ["asinh_grad"] = (x => Math.Atanh(x / Math.Sqrt(1 + x * x)), null),
+            ["acosh_grad"] = (x => Math.Log(x + Math.Sqrt((x - 1) * (x + 1))), null),
+            ["atanh_grad"] = (x => 0.5 * Math.Log((1 + x) / (1 - x)), null),
+            ["erfc_grad"] = (x => 1 - ErfByQuadrature(x), null),
+            ["softplus_grad"] = (x => Math.Log(1 + Math.Exp(x)), null),
             ["gelu_grad"] = (x => 0.5 * x * (1 + ErfByQuadrature(x / Math.Sqrt(2))), null),
         };
 
@@ -197,8 +236,13 @@ internal static class References
 
     private static double Slope(string name, Func<double, double> f, double x)
     {
-        // The square root is only defined to one side of 0: step in proportion.
-        double h = name == "sqrt_grad" ? 1e-5 * x : 1e-5;
+        // Where a function is only defined to one side of a point, step in proportion.
+        double h = name switch
+        {
+            "sqrt_grad" or "log2_grad" or "log10_grad" => 1e-5 * x,
+            "acosh_grad" => 1e-5 * (x - 1),
+            _ => 1e-5,
+        };
         return (f(x + h) - f(x - h)) / (2 * h);
     }
 
