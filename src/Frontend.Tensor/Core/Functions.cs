@@ -1,3 +1,4 @@
+using System.Reflection;
 using Picograd.Algorithms;
 using Picograd.Autograd;
 using Picograd.Calls;
@@ -51,6 +52,7 @@ internal sealed class BinaryFunction(string name, FunctionKind kind, Rule? rule 
     public static readonly BinaryFunction Pow = new("pow", FunctionKind.Float, Derivatives.Pow);
     public static readonly BinaryFunction Maximum = new("maximum", FunctionKind.Arithmetic, Derivatives.Maximum);
     public static readonly BinaryFunction Minimum = new("minimum", FunctionKind.Arithmetic, Derivatives.Minimum);
+    public static readonly BinaryFunction Atan2 = new("atan2", FunctionKind.Float, FunctionRules.OfTwo("atan2"));
     public static readonly BinaryFunction Eq = new("eq", FunctionKind.Comparison);
     public static readonly BinaryFunction Ne = new("ne", FunctionKind.Comparison);
     public static readonly BinaryFunction Lt = new("lt", FunctionKind.Comparison);
@@ -65,6 +67,14 @@ internal sealed class BinaryFunction(string name, FunctionKind kind, Rule? rule 
     public static readonly BinaryFunction BitXor = new("bitwise_xor", FunctionKind.Bits);
     public static readonly BinaryFunction LeftShift = new("left_shift", FunctionKind.Bits);
     public static readonly BinaryFunction RightShift = new("right_shift", FunctionKind.Bits);
+
+    /// <summary>By the operator's name.</summary>
+    public static BinaryFunction Of(string name) =>
+        (BinaryFunction)
+            typeof(BinaryFunction)
+                .GetFields(BindingFlags.Public | BindingFlags.Static)
+                .Select(f => f.GetValue(null))
+                .First(f => f is BinaryFunction function && function.Name == name)!;
 }
 
 /// <summary>An element-wise function of one tensor: its kernel and its derivative.</summary>
@@ -91,4 +101,30 @@ internal sealed class UnaryFunction(string name, FunctionKind kind, Rule rule) :
     public static readonly UnaryFunction Floor = new("floor", FunctionKind.Float, Derivatives.Flat);
     public static readonly UnaryFunction Ceil = new("ceil", FunctionKind.Float, Derivatives.Flat);
     public static readonly UnaryFunction Round = new("round", FunctionKind.Float, Derivatives.Flat);
+    public static readonly UnaryFunction Expm1 = new("expm1", FunctionKind.Float, FunctionRules.Of("expm1"));
+    public static readonly UnaryFunction Log1p = new("log1p", FunctionKind.Float, FunctionRules.Of("log1p"));
+    public static readonly UnaryFunction Exp2 = new("exp2", FunctionKind.Float, FunctionRules.Of("exp2"));
+    public static readonly UnaryFunction Log2 = new("log2", FunctionKind.Float, FunctionRules.Of("log2"));
+    public static readonly UnaryFunction Log10 = new("log10", FunctionKind.Float, FunctionRules.Of("log10"));
+    public static readonly UnaryFunction Tan = new("tan", FunctionKind.Float, FunctionRules.Of("tan"));
+    public static readonly UnaryFunction Asin = new("asin", FunctionKind.Float, FunctionRules.Of("asin"));
+    public static readonly UnaryFunction Acos = new("acos", FunctionKind.Float, FunctionRules.Of("acos"));
+    public static readonly UnaryFunction Atan = new("atan", FunctionKind.Float, FunctionRules.Of("atan"));
+    public static readonly UnaryFunction Sinh = new("sinh", FunctionKind.Float, FunctionRules.Of("sinh"));
+    public static readonly UnaryFunction Cosh = new("cosh", FunctionKind.Float, FunctionRules.Of("cosh"));
+    public static readonly UnaryFunction Asinh = new("asinh", FunctionKind.Float, FunctionRules.Of("asinh"));
+    public static readonly UnaryFunction Acosh = new("acosh", FunctionKind.Float, FunctionRules.Of("acosh"));
+    public static readonly UnaryFunction Atanh = new("atanh", FunctionKind.Float, FunctionRules.Of("atanh"));
+    public static readonly UnaryFunction Erfc = new("erfc", FunctionKind.Float, FunctionRules.Of("erfc"));
+    public static readonly UnaryFunction Softplus = new("softplus", FunctionKind.Float, FunctionRules.Of("softplus"));
+    public static readonly UnaryFunction Trunc = new("trunc", FunctionKind.Float, FunctionRules.Of("trunc"));
+    public static readonly UnaryFunction Sign = new("sign", FunctionKind.Arithmetic, Derivatives.Flat);
+
+    /// <summary>By the operator's name.</summary>
+    public static UnaryFunction Of(string name) =>
+        (UnaryFunction)
+            typeof(UnaryFunction)
+                .GetFields(BindingFlags.Public | BindingFlags.Static)
+                .Select(f => f.GetValue(null))
+                .First(f => f is UnaryFunction function && function.Name == name)!;
 }
