@@ -22,6 +22,24 @@ public class RoundTripTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Operators))]
+    public void Every_gradient_reads_back(string name)
+    {
+        string example = OperatorLibrary.Find(name)!.Example;
+        OperatorSpec spec;
+        try
+        {
+            spec = OperatorSpec.Parse($"{name}.adjoint{example[name.Length..]}");
+        }
+        catch (OperatorSpecException)
+        {
+            // It has none, as operators of integers.
+            return;
+        }
+        Check(spec.Build());
+    }
+
     [Fact]
     public void Random_algorithms_read_back()
     {
