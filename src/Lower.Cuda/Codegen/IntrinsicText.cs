@@ -15,7 +15,7 @@ public static class IntrinsicTexts
     public static ImmutableDictionary<string, IntrinsicText> All { get; } =
         TensorCoreText
             .Intrinsics.ToImmutableDictionary(i => i.Name, _ => (IntrinsicText)TensorCoreText.Write)
-            .AddRange(HopperWriter.Texts);
+            .AddRange(WarpgroupMatmulText.All);
 }
 
 /// <summary>What a row of <see cref="IntrinsicTexts"/> may ask of the kernel that is being written.</summary>

@@ -28,25 +28,13 @@ internal sealed class KernelBuffers
                     Written.UnionWith(r.Outputs);
                     Read.UnionWith(r.Outputs);
                     break;
-                case AsyncCopy c:
-                    Written.Add(c.To);
-                    Read.Add(c.From);
-                    _copied.Add(c.From);
-                    foreach (var index in c.Place.Concat(c.Source).Append(c.Valid ?? 0))
-                        Loads(index);
+                case DeviceOp d:
+                    Add(d);
                     break;
                 case Call c:
                     _copied.UnionWith(c.Buffers);
                     Written.Add(c.Buffers[0]);
                     Read.UnionWith(c.Buffers);
-                    break;
-                // The source comes as a tensor map.
-                case BulkCopy c:
-                    Written.Add(c.To);
-                    Written.Add(c.Barriers);
-                    break;
-                case MBarrier m:
-                    Written.Add(m.Barriers);
                     break;
                 case If i:
                     Loads(i.Cond);
@@ -113,6 +101,28 @@ internal sealed class KernelBuffers
         Loads(s.Value);
         foreach (var index in s.Indices)
             Loads(index);
+    }
+
+    private void Add(DeviceOp op)
+    {
+        foreach (var (operand, access) in op.Accesses)
+        {
+            switch (access)
+            {
+                // Comes as a tensor map.
+                case OperandAccess.ReadBox:
+                    break;
+                case OperandAccess.Read:
+                    Read.Add(operand.Buffer);
+                    _copied.Add(operand.Buffer);
+                    break;
+                default:
+                    Written.Add(operand.Buffer);
+                    break;
+            }
+        }
+        foreach (var e in op.Exprs)
+            Loads(e);
     }
 
     private void Loads(Expr e) => Read.UnionWith(e.Loads().Select(l => l.Buffer));

@@ -52,7 +52,9 @@ internal sealed class KernelWriter(
         var text = new StringBuilder();
         // Warps hand registers on within what the kernel has at its start, and that the compiler knows only where it is told the
         // number of blocks a multiprocessor holds.
-        string? least = MinBlocks() ?? (kernel.Body.Nodes().Any(s => s is RegisterLimit) ? "1" : null);
+        string? least =
+            MinBlocks()
+            ?? (kernel.Body.Nodes().Any(s => s is DeviceOp { Instruction.MovesRegisters: true }) ? "1" : null);
         string blocks = least is null ? "" : $", {least}";
         text.Append($"extern \"C\" __global__ void __launch_bounds__({kernel.ThreadCount}{blocks})\n");
         text.Append($"{name}({string.Join(", ", _parameters)}) {{\n");
@@ -82,7 +84,7 @@ internal sealed class KernelWriter(
     // By value and in constant memory, which is where the hardware reads them.
     private void TensorMaps(KernelContext context)
     {
-        foreach (var map in kernel.Body.Nodes().OfType<BulkCopy>().Select(HopperWriter.MapOf).Distinct())
+        foreach (var map in TensorMap.In(kernel.Body))
         {
             string name = context.Names.Fresh(map.Buffer.Name + "_map");
             context.Maps.Add(map, name);

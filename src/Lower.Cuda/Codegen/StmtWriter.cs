@@ -58,14 +58,8 @@ internal sealed class StmtWriter
             case LaneReduce r:
                 LaneReduction.Write(this, r);
                 break;
-            case AsyncCopy c:
-                Copy(c);
-                break;
-            case CommitAsync:
-                Line($"{Kernel.Use("cp_async_commit")}();");
-                break;
-            case WaitAsync w:
-                Line($"{Kernel.Use("cp_async_wait")}<{w.Pending}>();");
+            case DeviceOp d:
+                Line(DeviceOpTexts.Of(this, d));
                 break;
             // Only a hint, and one for the caches of processors: a GPU hides latency with other warps.
             case Prefetch:
@@ -74,31 +68,8 @@ internal sealed class StmtWriter
                 WriteCall(c);
                 break;
             default:
-                if (HopperWriter.Write(this, stmt))
-                    break;
                 throw new LoweringException("kernel-form", $"{stmt.GetType().Name} is not a statement of kernels");
         }
-    }
-
-    private void Copy(AsyncCopy copy)
-    {
-        int size = copy.To.Type.Size();
-        int bytes = copy.Elements * size;
-        if (bytes is not (4 or 8 or 16) || copy.To.Type != copy.From.Type)
-            throw new LoweringException(
-                "async-copy",
-                $"{copy} moves {bytes} bytes; asynchronous copies move 4, 8 or 16 bytes as they are"
-            );
-        Kernel.Touch(copy.From, bytes);
-        string to = "&" + Access.Element(copy.To, copy.Place);
-        string from = "&" + Access.Element(copy.From, copy.Source);
-        var valid = copy.Valid is null ? null : Kernel.Simplify(copy.Valid);
-        if (valid is null || valid.IsConst(copy.Elements))
-            Line($"{Kernel.Use($"cp_async_{bytes}")}({to}, {from});");
-        else
-            Line(
-                $"{Kernel.Use($"cp_async_{bytes}_zfill")}({to}, {from}, {Values.Write(Kernel.Simplify(valid * size))});"
-            );
     }
 
     private void WriteCall(Call call)
@@ -325,7 +296,9 @@ internal sealed class StmtWriter
             return "#pragma unroll";
         if (loop.Annotations.TryGetValue("unroll", out var factor))
             return $"#pragma unroll {factor}";
-        bool waits = loop.Body.Nodes().Any(s => s is Barrier or CommitAsync or WaitAsync or Call);
+        bool waits = loop
+            .Body.Nodes()
+            .Any(s => s is Barrier or Call || s is DeviceOp d && d.Orders(DeviceQueue.Copies));
         return waits || Copies(loop.Body) > 64 ? "#pragma unroll 1" : null;
     }
 

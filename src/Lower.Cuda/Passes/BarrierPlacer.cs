@@ -60,12 +60,12 @@ internal sealed class BarrierPlacer
         [
             .. BufferAccess
                 .Below(threads.Body)
-                .Where(a => a.IsWrite && !OneThreadLoop.IsPrivate(a.Buffer) && a.Statement is not BulkCopy)
+                .Where(a => a.IsWrite && !OneThreadLoop.IsPrivate(a.Buffer) && !ArrivesAtBarrier(a.Statement))
                 .Select(a => a.Buffer),
         ];
         // Specialised warps cannot meet. What one statement writes and nothing reads needs no order: an element written twice gets
         // the same value both times.
-        if (threads.Body.Nodes().Any(s => s is BulkCopy))
+        if (threads.Body.Nodes().Any(ArrivesAtBarrier))
         {
             foreach (var group in BufferAccess.Below(threads.Body).GroupBy(a => a.Buffer).ToList())
             {
@@ -105,11 +105,11 @@ internal sealed class BarrierPlacer
             case Barrier b:
                 Meet(b.Scope, state);
                 return b;
-            case CommitAsync:
+            case DeviceOp { Queue: DeviceQueue.Copies, Step: QueueStep.Commit }:
                 Update(state, p => p.UnderWay ? p with { Commits = p.Commits + 1 } : p);
                 return stmt;
-            case WaitAsync w:
-                Update(state, p => p.Commits > w.Pending ? p with { Commits = null } : p);
+            case DeviceOp { Queue: DeviceQueue.Copies, Step: QueueStep.Wait } w:
+                Update(state, p => p.Commits > w.Numbers[0] ? p with { Commits = null } : p);
                 return stmt;
             default:
                 break;
@@ -195,7 +195,7 @@ internal sealed class BarrierPlacer
     }
 
     private static Stmt Under(Expr condition, Stmt stmt) =>
-        stmt is Barrier or CommitAsync or WaitAsync or LaneReduce ? stmt : new If(condition, stmt);
+        stmt is Barrier or LaneReduce || PartsCopies(stmt) ? stmt : new If(condition, stmt);
 
     private Stmt WalkLoop(For loop, HashSet<Pending> state)
     {
@@ -298,12 +298,15 @@ internal sealed class BarrierPlacer
     // Whether parts of the statement, or iterations of its loops, have to be kept apart.
     private bool HasConflict(Stmt stmt, List<(Touch Touch, bool Async)> touches)
     {
-        if (stmt.Nodes().Any(s => s is Barrier or CommitAsync or WaitAsync))
+        if (stmt.Nodes().Any(s => s is Barrier || PartsCopies(s)))
             return true;
         // What one statement does in different threads and in the loops around it is its schedule's business.
         if (
             stmt is If or For { Kind: LoopKind.Vector }
-            && stmt.Nodes().Count(s => s is Store or StoreAll or Call or LaneReduce or AsyncCopy) <= 1
+            && stmt.Nodes()
+                .Count(s =>
+                    s is Store or StoreAll or Call or LaneReduce || s is DeviceOp d && d.Begins(DeviceQueue.Copies)
+                ) <= 1
         )
             return false;
         for (int i = 0; i < touches.Count; i++)
@@ -358,10 +361,16 @@ internal sealed class BarrierPlacer
                 [.. access.Path.OfType<If>().Where(i => i.Else is null).SelectMany(i => i.Cond.Conjuncts())],
                 access.IsWrite
             );
-            found.Add((Known(touch), access.Statement is AsyncCopy));
+            found.Add((Known(touch), access.Statement is DeviceOp d && d.Begins(DeviceQueue.Copies)));
         }
         return _touches[stmt] = [.. found];
     }
+
+    // Groups of cp.async: each thread parts and waits for its own, whatever conditions are around.
+    private static bool PartsCopies(Stmt s) => s is DeviceOp d && d.Orders(DeviceQueue.Copies);
+
+    // Who reads what such a copy writes waits for its barrier in memory.
+    private static bool ArrivesAtBarrier(Stmt s) => s is DeviceOp d && d.Begins(DeviceQueue.Barriers);
 
     private bool IsUniform(Expr e) =>
         !e.Uses(_thread)

@@ -70,17 +70,22 @@ internal sealed class BulkTile
         if (_loops.Any(l => !used.Contains(l.Var)))
             throw Refuse($"a loop of {string.Join(", ", _loops.Select(l => l.Name))} does not run along {from.Name}");
         RequireWhole(box, toDims);
-        BulkCopy Copy(Expr column) =>
-            new(
-                to,
-                [.. place[..^1], column],
-                from,
-                [.. source[..^1], source[^1] + column],
-                [.. box],
-                [.. toDims],
+        DeviceOp Copy(Expr column)
+        {
+            var tile = Enumerable.Repeat(1L, to.Rank).ToArray();
+            for (int d = 0; d < box.Length; d++)
+            {
+                if (toDims[d] >= 0)
+                    tile[toDims[d]] = box[d];
+            }
+            return DeviceOps.Copy(
+                new DeviceOperand(to, [.. place[..^1], column], [.. tile]),
+                new DeviceOperand(from, [.. source[..^1], source[^1] + column], [.. box.Select(n => (long)n)]),
                 barriers,
                 slot
             );
+        }
+
         if (to.Panel is not { } panel)
             return Copy(0);
         long panels = box[^1] / panel;

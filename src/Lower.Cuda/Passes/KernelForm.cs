@@ -10,8 +10,8 @@ namespace Picograd.Lower.Cuda;
 /// <code>
 /// program ::= (allocate heap:)* kernel*
 /// kernel  ::= (for var block.x|y|z:)* (for var cluster:)? (allocate shared:)* for tid in 0..T thread.x: stmt
-/// stmt    ::= serial / unrolled / vector loops, if, stores, allocate register, barrier, lane-reduce, async-copy /
-///             commit / wait, collective calls, statements of Hopper; no other GPU loop
+/// stmt    ::= serial / unrolled / vector loops, if, stores, allocate register, barrier, lane-reduce, device-op,
+///             collective calls; no other GPU loop
 /// </code>
 /// </summary>
 public static class KernelForm
@@ -79,6 +79,28 @@ public static class KernelForm
                 $"a block of {threads.Extent} threads; 1 to {GpuInfo.MaxThreadsPerBlock} are possible"
             );
         CheckBody(threads.Body, inVector: false);
+        CheckExecutors(threads, threads.Body, one: threads.ConstantExtent == 1);
+    }
+
+    // Whether those come that an instruction wants: one thread, or whole warpgroups.
+    private static void CheckExecutors(For threads, Stmt stmt, bool one)
+    {
+        if (stmt is DeviceOp { Instruction: var instruction })
+        {
+            if (instruction.Executor == Executor.OneThread && !one)
+                throw Wrong($"{instruction} is for one thread, and no condition around it picks one");
+            if (instruction.Executor == Executor.Warpgroup && threads.ConstantExtent % ThreadSpace.GroupSize != 0)
+                throw Wrong($"{instruction} is for whole warpgroups in a block of {threads.Extent} threads");
+        }
+        if (stmt is If i && i.Cond.Conjuncts().Any(c => c is Binary { Kind: BinaryOp.Eq } && c.Uses(threads.Var)))
+        {
+            CheckExecutors(threads, i.Then, one: true);
+            if (i.Else is not null)
+                CheckExecutors(threads, i.Else, one);
+            return;
+        }
+        foreach (var child in stmt.Children())
+            CheckExecutors(threads, child, one);
     }
 
     private static void CheckBody(Stmt stmt, bool inVector)
@@ -109,7 +131,7 @@ public static class KernelForm
                 throw Wrong($"asynchronous copies of kind {a.Kind} that are not lowered");
             case Block b:
                 throw Wrong($"block {b.Name} is not lowered");
-            case Barrier or CommitAsync or WaitAsync or Call or AsyncCopy or WarpgroupSync or ProxyFence when inVector:
+            case Barrier or DeviceOp or Call when inVector:
                 throw Wrong($"{stmt.GetType().Name} inside a vector loop");
             default:
                 break;

@@ -103,8 +103,8 @@ internal static class OneThreadLoop
                     return First(s, bound);
                 case StoreAll all when !all.Stores.All(s => IsPrivate(s.Buffer)):
                     return First(all, bound);
-                case AsyncCopy c:
-                    return First(c, bound);
+                case DeviceOp d when d.Step == QueueStep.Begin:
+                    return First(d, bound);
                 // One thread copies whole tiles, whichever it will be.
                 case Async { Kind: AsyncKind.Bulk }:
                     return stmt;

@@ -80,8 +80,8 @@ internal static class SpecialiseWarps
             var producer = If(Op.Eq(_threads.Var, threads), Producer(_threads.Body));
             if (theirs is { } most)
             {
-                consumer = Seq.Of(new RegisterLimit(most, true), consumer);
-                producer = Seq.Of(new RegisterLimit(mine, false), producer);
+                consumer = Seq.Of(DeviceOps.RaiseRegisters.Of(most), consumer);
+                producer = Seq.Of(DeviceOps.LowerRegisters.Of(mine), producer);
             }
             var body = Seq.Of(
                 If(Op.Eq(_threads.Var, 0), Initialised()),
@@ -111,11 +111,11 @@ internal static class SpecialiseWarps
                     _slots,
                     LoopKind.Unrolled,
                     Seq.Of(
-                        new MBarrier(MBarrierStep.Init, _full, slot, 1),
-                        new MBarrier(MBarrierStep.Init, _empty, slot, _consumers * Warpgroup / GpuInfo.WarpSize)
+                        DeviceOps.MakeBarrier.On(_full, slot, 1),
+                        DeviceOps.MakeBarrier.On(_empty, slot, _consumers * Warpgroup / GpuInfo.WarpSize)
                     )
                 ),
-                new MBarrier(MBarrierStep.FenceInit, _full, 0)
+                DeviceOps.FenceBarriers.Of()
             );
         }
 
@@ -131,8 +131,8 @@ internal static class SpecialiseWarps
                 case Async:
                     var expected = _tiles.Sum(t => t.Bytes);
                     return Seq.Of([
-                        new MBarrier(MBarrierStep.Wait, _empty, Slot, _simplifier.Visit(1 - Parity)),
-                        new MBarrier(MBarrierStep.Expect, _full, Slot, expected),
+                        DeviceOps.WaitBarrier.On(_empty, Slot, _simplifier.Visit(1 - Parity)),
+                        DeviceOps.Expect.On(_full, Slot, expected),
                         .. _tiles.Select(t => t.Copies(Slot, _full, Fresh)),
                     ]);
                 case Seq q:
@@ -163,10 +163,10 @@ internal static class SpecialiseWarps
                     case Async a when IsBulk(a):
                         uses = true;
                         break;
-                    case CommitAsync when uses:
+                    case DeviceOp { Queue: DeviceQueue.Copies, Step: QueueStep.Commit } when uses:
                         break;
-                    case WaitAsync when uses:
-                        items.Add(new MBarrier(MBarrierStep.Wait, _full, Slot, Parity));
+                    case DeviceOp { Queue: DeviceQueue.Copies, Step: QueueStep.Wait } when uses:
+                        items.Add(DeviceOps.WaitBarrier.On(_full, Slot, Parity));
                         break;
                     default:
                         items.Add(uses ? InSlot(item) : Consumer(item));
@@ -174,12 +174,7 @@ internal static class SpecialiseWarps
                 }
             }
             if (uses)
-                items.Add(
-                    If(
-                        Op.Eq(Op.Mod(_threads.Var, GpuInfo.WarpSize), 0),
-                        new MBarrier(MBarrierStep.Arrive, _empty, Slot)
-                    )
-                );
+                items.Add(If(Op.Eq(Op.Mod(_threads.Var, GpuInfo.WarpSize), 0), DeviceOps.Arrive.On(_empty, Slot)));
             return Seq.Of(items);
         }
 

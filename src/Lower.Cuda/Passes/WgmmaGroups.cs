@@ -30,10 +30,10 @@ internal static class WgmmaGroups
     {
         if (OnlyMatmuls(stmt))
             return Seq.Of(
-                new WarpgroupSync(WarpgroupStep.Fence),
+                DeviceOps.FenceProducts.Of(),
                 stmt,
-                new WarpgroupSync(WarpgroupStep.Commit),
-                new WarpgroupSync(WarpgroupStep.Wait)
+                DeviceOps.CommitProducts.Of(),
+                DeviceOps.WaitProducts.Of(0)
             );
         if (stmt is not Seq q)
             return stmt.WithChildren(Grouped);
@@ -55,21 +55,21 @@ internal static class WgmmaGroups
 
     private static Stmt Fenced(Stmt stmt, HashSet<Buffer> operands)
     {
-        bool copies = stmt.Nodes().Any(s => s is AsyncCopy c && operands.Contains(c.To));
+        bool copies = stmt.Nodes().Any(s => s is DeviceOp { Queue: DeviceQueue.Copies } d && operands.Any(d.Writes));
         return Fences(stmt, operands, copies);
     }
 
     private static Stmt Fences(Stmt stmt, HashSet<Buffer> operands, bool copies)
     {
-        if (stmt is WaitAsync)
-            return copies ? Seq.Of(stmt, new ProxyFence()) : stmt;
+        if (stmt is DeviceOp { Queue: DeviceQueue.Copies, Step: QueueStep.Wait })
+            return copies ? Seq.Of(stmt, DeviceOps.FenceProxy.Of()) : stmt;
         bool writes = stmt.Nodes()
             .Any(s =>
                 s is Store t && operands.Contains(t.Buffer)
                 || s is StoreAll a && a.Stores.Any(t => operands.Contains(t.Buffer))
             );
-        if (writes && !stmt.Nodes().Any(s => s is WaitAsync or WarpgroupSync or Allocate))
-            return Seq.Of(stmt, new ProxyFence());
+        if (writes && !stmt.Nodes().Any(s => s is DeviceOp { Step: QueueStep.Wait } or Allocate))
+            return Seq.Of(stmt, DeviceOps.FenceProxy.Of());
         return stmt.WithChildren(c => Fences(c, operands, copies));
     }
 }

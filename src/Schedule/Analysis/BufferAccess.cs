@@ -79,6 +79,9 @@ public sealed record BufferAccess(
         }
     }
 
+    /// <summary>Accesses of a statement itself, not of those below it; their path is empty.</summary>
+    public static IReadOnlyList<BufferAccess> Own(Stmt stmt) => Of(stmt);
+
     private static BufferAccess[] Of(Stmt stmt)
     {
         if (stmt is Seq or Allocate or For { Extent: IntImm })
@@ -141,21 +144,23 @@ public sealed record BufferAccess(
                 if (b.IsReduction)
                     accesses = accesses.Concat(b.Outputs.Select(o => Make(AccessKind.Accumulate, o, indices, guards)));
                 return accesses.Concat(b.Outputs.Select(o => Make(AccessKind.Write, o, indices, guards)));
-            case BulkCopy c:
-                return Reads([.. c.Place, .. c.Source, c.Barrier])
-                    .Append(Make(AccessKind.Read, c.From, c.Source) with { Tile = [.. c.Box.Select(n => (long)n)] })
-                    .Append(Make(AccessKind.Write, c.To, c.Place) with { Tile = BoxOf(c) });
-            case MBarrier m:
-                var step = Make(
-                    m.Step == MBarrierStep.Init ? AccessKind.Write : AccessKind.Read,
-                    m.Barriers,
-                    [m.Index]
-                );
-                return Reads([m.Index, m.Value ?? 0]).Append(step);
-            case AsyncCopy c:
-                return Reads([.. c.Place, .. c.Source, c.Valid ?? 0])
-                    .Append(Make(AccessKind.Read, c.From, c.Source) with { Tile = Row(c.Source.Length, c.Elements) })
-                    .Append(Make(AccessKind.Write, c.To, c.Place) with { Tile = Row(c.Place.Length, c.Elements) });
+            case DeviceOp d:
+                return Reads(d.Exprs)
+                    .Concat(
+                        d.Accesses.Select(a =>
+                                Make(
+                                    a.Access is OperandAccess.Write or OperandAccess.MakeBarrier
+                                        ? AccessKind.Write
+                                        : AccessKind.Read,
+                                    a.Operand.Buffer,
+                                    a.Operand.Place
+                                ) with
+                                {
+                                    Tile = a.Operand.Tile,
+                                }
+                            )
+                            .OrderBy(a => a.IsWrite)
+                    );
             case LaneReduce r:
                 return Reads(r.Indices)
                     .Concat(r.Outputs.Select(o => Make(AccessKind.Accumulate, o, r.Indices)))
@@ -166,20 +171,6 @@ public sealed record BufferAccess(
                 return [];
         }
     }
-
-    private static ImmutableArray<long> BoxOf(BulkCopy copy)
-    {
-        var tile = copy.Place.Select(_ => 1L).ToArray();
-        for (int d = 0; d < copy.Box.Length; d++)
-        {
-            if (copy.ToDims[d] >= 0)
-                tile[copy.ToDims[d]] = copy.Box[d];
-        }
-        return [.. tile];
-    }
-
-    private static ImmutableArray<long> Row(int rank, long elements) =>
-        [.. Enumerable.Range(0, rank).Select(d => d == rank - 1 ? elements : 1)];
 
     private static IEnumerable<BufferAccess> OfCall(Call call, ImmutableArray<Stmt> path)
     {

@@ -66,34 +66,7 @@ internal static class IntermediatePlacement
 
     private static bool UsesItself(Stmt s, Buffer buffer)
     {
-        IEnumerable<Expr> expressions = s switch
-        {
-            For f => [f.Extent],
-            If i => [i.Cond],
-            Store t => [.. t.Indices, t.Value],
-            StoreAll a => a.Stores.SelectMany(t => t.Indices.Append(t.Value)),
-            Prefetch p => p.Indices,
-            Block b => [.. b.Axes.Select(a => a.Binding), b.Predicate, .. b.Indices, .. b.Values],
-            Call c => c.Origins.SelectMany(o => o),
-            LaneReduce r => r.Indices,
-            MBarrier m => [m.Index, m.Value ?? 0],
-            BulkCopy c => [.. c.Place, .. c.Source, c.Barrier, c.From.At(c.Source)],
-            AsyncCopy c => [.. c.Place, .. c.Source, c.Valid ?? 0, c.From.At(c.Source)],
-            _ => [],
-        };
-        return s switch
-            {
-                Store t => t.Buffer == buffer,
-                StoreAll a => a.Stores.Any(t => t.Buffer == buffer),
-                Prefetch p => p.Buffer == buffer,
-                Block b => b.Outputs.Contains(buffer),
-                Call c => c.Buffers.Contains(buffer),
-                LaneReduce r => r.Outputs.Contains(buffer),
-                AsyncCopy c => c.To == buffer,
-                MBarrier m => m.Barriers == buffer,
-                BulkCopy c => c.To == buffer || c.Barriers == buffer,
-                _ => false,
-            } || expressions.Any(e => e.Loads().Any(l => l.Buffer == buffer));
+        return BufferAccess.Own(s).Any(a => a.Buffer == buffer);
     }
 
     // Variables of the loops along which a block, or an intrinsic that accumulates, finds in the buffer what an earlier

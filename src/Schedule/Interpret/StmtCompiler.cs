@@ -65,21 +65,10 @@ internal sealed class StmtCompiler(ExprCompiler exprs)
                 return CollectiveOf(c, site);
             case Call c:
                 return CallOf(c, site);
-            // Their meaning is done when it is begun, and order is what barriers give.
-            case ProxyFence or WarpgroupSync or RegisterLimit:
-                return Nothing;
-            case MBarrier or BulkCopy:
-                throw new NotSupportedException(
-                    "the interpreter runs threads in lockstep, and specialised warps wait for one another; interpret the nest before the pass specialise-warps, and run the text in the emulator"
-                );
             case Async a:
                 return new AsyncNode(Compile(a.Body));
-            case AsyncCopy c:
-                return CopyOf(c, site);
-            case CommitAsync:
-                return new CommitNode();
-            case WaitAsync w:
-                return new WaitNode(w.Pending);
+            case DeviceOp d:
+                return DeviceOf(d);
             default:
                 throw new InvalidOperationException($"the interpreter has no meaning for {stmt.GetType().Name}");
         }
@@ -168,17 +157,21 @@ internal sealed class StmtCompiler(ExprCompiler exprs)
         return node;
     }
 
-    private AsyncNode CopyOf(AsyncCopy c, Site site)
+    // What an instruction does to memory is done when it is begun; copies in groups are waited for besides.
+    private Node DeviceOf(DeviceOp op)
     {
-        var at = new Var("element");
-        ImmutableArray<Expr> Along(ImmutableArray<Expr> index) => index.SetItem(index.Length - 1, index[^1] + at);
-        Expr value = c.From.At(Along(c.Source));
-        if (c.Valid is not null)
-            value = new Select(Op.Lt(at, c.Valid), value, Op.Const(0, value.Type));
-        var place = Along(c.Place);
-        var store = new StoreNode(exprs.Slot(c.To), exprs.Ints(place, site), ValueOf(value, site), site);
-        var loop = new For(at, c.Elements, LoopKind.Serial, c);
-        return new AsyncNode(new LoopNode(loop, exprs.Slot(at), exprs.Int(loop.Extent, site), store, null));
+        if (op.Queue == DeviceQueue.Barriers)
+            throw new NotSupportedException(
+                "the interpreter runs threads in lockstep, and specialised warps wait for one another; interpret the nest before the pass specialise-warps, and run the text in the emulator"
+            );
+        var meaning = op.Instruction.Meaning is { } nest ? Compile(nest(op)) : Nothing;
+        return (op.Queue, op.Step) switch
+        {
+            (DeviceQueue.Copies, QueueStep.Begin) => new AsyncNode(meaning),
+            (DeviceQueue.Copies, QueueStep.Commit) => new CommitNode(),
+            (DeviceQueue.Copies, QueueStep.Wait) => new WaitNode(op.Numbers[0]),
+            _ => meaning,
+        };
     }
 
     // The meaning on tiles of its own, which the lanes' parts are gathered into and scattered from. Operands without a

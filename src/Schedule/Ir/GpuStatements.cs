@@ -15,16 +15,10 @@ public enum AsyncKind
 
 /// <summary>
 /// The stores of Body, each from global or heap to shared memory, are only begun: what they write may be read after a
-/// <see cref="WaitAsync"/> for their group (and a barrier, by other threads). In the schedule's meaning they happen at
-/// once; the interpreter faults on a read of an element that was not waited for.
+/// <see cref="DeviceOps.WaitCopies"/> for their group (and a barrier, by other threads). In the schedule's meaning they happen
+/// at once; the interpreter faults on a read of an element that was not waited for.
 /// </summary>
 public sealed record Async(AsyncKind Kind, Stmt Body) : Stmt;
-
-/// <summary>All asynchronous copies that a thread has begun and not yet committed become one group.</summary>
-public sealed record CommitAsync : Stmt;
-
-/// <summary>A thread waits until at most Pending of its newest groups are still under way.</summary>
-public sealed record WaitAsync(int Pending) : Stmt;
 
 /// <summary>
 /// Only in kernel form. All lanes of a warp arrive; lanes whose numbers differ only in the bits Stride, 2·Stride, …,
@@ -38,18 +32,4 @@ public sealed record LaneReduce(
     Reducer Reducer,
     int Width,
     int Stride = 1
-) : Stmt;
-
-/// <summary>
-/// Only in kernel form: one asynchronous copy of Elements neighbours (4, 8 or 16 bytes, aligned so on both sides) from
-/// From[Source] on, in global or heap memory, to To[Place] on, in shared memory. The first Valid elements are read, the
-/// others become zero; null: all. What <see cref="Async"/> statements of the kind <see cref="AsyncKind.CopyAsync"/> become.
-/// </summary>
-public sealed record AsyncCopy(
-    Buffer To,
-    ImmutableArray<Expr> Place,
-    Buffer From,
-    ImmutableArray<Expr> Source,
-    int Elements,
-    Expr? Valid = null
 ) : Stmt;

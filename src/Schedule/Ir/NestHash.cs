@@ -100,45 +100,18 @@ public static class NestHash
                     Mix(12, (ulong)a.Kind);
                     Add(a.Body);
                     break;
-                case CommitAsync:
-                    Mix(13);
-                    break;
-                case WaitAsync w:
-                    Mix(14, (ulong)w.Pending);
-                    break;
-                case AsyncCopy c:
-                    Mix(16, (ulong)c.Elements, c.Valid is null ? 0u : 1u);
-                    Number(c.To);
-                    Number(c.From);
-                    foreach (var index in c.Place.Concat(c.Source))
-                        Add(index);
-                    if (c.Valid is not null)
-                        Add(c.Valid);
-                    break;
-                case ProxyFence:
-                    Mix(17);
-                    break;
-                case WarpgroupSync w:
-                    Mix(18, (ulong)w.Step, (ulong)w.Pending);
-                    break;
-                case RegisterLimit r:
-                    Mix(19, (ulong)r.Registers, r.Raise ? 1u : 0u);
-                    break;
-                case MBarrier m:
-                    Mix(31, (ulong)m.Step, m.Value is null ? 0u : 1u);
-                    Number(m.Barriers);
-                    Add(m.Index);
-                    if (m.Value is not null)
-                        Add(m.Value);
-                    break;
-                case BulkCopy c:
-                    Mix(32);
-                    Number(c.To);
-                    Number(c.From);
-                    Number(c.Barriers);
-                    foreach (var index in c.Place.Concat(c.Source).Append(c.Barrier))
-                        Add(index);
-                    foreach (int number in c.Box.Concat(c.ToDims))
+                case DeviceOp d:
+                    Mix(13, (ulong)d.Values.Length);
+                    Mix(d.Instruction.Name);
+                    foreach (var operand in d.Operands)
+                    {
+                        Number(operand.Buffer);
+                        foreach (long extent in operand.Tile)
+                            Mix((ulong)extent);
+                    }
+                    foreach (var e in d.Exprs)
+                        Add(e);
+                    foreach (int number in d.Numbers)
                         Mix((ulong)number);
                     break;
                 case LaneReduce r:

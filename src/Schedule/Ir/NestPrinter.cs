@@ -76,38 +76,8 @@ public static class NestPrinter
                 Line(a.Kind == AsyncKind.Bulk ? "async bulk:" : "async:");
                 Print(a.Body, depth + 1, marked, text);
                 break;
-            case CommitAsync:
-                Line("commit");
-                break;
-            case WaitAsync w:
-                Line($"wait {w.Pending}");
-                break;
-            case AsyncCopy c:
-                string valid = c.Valid is null ? "" : $", {c.Valid} of them valid";
-                Line(
-                    $"{c.To.Name}[{string.Join(", ", c.Place)}] <- {c.From.Name}[{string.Join(", ", c.Source)}], {c.Elements} elements{valid}"
-                );
-                break;
-            case ProxyFence:
-                Line("fence async proxy");
-                break;
-            case WarpgroupSync w:
-                Line(
-                    $"wgmma {w.Step.ToString().ToLowerInvariant()}{(w.Step == WarpgroupStep.Wait ? $" {w.Pending}" : "")}"
-                );
-                break;
-            case RegisterLimit r:
-                Line($"{(r.Raise ? "raise" : "lower")} registers to {r.Registers}");
-                break;
-            case MBarrier m:
-                Line(
-                    $"{m.Step.ToString().ToLowerInvariant()} {m.Barriers.Name}[{m.Index}]{(m.Value is null ? "" : $", {m.Value}")}"
-                );
-                break;
-            case BulkCopy c:
-                Line(
-                    $"{c.To.Name}[{string.Join(", ", c.Place)}] <- box {string.Join("x", c.Box)} of {c.From.Name}[{string.Join(", ", c.Source)}], arrives at {c.Barriers.Name}[{c.Barrier}]"
-                );
+            case DeviceOp d:
+                Line(d.Instruction.Print(d));
                 break;
             case LaneReduce r:
                 string reduced = string.Join(", ", r.Outputs.Select(o => $"{o.Name}[{string.Join(", ", r.Indices)}]"));

@@ -79,24 +79,24 @@ public static class NestVerifier
                 foreach (var e in b.Indices.Concat(b.Values))
                     Closed(e, inner, buffers, nest, b);
                 break;
-            case MBarrier m:
-                Written(m.Barriers, buffers, nest, m);
-                Closed(m.Barriers.At([m.Index]), scope, buffers, nest, m);
-                if (m.Value is not null)
-                    Closed(m.Value, scope, buffers, nest, m);
-                break;
-            case BulkCopy c:
-                Written(c.To, buffers, nest, c);
-                Closed(c.To.At(c.Place), scope, buffers, nest, c);
-                Closed(c.From.At(c.Source), scope, buffers, nest, c);
-                Closed(c.Barriers.At([c.Barrier]), scope, buffers, nest, c);
-                break;
-            case AsyncCopy c:
-                Written(c.To, buffers, nest, c);
-                Closed(c.To.At(c.Place), scope, buffers, nest, c);
-                Closed(c.From.At(c.Source), scope, buffers, nest, c);
-                if (c.Valid is not null)
-                    Closed(c.Valid, scope, buffers, nest, c);
+            case DeviceOp d:
+                if (
+                    d.Operands.Length != d.Instruction.Operands.Length
+                    || d.Operands.Any(o => o.Place.Length != o.Buffer.Rank || o.Tile.Length != o.Buffer.Rank)
+                    || d.Values.Length > d.Instruction.Values
+                    || d.Numbers.Length != d.Instruction.Numbers
+                )
+                    throw new InvalidOperationException(
+                        $"{d.Instruction} takes {d.Instruction.Operands.Length} operands, {d.Instruction.Values} values and {d.Instruction.Numbers} numbers; given are {d.Operands.Length}, {d.Values.Length} and {d.Numbers.Length}, with a place and a tile of the rank of each buffer"
+                    );
+                foreach (var (operand, access) in d.Accesses)
+                {
+                    if (access is not (OperandAccess.Read or OperandAccess.ReadBox))
+                        Written(operand.Buffer, buffers, nest, d);
+                    Closed(operand.Buffer.At(operand.Place), scope, buffers, nest, d);
+                }
+                foreach (var e in d.Values)
+                    Closed(e, scope, buffers, nest, d);
                 break;
             case LaneReduce r:
                 foreach (var output in r.Outputs)

@@ -16,9 +16,9 @@ namespace Picograd.Schedules;
 //           | Barrier scope                               all threads of the scope meet
 //           | Prefetch buffer[index*]                     no effect on values
 //           | Call intrinsic(operands)                    a hardware instruction, see Intrinsic
-//           | Async kind: stmt | CommitAsync | WaitAsync n   copies into shared memory that are waited for (GPU)
-//           | AsyncCopy buffer[index*], n elements         what the copies of an Async become (GPU, kernel form)
-//           | ProxyFence | WarpgroupSync | MBarrier | BulkCopy | RegisterLimit   see HopperStatements.cs (GPU, kernel form)
+//           | Async kind: stmt                            copies into shared memory that are waited for (GPU)
+//           | DeviceOp instruction(operands, values, numbers)   a hardware instruction without arithmetic: copies, fences,
+//                                                         groups, barriers in memory; see DeviceOps (GPU, kernel form)
 //           | LaneReduce buffer[index*] over width        lanes of a warp combine their values (GPU, kernel form)
 //
 // Loop kinds Parallel and the GPU kinds promise that iterations touch disjoint elements (or meet at a barrier); Vector

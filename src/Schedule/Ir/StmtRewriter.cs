@@ -133,19 +133,7 @@ public static class StmtRewriter
             Allocate a => a with { Body = a.Body.MapExprs(map) },
             Async a => a with { Body = a.Body.MapExprs(map) },
             LaneReduce r => r with { Indices = [.. r.Indices.Select(map)] },
-            MBarrier m => m with { Index = map(m.Index), Value = m.Value is null ? null : map(m.Value) },
-            BulkCopy c => c with
-            {
-                Place = [.. c.Place.Select(map)],
-                Source = [.. c.Source.Select(map)],
-                Barrier = map(c.Barrier),
-            },
-            AsyncCopy c => c with
-            {
-                Place = [.. c.Place.Select(map)],
-                Source = [.. c.Source.Select(map)],
-                Valid = c.Valid is null ? null : map(c.Valid),
-            },
+            DeviceOp d => d.MapExprs(map),
             Store t => t with { Indices = [.. t.Indices.Select(map)], Value = map(t.Value) },
             StoreAll a => new StoreAll([.. a.Stores.Select(t => (Store)t.MapExprs(map))]),
             Prefetch p => p with { Indices = [.. p.Indices.Select(map)] },
@@ -158,6 +146,25 @@ public static class StmtRewriter
             },
             Call c => c.MapOperands(map),
             _ => s,
+        };
+
+    /// <summary>
+    /// Every expression at the surface of one statement, not of those below it: what <see cref="MapExprs"/> maps, and what it tells
+    /// nothing of, the loads that are no expressions, is in <see cref="BufferAccess"/>.
+    /// </summary>
+    public static IEnumerable<Expr> Exprs(this Stmt s) =>
+        s switch
+        {
+            For f => [f.Extent],
+            If i => [i.Cond],
+            Store t => [.. t.Indices, t.Value],
+            StoreAll a => a.Stores.SelectMany(Exprs),
+            Prefetch p => p.Indices,
+            Block b => [.. b.Axes.Select(a => a.Binding), b.Predicate, .. b.Indices, .. b.Values],
+            LaneReduce r => r.Indices,
+            DeviceOp d => d.Exprs,
+            Call c => c.Origins.SelectMany(o => o),
+            _ => [],
         };
 
     public static Stmt Substitute(this Stmt s, IReadOnlyDictionary<Var, Expr> values) =>
@@ -179,18 +186,7 @@ public static class StmtRewriter
                     {
                         Outputs = [.. b.Outputs.Select(o => o == old ? replacement : o)],
                     },
-                    MBarrier m when m.Barriers == old => m with { Barriers = replacement },
-                    BulkCopy c when c.To == old || c.From == old || c.Barriers == old => c with
-                    {
-                        To = c.To == old ? replacement : c.To,
-                        From = c.From == old ? replacement : c.From,
-                        Barriers = c.Barriers == old ? replacement : c.Barriers,
-                    },
-                    AsyncCopy c when c.To == old || c.From == old => c with
-                    {
-                        To = c.To == old ? replacement : c.To,
-                        From = c.From == old ? replacement : c.From,
-                    },
+                    DeviceOp d => d.ReplaceBuffer(old, replacement),
                     LaneReduce r when r.Outputs.Contains(old) => r with
                     {
                         Outputs = [.. r.Outputs.Select(o => o == old ? replacement : o)],

@@ -4,7 +4,7 @@ using Picograd.Algorithms;
 namespace Picograd.Schedules;
 
 /// <summary>
-/// The bodies of cp.async statements become <see cref="AsyncCopy"/>s of 4, 8 or 16 bytes: a vector loop around a store is
+/// The bodies of cp.async statements become <see cref="DeviceOps.CopyAsync"/> of 4, 8 or 16 bytes: a vector loop around a store is
 /// one copy. Conditions that hold for whole copies are around them, as far out as they can be; a
 /// value that is zero beyond an edge copies what is valid and fills the rest with zeros. Vectors of which a condition lets only
 /// a part be written stay ordinary stores: they are done at once, which is what a copy may do.
@@ -128,7 +128,7 @@ public static class AsyncCopies
     }
 
     /// <summary>The copy of one store, all lanes of a loop at once; null where only an ordinary store does it.</summary>
-    private static AsyncCopy? Copy(Store store, For? loop, Dictionary<Var, Interval> ranges)
+    private static DeviceOp? Copy(Store store, For? loop, Dictionary<Var, Interval> ranges)
     {
         var (form, why) = CopyForm.Of(store.Buffer, store.Indices, store.Value);
         int lanes = checked((int)(loop?.ConstantExtent ?? 1));
@@ -163,7 +163,7 @@ public static class AsyncCopies
             }
             valid = simplifier.Visit(count);
         }
-        return new AsyncCopy(
+        return DeviceOps.Copy(
             form.To,
             First(form.Place),
             form.Source.Buffer,

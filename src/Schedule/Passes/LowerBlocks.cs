@@ -39,7 +39,7 @@ public static class LowerBlocks
                 return Simplified(s, ranges);
             case StoreAll a:
                 return new StoreAll([.. a.Stores.Select(s => Simplified(s, ranges))]);
-            case AsyncCopy or BulkCopy or MBarrier:
+            case DeviceOp:
                 return stmt.MapExprs(e => Simplifier.Simplify(e, ranges));
             case LaneReduce r:
                 return r with { Indices = [.. r.Indices.Select(e => Simplifier.Simplify(e, ranges))] };

@@ -85,7 +85,12 @@ public sealed class Pipeline : Primitive
         // A warp of its own will run the copies ahead; the nest says what each iteration copies.
         if (kind == AsyncKind.Bulk)
         {
-            var turns = Seq.Of(new Async(AsyncKind.Bulk, ahead), new CommitAsync(), new WaitAsync(0), now);
+            var turns = Seq.Of(
+                new Async(AsyncKind.Bulk, ahead),
+                DeviceOps.CommitCopies.Of(),
+                DeviceOps.WaitCopies.Of(0),
+                now
+            );
             // Of one iteration only a slot is used: what lives inside the loop would be that slot.
             string around = nest.LoopsAround(loop)[^1].Name;
             var storeAt = nest.StoreAt.SetItems(ring.Keys.Select(b => KeyValuePair.Create(b.Name, around)));
@@ -106,9 +111,9 @@ public sealed class Pipeline : Primitive
         // Copies of the last iterations are empty groups, so that what is waited for is always the oldest of stages−1. The wait
         // stands before the copies: one barrier after it also parts them from the last use of the buffer they fill.
         Stmt once = kind is { } k
-            ? Seq.Of(new WaitAsync(stages - 2), new Async(k, next), new CommitAsync(), now)
+            ? Seq.Of(DeviceOps.WaitCopies.Of(stages - 2), new Async(k, next), DeviceOps.CommitCopies.Of(), now)
             : Seq.Of(next, now);
-        before = kind is { } early ? Seq.Of(new Async(early, before), new CommitAsync()) : before;
+        before = kind is { } early ? Seq.Of(new Async(early, before), DeviceOps.CommitCopies.Of()) : before;
         before = new For(first, stages - 1, LoopKind.Serial, before);
         Stmt body = Seq.Of(before, loop with { Body = once });
         var result = nest.Replace(loop, body);

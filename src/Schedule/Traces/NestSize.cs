@@ -93,24 +93,12 @@ internal readonly record struct NestSize(int Statements, int Depth, int Expressi
             if (Counted.TryGetValue(stmt, out var known))
                 return known.Value;
             int count = 0;
-            foreach (var e in Exprs(stmt))
+            foreach (var e in stmt.Exprs())
                 Count(e, ref count);
             if (count <= mostExpressions)
                 Counted.AddOrUpdate(stmt, new StrongBox<int>(count));
             return count;
         }
-
-        private static IEnumerable<Expr> Exprs(Stmt stmt) =>
-            stmt switch
-            {
-                For f => [f.Extent],
-                If i => [i.Cond],
-                Store s => [.. s.Indices, s.Value],
-                Block b => [.. b.Axes.Select(a => a.Binding), b.Predicate, .. b.Indices, .. b.Values],
-                Call c => c.Origins.SelectMany(o => o),
-                Prefetch p => p.Indices,
-                _ => [],
-            };
 
         // Trees that share parts can be exponentially larger than they are in memory: counting stops at the limit.
         private void Count(Expr e, ref int count)

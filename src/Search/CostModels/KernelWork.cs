@@ -19,7 +19,6 @@ internal sealed class KernelWork
     private const double BarrierLatency = 25;
     private const double WarpgroupDrain = 80;
     private const double FunctionOperations = 10;
-    private const double BulkInstructions = 10;
 
     private readonly GpuInfo _gpu;
     private readonly Var _thread;
@@ -90,22 +89,8 @@ internal sealed class KernelWork
                 return Walk(reduce);
             case Call call:
                 return Walk(call);
-            case AsyncCopy copy:
-                Access(copy.From, copy.Source, copy.Elements);
-                Access(copy.To, copy.Place, copy.Elements, instructions: false);
-                return new(0, 0, 1, 0);
-            case BulkCopy copy:
-                return Walk(copy);
-            case WaitAsync wait:
-                return Issued(1) with { Arithmetic = BarrierLatency, Copies = MemoryLatency / (wait.Pending + 1) };
-            case MBarrier { Step: MBarrierStep.Wait } wait:
-                double slots = Math.Max(1, Elements(wait.Barriers));
-                return Issued(3) with { Arithmetic = BarrierLatency, Copies = BulkLatency / slots };
-            case WarpgroupSync { Step: WarpgroupStep.Wait } wait:
-                return Issued(1) with { Arithmetic = wait.Pending == 0 ? WarpgroupDrain : 0 };
-            case RegisterLimit:
-                MovesRegisters = true;
-                return Issued(1);
+            case DeviceOp op:
+                return Walk(op);
             case Barrier:
                 return Issued(1) with { Arithmetic = BarrierLatency };
             default:
@@ -268,14 +253,41 @@ internal sealed class KernelWork
 
     private const double SharedBytesPerCycle = 128;
 
-    private KernelChain Walk(BulkCopy copy)
+    private KernelChain Walk(DeviceOp op)
     {
-        double bytes = copy.Box.Aggregate((double)copy.From.Type.Size(), (n, b) => n * b);
+        MovesRegisters |= op.Instruction.MovesRegisters;
+        double issues = op.Instruction.Issues;
+        switch (op.Queue, op.Step)
+        {
+            case (DeviceQueue.Copies, QueueStep.Begin):
+                // One instruction reads and writes.
+                foreach (var (o, access) in op.Accesses)
+                    Access(o.Buffer, o.Place, o.Elements, instructions: access == OperandAccess.Read);
+                return new(0, 0, issues, 0);
+            case (DeviceQueue.Copies, QueueStep.Wait):
+                return Issued(issues) with
+                {
+                    Arithmetic = BarrierLatency,
+                    Copies = MemoryLatency / (op.Numbers[0] + 1),
+                };
+            case (DeviceQueue.Barriers, QueueStep.Wait):
+                double slots = Math.Max(1, Elements(op.Operands[0].Buffer));
+                return Issued(issues) with { Arithmetic = BarrierLatency, Copies = BulkLatency / slots };
+            case (DeviceQueue.Products, QueueStep.Wait):
+                return Issued(issues) with { Arithmetic = op.Numbers[0] == 0 ? WarpgroupDrain : 0 };
+            default:
+                foreach (var (o, _) in op.Accesses.Where(a => a.Access == OperandAccess.ReadBox))
+                    Box(o);
+                return Issued(issues);
+        }
+    }
+
+    private void Box(DeviceOperand box)
+    {
+        double bytes = box.Elements * (double)box.Buffer.Type.Size();
         double times = Times * Math.Max(1, _active.Threads);
-        Traffic[copy.From] = Traffic.GetValueOrDefault(copy.From) + bytes * times;
+        Traffic[box.Buffer] = Traffic.GetValueOrDefault(box.Buffer) + bytes * times;
         SharedCycles += bytes / SharedBytesPerCycle * times;
-        Count(BulkInstructions);
-        return new(0, 0, BulkInstructions, 0);
     }
 
     private void Access(Buffer buffer, ImmutableArray<Expr> place, long elements = 0, bool instructions = true)
@@ -340,7 +352,7 @@ internal sealed class KernelWork
             .Any(s => !s.Indices.Any(i => i.Uses(loop.Var)) && s.Value.Loads().Any(l => l.Buffer == s.Buffer));
 
     private static bool Waits(Stmt body) =>
-        body.Nodes().Any(s => s is Barrier or WaitAsync or MBarrier or WarpgroupSync) || Exchanges(body);
+        body.Nodes().Any(s => s is Barrier or DeviceOp { Step: QueueStep.Wait }) || Exchanges(body);
 
     // Whether a barrier will come between what is written to shared memory and its use.
     private static bool Exchanges(Stmt body) => body.Nodes().Any(s => s is Store { Buffer.Scope: Scope.Shared });

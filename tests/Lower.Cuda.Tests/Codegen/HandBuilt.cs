@@ -194,7 +194,7 @@ internal static class HandBuilt
             c,
             2,
             LoopKind.Unrolled,
-            new AsyncCopy(
+            DeviceOps.Copy(
                 tile,
                 [row, column],
                 x,
@@ -218,8 +218,8 @@ internal static class HandBuilt
             128,
             LoopKind.ThreadX,
             copy,
-            new CommitAsync(),
-            new WaitAsync(0),
+            DeviceOps.CommitCopies.Of(),
+            DeviceOps.WaitCopies.Of(0),
             new Barrier(BarrierScope.Block),
             write
         );

@@ -41,15 +41,15 @@ public class WarpgroupMutationTests
                     s =>
                         what switch
                         {
-                            "wait for full slots" => s is MBarrier { Step: MBarrierStep.Wait, Barriers.Name: "full" },
-                            "wait for empty slots" => s is MBarrier { Step: MBarrierStep.Wait, Barriers.Name: "empty" },
-                            "arrivals at empty" => s is MBarrier { Step: MBarrierStep.Arrive },
-                            "expected bytes" => s is MBarrier { Step: MBarrierStep.Expect },
-                            "initialisation" => s is MBarrier { Step: MBarrierStep.Init, Barriers.Name: "empty" },
+                            "wait for full slots" => s.Is(DeviceOps.WaitBarrier) && Barrier(s) == "full",
+                            "wait for empty slots" => s.Is(DeviceOps.WaitBarrier) && Barrier(s) == "empty",
+                            "arrivals at empty" => s.Is(DeviceOps.Arrive),
+                            "expected bytes" => s.Is(DeviceOps.Expect),
+                            "initialisation" => s.Is(DeviceOps.MakeBarrier) && Barrier(s) == "empty",
                             "barrier after the initialisation" => s is Barrier,
-                            "wgmma wait" => s is WarpgroupSync { Step: WarpgroupStep.Wait },
-                            "wgmma commit" => s is WarpgroupSync { Step: WarpgroupStep.Commit },
-                            _ => s is BulkCopy { From.Name: "B" },
+                            "wgmma wait" => s.Is(DeviceOps.WaitProducts),
+                            "wgmma commit" => s.Is(DeviceOps.CommitProducts),
+                            _ => s.Is(DeviceOps.CopyBox) && ((DeviceOp)s).Operands[1].Buffer.Name == "B",
                         }
                 )
         );
@@ -70,19 +70,21 @@ public class WarpgroupMutationTests
                 what == "one group less"
                     ? nest with
                     {
-                        Body = nest.Body.MapUp(s => s is WaitAsync w ? new WaitAsync(w.Pending + 1) : s),
+                        Body = nest.Body.MapUp(s =>
+                            s.Is(DeviceOps.WaitCopies) ? DeviceOps.WaitCopies.Of(((DeviceOp)s).Numbers[0] + 1) : s
+                        ),
                     }
                     : Without(
                         nest,
                         s =>
                             what switch
                             {
-                                "wait for copies" => s is WaitAsync,
-                                "commit of copies" => s is CommitAsync,
+                                "wait for copies" => s.Is(DeviceOps.WaitCopies),
+                                "commit of copies" => s.Is(DeviceOps.CommitCopies),
                                 "barrier" => s is Barrier,
-                                "proxy fence" => s is ProxyFence,
-                                "wgmma fence" => s is WarpgroupSync { Step: WarpgroupStep.Fence },
-                                _ => s is WarpgroupSync { Step: WarpgroupStep.Wait },
+                                "proxy fence" => s.Is(DeviceOps.FenceProxy),
+                                "wgmma fence" => s.Is(DeviceOps.FenceProducts),
+                                _ => s.Is(DeviceOps.WaitProducts),
                             }
                     )
         );
@@ -146,4 +148,6 @@ public class WarpgroupMutationTests
         }
         Assert.Fail($"nothing was found wrong with\n{program.Source}");
     }
+
+    private static string Barrier(Stmt s) => ((DeviceOp)s).Operands[0].Buffer.Name;
 }

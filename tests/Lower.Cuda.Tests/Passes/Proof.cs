@@ -61,7 +61,7 @@ internal sealed class Proof
         proof.Correct(nest, new InterpreterOptions(ThreadLoopsJoin: true));
         nest = CudaLowering.Run(nest, GpuInfo.H100);
         // Specialised warps wait for one another, which the interpreter's lockstep cannot: they run on the emulator.
-        if (nest.Body.Nodes().Any(s => s is MBarrier))
+        if (nest.Body.Nodes().Any(s => s is DeviceOp { Queue: DeviceQueue.Barriers }))
             return nest;
         proof.Correct(nest, new InterpreterOptions());
         proof.EachBarrierCounts(nest);

@@ -75,7 +75,7 @@ public class RuleLoweringTests(ITestOutputHelper output)
         {
             kernels++;
             // Specialised warps wait for one another, which the interpreter's lockstep cannot: they run on the emulator.
-            if (lowered.Body.Nodes().Any(s => s is MBarrier))
+            if (lowered.Body.Nodes().Any(s => s is DeviceOp { Queue: DeviceQueue.Barriers }))
                 return;
             if (subject.Wrong(lowered, random.Next(), threadLoopsJoin: false) is { } wrong)
                 Assert.Fail($"{what}: {wrong}");

@@ -33,7 +33,7 @@ public class AsyncPipelineTests
     public void DoubleBufferTakesTheModesToo()
     {
         var s = Scheduled(pipeline: "double_buffer C.k.o mode=cp.async");
-        Assert.Contains(s.Nest.Body.Nodes(), n => n is WaitAsync { Pending: 0 });
+        Assert.Contains(s.Nest.Body.Nodes(), n => n.Is(DeviceOps.WaitCopies) && ((DeviceOp)n).Numbers[0] == 0);
         GpuRuns.Agrees(s.Nest);
     }
 
@@ -41,11 +41,11 @@ public class AsyncPipelineTests
     public void LoweredCopiesAreWholeVectorsUnderOneCondition()
     {
         var lowered = GpuRuns.Lowered(Scheduled(pipeline: CopyAsync).Nest);
-        var copies = lowered.Body.Nodes().OfType<AsyncCopy>().ToList();
+        var copies = Copies(lowered.Body);
         Assert.Equal(4, copies.Count);
-        Assert.All(copies, c => Assert.Equal((4, null), (c.Elements, c.Valid)));
+        Assert.All(copies, c => Assert.Equal((4L, true), (c.Operands[0].Elements, c.Values.IsEmpty)));
         var condition = Assert.Single(lowered.Body.Nodes().OfType<If>());
-        Assert.Equal(2, condition.Nodes().OfType<AsyncCopy>().Count());
+        Assert.Equal(2, Copies(condition).Count);
         Assert.DoesNotContain(lowered.Body.Nodes(), n => n is Async);
     }
 
@@ -97,8 +97,8 @@ public class AsyncPipelineTests
             ]
         );
         var lowered = GpuRuns.Lowered(s.Nest);
-        Assert.All(lowered.Body.Nodes().OfType<AsyncCopy>(), c => Assert.Equal(4, c.Elements));
-        Assert.Contains(lowered.Body.Nodes(), n => n is AsyncCopy { Valid: not null });
+        Assert.All(Copies(lowered.Body), c => Assert.Equal(4, c.Operands[0].Elements));
+        Assert.Contains(Copies(lowered.Body), c => !c.Values.IsEmpty);
         GpuRuns.Agrees(s.Nest);
         GpuRuns.Agrees(lowered);
     }
@@ -107,15 +107,23 @@ public class AsyncPipelineTests
     public void WithoutItsWaitACopyIsNotThere()
     {
         var nest = Scheduled(pipeline: CopyAsync).Nest;
-        Assert.Equal(SanitizerKind.PendingCopy, GpuRuns.FaultOf(Without(nest, s => s is WaitAsync)));
-        Assert.Equal(SanitizerKind.PendingCopy, GpuRuns.FaultOf(Without(GpuRuns.Lowered(nest), s => s is WaitAsync)));
+        Assert.Equal(SanitizerKind.PendingCopy, GpuRuns.FaultOf(Without(nest, s => s.Is(DeviceOps.WaitCopies))));
+        Assert.Equal(
+            SanitizerKind.PendingCopy,
+            GpuRuns.FaultOf(Without(GpuRuns.Lowered(nest), s => s.Is(DeviceOps.WaitCopies)))
+        );
     }
 
     [Fact]
     public void OneGroupLessWaitedForIsFound()
     {
         var nest = Scheduled(pipeline: CopyAsync).Nest;
-        var late = nest with { Body = nest.Body.MapUp(s => s is WaitAsync w ? new WaitAsync(w.Pending + 1) : s) };
+        var late = nest with
+        {
+            Body = nest.Body.MapUp(s =>
+                s.Is(DeviceOps.WaitCopies) ? DeviceOps.WaitCopies.Of(((DeviceOp)s).Numbers[0] + 1) : s
+            ),
+        };
         Assert.Equal(SanitizerKind.PendingCopy, GpuRuns.FaultOf(late));
     }
 
@@ -123,30 +131,30 @@ public class AsyncPipelineTests
     public void WithoutItsCommitACopyIsInNoGroup()
     {
         var nest = Scheduled(pipeline: CopyAsync).Nest;
-        Assert.Equal(SanitizerKind.PendingCopy, GpuRuns.FaultOf(Without(nest, s => s is CommitAsync)));
+        Assert.Equal(SanitizerKind.PendingCopy, GpuRuns.FaultOf(Without(nest, s => s.Is(DeviceOps.CommitCopies))));
     }
 
     [Fact]
     public void InKernelFormABarrierAfterTheWaitIsNeeded()
     {
         GpuRuns.Agrees(
-            Exchange(new CommitAsync(), new WaitAsync(0), new Barrier(BarrierScope.Block)),
+            Exchange(DeviceOps.CommitCopies.Of(), DeviceOps.WaitCopies.Of(0), new Barrier(BarrierScope.Block)),
             kernelForm: true
         );
         Assert.Equal(
             SanitizerKind.Race,
-            GpuRuns.FaultOf(Exchange(new CommitAsync(), new WaitAsync(0)), kernelForm: true)
+            GpuRuns.FaultOf(Exchange(DeviceOps.CommitCopies.Of(), DeviceOps.WaitCopies.Of(0)), kernelForm: true)
         );
         Assert.Equal(
             SanitizerKind.Race,
             GpuRuns.FaultOf(
-                Exchange(new CommitAsync(), new Barrier(BarrierScope.Block), new WaitAsync(0)),
+                Exchange(DeviceOps.CommitCopies.Of(), new Barrier(BarrierScope.Block), DeviceOps.WaitCopies.Of(0)),
                 kernelForm: true
             )
         );
         Assert.Equal(
             SanitizerKind.PendingCopy,
-            GpuRuns.FaultOf(Exchange(new CommitAsync(), new Barrier(BarrierScope.Block)), kernelForm: true)
+            GpuRuns.FaultOf(Exchange(DeviceOps.CommitCopies.Of(), new Barrier(BarrierScope.Block)), kernelForm: true)
         );
     }
 
@@ -224,7 +232,7 @@ public class AsyncPipelineTests
         var algorithm = g.Build(g.Stage("B", [i], a[63 - i.Var]));
         var shared = new Algorithms.Buffer("S", DType.Float32, [64], Scope.Shared);
         var (block, t) = (new Var("b"), new Var("t"));
-        Stmt copy = new AsyncCopy(shared, [t], algorithm.Inputs[0], [t], 1);
+        Stmt copy = DeviceOps.Copy(shared, [t], algorithm.Inputs[0], [t], 1);
         Stmt store = new Store(algorithm.Outputs[0], [t], shared[63 - t]);
         Stmt body = new For(t, 64, LoopKind.ThreadX, Seq.Of([copy, .. between, store]));
         body = new For(block, 1, LoopKind.BlockX, new Allocate(shared, body));
@@ -274,4 +282,7 @@ public class AsyncPipelineTests
             "bind C.out.m thread.x",
             last,
         ];
+
+    private static List<DeviceOp> Copies(Stmt body) =>
+        [.. body.Nodes().OfType<DeviceOp>().Where(d => d.Is(DeviceOps.CopyAsync))];
 }

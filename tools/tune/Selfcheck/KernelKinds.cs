@@ -49,13 +49,13 @@ internal static class KernelKinds
                     if (isAttention && parts[0] == "mma")
                         yield return Attention;
                     break;
-                case AsyncCopy:
+                case DeviceOp { Queue: DeviceQueue.Copies, Step: QueueStep.Begin }:
                     yield return Cooperative;
                     break;
-                case BulkCopy:
+                case DeviceOp { Queue: DeviceQueue.Barriers, Step: QueueStep.Begin }:
                     yield return Bulk;
                     break;
-                case RegisterLimit:
+                case DeviceOp { Instruction.MovesRegisters: true }:
                     yield return Registers;
                     break;
                 case LaneReduce:
