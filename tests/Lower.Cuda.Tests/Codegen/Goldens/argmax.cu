@@ -1,6 +1,6 @@
 // algorithm argmax
 //   input x: f32[10, 100]
-//   best.0[i], best.1[i] = argmax(x[i, j], j) over i<10, j<100 reduce
+//   best.0[i], best.1[i] = reduce.argmax(x[i, j], j) over i<10, j<100 reduce
 //   output best.0, best.1
 
 extern "C" __global__ void __launch_bounds__(128)

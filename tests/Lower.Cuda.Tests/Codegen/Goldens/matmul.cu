@@ -1,7 +1,7 @@
 // algorithm matmul
 //   input A: f32[128, 64]
 //   input B: f32[64, 192]
-//   C[m, n] = sum(A[m, k] * B[k, n]) over m<128, n<192, k<64 reduce
+//   C[m, n] = reduce.sum(A[m, k] * B[k, n]) over m<128, n<192, k<64 reduce
 //   output C
 // schedule:
 //   C.m.o, C.m.i = split C.m 64

@@ -1,7 +1,7 @@
 // algorithm matmul
 //   input A: f32[64, 64]
 //   input B: f32[64, 64]
-//   C[m, n] = sum(A[m, k] * B[k, n]) over m<64, n<64, k<64 reduce
+//   C[m, n] = reduce.sum(A[m, k] * B[k, n]) over m<64, n<64, k<64 reduce
 //   output C
 // schedule:
 //   C.reg, C.copy = cache_write C register

@@ -1,7 +1,7 @@
 // algorithm matmul
 //   input A: f32[100, 44]
 //   input B: f32[44, 72]
-//   C[m, n] = sum(A[m, k] * B[k, n]) over m<100, n<72, k<44 reduce
+//   C[m, n] = reduce.sum(A[m, k] * B[k, n]) over m<100, n<72, k<44 reduce
 //   output C
 // schedule:
 //   C.m.o, C.m.i = split C.m 64

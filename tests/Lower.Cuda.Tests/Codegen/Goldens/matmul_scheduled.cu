@@ -1,7 +1,7 @@
 // algorithm matmul
 //   input A: f32[35, 21]
 //   input B: f32[21, 37]
-//   C[m, n] = sum(A[m, k] * B[k, n]) over m<35, n<37, k<21 reduce
+//   C[m, n] = reduce.sum(A[m, k] * B[k, n]) over m<35, n<37, k<21 reduce
 //   output C
 // schedule:
 //   C.reg, C.copy = cache_write C register

@@ -1,8 +1,8 @@
 // algorithm softmax
 //   input X: f32[5, 7]
-//   M[r] = max(X[r, c]) over r<5, c<7 reduce
+//   M[r] = reduce.max(X[r, c]) over r<5, c<7 reduce
 //   E[r, c] = exp(X[r, c] - M[r]) over r<5, c<7
-//   S[r] = sum(E[r, c]) over r<5, c<7 reduce
+//   S[r] = reduce.sum(E[r, c]) over r<5, c<7 reduce
 //   R[r] = reciprocal(S[r]) over r<5
 //   Y[r, c] = E[r, c] * R[r] over r<5, c<7
 //   output Y
