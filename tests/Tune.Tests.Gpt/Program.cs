@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Picograd.Algorithms;
 using Picograd.Dispatch;
 
 namespace Picograd.Tests;
@@ -14,10 +15,20 @@ internal static class Program
     private const int Context = 32;
     private const int Batch = 8;
 
+    // An operator of the program's own.
+    private static readonly CustomOperator QuickGelu = CustomOperator.Elementwise(
+        "quick_gelu",
+        x => x * Op.Sigmoid(x * 1.702f)
+    );
+
+    private static bool s_own;
+
     private static int Main(string[] args)
     {
         // --steps N: of training; --lengths N: prompts; --fail: ends with an error; --forever: trains until it is ended;
         // --until-tuned N: trains until so many kernels run on tuned records, at most two minutes, and tells every second.
+        // --own: with an operator of its own.
+        s_own = args.Contains("--own");
         int steps = Number(args, "--steps", 40);
         var model = new Gpt(Vocabulary, Context, width: 64, heads: 4, layers: 2, new Generator(1));
         var optimizer = new Adam(model.Parameters, lr: 3e-3);
@@ -145,7 +156,8 @@ internal static class Program
                 .Transpose(1, 2)
                 .Reshape(batch, length, width);
             var y = x + _out.Forward(mixed);
-            return y + _down.Forward(_up.Forward(Norm(y)).Gelu());
+            var hidden = _up.Forward(Norm(y));
+            return y + _down.Forward(s_own ? QuickGelu.Call(hidden) : hidden.Gelu());
         }
     }
 

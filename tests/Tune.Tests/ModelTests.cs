@@ -62,6 +62,22 @@ public sealed class ModelTests(ITestOutputHelper output) : IDisposable
     }
 
     [Fact]
+    public void Operators_of_the_programs_own_are_tuned_by_their_text()
+    {
+        string[] arguments = [ProfileTests.Gpt, "--db", _folder["db"], "--threads", "1", "--budget", "300trials"];
+        string[] program = ["--", "--steps", "20", "--own"];
+        var run = Model([.. arguments, .. program]);
+        string text = run.Succeeded();
+        Assert.DoesNotContain("is not tuned", run.Error);
+        HasGains(text);
+        // Itself and its derived gradient ran on what was stored.
+        foreach (string name in new[] { "quick_gelu", @"quick_gelu\.dY\.A" })
+            Assert.Matches($@"(?m)^{name} n=65536 .* tuned(; nothing beat the default)?$", text);
+        Assert.Contains("algorithm quick_gelu", ToolRun.Line($"db export --db {_folder["db"]}").Succeeded());
+        Assert.Contains("nothing is left to tune", Model([.. arguments, .. program]).Succeeded());
+    }
+
+    [Fact]
     public void What_is_no_program_is_refused_with_its_reason()
     {
         string db = _folder["db"];

@@ -1,3 +1,4 @@
+using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Search;
 using Picograd.Tune;
@@ -11,12 +12,12 @@ public sealed class PlanTests
     private static readonly SearchBudget Ample = SearchBudget.Seconds(600);
 
     private static RanOperator Ran(string spec, double milliseconds, bool isTuned = false) =>
-        new(OperatorSpec.Parse(spec), 10, milliseconds, isTuned);
+        new(spec, OperatorSpec.Parse(spec), 10, milliseconds, isTuned);
 
     // Records of some operators, each with its gain over the default schedule.
-    private static Func<OperatorSpec, TuneRecord?> Stored(params (string Spec, double Gain)[] records) =>
+    private static Func<Problem, TuneRecord?> Stored(params (string Spec, double Gain)[] records) =>
         spec =>
-            Array.Find(records, r => OperatorSpec.Parse(r.Spec).Equals(spec)) is { Spec: not null } found
+            Array.Find(records, r => OperatorSpec.Parse(r.Spec).Equals(spec.Operator)) is { Spec: not null } found
                 ? new TuneRecord
                 {
                     Key = new TuneKey("", "", "", "", "", "", ""),

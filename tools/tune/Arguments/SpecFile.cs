@@ -14,11 +14,15 @@ internal sealed class SpecFile
     private readonly string _path;
     private readonly TextWriter _problems;
     private readonly Dictionary<Problem, int> _lines = [];
+    private readonly Dictionary<string, Problem> _labels = [];
 
     private SpecFile(string path, TextWriter problems) => (_path, _problems) = (path, problems);
 
     /// <summary>The instances of all lines that are right, each once.</summary>
     public IReadOnlyCollection<Problem> Problems => _lines.Keys;
+
+    /// <summary>Of a profile, by the names that the program has for them.</summary>
+    public IReadOnlyDictionary<string, Problem> Labels => _labels;
 
     /// <summary>The same where only operators will do.</summary>
     /// <exception cref="UsageException">The file is the text of an algorithm.</exception>
@@ -80,6 +84,28 @@ internal sealed class SpecFile
         );
     }
 
+    /// <summary>What of a profile this version knows and this machine's memory holds, by the names that the program has for it.</summary>
+    /// <param name="profile">What ran.</param>
+    /// <param name="problem">Told the name and what is wrong, in a line, of the others.</param>
+    public static Dictionary<string, Problem> Usable(OperatorProfile profile, Action<string, string> problem)
+    {
+        var usable = new Dictionary<string, Problem>();
+        foreach (var (label, text) in profile.Operators.Select(o => (o.Spec, o.ProblemText)).DistinctBy(o => o.Spec))
+        {
+            try
+            {
+                Problem read = text.Length == 0 ? OperatorSpec.Parse(label) : AlgorithmOption.Parse(label, text);
+                OperatorMemory.RequireRoom(read);
+                usable.Add(label, read);
+            }
+            catch (Exception e) when (e is OperatorSpecException or AlgorithmTextException or UsageException)
+            {
+                problem(label, FirstLine(e.Message));
+            }
+        }
+        return usable;
+    }
+
     private SpecFile Take(string text)
     {
         try
@@ -90,18 +116,10 @@ internal sealed class SpecFile
         {
             throw new UsageException($"FILE '{_path}': {e.Message}.", e);
         }
-        foreach (string spec in Profile.Operators.Select(o => o.Spec).Distinct())
+        foreach (var (label, problem) in Usable(Profile, (_, message) => Tell(0, message)))
         {
-            try
-            {
-                var parsed = OperatorSpec.Parse(spec);
-                OperatorMemory.RequireRoom(parsed);
-                _lines.TryAdd(parsed, 0);
-            }
-            catch (Exception e) when (e is OperatorSpecException or UsageException)
-            {
-                Tell(0, e.Message);
-            }
+            _lines.TryAdd(problem, 0);
+            _labels.Add(label, problem);
         }
         return _lines.Count > 0
             ? this

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.TuneDb;
 
@@ -90,22 +91,9 @@ internal static class ModelCommand
     }
 
     /// <summary>The operators that this version knows and this machine's memory holds.</summary>
-    private static List<OperatorSpec> Usable(ToolConsole console, Dispatch.OperatorProfile profile)
-    {
-        var usable = new List<OperatorSpec>();
-        foreach (string text in profile.Operators.Select(o => o.Spec).Distinct())
-        {
-            try
-            {
-                var spec = OperatorSpec.Parse(text);
-                OperatorMemory.RequireRoom(spec);
-                usable.Add(spec);
-            }
-            catch (Exception e) when (e is OperatorSpecException or UsageException)
-            {
-                console.Error.WriteLine($"tune: {text} is not tuned: {e.Message.Split('\n')[0]}");
-            }
-        }
-        return usable;
-    }
+    private static Dictionary<string, Problem> Usable(ToolConsole console, Dispatch.OperatorProfile profile) =>
+        SpecFile.Usable(
+            profile,
+            (label, message) => console.Error.WriteLine($"tune: {PlainText.Of(label)} is not tuned: {message}")
+        );
 }

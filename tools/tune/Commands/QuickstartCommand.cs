@@ -129,7 +129,7 @@ internal static class QuickstartCommand
         console.Out.WriteLine(
             $"tuning {missing.Count} of the {specs.Count} operators of a training step, budget {budget}"
         );
-        foreach (var (task, result, failure) in run.TuneAll(missing, budget))
+        foreach (var (task, result, failure) in run.TuneAll([.. missing.Select(s => s.Problem)], budget))
         {
             if (result is null)
                 console.Error.WriteLine(

@@ -41,11 +41,11 @@ internal static class RunCommand
             var groups = specs.Profile is { } profile
                 ? OperatorGroup.Of(
                     profile,
-                    specs.Specs,
+                    specs.Labels,
                     parsed.GetValue(target) is null ? null : on,
                     parsed.GetValue(threads) is null ? null : count
                 )
-                : [OperatorGroup.Of(on, count, specs.Specs)];
+                : [OperatorGroup.Of(on, count, specs.Problems)];
             if (groups.Count == 0)
                 throw new UsageException($"--target is '{on}', but nothing of the profile ran there.");
             var tuning = new ProgramTuning(console, parsed.GetValue(db), start, parsed.GetValue(again));

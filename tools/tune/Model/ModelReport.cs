@@ -45,10 +45,10 @@ internal static class ModelReport
         var notes = NotesOf(tuned);
         // Against the default schedule, in turns: what other work on the machine does to the two runs does not count there.
         var raced = tuned
-            .SelectMany(g => g.Results)
+            .SelectMany(g => g.Results.Select(r => (Label: g.LabelOf(r.Task), r.Result)))
             .Where(r => r.Result is { Stored: not null, Speedup: not null })
-            .DistinctBy(r => r.Task.Problem.ToString())
-            .ToDictionary(r => r.Task.Problem.ToString(), r => r.Result!.DefaultStands ? 1 : r.Result.Speedup!.Value);
+            .DistinctBy(r => r.Label)
+            .ToDictionary(r => r.Label, r => r.Result!.DefaultStands ? 1 : r.Result.Speedup!.Value);
         var table = new TextTable(
             "operator",
             ">calls",
@@ -122,7 +122,11 @@ internal static class ModelReport
     private static Dictionary<string, string> NotesOf(IReadOnlyList<GroupTuning> tuned)
     {
         var notes = new Dictionary<string, string>();
-        foreach (var (task, result, failure) in tuned.SelectMany(g => g.Results))
+        foreach (
+            var (label, result, failure) in tuned.SelectMany(g =>
+                g.Results.Select(r => (g.LabelOf(r.Task), r.Result, r.Failure))
+            )
+        )
         {
             string? note = result switch
             {
@@ -132,7 +136,7 @@ internal static class ModelReport
                 _ => null,
             };
             if (note is not null)
-                notes[task.Problem.ToString()] = note;
+                notes[label] = note;
         }
         return notes;
     }

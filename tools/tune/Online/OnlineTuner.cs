@@ -1,4 +1,4 @@
-using Picograd.Algorithms.Operators;
+using Picograd.Algorithms;
 using Picograd.Dispatch;
 using Picograd.Schedules;
 using Picograd.Search;
@@ -14,20 +14,20 @@ namespace Picograd.Tune;
 /// <param name="db">The database.</param>
 /// <param name="seed">Of the search.</param>
 /// <param name="share">Of one core, on average, for this process and its workers.</param>
-/// <param name="stored">Told the device and the instance of each winner that is stored and beats the default.</param>
+/// <param name="stored">Told the device and the program's name of each winner that is stored and beats the default.</param>
 internal sealed class OnlineTuner(
     ToolConsole console,
     string? db,
     int seed,
     double share,
-    Action<TargetName, OperatorSpec> stored
+    Action<TargetName, string> stored
 ) : IDisposable
 {
     /// <summary>Candidates for one instance. A budget of time would be spent waiting.</summary>
     private const int Trials = 64;
 
     private readonly Dictionary<(TargetName, int), TuningRun> _runs = [];
-    private readonly HashSet<(TargetName, int, OperatorSpec)> _done = [];
+    private readonly HashSet<(TargetName, int, string)> _done = [];
     private CpuShare? _pace;
 
     /// <summary>Tunes the instance of a profile that is worth the most; false where none is left.</summary>
@@ -48,9 +48,9 @@ internal sealed class OnlineTuner(
             {
                 if (console.Cancel.IsCancellationRequested)
                     return false;
-                if (!_done.Add((group.Target, group.Threads, chosen.Spec)))
+                if (!_done.Add((group.Target, group.Threads, chosen.Label)))
                     continue;
-                Tune(run, group.Target, chosen.Spec);
+                Tune(run, group.Target, chosen);
                 return true;
             }
         }
@@ -63,13 +63,13 @@ internal sealed class OnlineTuner(
             run.Dispose();
     }
 
-    private void Tune(TuningRun run, TargetName target, OperatorSpec spec)
+    private void Tune(TuningRun run, TargetName target, RanOperator ran)
     {
         try
         {
             // Where the default stands, it runs already.
-            if (run.Tune(spec, SearchBudget.Of(Trials), []) is { Stored: not null, DefaultStands: false })
-                stored(target, spec);
+            if (run.Tune(ran.Spec, SearchBudget.Of(Trials), []) is { Stored: not null, DefaultStands: false })
+                stored(target, ran.Label);
         }
         catch (Exception e)
             when (e
@@ -82,29 +82,13 @@ internal sealed class OnlineTuner(
             )
         {
             // The next may fare better.
-            console.Error.WriteLine($"tune: {spec}: {e.Message}");
+            console.Error.WriteLine($"tune: {ran.Label}: {e.Message}");
         }
     }
 
-    // Instances that this version knows and this machine's memory holds.
-    private static List<OperatorSpec> Known(OperatorProfile profile)
-    {
-        var known = new List<OperatorSpec>();
-        foreach (string text in profile.Operators.Select(o => o.Spec).Distinct())
-        {
-            try
-            {
-                var spec = OperatorSpec.Parse(text);
-                OperatorMemory.RequireRoom(spec);
-                known.Add(spec);
-            }
-            catch (Exception e) when (e is OperatorSpecException or UsageException)
-            {
-                // It runs without a record, as it does now.
-            }
-        }
-        return known;
-    }
+    // What cannot be used here runs without a record, as it does now.
+    private static Dictionary<string, Problem> Known(OperatorProfile profile) =>
+        SpecFile.Usable(profile, (_, _) => { });
 
     private bool TryRun(OperatorGroup group, out TuningRun run)
     {

@@ -1,4 +1,4 @@
-using Picograd.Algorithms.Operators;
+using Picograd.Algorithms;
 using Picograd.Dispatch;
 using Picograd.Search;
 using Picograd.TuneDb;
@@ -17,24 +17,23 @@ internal sealed record OperatorGroup(TargetName Target, int Threads, IReadOnlyLi
         Target.IsCuda ? $"{Target}" : $"cpu, {Threads} thread{(Threads == 1 ? "" : "s")}";
 
     /// <summary>A list without times.</summary>
-    public static OperatorGroup Of(TargetName target, int threads, IEnumerable<OperatorSpec> specs) =>
-        new(target, threads, [.. specs.Select(s => new RanOperator(s, 1, 0, false))]);
+    public static OperatorGroup Of(TargetName target, int threads, IEnumerable<Problem> specs) =>
+        new(target, threads, [.. specs.Select(s => new RanOperator(s.Label, s, 1, 0, false))]);
 
     /// <summary>
     /// What a program ran, by device and number of threads, the group of the most time first.
     /// </summary>
     /// <param name="profile">What it recorded.</param>
-    /// <param name="specs">Those of its operators that this machine can run.</param>
+    /// <param name="known">Those of its operators that this machine can run, by the names that the program has for them.</param>
     /// <param name="target">Only what ran there; null for everything.</param>
     /// <param name="threads">Tune for so many threads instead of those that it ran with; null for those.</param>
     public static IReadOnlyList<OperatorGroup> Of(
         OperatorProfile profile,
-        IReadOnlyCollection<OperatorSpec> specs,
+        IReadOnlyDictionary<string, Problem> known,
         TargetName? target,
         int? threads
     )
     {
-        var known = specs.ToDictionary(s => s.ToString());
         return
         [
             .. profile
@@ -48,6 +47,7 @@ internal sealed record OperatorGroup(TargetName Target, int Threads, IReadOnlyLi
                     [
                         .. g.GroupBy(o => o.Ran.Spec)
                             .Select(s => new RanOperator(
+                                s.Key,
                                 known[s.Key],
                                 s.Sum(o => o.Ran.Calls),
                                 s.Sum(o => o.Ran.SteadyMilliseconds),
@@ -74,7 +74,12 @@ internal sealed record GroupTuning(
     TuningPlan Plan,
     IReadOnlyList<(TuneTask Task, TuneResult? Result, string? Failure)> Results,
     string Database
-);
+)
+{
+    /// <summary>What the program calls a task's operator.</summary>
+    public string LabelOf(TuneTask task) =>
+        Group.Operators.FirstOrDefault(o => o.Spec.Equals(task.Problem))?.Label ?? task.Problem.Label;
+}
 
 /// <summary>Tunes what a program ran: the budget goes where the time does.</summary>
 /// <param name="console">Told what is done.</param>
@@ -135,7 +140,7 @@ internal sealed class ProgramTuning(ToolConsole console, string? db, int seed, b
     }
 
     /// <summary>The record of an instance under the conditions of a run; another driver or compiler is another condition.</summary>
-    public static TuneRecord? Stored(TuningRun run, OperatorSpec spec)
+    public static TuneRecord? Stored(TuningRun run, Problem spec)
     {
         var task = run.TaskOf(spec);
         return run.Store.FindOwn(task.Key) is { } record && TuneTargets.IsFoundWith(record, task.Target.Toolchain)

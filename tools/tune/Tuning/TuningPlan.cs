@@ -1,3 +1,4 @@
+using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Search;
 using Picograd.TuneDb;
@@ -5,11 +6,12 @@ using Picograd.TuneDb;
 namespace Picograd.Tune;
 
 /// <summary>An operator that a program ran, or one of a list.</summary>
-/// <param name="Spec">The instance.</param>
+/// <param name="Label">What the program calls it.</param>
+/// <param name="Spec">What it computes.</param>
 /// <param name="Calls">How often it ran.</param>
 /// <param name="Milliseconds">What all calls took; 0 of a list.</param>
 /// <param name="IsTuned">Whether it ran on a record of its own.</param>
-internal sealed record RanOperator(OperatorSpec Spec, long Calls, double Milliseconds, bool IsTuned);
+internal sealed record RanOperator(string Label, Problem Spec, long Calls, double Milliseconds, bool IsTuned);
 
 /// <summary>
 /// What of the operators of a program is tuned with a budget, and why the rest is not. What counts is the share of the time that
@@ -60,7 +62,7 @@ internal sealed class TuningPlan
     public static TuningPlan Of(
         IReadOnlyList<RanOperator> ran,
         SearchBudget budget,
-        Func<OperatorSpec, TuneRecord?> stored,
+        Func<Problem, TuneRecord?> stored,
         bool again
     )
     {
@@ -109,7 +111,7 @@ internal sealed class TuningPlan
         double least = mostlyDone ? LeastShareAfter : LeastShare;
         var shapes = waiting
             .Concat(_tuned)
-            .Select(o => OpenOperator.Of(o.Operator.Spec)?.Name)
+            .Select(o => ClassOf(o.Operator))
             .OfType<string>()
             .GroupBy(n => n)
             .ToDictionary(g => g.Key, g => g.Count());
@@ -118,11 +120,7 @@ internal sealed class TuningPlan
         var ofClass = new SortedDictionary<string, List<double>>(StringComparer.Ordinal);
         foreach (var entry in waiting)
         {
-            if (
-                entry.Share < LeastShareOfShape
-                && OpenOperator.Of(entry.Operator.Spec)?.Name is { } name
-                && shapes[name] > ManyShapes
-            )
+            if (entry.Share < LeastShareOfShape && ClassOf(entry.Operator) is { } name && shapes[name] > ManyShapes)
             {
                 if (!ofClass.TryGetValue(name, out var others))
                     ofClass.Add(name, others = []);
@@ -184,6 +182,9 @@ internal sealed class TuningPlan
         ];
         return string.Join(", ", names.Take(most)) + (names.Length > most ? $" and {names.Length - most} more" : "");
     }
+
+    private static string? ClassOf(RanOperator ran) =>
+        ran.Spec.Operator is { } spec ? OpenOperator.Of(spec)?.Name : null;
 
     private static string Count(int count) => count == 1 ? "1 operator is" : $"{count} operators are";
 

@@ -158,7 +158,7 @@ internal sealed class TuningRun : IDisposable
     /// <summary>Tunes several with one budget.</summary>
     /// <exception cref="FailureException">Nothing was measured.</exception>
     public IReadOnlyList<(TuneTask Task, TuneResult? Result, string? Failure)> TuneAll(
-        IReadOnlyList<OperatorSpec> specs,
+        IReadOnlyList<Problem> specs,
         SearchBudget budget,
         IReadOnlyList<double>? weights = null,
         IReadOnlyList<double>? shares = null

@@ -7,7 +7,7 @@ namespace Picograd.Dispatch;
 
 /// <summary>
 /// What programs recorded, as text: the operators that they ran, one a line, each an operator instance with counts and times
-/// behind a '#', so that the file is at once one of operators. A process appends a block; the blocks of several processes, or of
+/// behind a '#', so that the file is at once one of operators; behind an operator of the program's own follows the text of its algorithm. A process appends a block; the blocks of several processes, or of
 /// several runs, add up. A block that was cut off, because its process was killed while it wrote, is left out.
 /// </summary>
 /// <param name="Operators">Longest first.</param>
@@ -18,6 +18,9 @@ public sealed record OperatorProfile(IReadOnlyList<RecordedOperator> Operators, 
     private const string Magic = "# picograd profile ";
     private const string Version = "1";
     private const string End = "# end ";
+
+    // Before each line of the text of the operator above.
+    private const string Of = "#| ";
 
     /// <summary>Milliseconds in kernels.</summary>
     public double KernelMilliseconds => Operators.Sum(o => o.Milliseconds);
@@ -72,6 +75,10 @@ public sealed record OperatorProfile(IReadOnlyList<RecordedOperator> Operators, 
                 block.Clear();
                 header = null;
             }
+            else if (line.StartsWith(Of, StringComparison.Ordinal) && block.Count > 0)
+            {
+                block[^1] = block[^1] with { ProblemText = $"{block[^1].ProblemText}{line[Of.Length..]}\n" };
+            }
             else if (line.Length > 0 && !line.StartsWith('#') && header is not null)
             {
                 // The last line of a block that was cut off may be half of one.
@@ -102,6 +109,8 @@ public sealed record OperatorProfile(IReadOnlyList<RecordedOperator> Operators, 
             if (o.Record is not null)
                 text.Append(" record=").Append(PlainText.Of(o.Record));
             text.Append('\n');
+            foreach (string line in o.ProblemText.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+                text.Append(Of).Append(line).Append('\n');
         }
         return text.Append(CultureInfo.InvariantCulture, $"{End}{Operators.Count}\n").ToString();
     }

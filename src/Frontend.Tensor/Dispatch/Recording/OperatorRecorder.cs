@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
 
 namespace Picograd.Dispatch;
@@ -41,6 +42,7 @@ internal sealed class OperatorRecorder
             )
             {
                 MillisecondsPerCall = c.Value.Median(),
+                ProblemText = TextOf(c.Key.Spec),
             })
         );
 
@@ -80,6 +82,11 @@ internal sealed class OperatorRecorder
                         }
                 )
         );
+
+    private static string TextOf(string spec) =>
+        OperatorLibrary.Find(spec.Split(' ')[0]) is { } definition && !OperatorLibrary.IsOwn(definition)
+            ? ""
+            : OperatorSpec.Parse(spec).Problem.Text;
 
     private static IReadOnlyList<RecordedOperator> Sorted(IEnumerable<RecordedOperator> operators) =>
         [

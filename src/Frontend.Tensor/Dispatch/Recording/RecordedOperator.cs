@@ -27,6 +27,12 @@ public sealed record RecordedOperator(
     /// </summary>
     public double MillisecondsPerCall { get; init; } = Milliseconds / Math.Max(1, Calls);
 
+    /// <summary>
+    /// What is computed, where the operator is the program's own and its name means nothing to others: a problem's text. Empty for
+    /// operators of the library.
+    /// </summary>
+    public string ProblemText { get; init; } = "";
+
     /// <summary>What all calls would have taken if each had been as the median one.</summary>
     public double SteadyMilliseconds => MillisecondsPerCall * Calls;
 
