@@ -18,6 +18,7 @@ public class MetaTests
         "embedding",
         "gather",
         "gather down",
+        "own, rows of a table",
     ];
 
     public static TheoryData<string> Names =>

@@ -76,19 +76,25 @@ public sealed class OperatorSignature
 
     public OperandForm Form { get; }
 
+    /// <summary>Of operands that are known.</summary>
+    public static OperatorSignature Of(IEnumerable<OperandShape> inputs, IEnumerable<OperandShape> outputs)
+    {
+        ImmutableArray<OperandShape> read = [.. inputs];
+        var form =
+            read.Any(i => i.Shape == "*") ? OperandForm.Broadcast
+            : read.Any(i => i.Shape == "shape") ? OperandForm.Reduced
+            : read.Any(i => i.Shape.StartsWith("shape:", StringComparison.Ordinal)) ? OperandForm.Strided
+            : OperandForm.Named;
+        return new(read, [.. outputs], form);
+    }
+
     /// <exception cref="FormatException">No signature; says what is wrong with it.</exception>
     public static OperatorSignature Parse(string text)
     {
         string[] sides = text.Split("->");
         if (sides.Length != 2)
             throw new FormatException($"'{text}' is no signature: it must have one arrow.");
-        var inputs = Operands(sides[0]);
-        var form =
-            inputs.Any(i => i.Shape == "*") ? OperandForm.Broadcast
-            : inputs.Any(i => i.Shape == "shape") ? OperandForm.Reduced
-            : inputs.Any(i => i.Shape.StartsWith("shape:", StringComparison.Ordinal)) ? OperandForm.Strided
-            : OperandForm.Named;
-        return new(inputs, Operands(sides[1]), form);
+        return Of(Operands(sides[0]), Operands(sides[1]));
     }
 
     /// <summary>A signature of the same form with other operands.</summary>

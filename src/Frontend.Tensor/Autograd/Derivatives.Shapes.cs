@@ -160,7 +160,7 @@ internal static partial class Derivatives
                 return;
             }
             var product = grad * OtherFactors(n.A, kept);
-            if (Fused)
+            if (!GradMode.Enabled)
             {
                 // Beside two zeros no element matters.
                 var zeros = n.A.Eq(0).To(g.DType).ReduceTo(Reduction.Sum, kept);
@@ -219,19 +219,6 @@ internal static partial class Derivatives
         return grad * (2 / Math.Max(0, count - n.X)) * n.A.Centered(kept);
     }
 
-    // Running sums along the last dimension: the gradient is a running sum from the other end.
-    public static readonly Rule Cumsum = new(
-        "cumsum",
-        Saves.Nothing,
-        static (n, g) => n.Send(0, g.RunningSum(Ops.ReverseCumsum))
-    );
-
-    public static readonly Rule ReverseCumsum = new(
-        "cumsum",
-        Saves.Nothing,
-        static (n, g) => n.Send(0, g.RunningSum(Ops.Cumsum))
-    );
-
     // Products.
 
     // A and B: [batch, rows, columns], or a matrix that the batch shares (then Send sums over the batch).
@@ -261,71 +248,4 @@ internal static partial class Derivatives
                 n.Send(2, g.Sum(0));
         }
     );
-
-    // Rows and tables.
-
-    private static readonly Operator SoftmaxGrad = new("softmax_grad");
-    private static readonly Operator LogSoftmaxGrad = new("log_softmax_grad");
-    private static readonly Operator CrossEntropyGrad = new("cross_entropy_grad");
-
-    public static readonly Rule Softmax = new(
-        "softmax",
-        Saves.Output,
-        static (n, g) =>
-        {
-            if (Fused)
-            {
-                n.Send(0, SoftmaxGrad.Run(n.Output, g));
-                return;
-            }
-            var weighted = g * n.Output;
-            n.Send(0, weighted - n.Output * weighted.Sum(-1, keepdim: true));
-        }
-    );
-
-    public static readonly Rule LogSoftmax = new(
-        "log_softmax",
-        Saves.Output,
-        static (n, g) =>
-            n.Send(0, Fused ? LogSoftmaxGrad.Run(n.Output, g) : g - n.Output.Exp() * g.Sum(-1, keepdim: true))
-    );
-
-    // A: logits [rows, classes], B: targets [rows].
-    public static readonly Rule CrossEntropy = new(
-        "cross_entropy",
-        Saves.A | Saves.B,
-        static (n, g) =>
-        {
-            if (Fused)
-            {
-                n.Send(0, CrossEntropyGrad.Run(n.A, n.B, g));
-                return;
-            }
-            var hits = Tensor.Arange(n.A.Size(1), g.Device).Eq(n.B.Unsqueeze(1)).To(g.DType);
-            n.Send(0, (n.A.Softmax(1) - hits) * (g / n.A.Size(0)));
-        }
-    );
-
-    // A: table [vocab, dim], B: indices.
-    public static readonly Rule Embedding = new(
-        "embedding",
-        Saves.B,
-        static (n, g) => n.Send(0, Tensor.Added(Ops.EmbeddingGrad, g, n.B, n.Shape(0)))
-    );
-
-    // The scatter-add above, differentiated: A: rows' gradients, B: indices.
-    public static readonly Rule EmbeddingGrad = new(
-        "embedding_grad",
-        Saves.B,
-        static (n, g) => n.Send(0, F.Embedding(g, n.B).ReshapeTo(n.Shape(0).Sizes))
-    );
-
-    // Along the last dimension; A: what is gathered from, B: indices.
-    public static readonly Rule Gather = new(
-        "gather",
-        Saves.B,
-        static (n, g) => n.Send(0, Tensor.Added(Ops.GatherGrad, g, n.B, n.Shape(0)))
-    );
-
-    public static readonly Rule GatherGrad = new("gather_grad", Saves.B, static (n, g) => n.Send(0, g.GatherLast(n.B)));
 }

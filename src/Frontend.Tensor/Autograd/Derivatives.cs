@@ -5,24 +5,12 @@ namespace Picograd.Autograd;
 
 /// <summary>
 /// The table of derivatives. In each row n holds what the operator saved (A, B, C: its inputs; Output), g is the gradient
-/// of the output, and Send gives an input its gradient, summed over what was broadcast. Where the library has a fused
-/// kernel for a row it is used, unless the row itself is to be differentiated. Where a slope is 0 because the result does
+/// of the output, and Send gives an input its gradient, summed over what was broadcast. Where a slope is 0 because the result does
 /// not depend on the input there, the rows select instead of multiplying: 0 times an infinite gradient is not a number.
+/// Operators that are not here have the derivative of their algorithm (<see cref="AdjointOperator"/>).
 /// </summary>
 internal static partial class Derivatives
 {
-    private static bool Fused => !GradMode.Enabled;
-
-    // Fused kernels of the library, of the function's result (tanh, sigmoid, sqrt, relu) or argument.
-    private static readonly Operator TanhGrad = new("tanh_grad");
-    private static readonly Operator SigmoidGrad = new("sigmoid_grad");
-    private static readonly Operator SqrtGrad = new("sqrt_grad");
-    private static readonly Operator ReluGrad = new("relu_grad");
-    private static readonly Operator AbsGrad = new("abs_grad");
-    private static readonly Operator ErfGrad = new("erf_grad");
-    private static readonly Operator SiluGrad = new("silu_grad");
-    private static readonly Operator GeluGrad = new("gelu_grad");
-
     // Arithmetic.
 
     public static readonly Rule Add = new(
@@ -165,100 +153,6 @@ internal static partial class Derivatives
         static (n, g) => n.Send(0, n.I == 1 ? -(g * (n.X / n.A / n.A)) : g / n.X)
     );
 
-    // Functions of one tensor.
-
-    public static readonly Rule Neg = new("neg", Saves.Nothing, static (n, g) => n.Send(0, -g));
-
-    public static readonly Rule Abs = new(
-        "abs",
-        Saves.A,
-        static (n, g) =>
-            n.Send(0, Fused ? AbsGrad.Run(n.A, g) : Tensor.Where(n.A > 0, g, Tensor.Where(n.A < 0, -g, Zero(g))))
-    );
-
-    public static readonly Rule Relu = new(
-        "relu",
-        Saves.Output,
-        static (n, g) => n.Send(0, Fused ? ReluGrad.Run(n.Output, g) : Tensor.Where(n.Output <= 0, Zero(g), g))
-    );
-
-    public static readonly Rule Square = new("square", Saves.A, static (n, g) => n.Send(0, g * (n.A * 2)));
-
-    public static readonly Rule Tanh = new(
-        "tanh",
-        Saves.Output,
-        static (n, g) => n.Send(0, Fused ? TanhGrad.Run(n.Output, g) : g * (1 - n.Output.Square()))
-    );
-
-    public static readonly Rule Exp = new("exp", Saves.Output, static (n, g) => n.Send(0, g * n.Output));
-
-    public static readonly Rule Log = new("log", Saves.A, static (n, g) => n.Send(0, g / n.A));
-
-    public static readonly Rule Sigmoid = new(
-        "sigmoid",
-        Saves.Output,
-        static (n, g) => n.Send(0, Fused ? SigmoidGrad.Run(n.Output, g) : g * n.Output * (1 - n.Output))
-    );
-
-    public static readonly Rule Sqrt = new(
-        "sqrt",
-        Saves.Output,
-        static (n, g) => n.Send(0, Fused ? SqrtGrad.Run(n.Output, g) : g / (n.Output * 2))
-    );
-
-    public static readonly Rule Rsqrt = new(
-        "rsqrt",
-        Saves.Output,
-        static (n, g) => n.Send(0, g * -0.5 * (n.Output * n.Output.Square()))
-    );
-
-    public static readonly Rule Reciprocal = new(
-        "reciprocal",
-        Saves.Output,
-        static (n, g) => n.Send(0, -g * n.Output.Square())
-    );
-
-    public static readonly Rule Erf = new(
-        "erf",
-        Saves.A,
-        static (n, g) => n.Send(0, Fused ? ErfGrad.Run(n.A, g) : g * ((-n.A.Square()).Exp() * TwoOverRootPi))
-    );
-
-    public static readonly Rule Sin = new("sin", Saves.A, static (n, g) => n.Send(0, g * n.A.Cos()));
-
-    public static readonly Rule Cos = new("cos", Saves.A, static (n, g) => n.Send(0, -g * n.A.Sin()));
-
-    public static readonly Rule Silu = new(
-        "silu",
-        Saves.A,
-        static (n, g) =>
-        {
-            if (Fused)
-            {
-                n.Send(0, SiluGrad.Run(n.A, g));
-                return;
-            }
-            var s = n.A.Sigmoid();
-            n.Send(0, g * s * (n.A * (1 - s) + 1));
-        }
-    );
-
-    public static readonly Rule Gelu = new(
-        "gelu",
-        Saves.A,
-        static (n, g) =>
-            n.Send(
-                0,
-                Fused
-                    ? GeluGrad.Run(n.A, g)
-                    : g
-                        * (
-                            ((n.A * RootHalf).Erf() + 1) * 0.5
-                            + n.A * ((n.A.Square() * -0.5).Exp() * (0.5 * RootHalf * TwoOverRootPi))
-                        )
-            )
-    );
-
     // What does not depend on its input, or only by steps: rounding, the power 0.
     public static readonly Rule Flat = new("round", Saves.Nothing, static (n, g) => n.Send(0, Tensor.ZerosLike(g)));
 
@@ -285,9 +179,6 @@ internal static partial class Derivatives
 
     // I: the dtype converted from.
     public static readonly Rule Cast = new("to", Saves.Nothing, static (n, g) => n.Send(0, g.To((DType)n.I)));
-
-    private const double TwoOverRootPi = 1.1283791670955126;
-    private const double RootHalf = 0.70710678118654752;
 
     private static Tensor Zero(Tensor grad) => Tensor.Zeros([], grad.DType, grad.Device);
 

@@ -129,6 +129,32 @@ internal sealed class Node
     /// <summary>For an operator in place: its output is saved as it is after the change.</summary>
     public void ResaveOutput() => _versionOutput = _output?.Version ?? 0;
 
+    /// <summary>Inputs of a node that is made by <see cref="Of"/>.</summary>
+    public const int MostInputs = 3;
+
+    /// <summary>An input that was saved.</summary>
+    public Tensor Saved(int input) =>
+        Data is Kept[] kept
+            ? Saved(kept[input].Tensor, kept[input].Version)
+            : input switch
+            {
+                0 => A,
+                1 => B,
+                _ => C,
+            };
+
+    // Of a node of many inputs.
+    private readonly record struct Kept(Tensor Tensor, int Version);
+
+    /// <summary>Of any number of inputs, all of which its derivative reads.</summary>
+    public static Node OfManySaved(Rule rule, ReadOnlySpan<Tensor> inputs)
+    {
+        var kept = new Kept[inputs.Length];
+        for (int i = 0; i < kept.Length; i++)
+            kept[i] = new Kept(inputs[i], inputs[i].Version);
+        return OfMany(rule, inputs, kept);
+    }
+
     public int InputCount => _nextMore?.Length ?? 3;
 
     /// <summary>Shape of an input.</summary>

@@ -18,7 +18,20 @@ internal enum Saves : byte
 internal delegate void Derivative(Node node, Tensor grad);
 
 /// <summary>One row of the table of derivatives.</summary>
-/// <param name="Name">The operator's name, for messages.</param>
-/// <param name="Saves">What the derivative reads, besides the gradient.</param>
-/// <param name="Apply">The derivative.</param>
-internal sealed record Rule(string Name, Saves Saves, Derivative Apply);
+/// <param name="name">The operator's name, for messages.</param>
+/// <param name="saves">What the derivative reads, besides the gradient; asked once, when an operator is first recorded.</param>
+/// <param name="apply">The derivative.</param>
+internal sealed class Rule(string name, Func<Saves> saves, Derivative apply)
+{
+    private Saves? _saves;
+
+    /// <inheritdoc cref="Rule(string, Func{Saves}, Derivative)"/>
+    public Rule(string name, Saves saves, Derivative apply)
+        : this(name, static () => Autograd.Saves.Nothing, apply) => _saves = saves;
+
+    public string Name => name;
+
+    public Saves Saves => _saves ??= saves();
+
+    public Derivative Apply => apply;
+}

@@ -39,6 +39,7 @@ internal unsafe ref struct OpCall
     // Of numbers on the stack: their sizes, a byte an operand.
     private long _cellBytes;
     private int _swapped;
+    private int _typed;
     private int _next;
     private int _count;
     private DeviceRuntime? _runtime;
@@ -113,6 +114,16 @@ internal unsafe ref struct OpCall
                 throw DeviceRuntime.Mixed(Operator.Title, _runtime.Device, runtime.Device);
             _runtime = runtime;
         }
+        // The first operand of a dtype that a key names says which.
+        var plan = _plan.Operands[_next];
+        if (plan.Type >= 0 && (_typed >> plan.Type & 1) == 0)
+        {
+            long bits = plan.TypeBits[(int)t.DType];
+            if (bits < 0)
+                ThrowType(t.DType);
+            Head |= bits;
+            _typed |= 1 << plan.Type;
+        }
         _tensors[_next++] = t;
     }
 
@@ -152,7 +163,6 @@ internal unsafe ref struct OpCall
     /// <summary>Runs the call whose words the caller wrote behind the head.</summary>
     public void Run(int count)
     {
-        EncodeTypes();
         _count = count;
         Run();
     }
@@ -225,27 +235,9 @@ internal unsafe ref struct OpCall
         throw new InvalidOperationException($"{Operator.Title}: the dtype of a result is not known.");
     }
 
-    private void EncodeTypes()
-    {
-        for (int k = 0; k < _plan.TypeKeys.Length; k++)
-        {
-            for (int i = 0; i < _next; i++)
-            {
-                if (_plan.Operands[i].Type != k || _tensors[i] is not { } tensor)
-                    continue;
-                long bits = _plan.TypeKeys[k].Bits[(int)tensor.DType];
-                if (bits < 0)
-                    ThrowType(tensor.DType);
-                Head |= bits;
-                break;
-            }
-        }
-    }
-
     // The words of an operator whose operands have a dimension a key.
     private void Encode()
     {
-        EncodeTypes();
         int dims = _plan.Dims;
         _count = 1 + dims;
         var words = _words.Slice(1, dims);
@@ -276,9 +268,10 @@ internal unsafe ref struct OpCall
         int skipped = dims[0].Optional && sizes.Length < dims.Length ? 1 : 0;
         for (int i = skipped; i < dims.Length; i++)
         {
+            ref readonly var dim = ref dims[i];
             int behind = dims.Length - 1 - i;
             long size = 1;
-            if (dims[i].Many)
+            if (dim.Many)
             {
                 for (; d < sizes.Length - behind; d++)
                     size *= sizes[d];
@@ -289,12 +282,12 @@ internal unsafe ref struct OpCall
                 size = from < sizes.Length ? sizes[from] : 1;
                 d++;
             }
-            if (dims[i].Slot < 0)
+            if (dim.Slot < 0)
                 continue;
             // What is left out unless it differs: heads of keys are those of queries.
-            if (dims[i].Default is >= 0 and var other && size == words[other])
+            if (dim.Default is >= 0 and var other && size == words[other])
                 continue;
-            Put(words, dims[i].Slot, size, tensor);
+            Put(words, dim.Slot, size, tensor);
         }
         return skipped != 0 ? plan.Shared : 0;
     }
@@ -313,14 +306,25 @@ internal unsafe ref struct OpCall
             return _tensors[plan.Source]!.AllocateLike(type);
         if (plan.All >= 0)
             return Tensor.Allocate([_words[1 + plan.All]], type, _runtime!);
-        int rank = 0;
-        foreach (var dim in plan.Dims)
-            rank += RankOf(dim);
-        if (rank == 0)
+        var dims = plan.Dims;
+        if (dims.Length == 0)
             return Tensor.Allocate(Layout.Scalar, type, _runtime!);
+        long[] sizes = plan.HasMany ? ManySizes(dims) : new long[dims.Length - (IsLacking(dims[0]) ? 1 : 0)];
+        for (int d = dims.Length - 1, at = sizes.Length - 1; !plan.HasMany && at >= 0; d--, at--)
+            sizes[at] = Value(in dims[d]);
+        return Tensor.Allocate(new Layout(sizes, Layout.RowMajor(sizes), 0), type, _runtime!);
+    }
+
+    private readonly bool IsLacking(in DimPlan dim) => dim.Optional && _words[1 + dim.Slot] == 0;
+
+    private readonly long[] ManySizes(DimPlan[] dims)
+    {
+        int rank = 0;
+        foreach (ref readonly var dim in dims.AsSpan())
+            rank += dim.Many ? SizesOf(dim).Length : 1;
         long[] sizes = new long[rank];
         int at = 0;
-        foreach (var dim in plan.Dims)
+        foreach (ref readonly var dim in dims.AsSpan())
         {
             if (dim.Many)
             {
@@ -328,21 +332,16 @@ internal unsafe ref struct OpCall
                 many.CopyTo(sizes.AsSpan(at));
                 at += many.Length;
             }
-            else if (RankOf(dim) > 0)
-                sizes[at++] = dim.Slot < 0 ? dim.Constant : Value(dim);
+            else
+                sizes[at++] = Value(in dim);
         }
-        return Tensor.Allocate(new Layout(sizes, Layout.RowMajor(sizes), 0), type, _runtime!);
+        return sizes;
     }
 
-    private readonly long Value(DimPlan dim) =>
-        _words[1 + dim.Slot] is 0 && dim.Default >= 0 ? _words[1 + dim.Default] : _words[1 + dim.Slot];
-
-    private readonly int RankOf(DimPlan dim)
-    {
-        if (dim.Many)
-            return SizesOf(dim).Length;
-        return dim.Optional && _words[1 + dim.Slot] == 0 ? 0 : 1;
-    }
+    private readonly long Value(in DimPlan dim) =>
+        dim.Slot < 0 ? dim.Constant
+        : _words[1 + dim.Slot] is 0 && dim.Default >= 0 ? _words[1 + dim.Default]
+        : _words[1 + dim.Slot];
 
     // The dimensions that stand under one key together, of the first operand that has it.
     private readonly ReadOnlySpan<long> SizesOf(DimPlan dim)

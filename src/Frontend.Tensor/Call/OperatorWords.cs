@@ -17,11 +17,13 @@ internal sealed class OperatorWords
 
     private readonly OperatorDefinition _definition;
     private readonly Dictionary<string, (int At, int Width)> _places = [];
+    private readonly Dictionary<string, string> _names = [];
 
     /// <param name="definition">The operator.</param>
     /// <param name="id">Its number.</param>
     /// <param name="attributes">What is the same in every call, as text: <c>reverse=1</c>.</param>
-    public OperatorWords(OperatorDefinition definition, int id, string attributes)
+    /// <param name="signature">Its operands.</param>
+    public OperatorWords(OperatorDefinition definition, int id, string attributes, OperatorSignature signature)
     {
         _definition = definition;
         Head = id;
@@ -29,6 +31,8 @@ internal sealed class OperatorWords
         int at = IdBits;
         foreach (var key in definition.Keys)
         {
+            if (key.Kind == KeyKind.Names)
+                continue;
             if (key.Kind == KeyKind.Dimension)
             {
                 _places.Add(key.Name, (Dims++, 0));
@@ -48,30 +52,30 @@ internal sealed class OperatorWords
         if (at >= 63)
             throw new InvalidOperationException($"{definition.Name}: its flags and choices take {at} bits of 63.");
         foreach (string attribute in attributes.Split(' ', StringSplitOptions.RemoveEmptyEntries))
-            Head |= Bits(attribute.Split('=')[0], attribute.Split('=')[1]);
+        {
+            string[] pair = attribute.Split('=');
+            if (definition.Keys.First(k => k.Name == pair[0]).Kind == KeyKind.Names)
+                _names.Add(pair[0], pair[1]);
+            else
+                Head |= Bits(pair[0], pair[1]);
+        }
         Lists = [.. lists];
         if (Has("axis"))
             AxisBits = [Bits("axis", "0"), Bits("axis", "1")];
-        var signature = OperatorSignature.Parse(
-            definition.Operands
-                ?? throw new InvalidOperationException($"{definition.Name} does not declare its operands.")
-        );
         Form = signature.Form;
         Inputs = signature.Inputs.Length;
         Operands = [.. signature.Inputs.Concat(signature.Outputs).Select(Plan)];
         for (int i = Inputs; i < Operands.Length; i++)
             Operands[i].Source = Array.FindIndex(Operands, 0, Inputs, o => o.HasShapeOf(Operands[i]));
         Batch = Operands.SelectMany(o => o.Dims).Where(d => d.Optional).Select(d => d.Slot).FirstOrDefault(-1);
-        TypeKeys =
-        [
-            .. Operands
-                .Select(o => o.TypeKey)
-                .Where(k => k is not null)
-                .Distinct()
-                .Select(k => new TypeKey(k!, TypeBits(k!))),
-        ];
+        string[] typeKeys = [.. Operands.Select(o => o.TypeKey).OfType<string>().Distinct()];
+        long[][] bits = [.. typeKeys.Select(TypeBits)];
         foreach (var operand in Operands)
-            operand.Type = Array.FindIndex(TypeKeys, k => k.Name == operand.TypeKey);
+        {
+            operand.Type = Array.FindIndex(typeKeys, k => k == operand.TypeKey);
+            if (operand.Type >= 0)
+                operand.TypeBits = bits[operand.Type];
+        }
     }
 
     /// <summary>The operator's number and the attributes that are the same in every call.</summary>
@@ -97,12 +101,6 @@ internal sealed class OperatorWords
     /// <summary>Inputs, then outputs.</summary>
     public OperandPlan[] Operands { get; }
 
-    /// <summary>The keys that name a dtype of operands.</summary>
-    public TypeKey[] TypeKeys { get; }
-
-    /// <summary>A key that names a dtype, with its bits by dtype; -1 where the operator has no such type.</summary>
-    internal sealed record TypeKey(string Name, long[] Bits);
-
     /// <summary>The word of a dimension, counted from that behind the head.</summary>
     public int Slot(string key) => _places[key].At;
 
@@ -124,6 +122,11 @@ internal sealed class OperatorWords
         int next = 1 + Dims;
         foreach (var key in _definition.Keys)
         {
+            if (key.Kind == KeyKind.Names)
+            {
+                text.Append(_names.TryGetValue(key.Name, out string? names) ? $" {key.Name}={names}" : "");
+                continue;
+            }
             var (at, width) = _places[key.Name];
             long value = key.Kind == KeyKind.Dimension ? words[1 + at] : words[0] >> at & ((1L << width) - 1);
             if (value == 0)
@@ -168,6 +171,7 @@ internal sealed class OperatorWords
             Shape = operand,
             Fixed = DTypes.Parse(operand.Type),
             Dims = [.. operand.Dims.Select(d => Plan(d))],
+            HasMany = operand.Dims.Any(d => d.Many),
             All = operand.Dims is [{ Many: true, Key: var key }] ? Slot(key) : -1,
             Present = operand.When is { } flag ? Bits(flag, "1") : 0,
             Transposed = operand.Transposable ? Bits("t" + name, "1") : 0,
@@ -199,6 +203,12 @@ internal sealed class OperandPlan
 
     /// <summary>Which of the operator's keys names its dtype; -1 for none.</summary>
     public int Type { get; set; } = -1;
+
+    /// <summary>That key's bits by dtype; -1 where the operator has no such type.</summary>
+    public long[] TypeBits { get; set; } = [];
+
+    /// <summary>Whether several neighbouring dimensions stand under one key.</summary>
+    public bool HasMany { get; init; }
 
     public required DimPlan[] Dims { get; init; }
 

@@ -14,10 +14,9 @@ internal static class Ops
     public static readonly Operator LogicalNot = new("logical_not");
 
     // Rows along the last dimension.
-    public static readonly Operator Softmax = new("softmax", rule: Derivatives.Softmax);
-    public static readonly Operator LogSoftmax = new("log_softmax", rule: Derivatives.LogSoftmax);
-    public static readonly Operator Cumsum = new("cumsum", rule: Derivatives.Cumsum);
-    public static readonly Operator ReverseCumsum = new("cumsum", "reverse=1", Derivatives.ReverseCumsum);
+    public static readonly Operator Softmax = new("softmax", derives: true);
+    public static readonly Operator LogSoftmax = new("log_softmax", derives: true);
+    public static readonly Operator Cumsum = new("cumsum", derives: true);
 
     // Products.
     public static readonly Operator Matmul = new("matmul", rule: Derivatives.Matmul);
@@ -30,13 +29,11 @@ internal static class Ops
     {
         Title = AttentionTitle,
     };
-    public static readonly Operator CrossEntropy = new("cross_entropy", rule: Derivatives.CrossEntropy);
+    public static readonly Operator CrossEntropy = new("cross_entropy", derives: true);
 
     // Rows and elements of tables.
-    public static readonly Operator Embedding = new("embedding", rule: Derivatives.Embedding);
-    public static readonly Operator EmbeddingGrad = new("embedding_grad", rule: Derivatives.EmbeddingGrad);
-    public static readonly Operator Gather = new("gather", rule: Derivatives.Gather);
-    public static readonly Operator GatherGrad = new("gather_grad", rule: Derivatives.GatherGrad);
+    public static readonly Operator Embedding = new("embedding", derives: true);
+    public static readonly Operator Gather = new("gather", derives: true);
 
     // Of no tensors.
     public static readonly Operator Arange = new("arange");

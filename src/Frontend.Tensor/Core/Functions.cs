@@ -1,4 +1,3 @@
-using System.Reflection;
 using Picograd.Algorithms;
 using Picograd.Autograd;
 using Picograd.Calls;
@@ -22,8 +21,13 @@ internal enum FunctionKind
 }
 
 /// <summary>An element-wise function of two tensors: its kernel and its derivative.</summary>
-internal sealed class BinaryFunction(string name, FunctionKind kind, Rule? rule = null, Rule? numberRule = null)
-    : Operator(name, rule: rule)
+internal sealed class BinaryFunction(
+    string name,
+    FunctionKind kind,
+    Rule? rule = null,
+    Rule? numberRule = null,
+    bool derives = false
+) : Operator(name, rule: rule, derives: derives)
 {
     public FunctionKind Kind { get; } = kind;
 
@@ -52,7 +56,7 @@ internal sealed class BinaryFunction(string name, FunctionKind kind, Rule? rule 
     public static readonly BinaryFunction Pow = new("pow", FunctionKind.Float, Derivatives.Pow);
     public static readonly BinaryFunction Maximum = new("maximum", FunctionKind.Arithmetic, Derivatives.Maximum);
     public static readonly BinaryFunction Minimum = new("minimum", FunctionKind.Arithmetic, Derivatives.Minimum);
-    public static readonly BinaryFunction Atan2 = new("atan2", FunctionKind.Float, FunctionRules.OfTwo("atan2"));
+    public static readonly BinaryFunction Atan2 = new("atan2", FunctionKind.Float, derives: true);
     public static readonly BinaryFunction Eq = new("eq", FunctionKind.Comparison);
     public static readonly BinaryFunction Ne = new("ne", FunctionKind.Comparison);
     public static readonly BinaryFunction Lt = new("lt", FunctionKind.Comparison);
@@ -67,64 +71,51 @@ internal sealed class BinaryFunction(string name, FunctionKind kind, Rule? rule 
     public static readonly BinaryFunction BitXor = new("bitwise_xor", FunctionKind.Bits);
     public static readonly BinaryFunction LeftShift = new("left_shift", FunctionKind.Bits);
     public static readonly BinaryFunction RightShift = new("right_shift", FunctionKind.Bits);
-
-    /// <summary>By the operator's name.</summary>
-    public static BinaryFunction Of(string name) =>
-        (BinaryFunction)
-            typeof(BinaryFunction)
-                .GetFields(BindingFlags.Public | BindingFlags.Static)
-                .Select(f => f.GetValue(null))
-                .First(f => f is BinaryFunction function && function.Name == name)!;
 }
 
-/// <summary>An element-wise function of one tensor: its kernel and its derivative.</summary>
-internal sealed class UnaryFunction(string name, FunctionKind kind, Rule rule) : Operator(name, rule: rule)
+/// <summary>
+/// An element-wise function of one tensor: its kernel, and its derivative, which is derived unless a rule is given.
+/// </summary>
+internal sealed class UnaryFunction(string name, FunctionKind kind, Rule? rule = null)
+    : Operator(name, rule: rule, derives: rule is null)
 {
     public FunctionKind Kind { get; } = kind;
 
-    public static readonly UnaryFunction Neg = new("neg", FunctionKind.Arithmetic, Derivatives.Neg);
-    public static readonly UnaryFunction Abs = new("abs", FunctionKind.Arithmetic, Derivatives.Abs);
-    public static readonly UnaryFunction Relu = new("relu", FunctionKind.Arithmetic, Derivatives.Relu);
-    public static readonly UnaryFunction Square = new("square", FunctionKind.Arithmetic, Derivatives.Square);
-    public static readonly UnaryFunction Tanh = new("tanh", FunctionKind.Float, Derivatives.Tanh);
-    public static readonly UnaryFunction Exp = new("exp", FunctionKind.Float, Derivatives.Exp);
-    public static readonly UnaryFunction Log = new("log", FunctionKind.Float, Derivatives.Log);
-    public static readonly UnaryFunction Sigmoid = new("sigmoid", FunctionKind.Float, Derivatives.Sigmoid);
-    public static readonly UnaryFunction Sqrt = new("sqrt", FunctionKind.Float, Derivatives.Sqrt);
-    public static readonly UnaryFunction Rsqrt = new("rsqrt", FunctionKind.Float, Derivatives.Rsqrt);
-    public static readonly UnaryFunction Reciprocal = new("reciprocal", FunctionKind.Float, Derivatives.Reciprocal);
-    public static readonly UnaryFunction Erf = new("erf", FunctionKind.Float, Derivatives.Erf);
-    public static readonly UnaryFunction Sin = new("sin", FunctionKind.Float, Derivatives.Sin);
-    public static readonly UnaryFunction Cos = new("cos", FunctionKind.Float, Derivatives.Cos);
-    public static readonly UnaryFunction Silu = new("silu", FunctionKind.Float, Derivatives.Silu);
-    public static readonly UnaryFunction Gelu = new("gelu", FunctionKind.Float, Derivatives.Gelu);
+    public static readonly UnaryFunction Neg = new("neg", FunctionKind.Arithmetic);
+    public static readonly UnaryFunction Abs = new("abs", FunctionKind.Arithmetic);
+    public static readonly UnaryFunction Relu = new("relu", FunctionKind.Arithmetic);
+    public static readonly UnaryFunction Square = new("square", FunctionKind.Arithmetic);
+    public static readonly UnaryFunction Tanh = new("tanh", FunctionKind.Float);
+    public static readonly UnaryFunction Exp = new("exp", FunctionKind.Float);
+    public static readonly UnaryFunction Log = new("log", FunctionKind.Float);
+    public static readonly UnaryFunction Sigmoid = new("sigmoid", FunctionKind.Float);
+    public static readonly UnaryFunction Sqrt = new("sqrt", FunctionKind.Float);
+    public static readonly UnaryFunction Rsqrt = new("rsqrt", FunctionKind.Float);
+    public static readonly UnaryFunction Reciprocal = new("reciprocal", FunctionKind.Float);
+    public static readonly UnaryFunction Erf = new("erf", FunctionKind.Float);
+    public static readonly UnaryFunction Sin = new("sin", FunctionKind.Float);
+    public static readonly UnaryFunction Cos = new("cos", FunctionKind.Float);
+    public static readonly UnaryFunction Silu = new("silu", FunctionKind.Float);
+    public static readonly UnaryFunction Gelu = new("gelu", FunctionKind.Float);
     public static readonly UnaryFunction Floor = new("floor", FunctionKind.Float, Derivatives.Flat);
     public static readonly UnaryFunction Ceil = new("ceil", FunctionKind.Float, Derivatives.Flat);
     public static readonly UnaryFunction Round = new("round", FunctionKind.Float, Derivatives.Flat);
-    public static readonly UnaryFunction Expm1 = new("expm1", FunctionKind.Float, FunctionRules.Of("expm1"));
-    public static readonly UnaryFunction Log1p = new("log1p", FunctionKind.Float, FunctionRules.Of("log1p"));
-    public static readonly UnaryFunction Exp2 = new("exp2", FunctionKind.Float, FunctionRules.Of("exp2"));
-    public static readonly UnaryFunction Log2 = new("log2", FunctionKind.Float, FunctionRules.Of("log2"));
-    public static readonly UnaryFunction Log10 = new("log10", FunctionKind.Float, FunctionRules.Of("log10"));
-    public static readonly UnaryFunction Tan = new("tan", FunctionKind.Float, FunctionRules.Of("tan"));
-    public static readonly UnaryFunction Asin = new("asin", FunctionKind.Float, FunctionRules.Of("asin"));
-    public static readonly UnaryFunction Acos = new("acos", FunctionKind.Float, FunctionRules.Of("acos"));
-    public static readonly UnaryFunction Atan = new("atan", FunctionKind.Float, FunctionRules.Of("atan"));
-    public static readonly UnaryFunction Sinh = new("sinh", FunctionKind.Float, FunctionRules.Of("sinh"));
-    public static readonly UnaryFunction Cosh = new("cosh", FunctionKind.Float, FunctionRules.Of("cosh"));
-    public static readonly UnaryFunction Asinh = new("asinh", FunctionKind.Float, FunctionRules.Of("asinh"));
-    public static readonly UnaryFunction Acosh = new("acosh", FunctionKind.Float, FunctionRules.Of("acosh"));
-    public static readonly UnaryFunction Atanh = new("atanh", FunctionKind.Float, FunctionRules.Of("atanh"));
-    public static readonly UnaryFunction Erfc = new("erfc", FunctionKind.Float, FunctionRules.Of("erfc"));
-    public static readonly UnaryFunction Softplus = new("softplus", FunctionKind.Float, FunctionRules.Of("softplus"));
-    public static readonly UnaryFunction Trunc = new("trunc", FunctionKind.Float, FunctionRules.Of("trunc"));
+    public static readonly UnaryFunction Expm1 = new("expm1", FunctionKind.Float);
+    public static readonly UnaryFunction Log1p = new("log1p", FunctionKind.Float);
+    public static readonly UnaryFunction Exp2 = new("exp2", FunctionKind.Float);
+    public static readonly UnaryFunction Log2 = new("log2", FunctionKind.Float);
+    public static readonly UnaryFunction Log10 = new("log10", FunctionKind.Float);
+    public static readonly UnaryFunction Tan = new("tan", FunctionKind.Float);
+    public static readonly UnaryFunction Asin = new("asin", FunctionKind.Float);
+    public static readonly UnaryFunction Acos = new("acos", FunctionKind.Float);
+    public static readonly UnaryFunction Atan = new("atan", FunctionKind.Float);
+    public static readonly UnaryFunction Sinh = new("sinh", FunctionKind.Float);
+    public static readonly UnaryFunction Cosh = new("cosh", FunctionKind.Float);
+    public static readonly UnaryFunction Asinh = new("asinh", FunctionKind.Float);
+    public static readonly UnaryFunction Acosh = new("acosh", FunctionKind.Float);
+    public static readonly UnaryFunction Atanh = new("atanh", FunctionKind.Float);
+    public static readonly UnaryFunction Erfc = new("erfc", FunctionKind.Float);
+    public static readonly UnaryFunction Softplus = new("softplus", FunctionKind.Float);
+    public static readonly UnaryFunction Trunc = new("trunc", FunctionKind.Float, Derivatives.Flat);
     public static readonly UnaryFunction Sign = new("sign", FunctionKind.Arithmetic, Derivatives.Flat);
-
-    /// <summary>By the operator's name.</summary>
-    public static UnaryFunction Of(string name) =>
-        (UnaryFunction)
-            typeof(UnaryFunction)
-                .GetFields(BindingFlags.Public | BindingFlags.Static)
-                .Select(f => f.GetValue(null))
-                .First(f => f is UnaryFunction function && function.Name == name)!;
 }

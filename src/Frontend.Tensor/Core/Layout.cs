@@ -35,6 +35,15 @@ internal sealed class Layout
         IsContiguous = Count <= 1 || Packed(sizes, strides);
     }
 
+    // 0 is not known yet.
+    private byte _plain;
+
+    /// <summary>
+    /// Whether a new tensor of this shape would have this layout: contiguous from the start of its memory, and every stride that of
+    /// row-major order, also where a size is 1 or 0 and it could be anything.
+    /// </summary>
+    public bool IsPlain => _plain == 0 ? FindPlain() : _plain == 1;
+
     public int Rank => Sizes.Length;
 
     public static Layout Contiguous(ReadOnlySpan<long> sizes) =>
@@ -148,6 +157,19 @@ internal sealed class Layout
 
     private static ArgumentException TooMany(ReadOnlySpan<long> sizes) =>
         new($"The shape {Text(sizes)} has more elements than can be counted (2^63 - 1).");
+
+    private bool FindPlain()
+    {
+        bool plain = IsContiguous && Offset == 0;
+        long step = 1;
+        for (int d = Rank - 1; plain && d >= 0; d--)
+        {
+            plain = Strides[d] == step;
+            step *= Math.Max(1, Sizes[d]);
+        }
+        _plain = (byte)(plain ? 1 : 2);
+        return plain;
+    }
 
     private static bool Packed(long[] sizes, long[] strides)
     {

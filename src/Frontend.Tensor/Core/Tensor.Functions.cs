@@ -32,7 +32,7 @@ public sealed partial class Tensor
     public Tensor Atan() => Apply(UnaryFunction.Atan, this);
 
     /// <summary>The angle of the point (other, this), −π to π.</summary>
-    public Tensor Atan2(Tensor other) => Apply(BinaryFunction.Atan2, this, other);
+    public Tensor Atan2(Tensor other) => Apply(BinaryFunction.Atan2, this, Given(other));
 
     public Tensor Sinh() => Apply(UnaryFunction.Sinh, this);
 

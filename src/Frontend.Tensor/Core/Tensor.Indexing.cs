@@ -182,15 +182,6 @@ public sealed partial class Tensor
 
     internal Tensor GatherLast(Tensor places) => Ops.Gather.Recorded(this, places);
 
-    /// <summary>Values added up by index in zeros of a shape: elements along rows, or rows of a table.</summary>
-    internal static Tensor Added(Operator op, Tensor values, Tensor places, Layout shape)
-    {
-        var result = op.RunInto(Empty(shape.Sizes, values.DType, values.Device), places, values);
-        if (Records(values))
-            result.Record(op.Rule!, values, places);
-        return result;
-    }
-
     // What an index says: a strided view, the same view of a dense tensor (where asked for), and what index tensors pick
     // from it. Whole: the view is all of the tensor, in its shape.
     private readonly record struct Parsed(Layout View, Layout? Dense, IndexPart? Part, bool IsWhole);

@@ -138,11 +138,8 @@ public sealed partial class Tensor
             return input.Clone();
         if (d != Rank - 1)
             return input.Transpose(d, -1).Cumsum(-1).Transpose(d, -1).Contiguous();
-        return input.RunningSum(Ops.Cumsum);
+        return Ops.Cumsum.Recorded(input);
     }
-
-    /// <summary>Running sums along the last dimension, from its start or from its end.</summary>
-    internal Tensor RunningSum(Operator op) => op.Recorded(this);
 
     /// <summary>Summed so that it has a shape which broadcasts to this one's.</summary>
     internal Tensor SumTo(Layout shape)

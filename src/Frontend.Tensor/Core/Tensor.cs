@@ -95,7 +95,8 @@ public sealed partial class Tensor : IDisposable
     }
 
     /// <summary>Address of element [0, 0, …]; keep the tensor alive while it is used.</summary>
-    internal nint Address => Storage.Address + (nint)(Layout.Offset * ElementSize);
+    internal nint Address =>
+        Layout.Offset == 0 ? Storage.Address : Storage.Address + (nint)(Layout.Offset * ElementSize);
 
     internal int ElementSize => DType.Size();
 
@@ -147,19 +148,22 @@ public sealed partial class Tensor : IDisposable
     /// <exception cref="ArgumentException">More bytes than any machine has; names the shape.</exception>
     internal static Tensor Allocate(Layout contiguous, DType type, Dispatch.DeviceRuntime runtime)
     {
-        if (contiguous.Count > MaxBytes / type.Size())
+        int size = type.Size();
+        // No element has more than 8 bytes, so that most need no division.
+        if (contiguous.Count > MaxBytes / 8 && contiguous.Count > MaxBytes / size)
             ThrowTooLarge(contiguous, type);
-        return new(Storage.Allocate(contiguous.Count * type.Size(), runtime), contiguous, type);
+        return new(Storage.Allocate(contiguous.Count * size, runtime), contiguous, type);
     }
 
     internal static Tensor Allocate(ReadOnlySpan<long> sizes, DType type, Dispatch.DeviceRuntime runtime) =>
         Allocate(Layout.Contiguous(sizes), type, runtime);
 
     /// <summary>An empty contiguous tensor of this one's shape.</summary>
-    internal Tensor AllocateLike(DType type) =>
-        Layout.IsContiguous && Layout.Offset == 0 && Packed(Layout)
-            ? Allocate(Layout, type, Runtime)
-            : Allocate(Layout.Contiguous(Layout.Sizes), type, Runtime);
+    internal Tensor AllocateLike(DType type) => AllocateLike(Layout, type, Runtime);
+
+    /// <summary>An empty contiguous tensor of the shape that a layout has.</summary>
+    internal static Tensor AllocateLike(Layout layout, DType type, Dispatch.DeviceRuntime runtime) =>
+        layout.IsPlain ? Allocate(layout, type, runtime) : Allocate(Layout.Contiguous(layout.Sizes), type, runtime);
 
     /// <summary>Another tensor over the same storage, without history.</summary>
     internal Tensor Alias(Layout layout)
@@ -167,19 +171,6 @@ public sealed partial class Tensor : IDisposable
         var storage = Storage;
         storage.AddOwner();
         return new Tensor(storage, layout, DType, isView: true);
-    }
-
-    // A size-1 or empty dimension may carry any stride in a contiguous layout; reuse only the plain ones for new tensors.
-    private static bool Packed(Layout layout)
-    {
-        long step = 1;
-        for (int d = layout.Rank - 1; d >= 0; d--)
-        {
-            if (layout.Strides[d] != step)
-                return false;
-            step *= Math.Max(1, layout.Sizes[d]);
-        }
-        return true;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

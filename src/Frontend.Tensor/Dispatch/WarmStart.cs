@@ -16,7 +16,7 @@ internal static class WarmStart
     [
         "matmul m=64 n=256 k=100 tb=1 bias=1",
         "tanh n=1000",
-        "cross_entropy_grad rows=20 classes=40",
+        "cross_entropy.adjoint rows=20 classes=40",
     ];
 
     private static int s_begun;

@@ -69,10 +69,10 @@ public sealed class CharMlp : Module
             specs.Add($"sgd n={n * k}");
         }
         specs.Add($"tanh n={rows * hidden}");
-        specs.Add($"tanh_grad n={rows * hidden}");
+        specs.Add($"tanh.adjoint n={rows * hidden}");
         specs.Add($"cross_entropy rows={rows} classes={Vocabulary}");
-        specs.Add($"cross_entropy_grad rows={rows} classes={Vocabulary}");
-        specs.Add($"embedding_grad vocab={Vocabulary} dim={Options.Embedding} rows={rows * Options.Context}");
+        specs.Add($"cross_entropy.adjoint rows={rows} classes={Vocabulary}");
+        specs.Add($"embedding.adjoint vocab={Vocabulary} dim={Options.Embedding} rows={rows * Options.Context}");
         specs.Add($"sgd n={Vocabulary * Options.Embedding}");
         return [.. specs.Distinct()];
     }

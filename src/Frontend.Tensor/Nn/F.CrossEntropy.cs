@@ -67,9 +67,7 @@ public static partial class F
         if (plain && fused)
         {
             var x = rows.Contiguous();
-            var mean = Ops.CrossEntropy.Run(x, places);
-            if (Tensor.Records(x))
-                mean.Record(Derivatives.CrossEntropy, x, places);
+            var mean = Ops.CrossEntropy.Recorded(x, places);
             return reduction == LossReduction.Sum ? mean * x.Layout.Sizes[0] : mean;
         }
         var wide = weight is null ? null : Wide(weight);

@@ -1,4 +1,5 @@
 using Picograd.Algorithms.Functions;
+using Picograd.Calls;
 
 namespace Picograd;
 

@@ -1,0 +1,97 @@
+using Picograd.Algorithms;
+using Picograd.Calls;
+using Xunit;
+
+namespace Picograd.Tests;
+
+/// <summary>Gradients that follow from the operators' algorithms, without a rule by hand.</summary>
+public sealed class DerivedGradientTests : IDisposable
+{
+    public DerivedGradientTests() => Setup.UseCpu();
+
+    public void Dispose() => Setup.UseEvaluator();
+
+    [Fact]
+    public void Derivatives_go_up_to_the_fourth()
+    {
+        var x = Tensor.From([0.3, -1.2, 0.7]).RequiresGrad_();
+        var y = x.Tanh().Sum();
+        double[][] expected =
+        [
+            .. new Func<double, double>[]
+            {
+                t => 1 - t * t,
+                t => -2 * t * (1 - t * t),
+                t => (1 - t * t) * (6 * t * t - 2),
+                t => (1 - t * t) * (16 * t - 24 * t * t * t),
+            }.Select(f => x.ToDoubles().Select(v => f(Math.Tanh(v))).ToArray()),
+        ];
+        for (int order = 0; order < 4; order++)
+        {
+            x.Grad = null;
+            y.Backward(createGraph: order < 3);
+            Assert.All(x.Grad!.ToDoubles().Zip(expected[order]), v => Assert.Equal(v.Second, v.First, 1e-11));
+            y = x.Grad.Sum();
+        }
+    }
+
+    [Fact]
+    public void Beyond_the_fourth_the_error_says_so()
+    {
+        var x = Tensor.From([0.3]).RequiresGrad_();
+        var y = x.Tanh().Sum();
+        var error = Assert.Throws<InvalidOperationException>(() =>
+        {
+            for (int order = 0; order < 8; order++)
+            {
+                x.Grad = null;
+                y.Backward(createGraph: true);
+                y = x.Grad!.Sum();
+            }
+        });
+        Assert.Contains("derivatives of operators go up to number 4", error.Message);
+    }
+
+    [Theory]
+    [InlineData("3x5 3x5")]
+    [InlineData("3x5 5")]
+    [InlineData("3x1 2x1x5")]
+    [InlineData("- 5")]
+    public void Operands_of_two_that_broadcast_get_their_sums(string shapes)
+    {
+        var row = new GradientCase("atan2", t => t[0].Atan2(t[1]), shapes);
+        var inputs = row.Inputs();
+        var output = row.Run(inputs);
+        var weights = Make.Values(output.Shape.ToArray(), DType.Float64, 99);
+        output.Backward(weights);
+        double[][] gradients = [.. inputs.Select(x => x.Grad!.ToDoubles())];
+        GradientCase.Compare(inputs, gradients, t => (row.Run(t) * weights).Sum().Item(), 1e-5);
+    }
+
+    [Fact]
+    public void Only_what_is_wanted_is_computed_and_kept()
+    {
+        Assert.Equal(Autograd.Saves.Output, Ops.Softmax.Rule!.Saves);
+        Assert.Equal(Autograd.Saves.Output, UnaryFunction.Tanh.Rule!.Saves);
+        Assert.Equal(Autograd.Saves.A, UnaryFunction.Gelu.Rule!.Saves);
+        Assert.Equal(Autograd.Saves.Nothing, UnaryFunction.Neg.Rule!.Saves);
+        Assert.Equal(Autograd.Saves.B, Ops.Embedding.Rule!.Saves);
+        using var recorder = new Recorder();
+        var a = Make.Values([2, 3]);
+        var b = Make.Values([2, 3], seed: 2).RequiresGrad_();
+        using (recorder.Enter())
+            a.Atan2(b).Sum().Backward();
+        Assert.Contains("atan2.adjoint n=6 dtype=f32 wrt=B", recorder.Calls.Select(c => c.Spec));
+    }
+
+    [Fact]
+    public void What_reads_nothing_gives_zeros()
+    {
+        var table = Make.Values([4, 3]).RequiresGrad_();
+        F.Embedding(table, Tensor.Zeros([0], DType.Int64)).Sum().Backward();
+        Assert.Equal(new double[12], table.Grad!.ToDoubles());
+        var x = Tensor.Zeros(0, 3).RequiresGrad_();
+        x.Softmax().Sum().Backward();
+        Assert.Equal([0, 3], x.Grad!.Shape);
+    }
+}
