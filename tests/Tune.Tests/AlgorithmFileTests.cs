@@ -92,7 +92,6 @@ public sealed class AlgorithmFileTests : IDisposable
         ToolRun.Of("show", "--algorithm", outside, "--db", Db).Refused("outside.txt' cannot be evaluated");
         ToolRun.Of("op", "--algorithm", _folder["missing"], "--db", Db).Refused("there is no such file");
         ToolRun.Of("op", "--db", Db).Refused("--algorithm FILE");
-        ToolRun.Of("run", _folder.Write("gated.txt", Gated), "--db", Db).Refused("'tune op --algorithm");
         Assert.False(File.Exists(Db));
     }
 }
