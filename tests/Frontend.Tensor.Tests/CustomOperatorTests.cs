@@ -192,6 +192,25 @@ public sealed class CustomOperatorTests : IDisposable
         Assert.Equal([1.0, 2], result.ToDoubles());
     }
 
+    [Fact]
+    public void Sizes_may_be_numbers()
+    {
+        var thrice = CustomOperator.Define(
+            "thrice",
+            "X[n] -> Y[n, 3]",
+            (g, x) =>
+            {
+                var (i, j) = (new Axis("i", x.Shape[0]), new Axis("j", 3));
+                return g.Stage("Y", [i, j], x[i] * 2);
+            }
+        );
+        var x = Tensor.From([1.0, 5]).RequiresGrad_();
+        var y = thrice.Call(x);
+        Assert.Equal([2.0, 2, 2, 10, 10, 10], y.ToDoubles());
+        y.Sum().Backward();
+        Assert.Equal([6.0, 6], x.Grad!.ToDoubles());
+    }
+
     private static void Refused(Action action, params string[] parts)
     {
         string message = Assert.ThrowsAny<ArgumentException>(action).Message;

@@ -295,7 +295,7 @@ public sealed class CustomDefinition
                         $"{name}: {dim.Key} is no name for a dimension here",
                         nameof(signature)
                     );
-                if (!known.Contains(dim.Key))
+                if (dim.Key.Length > 0 && !known.Contains(dim.Key))
                     throw new ArgumentException(
                         $"{name}: {operand.Name} has the dimension {dim.Key}, which no input has",
                         nameof(signature)

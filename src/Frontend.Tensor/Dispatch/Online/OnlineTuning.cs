@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using Picograd.Algorithms.Operators;
@@ -61,8 +60,8 @@ internal sealed class OnlineTuning
             if (Tool() is { } command)
                 Serve(command);
         }
-        // The program is not to end because it is not tuned.
-        catch (Exception e) when (e is Win32Exception or IOException or InvalidOperationException)
+        // The program is not to end because it is not tuned, whatever the reason: nobody else is on this thread to be told.
+        catch (Exception e)
         {
             Tell(e.Message);
         }
@@ -107,11 +106,11 @@ internal sealed class OnlineTuning
         while (!ended.Wait(pause))
         {
             pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
-            var ran = _recorder.Snapshot();
-            if (ran.Count == 0)
-                continue;
             try
             {
+                var ran = _recorder.Snapshot();
+                if (ran.Count == 0)
+                    continue;
                 input.Write(
                     new OperatorProfile(ran, _recorder.Elapsed.TotalSeconds, _recorder.Making.TotalSeconds).ToString()
                 );
@@ -120,6 +119,12 @@ internal sealed class OnlineTuning
             catch (Exception e) when (e is IOException or ObjectDisposedException)
             {
                 // The other process is gone; who reads its output tells why.
+                return;
+            }
+            catch (Exception e)
+            {
+                // As in Run: a function of the program's own that throws, when its text is asked for, must not end the program.
+                Tell(e.Message);
                 return;
             }
         }
@@ -135,9 +140,10 @@ internal sealed class OnlineTuning
         {
             DeviceRuntime.Of(Device.Parse(device)).Context.Adopt(OperatorSpec.Parse(spec));
         }
-        catch (Exception e) when (e is OperatorSpecException or FormatException or ArgumentException)
+        // The kernel that runs goes on to run.
+        catch (Exception e)
         {
-            Tell($"the answer '{PlainText.Of(line)}' is not understood: {e.Message}");
+            Tell($"the answer '{PlainText.Of(line)}' cannot be used: {e.Message}");
         }
     }
 
