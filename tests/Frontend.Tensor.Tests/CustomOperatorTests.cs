@@ -184,6 +184,13 @@ public sealed class CustomOperatorTests : IDisposable
             () => CustomOperator.Elementwise("own1", a => a, OwnOperators.Gated),
             "the gradient gated reads B, which is no operand"
         );
+        Assert.Throws<ArgumentNullException>(() =>
+            CustomOperator.Define(
+                "own1",
+                "X[n] -> Y[n]",
+                (Func<AlgorithmBuilder, Algorithms.Buffer, Algorithms.Buffer>)null!
+            )
+        );
         // The name is free still, and what gives an input back gives a copy.
         var own = CustomOperator.Define("own1", "X[n] -> Y[n]", Same);
         var given = Tensor.From([1.0, 2]);

@@ -27,6 +27,40 @@ public sealed class FunctionTests
         ["softplus"] = x => F.Softplus(x),
     };
 
+    // Those that are about their argument near zero, of which halves and products of parts may lose the last bit.
+    [Theory]
+    [InlineData("expm1")]
+    [InlineData("log1p")]
+    [InlineData("tan")]
+    [InlineData("asin")]
+    [InlineData("atan")]
+    [InlineData("sinh")]
+    [InlineData("asinh")]
+    [InlineData("atanh")]
+    public void Denormal_numbers_are_their_own_values(string name)
+    {
+        Setup.UseCpu();
+        try
+        {
+            float[] points =
+            [
+                .. Enumerable
+                    .Range(1, 5000)
+                    .Select(i => i < 3000 ? i : i * 1677)
+                    .SelectMany(i => new[] { i * float.Epsilon, -i * float.Epsilon }),
+                0,
+                -0f,
+                1.17549435e-38f,
+                -1.17549435e-38f,
+            ];
+            Assert.Equal(points, s_functions[name](Tensor.From<float>(points)).ToArray<float>());
+        }
+        finally
+        {
+            Setup.UseEvaluator();
+        }
+    }
+
     public static TheoryData<string> Names => [.. s_functions.Keys];
 
     private static double[] Points(string name) =>

@@ -58,7 +58,7 @@ public sealed class BadLineTests : IDisposable
     {
         var problems = new StringWriter();
         var specs = Picograd.Tune.SpecFile.Of([.. Good.Concat(Bad).Select(s => (s, ""))], problems);
-        Assert.Equal(Good, specs.Specs.Select(s => s.ToString()));
+        Assert.Equal(Good, specs.Problems.Select(s => s.ToString()));
         Assert.Equal((Bad.Length, 1), (specs.Wrong, specs.ExitCode));
         Assert.Contains("unknown operator 'frobnicate'", problems.ToString());
         Assert.Contains("matmul m=200000 n=200000 k=200000: its tensors take", problems.ToString());

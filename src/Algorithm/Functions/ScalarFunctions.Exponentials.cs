@@ -97,8 +97,8 @@ public static partial class ScalarFunctions
     };
 
     /// <summary>
-    /// e^x - 1 = 2·(s·(e^r - 1) + (s - ½)) with s = 2^(n-1), which is finite wherever the result is. 20 operations: 2 bounds, 4 for n and r, 8
-    /// for e^r - 1, 1 for s, 3 for the sum, 2 for the sign of zero.
+    /// e^x - 1 = 2·(s·(e^r - 1) + (s - ½)) with s = 2^(n-1), which is finite wherever the result is. 26 operations: 2 bounds, 4 for n and r, 8
+    /// for e^r - 1, 1 for s, 3 for the sum, 2 for the sign of zero, 6 for what is about x.
     /// </summary>
     private static Expr Expm1Float32(Expr x)
     {
@@ -120,7 +120,8 @@ public static partial class ScalarFunctions
             0.5f
         );
         var half = Op.Fma(s, Op.Fma(r * r, q, r), s - F(0.5));
-        return WithSign(half + half, x);
+        // Below 2^-24 it is x, of which halving a denormal number would lose the last bit.
+        return Choose(Mask(Op.Lt(Op.Abs(x), F(Math.ScaleB(1, -24)))), x, WithSign(half + half, x));
     }
 
     /// <summary>

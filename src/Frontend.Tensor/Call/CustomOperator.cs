@@ -66,7 +66,11 @@ public sealed class CustomOperator
         Func<AlgorithmBuilder, Algorithms.Buffer, Algorithms.Buffer> build,
         IReadOnlyDictionary<string, InputDomain>? domains = null,
         CustomOperator? gradient = null
-    ) => Define(name, signature, (g, x) => [build(g, One(name, x, 1)[0])], domains, gradient);
+    )
+    {
+        ArgumentNullException.ThrowIfNull(build);
+        return Define(name, signature, (g, x) => [build(g, One(name, x, 1)[0])], domains, gradient);
+    }
 
     /// <summary>An operator of two inputs and one output.</summary>
     /// <inheritdoc cref="Define(string, string, CustomAlgorithm, IReadOnlyDictionary{string, InputDomain}?, CustomOperator?)"/>
@@ -76,7 +80,11 @@ public sealed class CustomOperator
         Func<AlgorithmBuilder, Algorithms.Buffer, Algorithms.Buffer, Algorithms.Buffer> build,
         IReadOnlyDictionary<string, InputDomain>? domains = null,
         CustomOperator? gradient = null
-    ) => Define(name, signature, (g, x) => [build(g, One(name, x, 2)[0], x[1])], domains, gradient);
+    )
+    {
+        ArgumentNullException.ThrowIfNull(build);
+        return Define(name, signature, (g, x) => [build(g, One(name, x, 2)[0], x[1])], domains, gradient);
+    }
 
     /// <summary>An operator of three inputs and one output.</summary>
     /// <inheritdoc cref="Define(string, string, CustomAlgorithm, IReadOnlyDictionary{string, InputDomain}?, CustomOperator?)"/>
@@ -86,7 +94,11 @@ public sealed class CustomOperator
         Func<AlgorithmBuilder, Algorithms.Buffer, Algorithms.Buffer, Algorithms.Buffer, Algorithms.Buffer> build,
         IReadOnlyDictionary<string, InputDomain>? domains = null,
         CustomOperator? gradient = null
-    ) => Define(name, signature, (g, x) => [build(g, One(name, x, 3)[0], x[1], x[2])], domains, gradient);
+    )
+    {
+        ArgumentNullException.ThrowIfNull(build);
+        return Define(name, signature, (g, x) => [build(g, One(name, x, 3)[0], x[1], x[2])], domains, gradient);
+    }
 
     /// <summary>An operator of any inputs and outputs, eight together at most.</summary>
     /// <param name="name">A letter, then letters, digits and '_'; no other operator may have it.</param>
@@ -180,8 +192,8 @@ public sealed class CustomOperator
     /// Inputs are too many or too few, of dtypes or sizes that do not fit, or on two devices; or it has several outputs.
     /// </exception>
     public Tensor Call(params ReadOnlySpan<Tensor> inputs) =>
-        CallAll(inputs) is [var only]
-            ? only
+        _definition.Signature.Outputs.Length == 1
+            ? CallAll(inputs)[0]
             : throw new ArgumentException($"{Name}: it has several outputs; use CallAll.");
 
     /// <summary>All outputs, in new memory.</summary>

@@ -71,9 +71,13 @@ public class CompilerVersionTests
         return text.ToString();
     }
 
-    [Fact(Skip = "writes the list of cases anew, which changes the version: by hand only")]
+    [SkippableFact]
     public void Write_cases()
     {
+        Skip.If(
+            Environment.GetEnvironmentVariable("PICOGRAD_UPDATE_CASES") is null,
+            "PICOGRAD_UPDATE_CASES is not set; this writes the list of cases anew, which changes the version"
+        );
         string[] specs =
         [
             "matmul m=33 n=17 k=29",

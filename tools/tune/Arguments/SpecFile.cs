@@ -24,18 +24,6 @@ internal sealed class SpecFile
     /// <summary>Of a profile, by the names that the program has for them.</summary>
     public IReadOnlyDictionary<string, Problem> Labels => _labels;
 
-    /// <summary>The same where only operators will do.</summary>
-    /// <exception cref="UsageException">The file is the text of an algorithm.</exception>
-    public IReadOnlyCollection<OperatorSpec> Specs =>
-        [
-            .. _lines.Keys.Select(p =>
-                p.Operator
-                ?? throw new UsageException(
-                    $"FILE '{_path}' is the text of an algorithm, which 'tune op --algorithm {_path}' tunes; this command takes operators."
-                )
-            ),
-        ];
-
     /// <summary>What a program recorded, where the file is that: see PICOGRAD_PROFILE.</summary>
     public OperatorProfile? Profile { get; private set; }
 

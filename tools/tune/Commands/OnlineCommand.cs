@@ -57,10 +57,19 @@ internal static class OnlineCommand
         using var news = new AutoResetEvent(false);
         var reader = new Thread(() =>
         {
-            while (ReadBlock(input) is { } block)
+            try
             {
-                Volatile.Write(ref latest, block);
-                news.Set();
+                while (ReadBlock(input) is { } block)
+                {
+                    Volatile.Write(ref latest, block);
+                    news.Set();
+                }
+            }
+            catch (FormatException e)
+            {
+                // A program of another version, whose warning quotes this.
+                Console.Error.WriteLine($"tune: the profile of the program cannot be read: {e.Message}.");
+                Environment.Exit(TuneCommand.Failure);
             }
             // The program is gone. A search that is under way has nobody to tell.
             Environment.Exit(TuneCommand.Success);

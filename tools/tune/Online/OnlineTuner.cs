@@ -28,6 +28,7 @@ internal sealed class OnlineTuner(
 
     private readonly Dictionary<(TargetName, int), TuningRun> _runs = [];
     private readonly HashSet<(TargetName, int, string)> _done = [];
+    private readonly HashSet<(TargetName, int)> _refused = [];
     private CpuShare? _pace;
 
     /// <summary>Tunes the instance of a profile that is worth the most; false where none is left.</summary>
@@ -37,22 +38,45 @@ internal sealed class OnlineTuner(
         {
             if (!TryRun(group, out var run))
                 continue;
-            // With a budget for all of them: which one is to be next is the question, not how many there are.
-            var plan = TuningPlan.Of(
-                group.Operators,
-                SearchBudget.Of(int.MaxValue),
-                s => ProgramTuning.Stored(run, s),
-                again: false
-            );
-            foreach (var chosen in plan.Chosen)
+            try
             {
-                if (console.Cancel.IsCancellationRequested)
-                    return false;
-                if (!_done.Add((group.Target, group.Threads, chosen.Label)))
-                    continue;
-                Tune(run, group.Target, chosen);
-                return true;
+                if (TuneNext(group, run))
+                    return true;
             }
+            catch (TuneDbException e)
+            {
+                // Busy, perhaps: the next report asks again.
+                console.Error.WriteLine($"tune: what runs on {group} is not tuned: {e.Message}");
+            }
+            if (console.Cancel.IsCancellationRequested)
+                return false;
+        }
+        return false;
+    }
+
+    private bool TuneNext(OperatorGroup group, TuningRun run)
+    {
+        // With a budget for all of them: which one is to be next is the question, not how many there are.
+        var plan = TuningPlan.Of(
+            group.Operators,
+            SearchBudget.Of(int.MaxValue),
+            s => ProgramTuning.Stored(run, s),
+            again: false
+        );
+        // What another process stored meanwhile serves this program, too.
+        foreach (var ran in plan.Tuned)
+        {
+            if (!ran.IsTuned && _done.Add((group.Target, group.Threads, ran.Label)))
+                stored(group.Target, ran.Label);
+        }
+        foreach (var chosen in plan.Chosen)
+        {
+            if (console.Cancel.IsCancellationRequested)
+                return false;
+            if (!_done.Add((group.Target, group.Threads, chosen.Label)))
+                continue;
+            Tune(run, group.Target, chosen);
+            return true;
         }
         return false;
     }
@@ -94,6 +118,8 @@ internal sealed class OnlineTuner(
     {
         if (_runs.TryGetValue((group.Target, group.Threads), out run!))
             return true;
+        if (_refused.Contains((group.Target, group.Threads)))
+            return false;
         try
         {
             run = new TuningRun(console, db, group.Threads, seed, group.Target)
@@ -103,6 +129,7 @@ internal sealed class OnlineTuner(
         }
         catch (Exception e) when (e is UsageException or TargetException)
         {
+            _refused.Add((group.Target, group.Threads));
             console.Error.WriteLine($"tune: what runs on {group} is not tuned: {e.Message}");
             return false;
         }

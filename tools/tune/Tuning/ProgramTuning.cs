@@ -97,15 +97,16 @@ internal sealed class ProgramTuning(ToolConsole console, string? db, int seed, b
     {
         var done = new List<GroupTuning>();
         double total = groups.Sum(g => g.Milliseconds);
+        double ShareOf(OperatorGroup group) => total > 0 ? group.Milliseconds / total : 1.0 / groups.Count;
         foreach (var group in groups)
         {
             if (console.Cancel.IsCancellationRequested)
                 break;
             if (groups.Count > 1)
-                console.Out.WriteLine($"{group}, {Figures.Percent(group.Milliseconds / total)} of the time:");
+                console.Out.WriteLine($"{group}, {Figures.Percent(ShareOf(group))} of the time:");
             try
             {
-                done.Add(Run(group, groups.Count > 1 ? budget.Share(group.Milliseconds / total) : budget));
+                done.Add(Run(group, groups.Count > 1 ? budget.Share(ShareOf(group)) : budget));
             }
             catch (Exception e) when (groups.Count > 1 && e is (UsageException or FailureException))
             {
