@@ -92,6 +92,9 @@ internal sealed class IndexInversion
     {
         for (int i = 0; i < _equations.Count; i++)
         {
+            // What an open axis chooses from data is not known, also where the axis has one element.
+            if (_equations[i].Left.Loads().Count > 0 && IsOpen(_equations[i].Left.Substitute(_solved)))
+                continue;
             var (left, right) = (Now(_equations[i].Left), Now(_equations[i].Right));
             _equations[i] = (left, right);
             if (!IsOpen(left) && !IsOpen(right))
