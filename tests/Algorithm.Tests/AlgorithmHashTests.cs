@@ -44,11 +44,11 @@ public class AlgorithmHashTests
     [InlineData("matmul m=3 n=7 k=5 tb=1 bias=1 act=gelu", "matmul m=64 n=64 k=32 tb=1 bias=1 act=gelu")]
     [InlineData("softmax rows=4096 cols=1024", "softmax rows=7 cols=7")]
     [InlineData("cross_entropy rows=32 classes=27", "cross_entropy rows=64 classes=64")]
-    [InlineData("cross_entropy_grad rows=32 classes=27", "cross_entropy_grad rows=27 classes=27")]
+    [InlineData("cross_entropy.adjoint rows=32 classes=27", "cross_entropy.adjoint rows=27 classes=27")]
     [InlineData("mean rows=32 cols=27 axis=0", "mean rows=27 cols=27 axis=0")]
     [InlineData("mean shape=3x4x5 axes=0,2", "mean shape=15x7x2 axes=0,2")]
     [InlineData("embedding vocab=27 dim=10 rows=96", "embedding vocab=96 dim=96 rows=96")]
-    [InlineData("embedding_grad vocab=27 dim=10 rows=96", "embedding_grad vocab=3 dim=2 rows=4")]
+    [InlineData("embedding.adjoint vocab=27 dim=10 rows=96", "embedding.adjoint vocab=3 dim=2 rows=4")]
     [InlineData("tanh n=6400", "tanh n=3")]
     [InlineData("add a=32x200 b=200", "add a=5x5 b=5")]
     [InlineData("sum shape=4x5x6 axes=0,2", "sum shape=7x7x7 axes=0,2")]
@@ -74,7 +74,7 @@ public class AlgorithmHashTests
     [InlineData("add a=5x5 b=5", "add a=5x5 b=5x1")]
     [InlineData("copy shape=3x5 strides=1,3", "copy shape=3x5 strides=5,1")]
     [InlineData("cumsum rows=5 cols=5", "cumsum rows=5 cols=5 axis=0")]
-    [InlineData("sgd n=5", "tanh_grad n=5")]
+    [InlineData("sgd n=5", "tanh.adjoint n=5")]
     public void Different_operators_are_of_different_families(string one, string other)
     {
         Assert.NotEqual(Full(one), Full(other));

@@ -20,7 +20,7 @@ public class RaggedShapeTests
         foreach (
             string text in new[]
             {
-                "embedding_grad vocab=50257 dim=768 rows=1024",
+                "embedding.adjoint vocab=50257 dim=768 rows=1024",
                 "cross_entropy rows=1024 classes=50257",
                 "matmul m=1024 n=50257 k=768 tb=1",
                 "conv2d n=8 c=64 h=56 w=56 oc=64 kh=3 kw=3 pad=1",

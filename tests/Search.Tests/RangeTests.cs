@@ -84,7 +84,7 @@ public class RangeTests
     [InlineData("layernorm rows=2..90 cols=131")]
     [InlineData("tanh n=1..5000")]
     [InlineData("cumsum rows=1..40 cols=77")]
-    [InlineData("embedding_grad vocab=27 dim=10 rows=1..96")]
+    [InlineData("embedding.adjoint vocab=27 dim=10 rows=1..96")]
     public void Schedules_over_a_range_are_certified_at_its_ends_and_within(string text)
     {
         var range = Problem.OfOperator(text);

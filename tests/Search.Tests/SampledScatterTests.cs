@@ -7,9 +7,9 @@ namespace Picograd.Tests;
 public class SampledScatterTests
 {
     [Theory]
-    [InlineData("embedding_grad vocab=17 dim=300 rows=40", 300)]
-    [InlineData("embedding_grad vocab=170 dim=300 rows=2", 300)]
-    [InlineData("gather_grad rows=300 cols=11 n=20", 300)]
+    [InlineData("embedding.adjoint vocab=17 dim=300 rows=40", 300)]
+    [InlineData("embedding.adjoint vocab=170 dim=300 rows=2", 300)]
+    [InlineData("gather.adjoint rows=300 cols=11 n=20", 300)]
     public void ADimensionThatAScatterKeepsIsSampledAndItsPlacesAreWhole(string text, int kept)
     {
         var spec = OperatorSpec.Parse(text);

@@ -88,9 +88,6 @@ public sealed record ScalarFunction
     /// <summary>Where results lie; null for anywhere.</summary>
     public InputDomain? Range { get; init; }
 
-    /// <summary>Where generated first inputs of the gradient lie (the result, where the derivative is written with it).</summary>
-    public InputDomain? GradientDomain { get; init; }
-
     /// <summary>Element types of the operator; default for functions that are no operator.</summary>
     public ImmutableArray<DType> Types { get; init; }
 
@@ -138,12 +135,6 @@ public sealed record ScalarFunction
     /// null where the expansion is used on GPUs too. By default the name.
     /// </summary>
     public string? CudaName { get; init; }
-
-    /// <summary>
-    /// Whether the library has an operator of its own for the gradient: not where the slope is 0, or where it is a
-    /// product that tensors compute as well.
-    /// </summary>
-    public bool HasGradientOperator { get; init; }
 
     public bool IsElementary => Reference is not null;
 

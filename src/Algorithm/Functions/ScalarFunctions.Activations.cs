@@ -9,9 +9,7 @@ public static partial class ScalarFunctions
     public static readonly ScalarFunction Relu = ScalarFunction.Composed("relu", x => Op.Max(x, Zero(x))) with
     {
         Derivatives = [(x, y, g) => Op.Select(Op.Le(y, Zero(y)), Zero(y), g)],
-        GradientDomain = InputDomain.Any,
         Types = DTypes.Numbers,
-        HasGradientOperator = true,
     };
 
     /// <summary>x·σ(x), with slope σ(x)·(1 + x·(1 − σ(x))).</summary>
@@ -19,7 +17,6 @@ public static partial class ScalarFunctions
     {
         Derivatives = [(x, y, g) => g * (Op.Sigmoid(x[0]) * (1 + x[0] * (1 - Op.Sigmoid(x[0]))))],
         Types = DTypes.Floats,
-        HasGradientOperator = true,
     };
 
     /// <summary>
@@ -37,7 +34,6 @@ public static partial class ScalarFunctions
                 ),
         ],
         Types = DTypes.Floats,
-        HasGradientOperator = true,
     };
 
     /// <summary>log(1 + eˣ), x itself above 20, as PyTorch has it.</summary>
@@ -51,7 +47,6 @@ public static partial class ScalarFunctions
             (x, y, g) => Op.Select(Op.Lt(Op.Const(SoftplusThreshold, g.Type), x[0]), g, g * Op.Sigmoid(x[0])),
         ],
         Types = DTypes.Floats,
-        HasGradientOperator = true,
     };
 
     /// <summary>Where softplus becomes its argument.</summary>

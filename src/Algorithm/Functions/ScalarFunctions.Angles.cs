@@ -40,9 +40,7 @@ public static partial class ScalarFunctions
     public static readonly ScalarFunction Tan = ScalarFunction.Elementary("tan", Math.Tan) with
     {
         Derivatives = [(x, y, g) => g * (1 + y * y)],
-        GradientDomain = InputDomain.Any,
         Types = DTypes.Floats,
-        HasGradientOperator = true,
         Error = (ErrorRule)ErrorRules.Tan,
         AbsoluteRoundoffs = 8,
         Float32 = x => TanFloat32(x[0]),
@@ -56,7 +54,6 @@ public static partial class ScalarFunctions
         Derivatives = [(x, y, g) => g * Op.Rsqrt(1 - x[0] * x[0])],
         Domains = [InputDomain.Unit],
         Types = DTypes.Floats,
-        HasGradientOperator = true,
         Float32 = x => AsinFloat32(x[0]),
         MaxUlp = 2.5,
         MaxUlpFloat64 = 2,
@@ -67,7 +64,6 @@ public static partial class ScalarFunctions
         Derivatives = [(x, y, g) => -(g * Op.Rsqrt(1 - x[0] * x[0]))],
         Domains = [InputDomain.Unit],
         Types = DTypes.Floats,
-        HasGradientOperator = true,
         Float32 = x => AcosFloat32(x[0]),
         MaxUlp = 2,
         MaxUlpFloat64 = 2,
@@ -77,7 +73,6 @@ public static partial class ScalarFunctions
     {
         Derivatives = [(x, y, g) => g / (x[0] * x[0] + 1)],
         Types = DTypes.Floats,
-        HasGradientOperator = true,
         Float32 = x => AtanFloat32(x[0]),
         MaxUlp = 2,
         MaxUlpFloat64 = 2,

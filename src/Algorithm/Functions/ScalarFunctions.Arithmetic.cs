@@ -16,18 +16,14 @@ public static partial class ScalarFunctions
     public static readonly ScalarFunction Abs = ScalarFunction.Operation("abs", UnaryOp.Abs) with
     {
         Derivatives = [(x, y, g) => Op.Select(Op.Lt(Zero(g), x[0]), g, Op.Select(Op.Lt(x[0], Zero(g)), -g, Zero(g)))],
-        GradientDomain = InputDomain.NonZero,
         Types = DTypes.Numbers,
-        HasGradientOperator = true,
     };
 
     public static readonly ScalarFunction Sqrt = ScalarFunction.Operation("sqrt", UnaryOp.Sqrt) with
     {
         Derivatives = [(x, y, g) => g * (Op.Const(0.5, g.Type) / y)],
         Domains = [InputDomain.Positive],
-        GradientDomain = InputDomain.Positive,
         Types = DTypes.Floats,
-        HasGradientOperator = true,
     };
 
     public static readonly ScalarFunction Floor = ScalarFunction.Operation("floor", UnaryOp.Floor) with

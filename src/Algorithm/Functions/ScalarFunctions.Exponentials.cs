@@ -22,10 +22,8 @@ public static partial class ScalarFunctions
     public static readonly ScalarFunction Tanh = ScalarFunction.Elementary("tanh", Math.Tanh) with
     {
         Derivatives = [(x, y, g) => g * (1 - y * y)],
-        GradientDomain = InputDomain.Unit,
         Range = InputDomain.Unit,
         Types = DTypes.Floats,
-        HasGradientOperator = true,
         Error = (ErrorRule)ErrorRules.Tanh,
         Float32 = x => TanhFloat32(x[0]),
         MaxUlp = 2.75,
@@ -35,10 +33,8 @@ public static partial class ScalarFunctions
     public static readonly ScalarFunction Sigmoid = ScalarFunction.Elementary("sigmoid", FloatFunctions.Sigmoid) with
     {
         Derivatives = [(x, y, g) => g * (y * (1 - y))],
-        GradientDomain = InputDomain.Probability,
         Range = InputDomain.Probability,
         Types = DTypes.Floats,
-        HasGradientOperator = true,
         Error = (ErrorRule)ErrorRules.Sigmoid,
         Underflows = true,
         Float32 = x => SigmoidFloat32(x[0]),
@@ -51,9 +47,7 @@ public static partial class ScalarFunctions
     public static readonly ScalarFunction Expm1 = ScalarFunction.Elementary("expm1", FloatFunctions.Expm1) with
     {
         Derivatives = [(x, y, g) => g * (y + 1)],
-        GradientDomain = InputDomain.AboveMinusOne,
         Types = DTypes.Floats,
-        HasGradientOperator = true,
         Float32 = x => Expm1Float32(x[0]),
         MaxUlp = 1.75,
         MaxUlpFloat64 = 3,
@@ -65,9 +59,7 @@ public static partial class ScalarFunctions
     {
         Derivatives = [(x, y, g) => g * (y * Op.Const(0.6931471805599453, g.Type))],
         Range = InputDomain.Positive,
-        GradientDomain = InputDomain.Positive,
         Types = DTypes.Floats,
-        HasGradientOperator = true,
         Underflows = true,
         Float32 = x => Exp2Float32(x[0]),
         MaxUlp = 1.25,
@@ -79,7 +71,6 @@ public static partial class ScalarFunctions
     {
         Derivatives = [(x, y, g) => g * Op.Cosh(x[0])],
         Types = DTypes.Floats,
-        HasGradientOperator = true,
         Float32 = x => SinhFloat32(x[0]),
         MaxUlp = 2.5,
         MaxUlpFloat64 = 2,
@@ -90,7 +81,6 @@ public static partial class ScalarFunctions
         Derivatives = [(x, y, g) => g * Op.Sinh(x[0])],
         Range = InputDomain.Positive,
         Types = DTypes.Floats,
-        HasGradientOperator = true,
         Float32 = x => CoshFloat32(x[0]),
         MaxUlp = 2.5,
         MaxUlpFloat64 = 2,

@@ -10,7 +10,6 @@ public static partial class ScalarFunctions
     {
         Derivatives = [(x, y, g) => g * Op.Const(-0.5, g.Type) * (y * (y * y))],
         Domains = [InputDomain.Positive],
-        GradientDomain = InputDomain.Positive,
         Range = InputDomain.Positive,
         Types = DTypes.Floats,
         Error = (ErrorRule)ErrorRules.Rsqrt,
@@ -26,7 +25,6 @@ public static partial class ScalarFunctions
     {
         Derivatives = [(x, y, g) => -(g * (y * y))],
         Domains = [InputDomain.NonZero],
-        GradientDomain = InputDomain.NonZero,
         Types = DTypes.Floats,
         Error = (ErrorRule)ErrorRules.Reciprocal,
         Roundoffs = BoundRules.DivisionUlps,

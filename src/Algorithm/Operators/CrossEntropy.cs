@@ -4,7 +4,7 @@ namespace Picograd.Algorithms.Operators;
 
 /// <summary>
 /// Mean over the rows of −log softmax(X)[r, T[r]], in nats, for logits X[rows, classes] and int64 targets T[rows] in
-/// [0, classes) (the caller checks them); and its derivative by X, times the derivative G[] by the loss.
+/// [0, classes) (the caller checks them).
 /// </summary>
 internal static class CrossEntropy
 {
@@ -21,12 +21,6 @@ internal static class CrossEntropy
         {
             Example = "cross_entropy rows=5 classes=7",
             Operands = "X[rows, classes], T:i64[rows] -> L[]",
-            Domain = Domain,
-        },
-        new("cross_entropy_grad", "derivative of cross_entropy by the logits", Keys, BuildGradient)
-        {
-            Example = "cross_entropy_grad rows=5 classes=7",
-            Operands = "X[rows, classes], T:i64[rows], G[] -> dX[rows, classes]",
             Domain = Domain,
         },
     ];
@@ -46,21 +40,5 @@ internal static class CrossEntropy
         Expr loss = (max[r] - hit + Op.Log(sum[r])) / Elementwise.Count(r.Extent, compute);
         var total = g.Stage(compute == spec.Type() ? "L" : "P", [], AlgorithmBuilder.Sum(r, loss));
         return g.Build(compute == spec.Type() ? total : g.Stage("L", [], Op.Cast(spec.Type(), total[[]])));
-    }
-
-    private static Algorithm BuildGradient(OperatorSpec spec)
-    {
-        var type = spec.Type();
-        var g = spec.Builder();
-        var (r, c) = (new Axis("r", spec.Extent("rows")), new Axis("c", spec.Extent("classes")));
-        var x = g.Input("X", type, r.Extent, c.Extent);
-        var t = g.Input("T", DType.Int64, r.Extent);
-        var upstream = g.Input("G", type);
-        var (max, sum) = Softmax.Normalizers(g, x, r, c.Extent);
-        var compute = type.Compute();
-        Expr probability = Op.Exp(Op.Cast(compute, x[r, c]) - max[r]) / sum[r];
-        Expr hit = Op.Select(Op.Eq(c, t[r]), Op.Const(1, compute), Op.Const(0, compute));
-        Expr scale = Op.Cast(compute, upstream[[]]) / Elementwise.Count(r.Extent, compute);
-        return g.Build(g.Stage("dX", [r, c], Op.Cast(type, (probability - hit) * scale)));
     }
 }

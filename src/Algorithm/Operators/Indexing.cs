@@ -51,24 +51,12 @@ internal static class Indexing
             Domain = (s, b) => b.Name == "I" ? InputDomain.Index(s.Dim("vocab")) : InputDomain.Any,
             Bytes = s => s.Dim("rows") * (8 + 2 * s.Dim("dim") * s.Type().Size()),
         },
-        new("embedding_grad", "dW[I[r], d] += dY[r, d], from zero", TableKeys(Summed), EmbeddingGradient)
-        {
-            Example = "embedding_grad vocab=7 dim=3 rows=11",
-            Operands = "I:i64[rows..], dY[rows.., dim] -> dW[vocab, dim]",
-            Domain = (s, b) => b.Name == "I" ? InputDomain.Index(s.Dim("vocab")) : InputDomain.Any,
-        },
         new("gather", "Y[r, j] = X[r, I[r, j]]", GatherKeys(Moved), Gather)
         {
             Example = "gather rows=3 cols=7 n=4",
             Operands = "X[rows.., cols], I:i64[rows.., n] -> Y[rows.., n]",
             Domain = (s, b) => b.Name == "I" ? InputDomain.Index(s.Dim("cols")) : InputDomain.Any,
             Bytes = s => s.Dim("rows") * s.Dim("n") * (8 + 2 * s.Type().Size()),
-        },
-        new("gather_grad", "dX[r, I[r, j]] += dY[r, j], from zero", GatherKeys(Summed), GatherGradient)
-        {
-            Example = "gather_grad rows=3 cols=7 n=4",
-            Operands = "I:i64[rows.., n], dY[rows.., n] -> dX[rows.., cols]",
-            Domain = (s, b) => b.Name == "I" ? InputDomain.Index(s.Dim("cols")) : InputDomain.Any,
         },
         new("index", "Y[…, r, …] = X[…, I[r], …], for a strided X", PartKeys(), Index)
         {
@@ -161,15 +149,6 @@ internal static class Indexing
         return g.Build(g.Stage("Y", [r, d], w[index[r], d]));
     }
 
-    private static Algorithm EmbeddingGradient(OperatorSpec spec)
-    {
-        var g = spec.Builder();
-        var (r, d) = (new Axis("r", spec.Extent("rows")), new Axis("d", spec.Extent("dim")));
-        var index = g.Input("I", DType.Int64, r.Extent);
-        var dy = g.Input("dY", spec.Type(), r.Extent, d.Extent);
-        return g.Build(Added(g, "dW", [r, d], [spec.Extent("vocab"), d.Extent], [index[r], d], dy[r, d]));
-    }
-
     private static Algorithm Gather(OperatorSpec spec)
     {
         var g = spec.Builder();
@@ -179,16 +158,6 @@ internal static class Indexing
         return g.Build(g.Stage("Y", [r, j], x[r, index[r, j]]));
     }
 
-    private static Algorithm GatherGradient(OperatorSpec spec)
-    {
-        var g = spec.Builder();
-        var (r, j) = (new Axis("r", spec.Extent("rows")), new Axis("j", spec.Extent("n")));
-        var index = g.Input("I", DType.Int64, r.Extent, j.Extent);
-        var dy = g.Input("dY", spec.Type(), r.Extent, j.Extent);
-        return g.Build(Added(g, "dX", [r, j], [r.Extent, spec.Extent("cols")], [r, index[r, j]], dy[r, j]));
-    }
-
-    // Scattered and added up from zero; of the half types in float32, and rounded once.
     private static Buffer Added(AlgorithmBuilder g, string name, Axis[] axes, Expr[] shape, Expr[] place, Expr value)
     {
         var compute = value.Type.Compute();

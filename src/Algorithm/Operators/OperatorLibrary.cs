@@ -20,7 +20,6 @@ public static class OperatorLibrary
         ("attention", [Attention.Definition]),
         ("indexing and copies", [.. Open(Indexing.Definitions)]),
         ("scans", [.. Open(Scans.Definitions)]),
-        ("gradients", [.. Open(Gradients.Definitions)]),
         ("optimizers", [.. Open(Optimizers.Definitions)]),
         ("random numbers", [.. Open(RandomNumbers.Definitions)]),
     ];

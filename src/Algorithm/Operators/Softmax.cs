@@ -27,18 +27,6 @@ internal static class Softmax
             Example = "log_softmax rows=5 cols=7",
             Operands = "X[rows.., cols] -> Y[rows.., cols]",
         },
-        new("softmax_grad", "dX from Y = softmax(X) and dY: Y · (dY − Σ Y·dY)", Keys, BuildGradient)
-        {
-            Example = "softmax_grad rows=5 cols=7",
-            Operands = "Y[rows.., cols], dY[rows.., cols] -> dX[rows.., cols]",
-            Domain = (_, b) => b.Name == "Y" ? InputDomain.Probability : InputDomain.Any,
-        },
-        new("log_softmax_grad", "dX from Y = log_softmax(X) and dY: dY − exp(Y) · Σ dY", Keys, BuildGradient)
-        {
-            Example = "log_softmax_grad rows=5 cols=7",
-            Operands = "Y[rows.., cols], dY[rows.., cols] -> dX[rows.., cols]",
-            Domain = (_, b) => b.Name == "Y" ? InputDomain.Negative : InputDomain.Any,
-        },
     ];
 
     /// <summary>Stages with the maximum of each row and the sum of exp(x − maximum).</summary>
@@ -70,19 +58,5 @@ internal static class Softmax
         var (max, sum) = Normalizers(g, x, r, c.Extent);
         Expr value = element - max[r] - Op.Log(sum[r]);
         return g.Build(g.Stage("Y", [r, c], Op.Cast(type, value)));
-    }
-
-    private static Algorithm BuildGradient(OperatorSpec spec)
-    {
-        var g = spec.Builder();
-        var (r, c) = (new Axis("r", spec.Extent("rows")), new Axis("c", spec.Extent("cols")));
-        var type = spec.Type();
-        var (outputs, gradients) = (g.Input("Y", type, r.Extent, c.Extent), g.Input("dY", type, r.Extent, c.Extent));
-        Expr y = Op.Cast(type.Compute(), outputs[r, c]);
-        Expr dy = Op.Cast(type.Compute(), gradients[r, c]);
-        bool log = spec.Name == "log_softmax_grad";
-        var dot = g.Stage("D", [r], AlgorithmBuilder.Sum(c, log ? dy : y * dy));
-        Expr value = log ? dy - Op.Exp(y) * dot[r] : y * (dy - dot[r]);
-        return g.Build(g.Stage("dX", [r, c], Op.Cast(type, value)));
     }
 }

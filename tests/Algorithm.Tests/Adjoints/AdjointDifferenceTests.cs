@@ -56,7 +56,7 @@ public class AdjointDifferenceTests
         "cross_entropy rows=13 classes=3",
         "embedding vocab=1 dim=1 rows=1",
         "embedding vocab=5 dim=3 rows=17",
-        "embedding_grad vocab=2 dim=3 rows=17",
+        "embedding.adjoint vocab=2 dim=3 rows=17",
         "gather rows=2 cols=3 n=13",
         "copy shape=2x3x4 strides=12,4,1",
         "copy shape=7 strides=3",

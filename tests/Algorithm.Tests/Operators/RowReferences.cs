@@ -48,7 +48,7 @@ internal static class RowReferences
         var result = new double[rows * cols];
         for (int r = 0; r < rows; r++)
         {
-            if (g.Spec.Name.EndsWith("_grad", StringComparison.Ordinal))
+            if (g.Spec.Name.EndsWith(".adjoint", StringComparison.Ordinal))
             {
                 bool log = g.Spec.Name.StartsWith("log", StringComparison.Ordinal);
                 double dot = 0;
@@ -81,7 +81,7 @@ internal static class RowReferences
             if (g.Spec.Name == "cross_entropy")
                 continue;
             for (int c = 0; c < classes; c++)
-                gradient[r * classes + c] = (p[c] - (c == target ? 1 : 0)) / rows * g.Scalar("G");
+                gradient[r * classes + c] = (p[c] - (c == target ? 1 : 0)) / rows * g.Scalar("dL");
         }
         return [g.Spec.Name == "cross_entropy" ? [loss] : gradient];
     }
@@ -160,7 +160,7 @@ internal static class RowReferences
                 int dim = (int)g.Spec.Dim("dim");
                 return [References.Each(rows * dim, i => g["W"][(long)index.At(i / dim), i % dim])];
             }
-            case "embedding_grad":
+            case "embedding.adjoint":
             {
                 int dim = (int)g.Spec.Dim("dim");
                 var table = new double[g.Spec.Dim("vocab") * dim];

@@ -45,9 +45,9 @@ public class PrintTests
             """
     )]
     [InlineData(
-        "embedding_grad vocab=7 dim=3 rows=11",
+        "embedding.adjoint vocab=7 dim=3 rows=11",
         """
-            algorithm embedding_grad
+            algorithm embedding.adjoint
               input I: i64[11]
               input dY: f32[11, 3]
               dW[I[r], d] shape[7, 3] = scatter.sum(dY[r, d]) over r<11 reduce, d<3

@@ -91,7 +91,7 @@ public class CompilerVersionTests
             "argmax rows=40 cols=50 axis=1",
             "cumsum rows=5 cols=77",
             "embedding vocab=27 dim=10 rows=96",
-            "embedding_grad vocab=27 dim=10 rows=96",
+            "embedding.adjoint vocab=27 dim=10 rows=96",
             "conv2d n=2 c=3 h=9 w=9 oc=5 kh=3 kw=3 pad=1",
             "attention b=1 h=2 tq=19 tk=23 d=16 causal=1",
             "add a=32x200 b=200",

@@ -29,7 +29,7 @@ public class LongSumTests
             "cumsum rows=20011 cols=70 axis=0",
             "softmax rows=2 cols=150001",
             "log_softmax rows=2 cols=150001",
-            "softmax_grad rows=2 cols=150001",
+            "softmax.adjoint rows=2 cols=150001",
             "layernorm rows=2 cols=150001",
             "rmsnorm rows=2 cols=150001",
             "cross_entropy rows=2 classes=150001",

@@ -42,7 +42,7 @@ public class LongerShapeTests
         "softmax rows=7 cols=1031",
         "cross_entropy rows=37 classes=515",
         "cross_entropy rows=70 classes=27",
-        "cross_entropy_grad rows=37 classes=259",
+        "cross_entropy.adjoint rows=37 classes=259",
         "matmul m=131 n=64 k=1031 batch=3",
     ];
 

@@ -56,7 +56,7 @@ public class CompilerVersionTests
             "sum rows=310 cols=17 axis=0",
             "argmax rows=40 cols=50 axis=1",
             "cumsum rows=5 cols=77",
-            "embedding_grad vocab=27 dim=10 rows=96",
+            "embedding.adjoint vocab=27 dim=10 rows=96",
             "conv2d n=2 c=3 h=9 w=9 oc=5 kh=3 kw=3 pad=1",
             "add a=32x200 b=200",
             "copy shape=33x50 strides=1,33",

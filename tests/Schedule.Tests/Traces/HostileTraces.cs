@@ -64,7 +64,7 @@ internal static class HostileTraces
         "softmax rows=32 cols=100",
         "conv2d n=1 c=3 h=9 w=9 oc=4 kh=3 kw=3 pad=1",
         "cumsum rows=6 cols=50 axis=1",
-        "embedding_grad vocab=20 dim=6 rows=30",
+        "embedding.adjoint vocab=20 dim=6 rows=30",
         "layernorm rows=8 cols=33",
     ];
 

@@ -27,7 +27,7 @@ public class LargeShapeLimitTests
     [InlineData("cumsum rows=4096 cols=65536 axis=0")]
     [InlineData("softmax rows=2 cols=100000000")]
     [InlineData("cross_entropy rows=65536 classes=50257")]
-    [InlineData("embedding_grad vocab=50257 dim=768 rows=65536")]
+    [InlineData("embedding.adjoint vocab=50257 dim=768 rows=65536")]
     [InlineData("copy shape=40000x40000 strides=1,40000")]
     public void Large_shapes_replay(string text)
     {

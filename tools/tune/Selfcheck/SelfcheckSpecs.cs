@@ -27,7 +27,7 @@ internal static class SelfcheckSpecs
         "layernorm rows=5 cols=4099",
         "rmsnorm rows=33 cols=300",
         "cross_entropy rows=50 classes=131",
-        "cross_entropy_grad rows=50 classes=131",
+        "cross_entropy.adjoint rows=50 classes=131",
         "sum rows=130 cols=1037 axis=0",
         "sum rows=130 cols=1037 axis=1",
         "max rows=33 cols=129 axis=1",
@@ -42,7 +42,7 @@ internal static class SelfcheckSpecs
         "attention b=2 h=3 tq=40 tk=56 d=64",
         "attention b=1 h=4 tq=65 tk=65 d=32 causal=1",
         "embedding vocab=97 dim=40 rows=51",
-        "embedding_grad vocab=97 dim=40 rows=51",
+        "embedding.adjoint vocab=97 dim=40 rows=51",
         "cumsum rows=9 cols=301",
     ];
 
