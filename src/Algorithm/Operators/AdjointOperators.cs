@@ -81,36 +81,7 @@ public static class AdjointOperators
             Opens = inner.Opens is { } opens ? (spec, key) => opens(spec.As(inner), key) : null,
             Domain = Domain,
             Complete = Complete,
-            Operands = Operands(inner),
         };
-    }
-
-    // The signature with the gradients of all inputs, where no flag adds an operand or turns one round, and the inputs tell all keys
-    // but sizes of the results.
-    private static string? Operands(OperatorDefinition inner)
-    {
-        if (inner.Operands is not { } known || known.Contains('*') || known.Contains('~') || known.Contains("[shape"))
-            return null;
-        var pieces = known
-            .Split("->")
-            .SelectMany(side => side.Split("],", StringSplitOptions.TrimEntries))
-            .Select(piece => piece.TrimEnd(']') + "]")
-            .ToDictionary(piece => piece[..piece.IndexOfAny([':', '['])]);
-        if (pieces.Values.Any(piece => piece.Contains("]?", StringComparison.Ordinal)))
-            return null;
-        DerivedAlgorithm derived;
-        try
-        {
-            derived = Adjoint.Of(OperatorSpec.Parse(inner.Example).Build());
-        }
-        catch (AdjointException)
-        {
-            return null;
-        }
-        string Renamed(Buffer of, Buffer buffer) => buffer.Name + pieces[of.Name][of.Name.Length..];
-        var inputs = derived.Inputs.Select(i => Renamed(i.Of, i.Buffer));
-        var outputs = derived.Outputs.Zip(derived.Algorithm.Outputs).Select(p => Renamed(p.First, p.Second));
-        return $"{string.Join(", ", inputs)} -> {string.Join(", ", outputs)}";
     }
 
     private static string? Check(OperatorSpec spec, OperatorDefinition inner)

@@ -23,22 +23,6 @@ public class AdjointOperatorTests
         Assert.Throws<ArgumentException>(() => AdjointOperators.Roles(OperatorSpec.Parse("exp n=3")));
     }
 
-    [Theory]
-    [InlineData("tanh", "Y[n..], dY[n..] -> dX[n..]")]
-    [InlineData("gelu", "X[n..], dY[n..] -> dX[n..]")]
-    [InlineData("softmax", "Y[rows.., cols], dY[rows.., cols] -> dX[rows.., cols]")]
-    [InlineData("cross_entropy", "X[rows, classes], T:i64[rows], dL[] -> dX[rows, classes]")]
-    [InlineData("embedding", "I:i64[rows..], dY[rows.., dim] -> dW[vocab, dim]")]
-    [InlineData(
-        "softmax.adjoint",
-        "Y[rows.., cols], dY[rows.., cols], dddX[rows.., cols] -> ddY[rows.., cols], dddY[rows.., cols]"
-    )]
-    [InlineData("layernorm", null)]
-    [InlineData("matmul", null)]
-    [InlineData("add", null)]
-    public void Operands_are_those_of_the_operator(string name, string? operands) =>
-        Assert.Equal(operands, OperatorLibrary.Find(name + ".adjoint")!.Operands);
-
     [Fact]
     public void A_gradient_of_a_gradient_has_keys_of_its_own()
     {
