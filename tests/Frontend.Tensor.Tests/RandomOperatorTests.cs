@@ -180,8 +180,8 @@ public class RandomOperatorTests
                 return null;
         }
         object[] left = Elements(a, type);
-        // Beside a half type a number of + − · / keeps the digits of a float32.
-        var precise = op is "+" or "-" or "*" or "/" && type.Size() == 2 ? DType.Float32 : type;
+        // Beside a half type a number of · / keeps the digits of a float32.
+        var precise = op is "*" or "/" && type.Size() == 2 ? DType.Float32 : type;
         object[] right = b is null ? [Element(n, precise)] : Elements(b, type);
         long[] shape = Plain.Broadcast(a.Shape.ToArray(), b?.Shape.ToArray() ?? []);
         long count = shape.Aggregate(1L, (x, y) => x * y);

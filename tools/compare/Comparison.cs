@@ -23,11 +23,11 @@ internal static class Comparison
         if (a.Results.Length != b.Results.Length)
             return $"{a.Results.Length} results, {b.Results.Length} there";
         double scale = Scale(trial);
-        // Where a float32 takes part nothing is exact to more.
-        bool single = trial.Inputs.Any(s => s.Type == DType.Float32);
+        // Where a float of fewer digits takes part nothing is exact to more.
+        var coarse = trial.Inputs.Where(s => s.IsFloat).Select(s => s.Type).Append(DType.Float64).MinBy(Digits);
         for (int i = 0; i < a.Results.Length; i++)
             if (
-                Differ(a.Results[i], b.Results[i], trial.Terms * trial.Units, scale, single, trial.ShapesOnly) is
+                Differ(a.Results[i], b.Results[i], trial.Terms * trial.Units, scale, coarse, trial.ShapesOnly) is
                 { } difference
             )
                 return (a.Results.Length > 1 ? $"result {i}: " : "") + difference;
@@ -37,7 +37,7 @@ internal static class Comparison
             {
                 double largest = y.Floats!.Where(double.IsFinite).Select(Math.Abs).DefaultIfEmpty(0).Max();
                 largest = Math.Max(Math.Max(largest, 1), scale);
-                if (Differ(x, y, 64 * Math.Max(trial.Terms, 8), largest, single, false) is { } difference)
+                if (Differ(x, y, 64 * Math.Max(trial.Terms, 8), largest, coarse, false) is { } difference)
                     return $"gradient {i}: {difference}";
             }
             else if (a.Gradients[i] is not null || b.Gradients[i] is not null)
@@ -125,7 +125,7 @@ internal static class Comparison
     private static Elements Read(Tensor of)
     {
         string type = of.DType.ToString().ToLowerInvariant();
-        return of.DType is DType.Float32 or DType.Float64
+        return of.DType.IsFloat()
             ? new(type, of.Shape.ToArray(), of.ToDoubles(), null)
             : new(type, of.Shape.ToArray(), null, of.To(DType.Int64).ToArray<long>());
     }
@@ -154,7 +154,9 @@ internal static class Comparison
         return Math.Pow(Math.Max(largest, 1e-30), trial.Degree);
     }
 
-    private static string? Differ(Elements a, Elements b, double units, double scale, bool single, bool shapesOnly)
+    private static int Digits(DType type) => type.Info().Significand;
+
+    private static string? Differ(Elements a, Elements b, double units, double scale, DType coarse, bool shapesOnly)
     {
         if (a.Type != b.Type)
             return $"{a.Type} here, {b.Type} there";
@@ -169,9 +171,10 @@ internal static class Comparison
                     return $"element {i} is {whole[i]} here, {b.Whole[i]} there";
             return null;
         }
-        single |= a.Type == "float32";
-        double unit = single ? Math.ScaleB(1, -23) : Math.ScaleB(1, -52);
-        double least = single ? float.Epsilon * 4 : double.Epsilon * 4;
+        var type = DTypes.Parse(a.Type)!.Value;
+        var info = (Digits(type) < Digits(coarse) ? type : coarse).Info();
+        double unit = Math.ScaleB(1, 1 - info.Significand);
+        double least = 4 * Math.ScaleB(1, info.LeastExponent + 1 - info.Significand);
         for (int i = 0; i < a.Floats!.Length; i++)
         {
             double x = a.Floats[i];

@@ -1,7 +1,9 @@
 namespace Picograd.Compare;
 
 /// <summary>Draws the arguments of cases. The same seed draws the same cases.</summary>
-internal sealed class Draw(int seed)
+/// <param name="seed">Of the numbers drawn.</param>
+/// <param name="halves">How many of a hundred floats have 16 bits.</param>
+internal sealed class Draw(int seed, int halves = 0)
 {
     private static readonly DType[] Types =
     [
@@ -23,9 +25,12 @@ internal sealed class Draw(int seed)
     public T Pick<T>(params ReadOnlySpan<T> of) => of[_random.Next(of.Length)];
 
     /// <summary>Floats in two cases of three.</summary>
-    public DType AnyType() => Chance(0.6) ? Pick(DType.Float32, DType.Float32, DType.Float64) : Pick(Types);
+    public DType AnyType() => Chance(0.6) ? FloatType() : Pick(Types);
 
-    public DType FloatType() => Pick(DType.Float32, DType.Float32, DType.Float64);
+    public DType FloatType() =>
+        halves > 0 && _random.Next(100) < halves
+            ? Pick(DType.Float16, DType.BFloat16)
+            : Pick(DType.Float32, DType.Float32, DType.Float64);
 
     public DType IndexType() => Pick(DType.Int64, DType.Int64, DType.Int64, DType.Int32);
 
@@ -106,7 +111,7 @@ internal sealed class Draw(int seed)
 
     private Array Values(long count, DType type, bool tame)
     {
-        if (type is not (DType.Float32 or DType.Float64))
+        if (!type.IsFloat())
         {
             var whole = new long[count];
             bool extreme = !tame && Chance(0.1);
@@ -149,8 +154,7 @@ internal sealed class Draw(int seed)
                 3 => normal * 10,
                 _ => normal,
             };
-            if (type == DType.Float32)
-                values[i] = (float)values[i];
+            values[i] = type.Info().Round(values[i]);
         }
         return values;
     }

@@ -43,6 +43,8 @@ internal sealed record Sample(long[] Shape, DType Type, Placement Placement, Arr
         {
             DType.Float32 => Tensor.From(Array.ConvertAll((double[])Values, v => (float)v)),
             DType.Float64 => Tensor.From((double[])Values),
+            DType.Float16 => Tensor.From(Array.ConvertAll((double[])Values, v => (Half)v)),
+            DType.BFloat16 => Tensor.From(Array.ConvertAll((double[])Values, v => (BFloat16)v)),
             DType.Int32 => Tensor.From(Array.ConvertAll((long[])Values, v => (int)v)),
             DType.Int64 => Tensor.From((long[])Values),
             DType.UInt8 => Tensor.From(Array.ConvertAll((long[])Values, v => (byte)v)),
@@ -58,6 +60,8 @@ internal sealed record Sample(long[] Shape, DType Type, Placement Placement, Arr
         {
             DType.Float32 => torch.tensor(Array.ConvertAll((double[])Values, v => (float)v), dtype: ScalarType.Float32),
             DType.Float64 => torch.tensor((double[])Values, dtype: ScalarType.Float64),
+            DType.Float16 => torch.tensor((double[])Values, dtype: ScalarType.Float64).to_type(ScalarType.Float16),
+            DType.BFloat16 => torch.tensor((double[])Values, dtype: ScalarType.Float64).to_type(ScalarType.BFloat16),
             DType.Int32 => torch.tensor(Array.ConvertAll((long[])Values, v => (int)v), dtype: ScalarType.Int32),
             DType.Int64 => torch.tensor((long[])Values, dtype: ScalarType.Int64),
             DType.UInt8 => torch.tensor(Array.ConvertAll((long[])Values, v => (byte)v), dtype: ScalarType.Byte),
@@ -87,7 +91,7 @@ internal sealed record Sample(long[] Shape, DType Type, Placement Placement, Arr
             _ => of,
         };
 
-    public bool IsFloat => Type is DType.Float32 or DType.Float64;
+    public bool IsFloat => Type.IsFloat();
 
     public override string ToString()
     {

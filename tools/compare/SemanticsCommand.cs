@@ -17,22 +17,34 @@ internal static class SemanticsCommand
             Description = "The same seed draws the same cases",
             DefaultValueFactory = _ => 1,
         };
+        var halves = new Option<int>("--halves")
+        {
+            Description = "How many of a hundred floats are float16 or bfloat16",
+            DefaultValueFactory = _ => 20,
+        };
         var filter = new Option<string?>("--filter") { Description = "Only functions whose name holds this" };
         var show = new Option<bool>("--show") { Description = "Every case, before it runs" };
         var command = new Command("semantics", "Values, gradients, dtypes, shapes and refusals")
         {
             each,
             seed,
+            halves,
             filter,
             show,
         };
         command.SetAction(parsed =>
-            Run(parsed.GetValue(each), parsed.GetValue(seed), parsed.GetValue(filter), parsed.GetValue(show))
+            Run(
+                parsed.GetValue(each),
+                parsed.GetValue(seed),
+                parsed.GetValue(halves),
+                parsed.GetValue(filter),
+                parsed.GetValue(show)
+            )
         );
         return command;
     }
 
-    private static int Run(int each, int seed, string? filter, bool show)
+    private static int Run(int each, int seed, int halves, string? filter, bool show)
     {
         Subject[] subjects =
         [
@@ -57,7 +69,7 @@ internal static class SemanticsCommand
             for (int i = 0; i < each; i++)
             {
                 // Each case has a seed of its own: the others do not change it.
-                var trial = subject.Draw(new Draw(HashCode(subject.Name, seed, i)));
+                var trial = subject.Draw(new Draw(HashCode(subject.Name, seed, i), halves));
                 if (show)
                     Console.WriteLine(trial);
                 cases++;

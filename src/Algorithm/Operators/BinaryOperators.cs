@@ -9,7 +9,7 @@ namespace Picograd.Algorithms.Operators;
 /// </summary>
 internal static class BinaryOperators
 {
-    private static readonly string[] Precise = ["add", "sub", "mul", "div"];
+    private static readonly string[] Precise = ["mul", "div"];
 
     public static ImmutableArray<OperatorDefinition> Definitions { get; } =
     [.. ScalarFunctions.All.Where(f => f.Arity == 2 && !f.Types.IsDefault).Select(Define), Where];
@@ -53,7 +53,7 @@ internal static class BinaryOperators
             Domain = (_, buffer) => function.Domains[buffer.Name == "B" ? 1 : 0],
         };
 
-    // A number beside a tensor of a half type is as precise as what is computed, as in PyTorch.
+    // A number that a half type is multiplied with, or divided by, is as precise as what is computed, as in PyTorch.
     private static OperatorKey Number =>
         OperatorKey.Choice("number", "operand of one element in the type computed in, of half types", "none", "b");
 

@@ -56,6 +56,10 @@ public sealed partial class Tensor
             0.5 => x.Sqrt(),
             -0.5 => x.Rsqrt(),
             -1 => x.Reciprocal(),
+            // An exponent of a half type is rounded, as in PyTorch, but not what the slope makes of it.
+            var power when x.DType.IsStorage() => x.To(x.DType.Compute())
+                .Pow(Number(x.DType.Info().Round(power), x.DType.Compute(), x.Device))
+                .To(x.DType),
             _ => x.Pow(Number(exponent, x.DType, x.Device)),
         };
     }

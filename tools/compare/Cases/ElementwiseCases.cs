@@ -46,6 +46,8 @@ internal static class ElementwiseCases
     [
         (DType.Float32, ScalarType.Float32),
         (DType.Float64, ScalarType.Float64),
+        (DType.Float16, ScalarType.Float16),
+        (DType.BFloat16, ScalarType.BFloat16),
         (DType.Int32, ScalarType.Int32),
         (DType.Int64, ScalarType.Int64),
         (DType.UInt8, ScalarType.Byte),
