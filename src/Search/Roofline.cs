@@ -14,7 +14,7 @@ public sealed record Roofline(double Milliseconds, string Limit)
         var algorithm = task.Algorithm;
         double width = algorithm.Outputs.Any(o => o.Type == DType.Float64) ? 2 : 1;
         // Products of 16-bit floats may run on tensor cores, which other arithmetic never reaches.
-        bool halves = algorithm.Inputs.Any(i => i.Type is DType.Float16 or DType.BFloat16);
+        bool halves = algorithm.Inputs.Any(i => i.Type.IsStorage());
         double gflops =
             halves ? ceilings.TensorGflops ?? ceilings.Gflops
             // Tensor cores take half as many 32-bit operands.

@@ -31,7 +31,7 @@ internal sealed class Pullback
     }
 
     /// <summary>The type in which gradients of a type are computed: 16 bits are for storage.</summary>
-    public static DType TypeOf(DType type) => type is DType.Float16 or DType.BFloat16 ? DType.Float32 : type;
+    public static DType TypeOf(DType type) => type.Compute();
 
     /// <summary>Contributions to every load of an active buffer.</summary>
     /// <param name="value">The expression.</param>

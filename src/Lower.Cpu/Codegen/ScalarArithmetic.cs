@@ -242,8 +242,7 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
         bool unsigned = from is DType.UInt32 or DType.UInt8 or DType.Bool;
         switch (to)
         {
-            case DType.Float16
-            or DType.BFloat16 when from is DType.Float64 or DType.Int64 or DType.Int32 or DType.UInt32:
+            case var _ when to.IsStorage() && from is DType.Float64 or DType.Int64 or DType.Int32 or DType.UInt32:
                 if (from == DType.Int32)
                     il.Emit(OpCodes.Conv_I8);
                 else if (from == DType.UInt32)
@@ -253,7 +252,7 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
                 il.Call(typeof(FloatFunctions).GetMethod(nameof(FloatFunctions.ToOdd), [odd])!);
                 RoundTo(to);
                 break;
-            case DType.Float32 or DType.Float16 or DType.BFloat16:
+            case var _ when to.Compute() == DType.Float32:
                 if (unsigned)
                     il.Emit(OpCodes.Conv_R_Un);
                 il.Emit(OpCodes.Conv_R4);

@@ -176,9 +176,9 @@ internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> 
         switch (from, to)
         {
             // The lanes of halves are floats.
-            case (DType.Float16 or DType.BFloat16, DType.Float32):
+            case (_, DType.Float32) when from.IsStorage():
                 break;
-            case (DType.Float32, DType.Float16 or DType.BFloat16):
+            case (DType.Float32, _) when to.IsStorage():
                 il.Call(CpuType.Of(to).Vectors("Narrow", isa.Bits));
                 il.Call(CpuType.Of(to).Vectors("Widen", isa.Bits));
                 break;

@@ -192,19 +192,20 @@ internal sealed class VectorAnalysis
             case Cast c when c.A.Type == DTypes.Index && c.To is DType.Float32 or DType.Int32 or DType.UInt32:
                 return Size(c.To) && IsLaneAffine(c.A) && (c.To != DType.Float32 || IsSmall(c.A));
             case Cast c:
-                return (c.A.Type, c.To)
-                        is
-                            (DType.Int32 or DType.UInt32, DType.Float32)
-                            or
-                            (DType.Float32, DType.Int32)
-                            or
-                            (DType.Int32, DType.UInt32)
-                            or
-                            (DType.UInt32, DType.Int32)
-                            or
-                            (DType.Float16 or DType.BFloat16, DType.Float32)
-                            or
-                            (DType.Float32, DType.Float16 or DType.BFloat16)
+                // The lanes of a half type are those of the type it is computed in.
+                return (
+                        c.A.Type.IsStorage() && c.To == c.A.Type.Compute()
+                        || c.To.IsStorage() && c.A.Type == c.To.Compute()
+                        || (c.A.Type, c.To)
+                            is
+                                (DType.Int32 or DType.UInt32, DType.Float32)
+                                or
+                                (DType.Float32, DType.Int32)
+                                or
+                                (DType.Int32, DType.UInt32)
+                                or
+                                (DType.UInt32, DType.Int32)
+                    )
                     && Size(c.To)
                     && Accepts(c.A, masked);
             case Bitcast c:

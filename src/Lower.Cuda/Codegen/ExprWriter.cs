@@ -323,7 +323,7 @@ internal sealed class ExprWriter(KernelContext kernel, MemoryAccess access)
                     $"{Write(c.A, Relation)} != {(from == DType.Float64 ? "0.0" : from.IsFloat() ? "0.0f" : "0")}",
                     Equality
                 );
-            case DType.Float16 or DType.BFloat16:
+            case var _ when to.IsStorage():
                 var half = CudaType.Of(to);
                 return ($"{kernel.Use(half.ToValue!)}({kernel.Use(half.ToStored!)}({AsFloat(c.A)}))", Primary);
             case DType.Float32:
@@ -344,7 +344,7 @@ internal sealed class ExprWriter(KernelContext kernel, MemoryAccess access)
     private string AsFloat(Expr e) =>
         e.Type switch
         {
-            DType.Float32 or DType.Float16 or DType.BFloat16 => Write(e),
+            var type when type.Compute() == DType.Float32 => Write(e),
             DType.Float64 => Call(kernel.Use("f64_to_odd"), e),
             DType.Int64 or DType.Int32 or DType.UInt32 => Call(kernel.Use("i64_to_odd"), e),
             _ => $"(float){Write(e, Prefix)}",

@@ -12,13 +12,14 @@ public sealed class CacheRead : Primitive
     public override string Name => "cache_read";
 
     public override string Usage =>
-        "cache, copy = cache_read buffer block heap|stack|register|shared|fragment [also=block,…]";
+        "cache, copy = cache_read buffer block heap|stack|register|shared|fragment [also=block,…] [as=dtype]";
 
     public override string Requirements =>
         """
             The block reads the buffer and does not write it. Where it shares loops with writers of the buffer, what it
             reads below them is a box known exactly. also: further blocks that read the copy, all of them behind the
-            first; the buffer is an input then, of which there is only one state.
+            first; the buffer is an input then, of which there is only one state. as: the copy is of another dtype, to which
+            the block converts every element that it reads of the buffer, and is converted once instead.
             """;
 
     public override PrimitiveExample Example =>
@@ -43,7 +44,7 @@ public sealed class CacheRead : Primitive
 
     protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
     {
-        KnownOptions(nest, step, "also");
+        KnownOptions(nest, step, "also", "as");
         var buffer = nest.Buffer(Arg(nest, step, 0));
         var block = nest.Block(Arg(nest, step, 1));
         var scope = BlockLoops.ParseScope(nest, Arg(nest, step, 2));
@@ -93,7 +94,8 @@ public sealed class CacheRead : Primitive
         }
         var also = Others(nest, step, buffer, block);
         string cacheName = ResultName(nest, step, 0, $"{buffer.Name}.{BlockLoops.ScopeName(scope)}");
-        var cache = new Buffer(cacheName, buffer.Type, buffer.Shape, scope);
+        var type = TypeOf(nest, step) ?? buffer.Type;
+        var cache = new Buffer(cacheName, type, buffer.Shape, scope);
         var names = nest with { Intermediates = nest.Intermediates.Add(cache) };
         var writer = nest.WritersOf(buffer) is [var first, ..] ? first : null;
         if (read is not null && writer is not null && BlockLoops.HasLayout(writer))
@@ -111,6 +113,7 @@ public sealed class CacheRead : Primitive
             BlockLoops.DimensionNames(block, index),
             writer
         );
+        copy = copy with { Values = [.. copy.Values.Select(v => Op.Cast(type, v))] };
         var ranges = read is null
             ? new Dictionary<Var, AxisRange>()
             : read.Dims.Select((s, d) => (copy.Axes[d].Var, AxisRange.Of(s))).ToDictionary();
@@ -121,13 +124,41 @@ public sealed class CacheRead : Primitive
             var reader = result.Block(name);
             var caching = reader with
             {
-                Indices = [.. reader.Indices.Select(e => e.ReplaceBuffer(buffer, cache))],
-                Values = [.. reader.Values.Select(e => e.ReplaceBuffer(buffer, cache))],
+                Indices = [.. reader.Indices.Select(e => Cached(e, buffer, cache))],
+                Values = [.. reader.Values.Select(e => Cached(e, buffer, cache))],
             };
+            if (caching.Reads.Contains(buffer))
+                throw Refuse(
+                    nest,
+                    reader,
+                    $"as={type.Name()}: block {name} does not convert all that it reads of {buffer.Name} to {type.Name()}",
+                    "cache_read without as"
+                );
             result = result.Replace(reader, caching);
         }
         return (StoreAt.Kept(result), [cacheName, copy.Name]);
     }
+
+    private DType? TypeOf(LoopNest nest, Step step) =>
+        step.Option("as") is not { } name ? null
+        : DTypes.Parse(name) is { } type && type.Name() == name ? type
+        : throw new ScheduleException(
+            nest,
+            null,
+            $"as={name} is no dtype",
+            string.Join(", ", DTypes.All.Select(t => t.Name())),
+            Name
+        );
+
+    // Reads of the buffer, with the conversion that the copy has done, become reads of the copy.
+    private static Expr Cached(Expr e, Buffer buffer, Buffer cache) =>
+        cache.Type == buffer.Type
+            ? e.ReplaceBuffer(buffer, cache)
+            : e.Map(node =>
+                node is Cast { A: Load l } c && l.Buffer == buffer && c.To == cache.Type
+                    ? new Load(cache, [.. l.Indices.Select(i => Cached(i, buffer, cache))])
+                    : null
+            );
 
     private ImmutableArray<string> Others(LoopNest nest, Step step, Buffer buffer, Block first)
     {

@@ -19,11 +19,16 @@ internal sealed record Contraction(
     Axis K
 )
 {
-    public static Contraction? Of(Stage stage)
+    /// <summary>Null for what is none.</summary>
+    /// <param name="stage">What might be one.</param>
+    /// <param name="converted">Whether operands of the half types count, which are converted to what the product is computed in.</param>
+    public static Contraction? Of(Stage stage, bool converted = false)
     {
         if (stage.Kind != StageKind.Reduce || !stage.Reducer!.IsSum || stage.ReduceAxes.Count() != 1)
             return null;
-        if (stage.Values[0] is not Binary { Kind: BinaryOp.Mul, A: Load x, B: Load y })
+        if (stage.Values[0] is not Binary { Kind: BinaryOp.Mul } product)
+            return null;
+        if (Operand(product.A, converted) is not { } x || Operand(product.B, converted) is not { } y)
             return null;
         if (!Plain(x) || !Plain(y) || x.Buffer == y.Buffer)
             return null;
@@ -55,6 +60,11 @@ internal sealed record Contraction(
             ? load.Buffer.Shape.Skip(d + 1).All(extent => extent.IsConst(1))
             : load.Buffer.Strides[d] == 1;
     }
+
+    private static Load? Operand(Expr e, bool converted) =>
+        e is Load load ? load
+        : converted && e is Cast { A: Load half } c && half.Type.IsStorage() && half.Type.Compute() == c.To ? half
+        : null;
 
     private static bool Plain(Load load) =>
         load.Indices.All(i => i is Var) && load.Indices.Distinct().Count() == load.Indices.Length;

@@ -19,11 +19,14 @@ public sealed partial class Schedule
         string buffer,
         string block,
         Scope scope,
-        IReadOnlyCollection<string>? also = null
+        IReadOnlyCollection<string>? also = null,
+        DType? type = null
     )
     {
         string? others = also is { Count: > 0 } ? string.Join(',', also) : null;
-        var made = Apply(Step.Of("cache_read", buffer, block, Text(scope)).With("also", others));
+        var made = Apply(
+            Step.Of("cache_read", buffer, block, Text(scope)).With("also", others).With("as", type?.Name())
+        );
         return (made[0], made[1]);
     }
 

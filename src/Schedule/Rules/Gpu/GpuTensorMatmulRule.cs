@@ -84,6 +84,8 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
             : t.Warps > 16 ? $"a block tile of {t.Bm}×{t.Bn} takes {t.Warps} warps of {t.Wm}×{t.Wn}"
             : t.Wm * t.Wn / GpuInfo.WarpSize > MostAccumulators
                 ? $"a warp tile of {t.Wm}×{t.Wn} takes {t.Wm * t.Wn / GpuInfo.WarpSize} accumulators a lane"
+            : t.SplitK > 1 && t.SplitK * t.Bk > 4 * CeilDiv(Extent(c.K), t.Bk) * t.Bk
+                ? $"split_k={t.SplitK} by bk={t.Bk} pads the {Extent(c.K)} steps of k more than four times over"
             : t.Bk % c.Depth != 0 ? $"bk={t.Bk} is no multiple of {c.Depth}, the k of {c.Instruction.Name}"
             : null;
         if (why is not null)
