@@ -49,8 +49,16 @@ public sealed class Algorithm
         ?? throw new ArgumentException($"{output.Name} is not the output of a stage of {Name}");
 
     /// <summary>Range of each symbolic extent, for simplification.</summary>
-    public ImmutableDictionary<Var, Interval> ParameterRanges =>
-        Parameters.ToImmutableDictionary(p => p.Var, p => new Interval(p.Min, p.Max));
+    public ImmutableDictionary<Var, Interval> ParameterRanges
+    {
+        get
+        {
+            var ranges = ImmutableDictionary<Var, Interval>.Empty;
+            foreach (var p in Parameters)
+                ranges = ranges.Add(p.Var, new Interval(p.Min, p.Max));
+            return ranges;
+        }
+    }
 
     /// <summary>
     /// The same with values for the symbolic extents, and what becomes of each buffer. Names, expressions and their order stay.

@@ -25,11 +25,11 @@ public enum DTypeKind
 /// <param name="Clr">.NET's type of a stored element, in arrays and spans.</param>
 public sealed record DTypeInfo(DType Type, string Name, DTypeKind Kind, int Bytes, int Rank, Type Clr)
 {
-    private static readonly ImmutableArray<DTypeInfo> Table = [.. Rows().OrderBy(row => row.Type)];
+    private static readonly ImmutableArray<DTypeInfo> Table = [.. Rows()];
 
-    private static readonly Dictionary<string, DType> Words = Table
-        .SelectMany(row => row.Aliases.Add(row.Name).Select(word => (word, row.Type)))
-        .ToDictionary(pair => pair.word, pair => pair.Type);
+    private static readonly Dictionary<string, DTypeInfo> Words = Table
+        .SelectMany(row => row.Aliases.Add(row.Name))
+        .ToDictionary(word => word, word => Table.First(row => row.Name == word || row.Aliases.Contains(word)));
 
     /// <summary>Other words for it: as PyTorch, NumPy and C# have it, in small letters.</summary>
     public ImmutableArray<string> Aliases { get; init; } = [];
@@ -86,7 +86,7 @@ public sealed record DTypeInfo(DType Type, string Name, DTypeKind Kind, int Byte
     }
 
     /// <summary>The dtype that a word stands for, in any case; null for another word.</summary>
-    public static DType? Parse(string word) => Words.TryGetValue(word.ToLowerInvariant(), out var type) ? type : null;
+    public static DType? Parse(string word) => Words.GetValueOrDefault(word.ToLowerInvariant())?.Type;
 
     /// <summary>The dtype that both of two fit, as PyTorch has it: of the higher kind, and within a kind of the higher rank.</summary>
     public static DType Join(DType a, DType b)
@@ -100,8 +100,16 @@ public sealed record DTypeInfo(DType Type, string Name, DTypeKind Kind, int Byte
     }
 
     /// <summary>The dtypes of which a condition holds, in the order in which keys name them: float32 first.</summary>
-    public static ImmutableArray<DType> Where(Func<DTypeInfo, bool> condition) =>
-        [.. Table.Where(condition).Select(row => row.Type)];
+    public static ImmutableArray<DType> Where(Func<DTypeInfo, bool> condition)
+    {
+        var types = new List<DType>();
+        foreach (var row in Table)
+        {
+            if (condition(row))
+                types.Add(row.Type);
+        }
+        return [.. types];
+    }
 
     /// <summary>The value of an element of memory; integers beyond 2^53 as near as a float64 comes.</summary>
     public unsafe double Read(void* memory, long at) =>

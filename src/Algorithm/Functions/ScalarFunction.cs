@@ -147,7 +147,8 @@ public sealed record ScalarFunction
         get
         {
             var type = Types.IsDefaultOrEmpty ? DType.Float32 : Types[0];
-            Expr[] x = [.. Enumerable.Range(0, Arity).Select(i => new Buffer($"x{i}", type, [1])[0])];
+            var x = new Expr[Arity];
+            Array.Fill(x, new Buffer("x", type, [1])[0]);
             return type != DType.Bool && Op.Call(this, x).Type == DType.Bool;
         }
     }

@@ -4,7 +4,7 @@ using Picograd.Algorithms.Evaluation;
 namespace Picograd.Algorithms.Operators;
 
 /// <summary>What the elements of an input may be, for generated test and tuning data.</summary>
-public readonly record struct InputDomain(DomainKind Kind, long Limit = 0)
+public sealed record InputDomain(DomainKind Kind, long Limit = 0)
 {
     public static readonly InputDomain Any = new(DomainKind.Any);
     public static readonly InputDomain Positive = new(DomainKind.Positive);

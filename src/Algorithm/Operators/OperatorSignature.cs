@@ -25,7 +25,7 @@ public enum OperandForm
 /// <param name="Many">Several neighbouring dimensions of a tensor together: <c>rows..</c>.</param>
 /// <param name="Optional">Not there where the key is 1, or where all products share the operand: <c>batch?</c>.</param>
 /// <param name="Default">The key whose value it has where its own is left out: <c>hk=h</c>.</param>
-public readonly record struct OperandDim(string Key, long Constant, bool Many, bool Optional, string? Default);
+public sealed record OperandDim(string Key, long Constant, bool Many, bool Optional, string? Default);
 
 /// <summary>An input or output of an operator.</summary>
 /// <param name="Name">As the algorithm calls it.</param>

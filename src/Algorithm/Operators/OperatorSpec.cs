@@ -162,7 +162,7 @@ public sealed class OperatorSpec : IEquatable<OperatorSpec>
     internal OperatorSpec As(OperatorDefinition definition)
     {
         var known = definition.Keys.Select(k => k.Name).ToHashSet();
-        var values = _values.Where(v => known.Contains(v.Key)).ToImmutableDictionary();
+        var values = _values.RemoveRange(_values.Keys.Where(k => !known.Contains(k)));
         return new(new OperatorSpec(definition, values), _open, _parameters);
     }
 

@@ -14,8 +14,11 @@ internal sealed class AdjointOperator : Operator
 {
     private readonly Operator _inner;
     private readonly int _wanted;
-    private (DerivedRole Role, int Operand)[] _sources = [];
+    private Source[] _sources = [];
     private bool _broadcasts;
+
+    // What an operand is: an input of the operator, its result, or the gradient of that.
+    private sealed record Source(DerivedRole Role, int Operand);
 
     /// <param name="inner">The operator.</param>
     /// <param name="wanted">A bit for each input whose gradient is computed.</param>
@@ -80,7 +83,7 @@ internal sealed class AdjointOperator : Operator
     }
 
     // Operands that repeat are written out, since gradients are added up beside.
-    private Tensor Read((DerivedRole Role, int Operand) source, Node node, Tensor grad) =>
+    private Tensor Read(Source source, Node node, Tensor grad) =>
         source.Role switch
         {
             DerivedRole.Input when _broadcasts => node.Saved(source.Operand).ExpandTo(grad.Layout),
@@ -116,7 +119,7 @@ internal sealed class AdjointOperator : Operator
             input.Role == DerivedRole.Input
                 ? Array.FindIndex(inner.Operands, o => o.Shape.Name == input.Of.Name)
                 : inner.Inputs;
-        _sources = [.. derived.Inputs.Select(i => (i.Role, Place(i)))];
+        _sources = [.. derived.Inputs.Select(i => new Source(i.Role, Place(i)))];
         // Of operands that broadcast it is called for as many elements of each.
         _broadcasts = inner.Form == OperandForm.Broadcast;
         OperandShape Shape(OperandShape shape, string name) =>

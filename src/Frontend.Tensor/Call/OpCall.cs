@@ -268,7 +268,7 @@ internal unsafe ref struct OpCall
         int skipped = dims[0].Optional && sizes.Length < dims.Length ? 1 : 0;
         for (int i = skipped; i < dims.Length; i++)
         {
-            ref readonly var dim = ref dims[i];
+            var dim = dims[i];
             int behind = dims.Length - 1 - i;
             long size = 1;
             if (dim.Many)
@@ -311,20 +311,20 @@ internal unsafe ref struct OpCall
             return Tensor.Allocate(Layout.Scalar, type, _runtime!);
         long[] sizes = plan.HasMany ? ManySizes(dims) : new long[dims.Length - (IsLacking(dims[0]) ? 1 : 0)];
         for (int d = dims.Length - 1, at = sizes.Length - 1; !plan.HasMany && at >= 0; d--, at--)
-            sizes[at] = Value(in dims[d]);
+            sizes[at] = Value(dims[d]);
         return Tensor.Allocate(new Layout(sizes, Layout.RowMajor(sizes), 0), type, _runtime!);
     }
 
-    private readonly bool IsLacking(in DimPlan dim) => dim.Optional && _words[1 + dim.Slot] == 0;
+    private readonly bool IsLacking(DimPlan dim) => dim.Optional && _words[1 + dim.Slot] == 0;
 
     private readonly long[] ManySizes(DimPlan[] dims)
     {
         int rank = 0;
-        foreach (ref readonly var dim in dims.AsSpan())
+        foreach (var dim in dims)
             rank += dim.Many ? SizesOf(dim).Length : 1;
         long[] sizes = new long[rank];
         int at = 0;
-        foreach (ref readonly var dim in dims.AsSpan())
+        foreach (var dim in dims)
         {
             if (dim.Many)
             {
@@ -333,12 +333,12 @@ internal unsafe ref struct OpCall
                 at += many.Length;
             }
             else
-                sizes[at++] = Value(in dim);
+                sizes[at++] = Value(dim);
         }
         return sizes;
     }
 
-    private readonly long Value(in DimPlan dim) =>
+    private readonly long Value(DimPlan dim) =>
         dim.Slot < 0 ? dim.Constant
         : _words[1 + dim.Slot] is 0 && dim.Default >= 0 ? _words[1 + dim.Default]
         : _words[1 + dim.Slot];

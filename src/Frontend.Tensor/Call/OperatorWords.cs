@@ -16,8 +16,11 @@ internal sealed class OperatorWords
     private const int CountBits = 3;
 
     private readonly OperatorDefinition _definition;
-    private readonly Dictionary<string, (int At, int Width)> _places = [];
+    private readonly Dictionary<string, Place> _places = [];
     private readonly Dictionary<string, string> _names = [];
+
+    // Where a key's value stands: a word, or bits of the head. An object: .NET has code for collections of these.
+    private sealed record Place(OperatorKey Key, int At, int Width);
 
     /// <param name="definition">The operator.</param>
     /// <param name="id">Its number.</param>
@@ -35,7 +38,7 @@ internal sealed class OperatorWords
                 continue;
             if (key.Kind == KeyKind.Dimension)
             {
-                _places.Add(key.Name, (Dims++, 0));
+                _places.Add(key.Name, new(key, Dims++, 0));
                 continue;
             }
             int width = key.Kind switch
@@ -44,7 +47,7 @@ internal sealed class OperatorWords
                 KeyKind.Choice => BitOperations.Log2((uint)key.Choices.Length) + 1,
                 _ => CountBits,
             };
-            _places.Add(key.Name, (at, width));
+            _places.Add(key.Name, new(key, at, width));
             if (key.Kind is KeyKind.Shape or KeyKind.List)
                 lists.Add(at);
             at += width;
@@ -54,10 +57,10 @@ internal sealed class OperatorWords
         foreach (string attribute in attributes.Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
             string[] pair = attribute.Split('=');
-            if (definition.Keys.First(k => k.Name == pair[0]).Kind == KeyKind.Names)
-                _names.Add(pair[0], pair[1]);
-            else
+            if (_places.ContainsKey(pair[0]))
                 Head |= Bits(pair[0], pair[1]);
+            else
+                _names.Add(pair[0], pair[1]);
         }
         Lists = [.. lists];
         if (Has("axis"))
@@ -67,14 +70,15 @@ internal sealed class OperatorWords
         Operands = [.. signature.Inputs.Concat(signature.Outputs).Select(Plan)];
         for (int i = Inputs; i < Operands.Length; i++)
             Operands[i].Source = Array.FindIndex(Operands, 0, Inputs, o => o.HasShapeOf(Operands[i]));
-        Batch = Operands.SelectMany(o => o.Dims).Where(d => d.Optional).Select(d => d.Slot).FirstOrDefault(-1);
+        Batch = Operands.SelectMany(o => o.Dims).FirstOrDefault(d => d.Optional)?.Slot ?? -1;
         string[] typeKeys = [.. Operands.Select(o => o.TypeKey).OfType<string>().Distinct()];
-        long[][] bits = [.. typeKeys.Select(TypeBits)];
         foreach (var operand in Operands)
         {
-            operand.Type = Array.FindIndex(typeKeys, k => k == operand.TypeKey);
+            operand.Type = Array.IndexOf(typeKeys, operand.TypeKey);
             if (operand.Type >= 0)
-                operand.TypeBits = bits[operand.Type];
+                operand.TypeBits =
+                    Array.Find(Operands, o => o.Type == operand.Type && o.TypeBits.Length > 0)?.TypeBits
+                    ?? TypeBits(operand.TypeKey!);
         }
     }
 
@@ -107,9 +111,9 @@ internal sealed class OperatorWords
     /// <summary>The head's bits for a flag or choice.</summary>
     public long Bits(string key, string value)
     {
-        var found = _definition.Keys.First(k => k.Name == key);
-        int index = found.Kind == KeyKind.Flag ? (value == "1" ? 1 : 0) : found.Choices.IndexOf(value) + 1;
-        return (long)index << _places[key].At;
+        var place = _places[key];
+        int index = place.Key.Kind == KeyKind.Flag ? (value == "1" ? 1 : 0) : place.Key.Choices.IndexOf(value) + 1;
+        return (long)index << place.At;
     }
 
     /// <summary>Whether the operator has such a key.</summary>
@@ -127,7 +131,7 @@ internal sealed class OperatorWords
                 text.Append(_names.TryGetValue(key.Name, out string? names) ? $" {key.Name}={names}" : "");
                 continue;
             }
-            var (at, width) = _places[key.Name];
+            var (_, at, width) = _places[key.Name];
             long value = key.Kind == KeyKind.Dimension ? words[1 + at] : words[0] >> at & ((1L << width) - 1);
             if (value == 0)
                 continue;
@@ -153,13 +157,9 @@ internal sealed class OperatorWords
     private long[] TypeBits(string key)
     {
         var types = DTypes.All;
-        var bits = new long[types.Max(t => (int)t) + 1];
-        Array.Fill(bits, -1);
+        var bits = new long[types.Length];
         foreach (var type in types)
-        {
-            if (_definition.Keys.First(k => k.Name == key).Choices.Contains(type.Name()))
-                bits[(int)type] = Bits(key, type.Name());
-        }
+            bits[(int)type] = _places[key].Key.Choices.Contains(type.Name()) ? Bits(key, type.Name()) : -1;
         return bits;
     }
 
@@ -191,7 +191,7 @@ internal sealed class OperatorWords
 }
 
 /// <summary>A dimension of an operand: the word of its key (-1: a constant), and the word whose value it has by default (-1: none).</summary>
-internal readonly record struct DimPlan(int Slot, long Constant, bool Many, bool Optional, int Default);
+internal sealed record DimPlan(int Slot, long Constant, bool Many, bool Optional, int Default);
 
 /// <summary>An operand as calls read it.</summary>
 internal sealed class OperandPlan

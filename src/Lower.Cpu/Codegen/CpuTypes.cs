@@ -16,18 +16,15 @@ internal sealed record CpuType(DType Type, Type Scalar, OpCode Load, OpCode Stor
 {
     private static readonly ImmutableArray<CpuType> Table =
     [
-        .. new CpuType[]
-        {
-            new(DType.Float32, typeof(float), OpCodes.Ldind_R4, OpCodes.Stind_R4, typeof(float)),
-            new(DType.Float64, typeof(double), OpCodes.Ldind_R8, OpCodes.Stind_R8, typeof(double)),
-            new(DType.Float16, typeof(float), OpCodes.Ldind_U2, OpCodes.Stind_I2, typeof(float), typeof(IeeeHalf)),
-            new(DType.BFloat16, typeof(float), OpCodes.Ldind_U2, OpCodes.Stind_I2, typeof(float), typeof(BrainHalf)),
-            new(DType.Int32, typeof(int), OpCodes.Ldind_I4, OpCodes.Stind_I4, typeof(int)),
-            new(DType.Int64, typeof(long), OpCodes.Ldind_I8, OpCodes.Stind_I8, typeof(long)),
-            new(DType.UInt32, typeof(uint), OpCodes.Ldind_U4, OpCodes.Stind_I4, typeof(uint)),
-            new(DType.UInt8, typeof(int), OpCodes.Ldind_U1, OpCodes.Stind_I1, null),
-            new(DType.Bool, typeof(int), OpCodes.Ldind_U1, OpCodes.Stind_I1, null),
-        }.OrderBy(row => row.Type),
+        new(DType.Float32, typeof(float), OpCodes.Ldind_R4, OpCodes.Stind_R4, typeof(float)),
+        new(DType.Float64, typeof(double), OpCodes.Ldind_R8, OpCodes.Stind_R8, typeof(double)),
+        new(DType.Float16, typeof(float), OpCodes.Ldind_U2, OpCodes.Stind_I2, typeof(float), typeof(IeeeHalf)),
+        new(DType.BFloat16, typeof(float), OpCodes.Ldind_U2, OpCodes.Stind_I2, typeof(float), typeof(BrainHalf)),
+        new(DType.Int32, typeof(int), OpCodes.Ldind_I4, OpCodes.Stind_I4, typeof(int)),
+        new(DType.Int64, typeof(long), OpCodes.Ldind_I8, OpCodes.Stind_I8, typeof(long)),
+        new(DType.UInt32, typeof(uint), OpCodes.Ldind_U4, OpCodes.Stind_I4, typeof(uint)),
+        new(DType.UInt8, typeof(int), OpCodes.Ldind_U1, OpCodes.Stind_I1, null),
+        new(DType.Bool, typeof(int), OpCodes.Ldind_U1, OpCodes.Stind_I1, null),
     ];
 
     /// <summary>Bytes of a lane: those of the type that values are computed in.</summary>
