@@ -19,7 +19,7 @@ public static class TuneKeys
         ArgumentNullException.ThrowIfNull(problem);
         ArgumentNullException.ThrowIfNull(target);
         // A range is of the family of its members, so that they find it.
-        var algorithm = problem.IsRange ? problem.At(problem.Point).Algorithm : problem.Algorithm;
+        var algorithm = problem.AtPoint.Algorithm;
         var values = new AlgorithmExtents(algorithm).Values;
         var bounds = problem.IsRange ? BoundsOf(problem) : new long?[values.Count];
         // An extent of 0 has no logarithm: nearness leaves such shapes alone.

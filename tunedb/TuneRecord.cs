@@ -30,6 +30,15 @@ public sealed record Certification(double ErrorRatio, bool Ok, bool BitStable, s
 
     /// <summary>It was given up before it came to a verdict, which says nothing about the kernel. Never true of what is stored.</summary>
     public bool IsUnfinished { get; init; }
+
+    /// <summary>
+    /// An error that is not the kernel's (of the evaluator, say, or a lack of memory) kept it from a verdict. Never true of what is stored.
+    /// </summary>
+    public bool IsFault { get; init; }
+
+    /// <summary>One without a verdict, because of an error that is not the kernel's.</summary>
+    public static Certification Fault(string detail) =>
+        new(0, Ok: false, BitStable: false, detail) { IsRefused = true, IsFault = true };
 }
 
 /// <summary>How a record came to be.</summary>

@@ -15,6 +15,7 @@ public sealed class Problem : IEquatable<Problem>
     private readonly Algorithm? _algorithm;
     private readonly Lazy<string> _text;
     private readonly OperatorRange? _range;
+    private readonly Lazy<Problem>? _atPoint;
 
     private Problem(
         Algorithm? algorithm,
@@ -25,6 +26,7 @@ public sealed class Problem : IEquatable<Problem>
     )
     {
         _range = range;
+        _atPoint = algorithm is { Parameters.IsEmpty: false } ? new(() => At(Point)) : null;
         _algorithm = algorithm;
         Operator = spec;
         Domains = domains;
@@ -56,6 +58,9 @@ public sealed class Problem : IEquatable<Problem>
     /// <summary>Values of the symbolic extents at which it is measured: see <see cref="OperatorRange"/>.</summary>
     public ImmutableArray<long> Point =>
         _range?.Point ?? [.. Algorithm.Parameters.Select(p => OperatorRange.PointOf(p.Min, p.Max))];
+
+    /// <summary>The problem at <see cref="Point"/>, the same object every time; itself where no extent is symbolic.</summary>
+    public Problem AtPoint => _atPoint?.Value ?? this;
 
     /// <summary>The problem with values for its symbolic extents.</summary>
     /// <param name="extents">In the order of the algorithm's parameters.</param>

@@ -16,6 +16,7 @@ public sealed class BeamSearch
     private readonly CostModel _model;
     private readonly CandidateSpace _space;
     private readonly Func<ChoicePoint, LoopNest> _apply;
+    private readonly Func<LoopNest, LoopNest> _open;
     private readonly double _ceilingMilliseconds;
     private readonly bool _isHostMemory;
     private readonly Random _random;
@@ -49,7 +50,8 @@ public sealed class BeamSearch
         _ceilingMilliseconds = ceilingMilliseconds;
         _isHostMemory = task.On.IsHostMemory;
         _random = new Random(settings.Seed);
-        var algorithm = task.Algorithm;
+        var algorithm = task.Measured.Algorithm;
+        _open = task.Open;
         _space = new CandidateSpace(
             algorithm,
             task.Target,
@@ -261,8 +263,10 @@ public sealed class BeamSearch
     {
         try
         {
-            var candidate = new Candidate(point.Rule, point.Values, _apply(point));
-            return (point, new Draft(point, candidate, _model.Features(candidate.Nest)), null);
+            // Features need numbers for extents.
+            var measured = _apply(point);
+            var candidate = new Candidate(point.Rule, point.Values, _open(measured));
+            return (point, new Draft(point, candidate, _model.Features(measured)), null);
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {

@@ -44,6 +44,9 @@ public static class OutcomeNames
     /// <summary>The worker process died.</summary>
     public const string Crash = "crash";
 
+    /// <summary>The worker process was killed from outside, as systems do that are short of memory; says nothing about the candidate.</summary>
+    public const string Killed = "killed";
+
     /// <summary>The worker process gave no answer in time and was ended.</summary>
     public const string Hang = "hang";
 

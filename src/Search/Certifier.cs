@@ -44,14 +44,22 @@ public sealed unsafe class Certifier(Problem problem, ITuningTarget target, int 
     /// <summary>Memory of the problem's arguments to use instead of new one; what it holds is lost.</summary>
     internal ArgumentMemory? Memory { get; init; }
 
+    /// <summary>Makes what is run of a nest; of one over symbolic extents a kernel at the problem's.</summary>
+    internal Func<IBackend, LoopNest, ICompiledKernel> Compile { get; init; } =
+        (backend, nest) => backend.Compile(nest);
+
     /// <summary>Compiles and checks a nest of the problem's algorithm. Never throws for what the nest does wrong.</summary>
     public Certification Certify(LoopNest nest)
     {
         try
         {
-            using var kernel = target.Backend.Compile(nest);
+            using var kernel = Compile(target.Backend, nest);
             RequireServable(nest, kernel);
             return Certify(kernel, nest);
+        }
+        catch (NoReferenceException e)
+        {
+            return Certification.Fault($"its right answers cannot be had: {e.Message}");
         }
         catch (TraceException e)
         {
@@ -72,10 +80,13 @@ public sealed unsafe class Certifier(Problem problem, ITuningTarget target, int 
     // Dispatch replays the stored text, under limits.
     private void RequireServable(LoopNest nest, ICompiledKernel kernel)
     {
-        var algorithm = problem.Algorithm;
+        var algorithm = IsOpen(nest) ? nest.Algorithm : problem.Algorithm;
         Trace.Parse(Trace.Of(nest).ToString()).Replay(algorithm, ReplayLimits.OfSearch);
         ReplayLimits.Standard.CheckWorkspace(algorithm, kernel.WorkspaceBytes);
     }
+
+    // Over symbolic extents: the shapes where it may be replayed are its own, and checked as such.
+    private static bool IsOpen(LoopNest nest) => !nest.Algorithm.Parameters.IsEmpty;
 
     /// <summary>Checks a compiled kernel; with its nest, its trace on a ragged shape too.</summary>
     public Certification Certify(ICompiledKernel kernel, LoopNest? nest = null)
@@ -88,7 +99,7 @@ public sealed unsafe class Certifier(Problem problem, ITuningTarget target, int 
         int fewest = StabilityRuns;
         string beside = "";
         ulong[] bits = [];
-        var neighbour = nest is null ? null : RaggedShape.Near(problem);
+        var neighbour = nest is null || IsOpen(nest) ? null : RaggedShape.Near(problem);
         // Inputs and right answers of the next kind, or of the neighbour, are made while the kernel runs on those of this one.
         var next = Task.Run(() => MakeReference(kinds[0]));
         // What is not needed any more must not disturb what comes after the certification.
@@ -96,7 +107,7 @@ public sealed unsafe class Certifier(Problem problem, ITuningTarget target, int 
         for (int k = 0; k < kinds.Length; k++)
         {
             var kind = kinds[k];
-            var reference = next.GetAwaiter().GetResult();
+            var reference = Made(next);
             if (k + 1 < kinds.Length)
             {
                 var following = kinds[k + 1];
@@ -164,6 +175,19 @@ public sealed unsafe class Certifier(Problem problem, ITuningTarget target, int 
         );
     }
 
+    // What the evaluator or the making of inputs throws says nothing about the kernel.
+    private static Reference Made(Task<Reference> making)
+    {
+        try
+        {
+            return making.GetAwaiter().GetResult();
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            throw new NoReferenceException(e);
+        }
+    }
+
     private Reference MakeReference(InputKind kind) => new(problem, kind, seed + (int)kind, maxPoints);
 
     private static string? Wrong(
@@ -214,7 +238,7 @@ public sealed unsafe class Certifier(Problem problem, ITuningTarget target, int 
             return null;
         foreach (var backend in target.OtherThreads)
         {
-            using var kernel = backend.Compile(nest);
+            using var kernel = Compile(backend, nest);
             memory.PoisonOutputs();
             kernel.Run(memory.Addresses, null);
             if (!bits.AsSpan().SequenceEqual(memory.OutputDigests()))
@@ -255,7 +279,7 @@ public sealed unsafe class Certifier(Problem problem, ITuningTarget target, int 
             using var kernel = target.Backend.Compile(nest);
             using var memory = new ArgumentMemory(neighbour.Algorithm, target, within: larger);
             double worst = 0;
-            var reference = making.GetAwaiter().GetResult();
+            var reference = Made(making);
             return (Wrong(kernel, reference, memory, ref worst, checksInputs: true), $"right on {neighbour}");
         }
         catch (Exception e) when (e is LoweringException or ScheduleException)
@@ -264,6 +288,9 @@ public sealed unsafe class Certifier(Problem problem, ITuningTarget target, int 
             return (null, $"does not compile on {neighbour}");
         }
     }
+
+    private sealed class NoReferenceException(Exception cause)
+        : Exception($"{cause.GetType().Name}: {cause.Message.Split('\n')[0]}", cause);
 
     private sealed class AtEnd(Action act) : IDisposable
     {

@@ -210,9 +210,13 @@ internal sealed class IndependentCheck(Problem problem, ITuningTarget target)
     /// <summary>Kernels by schedules that are others, and about as fast; compiled when asked for.</summary>
     private IEnumerable<(ICompiledKernel Kernel, string Name)> Others(LoopNest nest)
     {
-        var known = new HashSet<ulong> { NestHash.Of(nest) };
         var model = new CostModel(target.Backend.Target);
-        double most = SlowFactor * model.Features(nest).AnalyticMilliseconds + SlowMilliseconds;
+        // Over symbolic extents it is about as fast as the default of these.
+        var known = new HashSet<ulong> { NestHash.Of(nest) };
+        var alike = nest.Algorithm.Parameters.IsEmpty
+            ? nest
+            : DefaultSchedule.For(problem.Algorithm, target.Backend.Target);
+        double most = SlowFactor * model.Features(alike).AnalyticMilliseconds + SlowMilliseconds;
         foreach (var (name, make) in Schedules(nest))
         {
             ICompiledKernel kernel;

@@ -11,7 +11,7 @@ public sealed record Roofline(double Milliseconds, string Limit)
     /// <summary>From the operator's arithmetic and least traffic, and the machine's measured ceilings.</summary>
     public static Roofline Of(TuneTask task, TargetCeilings ceilings)
     {
-        var algorithm = task.Algorithm;
+        var algorithm = task.Measured.Algorithm;
         double width = algorithm.Outputs.Any(o => o.Type == DType.Float64) ? 2 : 1;
         // Products of 16-bit floats may run on tensor cores, which other arithmetic never reaches.
         bool halves = algorithm.Inputs.Any(i => i.Type.IsStorage());
@@ -20,8 +20,8 @@ public sealed record Roofline(double Milliseconds, string Limit)
             // Tensor cores take half as many 32-bit operands.
             : RoundsToTf32(algorithm) ? Math.Max(ceilings.TensorGflops / 2 ?? 0, ceilings.Gflops)
             : ceilings.Gflops;
-        double arithmetic = task.Problem.Flops * width / (gflops * 1e6);
-        double bytes = task.Problem.MinBytes;
+        double arithmetic = task.Measured.Flops * width / (gflops * 1e6);
+        double bytes = task.Measured.MinBytes;
         var (name, _, gbps) =
             task.Policy == TimingPolicy.Cold
                 ? ceilings.Levels[^1]

@@ -69,9 +69,9 @@ public sealed record TuneResult
 
     public double CandidatesPerSecond => Tried / Math.Max(SearchSeconds, 1e-9);
 
-    public double Gflops => Task.Problem.Flops / (Milliseconds * 1e6);
+    public double Gflops => Task.Measured.Flops / (Milliseconds * 1e6);
 
-    public double Gbps => Task.Problem.MinBytes / (Milliseconds * 1e6);
+    public double Gbps => Task.Measured.MinBytes / (Milliseconds * 1e6);
 
     /// <summary>Share of the ceiling that the winner reaches, about 1 at most.</summary>
     public double CeilingShare => Ceiling.Milliseconds / Milliseconds;

@@ -217,7 +217,10 @@ internal sealed partial class TuneSession
         else
         {
             // Refused: it did not come to a verdict, which is no reason to leave the schedule out another time.
-            string outcome = certification.IsRefused ? OutcomeNames.OverTime : OutcomeNames.Uncertified;
+            string outcome =
+                certification.IsFault ? OutcomeNames.InternalError
+                : certification.IsRefused ? OutcomeNames.OverTime
+                : OutcomeNames.Uncertified;
             Count(outcome);
             Log([new LoggedCandidate(outcome, trial.Candidate.Describe(), trial, certification.Detail)]);
         }

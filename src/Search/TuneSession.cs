@@ -51,6 +51,7 @@ internal sealed partial class TuneSession : IDisposable
     private readonly List<Trial> _given = [];
     private readonly List<string> _ruleErrors = [];
     private readonly Dictionary<ulong, Certification> _certified = [];
+    private readonly double _certifyShare;
     private double _prepareSeconds;
     private double? _certifySeconds;
     private readonly string _budget;
@@ -71,6 +72,7 @@ internal sealed partial class TuneSession : IDisposable
         _key = task.Key;
         _clock = options.Settings.Clock;
         _budget = options.Budget.ToString();
+        _certifyShare = task.Problem.IsRange ? new RangeCertifier(task.Problem, task.On, options.Seed).Share : 1;
         Progress = phase => progress(this, phase);
         _phases = new PhaseClock(_clock, phase => Progress(phase));
         _run = string.Create(CultureInfo.InvariantCulture, $"{DateTime.UtcNow:yyyyMMddTHHmmss.fff}-seed{options.Seed}");
@@ -231,7 +233,7 @@ internal sealed partial class TuneSession : IDisposable
         double best = BestMilliseconds ?? 0;
         int kinds = Task.Problem.CertificationKinds.Count();
         double runs = kinds * (2 + Math.Clamp(150 / best, 1, 4)) + 6;
-        double certify = _certifySeconds ?? 0.2 + kinds * _prepareSeconds + runs * best / 1000;
+        double certify = _certifySeconds ?? 0.2 + _certifyShare * (kinds * _prepareSeconds + runs * best / 1000);
         // A duel has at least three rounds of two calls each of two, and begins with one of each.
         double duel = 14 * best + 200;
         double most = Math.Clamp(RaceShare * slice.TotalMilliseconds, 50, RaceMilliseconds);
@@ -250,14 +252,14 @@ internal sealed partial class TuneSession : IDisposable
     private int MeasureStandard()
     {
         var schedules = DefaultSchedule
-            .Fallbacks(Task.Algorithm, Task.Target)
-            .Prepend(() => DefaultSchedule.For(Task.Algorithm, Task.Target));
+            .Fallbacks(Task.Measured.Algorithm, Task.Target)
+            .Prepend(() => DefaultSchedule.For(Task.Measured.Algorithm, Task.Target));
         foreach (var schedule in schedules)
         {
             LoopNest nest;
             try
             {
-                nest = schedule();
+                nest = Task.Open(schedule());
             }
             catch (ScheduleException)
             {
@@ -312,7 +314,7 @@ internal sealed partial class TuneSession : IDisposable
             if (cancel.IsCancellationRequested)
                 return;
             // A trace given by hand that does not fit is the caller's error and is said so.
-            var nest = Trace.Parse(trace).Replay(Task.Algorithm);
+            var nest = Task.Replay(trace);
             Measure(new Candidate(null, new Dictionary<string, long>(), nest), cancel);
         }
     }
@@ -347,7 +349,7 @@ internal sealed partial class TuneSession : IDisposable
         LoopNest nest;
         try
         {
-            nest = Trace.Parse(trace).Replay(Task.Algorithm);
+            nest = Task.Replay(trace);
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
@@ -387,16 +389,19 @@ internal sealed partial class TuneSession : IDisposable
         {
             try
             {
-                model.Learn(
-                    model.Features(Trace.Parse(candidate.Trace!).Replay(Task.Algorithm)),
-                    candidate.Milliseconds!.Value
-                );
+                model.Learn(model.Features(Measured(candidate.Trace!)), candidate.Milliseconds!.Value);
             }
             catch (Exception e) when (e is TraceException or LoweringException)
             {
                 // Written by an older version whose primitives or passes differ: nothing can be learned from it.
             }
         }
+
+        // Of a range the same steps with numbers for extents.
+        LoopNest Measured(string trace) =>
+            Task.Problem.IsRange
+                ? OpenSchedule.Replay(Task.Replay(trace), Task.Measured.Algorithm)
+                : Task.Replay(trace);
     }
 
     private void OnBatch(IReadOnlyList<LoggedCandidate> batch)

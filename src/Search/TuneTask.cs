@@ -14,12 +14,48 @@ public enum TimingPolicy
     Cold,
 }
 
-/// <summary>What is tuned: a problem for a target (threads included) under a timing policy.</summary>
+/// <summary>
+/// What is tuned: a problem for a target (threads included) under a timing policy. Of a problem with symbolic extents the rules
+/// are asked for schedules of one point, which are replayed over the extents: what is run, timed, certified and stored is the
+/// kernel over them.
+/// </summary>
 public sealed record TuneTask(Problem Problem, ITuningTarget On, TimingPolicy Policy = TimingPolicy.Warm)
 {
     public TargetInfo Target => On.Backend.Target;
 
     public Algorithm Algorithm => Problem.Algorithm;
+
+    /// <summary>What kernels are timed on: the problem, or of a range its point.</summary>
+    public Problem Measured => Problem.AtPoint;
+
+    /// <summary>The schedule that a rule made for <see cref="Measured"/>, for the problem.</summary>
+    /// <exception cref="ScheduleException">It does not replay over the range.</exception>
+    public LoopNest Open(LoopNest measured)
+    {
+        if (!Problem.IsRange)
+            return measured;
+        try
+        {
+            return OpenSchedule.Replay(measured, Algorithm);
+        }
+        catch (TraceException e)
+        {
+            throw new ScheduleException(null, null, $"it does not replay over the range: {e.Message.Split('\n')[0]}");
+        }
+    }
+
+    /// <summary>The schedule of a trace; of a range also one that was found at a point of it.</summary>
+    /// <exception cref="TraceException">It does not replay.</exception>
+    public LoopNest Replay(string trace, ReplayLimits? limits = null)
+    {
+        var parsed = Trace.Parse(trace);
+        if (Problem.IsRange)
+        {
+            var names = Trace.Of(InitialNest.Of(Algorithm));
+            parsed = new Trace(names.Parameters, parsed.Inputs, parsed.Stages, parsed.Steps);
+        }
+        return parsed.Replay(Algorithm, limits);
+    }
 
     /// <summary>What the winner is stored under.</summary>
     public TuneKey Key => TuneKeys.Of(Problem, Target, PolicyName);

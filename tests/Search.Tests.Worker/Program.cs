@@ -81,6 +81,11 @@ public sealed class FaultyTarget(ITuningTarget real) : ITuningTarget, IBackend
                 case "crash":
                     Environment.FailFast("as the test asked");
                     break;
+                case "killed":
+                    // As the system does that is short of memory.
+                    System.Diagnostics.Process.GetCurrentProcess().Kill();
+                    Thread.Sleep(Timeout.Infinite);
+                    break;
                 case "hang":
                     Thread.Sleep(Timeout.Infinite);
                     break;

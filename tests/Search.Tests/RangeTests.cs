@@ -88,9 +88,11 @@ public class RangeTests
     public void Schedules_over_a_range_are_certified_at_its_ends_and_within(string text)
     {
         var range = Problem.OfOperator(text);
-        var tuning = new RangeTuning(range, Target, seed: 3);
-        var standard = DefaultSchedule.For(range.At(range.Point).Algorithm, Target.Backend.Target);
-        var result = tuning.Certify(tuning.Over(Trace.Of(standard).ToString()));
+        var task = new TuneTask(range, Target);
+        var standard = DefaultSchedule.For(task.Measured.Algorithm, Target.Backend.Target);
+        var nest = task.Replay(Trace.Of(standard).ToString());
+        Assert.Equal(NestHash.Of(task.Open(standard)), NestHash.Of(nest));
+        var result = new RangeCertifier(range, Target, seed: 3).Certify(nest);
         Assert.True(result.Ok, result.Detail);
         var ends = range.Algorithm.Parameters.Single();
         Assert.Contains($" at {ends.Min}; {ends.Max}; ", result.Detail, StringComparison.Ordinal);
@@ -107,7 +109,7 @@ public class RangeTests
                 $"algorithm copy\n parameter N in 1..91\n input X: f32[N]\n Y[i] = {value} over i<N\n output Y\n"
             );
         var range = Problem.Of(Copy("X[i]"));
-        var result = new RangeTuning(range, Target, seed: 3).Certify(
+        var result = new RangeCertifier(range, Target, seed: 3).Certify(
             InitialNest.Of(Copy($"select({where}, X[i], 7.0)"))
         );
         Assert.Equal(right, result.Ok);
@@ -117,15 +119,14 @@ public class RangeTests
     public void A_range_is_tuned_and_stored()
     {
         var range = Problem.OfOperator("softmax rows=1..200 cols=100");
-        var tuning = new RangeTuning(range, Target, seed: 3);
         using var store = new MemoryTuneStore();
-        var found = Tuner.Tune(
-            new TuneTask(range.At(range.Point), Target),
-            new TuneOptions { Budget = SearchBudget.Of(6), Rules = tuning.Rules }
-        );
-        var (record, stored) = tuning.Settle(found, store, "machine", "6trials");
-        Assert.True(record.Certification.Ok, record.Certification.Detail);
-        Assert.Equal(PutOutcome.Added, stored);
+        var task = new TuneTask(range, Target);
+        var result = Tuner.Tune(task, new TuneOptions { Budget = SearchBudget.Of(6), Store = store });
+        Assert.True(result.Certification.Ok, result.Certification.Detail);
+        Assert.Equal(PutOutcome.Added, result.Stored);
+        var record = store.FindExact(task.Key)!;
+        Assert.Equal(result.Trace, record.Trace);
+        Assert.Contains("at 1; 200; 131; ", record.Certification.Detail, StringComparison.Ordinal);
         Assert.Contains("range(size.rows,1,200)", record.Guards);
         Assert.Equal(range.Text, record.ProblemText);
         Assert.Equal(

@@ -39,6 +39,23 @@ public sealed class WorkerTests : IDisposable
     }
 
     [Fact]
+    public void BeingKilledFromOutsideSaysNothingAboutACandidate()
+    {
+        // There are no signals.
+        if (OperatingSystem.IsWindows())
+            return;
+        var task = Machine.Task(Small);
+        var results = Measure(task, Machine.Tiled(task, "killed"), Machine.Tiled(task));
+        Assert.Equal([OutcomeNames.Killed, OutcomeNames.Timed], results.Select(r => r.Outcome));
+        using var runner = new WorkerRunner(task, _process, seed: 1);
+        var killed = runner.Certify(Machine.Tiled(task, "killed"));
+        Assert.True(killed is { Ok: false, IsRefused: true, IsFault: true }, killed.Detail);
+        Assert.Contains("short of memory", killed.Detail, StringComparison.Ordinal);
+        // A crash is the kernel's own.
+        Assert.False(runner.Certify(Machine.Tiled(task, "crash")).IsRefused);
+    }
+
+    [Fact]
     public void AHangCostsOneCandidate()
     {
         var task = Machine.Task(Small);

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Picograd.Lower.Cpu;
+using Picograd.Search;
 using Picograd.Tune;
 using Picograd.TuneDb;
 
@@ -172,6 +173,46 @@ public sealed class CertifyTests(CertifyTests.TwoWinners winners) : IClassFixtur
         using (var run = new TuningRun(console, Other, TuneTargets.ThreadsOf(waiting.Key.Target)!.Value, seed: 0))
             Assert.Equal("left waiting: interrupted", new CertificationRun(console, Other, 0).Certify(run, waiting));
         Assert.Contains(waiting, Records());
+    }
+
+    [Theory]
+    [InlineData(true, "left waiting: internal error, InvalidOperationException: as the test asked")]
+    [InlineData(false, "left waiting: it, or what it is compared with, could not be timed (internal-error)")]
+    public void An_error_of_the_program_says_nothing_about_a_record(bool throws, string verdict)
+    {
+        Take(Tuned(), r => r);
+        var waiting = Assert.Single(Records(), r => r.Spec == Product);
+        var console = new ToolConsole(TextWriter.Null, TextWriter.Null, false, CancellationToken.None);
+        using (
+            var run = new TuningRun(console, Other, TuneTargets.ThreadsOf(waiting.Key.Target)!.Value, seed: 0)
+            {
+                Wrap = inner => new Broken(inner, throws),
+            }
+        )
+        {
+            string said = new CertificationRun(console, Other, 0).Certify(run, waiting);
+            Assert.True(said == verdict || said == "left waiting: as the test asked", said);
+        }
+        Assert.Contains(waiting, Records());
+    }
+
+    /// <summary>A runner that certifies nothing.</summary>
+    private sealed class Broken(ICandidateRunner inner, bool throws) : ICandidateRunner
+    {
+        public IReadOnlyList<Measured> Measure(IReadOnlyList<Candidate> c, double best, CancellationToken cancel) =>
+            inner.Measure(c, best, cancel);
+
+        public double Prepare() => inner.Prepare();
+
+        public RaceTimes Race(IReadOnlyList<Candidate> c, RacePlan plan, CancellationToken cancel) =>
+            inner.Race(c, plan, cancel);
+
+        public Certification Certify(Candidate candidate, TimeSpan? limit = null) =>
+            throws
+                ? throw new InvalidOperationException("as the test asked")
+                : Certification.Fault("as the test asked");
+
+        public void Dispose() => inner.Dispose();
     }
 
     [Fact]

@@ -32,7 +32,7 @@ public sealed class InProcessRunner : ICandidateRunner
     /// </summary>
     private const long MostHeatBytes = 512L << 20;
 
-    private readonly Problem _problem;
+    private readonly TuneTask _task;
     private readonly ITuningTarget _target;
     private readonly Reference _reference;
     private readonly ArgumentMemory _memory;
@@ -44,15 +44,15 @@ public sealed class InProcessRunner : ICandidateRunner
     public InProcessRunner(TuneTask task, int seed)
     {
         long start = Stopwatch.GetTimestamp();
-        _problem = task.Problem;
+        _task = task;
         _target = task.On;
         _seed = seed;
-        _memory = new ArgumentMemory(_problem.Algorithm, _target);
+        _memory = new ArgumentMemory(task.Measured.Algorithm, _target);
         try
         {
             // New pages of outputs are had meanwhile.
             var touching = Task.Run(_memory.TouchOutputs);
-            _reference = new Reference(_problem, InputKind.Normal, seed, ReferencePoints);
+            _reference = new Reference(task.Measured, InputKind.Normal, seed, ReferencePoints);
             touching.GetAwaiter().GetResult();
             _memory.SetInputs(_reference.Inputs);
         }
@@ -104,7 +104,7 @@ public sealed class InProcessRunner : ICandidateRunner
         {
             var nest = replay();
             replayed = Stopwatch.GetTimestamp();
-            using var kernel = _target.Backend.Compile(nest);
+            using var kernel = Compile(nest);
             double compile = Stopwatch.GetElapsedTime(replayed).TotalMilliseconds;
             double replaying = Stopwatch.GetElapsedTime(start, replayed).TotalMilliseconds;
             return Measure(kernel, bestMilliseconds) with
@@ -155,7 +155,7 @@ public sealed class InProcessRunner : ICandidateRunner
     /// <summary>Memory as tensors have it, at other places than that of earlier heats.</summary>
     private ArgumentMemory FreshMemory(List<ArgumentMemory> held)
     {
-        var memory = new ArgumentMemory(_problem.Algorithm, _target, guarded: false);
+        var memory = new ArgumentMemory(_task.Measured.Algorithm, _target, guarded: false);
         memory.CopyFrom(_memory);
         held.Add(memory);
         // Of large ones two are enough: what is freed now comes back in the heat after the next.
@@ -184,7 +184,7 @@ public sealed class InProcessRunner : ICandidateRunner
             {
                 try
                 {
-                    kernels[i] = _target.Backend.Compile(nests[i]());
+                    kernels[i] = Compile(nests[i]());
                 }
                 catch (Exception e) when (Failure(e).Outcome != OutcomeNames.InternalError)
                 {
@@ -228,15 +228,23 @@ public sealed class InProcessRunner : ICandidateRunner
 
     internal Certification Certify(LoopNest nest)
     {
+        if (_task.Problem.IsRange)
+            return new RangeCertifier(_task.Problem, _target, _seed).Certify(nest);
         try
         {
-            return new Certifier(_problem, _target, _seed) { Memory = _memory }.Certify(nest);
+            return new Certifier(_task.Problem, _target, _seed) { Memory = _memory }.Certify(nest);
         }
         finally
         {
             _memory.Align(worst: false);
             _memory.SetInputs(_reference.Inputs);
         }
+    }
+
+    private ICompiledKernel Compile(LoopNest nest)
+    {
+        var kernel = _target.Backend.Compile(nest);
+        return _task.Problem.IsRange ? new KernelAtExtents(kernel, _task.Problem.Point, owned: true) : kernel;
     }
 
     public void Dispose()

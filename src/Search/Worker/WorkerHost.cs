@@ -128,19 +128,17 @@ public static class WorkerHost
 
     private sealed class WorkerTask : IDisposable
     {
-        private readonly Problem _problem;
+        private readonly TuneTask _task;
         private readonly InProcessRunner _runner;
         private readonly IAheadCompiler? _ahead;
 
         public WorkerTask(WorkerInit init, Func<WorkerInit, ITuningTarget> open, Action<string> cutOff)
         {
-            _problem = Problem.Read(init.Spec, init.Problem);
+            var problem = Problem.Read(init.Spec, init.Problem);
             var target = open(init);
             _ahead = target.Backend as IAheadCompiler;
-            _runner = new InProcessRunner(new TuneTask(_problem, target, TuneTask.ParsePolicy(init.Policy)), init.Seed)
-            {
-                CutOff = cutOff,
-            };
+            _task = new TuneTask(problem, target, TuneTask.ParsePolicy(init.Policy));
+            _runner = new InProcessRunner(_task, init.Seed) { CutOff = cutOff };
         }
 
         /// <summary>Of all arguments.</summary>
@@ -189,6 +187,6 @@ public static class WorkerHost
 
         public void Dispose() => _runner.Dispose();
 
-        private LoopNest Replay(string trace) => Trace.Parse(trace).Replay(_problem.Algorithm, ReplayLimits.OfSearch);
+        private LoopNest Replay(string trace) => _task.Replay(trace, ReplayLimits.OfSearch);
     }
 }

@@ -29,6 +29,9 @@ internal enum WorkerFailure
     /// <summary>The process ended.</summary>
     Crash,
 
+    /// <summary>The process was ended by SIGKILL, which no program does to itself: by the system, for want of memory, or by somebody.</summary>
+    Killed,
+
     /// <summary>No answer in time; the process was ended.</summary>
     Hang,
 
@@ -116,8 +119,18 @@ public sealed class WorkerProcess(WorkerCommand command) : IDisposable
             return WorkerFailure.Cancelled;
         }
         bool crashed = _replies.IsCompleted;
+        bool killed = crashed && IsKilled(_process);
         Kill();
-        return crashed ? WorkerFailure.Crash : WorkerFailure.Hang;
+        return killed ? WorkerFailure.Killed
+            : crashed ? WorkerFailure.Crash
+            : WorkerFailure.Hang;
+    }
+
+    private static bool IsKilled(Process? process)
+    {
+        // As .NET counts on Unix: 128 and the number of the signal.
+        const int BySigkill = 128 + 9;
+        return !OperatingSystem.IsWindows() && process?.WaitForExit(1_000) == true && process.ExitCode == BySigkill;
     }
 
     public void Dispose() => Kill();

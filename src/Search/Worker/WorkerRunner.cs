@@ -15,6 +15,9 @@ public sealed class WorkerRunner : ICandidateRunner
     /// </summary>
     private readonly int _inFlight;
 
+    private const string KilledText =
+        "the worker process was killed from outside, as systems do that are short of memory";
+
     private readonly WorkerProcess _process;
     private readonly WorkerInit _init;
     private readonly TimeSpan _timeout;
@@ -143,13 +146,19 @@ public sealed class WorkerRunner : ICandidateRunner
                 IsUnfinished = true,
             };
         }
-        return reply?.Certified
-            ?? new Certification(
-                0,
-                Ok: false,
-                BitStable: false,
-                failure == WorkerFailure.None ? reply?.Failed ?? "no answer" : failure.ToString().ToLowerInvariant()
-            );
+        if (reply?.Certified is { } certified)
+            return certified;
+        // What the worker reports instead of a verdict is an error of its own, unless the kernel took the target with it.
+        if (failure == WorkerFailure.None && !IsLost(reply))
+            return Certification.Fault($"its check failed with an internal error: {reply?.Failed ?? "no answer"}");
+        if (failure == WorkerFailure.Killed)
+            return Certification.Fault(KilledText);
+        return new Certification(
+            0,
+            Ok: false,
+            BitStable: false,
+            reply?.Failed ?? failure.ToString().ToLowerInvariant()
+        );
 
         static Certification Interrupted() =>
             new(0, Ok: false, BitStable: false, "interrupted") { IsRefused = true, IsUnfinished = true };
@@ -173,6 +182,7 @@ public sealed class WorkerRunner : ICandidateRunner
     private Measured Result(WorkerFailure failure, WorkerReply? reply, TimeSpan timeout) =>
         failure switch
         {
+            WorkerFailure.Killed => Measured.Failed(OutcomeNames.Killed, KilledText),
             WorkerFailure.Crash => Measured.Failed(
                 OutcomeNames.Crash,
                 $"the worker process died. {_process.ErrorText}"

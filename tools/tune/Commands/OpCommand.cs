@@ -42,11 +42,9 @@ internal static class OpCommand
             var specs = AlgorithmOption.Problems(parsed, spec, algorithm);
             var on = Targets.Named(parsed, target);
             foreach (var wanted in specs)
-                OperatorMemory.RequireRoom(Largest(wanted));
+                OperatorMemory.RequireRoom(wanted);
             if (specs.Any(s => s.IsRange) && parsed.GetValue(trace) is not null)
                 throw new UsageException("--trace is for one shape, but a range is given.");
-            if (specs.Any(s => s.IsRange) && on.IsCuda)
-                throw new UsageException("ranges are for processors: kernels of GPUs are made for each shape.");
             var spend = BudgetOption.Of(parsed, budget, StandardBudget);
             int count = CommonOptions.ThreadsOf(parsed, threads);
             string? hand = parsed.GetValue(trace) is { } file ? ReadTrace(file, specs) : null;
@@ -83,23 +81,11 @@ internal static class OpCommand
     /// <summary>Whether a winner was stored and no rule was at fault.</summary>
     private static bool Tune(ToolConsole console, TuningRun run, Problem spec, SearchBudget budget, string? hand)
     {
-        if (spec.IsRange)
-            return TuneRange(console, run, spec, budget);
         var result = run.Tune(spec, budget, hand is null ? [] : [hand]);
         ResultText.Write(console.Out, result, run.Store.FilePath);
         if (hand is not null)
             Compare(console, run, result, hand);
         return ResultText.TellRuleErrors(console.Error, [result]) == 0 && result.Stored is not null;
-    }
-
-    private static Problem Largest(Problem problem) =>
-        problem.IsRange ? problem.At([.. problem.Algorithm.Parameters.Select(p => p.Max)]) : problem;
-
-    private static bool TuneRange(ToolConsole console, TuningRun run, Problem range, SearchBudget budget)
-    {
-        var (result, record, stored) = run.TuneRange(range, budget);
-        ResultText.WriteRange(console.Out, range, result, record, stored is null ? null : run.Store.FilePath);
-        return ResultText.TellRuleErrors(console.Error, [result]) == 0 && stored is not null;
     }
 
     /// <summary>Times the schedule written by hand beside the best found, in turns.</summary>

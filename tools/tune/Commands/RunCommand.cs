@@ -94,7 +94,7 @@ internal static class RunCommand
                     result.DefaultMilliseconds is { } standard ? Figures.Time(standard) : null,
                     Figures.Time(result.Milliseconds),
                     result.Speedup is { } gain ? Figures.Ratio(gain) : null,
-                    Rate.Text(task.Problem, result.Milliseconds),
+                    Rate.Text(task.Measured, result.Milliseconds),
                     Figures.Percent(result.CeilingShare),
                     $"{result.Tried}",
                     result.Stop.ToString().ToLowerInvariant() + (result.DefaultStands ? "; the default stands" : "")

@@ -48,13 +48,14 @@ internal sealed unsafe class OperatorMemory : IDisposable
 
     public IReadOnlyList<nint> AddressList => [.. _buffers.Select(b => b.Address)];
 
-    /// <summary>Refuses instances whose tensors the machine's memory does not hold.</summary>
+    /// <summary>Refuses instances whose tensors the machine's memory does not hold; of a range the largest counts.</summary>
     /// <exception cref="UsageException">Names the instance, what it takes and what there is.</exception>
     public static void RequireRoom(Problem spec)
     {
         long room = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2;
         Int128 bytes = 0;
-        foreach (var argument in spec.Algorithm.Arguments)
+        var largest = spec.IsRange ? spec.At([.. spec.Algorithm.Parameters.Select(p => p.Max)]) : spec;
+        foreach (var argument in largest.Algorithm.Arguments)
             bytes += Bytes(argument);
         if (bytes > room)
         {

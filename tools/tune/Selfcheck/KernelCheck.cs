@@ -43,7 +43,10 @@ internal sealed class KernelCheck(Func<Candidate, Certification> certify, Func<C
             return (KernelVerdict.Right, certification.ErrorRatio, "");
         if (!certification.IsUnfinished)
         {
-            var verdict = certification.IsRefused ? KernelVerdict.Refused : KernelVerdict.Wrong;
+            // An error that is not the kernel's must not pass for a refusal.
+            var verdict = certification is { IsRefused: true, IsFault: false }
+                ? KernelVerdict.Refused
+                : KernelVerdict.Wrong;
             return (verdict, certification.ErrorRatio, certification.Detail);
         }
         if (time is null)

@@ -94,8 +94,6 @@ internal sealed class CertificationRun(ToolConsole console, string? db, int seed
         try
         {
             var spec = Problem.Read(record.Spec, record.ProblemText);
-            if (spec.IsRange)
-                return CertifyRange(run, record, spec);
             OperatorMemory.RequireRoom(spec);
             var task = run.TaskOf(spec);
             // Versions of the compiler named shapes in other ways, too; what the record is of, its problem says.
@@ -110,10 +108,19 @@ internal sealed class CertificationRun(ToolConsole console, string? db, int seed
                         or UsageException
                         or FailureException
                         or Schedules.TraceException
-                || e is Schedules.ScheduleException or Schedules.LoweringException
+                        or Schedules.ScheduleException
+                        or Schedules.LoweringException
+                        or OutOfMemoryException
             )
         {
             return Undecided(PlainText.Of(e.Message.Split('\n')[0]).TrimEnd('.'));
+        }
+        // The database is gone, or the target, which no other record would fare better with.
+        catch (Exception e) when (e is not (TuneDbException or Schedules.TargetException))
+        {
+            return Undecided(
+                $"internal error, {e.GetType().Name}: {PlainText.Of(e.Message.Split('\n')[0]).TrimEnd('.')}"
+            );
         }
         // Refused, it came to no verdict.
         if (result.IsWaiting || (result.Stored is null && result.Certification.IsRefused))
@@ -145,34 +152,6 @@ internal sealed class CertificationRun(ToolConsole console, string? db, int seed
             : $"no faster than the stored winner ({Figures.Time(result.Milliseconds)}), and removed";
     }
 
-    // What was measured stays; whether it is right here is what decides.
-    private string CertifyRange(TuningRun run, TuneRecord record, Problem range)
-    {
-        OperatorMemory.RequireRoom(range.At([.. range.Algorithm.Parameters.Select(p => p.Max)]));
-        var certification = run.CertifyRange(range, record);
-        if (certification.IsRefused)
-            return Undecided(certification.Detail);
-        run.Store.Remove(record.Key, record.Certified);
-        if (!certification.Ok)
-        {
-            _refused++;
-            return $"refused and removed: {certification.Detail}";
-        }
-        var key = TuneKeys.Of(range, run.Target.Backend.Target);
-        run.Store.Put(
-            record with
-            {
-                Key = key,
-                ProblemText = range.Text,
-                Certification = certification,
-                Certified = true,
-            },
-            force: true
-        );
-        _certified++;
-        return "certified over its range";
-    }
-
     private static readonly string[] Wrong =
     [
         OutcomeNames.WrongResult,
@@ -187,6 +166,7 @@ internal sealed class CertificationRun(ToolConsole console, string? db, int seed
         OutcomeNames.InternalError,
         OutcomeNames.RuleError,
         OutcomeNames.OverTime,
+        OutcomeNames.Killed,
         "out-of-memory",
     ];
 

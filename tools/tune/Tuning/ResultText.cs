@@ -13,6 +13,8 @@ internal static class ResultText
     {
         var spec = r.Task.Problem;
         to.WriteLine($"{spec} on {r.Task.Target.Fingerprint}");
+        if (spec.IsRange)
+            to.WriteLine($"  measured at  {r.Task.Measured}");
         to.WriteLine(
             $"  stopped      {r.Stop.ToString().ToLowerInvariant()} after {Figures.Number(r.SearchSeconds)} s of search"
         );
@@ -29,26 +31,11 @@ internal static class ResultText
         to.WriteLine($"  best         {r.Description}");
         to.WriteLine($"  time         {Figures.Time(r.Milliseconds)}; {Default(r)}");
         to.WriteLine(
-            $"  speed        {Rate.Text(spec, r.Milliseconds)}, {Figures.Percent(r.CeilingShare)} of the ceiling ({Figures.Time(r.Ceiling.Milliseconds)}, set by {r.Ceiling.Limit})"
+            $"  speed        {Rate.Text(r.Task.Measured, r.Milliseconds)}, {Figures.Percent(r.CeilingShare)} of the ceiling ({Figures.Time(r.Ceiling.Milliseconds)}, set by {r.Ceiling.Limit})"
         );
+        if (spec.IsRange && r.Certification.Ok)
+            to.WriteLine($"  certified    {r.Certification.Detail}");
         to.WriteLine($"  stored       {Stored(r, database)}");
-    }
-
-    public static void WriteRange(TextWriter to, Problem range, TuneResult r, TuneRecord record, string? database)
-    {
-        var point = range.At(range.Point);
-        to.WriteLine($"{range} on {r.Task.Target.Fingerprint}");
-        to.WriteLine($"  measured at  {point}, where {r.Description} was best of {r.Tried} tried");
-        to.WriteLine(
-            $"  time         {Figures.Time(record.Milliseconds)}; default schedule {Figures.Time(record.DefaultMilliseconds!.Value)}, {Figures.Ratio(record.Speedup!.Value)}, both over the range"
-        );
-        to.WriteLine(
-            record.Certification.Ok
-                ? $"  certified    {record.Certification.Detail}"
-                : $"  not stored   {record.Certification.Detail}"
-        );
-        if (database is not null)
-            to.WriteLine($"  stored       in {database}");
     }
 
     /// <summary>Counts by name, most first.</summary>
@@ -75,8 +62,12 @@ internal static class ResultText
 
     /// <summary>Why a winner was not stored.</summary>
     public static string NotStored(TuneResult r) =>
-        r.IsWaiting
+        r.IsWaiting && r.Certification.IsFault
+            ? $"not yet certified, so nothing uses it: it waits in the database ({r.Certification.Detail}); 'tune db certify' tries again"
+        : r.IsWaiting
             ? $"not yet certified, so nothing uses it: it waits in the database, where the next run of this operator finds it ({r.Certification.Detail}); a larger --budget gives it that time"
+        : r.Certification.IsFault
+            ? $"not stored: {(r.DefaultStands ? "the default schedule" : "the winner")} could not be certified, for a reason that is not its own ({r.Certification.Detail})"
         : r.Certification.IsRefused
             ? $"not stored: {(r.DefaultStands ? "not even the default schedule could" : "the winner could not")} be certified in time ({r.Certification.Detail}); a larger --budget gives it that time"
         : $"not stored: the winner failed certification ({r.Certification.Detail})";

@@ -43,7 +43,13 @@ internal sealed class TuningRun : IDisposable
     /// <summary>Processor time of the worker processes so far.</summary>
     public TimeSpan WorkerProcessorTime => _worker.ProcessorTime;
 
-    public TuneTask TaskOf(Problem spec) => new(spec, Target);
+    /// <exception cref="UsageException">A range, for a target whose kernels are made for each shape.</exception>
+    public TuneTask TaskOf(Problem spec) =>
+        spec.IsRange && !Target.Backend.SharesKernels
+            ? throw new UsageException(
+                $"{spec}: ranges are for processors; kernels of '{Target.Device}' are made for each shape."
+            )
+            : new(spec, Target);
 
     /// <summary>Tunes one instance.</summary>
     /// <exception cref="FailureException">Nothing was measured.</exception>
@@ -64,35 +70,6 @@ internal sealed class TuningRun : IDisposable
         {
             throw new FailureException($"{e.Message.TrimEnd('.')}.");
         }
-    }
-
-    /// <summary>
-    /// Tunes a range: a search at its point, whose winner is then timed, certified and stored over the range.
-    /// </summary>
-    /// <exception cref="FailureException">Nothing was measured, or nothing replays over the range.</exception>
-    public (TuneResult Result, TuneRecord Record, PutOutcome? Stored) TuneRange(Problem range, SearchBudget budget)
-    {
-        long began = TimeProvider.System.GetTimestamp();
-        using var progress = TuneProgressDisplay.For(_console);
-        try
-        {
-            var tuning = new RangeTuning(range, Target, _seed);
-            var options = Options(budget, began) with { Store = null, Rules = tuning.Rules };
-            var result = Tuner.Tune(TaskOf(range.At(range.Point)), options, progress, _console.Cancel);
-            var (record, stored) = tuning.Settle(result, Store, Machine, budget.ToString());
-            return (result, record, stored);
-        }
-        catch (TuneException e)
-        {
-            throw new FailureException($"{e.Message.TrimEnd('.')}.");
-        }
-    }
-
-    /// <summary>Certifies a record of a range at its ends and within, without a search.</summary>
-    public Certification CertifyRange(Problem range, TuneRecord record)
-    {
-        var tuning = new RangeTuning(range, Target, _seed);
-        return tuning.Certify(tuning.Over(record.Trace));
     }
 
     /// <summary>Checks and times a schedule beside the default and the stored winner, without a search; the best is stored.</summary>
@@ -139,7 +116,7 @@ internal sealed class TuningRun : IDisposable
             string? problem = null;
             try
             {
-                Trace.Parse(record.Trace).Replay(task.Algorithm);
+                task.Replay(record.Trace);
             }
             catch (Exception e) when (e is not OutOfMemoryException)
             {
