@@ -63,7 +63,8 @@ public static class BoundRules
             return 0;
         if (!(least > 0))
             return double.PositiveInfinity;
-        double e = (ea + (eb == 0 ? 0 : Math.Abs(a / b) * eb)) / least;
+        // The quotient of eb first: where a / b is denormal, its product with eb alone is nothing.
+        double e = ea / least + (eb == 0 ? 0 : Math.Abs(a / b) * (eb / least));
         return double.IsNaN(e) ? double.PositiveInfinity : e;
     }
 

@@ -242,6 +242,13 @@ public class ErrorBoundTests(ITestOutputHelper output)
         }
     }
 
+    [Fact]
+    public void A_denormal_quotient_carries_the_error_of_what_it_is_divided_by()
+    {
+        double error = BoundRules.Div(1e-314, 0, 8e-5, 1.1e-16);
+        Assert.InRange(error, 1.25e-310 * 1.3e-12, 1.25e-310 * 1.5e-12);
+    }
+
     private void AssertAccepted(OperatorSpec spec, IReadOnlyDictionary<Buffer, NDArray> inputs, float[] computed)
     {
         var result = Evaluator.RunWithBounds(spec.Build(), inputs)[spec.Build().Outputs[0]];
