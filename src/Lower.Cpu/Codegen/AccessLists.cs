@@ -8,13 +8,12 @@ namespace Picograd.Lower.Cpu;
 internal sealed record Access(Buffer Buffer, object Key, ImmutableArray<Expr> Indices);
 
 /// <summary>
-/// All accesses below a statement, each loop body walked once however many loops are around it. Loads that occur several
-/// times as one object, as in expanded functions, are listed once a statement.
+/// All accesses below a statement, each loop body walked once however many loops are around it, what a statement writes before
+/// what it reads. Loads that occur several times as one object, as in expanded functions, are listed once a statement.
 /// </summary>
 internal sealed class AccessLists
 {
     private readonly Dictionary<Stmt, List<Access>> _lists = new(ReferenceEqualityComparer.Instance);
-    private readonly HashSet<Expr> _seen = new(ReferenceEqualityComparer.Instance);
 
     public IReadOnlyList<Access> Below(Stmt stmt)
     {
@@ -31,73 +30,34 @@ internal sealed class AccessLists
     {
         switch (stmt)
         {
+            // Extents are computed before the loop.
             case For f:
                 list.AddRange(Below(f.Body));
-                break;
-            case Seq q:
-                foreach (var item in q.Items)
-                    Collect(item, list);
-                break;
-            case If i:
-                Loads(i.Cond, list);
-                Collect(i.Then, list);
-                if (i.Else is not null)
-                    Collect(i.Else, list);
-                break;
-            case Allocate a:
-                Collect(a.Body, list);
-                break;
-            case Store s:
-                Store(s, list);
-                break;
+                return;
             case StoreAll a:
                 foreach (var store in a.Stores)
-                    Store(store, list);
-                break;
-            case Prefetch p:
-                list.Add(new Access(p.Buffer, p, p.Indices));
-                break;
+                    Collect(store, list);
+                return;
             default:
-                break;
+                Add(BufferAccess.Own(stmt), list);
+                foreach (var child in stmt.Children())
+                    Collect(child, list);
+                return;
         }
     }
 
-    private void Store(Store s, List<Access> list)
+    private static void Add(IReadOnlyList<BufferAccess> accesses, List<Access> list)
     {
-        list.Add(new Access(s.Buffer, s, s.Indices));
-        foreach (var index in s.Indices)
-            Loads(index, list);
-        Loads(s.Value, list);
-    }
-
-    private void Loads(Expr e, List<Access> list)
-    {
-        _seen.Clear();
-        Visit(e);
-
-        void Visit(Expr node)
+        foreach (var access in accesses)
         {
-            switch (node)
-            {
-                case IntImm or FloatImm or Var:
-                    return;
-                case Load load when _seen.Add(load):
-                    list.Add(new Access(load.Buffer, load, load.Indices));
-                    foreach (var index in load.Indices)
-                        Visit(index);
-                    return;
-                // Index arithmetic is small and rarely shared; what is shared are the values of expanded functions.
-                case Binary b when b.Type == DTypes.Index:
-                    Visit(b.A);
-                    Visit(b.B);
-                    return;
-                default:
-                    if (!_seen.Add(node))
-                        return;
-                    foreach (var child in node.Children())
-                        Visit(child);
-                    return;
-            }
+            if (!access.IsRead)
+                list.Add(new Access(access.Buffer, access.Site, access.Indices));
+        }
+        var seen = accesses.Count > 2 ? new HashSet<object>(ReferenceEqualityComparer.Instance) : null;
+        foreach (var access in accesses)
+        {
+            if (access.IsRead && seen?.Add(access.Site) != false)
+                list.Add(new Access(access.Buffer, access.Site, access.Indices));
         }
     }
 }

@@ -117,12 +117,7 @@ internal sealed class RegisterPromotion
     }
 
     private bool Touches(Stmt stmt) =>
-        stmt.Nodes()
-            .Any(n =>
-                n is Store s && (s.Buffer == _buffer || s.Value.Loads().Any(l => l.Buffer == _buffer))
-                || n is StoreAll a
-                    && a.Stores.Any(t => t.Buffer == _buffer || t.Value.Loads().Any(l => l.Buffer == _buffer))
-            );
+        stmt.Nodes().Any(n => BufferAccess.Own(n).Any(a => a.Buffer == _buffer && a.Kind != AccessKind.Hint));
 
     private void Visit(Store s, For? vector, int bits)
     {

@@ -18,35 +18,21 @@ internal sealed class KernelBuffers
             switch (stmt)
             {
                 case Store s:
-                    Add(s);
+                    _stores.Add(s);
                     break;
                 case StoreAll all:
-                    foreach (var s in all.Stores)
-                        Add(s);
-                    break;
-                case LaneReduce r:
-                    Written.UnionWith(r.Outputs);
-                    Read.UnionWith(r.Outputs);
-                    break;
-                case DeviceOp d:
-                    Add(d);
-                    break;
-                case Call c:
-                    _copied.UnionWith(c.Buffers);
-                    Written.Add(c.Buffers[0]);
-                    Read.UnionWith(c.Buffers);
-                    break;
-                case If i:
-                    Loads(i.Cond);
-                    break;
-                case For f:
-                    Loads(f.Extent);
-                    break;
-                case Prefetch p:
-                    Read.Add(p.Buffer);
+                    _stores.AddRange(all.Stores);
                     break;
                 default:
                     break;
+            }
+            foreach (var access in BufferAccess.Own(stmt))
+            {
+                if (stmt is DeviceOp op && ComesAsTensorMap(op, access))
+                    continue;
+                (access.IsWrite ? Written : Read).Add(access.Buffer);
+                if (stmt is Call or DeviceOp && !access.IsWrite)
+                    _copied.Add(access.Buffer);
             }
         }
     }
@@ -94,36 +80,6 @@ internal sealed class KernelBuffers
         return seen > 0;
     }
 
-    private void Add(Store s)
-    {
-        _stores.Add(s);
-        Written.Add(s.Buffer);
-        Loads(s.Value);
-        foreach (var index in s.Indices)
-            Loads(index);
-    }
-
-    private void Add(DeviceOp op)
-    {
-        foreach (var (operand, access) in op.Accesses)
-        {
-            switch (access)
-            {
-                // Comes as a tensor map.
-                case OperandAccess.ReadBox:
-                    break;
-                case OperandAccess.Read:
-                    Read.Add(operand.Buffer);
-                    _copied.Add(operand.Buffer);
-                    break;
-                default:
-                    Written.Add(operand.Buffer);
-                    break;
-            }
-        }
-        foreach (var e in op.Exprs)
-            Loads(e);
-    }
-
-    private void Loads(Expr e) => Read.UnionWith(e.Loads().Select(l => l.Buffer));
+    private static bool ComesAsTensorMap(DeviceOp op, BufferAccess access) =>
+        op.Accesses.Any(a => a.Access == OperandAccess.ReadBox && a.Operand.Buffer == access.Buffer);
 }

@@ -270,23 +270,11 @@ internal sealed class StmtWriter
         bool IsRegister(Buffer b) =>
             b.Scope is Scope.Register or Scope.Fragment
             && (locals.Contains(b) || Kernel.PlaceOf(b).Kind == PlaceKind.Local);
-        bool Picks(Buffer b, IEnumerable<Expr> indices) => IsRegister(b) && indices.Any(i => i.Uses(loop.Var));
-        bool Loads(Expr e) => e.Loads().Any(l => Picks(l.Buffer, l.Indices));
         return loop
             .Body.Nodes()
-            .Any(s =>
-                s switch
-                {
-                    Store t => Picks(t.Buffer, t.Indices) || Loads(t.Value) || t.Indices.Any(Loads),
-                    StoreAll a => a.Stores.Any(t =>
-                        Picks(t.Buffer, t.Indices) || Loads(t.Value) || t.Indices.Any(Loads)
-                    ),
-                    LaneReduce r => r.Outputs.Any(o => Picks(o, r.Indices)),
-                    Call c => c.Buffers.Zip(c.Origins).Any(p => Picks(p.First, p.Second)),
-                    If i => Loads(i.Cond),
-                    _ => false,
-                }
-            );
+            .Where(s => s is not (For or DeviceOp))
+            .SelectMany(BufferAccess.Own)
+            .Any(a => IsRegister(a.Buffer) && a.Indices.Any(i => i.Uses(loop.Var)));
     }
 
     // Loops that wait for other threads or hold much code stay loops; short ones are the compiler's to unroll.

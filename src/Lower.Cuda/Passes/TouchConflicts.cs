@@ -123,7 +123,7 @@ internal sealed class TouchConflicts(Var thread, long threads, Dictionary<Var, I
         ImmutableArray<Expr> b,
         IReadOnlyDictionary<Var, Interval> ranges,
         IReadOnlySet<Var> same
-    ) => Dependence.Determined([new Access(null!, null!, a, true), new Access(null!, null!, b, true)], ranges, same);
+    ) => Dependence.Determined([a, b], ranges, same);
 
     // Every element of a tile at once: a remainder is a value of known range that nothing else shares.
     private ImmutableArray<Expr> Indices(Touch t, bool first) =>

@@ -64,10 +64,7 @@ internal static class WgmmaGroups
         if (stmt is DeviceOp { Queue: DeviceQueue.Copies, Step: QueueStep.Wait })
             return copies ? Seq.Of(stmt, DeviceOps.FenceProxy.Of()) : stmt;
         bool writes = stmt.Nodes()
-            .Any(s =>
-                s is Store t && operands.Contains(t.Buffer)
-                || s is StoreAll a && a.Stores.Any(t => operands.Contains(t.Buffer))
-            );
+            .Any(s => s is Store or StoreAll && BufferAccess.Own(s).Any(a => a.IsWrite && operands.Contains(a.Buffer)));
         if (writes && !stmt.Nodes().Any(s => s is DeviceOp { Step: QueueStep.Wait } or Allocate))
             return Seq.Of(stmt, DeviceOps.FenceProxy.Of());
         return stmt.WithChildren(c => Fences(c, operands, copies));

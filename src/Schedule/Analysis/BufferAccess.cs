@@ -32,6 +32,9 @@ public sealed record BufferAccess(
     ImmutableArray<Expr> Guards
 )
 {
+    /// <summary>The load itself, else the statement that stores to the place: accesses at one place object share it.</summary>
+    public object Site { get; private init; } = Statement;
+
     public bool IsWrite => Kind == AccessKind.Write;
 
     public bool IsRead => Kind is AccessKind.Read or AccessKind.Accumulate;
@@ -112,7 +115,9 @@ public sealed record BufferAccess(
                 guards.IsDefault ? ImmutableArray<Expr>.Empty : guards
             );
         IEnumerable<BufferAccess> Reads(IEnumerable<Expr> expressions, ImmutableArray<Expr> guards = default) =>
-            expressions.SelectMany(e => e.Loads()).Select(l => Make(AccessKind.Read, l.Buffer, l.Indices, guards));
+            expressions
+                .SelectMany(e => e.Loads())
+                .Select(l => Make(AccessKind.Read, l.Buffer, l.Indices, guards) with { Site = l });
         switch (stmt)
         {
             case For f:

@@ -22,9 +22,12 @@ internal sealed record CopyForm(Buffer To, ImmutableArray<Expr> Place, Load Sour
         if (source.Buffer.Type != to.Type)
             return (null, $"it converts {source.Buffer.Type.Name()} to {to.Type.Name()}");
         if (source.Buffer.Scope is not (Scope.Global or Scope.Heap))
-            return (null, $"it reads {source.Buffer.Name} in {Text(source.Buffer.Scope)} memory, not in device memory");
+            return (
+                null,
+                $"it reads {source.Buffer.Name} in {source.Buffer.Scope.Text()} memory, not in device memory"
+            );
         if (to.Scope != Scope.Shared)
-            return (null, $"it writes {to.Name} in {Text(to.Scope)} memory, not in shared memory");
+            return (null, $"it writes {to.Name} in {to.Scope.Text()} memory, not in shared memory");
         return (new CopyForm(to, place, source, valid), null);
     }
 
@@ -48,6 +51,4 @@ internal sealed record CopyForm(Buffer To, ImmutableArray<Expr> Place, Load Sour
     }
 
     private static bool IsPositiveZero(Expr e) => e is not FloatImm f || !double.IsNegative(f.Value);
-
-    private static string Text(Scope scope) => BlockLoops.ScopeText(scope);
 }

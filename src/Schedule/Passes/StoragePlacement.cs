@@ -116,7 +116,7 @@ public static class StoragePlacement
     // of the trace made keep their padding.
     private static ImmutableArray<long> Strides(LoopNest nest, Buffer buffer, ImmutableArray<Expr> shape)
     {
-        if (StorageAlign.StridesFor(nest, buffer.Name, shape) is { IsDefault: false } aligned)
+        if (AlignedStrides.For(nest, buffer.Name, shape) is { IsDefault: false } aligned)
             return aligned;
         if (buffer.Strides.IsDefault || shape.Any(e => e is not IntImm) || buffer.Shape.Any(e => e is not IntImm))
             return default;

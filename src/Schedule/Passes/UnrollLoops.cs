@@ -113,36 +113,10 @@ public sealed class UnrollLoops(int limit)
 
     private void FindRegisterIndices(Stmt stmt)
     {
-        switch (stmt)
+        foreach (var access in stmt.Nodes().SelectMany(BufferAccess.Own))
         {
-            case Store s:
-                Collect(s);
-                break;
-            case StoreAll a:
-                foreach (var store in a.Stores)
-                    Collect(store);
-                break;
-            default:
-                foreach (var child in stmt.Children())
-                    FindRegisterIndices(child);
-                break;
+            if (access.Buffer.Scope == Scope.Register && access.Kind != AccessKind.Hint)
+                _registerIndices.UnionWith(access.Indices.SelectMany(i => i.FreeVars()));
         }
-    }
-
-    private void Collect(Store s)
-    {
-        if (s.Buffer.Scope == Scope.Register)
-            AddVars(s.Indices);
-        foreach (var load in s.Value.Loads())
-        {
-            if (load.Buffer.Scope == Scope.Register)
-                AddVars(load.Indices);
-        }
-    }
-
-    private void AddVars(IEnumerable<Expr> indices)
-    {
-        foreach (var index in indices)
-            _registerIndices.UnionWith(index.FreeVars());
     }
 }

@@ -19,16 +19,9 @@ internal static class BlockFacts
         return nest
             .Body.Nodes()
             .Where(s =>
-                s switch
-                {
-                    Store t => t.Buffer == buffer || t.Indices.Append(t.Value).Any(Reads),
-                    Prefetch p => p.Buffer == buffer || p.Indices.Any(Reads),
-                    Call c => c.Buffers.Contains(buffer) || c.Origins.Any(o => o.Any(Reads)),
-                    If i => Reads(i.Cond),
-                    For f => Reads(f.Extent),
-                    Block b => Reads(b.Predicate) || b.Axes.Any(a => Reads(a.Binding)),
-                    _ => false,
-                }
+                s is Block b
+                    ? Reads(b.Predicate) || b.Axes.Any(a => Reads(a.Binding))
+                    : BufferAccess.Own(s).Any(a => a.Buffer == buffer)
             );
     }
 

@@ -3,14 +3,6 @@ using Picograd.Algorithms;
 
 namespace Picograd.Schedules;
 
-/// <summary>The values that an axis takes: Base … Base + Extent − 1, by a loop, or just Base.</summary>
-internal sealed record AxisRange(Expr Base, Expr Extent, bool Loop)
-{
-    public static AxisRange Full(BlockAxis axis) => new(0, axis.Extent, true);
-
-    public static AxisRange Of(Span span) => new(span.Min, span.Extent, span.Varies);
-}
-
 /// <summary>New serial loops around a block, for the primitives that move or make blocks.</summary>
 internal static class BlockLoops
 {
@@ -144,13 +136,9 @@ internal static class BlockLoops
             _ => scope.ToString().ToLowerInvariant(),
         };
 
-    /// <summary>global, heap, stack, register, shared or fragment.</summary>
-    public static string ScopeText(Scope scope) => scope.ToString().ToLowerInvariant();
-
     /// <summary>heap, stack, register, shared or fragment.</summary>
     public static Scope ParseScope(LoopNest nest, string text) =>
-        Enum.GetValues<Scope>().Where(s => s != Scope.Global && s.ToString().ToLowerInvariant() == text).ToArray()
-            is [var scope]
+        Enum.GetValues<Scope>().Where(s => s != Scope.Global && s.Text() == text).ToArray() is [var scope]
             ? scope
             : throw new ScheduleException(
                 nest,

@@ -37,7 +37,7 @@ internal static class Concurrency
             var culprit = writes[Math.Max(shared, 0)];
             throw new ScheduleException(
                 nest,
-                culprit.At,
+                culprit.Statement,
                 $"{loop.Name} cannot be {kind.Text()}: it is not certain that its iterations touch different elements of {group.Key.Name}",
                 $"a loop that alone decides which elements of {group.Key.Name} are written"
             );

@@ -1,14 +1,7 @@
 using System.Collections.Immutable;
-using System.Runtime.CompilerServices;
 using Picograd.Algorithms;
 
 namespace Picograd.Schedules;
-
-/// <summary>
-/// One touch of a buffer, with the index over loop variables. Implicit is the read of a reduction's own output, which
-/// commutes with the others of its kind.
-/// </summary>
-internal sealed record Access(Stmt At, Algorithms.Buffer Buffer, ImmutableArray<Expr> Indices, bool IsWrite);
 
 /// <summary>
 /// What iterations of a loop share. The question asked is always: do all accesses to a buffer agree on a function of the
@@ -17,59 +10,27 @@ internal sealed record Access(Stmt At, Algorithms.Buffer Buffer, ImmutableArray<
 /// </summary>
 internal static class Dependence
 {
-    // Statements never change, and most of them stay from one primitive to the next.
-    private static readonly ConditionalWeakTable<Stmt, Access[]> Known = [];
-
-    /// <summary>All accesses of a statement and below, each composed with its block's bindings.</summary>
-    public static IEnumerable<Access> Accesses(Stmt root) => root.Nodes().SelectMany(Of);
-
-    private static Access[] Of(Stmt stmt)
-    {
-        if (stmt is not (For { Extent: not IntImm } or If or Store or Block or Call))
-            return [];
-        if (!Known.TryGetValue(stmt, out var accesses))
-        {
-            accesses = [.. Found(stmt)];
-            Known.AddOrUpdate(stmt, accesses);
-        }
-        return accesses;
-    }
-
-    private static IEnumerable<Access> Found(Stmt stmt)
-    {
-        switch (stmt)
-        {
-            case For f:
-                return Reads(f, f.Extent);
-            case If i:
-                return Reads(i, i.Cond);
-            case Store s:
-                return s
-                    .Indices.Append(s.Value)
-                    .SelectMany(e => Reads(s, e))
-                    .Prepend(new Access(s, s.Buffer, s.Indices, true));
-            case Block b:
-                var bindings = b.Bindings;
-                ImmutableArray<Expr> place = [.. b.Indices.Select(i => i.Substitute(bindings))];
-                var read = b.Values.Concat(b.Indices).Select(e => e.Substitute(bindings));
-                return b
-                    .Outputs.Select(output => new Access(b, output, place, true))
-                    .Concat(read.Concat(bindings.Values).Append(b.Predicate).SelectMany(e => Reads(b, e)));
-            case Call c:
-                return c.Buffers.Select(
-                    (buffer, i) => new Access(c, buffer, Tile(c, i), i < c.Intrinsic.Meaning.Outputs.Length)
-                );
-            default:
-                return [];
-        }
-    }
+    /// <summary>
+    /// Accesses of a statement and below that read or write, without the implicit read of a reduction's own output, which commutes
+    /// with the others of its kind. Their paths are empty.
+    /// </summary>
+    public static IEnumerable<BufferAccess> Accesses(Stmt root) =>
+        root.Nodes().SelectMany(BufferAccess.Own).Where(a => a.Kind is AccessKind.Read or AccessKind.Write);
 
     /// <summary>
     /// The variables of loops whose value all of the accesses give by the same function of their index. Variables in
     /// <paramref name="same"/> have one value in all of them; any other may differ.
     /// </summary>
     public static IReadOnlySet<Var> Determined(
-        IEnumerable<Access> accesses,
+        IEnumerable<BufferAccess> accesses,
+        IReadOnlyDictionary<Var, Interval> ranges,
+        IReadOnlySet<Var> same
+    ) => Determined(accesses.Select(Elements), ranges, same);
+
+    /// <inheritdoc cref="Determined(IEnumerable{BufferAccess}, IReadOnlyDictionary{Var, Interval}, IReadOnlySet{Var})"/>
+    /// <param name="places">Indices of the accesses.</param>
+    public static IReadOnlySet<Var> Determined(
+        IEnumerable<ImmutableArray<Expr>> places,
         IReadOnlyDictionary<Var, Interval> ranges,
         IReadOnlySet<Var> same
     )
@@ -77,12 +38,12 @@ internal static class Dependence
         HashSet<Derived>? common = null;
         var derivations = IndexDerivations.Current;
         var seen = new List<ImmutableArray<Expr>>();
-        foreach (var access in accesses)
+        foreach (var indices in places)
         {
-            if (seen.Any(s => s.AsSpan().SequenceEqual(access.Indices.AsSpan())))
+            if (seen.Any(s => s.AsSpan().SequenceEqual(indices.AsSpan())))
                 continue;
-            seen.Add(access.Indices);
-            var found = derivations.Of(access.Indices, ranges, same);
+            seen.Add(indices);
+            var found = derivations.Of(indices, ranges, same);
             if (common is null)
                 common = [.. found];
             else
@@ -120,17 +81,14 @@ internal static class Dependence
         return places.LoopsAbove(depth).Any(l => ReferenceEquals(l.Var, loop.Var));
     }
 
-    private static IEnumerable<Access> Reads(Stmt at, Expr e) =>
-        e.Loads().Select(l => new Access(at, l.Buffer, l.Indices, false));
-
-    private static ImmutableArray<Expr> Tile(Call call, int operand)
-    {
-        var indices = call.Origins[operand].ToArray();
-        foreach (var (extent, along) in call.Extents(operand).Select((e, d) => (e, d)).Where(x => x.e > 1))
-        {
-            // Every element of the tile at once: a remainder is a value of known range that nothing else shares.
-            indices[along] += Op.Mod(new Var($"tile{along}"), extent);
-        }
-        return [.. indices];
-    }
+    // Every element of a tile at once: a remainder is a value of known range that nothing else shares.
+    private static ImmutableArray<Expr> Elements(BufferAccess access) =>
+        access.Tile.All(t => t == 1)
+            ? access.Indices
+            :
+            [
+                .. access.Indices.Select(
+                    (e, d) => access.Tile[d] > 1 ? e + Op.Mod(new Var($"tile{d}"), access.Tile[d]) : e
+                ),
+            ];
 }

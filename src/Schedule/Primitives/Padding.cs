@@ -98,10 +98,12 @@ internal static class Padding
         var elsewhere = Dependence
             .Accesses(nest.Body)
             .FirstOrDefault(a =>
-                a.IsWrite && a.Buffer == output && !loop.Nodes().Contains(a.At, ReferenceEqualityComparer.Instance)
+                a.IsWrite
+                && a.Buffer == output
+                && !loop.Nodes().Contains(a.Statement, ReferenceEqualityComparer.Instance)
             );
         if (elsewhere is not null)
-            throw Refusal(nest, elsewhere.At, $"{output.Name} is also written outside {loop.Name}");
+            throw Refusal(nest, elsewhere.Statement, $"{output.Name} is also written outside {loop.Name}");
         if (!output.Strides.IsDefault)
             throw Refusal(nest, block, $"{output.Name} has strides of its own");
         // Grown before, along the same dimension: whichever is larger.

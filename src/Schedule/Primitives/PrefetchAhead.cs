@@ -60,7 +60,7 @@ public sealed class PrefetchAhead : Primitive
             if (access.Indices.Any(i => i.Loads().Any()))
                 throw Refuse(
                     nest,
-                    access.At,
+                    access.Statement,
                     $"the index at which {buffer.Name} is read is itself read from a buffer",
                     "buffers read at computed indices"
                 );

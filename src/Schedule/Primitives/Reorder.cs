@@ -112,7 +112,7 @@ public sealed class Reorder : Primitive
             if (!group.Any(a => a.IsWrite) || Dependence.IsPrivate(nest, chain[^1], group.Key, LoopKind.Serial))
                 continue;
             bool alone = group.All(a => a.IsWrite) && group.Count() == 1;
-            if (alone && group.First().At is Block { Reducer: null })
+            if (alone && group.First().Statement is Block { Reducer: null })
                 continue;
             var determined = Dependence.Determined(group, ranges, same);
             var carried = chain.Where(l => !determined.Contains(l.Var)).ToList();
@@ -120,13 +120,13 @@ public sealed class Reorder : Primitive
             // that is sure where its loops are not also part of where it writes.
             if (
                 alone
-                && group.First().At is Block block
+                && group.First().Statement is Block block
                 && !(block.Init && block.SpatialAxes.Any(a => carried.Any(l => a.Binding.Uses(l.Var))))
             )
                 continue;
             if (carried.SequenceEqual(order.Where(carried.Contains)))
                 continue;
-            var writer = group.First(a => a.IsWrite).At;
+            var writer = group.First(a => a.IsWrite).Statement;
             string names = string.Join(", ", carried.Select(l => l.Name));
             throw new ScheduleException(
                 nest,

@@ -162,7 +162,7 @@ public sealed class Split : Primitive
             if (written.Contains(access.Buffer) && !WrittenBefore(loop.Body, access))
                 throw new ScheduleException(
                     nest,
-                    access.At,
+                    access.Statement,
                     $"tail=shift would run iterations of {loop.Name} twice, and {access.Buffer.Name} is read there before it is written",
                     "tail=guard|peel|predicate"
                 );
@@ -173,14 +173,14 @@ public sealed class Split : Primitive
         {
             if (
                 !group.Any(a => a.IsWrite)
-                || group.FirstOrDefault(a => !a.IsWrite) is not { At: not null } read
+                || group.FirstOrDefault(a => !a.IsWrite) is not { } read
                 || Dependence.IsPrivate(nest, loop, group.Key, LoopKind.Serial)
                 || Dependence.Determined(group, ranges, same).Contains(loop.Var)
             )
                 continue;
             throw new ScheduleException(
                 nest,
-                read.At,
+                read.Statement,
                 $"tail=shift would run iterations of {loop.Name} twice, and they pass values on in {group.Key.Name}",
                 "tail=guard|peel|predicate"
             );
@@ -188,11 +188,11 @@ public sealed class Split : Primitive
         return Op.Min(outer * factor, extent - factor) + inner;
     }
 
-    private static bool WrittenBefore(Stmt body, Access read)
+    private static bool WrittenBefore(Stmt body, BufferAccess read)
     {
         foreach (var access in Dependence.Accesses(body))
         {
-            if (ReferenceEquals(access.At, read.At))
+            if (ReferenceEquals(access.Statement, read.Statement))
                 return false;
             if (access.IsWrite && access.Buffer == read.Buffer)
                 return true;

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using Picograd.Algorithms;
 
 namespace Picograd.Schedules;
@@ -72,7 +71,7 @@ public sealed class StorageAlign : Primitive
         {
             for (int d = 0; d < dim; d++)
             {
-                if (buffer.Strides[d] != buffer.Strides[d + 1] * Extent(buffer.Shape, d + 1))
+                if (buffer.Strides[d] != buffer.Strides[d + 1] * ((IntImm)buffer.Shape[d + 1]).Value)
                     throw Refuse(
                         nest,
                         null,
@@ -81,49 +80,7 @@ public sealed class StorageAlign : Primitive
                     );
             }
         }
-        var strides = Strides(buffer.Shape, buffer.Strides, dim, factor, offset);
+        var strides = AlignedStrides.With(buffer.Shape, buffer.Strides, dim, factor, offset);
         return (nest.SwapIntermediate(buffer, buffer.With(strides: strides)), []);
     }
-
-    /// <summary>
-    /// Strides of a buffer that storage was cut down to another shape: what the steps of the trace that align the
-    /// buffer give for that shape. Default where there are none or an inner extent is not constant.
-    /// </summary>
-    public static ImmutableArray<long> StridesFor(LoopNest nest, string buffer, ImmutableArray<Expr> shape)
-    {
-        ImmutableArray<long> strides = default;
-        if (shape.Skip(1).Any(e => e is not IntImm))
-            return strides;
-        foreach (var step in nest.Trace.Where(s => s.Primitive == "storage_align" && s.Args[0] == buffer))
-        {
-            var numbers = step.Args.Skip(1).Select(a => long.Parse(a, CultureInfo.InvariantCulture)).ToArray();
-            strides = Strides(shape, strides, (int)numbers[0], numbers[1], numbers[2]);
-        }
-        return strides;
-    }
-
-    private static ImmutableArray<long> Strides(
-        ImmutableArray<Expr> shape,
-        ImmutableArray<long> current,
-        int dim,
-        long factor,
-        long offset
-    )
-    {
-        var strides = new long[shape.Length];
-        strides[^1] = 1;
-        for (int d = shape.Length - 2; d >= 0; d--)
-        {
-            long dense = strides[d + 1] * Extent(shape, d + 1);
-            strides[d] =
-                d > dim && !current.IsDefault ? current[d]
-                : d == dim ? dense + Missing(dense, factor, offset)
-                : dense;
-        }
-        return [.. strides];
-    }
-
-    private static long Extent(ImmutableArray<Expr> shape, int d) => ((IntImm)shape[d]).Value;
-
-    private static long Missing(long stride, long factor, long offset) => (offset - stride % factor + factor) % factor;
 }

@@ -113,7 +113,7 @@ public sealed class Swizzle : Primitive
             throw Refuse(
                 nest,
                 null,
-                $"{buffer.Name} is in {BlockLoops.ScopeText(buffer.Scope)} memory, and addresses are permuted in shared memory only",
+                $"{buffer.Name} is in {buffer.Scope.Text()} memory, and addresses are permuted in shared memory only",
                 $"set_scope {buffer.Name} shared first, or swizzle buffer chunk bits, which permutes indices"
             );
         if (!buffer.Strides.IsDefault)

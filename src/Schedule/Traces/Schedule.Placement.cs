@@ -25,7 +25,7 @@ public sealed partial class Schedule
     {
         string? others = also is { Count: > 0 } ? string.Join(',', also) : null;
         var made = Apply(
-            Step.Of("cache_read", buffer, block, Text(scope)).With("also", others).With("as", type?.Name())
+            Step.Of("cache_read", buffer, block, scope.Text()).With("also", others).With("as", type?.Name())
         );
         return (made[0], made[1]);
     }
@@ -33,11 +33,11 @@ public sealed partial class Schedule
     /// <returns>The buffer made (of a tuple-valued block, the first), and the block that copies it out.</returns>
     public (string Cache, string Copy) CacheWrite(string buffer, Scope scope)
     {
-        var made = Apply(Step.Of("cache_write", buffer, Text(scope)));
+        var made = Apply(Step.Of("cache_write", buffer, scope.Text()));
         return (made[0], made[^1]);
     }
 
-    public void SetScope(string buffer, Scope scope) => Apply(Step.Of("set_scope", buffer, Text(scope)));
+    public void SetScope(string buffer, Scope scope) => Apply(Step.Of("set_scope", buffer, scope.Text()));
 
     /// <returns>The block of partial results; also the name of its buffer, where it has one only.</returns>
     public string Rfactor(string block, string loop) => Apply(Step.Of("rfactor", block, loop))[0];
@@ -54,6 +54,4 @@ public sealed partial class Schedule
     /// <inheritdoc cref="OnlineSoftmax(string, string, string[])"/>
     public IReadOnlyList<string> OnlineSoftmax(string max, string loop, bool skip, params string[] sums) =>
         Apply(Step.Of("online_softmax", [max, loop, .. sums]).With("skip", skip ? "1" : null));
-
-    private static string Text(Scope scope) => scope.ToString().ToLowerInvariant();
 }

@@ -41,10 +41,10 @@ public class StorageAlignTests
     public void StridesOfAPieceFollowTheTrace()
     {
         var s = new Schedule(CopyThenMatmul(6, 5, 10));
-        Assert.True(StorageAlign.StridesFor(s.Nest, "A.c", [3, 4]).IsDefault);
+        Assert.True(AlignedStrides.For(s.Nest, "A.c", [3, 4]).IsDefault);
         s.StorageAlign("A.c", 0, 8, 1);
-        Assert.Equal([9, 1], StorageAlign.StridesFor(s.Nest, "A.c", [3, 4]).ToArray());
-        Assert.True(StorageAlign.StridesFor(s.Nest, "A.c", [3, new Var("w")]).IsDefault);
+        Assert.Equal([9, 1], AlignedStrides.For(s.Nest, "A.c", [3, 4]).ToArray());
+        Assert.True(AlignedStrides.For(s.Nest, "A.c", [3, new Var("w")]).IsDefault);
     }
 
     [Fact]

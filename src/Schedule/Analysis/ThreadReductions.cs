@@ -20,13 +20,13 @@ public static class ThreadReductions
 
     /// <summary>Whether what is below the loop in the group is the combining write of one reduction over it.</summary>
     internal static bool Combine(
-        IEnumerable<Access> group,
+        IEnumerable<BufferAccess> group,
         For loop,
         LoopKind kind,
         IReadOnlyDictionary<Var, Interval> ranges
     ) =>
         kind.IsThread()
-        && group.Select(a => a.At).Distinct(ReferenceEqualityComparer.Instance).ToList()
+        && group.Select(a => a.Statement).Distinct(ReferenceEqualityComparer.Instance).ToList()
             is [Block { IsReduction: true } b]
         && group.All(a => a.IsWrite)
         && b.ReduceAxes.Any(a => a.Binding.Uses(loop.Var) && Simplifier.Simplify(a.Binding, ranges).Uses(loop.Var));

@@ -1,0 +1,38 @@
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>The schedule used where nothing was tuned.</summary>
+public static class DefaultSchedule
+{
+    /// <summary>The first rule that applies, is not refused and fits the GPU, with its default choices.</summary>
+    public static LoopNest For(Algorithm algorithm, TargetInfo target)
+    {
+        foreach (var rule in ScheduleRules.For(algorithm, target))
+        {
+            try
+            {
+                var nest = rule.Apply(algorithm, target, rule.Defaults(algorithm, target));
+                if (target.Gpu is not { } gpu || GpuFit.Problem(nest, gpu) is null)
+                    return nest;
+            }
+            catch (ScheduleException)
+            {
+                // The defaults do not fit this shape; a more general rule follows, and the plain one always fits.
+            }
+        }
+        throw new InvalidOperationException($"no rule applies to {algorithm.Name}");
+    }
+
+    /// <summary>
+    /// What to try, in order, where a back end refuses the default: the default choices of every further rule, down to the
+    /// plain one. Each may be refused in turn (ScheduleException, LoweringException).
+    /// </summary>
+    public static IEnumerable<Func<LoopNest>> Fallbacks(Algorithm algorithm, TargetInfo target)
+    {
+        // On processors the plain loops always compile, and what failed is seldom mended by a schedule in between.
+        var rules = target.Gpu is null ? [new PlainRule()] : ScheduleRules.For(algorithm, target);
+        foreach (var rule in rules)
+            yield return () => rule.Apply(algorithm, target, rule.Defaults(algorithm, target));
+    }
+}

@@ -1,0 +1,33 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>All rules, most specific first.</summary>
+public static class ScheduleRules
+{
+    public static ImmutableArray<ScheduleRule> All { get; } =
+    [
+        // For GPUs.
+        new GpuWarpgroupMatmulRule(),
+        new GpuTensorMatmulRule(),
+        new GpuMatmulRule(),
+        new GpuTensorAttentionRule(),
+        new GpuAttentionRule(),
+        new GpuConvRule(),
+        new GpuTransposeRule(),
+        new GpuElementwiseRule(),
+        new GpuRowFusionRule(),
+        new GpuReductionRule(),
+        new GpuPlainRule(),
+        // For processors.
+        new MatvecRule(),
+        new MatmulRule(),
+        new RowFusionRule(),
+        new StagewiseRule(),
+        new PlainRule(),
+    ];
+
+    public static IEnumerable<ScheduleRule> For(Algorithm algorithm, TargetInfo target) =>
+        All.Where(r => r.Applies(algorithm, target));
+}

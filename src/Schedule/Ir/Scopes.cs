@@ -1,0 +1,9 @@
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+public static class Scopes
+{
+    /// <summary>As named in traces: global, heap, stack, shared, register, fragment.</summary>
+    public static string Text(this Scope scope) => scope.ToString().ToLowerInvariant();
+}

@@ -1,0 +1,17 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>The initial nest as it is: applies to everything on a processor, has nothing to choose.</summary>
+public sealed class PlainRule : ScheduleRule
+{
+    public override string Name => "plain";
+
+    public override bool Applies(Algorithm algorithm, TargetInfo target) => target.Gpu is null;
+
+    public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target) => [];
+
+    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices) =>
+        InitialNest.Of(algorithm);
+}
