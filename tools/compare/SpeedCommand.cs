@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using TorchSharp;
+using static TorchSharp.torch;
 using Functional = TorchSharp.torch.nn.functional;
 
 namespace Picograd.Compare;
@@ -105,7 +106,62 @@ internal static class SpeedCommand
             ? (seconds * 1e3).ToString("G3", CultureInfo.InvariantCulture) + " ms"
             : (seconds * 1e6).ToString("G3", CultureInfo.InvariantCulture) + " µs";
 
-    private static IEnumerable<Contest> Contests()
+    private static IEnumerable<Contest> Contests() => [.. Operators(), .. Functions()];
+
+    // Of elements that are in the second cache, at their own range.
+    private static IEnumerable<Contest> Functions()
+    {
+        const long Elements = 16384;
+        foreach (
+            var (type, name, there) in new[]
+            {
+                (DType.Float32, "f32", ScalarType.Float32),
+                (DType.Float64, "f64", ScalarType.Float64),
+            }
+        )
+        {
+            foreach (var f in Cases.FunctionCases.All)
+            {
+                yield return new(
+                    $"{f.Name} {name}, {Elements} elements",
+                    () =>
+                    {
+                        var x = (Tensor.Rand(Elements) * (f.High - f.Low) + f.Low).To(type).Keep();
+                        return () => f.Ours(x);
+                    },
+                    () =>
+                    {
+                        var x = (torch.rand(Elements) * (f.High - f.Low) + f.Low).to_type(there);
+                        return () => f.Theirs(x);
+                    }
+                );
+            }
+            foreach (var (function, ours, theirs) in Cases.FunctionCases.OfTwo)
+            {
+                yield return new(
+                    $"{function} {name}, {Elements} elements",
+                    () =>
+                    {
+                        var (a, b) = (
+                            (Tensor.Rand(Elements) * 4).To(type).Keep(),
+                            (Tensor.Rand(Elements) * 4).To(type).Keep()
+                        );
+                        return () => ours(a, b);
+                    },
+                    () =>
+                    {
+                        var (a, b) = (
+                            (torch.rand(Elements) * 4).to_type(there),
+                            (torch.rand(Elements) * 4).to_type(there)
+                        );
+                        return () => theirs(a, b);
+                    }
+                );
+            }
+        }
+    }
+
+    private static IEnumerable<Contest> Operators()
     {
         foreach (var (m, n, k) in new[] { (32L, 200L, 30L), (512, 512, 512), (256, 768, 3072), (1, 50257, 768) })
             yield return Of(

@@ -9,9 +9,17 @@ namespace Picograd.Algorithms.Functions;
 public static partial class ScalarFunctions
 {
     /// <summary>
-    /// Largest |x| for which sin and cos of Float32 are computed in Float32; beyond it, by the functions of Float64.
+    /// Largest |x| for which sin, cos and tan of Float32 are computed in Float32; beyond it, by the runtime's functions of Float64.
     /// </summary>
     public const double AngleRange = 1e5;
+
+    /// <summary>The same for Float64: up to 2^30 what is lost of n·π does not count.</summary>
+    public const double AngleRangeFloat64 = 1 << 30;
+
+    // What is called beyond: without an expansion.
+    private static readonly ScalarFunction FarSin = ScalarFunction.Elementary("sin", Math.Sin);
+    private static readonly ScalarFunction FarCos = ScalarFunction.Elementary("cos", Math.Cos);
+    private static readonly ScalarFunction FarTan = ScalarFunction.Elementary("tan", Math.Tan);
 
     public static readonly ScalarFunction Sin = ScalarFunction.Elementary("sin", Math.Sin) with
     {
@@ -22,6 +30,8 @@ public static partial class ScalarFunctions
         AbsoluteRoundoffs = 8,
         Float32 = x => SinFloat32(x[0]),
         MaxUlp = 2.5,
+        Float64 = x => Far(FarSin, x[0], DoubleAngles.Sin(x[0])),
+        MaxUlpFloat64 = 2,
         Cost = 12,
     };
 
@@ -34,6 +44,8 @@ public static partial class ScalarFunctions
         AbsoluteRoundoffs = 8,
         Float32 = x => CosFloat32(x[0]),
         MaxUlp = 2.5,
+        Float64 = x => Far(FarCos, x[0], DoubleAngles.Cos(x[0])),
+        MaxUlpFloat64 = 2,
         Cost = 12,
     };
 
@@ -44,8 +56,9 @@ public static partial class ScalarFunctions
         Error = (ErrorRule)ErrorRules.Tan,
         AbsoluteRoundoffs = 8,
         Float32 = x => TanFloat32(x[0]),
+        Float64 = x => Far(FarTan, x[0], DoubleAngles.Tan(x[0])),
         MaxUlp = 3,
-        MaxUlpFloat64 = 2,
+        MaxUlpFloat64 = 2.5,
         Cost = 24,
     };
 
@@ -55,6 +68,7 @@ public static partial class ScalarFunctions
         Domains = [InputDomain.Unit],
         Types = DTypes.Floats,
         Float32 = x => AsinFloat32(x[0]),
+        Float64 = x => DoubleAngles.Asin(x[0]),
         MaxUlp = 2.5,
         MaxUlpFloat64 = 2,
     };
@@ -65,6 +79,7 @@ public static partial class ScalarFunctions
         Domains = [InputDomain.Unit],
         Types = DTypes.Floats,
         Float32 = x => AcosFloat32(x[0]),
+        Float64 = x => DoubleAngles.Acos(x[0]),
         MaxUlp = 2,
         MaxUlpFloat64 = 2,
     };
@@ -74,6 +89,7 @@ public static partial class ScalarFunctions
         Derivatives = [(x, y, g) => g / (x[0] * x[0] + 1)],
         Types = DTypes.Floats,
         Float32 = x => AtanFloat32(x[0]),
+        Float64 = x => DoubleAngles.Atan(x[0]),
         MaxUlp = 2,
         MaxUlpFloat64 = 2,
     };
@@ -86,6 +102,7 @@ public static partial class ScalarFunctions
         Error = (ErrorRule2)ErrorRules.Atan2,
         Underflows = true,
         Float32 = x => Atan2Float32(x[0], x[1]),
+        Float64 = x => DoubleAngles.Atan2(x[0], x[1]),
         MaxUlp = 3,
         MaxUlpFloat64 = 2,
         Cost = 30,
@@ -103,24 +120,39 @@ public static partial class ScalarFunctions
     private static Expr SinFloat32(Expr x)
     {
         var biased = Op.Fma(x, F(0.31830987f), F(RoundingBias));
-        return Far(Sin, x, SinOfRemainder(x, biased - F(RoundingBias), biased));
+        return Far(FarSin, x, SinOfRemainder(x, biased - F(RoundingBias), biased));
     }
 
     /// <summary>cos x = ±sin(x - n·π), n = round(x/π + ½) - ½. 17 operations, as in sin with 2 more for n.</summary>
     private static Expr CosFloat32(Expr x)
     {
         var biased = Op.Fma(x, F(0.31830987f), F(0.5)) + F(RoundingBias);
-        return Far(Cos, x, SinOfRemainder(x, biased - F(RoundingBias) - F(0.5), biased));
+        return Far(FarCos, x, SinOfRemainder(x, biased - F(RoundingBias) - F(0.5), biased));
     }
 
     // Beyond the range the function of Float64, which back ends call and which reduces its argument exactly. It is rare, so
     // vectors should test all lanes at once.
     private static Expr Far(ScalarFunction function, Expr x, Expr near) =>
-        Op.Select(
-            Op.Le(Op.Abs(x), F(AngleRange)),
-            near,
-            Op.Cast(DType.Float32, Op.Call(function, Op.Cast(DType.Float64, x)))
-        );
+        x.Type == DType.Float64
+            ? Op.Select(Op.Le(Op.Abs(x), DoubleExpansion.D(AngleRangeFloat64)), near, Op.Call(function, x))
+            : Op.Select(
+                Op.Le(Op.Abs(x), F(AngleRange)),
+                near,
+                Op.Cast(DType.Float32, Op.Call(function, Op.Cast(DType.Float64, x)))
+            );
+
+    /// <summary>
+    /// The function and argument of what functions of angles expand to: the value near zero where |x| is in the range, else that of
+    /// a call. Null for other expressions.
+    /// </summary>
+    public static (ScalarFunction Function, Expr X)? FarAngle(Select s)
+    {
+        ArgumentNullException.ThrowIfNull(s);
+        var called = s.Else is Cast { To: DType.Float32, A: Apply inner } ? inner : s.Else as Apply;
+        if (called is null || (called.Function != FarSin && called.Function != FarCos && called.Function != FarTan))
+            return null;
+        return (called.Function, called.A is Cast { To: DType.Float64, A: { Type: DType.Float32 } x } ? x : called.A);
+    }
 
     private static Expr SinOfRemainder(Expr x, Expr n, Expr biased)
     {
@@ -160,7 +192,7 @@ public static partial class ScalarFunctions
             r
         );
         var odd = (Bits(biased) << I(31)) >> I(31);
-        return Far(Tan, x, Choose(odd, F(-1), tan) / Choose(odd, tan, F(1)));
+        return Far(FarTan, x, Choose(odd, F(-1), tan) / Choose(odd, tan, F(1)));
     }
 
     /// <summary>asin of a = |x|: s + s·z·polynomial(z) of s = a, z = a² up to ½; of s = √z, z = (1-a)/2 above, where it is half of π/2 - asin a.</summary>

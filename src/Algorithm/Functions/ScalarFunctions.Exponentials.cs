@@ -16,6 +16,8 @@ public static partial class ScalarFunctions
         Underflows = true,
         Float32 = x => ExpFloat32(x[0]),
         MaxUlp = 1.75,
+        Float64 = x => DoubleExponentials.Exp(x[0]),
+        MaxUlpFloat64 = 1.25,
         Cost = 12,
     };
 
@@ -27,6 +29,8 @@ public static partial class ScalarFunctions
         Error = (ErrorRule)ErrorRules.Tanh,
         Float32 = x => TanhFloat32(x[0]),
         MaxUlp = 2.75,
+        Float64 = x => DoubleExponentials.Tanh(x[0]),
+        MaxUlpFloat64 = 2.5,
     };
 
     /// <summary>1 / (1 + e⁻ˣ).</summary>
@@ -39,8 +43,8 @@ public static partial class ScalarFunctions
         Underflows = true,
         Float32 = x => SigmoidFloat32(x[0]),
         MaxUlp = 3,
-        Float64 = x => SigmoidFloat64(x[0]),
-        MaxUlpFloat64 = 3,
+        Float64 = x => DoubleExponentials.Sigmoid(x[0]),
+        MaxUlpFloat64 = 2.5,
     };
 
     /// <summary>eˣ − 1, also where that is small.</summary>
@@ -50,7 +54,8 @@ public static partial class ScalarFunctions
         Types = DTypes.Floats,
         Float32 = x => Expm1Float32(x[0]),
         MaxUlp = 1.75,
-        MaxUlpFloat64 = 3,
+        Float64 = x => DoubleExponentials.Expm1(x[0]),
+        MaxUlpFloat64 = 1.75,
         Cost = 15,
     };
 
@@ -63,7 +68,8 @@ public static partial class ScalarFunctions
         Underflows = true,
         Float32 = x => Exp2Float32(x[0]),
         MaxUlp = 1.25,
-        MaxUlpFloat64 = 1,
+        Float64 = x => DoubleExponentials.Exp2(x[0]),
+        MaxUlpFloat64 = 1.25,
         Cost = 12,
     };
 
@@ -73,6 +79,7 @@ public static partial class ScalarFunctions
         Types = DTypes.Floats,
         Float32 = x => SinhFloat32(x[0]),
         MaxUlp = 2.5,
+        Float64 = x => DoubleExponentials.Sinh(x[0]),
         MaxUlpFloat64 = 2,
     };
 
@@ -83,6 +90,7 @@ public static partial class ScalarFunctions
         Types = DTypes.Floats,
         Float32 = x => CoshFloat32(x[0]),
         MaxUlp = 2.5,
+        Float64 = x => DoubleExponentials.Cosh(x[0]),
         MaxUlpFloat64 = 2,
     };
 
@@ -250,15 +258,5 @@ public static partial class ScalarFunctions
         x = Clamp(x, low, 30);
         var (r, power) = HalfExponent(x);
         return (power / Op.Fma(power, power, ExpOfRemainder(r, -1)), power);
-    }
-
-    /// <summary>
-    /// With e = e^-|x|: 1/(1 + e), for negative x e/(1 + e), which underflows gradually. 1 exponential and 6 operations
-    /// (1 division).
-    /// </summary>
-    private static Expr SigmoidFloat64(Expr x)
-    {
-        var e = Op.Exp(-Op.Abs(x));
-        return Op.Select(x < D(0), e, D(1)) / (D(1) + e);
     }
 }

@@ -1,5 +1,6 @@
 using System.Reflection.Emit;
 using Picograd.Algorithms;
+using Picograd.Algorithms.Functions;
 using Picograd.Schedules;
 
 namespace Picograd.Lower.Cpu;
@@ -47,7 +48,7 @@ internal sealed partial class FunctionEmitter
         {
             if (!seen.Add(node))
                 continue;
-            if (node is Select s && VectorAnalysis.FarAngle(s) is var (_, angle))
+            if (node is Select s && ScalarFunctions.FarAngle(s) is var (_, angle))
                 yield return angle;
             foreach (var child in node.Children())
                 open.Push(child);

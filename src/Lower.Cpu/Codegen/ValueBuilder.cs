@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Reflection.Emit;
 using Picograd.Algorithms;
+using Picograd.Algorithms.Functions;
 using Picograd.Schedules;
 
 namespace Picograd.Lower.Cpu;
@@ -332,7 +333,7 @@ internal sealed class ValueBuilder(
                 return Region.Make(NodeOp.Binary, Lanes(b.Type), b.Kind, BuildLanes(b.A), BuildLanes(b.B));
             case Fma f:
                 return Region.Make(NodeOp.Fma, Lanes(f.Type), null, BuildLanes(f.A), BuildLanes(f.B), BuildLanes(f.C));
-            case Select s when VectorAnalysis.FarAngle(s) is var (function, x):
+            case Select s when ScalarFunctions.FarAngle(s) is var (function, x):
                 return Region.Make(NodeOp.FarAngle, Lanes(s.Type), function, BuildLanes(s.Then), BuildLanes(x));
             case Select s:
                 var mask = BuildLanes(s.Cond);

@@ -123,17 +123,6 @@ internal sealed class VectorAnalysis
     public static bool MayFault(Expr e) =>
         e.Nodes().Any(n => n is Binary { Kind: BinaryOp.FloorDiv or BinaryOp.Mod } b && b.B.Loads().Any());
 
-    /// <summary>The function and argument of what <see cref="ExpandMath"/> makes of functions of angles of Float32; null for others.</summary>
-    public static (ScalarFunction Function, Expr X)? FarAngle(Select s) =>
-        s.Else
-            is Cast
-            {
-                To: DType.Float32,
-                A: Apply { Arguments: [Cast { To: DType.Float64, A: { Type: DType.Float32 } x }] } far
-            }
-            ? (far.Function, x)
-            : null;
-
     // lane < constant: strided loads under it read fewer lanes.
     private bool IsLeading(Expr cond) =>
         cond is Binary { Kind: BinaryOp.Lt } b
@@ -180,7 +169,7 @@ internal sealed class VectorAnalysis
                 return (b.A.Type == DType.Bool || Size(b.A.Type)) && Accepts(b.A, masked) && Accepts(b.B, masked);
             case Fma f:
                 return Size(f.Type) && Accepts(f.A, masked) && Accepts(f.B, masked) && Accepts(f.C, masked);
-            case Select s when FarAngle(s) is { } angle:
+            case Select s when ScalarFunctions.FarAngle(s) is { } angle:
                 return Size(s.Type) && Accepts(s.Then, masked) && Accepts(angle.X, masked);
             case Select s:
                 bool inner = masked || s.Cond.Uses(_lane) || s.Then.Loads().Any() || s.Else.Loads().Any();

@@ -60,46 +60,65 @@ internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> 
     /// <summary>Branches where a lane of an angle is beyond the range, or NaN. The evaluation stack must be empty.</summary>
     public void BranchIfFar(IReadOnlyList<Node> angles, Label far)
     {
-        if (angles.Count == 0)
-            return;
-        // Bits without the sign, as integers, order as the magnitudes do, with NaN above infinity. The units for products,
-        // which the functions keep busy, take no part: a sum of squares is half as many instructions, but slower.
-        for (int i = 0; i < angles.Count; i++)
+        foreach (var group in angles.GroupBy(Lane))
+            BranchIfFar([.. group], group.Key == typeof(double), far);
+    }
+
+    // Bits without the sign, as integers, order as the magnitudes do, with NaN above infinity. The units for products,
+    // which the functions keep busy, take no part: a sum of squares is half as many instructions, but slower.
+    private void BranchIfFar(Node[] angles, bool wide, Label far)
+    {
+        var bits = wide ? typeof(long) : typeof(int);
+        for (int i = 0; i < angles.Length; i++)
         {
             push(angles[i]);
-            il.Call(isa.As(typeof(float), typeof(int)));
-            il.Int(int.MaxValue);
-            il.Call(isa.Create(typeof(int), 1));
-            il.Call(isa.Op("BitwiseAnd", typeof(int), 2));
+            il.Call(isa.As(Lane(angles[i]), bits));
+            Bits(long.MaxValue, int.MaxValue);
+            il.Call(isa.Op("BitwiseAnd", bits, 2));
             if (i > 0)
-                il.Call(isa.Op("Max", typeof(int), 2));
+                il.Call(isa.Op("Max", bits, 2));
         }
-        il.Int(BitConverter.SingleToInt32Bits((float)ScalarFunctions.AngleRange));
-        il.Call(isa.Create(typeof(int), 1));
-        il.Call(isa.Op("GreaterThanAny", typeof(int), 2));
+        Bits(
+            BitConverter.DoubleToInt64Bits(ScalarFunctions.AngleRangeFloat64),
+            BitConverter.SingleToInt32Bits((float)ScalarFunctions.AngleRange)
+        );
+        il.Call(isa.Op("GreaterThanAny", bits, 2));
         il.Emit(OpCodes.Brtrue, far);
+
+        void Bits(long ofDouble, int ofFloat)
+        {
+            if (wide)
+                il.Long(ofDouble);
+            else
+                il.Int(ofFloat);
+            il.Call(isa.Create(bits, 1));
+        }
     }
 
     // One comparison and a branch where all lanes are near; for code that is not the body of a loop of one stretch
     // (FunctionEmitter.EmitNearAndFar).
     private void FarAngle(Node node)
     {
-        var (near, angle) = (il.NewLocal(isa.Vector(typeof(float))), il.NewLocal(isa.Vector(typeof(float))));
+        var lane = Lane(node);
+        var (near, angle) = (il.NewLocal(isa.Vector(lane)), il.NewLocal(isa.Vector(lane)));
         push(node.Inputs[0]);
         il.Store(near);
         push(node.Inputs[1]);
         il.Store(angle);
         var end = il.NewLabel();
         il.Load(angle);
-        il.Call(isa.Op("Abs", typeof(float), 1));
-        il.Float((float)ScalarFunctions.AngleRange);
-        il.Call(isa.Create(typeof(float), 1));
-        il.Call(isa.Op("LessThanOrEqualAll", typeof(float), 2));
+        il.Call(isa.Op("Abs", lane, 1));
+        if (lane == typeof(double))
+            il.Double(ScalarFunctions.AngleRangeFloat64);
+        else
+            il.Float((float)ScalarFunctions.AngleRange);
+        il.Call(isa.Create(lane, 1));
+        il.Call(isa.Op("LessThanOrEqualAll", lane, 2));
         il.Emit(OpCodes.Brtrue, end);
         il.Load(near);
         il.Load(angle);
         il.Pointer(((ScalarFunction)node.Data!).Reference!.Method);
-        il.Call(FarAngles.Method(isa.Bits));
+        il.Call(FarAngles.Method(isa.Vector(lane)));
         il.Store(near);
         il.Mark(end);
         il.Load(near);

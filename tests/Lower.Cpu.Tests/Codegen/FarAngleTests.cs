@@ -9,16 +9,27 @@ using Xunit;
 namespace Picograd.Tests.Codegen;
 
 /// <summary>
-/// sin and cos of Float32 where some arguments are far (beyond <see cref="Picograd.Algorithms.Functions.ScalarFunctions.AngleRange"/>): loops leave their fast body for
+/// sin and cos where some arguments are far (beyond <see cref="Picograd.Algorithms.Functions.ScalarFunctions.AngleRange"/>): loops leave their fast body for
 /// one iteration, whichever lane or copy of an unrolled body it is, and with whatever sums they carry.
 /// </summary>
 public class FarAngleTests
 {
     private static readonly float[] Far = [1e5f, 100000.01f, -3.4e38f, float.NaN, float.PositiveInfinity, 7e6f, 1e20f];
 
-    public static TheoryData<string, int> Cases()
+    private static readonly double[] FarOfDoubles =
+    [
+        1 << 30,
+        1073741824.0000002,
+        -1.7e308,
+        double.NaN,
+        double.NegativeInfinity,
+        -7e9,
+        1e20,
+    ];
+
+    public static TheoryData<string, int, DType> Cases()
     {
-        var data = new TheoryData<string, int>();
+        var data = new TheoryData<string, int, DType>();
         foreach (
             string name in new[]
             {
@@ -35,20 +46,23 @@ public class FarAngleTests
             }
         )
         foreach (int every in new[] { 3, 41, 977 })
-            data.Add(name, every);
+            data.Add(name, every, DType.Float32);
+        foreach (string name in new[] { "sin", "both", "rows", "columns", "row sums", "scan" })
+            data.Add(name, 41, DType.Float64);
         return data;
     }
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Far_angles_among_near_ones(string name, int every)
+    public void Far_angles_among_near_ones(string name, int every, DType type)
     {
-        var algorithm = Build(name);
+        var algorithm = Build(name, type);
         var input = algorithm.Inputs[0];
-        var x = new NDArray(DType.Float32, [.. input.Shape.Select(e => ((IntImm)e).Value)]);
+        var x = new NDArray(type, [.. input.Shape.Select(e => ((IntImm)e).Value)]);
         var random = new Random(every);
         for (int i = 0; i < x.Length; i++)
-            x.Doubles[i] = random.Next(every) == 0 ? FarOne(random, name) : (float)(random.NextDouble() * 60 - 30);
+            x.Doubles[i] =
+                random.Next(every) == 0 ? FarOne(random, name, type) : (float)(random.NextDouble() * 60 - 30);
         var inputs = new Dictionary<Buffer, NDArray> { [input] = x };
         var expected = Evaluator.RunWithBounds(algorithm, inputs);
         var host = new Dictionary<string, HostArray> { [input.Name] = HostArray.From(x, input) };
@@ -73,17 +87,18 @@ public class FarAngleTests
     }
 
     // Sums have no bound beside infinities.
-    private static double FarOne(Random random, string name)
+    private static double FarOne(Random random, string name, DType type)
     {
-        float far = Far[random.Next(Far.Length)];
+        double far =
+            type == DType.Float64 ? FarOfDoubles[random.Next(FarOfDoubles.Length)] : Far[random.Next(Far.Length)];
         return name.EndsWith("sums", StringComparison.Ordinal) || name == "scan"
-            ? float.IsFinite(far)
+            ? double.IsFinite(far)
                 ? far
-                : -2e7f
+                : -2e10f
             : far;
     }
 
-    private static Algorithm Build(string name)
+    private static Algorithm Build(string name, DType type)
     {
         const int Rows = 13,
             Columns = 331;
@@ -93,7 +108,7 @@ public class FarAngleTests
         var n = new Axis("n", Rows * Columns);
         if (name is "sin" or "cos" or "both" or "nested" or "two stages")
         {
-            var x = g.Input("X", DType.Float32, Rows * Columns);
+            var x = g.Input("X", type, Rows * Columns);
             if (name == "two stages")
             {
                 var y = g.Stage("Y", [n], Op.Sin(x[n]));
@@ -108,12 +123,12 @@ public class FarAngleTests
                         "sin" => Op.Sin(x[n]),
                         "cos" => Op.Cos(x[n]),
                         "both" => Op.Sin(x[n]) * Op.Cos(x[n]),
-                        _ => Op.Cos(Op.Sin(x[n]) * Op.Const(3e5f, DType.Float32)),
+                        _ => Op.Cos(Op.Sin(x[n]) * Op.Const(3e9f, type)),
                     }
                 )
             );
         }
-        var m = g.Input("X", DType.Float32, Rows, Columns);
+        var m = g.Input("X", type, Rows, Columns);
         return g.Build(
             name switch
             {
@@ -121,7 +136,7 @@ public class FarAngleTests
                 "columns" => g.Stage("Y", [j, i], Op.Cos(m[i, j])),
                 "row sums" => g.Stage("Y", [i], AlgorithmBuilder.Sum(j, Op.Sin(m[i, j]))),
                 "column sums" => g.Stage("Y", [j], AlgorithmBuilder.Sum(i, Op.Cos(m[i, j]))),
-                _ => g.Scan("Y", [j, i], i, Op.Cos(m[i, j]), Reducer.Sum(DType.Float32)),
+                _ => g.Scan("Y", [j, i], i, Op.Cos(m[i, j]), Reducer.Sum(type)),
             }
         );
     }

@@ -36,6 +36,8 @@ internal static class CompiledExpr
                     return Node.Constant(f.Value);
                 case IntImm { ImmType: DType.Int32 } i:
                     return Node.Constant((int)i.Value);
+                case IntImm { ImmType: DType.Int64 } i:
+                    return Node.Constant(i.Value);
             }
             var value = Build(node);
             var local = Node.Variable(value.Type);
@@ -66,8 +68,8 @@ internal static class CompiledExpr
                 Binary { Kind: BinaryOp.BitAnd } b => Node.And(Visit(b.A), Visit(b.B)),
                 Binary { Kind: BinaryOp.BitOr } b => Node.Or(Visit(b.A), Visit(b.B)),
                 Binary { Kind: BinaryOp.BitXor } b => Node.ExclusiveOr(Visit(b.A), Visit(b.B)),
-                Binary { Kind: BinaryOp.Shl } b => Node.LeftShift(Visit(b.A), Visit(b.B)),
-                Binary { Kind: BinaryOp.Shr } b => Node.RightShift(Visit(b.A), Visit(b.B)),
+                Binary { Kind: BinaryOp.Shl } b => Node.LeftShift(Visit(b.A), Amount(b)),
+                Binary { Kind: BinaryOp.Shr } b => Node.RightShift(Visit(b.A), Amount(b)),
                 Fma f => MathCall("FusedMultiplyAdd", Visit(f.A), Visit(f.B), Visit(f.C)),
                 Select s => Node.Condition(Visit(s.Cond), Visit(s.Then), Visit(s.Else)),
                 Cast { To: DType.Float32, A.Type: DType.Int32 or DType.Float64 } c => Node.Convert(
@@ -77,6 +79,8 @@ internal static class CompiledExpr
                 Cast { To: DType.Float64, A.Type: DType.Float32 } c => Node.Convert(Visit(c.A), typeof(double)),
                 Bitcast { To: DType.Int32, A.Type: DType.Float32 } c => BitsCall("SingleToInt32Bits", Visit(c.A)),
                 Bitcast { To: DType.Float32, A.Type: DType.Int32 } c => BitsCall("Int32BitsToSingle", Visit(c.A)),
+                Bitcast { To: DType.Int64, A.Type: DType.Float64 } c => BitsCall("DoubleToInt64Bits", Visit(c.A)),
+                Bitcast { To: DType.Float64, A.Type: DType.Int64 } c => BitsCall("Int64BitsToDouble", Visit(c.A)),
                 _ => throw new InvalidOperationException($"not an operation that vector units have: {node}"),
             };
     }
@@ -86,6 +90,8 @@ internal static class CompiledExpr
         var host = arguments[0].Type == typeof(float) ? typeof(MathF) : typeof(Math);
         return Node.Call(host.GetMethod(name, [.. arguments.Select(a => a.Type)])!, arguments);
     }
+
+    private static Node Amount(Binary shift) => Node.Constant((int)((IntImm)shift.B).Value);
 
     private static Node BitsCall(string name, Node argument) =>
         Node.Call(typeof(BitConverter).GetMethod(name, [argument.Type])!, argument);

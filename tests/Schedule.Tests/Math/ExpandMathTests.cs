@@ -15,8 +15,7 @@ public sealed class ExpandMathTests(ITestOutputHelper output)
     public static TheoryData<string> Functions =>
         [.. ScalarFunctions.All.Where(f => f is { Arity: 1, Float32: not null }).Select(f => f.Name)];
 
-    public static TheoryData<string> Float64Functions =>
-        [.. ScalarFunctions.All.Where(f => f is { Arity: 1, Float64: not null, Roundoffs: > 0 }).Select(f => f.Name)];
+    public static TheoryData<string> Float64Functions => ["sigmoid", "erf", "rsqrt", "reciprocal"];
 
     [Theory]
     [MemberData(nameof(Functions))]
@@ -202,15 +201,16 @@ public sealed class ExpandMathTests(ITestOutputHelper output)
     }
 
     [Theory]
-    [InlineData(DType.Float64, "exp")]
-    [InlineData(DType.Float64, "tanh")]
+    [InlineData(DType.Float64, "pow")]
     [InlineData(DType.Float32, "sqrt")]
     [InlineData(DType.Float16, "exp")]
     public void LeavesOtherTypesAndFunctionsAlone(DType type, string kind)
     {
-        var e = Op.Call(ScalarFunctions.Find(kind)!, CompiledExpr.Placeholder(type));
+        var function = ScalarFunctions.Find(kind)!;
+        Expr[] x = [.. Enumerable.Range(0, function.Arity).Select(_ => CompiledExpr.Placeholder(type))];
+        var e = Op.Call(function, x);
         Assert.Same(e, ExpandMath.Expand(e));
-        Assert.Null(ScalarFunctions.Find(kind)!.Expand(CompiledExpr.Placeholder(type)));
+        Assert.Null(function.Expand([.. x]));
     }
 
     // The counts stated in the documentation of each function: distinct operations other than bit casts, which are free.
@@ -222,8 +222,6 @@ public sealed class ExpandMathTests(ITestOutputHelper output)
     [InlineData(DType.Float32, "erf", 24)]
     [InlineData(DType.Float32, "sin", 21)]
     [InlineData(DType.Float32, "cos", 23)]
-    [InlineData(DType.Float64, "sigmoid", 7)]
-    [InlineData(DType.Float64, "erf", 36)]
     public void OperationCounts(DType type, string kind, int expected)
     {
         var e = ScalarFunctions.Find(kind)!.Expand(CompiledExpr.Placeholder(type))!;

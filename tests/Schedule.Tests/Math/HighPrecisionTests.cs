@@ -6,28 +6,28 @@ using Xunit.Abstractions;
 namespace Picograd.Tests.MathFunctions;
 
 /// <summary>
-/// The functions of doubles, which code for Float64 calls and which those of Float32 are compared with, against integer arithmetic with
+/// The functions of doubles, which the evaluator uses and which those of Float32 are compared with, against integer arithmetic with
 /// <see cref="BigReal.Digits"/> binary digits after the point.
 /// </summary>
 public sealed class HighPrecisionTests(ITestOutputHelper output)
 {
     [Theory]
-    [InlineData("expm1", -45, 45)]
-    [InlineData("exp2", -60, 60)]
-    [InlineData("log1p", -1, 30)]
-    [InlineData("log2", 0, 40)]
-    [InlineData("log10", 0, 40)]
-    [InlineData("tan", -30, 30)]
-    [InlineData("asin", -1, 1)]
-    [InlineData("acos", -1, 1)]
-    [InlineData("atan", -20, 20)]
-    [InlineData("sinh", -40, 40)]
-    [InlineData("cosh", -40, 40)]
-    [InlineData("asinh", -30, 30)]
-    [InlineData("acosh", 1, 30)]
-    [InlineData("atanh", -1, 1)]
-    [InlineData("erfc", -4, 8)]
-    public void Float64_is_within_the_stated_error(string name, double low, double high)
+    [InlineData("expm1", -45, 45, 3)]
+    [InlineData("exp2", -60, 60, 1)]
+    [InlineData("log1p", -1, 30, 2)]
+    [InlineData("log2", 0, 40, 2)]
+    [InlineData("log10", 0, 40, 2)]
+    [InlineData("tan", -30, 30, 2)]
+    [InlineData("asin", -1, 1, 2)]
+    [InlineData("acos", -1, 1, 2)]
+    [InlineData("atan", -20, 20, 2)]
+    [InlineData("sinh", -40, 40, 2)]
+    [InlineData("cosh", -40, 40, 2)]
+    [InlineData("asinh", -30, 30, 3)]
+    [InlineData("acosh", 1, 30, 3)]
+    [InlineData("atanh", -1, 1, 3)]
+    [InlineData("erfc", -4, 8, 6)]
+    public void Functions_of_doubles_are_within(string name, double low, double high, double most)
     {
         var function = ScalarFunctions.Find(name)!;
         var f = (Func<double, double>)function.Reference!;
@@ -51,10 +51,7 @@ public sealed class HighPrecisionTests(ITestOutputHelper output)
                 (worst, worstAt) = (error, at);
         }
         output.WriteLine($"{name}: {worst:F3} ULP at {worstAt:R}");
-        Assert.True(
-            worst <= function.MaxUlpFloat64,
-            $"{name}({worstAt:R}): {worst:F3} ULP, stated {function.MaxUlpFloat64}"
-        );
+        Assert.True(worst <= most, $"{name}({worstAt:R}): {worst:F3} ULP, not {most}");
         Assert.True(worst > 0.3, $"{name}: {worst}: nothing was compared");
     }
 
@@ -99,7 +96,7 @@ public sealed class HighPrecisionTests(ITestOutputHelper output)
 /// <summary>Fixed-point numbers as integers, with what functions need of them.</summary>
 internal static class BigReal
 {
-    public const int Digits = 320;
+    public const int Digits = 640;
 
     private static readonly BigInteger One = BigInteger.One << Digits;
     private static readonly BigInteger Pi = 16 * ArcTan(One / 5) - 4 * ArcTan(One / 239);
@@ -129,6 +126,15 @@ internal static class BigReal
         var a = From(x);
         return name switch
         {
+            "exp" => Exp(a),
+            "log" => Log(a),
+            "sin" => Sin(a),
+            "cos" => Sin(a + Pi / 2),
+            "tanh" => Div(Exp(a) - Exp(-a), Exp(a) + Exp(-a)),
+            "sigmoid" => Div(One, One + Exp(-a)),
+            "erf" => Erf(a),
+            "rsqrt" => Div(One, Sqrt(a)),
+            "reciprocal" => Div(One, a),
             "expm1" => Exp(a) - One,
             "exp2" => Exp(Mul(a, Ln2)),
             "log1p" => Log(One + a),

@@ -6,7 +6,8 @@ namespace Picograd.Compare.Cases;
 /// <summary>Functions of one element, of two, of three, with plain numbers, and in place.</summary>
 internal static class ElementwiseCases
 {
-    public static IEnumerable<Subject> All => [.. Unary(), .. Binary(), .. Numbers(), .. Others(), .. InPlace()];
+    public static IEnumerable<Subject> All =>
+        [.. Unary(), .. FunctionCases.Subjects, .. Binary(), .. Numbers(), .. Others(), .. InPlace()];
 
     private static IEnumerable<Subject> Unary()
     {
@@ -14,25 +15,6 @@ internal static class ElementwiseCases
         yield return One("Abs", x => x.Abs(), x => x.abs());
         yield return One("Relu", x => x.Relu(), x => x.relu());
         yield return One("Square", x => x.Square(), x => x.square());
-        yield return One("Tanh", x => x.Tanh(), x => x.tanh());
-        yield return One("Exp", x => x.Exp(), x => x.exp());
-        yield return One("Log", x => x.Log(), x => x.log());
-        yield return One("Sigmoid", x => x.Sigmoid(), x => x.sigmoid());
-        yield return One("Sqrt", x => x.Sqrt(), x => x.sqrt());
-        yield return One("Rsqrt", x => x.Rsqrt(), x => x.rsqrt());
-        yield return One("Reciprocal", x => x.Reciprocal(), x => x.reciprocal());
-        yield return One("Erf", x => x.Erf(), x => x.erf());
-        yield return One("Sin", x => x.Sin(), x => x.sin());
-        yield return One("Cos", x => x.Cos(), x => x.cos());
-        yield return One("Silu", x => x.Silu(), x => x.silu());
-        // 1 + erf(x / √2) cancels below 0.
-        yield return new(
-            "Gelu",
-            d => Trial.One("Gelu", d.Any(d.Shape()), x => x.Gelu(), x => x.gelu()) with { Terms = 2 }
-        );
-        yield return One("Floor", x => x.Floor(), x => x.floor());
-        yield return One("Ceil", x => x.Ceil(), x => x.ceil());
-        yield return One("Round", x => x.Round(), x => x.round());
         yield return One("LogicalNot", x => x.LogicalNot(), x => x.logical_not());
         yield return One("~", x => ~x, x => x.bitwise_not());
         yield return One("Clone", x => x.Clone(), x => x.clone());
@@ -74,6 +56,7 @@ internal static class ElementwiseCases
                 return Trial.Two("Pow", d.Any(shape), exponent, (a, b) => a.Pow(b), (a, b) => a.pow(b));
             }
         );
+        yield return Two("Atan2", (a, b) => a.Atan2(b), (a, b) => a.atan2(b));
         yield return Two("<", (a, b) => a < b, (a, b) => a < b);
         yield return Two("<=", (a, b) => a <= b, (a, b) => a <= b);
         yield return Two(">", (a, b) => a > b, (a, b) => a > b);
