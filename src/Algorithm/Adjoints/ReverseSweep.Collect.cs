@@ -35,10 +35,11 @@ internal sealed partial class ReverseSweep
             if (guard is not null && guard.IsFalse())
                 continue;
             var value = At(one.Value);
+            var conditions = Conditions(inverse, guard);
             if (inverse.Open.Count == 0)
-                total = Plus(total, Algebra.Where(Algebra.And(inverse.Condition, guard), value));
+                total = Plus(total, Algebra.Where(conditions.Aggregate((Expr?)null, Algebra.And), value));
             else
-                Merge(sums, SumOf(places, inverse, guard, value));
+                Merge(sums, SumOf(places, inverse, conditions, value));
         }
         foreach (var sum in sums)
         {
@@ -51,10 +52,16 @@ internal sealed partial class ReverseSweep
 
     private static Expr Plus(Expr? a, Expr b) => a is null ? b : Algebra.Add(a, b);
 
-    // What is wanted at one place of a dimension only (X[r, 0]) is summed up there only.
-    private static Sum SumOf(Axis[] places, Inverse inverse, Expr? guard, Expr value)
+    // The reader's axes are within their extents; then what it asks; then what reads data, which it does only where it asked.
+    private static List<Expr> Conditions(Inverse inverse, Expr? guard)
     {
-        var conditions = (inverse.Condition?.Conjuncts() ?? []).Concat(guard?.Conjuncts() ?? []).ToList();
+        var own = inverse.Condition?.Conjuncts().ToLookup(c => c.Loads().Count > 0);
+        return [.. own?[false] ?? [], .. guard?.Conjuncts() ?? [], .. own?[true] ?? []];
+    }
+
+    // What is wanted at one place of a dimension only (X[r, 0]) is summed up there only.
+    private static Sum SumOf(Axis[] places, Inverse inverse, List<Expr> conditions, Expr value)
+    {
         var kept = places.ToList();
         Expr? outside = null;
         foreach (var condition in conditions.ToList())

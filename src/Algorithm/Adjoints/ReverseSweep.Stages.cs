@@ -138,7 +138,7 @@ internal sealed partial class ReverseSweep
             if (Gradient(stage.Outputs[i]) is { } gradient)
                 Pull(stage, stage.Values[i] * Op.Exp(stage.Values[0] - max), gradient.At(stage.Indices));
         }
-        if (_contributions.ContainsKey(stage.Outputs[0]))
+        if (Gradient(stage.Outputs[0]) is not null)
             Extreme(stage with { Outputs = [stage.Outputs[0]], Values = [stage.Values[0]] });
     }
 
@@ -173,7 +173,7 @@ internal sealed partial class ReverseSweep
         var whole = reducer.Combine([.. others.Select(o => (Expr)o.At(Vars(axes)))], stage.Values);
         for (int i = 0; i < stage.Outputs.Length; i++)
         {
-            if (stage.Outputs[i].Type.IsFloat() && Gradient(stage.Outputs[i]) is { } gradient)
+            if (Gradient(stage.Outputs[i]) is { } gradient)
                 Pull(stage, whole[i], gradient.At(stage.Indices));
         }
     }

@@ -5,10 +5,15 @@ namespace Picograd.Algorithms.Adjoints;
 /// <summary>Scatters and scans.</summary>
 internal sealed partial class ReverseSweep
 {
-    private void Scatter(Stage stage)
+    private void Scatter(Stage stage, bool isEmpty)
     {
         var (output, value, reducer) = (stage.Output, stage.Values[0], stage.Reducer!);
         var gradient = Gradient(output)!;
+        if (isEmpty)
+        {
+            Initial(stage, gradient);
+            return;
+        }
         var g = gradient.At(stage.Indices);
         if (reducer.IsSum)
         {
@@ -50,12 +55,22 @@ internal sealed partial class ReverseSweep
             var (zero, one) = (Algebra.Zero(value.Type), Op.Const(1, value.Type));
             var zeros = Sums(stage, "_zeros", (v, _) => Counted(Op.Eq(v, zero), value.Type), Reducer.Sum(value.Type));
             var rest = Sums(stage, "_product", (v, _) => Op.Select(Op.Eq(v, zero), one, v), Reducer.Prod(value.Type));
-            // Beside one 0 that alone matters, beside two nothing does.
-            Expr Counts(Expr v, ImmutableArray<Expr> at) => Op.Eq(zeros.At(at), Op.Select(Op.Eq(v, zero), one, zero));
-            Expr Others(Expr v, ImmutableArray<Expr> at) =>
-                Op.Select(Op.Eq(v, zero), rest.At(at), Op.Div(output.At(at), v));
-            Pull(stage, value, Algebra.Mul(g, Others(value, stage.Indices)), guard: Counts(value, stage.Indices));
-            Initial(stage, gradient, (x, at) => [(Counts(x, at), Algebra.Mul(gradient.At(at), Others(x, at)))]);
+            // The 0s themselves: of one all that remains depends, and of two the share of each on the other, which second derivatives see.
+            var lost = Sums(stage, "_zero", (v, _) => Op.Select(Op.Eq(v, zero), v, zero), Reducer.Sum(value.Type));
+            Expr Others(Expr v, ImmutableArray<Expr> at)
+            {
+                Expr Case(double count, Expr isZero, Expr isOther, Expr otherwise) =>
+                    Op.Select(
+                        Op.Eq(zeros.At(at), Op.Const(count, value.Type)),
+                        Op.Select(Op.Eq(v, zero), isZero, isOther),
+                        otherwise
+                    );
+                var (left, kept) = (lost.At(at), rest.At(at));
+                var several = Case(2, (left - v) * kept, zero, zero);
+                return Case(0, zero, output.At(at) / v, Case(1, kept, left * (kept / v), several));
+            }
+            Pull(stage, value, Algebra.Mul(g, Others(value, stage.Indices)));
+            Initial(stage, gradient, (x, at) => [(null, Algebra.Mul(gradient.At(at), Others(x, at)))]);
         }
         else
         {

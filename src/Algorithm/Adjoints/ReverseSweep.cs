@@ -15,6 +15,7 @@ internal sealed partial class ReverseSweep
     private readonly StageNames _names;
     private readonly HashSet<Buffer> _active;
     private readonly Dictionary<Buffer, List<Contribution>> _contributions = [];
+    private readonly Dictionary<Buffer, Buffer> _gradients = [];
     private readonly IReadOnlyDictionary<Var, Interval> _parameters;
 
     public ReverseSweep(Algorithm algorithm, StageNames names, IEnumerable<Buffer> wanted)
@@ -48,10 +49,12 @@ internal sealed partial class ReverseSweep
     {
         foreach (var stage in _algorithm.Stages.Reverse())
         {
-            if (!stage.Outputs.Any(o => IsActive(o) && _contributions.ContainsKey(o)))
+            // No value is computed there; a scatter passes on what it started from.
+            bool isEmpty = stage.Axes.Any(a => a.Extent.IsConst(0));
+            if (isEmpty && stage.Kind != StageKind.Scatter)
                 continue;
-            // No value is computed there.
-            if (stage.Kind != StageKind.Scatter && stage.Axes.Any(a => a.Extent.IsConst(0)))
+            // From the last on: sums below a maximum add to the gradient of that, which is their first output.
+            if (!stage.Outputs.Reverse().Any(o => Gradient(o) is not null))
                 continue;
             switch (stage.Kind)
             {
@@ -62,7 +65,7 @@ internal sealed partial class ReverseSweep
                     Reduce(stage);
                     break;
                 case StageKind.Scatter:
-                    Scatter(stage);
+                    Scatter(stage, isEmpty);
                     break;
                 default:
                     Scan(stage);
@@ -102,8 +105,12 @@ internal sealed partial class ReverseSweep
     // The gradient of what a stage computed, all contributions to it together; null where there are none.
     private Buffer? Gradient(Buffer buffer)
     {
+        if (_gradients.TryGetValue(buffer, out var known))
+            return known;
         var places = PlacesOf(buffer);
-        return Collected(buffer, places) is { } value ? Map(_names.Gradient(buffer), places, value) : null;
+        return Collected(buffer, places) is { } value
+            ? _gradients[buffer] = Map(_names.Gradient(buffer), places, value)
+            : null;
     }
 
     // Axes for the dimensions of a buffer, called as a reader calls them.

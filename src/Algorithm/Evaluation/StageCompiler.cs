@@ -192,7 +192,12 @@ internal sealed partial class StageCompiler
         double terms = reduce.Aggregate(1.0, (k, a) => k * ExtentOf(a));
         if (AccumulationOf() == Accumulation.Sum)
             terms = BoundRules.SumDepth(terms, _stage.Output.Type);
-        if (AccumulationOf() == Accumulation.Sum && spatial.Length > 0 && WalkBetterBy(spatial[^1], reduce[^1]))
+        if (
+            AccumulationOf() == Accumulation.Sum
+            && spatial.Length > 0
+            && reduce.Length > 0
+            && WalkBetterBy(spatial[^1], reduce[^1])
+        )
             return ReduceInMemory([.. spatial[..^1], .. reduce, spatial[^1]], terms);
 
         var accumulators = new Accumulators(this, null);

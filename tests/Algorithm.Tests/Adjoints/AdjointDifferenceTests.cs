@@ -102,16 +102,8 @@ public class AdjointDifferenceTests
         var random = new Random(11);
         var inputs = Smooth(spec, 3);
         var outputs = Evaluator.Run(spec.Build(), inputs);
-        var given = first.Inputs.ToDictionary(
-            i => i.Buffer,
-            i =>
-                i.Role switch
-                {
-                    DerivedRole.Input => inputs[i.Of],
-                    DerivedRole.Output => outputs[i.Of],
-                    _ => Differences.Like(outputs[i.Of], random),
-                }
-        );
+        var gradients = spec.Build().Outputs.ToDictionary(o => o, o => Differences.Like(outputs[o], random));
+        var given = first.Read(inputs, outputs, gradients);
         var wanted = first.Algorithm.Inputs.Where(b => b.Type.IsFloat()).ToList();
         // A gradient of zeros (floor) reads nothing.
         if (wanted.Count == 0)

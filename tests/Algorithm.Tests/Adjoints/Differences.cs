@@ -26,17 +26,7 @@ internal static class Differences
         var seeds = new Dictionary<Buffer, NDArray>();
         foreach (var output in algorithm.Outputs.Where(o => o.Type.IsFloat()))
             seeds[output] = Like(outputs[output], random);
-        var given = derived.Inputs.ToDictionary(
-            i => i.Buffer,
-            i =>
-                i.Role switch
-                {
-                    DerivedRole.Input => inputs[i.Of],
-                    DerivedRole.Output => outputs[i.Of],
-                    _ => seeds[i.Of],
-                }
-        );
-        var gradients = Evaluator.Run(derived.Algorithm, given, extents);
+        var gradients = Evaluator.Run(derived.Algorithm, derived.Read(inputs, outputs, seeds), extents);
         double Loss(IReadOnlyDictionary<Buffer, NDArray> at)
         {
             var results = Evaluator.Run(algorithm, at, extents);
@@ -75,6 +65,24 @@ internal static class Differences
         }
         return null;
     }
+
+    /// <summary>What the inputs of a derived algorithm are, from those of the original, its results and their gradients or its tangents.</summary>
+    public static Dictionary<Buffer, NDArray> Read(
+        this DerivedAlgorithm derived,
+        IReadOnlyDictionary<Buffer, NDArray> inputs,
+        IReadOnlyDictionary<Buffer, NDArray> outputs,
+        IReadOnlyDictionary<Buffer, NDArray> given
+    ) =>
+        derived.Inputs.ToDictionary(
+            i => i.Buffer,
+            i =>
+                i.Role switch
+                {
+                    DerivedRole.Input => inputs[i.Of],
+                    DerivedRole.Output => outputs[i.Of],
+                    _ => given[i.Of],
+                }
+        );
 
     /// <summary>An array of the same shape with random numbers.</summary>
     public static NDArray Like(NDArray array, Random random)
