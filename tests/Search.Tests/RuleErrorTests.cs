@@ -82,10 +82,6 @@ public class RuleErrorTests
         public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target) =>
             inKnobs ? throw error : [new Knob("k", 1, [1, 2, 3], 1)];
 
-        public override LoopNest Apply(
-            Algorithm algorithm,
-            TargetInfo target,
-            IReadOnlyDictionary<string, long> choices
-        ) => throw error;
+        protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices) => throw error;
     }
 }

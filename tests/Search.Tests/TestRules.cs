@@ -7,6 +7,11 @@ namespace Picograd.Tests;
 /// <summary>Tiles, vectorises and unrolls a single sum over one axis: a small space with refusals and duplicates in it.</summary>
 internal sealed class TileRule : ScheduleRule
 {
+    private static readonly NumberKnob Mr = new("mr", 1);
+    private static readonly NumberKnob Nr = new("nr", 1);
+    private static readonly NumberKnob Kc = new("kc", 2);
+    private static readonly NumberKnob Ku = new("ku", 3);
+
     public override string Name => "tile";
 
     public override bool Applies(Algorithm algorithm, TargetInfo target) =>
@@ -14,26 +19,26 @@ internal sealed class TileRule : ScheduleRule
 
     public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target) =>
         [
-            new("mr", 1, [1, 2, 4, 6, 8, 12], 2),
-            new("nr", 1, [8, 16, 24, 32], 8),
-            new("kc", 2, [8, 16, 32, 64, 128, 256], 64),
-            new("ku", 3, [1, 2, 4], 1),
+            Mr.Offer([1, 2, 4, 6, 8, 12], 2),
+            Nr.Offer([8, 16, 24, 32], 8),
+            Kc.Offer([8, 16, 32, 64, 128, 256], 64),
+            Ku.Offer([1, 2, 4], 1),
         ];
 
-    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices)
     {
         var s = new Schedule(algorithm);
         string c = algorithm.Stages[0].Name;
         var axes = algorithm.Stages[0].Axes;
         string M(int i) => $"{c}.{axes[i].Name}";
-        var (mo, mi) = s.Split(M(0), choices["mr"], Tail.Guard);
-        var (no, ni) = s.Split(M(1), choices["nr"], Tail.Guard);
+        var (mo, mi) = s.Split(M(0), choices[Mr], Tail.Guard);
+        var (no, ni) = s.Split(M(1), choices[Nr], Tail.Guard);
         long extent = ((IntImm)axes[2].Extent).Value;
         // Larger blocks than the axis are one whole block: choices that lead to the same program.
-        var (ko, ki) = s.Split(M(2), Math.Min(choices["kc"], extent), Tail.Guard);
-        if (choices["ku"] > 1)
+        var (ko, ki) = s.Split(M(2), Math.Min(choices[Kc], extent), Tail.Guard);
+        if (choices[Ku] > 1)
         {
-            var (kio, kii) = s.Split(ki, choices["ku"], Tail.None);
+            var (kio, kii) = s.Split(ki, choices[Ku], Tail.None);
             s.Reorder(mo, no, ko, kio, kii, mi, ni);
             s.Unroll(kii);
         }
@@ -56,6 +61,6 @@ internal sealed class RefusingRule : ScheduleRule
 
     public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target) => [];
 
-    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices) =>
+    protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices) =>
         throw new ScheduleException(null, null, "nothing is good enough");
 }

@@ -53,63 +53,60 @@ public sealed class MatmulRule : ScheduleRule
         var knobs = ImmutableArray.CreateBuilder<Knob>();
         // Level 0: structure. A strided B cannot feed vectors unless it is packed.
         knobs.Add(
-            new(
-                "pack_b",
-                0,
-                strided ? [1] : [0, 1],
-                strided || (big && m >= 128) || (c.B.Type.IsStorage() && m > mr) ? 1 : 0
-            )
+            MatmulKnobs.PackB.Offer(strided || (big && m >= 128) || (c.B.Type.IsStorage() && m > mr), free: !strided)
         );
         // Halves are converted as they are packed: 256³ takes 89 µs in bf16 and 164 in f16, without that 150 and 378; 8 rows of
         // 512² 33 instead of 18 (AVX-512, 2 cores).
-        knobs.Add(new("pack_a", 0, [0, 1], c.A.Type.IsStorage() && m >= 16 && n > nv * lanes ? 1 : 0));
-        knobs.Add(new("m_outer", 0, [0, 1], 0));
+        knobs.Add(MatmulKnobs.PackA.Offer(c.A.Type.IsStorage() && m >= 16 && n > nv * lanes));
+        knobs.Add(MatmulKnobs.MOuter.Offer(false));
         if (target.Threads > 1)
-            knobs.Add(new("parallel", 0, [0, 1], (double)m * n * k >= 1 << 21 ? 1 : 0));
+            knobs.Add(MatmulKnobs.Parallel.Offer((double)m * n * k >= 1 << 21));
         // Level 1: the register tile.
         knobs.Add(
-            new(
-                "mr",
-                1,
+            MatmulKnobs.Mr.Offer(
                 Within([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 24], mr, Math.Min(m, 24)),
                 mr
             )
         );
-        knobs.Add(new("nv", 1, Within([1, 2, 3, 4, 5, 6], nv, Math.Min(vectors, 6)), nv));
+        knobs.Add(MatmulKnobs.Nv.Offer(Within([1, 2, 3, 4, 5, 6], nv, Math.Min(vectors, 6)), nv));
         // Level 2: stretches of k and panels.
         if (k > 128)
             knobs.Add(
-                new("kc", 2, [0, .. new long[] { 64, 128, 192, 256, 384, 512 }.Where(x => x < k)], k >= 1024 ? 256 : 0)
+                MatmulKnobs.Kc.Offer(
+                    [0, .. new long[] { 64, 128, 192, 256, 384, 512 }.Where(x => x < k)],
+                    k >= 1024 ? 256 : 0
+                )
             );
         if (m >= 96 && k * m > 64 * 1024)
-            knobs.Add(new("mc", 2, [0, 2, 4, 8, 16, 32], m >= 512 && k >= 1024 && target.Threads == 1 ? 16 : 0));
-        knobs.Add(new("pack_in", 2, [0, 1], k >= 1024 ? 1 : 0));
+            knobs.Add(
+                MatmulKnobs.Mc.Offer([0, 2, 4, 8, 16, 32], m >= 512 && k >= 1024 && target.Threads == 1 ? 16 : 0)
+            );
+        knobs.Add(MatmulKnobs.PackIn.Offer(k >= 1024));
         // What follows the product straight from its registers; functions of many steps are better not copied out.
         if (algorithm.Stages.Length > 1)
         {
             bool cheap = !algorithm.Stages.Skip(1).Any(s => s.Values[0].Nodes().Any(n => n.IsFunction()));
-            knobs.Add(new("inline", 2, [0, 1], cheap ? 1 : 0));
+            knobs.Add(MatmulKnobs.Inline.Offer(cheap));
         }
         // Level 3: fine.
-        knobs.Add(new("ku", 3, [1, 2, 4, 8], 1));
+        knobs.Add(MatmulKnobs.Ku.Offer([1, 2, 4, 8], 1));
         return knobs.ToImmutable();
     }
 
-    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices)
     {
         var c = Contraction.Of(algorithm.Stages[0], converted: true)!;
-        long Get(string name) => choices.TryGetValue(name, out long value) ? value : 0;
         int lanes = target.Lanes(c.Stage.Output.Type);
-        long mr = Math.Max(1, Get("mr"));
-        long nr = Math.Max(1, Get("nv")) * lanes;
-        long kc = Get("kc") >= Extent(c.K) ? 0 : Get("kc");
+        long mr = Math.Max(1, choices[MatmulKnobs.Mr]);
+        long nr = Math.Max(1, choices[MatmulKnobs.Nv]) * lanes;
+        long kc = choices[MatmulKnobs.Kc] >= Extent(c.K) ? 0 : choices[MatmulKnobs.Kc];
         var s = new Schedule(algorithm);
         string stage = c.Stage.Name;
         string Loop(Axis axis) => $"{stage}.{axis.Name}";
 
         // Copies of the operands first, so that the product's block reads them.
-        string? packB = Get("pack_b") == 1 ? Pack(s, c.B, c.N, c.K, nr, stage) : null;
-        string? packA = Get("pack_a") == 1 ? Pack(s, c.A, c.M[^1], c.K, mr, stage) : null;
+        string? packB = choices[MatmulKnobs.PackB] ? Pack(s, c.B, c.N, c.K, nr, stage) : null;
+        string? packA = choices[MatmulKnobs.PackA] ? Pack(s, c.A, c.M[^1], c.K, mr, stage) : null;
 
         // Partial results in registers: over all of k, or one block of k at a time.
         string product = stage;
@@ -130,10 +127,14 @@ public sealed class MatmulRule : ScheduleRule
         var (mo, mi) = SplitTile(s, Loop(c.M[^1]), mr, Extent(c.M[^1]));
         var (no, ni) = SplitTile(s, Loop(c.N), nr, Extent(c.N));
         string? moo = null;
-        if (Get("mc") > 0 && Extent(s.Nest.Loop(mo)) > Get("mc") && Get("m_outer") == 0)
-            (moo, mo) = SplitTile(s, mo, Get("mc"), Extent(s.Nest.Loop(mo)));
+        if (
+            choices[MatmulKnobs.Mc] > 0
+            && Extent(s.Nest.Loop(mo)) > choices[MatmulKnobs.Mc]
+            && !choices[MatmulKnobs.MOuter]
+        )
+            (moo, mo) = SplitTile(s, mo, choices[MatmulKnobs.Mc], Extent(s.Nest.Loop(mo)));
         string[] outer = [.. c.Stage.SpatialAxes.Where(a => a.Var != c.N.Var && a.Var != c.M[^1].Var).Select(Loop)];
-        string[] tiles = Get("m_outer") == 1 ? [mo, no] : [no, mo];
+        string[] tiles = choices[MatmulKnobs.MOuter] ? [mo, no] : [no, mo];
         string[] order = [.. outer, .. Some(ko), .. Some(moo), .. tiles, k, mi, ni];
         s.Reorder(order);
         string tile = tiles[1];
@@ -142,7 +143,7 @@ public sealed class MatmulRule : ScheduleRule
 
         // What follows the product runs on the tile: the write, then bias and activation.
         List<string> onTile = ko is null ? [.. algorithm.Stages.Skip(1).Select(a => a.Name)] : [];
-        if (onTile.Count > 0 && Get("inline") == 1)
+        if (onTile.Count > 0 && choices[MatmulKnobs.Inline])
             s.ComputeInline(write);
         else
             onTile.Insert(0, write);
@@ -152,19 +153,18 @@ public sealed class MatmulRule : ScheduleRule
             VectorizeInner(s, after, lanes);
         }
         if (ko is not null)
-            StagewiseRule.Schedule(s, algorithm.Stages.Skip(1), target, parallel: Get("parallel") == 1);
+            StagewiseRule.Schedule(s, algorithm.Stages.Skip(1), target, parallel: choices[MatmulKnobs.Parallel]);
 
         // Packing happens once, or for each block of k; either way before the loops that use it.
-        if (ko is not null && Get("pack_in") == 1)
+        if (ko is not null && choices[MatmulKnobs.PackIn])
         {
             foreach (string copy in Some(packB).Concat(Some(packA)))
                 s.ComputeAt(copy, ko);
         }
         // Threads share what is outermost of the product; a copy made inside of that is their own.
-        string? shared =
-            Get("parallel") == 1
-                ? outer.FirstOrDefault(l => Extent(s.Nest.Loop(l)) >= target.Threads) ?? moo ?? tiles[0]
-                : null;
+        string? shared = choices[MatmulKnobs.Parallel]
+            ? outer.FirstOrDefault(l => Extent(s.Nest.Loop(l)) >= target.Threads) ?? moo ?? tiles[0]
+            : null;
         foreach (string copy in Some(packB).Concat(Some(packA)))
         {
             var loops = LoopNames(s, copy);
@@ -186,9 +186,13 @@ public sealed class MatmulRule : ScheduleRule
         }
         string init = s.DecomposeReduction(product, k);
         VectorizeInner(s, init, lanes);
-        if (Get("ku") > 1 && Extent(s.Nest.Loop(k)) >= Get("ku"))
+        if (choices[MatmulKnobs.Ku] > 1 && Extent(s.Nest.Loop(k)) >= choices[MatmulKnobs.Ku])
         {
-            var (_, unrolled) = s.Split(k, Get("ku"), Extent(s.Nest.Loop(k)) % Get("ku") == 0 ? Tail.None : Tail.Peel);
+            var (_, unrolled) = s.Split(
+                k,
+                choices[MatmulKnobs.Ku],
+                Extent(s.Nest.Loop(k)) % choices[MatmulKnobs.Ku] == 0 ? Tail.None : Tail.Peel
+            );
             s.Unroll(unrolled);
         }
         if (shared is not null)
@@ -293,4 +297,20 @@ public sealed class MatmulRule : ScheduleRule
             within.Add(always);
         return within.ToImmutable();
     }
+}
+
+/// <summary>The knobs of <see cref="MatmulRule"/>.</summary>
+internal static class MatmulKnobs
+{
+    public static readonly SwitchKnob PackB = new("pack_b", 0);
+    public static readonly SwitchKnob PackA = new("pack_a", 0);
+    public static readonly SwitchKnob MOuter = new("m_outer", 0);
+    public static readonly SwitchKnob Parallel = new("parallel", 0);
+    public static readonly NumberKnob Mr = new("mr", 1);
+    public static readonly NumberKnob Nv = new("nv", 1);
+    public static readonly NumberKnob Kc = new("kc", 2);
+    public static readonly NumberKnob Mc = new("mc", 2);
+    public static readonly SwitchKnob PackIn = new("pack_in", 2);
+    public static readonly SwitchKnob Inline = new("inline", 2);
+    public static readonly NumberKnob Ku = new("ku", 3);
 }

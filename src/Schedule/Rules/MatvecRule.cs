@@ -33,7 +33,7 @@ public sealed class MatvecRule : ScheduleRule
         int accumulators = target.VectorRegisters >= 32 ? 24 : 12;
         var knobs = ImmutableArray.CreateBuilder<Knob>();
         if (target.Threads > 1)
-            knobs.Add(new("parallel", 0, [0, 1], (double)i * j * k * Outer(p) >= 1 << 18 ? 1 : 0));
+            knobs.Add(MatvecKnobs.Parallel.Offer((double)i * j * k * Outer(p) >= 1 << 18));
         // From memory W is best read as one stream; from the caches several at once hide the latency of additions.
         bool far = p.W.Buffer.ConstantSize() * p.W.Buffer.Type.Size() > target.L3Bytes / 2;
         if (p.Dots)
@@ -42,35 +42,45 @@ public sealed class MatvecRule : ScheduleRule
             bool wide = k < 8 * lanes || (i > 1 && !far);
             long nj = wide ? Math.Clamp(accumulators / i / 2, 1, Math.Min(j, 4)) : 1;
             long u = Math.Clamp(Math.Min((i == 1 ? 4 : 8 / i) / nj, k / lanes), 1, 4);
-            knobs.Add(new("nj", 1, MatmulRule.Within([1, 2, 3, 4, 6, 8], nj, Math.Min(j, 16)), nj));
-            knobs.Add(new("vectors", 1, MatmulRule.Within([1, 2, 4], u, Math.Max(1, k / lanes)), u));
+            knobs.Add(MatvecKnobs.Nj.Offer(MatmulRule.Within([1, 2, 3, 4, 6, 8], nj, Math.Min(j, 16)), nj));
+            knobs.Add(MatvecKnobs.Vectors.Offer(MatmulRule.Within([1, 2, 4], u, Math.Max(1, k / lanes)), u));
             return knobs.ToImmutable();
         }
         long vectors = (j + lanes - 1) / lanes;
         long nv = Math.Clamp(far ? 8 / i : accumulators / i, 1, Math.Min(vectors, i == 1 || far ? 4 : 6));
-        knobs.Add(new("nv", 1, MatmulRule.Within([1, 2, 3, 4, 6, 8], nv, vectors), nv));
+        knobs.Add(MatvecKnobs.Nv.Offer(MatmulRule.Within([1, 2, 3, 4, 6, 8], nv, vectors), nv));
         // Rows of k before results go back to memory, and how many results to keep near for that (1 x 50257 x 768 from
         // memory: 3.5 ms by 8 rows, 5.1 without; 4 x 2304 x 768 from the caches: 0.079 and 0.058 ms).
         if (k > 8)
-            knobs.Add(new("kr", 2, [0, .. new long[] { 4, 8, 16, 32 }.Where(r => r < k)], i == 1 || far ? 8 : 0));
+            knobs.Add(
+                MatvecKnobs.Kr.Offer([0, .. new long[] { 4, 8, 16, 32 }.Where(r => r < k)], i == 1 || far ? 8 : 0)
+            );
         long chunk =
             i == 1 ? 16384
             : i <= 2 ? 4096
             : 1024;
-        knobs.Add(new("chunk", 2, [0, 1024, 2048, 4096, 8192, 16384], chunk));
+        knobs.Add(MatvecKnobs.Chunk.Offer([0, 1024, 2048, 4096, 8192, 16384], chunk));
         return knobs.ToImmutable();
     }
 
-    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices)
     {
         var p = Product.Of(algorithm.Stages[0])!;
-        long Get(string name) => choices.TryGetValue(name, out long value) ? value : 0;
-        bool parallel = Get("parallel") == 1;
+        bool parallel = choices[MatvecKnobs.Parallel];
         int lanes = target.Lanes(p.Stage.Output.Type);
         var s = new Schedule(algorithm);
         string loop = p.Dots
-            ? Dots(s, p, lanes, Math.Max(1, Get("nj")), Math.Max(1, Get("vectors")))
-            : Rows(s, p, target, lanes, Math.Max(1, Get("nv")), Get("kr"), Get("chunk"), parallel);
+            ? Dots(s, p, lanes, Math.Max(1, choices[MatvecKnobs.Nj]), Math.Max(1, choices[MatvecKnobs.Vectors]))
+            : Rows(
+                s,
+                p,
+                target,
+                lanes,
+                Math.Max(1, choices[MatvecKnobs.Nv]),
+                choices[MatvecKnobs.Kr],
+                choices[MatvecKnobs.Chunk],
+                parallel
+            );
         if (parallel)
         {
             // Several products: threads share those, if there are enough.
@@ -240,4 +250,15 @@ public sealed class MatvecRule : ScheduleRule
             return dots || results ? new Product(stage, x, w, i, j, c.K, dots) : null;
         }
     }
+}
+
+/// <summary>The knobs of <see cref="MatvecRule"/>.</summary>
+internal static class MatvecKnobs
+{
+    public static readonly SwitchKnob Parallel = new("parallel", 0);
+    public static readonly NumberKnob Nj = new("nj", 1);
+    public static readonly NumberKnob Vectors = new("vectors", 1);
+    public static readonly NumberKnob Nv = new("nv", 1);
+    public static readonly NumberKnob Kr = new("kr", 2);
+    public static readonly NumberKnob Chunk = new("chunk", 2);
 }

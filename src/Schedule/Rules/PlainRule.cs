@@ -12,6 +12,6 @@ public sealed class PlainRule : ScheduleRule
 
     public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target) => [];
 
-    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices) =>
+    protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices) =>
         InitialNest.Of(algorithm);
 }

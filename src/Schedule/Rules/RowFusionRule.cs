@@ -21,29 +21,29 @@ public sealed class RowFusionRule : ScheduleRule
         var fused = algorithm.Stages.Take(Fused(algorithm).Stages);
         long points = fused.Max(StagewiseRule.Points);
         if (target.Threads > 1)
-            knobs.Add(new("parallel", 0, [0, 1], points >= 1 << 15 ? 1 : 0));
-        knobs.Add(new("vectors", 1, [1, 2, 4, 8], StagewiseRule.DefaultVectors(algorithm, target)));
+            knobs.Add(RowFusionKnobs.Parallel.Offer(points >= 1 << 15));
+        knobs.Add(RowFusionKnobs.Vectors.Offer([1, 2, 4, 8], StagewiseRule.DefaultVectors(algorithm, target)));
         // Rows that go from stage to stage together: their sums do not wait for one another.
-        knobs.Add(new("rows", 1, [1, 2, 4, 8, 16], Together([.. fused], Fused(algorithm).Axes, target)));
+        knobs.Add(RowFusionKnobs.Rows.Offer([1, 2, 4, 8, 16], Together([.. fused], Fused(algorithm).Axes, target)));
         // Whole rows between stages: kept, or computed again by each reader.
         if (fused.SkipLast(1).Any(IsWide))
-            knobs.Add(new("recompute", 0, [0, 1], 0));
+            knobs.Add(RowFusionKnobs.Recompute.Offer(false));
         return knobs.ToImmutable();
     }
 
-    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices)
     {
         var s = new Schedule(algorithm);
         var (count, axes) = Fused(algorithm);
         var fused = algorithm.Stages[..count];
-        long vectors = choices.TryGetValue("vectors", out long v) ? v : 4;
-        bool parallel = choices.TryGetValue("parallel", out long p) && p == 1;
-        bool again = choices.TryGetValue("recompute", out long twice) && twice == 1;
+        long vectors = choices[RowFusionKnobs.Vectors];
+        bool parallel = choices[RowFusionKnobs.Parallel];
+        bool again = choices[RowFusionKnobs.Recompute];
         // Where later stages read results of the rows too (a loss of all rows), the rows are the first stage's.
         var anchor = count == algorithm.Stages.Length ? fused[^1] : fused[0];
         string[] rows = [.. anchor.Axes.Take(axes).Select(a => $"{anchor.Name}.{a.Name}")];
         string row = rows[^1];
-        long together = choices.TryGetValue("rows", out long some) ? some : 1;
+        long together = choices[RowFusionKnobs.Rows];
         if (together > 1 && s.Nest.Loop(row).ConstantExtent is { } all && all > 1)
             row = rows[^1] = MatmulRule.SplitTile(s, row, Math.Min(together, all), all).Outer;
         if (anchor == fused[^1])
@@ -134,4 +134,13 @@ public sealed class RowFusionRule : ScheduleRule
     }
 
     private static bool IsWide(Stage stage) => stage.Kind == StageKind.Map && stage.Axes.Length > 1;
+}
+
+/// <summary>The knobs of <see cref="RowFusionRule"/>.</summary>
+internal static class RowFusionKnobs
+{
+    public static readonly SwitchKnob Parallel = new("parallel", 0);
+    public static readonly NumberKnob Vectors = new("vectors", 1);
+    public static readonly NumberKnob Rows = new("rows", 1);
+    public static readonly SwitchKnob Recompute = new("recompute", 0);
 }

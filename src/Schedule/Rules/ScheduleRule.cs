@@ -4,16 +4,6 @@ using Picograd.Algorithms;
 namespace Picograd.Schedules;
 
 /// <summary>
-/// One decision of a rule. Level orders decisions from coarse (0: structure, parallelism) over register tile (1) and
-/// cache tiles and packing (2) to fine (3: unrolling, prefetch); the search fixes them in that order.
-/// </summary>
-/// <param name="Name">For instance mr, nr, kc, pack_b.</param>
-/// <param name="Level">0 … 3.</param>
-/// <param name="Values">What may be chosen, ascending; the neighbours of a value are small steps.</param>
-/// <param name="Default">The choice without any search; one of Values.</param>
-public sealed record Knob(string Name, int Level, ImmutableArray<long> Values, long Default);
-
-/// <summary>
 /// A structural rule: looks at the shape of an algorithm (never at names) and offers a family of schedules of it, all
 /// written through primitives. Any combination of knob values may still be refused by a primitive (ScheduleException)
 /// or by the back end (LoweringException).
@@ -24,11 +14,21 @@ public abstract class ScheduleRule
 
     public abstract bool Applies(Algorithm algorithm, TargetInfo target);
 
+    /// <summary>What is open for an algorithm, with the defaults: nowhere else does a knob have one.</summary>
     public abstract ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target);
 
+    /// <summary>The schedule for some choices, by the names of their knobs, and the defaults of the other knobs.</summary>
+    public virtual LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices) =>
+        Build(algorithm, target, new Choices(choices, () => Knobs(algorithm, target)));
+
     /// <summary>The schedule for a choice of every knob.</summary>
-    public abstract LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices);
+    protected virtual LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices) =>
+        throw new NotSupportedException($"rule {Name} overrides neither Build nor Apply");
 
     public IReadOnlyDictionary<string, long> Defaults(Algorithm algorithm, TargetInfo target) =>
         Knobs(algorithm, target).ToDictionary(k => k.Name, k => k.Default);
+
+    /// <summary>The default of every knob.</summary>
+    internal Choices Standard(Algorithm algorithm, TargetInfo target) =>
+        new(ImmutableDictionary<string, long>.Empty, () => Knobs(algorithm, target));
 }

@@ -22,8 +22,8 @@ public sealed class StagewiseRule : ScheduleRule
         var knobs = ImmutableArray.CreateBuilder<Knob>();
         long points = algorithm.Stages.Max(Points);
         if (target.Threads > 1)
-            knobs.Add(new("parallel", 0, [0, 1], points >= 1 << 15 ? 1 : 0));
-        knobs.Add(new("vectors", 1, [1, 2, 4, 8], DefaultVectors(algorithm, target)));
+            knobs.Add(StagewiseKnobs.Parallel.Offer(points >= 1 << 15));
+        knobs.Add(StagewiseKnobs.Vectors.Offer([1, 2, 4, 8], DefaultVectors(algorithm, target)));
         if (algorithm.Stages.Any(s => s.Kind == StageKind.Reduce))
         {
             // Beyond the second-level cache a column of vectors is one line a page; long rows lie in few sets of the first (sums of
@@ -32,17 +32,17 @@ public sealed class StagewiseRule : ScheduleRule
             bool far =
                 algorithm.Inputs.Any(b => b.ConstantSize() * b.Type.Size() > target.L2Bytes)
                 || algorithm.Stages.Any(s => s.Kind == StageKind.Reduce && RowBytes(s) >= LongRow);
-            knobs.Add(new("rows", 2, [0, 2, 4, 8, 16], far ? 8 : 0));
+            knobs.Add(StagewiseKnobs.Rows.Offer([0, 2, 4, 8, 16], far ? 8 : 0));
         }
         return knobs.ToImmutable();
     }
 
-    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices)
     {
         var s = new Schedule(algorithm);
-        long vectors = choices.TryGetValue("vectors", out long v) ? v : 4;
-        bool parallel = choices.TryGetValue("parallel", out long p) && p == 1;
-        long rows = choices.TryGetValue("rows", out long r) ? r : 0;
+        long vectors = choices[StagewiseKnobs.Vectors];
+        bool parallel = choices[StagewiseKnobs.Parallel];
+        long rows = choices[StagewiseKnobs.Rows];
         Schedule(s, algorithm.Stages, target, parallel, vectors, rows: rows);
         return s.Nest;
     }
@@ -459,4 +459,12 @@ public sealed class StagewiseRule : ScheduleRule
 
     internal static long Points(Stage stage) =>
         stage.Axes.Aggregate(1L, (n, a) => n * (a.Extent is IntImm i ? Math.Max(1, i.Value) : 64));
+}
+
+/// <summary>The knobs of <see cref="StagewiseRule"/>.</summary>
+internal static class StagewiseKnobs
+{
+    public static readonly SwitchKnob Parallel = new("parallel", 0);
+    public static readonly NumberKnob Vectors = new("vectors", 1);
+    public static readonly NumberKnob Rows = new("rows", 2);
 }

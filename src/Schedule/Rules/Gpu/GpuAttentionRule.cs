@@ -22,19 +22,19 @@ public sealed class GpuAttentionRule : ScheduleRule
         long tx = Math.Min(rows == 1 ? 32 : 16, keys);
         return
         [
-            new("bq", 0, UpTo(128, p.Rows, rows), rows),
-            new("bk", 0, [.. UpTo(128, p.Keys, keys).Where(k => k >= 4 || k == keys)], keys),
-            new("tx", 1, [4, 8, 16, 32], Math.Max(4, tx)),
-            new("tm", 1, [1, 2, 4, 8], Math.Min(4, rows)),
-            new("pad", 2, [0, 1], 1),
-            new("vector", 3, [1, 2, 4], 4),
-            new("fragments", 3, [0, 1], 1),
-            new("eu", 3, [1, 2, 4, 8], 4),
-            .. p.IsMasked ? [new Knob("skip", 1, [0, 1], 1)] : (Knob[])[],
+            GpuAttentionKnobs.Bq.Offer(UpTo(128, p.Rows, rows), rows),
+            GpuAttentionKnobs.Bk.Offer([.. UpTo(128, p.Keys, keys).Where(k => k >= 4 || k == keys)], keys),
+            GpuAttentionKnobs.Tx.Offer([4, 8, 16, 32], Math.Max(4, tx)),
+            GpuAttentionKnobs.Tm.Offer([1, 2, 4, 8], Math.Min(4, rows)),
+            GpuAttentionKnobs.Pad.Offer(true),
+            GpuAttentionKnobs.Vector.Offer([1, 2, 4], 4),
+            GpuAttentionKnobs.Fragments.Offer(true),
+            GpuAttentionKnobs.Eu.Offer([1, 2, 4, 8], 4),
+            .. p.IsMasked ? [GpuAttentionKnobs.Skip.Offer(true)] : (Knob[])[],
         ];
     }
 
-    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices) =>
+    protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices) =>
         new GpuAttentionSchedule(algorithm, choices).Build();
 
     private static long PowerOfTwo(long extent, long most)
@@ -53,4 +53,18 @@ public sealed class GpuAttentionRule : ScheduleRule
                 .Distinct()
                 .Order(),
         ];
+}
+
+/// <summary>The knobs of <see cref="GpuAttentionRule"/>.</summary>
+internal static class GpuAttentionKnobs
+{
+    public static readonly NumberKnob Bq = new("bq", 0);
+    public static readonly NumberKnob Bk = new("bk", 0);
+    public static readonly NumberKnob Tx = new("tx", 1);
+    public static readonly NumberKnob Tm = new("tm", 1);
+    public static readonly SwitchKnob Pad = new("pad", 2);
+    public static readonly NumberKnob Vector = new("vector", 3);
+    public static readonly SwitchKnob Fragments = new("fragments", 3);
+    public static readonly NumberKnob Eu = new("eu", 3);
+    public static readonly SwitchKnob Skip = new("skip", 1);
 }

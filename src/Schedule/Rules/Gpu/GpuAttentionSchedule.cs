@@ -12,7 +12,7 @@ internal sealed class GpuAttentionSchedule
     private readonly AttentionPattern _p;
     private readonly Dictionary<string, string> _tiles = [];
     private readonly Algorithm _algorithm;
-    private readonly IReadOnlyDictionary<string, long> _choices;
+    private readonly Choices _choices;
     private readonly Schedule _s;
     private readonly long _bq;
     private readonly long _bk;
@@ -20,15 +20,15 @@ internal sealed class GpuAttentionSchedule
     private readonly long _tm;
     private readonly long _ty;
 
-    public GpuAttentionSchedule(Algorithm algorithm, IReadOnlyDictionary<string, long> choices)
+    public GpuAttentionSchedule(Algorithm algorithm, Choices choices)
     {
         (_algorithm, _choices) = (algorithm, choices);
         _p = AttentionPattern.Of(algorithm)!;
         _s = new Schedule(algorithm);
-        _bq = Get("bq", 64);
-        _bk = Get("bk", 64);
-        _tx = Get("tx", 16);
-        _tm = Math.Min(Get("tm", 4), _bq);
+        _bq = _choices[GpuAttentionKnobs.Bq];
+        _bk = _choices[GpuAttentionKnobs.Bk];
+        _tx = _choices[GpuAttentionKnobs.Tx];
+        _tm = Math.Min(_choices[GpuAttentionKnobs.Tm], _bq);
         _ty = _bq / _tm;
         if (_tx * _ty > GpuInfo.MaxThreadsPerBlock)
             throw new ScheduleException(
@@ -55,7 +55,13 @@ internal sealed class GpuAttentionSchedule
         // One loop over blocks of keys.
         string max = _p.Max.Name;
         string ko = OuterKeys(max);
-        var added = _s.OnlineSoftmax(max, ko, _p.IsMasked && Get("skip", 1) == 1, _p.Sum.Name, _p.Mix.Name);
+        var added = _s.OnlineSoftmax(
+            max,
+            ko,
+            _p.IsMasked && _choices[GpuAttentionKnobs.Skip],
+            _p.Sum.Name,
+            _p.Mix.Name
+        );
         foreach (string scores in ScoreStages())
             _s.ComputeAt(scores, ko);
 
@@ -76,7 +82,7 @@ internal sealed class GpuAttentionSchedule
             if (block.Name != q && block.Name != k && block.Name != v)
                 Threads(block.Name);
         }
-        if (Get("pad", 1) == 1)
+        if (_choices[GpuAttentionKnobs.Pad])
             Pad(shared);
         _s.Bind(tile, LoopKind.BlockX);
         string outermost = tile;
@@ -151,7 +157,7 @@ internal sealed class GpuAttentionSchedule
         }
         string inner = loops[^1];
         long extent = _s.Nest.Loop(inner).ConstantExtent ?? 1;
-        long vector = Get("vector", 4);
+        long vector = _choices[GpuAttentionKnobs.Vector];
         while (vector > 1 && extent % vector != 0)
             vector /= 2;
         string? lanes = null;
@@ -201,7 +207,7 @@ internal sealed class GpuAttentionSchedule
             long extent = _s.Nest.Loop(across).ConstantExtent!.Value;
             if (name == _p.Max.Name)
                 extent = Math.Min(extent, _p.Keys);
-            long vector = Get("vector", 4);
+            long vector = _choices[GpuAttentionKnobs.Vector];
             while (vector > 1 && (extent % vector != 0 || extent < vector * _tx))
                 vector /= 2;
             var (rest, lane) = GpuLoops.Split(_s, across, vector, $"{name}.rest", $"{name}.item");
@@ -214,7 +220,7 @@ internal sealed class GpuAttentionSchedule
             order.Add(depth);
         if (order.Count + items.Count > 1)
             _s.Reorder([.. order, .. items]);
-        if (depth is not null && Get("fragments", 1) == 1 && IsWhole(name, items[^1]))
+        if (depth is not null && _choices[GpuAttentionKnobs.Fragments] && IsWhole(name, items[^1]))
             Fragment(name, depth);
         if (row is not null && _ty > 1)
             _s.Bind(order[0], LoopKind.ThreadY);
@@ -234,7 +240,7 @@ internal sealed class GpuAttentionSchedule
             return;
         if (block.Init)
             _s.DecomposeReduction(name, depth);
-        long unroll = Get("eu", 4);
+        long unroll = _choices[GpuAttentionKnobs.Eu];
         if (unroll > 1 && _s.Nest.Loop(depth).ConstantExtent is { } length && length % unroll == 0 && length > unroll)
             _s.Unroll(_s.Split(depth, unroll).Inner);
     }
@@ -279,6 +285,4 @@ internal sealed class GpuAttentionSchedule
             _s.Reset(before);
         }
     }
-
-    private long Get(string name, long otherwise) => _choices.TryGetValue(name, out long v) ? v : otherwise;
 }

@@ -45,10 +45,10 @@ public sealed class GpuConvRule : ScheduleRule
             each = tile.Channels;
         ImmutableArray<Knob> knobs =
         [
-            new("tiled", 0, tile is null ? [0] : [0, 1], tile is null ? 0 : 1),
-            new("channels", 0, Values([1, 2, 4, 8, 16], each, channels), each),
-            new("threads", 1, [32, 64, 128, 256], places >= 512 ? 128 : 64),
-            new("unroll", 2, [0, 1, 2], 2),
+            GpuConvKnobs.Tiled.Offer(tile is not null, free: tile is not null),
+            GpuConvKnobs.Channels.Offer(Values([1, 2, 4, 8, 16], each, channels), each),
+            GpuConvKnobs.Threads.Offer([32, 64, 128, 256], places >= 512 ? 128 : 64),
+            GpuConvKnobs.Unroll.Offer([0, 1, 2], 2),
         ];
         return tile is null ? knobs : knobs.AddRange(tile.Knobs);
     }
@@ -56,13 +56,12 @@ public sealed class GpuConvRule : ScheduleRule
     internal static ImmutableArray<long> Values(long[] values, long always, long most) =>
         [.. values.Where(v => v <= Math.Max(1, most)).Append(always).Distinct().Order()];
 
-    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices)
     {
-        long Get(string name, long otherwise) => choices.TryGetValue(name, out long v) ? v : otherwise;
         var stage = algorithm.Stages[0];
         string block = stage.Name;
         string Loop(Axis axis) => $"{block}.{axis.Name}";
-        if (Get("tiled", 0) == 1)
+        if (choices[GpuConvKnobs.Tiled])
             return new GpuConvTileSchedule(algorithm, target, choices).Build();
         var s = new Schedule(algorithm);
         List<string> after = [.. algorithm.Stages.Skip(1).Select(x => x.Name)];
@@ -75,7 +74,7 @@ public sealed class GpuConvRule : ScheduleRule
         var (group, channel) = GpuLoops.Split(
             s,
             Loop(spatial[1]),
-            Get("channels", 4),
+            choices[GpuConvKnobs.Channels],
             $"{block}.group",
             $"{block}.channel"
         );
@@ -88,7 +87,7 @@ public sealed class GpuConvRule : ScheduleRule
         }
         Unroll(s, s.Nest.Loop(channel).Name);
         // The innermost loops of the window are short, and numbers in the indices save arithmetic.
-        foreach (string window in reduce.Reverse().Take((int)Get("unroll", 2)))
+        foreach (string window in reduce.Reverse().Take((int)choices[GpuConvKnobs.Unroll]))
         {
             if (s.Nest.Loop(window).ConstantExtent is <= 7)
                 Unroll(s, window);
@@ -96,7 +95,7 @@ public sealed class GpuConvRule : ScheduleRule
         s.DecomposeReduction(block, reduce[0]);
         string place = GpuLoops.FuseAll(s, places, $"{block}.place");
         string outer = GpuLoops.FuseAll(s, [Loop(spatial[0]), group], $"{block}.image");
-        GpuLoops.BindGrid(s, place, Get("threads", 128));
+        GpuLoops.BindGrid(s, place, choices[GpuConvKnobs.Threads]);
         s.Bind(outer, LoopKind.BlockY);
         return s.Nest;
     }
@@ -106,4 +105,18 @@ public sealed class GpuConvRule : ScheduleRule
         if (s.Nest.Loop(loop) is { Kind: LoopKind.Serial, ConstantExtent: > 1 and <= 16 })
             s.Unroll(loop);
     }
+}
+
+/// <summary>The knobs of <see cref="GpuConvRule"/>.</summary>
+internal static class GpuConvKnobs
+{
+    public static readonly SwitchKnob Tiled = new("tiled", 0);
+    public static readonly NumberKnob Channels = new("channels", 0);
+    public static readonly NumberKnob Threads = new("threads", 1);
+    public static readonly NumberKnob Unroll = new("unroll", 2);
+    public static readonly NumberKnob Slices = new("slices", 1);
+    public static readonly NumberKnob Rows = new("rows", 1);
+    public static readonly NumberKnob Columns = new("columns", 1);
+    public static readonly NumberKnob Places = new("places", 1);
+    public static readonly NumberKnob Step = new("step", 2);
 }

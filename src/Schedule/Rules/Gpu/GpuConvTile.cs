@@ -83,11 +83,11 @@ internal sealed record GpuConvTile(long Channels, ImmutableArray<Knob> Knobs)
         return new GpuConvTile(
             channels,
             [
-                new("slices", 1, GpuConvRule.Values([1, 2, 4, 8, 16], slices, group), slices),
-                new("rows", 1, GpuConvRule.Values([1, 2, 4, 7, 8, 14, 16], high, height), high),
-                new("columns", 1, GpuConvRule.Values([7, 8, 14, 16, 28, 32, 56, 64], wide, width), wide),
-                new("places", 1, GpuConvRule.Values([1, 2, 4, 7, 8], places, 8), places),
-                new("step", 2, GpuConvRule.Values([1, 2, 4, 8, 16], step, depth), step),
+                GpuConvKnobs.Slices.Offer(GpuConvRule.Values([1, 2, 4, 8, 16], slices, group), slices),
+                GpuConvKnobs.Rows.Offer(GpuConvRule.Values([1, 2, 4, 7, 8, 14, 16], high, height), high),
+                GpuConvKnobs.Columns.Offer(GpuConvRule.Values([7, 8, 14, 16, 28, 32, 56, 64], wide, width), wide),
+                GpuConvKnobs.Places.Offer(GpuConvRule.Values([1, 2, 4, 7, 8], places, 8), places),
+                GpuConvKnobs.Step.Offer(GpuConvRule.Values([1, 2, 4, 8, 16], step, depth), step),
             ]
         );
     }

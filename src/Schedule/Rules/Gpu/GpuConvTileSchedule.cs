@@ -8,7 +8,7 @@ namespace Picograd.Schedules;
 /// </summary>
 internal sealed class GpuConvTileSchedule
 {
-    private readonly IReadOnlyDictionary<string, long> _choices;
+    private readonly Choices _choices;
     private readonly GpuConvTile.Form _form;
     private readonly Algorithm _algorithm;
     private readonly Schedule _s;
@@ -18,18 +18,18 @@ internal sealed class GpuConvTileSchedule
     private readonly long _places;
     private readonly long _rows;
 
-    public GpuConvTileSchedule(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    public GpuConvTileSchedule(Algorithm algorithm, TargetInfo target, Choices choices)
     {
         (_algorithm, _choices) = (algorithm, choices);
         _form = GpuConvTile.Form.Of(algorithm.Stages[0])!;
         _s = new Schedule(algorithm);
         // What is chosen is the most: tiles divide what they cut, so that no thread has to ask whether its place exists.
         long group = _form.GroupSize;
-        _channels = GpuConvTile.Largest(group, Get("channels", 8));
-        _slices = GpuConvTile.Largest(group / _channels, Get("slices", 4));
-        _columns = GpuConvTile.Largest(MatmulRule.Extent(_form.Places[^1]), Get("columns", 64));
-        _places = GpuConvTile.Largest(_columns, Get("places", 4));
-        _rows = HasRows ? GpuConvTile.Largest(MatmulRule.Extent(_form.Places[0]), Get("rows", 4)) : 1;
+        _channels = GpuConvTile.Largest(group, _choices[GpuConvKnobs.Channels]);
+        _slices = GpuConvTile.Largest(group / _channels, _choices[GpuConvKnobs.Slices]);
+        _columns = GpuConvTile.Largest(MatmulRule.Extent(_form.Places[^1]), _choices[GpuConvKnobs.Columns]);
+        _places = GpuConvTile.Largest(_columns, _choices[GpuConvKnobs.Places]);
+        _rows = HasRows ? GpuConvTile.Largest(MatmulRule.Extent(_form.Places[0]), _choices[GpuConvKnobs.Rows]) : 1;
         if (Threads > GpuInfo.MaxThreadsPerBlock)
             throw new ScheduleException(
                 null,
@@ -68,7 +68,7 @@ internal sealed class GpuConvTileSchedule
             var (yo, yi) = GpuLoops.Split(_s, Loop(_form.Places[0]), _rows, $"{Stage}.y.tile", $"{Stage}.y.in");
             (rowTiles, row) = ([yo], [yi]);
         }
-        var (ko, ki) = GpuLoops.Split(_s, Loop(_form.In), Get("step", 8), $"{Stage}.ko", $"{Stage}.ki");
+        var (ko, ki) = GpuLoops.Split(_s, Loop(_form.In), _choices[GpuConvKnobs.Step], $"{Stage}.ko", $"{Stage}.ki");
         string[] window = [.. _form.Window.Select(Loop)];
         string[] grid = [batch, co, .. rowTiles, xo];
         _s.Reorder([.. grid, ko, channel.Slice, .. row, place.Thread, ki, .. window, channel.Item, place.Group]);
@@ -82,7 +82,7 @@ internal sealed class GpuConvTileSchedule
         foreach (string later in after)
             After(later, xo);
         _s.DecomposeReduction(Stage, ko);
-        foreach (string loop in window.Reverse().Take((int)Get("unroll", 2)))
+        foreach (string loop in window.Reverse().Take((int)_choices[GpuConvKnobs.Unroll]))
         {
             if (_s.Nest.Loop(loop).ConstantExtent is > 1 and <= 7)
                 _s.Unroll(loop);
@@ -216,8 +216,6 @@ internal sealed class GpuConvTileSchedule
         if (_s.Nest.Loop(loop) is { Kind: LoopKind.Serial, ConstantExtent: > 1 and <= 16 })
             _s.Unroll(loop);
     }
-
-    private long Get(string name, long otherwise) => _choices.TryGetValue(name, out long v) ? v : otherwise;
 
     private string Loop(Axis axis) => $"{Stage}.{axis.Name}";
 }

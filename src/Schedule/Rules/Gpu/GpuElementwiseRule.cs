@@ -17,13 +17,15 @@ public sealed class GpuElementwiseRule : ScheduleRule
     public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
     {
         var knobs = GpuMap.Knobs(algorithm, target, algorithm.Stages);
-        return algorithm.Stages.Any(s => IsDear(algorithm, s)) ? knobs.Add(new("inline", 0, [0, 1], 0)) : knobs;
+        return algorithm.Stages.Any(s => IsDear(algorithm, s))
+            ? knobs.Add(GpuElementwiseKnobs.Inline.Offer(false))
+            : knobs;
     }
 
-    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices)
     {
         var s = new Schedule(algorithm);
-        bool all = choices.TryGetValue("inline", out long inline) && inline == 1;
+        bool all = choices[GpuElementwiseKnobs.Inline];
         Inline(s, algorithm, algorithm.Stages, all);
         var map = GpuMap.From(choices);
         foreach (string block in s.Nest.Blocks.Select(b => b.Name).ToList())
@@ -62,4 +64,10 @@ public sealed class GpuElementwiseRule : ScheduleRule
         && stage.Values[0].Nodes().Any(n => n.IsFunction())
         && algorithm.Stages.SelectMany(r => r.Values).SelectMany(v => v.Loads()).Count(l => l.Buffer == stage.Output)
             > 1;
+}
+
+/// <summary>The knobs of <see cref="GpuElementwiseRule"/>.</summary>
+internal static class GpuElementwiseKnobs
+{
+    public static readonly SwitchKnob Inline = new("inline", 0);
 }

@@ -15,10 +15,14 @@ namespace Picograd.Schedules;
 /// </param>
 internal sealed record GpuMap(long Threads, long Vector, long Items, long Waves)
 {
-    public static GpuMap From(IReadOnlyDictionary<string, long> choices)
+    public static GpuMap From(Choices choices)
     {
-        long Get(string name, long otherwise) => choices.TryGetValue(name, out long v) ? v : otherwise;
-        return new GpuMap(Get("threads", 256), Get("vector", 1), Get("items", 1), Get("waves", 0));
+        return new GpuMap(
+            choices[GpuMapKnobs.Threads],
+            choices[GpuMapKnobs.Vector],
+            choices[GpuMapKnobs.Items],
+            choices[GpuMapKnobs.Waves]
+        );
     }
 
     /// <summary>What is good for so many points of elements of so many bytes.</summary>
@@ -33,10 +37,10 @@ internal sealed record GpuMap(long Threads, long Vector, long Items, long Waves)
         ImmutableArray<long> widths = [.. new long[] { 1, 2, 4, 8, 16 }.Where(v => v <= widest)];
         return
         [
-            new("vector", 0, widths, vector),
-            new("threads", 1, [64, 128, 256, 512, 1024], 256),
-            new("items", 1, [1, 2, 4, 8], points >= gpu.Multiprocessors * 256L * vector * 16 ? 2 : 1),
-            new("waves", 2, [0, 2, 4, 8, 16], 0),
+            GpuMapKnobs.Vector.Offer(widths, vector),
+            GpuMapKnobs.Threads.Offer([64, 128, 256, 512, 1024], 256),
+            GpuMapKnobs.Items.Offer([1, 2, 4, 8], points >= gpu.Multiprocessors * 256L * vector * 16 ? 2 : 1),
+            GpuMapKnobs.Waves.Offer([0, 2, 4, 8, 16], 0),
         ];
     }
 
@@ -129,4 +133,13 @@ file static class Loops
     // Whether a block has no loops, or loops that others are in as well.
     public static bool IsEmptyOrShared(this List<string> loops, Schedule s, string block) =>
         loops.Count == 0 || s.Nest.OwnLoops(s.Nest.Block(block)).Length != loops.Count;
+}
+
+/// <summary>The knobs of <see cref="GpuMap"/>.</summary>
+internal static class GpuMapKnobs
+{
+    public static readonly NumberKnob Vector = new("vector", 0, absent: 1);
+    public static readonly NumberKnob Threads = new("threads", 1, absent: 256);
+    public static readonly NumberKnob Items = new("items", 1, absent: 1);
+    public static readonly NumberKnob Waves = new("waves", 2);
 }

@@ -61,26 +61,26 @@ public sealed class GpuMatmulRule : ScheduleRule
         }
         return
         [
-            new("bm", 0, Fitting([1, 4, 8, 16, 32, 64, 128, 256], m, bm), bm),
-            new("bn", 0, Fitting([4, 8, 16, 32, 64, 128, 256], n, bn), bn),
-            new("parts", 0, k >= 512 ? [1, 2, 4, 8, 16] : [1], parts),
-            new("products", 0, batch > 1 ? [1, 2, 4, 8, 16] : [1], products),
-            new("tm", 1, [1, 2, 4, 8, 16], tm),
-            new("tn", 1, [1, 2, 4, 8, 16], tn),
-            new("bk", 1, [4, 8, 16, 32], bk),
-            new("lanes_m", 2, [1, 2, 4, 8, 16], 4),
-            new("stages", 2, [1, 2, 3, 4], k >= 4 * bk ? (small && gpu.HasAsyncCopy ? 3 : 2) : 1),
-            new("async", 2, gpu.HasAsyncCopy ? [0, 1] : [0], gpu.HasAsyncCopy ? 1 : 0),
-            new("raster", 2, [1, 2, 4, 8], 1),
-            new("min_blocks", 3, [0, 1, 2, 3], 0),
-            new("vector", 3, [1, 2, 4], size > 4 ? 2 : 4),
-            new("fragments", 3, [0, 1], 1),
-            new("pad", 3, [0, 1], 1),
-            new("ku", 3, [1, 2, 4, 8], 8),
+            GpuMatmulKnobs.Bm.Offer(Fitting([1, 4, 8, 16, 32, 64, 128, 256], m, bm), bm),
+            GpuMatmulKnobs.Bn.Offer(Fitting([4, 8, 16, 32, 64, 128, 256], n, bn), bn),
+            GpuMatmulKnobs.Parts.Offer(k >= 512 ? [1, 2, 4, 8, 16] : [1], parts),
+            GpuMatmulKnobs.Products.Offer(batch > 1 ? [1, 2, 4, 8, 16] : [1], products),
+            GpuMatmulKnobs.Tm.Offer([1, 2, 4, 8, 16], tm),
+            GpuMatmulKnobs.Tn.Offer([1, 2, 4, 8, 16], tn),
+            GpuMatmulKnobs.Bk.Offer([4, 8, 16, 32], bk),
+            GpuMatmulKnobs.LanesM.Offer([1, 2, 4, 8, 16], 4),
+            GpuMatmulKnobs.Stages.Offer([1, 2, 3, 4], k >= 4 * bk ? (small && gpu.HasAsyncCopy ? 3 : 2) : 1),
+            GpuMatmulKnobs.Async.Offer(gpu.HasAsyncCopy, free: gpu.HasAsyncCopy),
+            GpuMatmulKnobs.Raster.Offer([1, 2, 4, 8], 1),
+            GpuMatmulKnobs.MinBlocks.Offer([0, 1, 2, 3], 0),
+            GpuMatmulKnobs.Vector.Offer([1, 2, 4], size > 4 ? 2 : 4),
+            GpuMatmulKnobs.Fragments.Offer(true),
+            GpuMatmulKnobs.Pad.Offer(true),
+            GpuMatmulKnobs.Ku.Offer([1, 2, 4, 8], 8),
         ];
     }
 
-    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices) =>
+    protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices) =>
         new GpuMatmulSchedule(algorithm, target, choices).Build();
 
     // The largest tile that still gives every multiprocessor a block; small products take small tiles.
@@ -129,4 +129,25 @@ public sealed class GpuMatmulRule : ScheduleRule
         [.. values.Where(v => v < 2 * extent).Append(always).Distinct().Order()];
 
     internal static long Ceil(long a, long b) => (a + b - 1) / b;
+}
+
+/// <summary>The knobs of <see cref="GpuMatmulRule"/>.</summary>
+internal static class GpuMatmulKnobs
+{
+    public static readonly NumberKnob Bm = new("bm", 0);
+    public static readonly NumberKnob Bn = new("bn", 0);
+    public static readonly NumberKnob Parts = new("parts", 0);
+    public static readonly NumberKnob Products = new("products", 0);
+    public static readonly NumberKnob Tm = new("tm", 1);
+    public static readonly NumberKnob Tn = new("tn", 1);
+    public static readonly NumberKnob Bk = new("bk", 1);
+    public static readonly NumberKnob LanesM = new("lanes_m", 2);
+    public static readonly NumberKnob Stages = new("stages", 2);
+    public static readonly SwitchKnob Async = new("async", 2);
+    public static readonly NumberKnob Raster = new("raster", 2);
+    public static readonly NumberKnob MinBlocks = new("min_blocks", 3);
+    public static readonly NumberKnob Vector = new("vector", 3);
+    public static readonly SwitchKnob Fragments = new("fragments", 3);
+    public static readonly SwitchKnob Pad = new("pad", 3);
+    public static readonly NumberKnob Ku = new("ku", 3);
 }

@@ -8,7 +8,7 @@ internal sealed class GpuMatmulSchedule
 {
     private readonly Algorithm _algorithm;
     private readonly TargetInfo _target;
-    private readonly IReadOnlyDictionary<string, long> _choices;
+    private readonly Choices _choices;
     private readonly Contraction _c;
     private readonly Schedule _s;
     private readonly TilePart _m;
@@ -20,19 +20,19 @@ internal sealed class GpuMatmulSchedule
     private readonly long _products;
     private string _productLoop = "";
 
-    public GpuMatmulSchedule(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    public GpuMatmulSchedule(Algorithm algorithm, TargetInfo target, Choices choices)
     {
         (_algorithm, _target, _choices) = (algorithm, target, choices);
         _c = Contraction.Of(algorithm.Stages[0])!;
         _s = new Schedule(algorithm);
         long most = Math.Max(1, 16 / _c.Stage.Output.Type.Size());
-        _m = TilePart.Of(Get("bm", 64), Get("tm", 4), most);
-        _n = TilePart.Of(Get("bn", 64), Get("tn", 4), most);
-        _bk = Get("bk", 16);
-        _parts = Get("parts", 1);
-        _lanesM = Get("lanes_m", 4);
+        _m = TilePart.Of(_choices[GpuMatmulKnobs.Bm], _choices[GpuMatmulKnobs.Tm], most);
+        _n = TilePart.Of(_choices[GpuMatmulKnobs.Bn], _choices[GpuMatmulKnobs.Tn], most);
+        _bk = _choices[GpuMatmulKnobs.Bk];
+        _parts = _choices[GpuMatmulKnobs.Parts];
+        _lanesM = _choices[GpuMatmulKnobs.LanesM];
         _batch = Batch(_c);
-        _products = _batch is null ? 1 : Get("products", 1);
+        _products = _batch is null ? 1 : _choices[GpuMatmulKnobs.Products];
         if (Threads > GpuInfo.MaxThreadsPerBlock)
             throw new ScheduleException(
                 null,
@@ -47,7 +47,7 @@ internal sealed class GpuMatmulSchedule
 
     private long Threads => _m.Threads * _n.Threads * _products;
 
-    private bool IsAsync => Get("async", 0) == 1 && _target.Gpu is { HasAsyncCopy: true };
+    private bool IsAsync => _choices[GpuMatmulKnobs.Async] && _target.Gpu is { HasAsyncCopy: true };
 
     private string Stage => _c.Stage.Name;
 
@@ -118,7 +118,7 @@ internal sealed class GpuMatmulSchedule
         string thread = FuseThreads(Stage, together, m.Thread, n.Thread);
         Copy(copyA, ko, _c.A, _c.M[^1]);
         Copy(copyB, ko, _c.B, _c.N);
-        if (Get("fragments", 1) == 1)
+        if (_choices[GpuMatmulKnobs.Fragments])
         {
             Fragment(sum, copyA, ki);
             Fragment(sum, copyB, ki);
@@ -131,9 +131,9 @@ internal sealed class GpuMatmulSchedule
         _s.DecomposeReduction(sum, ko);
         Grid(outer, part, m.Outer, n.Outer);
         Unroll(m, n, ki);
-        if (Get("stages", 1) > 1 && _s.Nest.Loop(ko).ConstantExtent > 1)
-            Stages(ko, (int)Math.Min(Get("stages", 1), _s.Nest.Loop(ko).ConstantExtent!.Value));
-        if (Get("pad", 0) == 1)
+        if (_choices[GpuMatmulKnobs.Stages] > 1 && _s.Nest.Loop(ko).ConstantExtent > 1)
+            Stages(ko, (int)Math.Min(_choices[GpuMatmulKnobs.Stages], _s.Nest.Loop(ko).ConstantExtent!.Value));
+        if (_choices[GpuMatmulKnobs.Pad])
         {
             PadRows(copyA, _c.A, _c.M[^1], _m);
             PadRows(copyB, _c.B, _c.N, _n);
@@ -230,9 +230,9 @@ internal sealed class GpuMatmulSchedule
             order.Insert(alongK ? order.Count : 0, k);
         if (order.Count > 1 && !order.SequenceEqual(loops))
             _s.Reorder([.. order]);
-        long vector = Math.Min(Get("vector", 4), 16 / load.Buffer.Type.Size());
+        long vector = Math.Min(_choices[GpuMatmulKnobs.Vector], 16 / load.Buffer.Type.Size());
         bool straight = Contraction.IsContiguous(load, axis) && !alongK;
-        if (IsAsync && Get("stages", 1) > 1)
+        if (IsAsync && _choices[GpuMatmulKnobs.Stages] > 1)
         {
             // One copy goes to one place: what changes its order goes element by element, what is not aligned too.
             long inner = straight ? MatmulRule.Extent(axis) : 1;
@@ -299,7 +299,7 @@ internal sealed class GpuMatmulSchedule
 
     private void Grid(string[] outer, string? part, string m, string n)
     {
-        long group = Get("raster", 1);
+        long group = _choices[GpuMatmulKnobs.Raster];
         string columns = n;
         if (group > 1 && _s.Nest.Loop(m).ConstantExtent is { } rows && rows > group && rows % group == 0)
         {
@@ -324,7 +324,7 @@ internal sealed class GpuMatmulSchedule
             outermost = GpuLoops.FuseAll(_s, outer, $"{Stage}.batch");
             _s.Bind(outermost, LoopKind.BlockZ);
         }
-        if (Get("min_blocks", 0) is > 0 and var blocks)
+        if (_choices[GpuMatmulKnobs.MinBlocks] is > 0 and var blocks)
             _s.Annotate(outermost, Annotate.MinBlocks, $"{blocks}");
     }
 
@@ -332,7 +332,7 @@ internal sealed class GpuMatmulSchedule
     {
         foreach (string loop in new[] { m.Group, m.Item, n.Group, n.Item })
             UnrollUnlessOne(loop);
-        long ku = Math.Min(Get("ku", 1), _bk);
+        long ku = Math.Min(_choices[GpuMatmulKnobs.Ku], _bk);
         if (ku >= _bk)
             UnrollUnlessOne(ki);
         else if (ku > 1)
@@ -363,8 +363,6 @@ internal sealed class GpuMatmulSchedule
         foreach (string block in after.Skip(1))
             map.Apply(_s, block, _target);
     }
-
-    private long Get(string name, long otherwise) => _choices.TryGetValue(name, out long v) ? v : otherwise;
 
     private string Loop(Axis axis) => $"{Stage}.{axis.Name}";
 

@@ -14,12 +14,12 @@ public sealed class GpuPlainRule : ScheduleRule
     public override bool Applies(Algorithm algorithm, TargetInfo target) => target.Gpu is not null;
 
     public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target) =>
-        [new("threads", 0, [32, 64, 128, 256, 512, 1024], 256)];
+        [GpuPlainKnobs.Threads.Offer([32, 64, 128, 256, 512, 1024], 256)];
 
-    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices)
     {
         var s = new Schedule(algorithm);
-        long threads = choices.TryGetValue("threads", out long t) ? t : 256;
+        long threads = choices[GpuPlainKnobs.Threads];
         foreach (string block in s.Nest.Blocks.Select(b => b.Name).ToList())
             Stage(s, block, threads);
         return s.Nest;
@@ -66,4 +66,10 @@ public sealed class GpuPlainRule : ScheduleRule
             s.Bind(loop, kinds.Dequeue());
         GpuLoops.BindGrid(s, free[^1], threads);
     }
+}
+
+/// <summary>The knobs of <see cref="GpuPlainRule"/>.</summary>
+internal static class GpuPlainKnobs
+{
+    public static readonly NumberKnob Threads = new("threads", 0);
 }

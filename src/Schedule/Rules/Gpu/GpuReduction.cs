@@ -22,10 +22,14 @@ internal enum ReductionTeam
 /// <param name="Parts">Parts of each result; 1: one kernel.</param>
 internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vector, long Parts)
 {
-    public static GpuReduction From(IReadOnlyDictionary<string, long> choices)
+    public static GpuReduction From(Choices choices)
     {
-        long Get(string name, long otherwise) => choices.TryGetValue(name, out long v) ? v : otherwise;
-        return new GpuReduction((ReductionTeam)Get("team", 1), Get("block", 256), Get("wide", 1), Get("parts", 1));
+        return new GpuReduction(
+            (ReductionTeam)choices[GpuReductionKnobs.Team],
+            choices[GpuReductionKnobs.Block],
+            choices[GpuReductionKnobs.Wide],
+            choices[GpuReductionKnobs.Parts]
+        );
     }
 
     public static ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
@@ -56,17 +60,13 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
             parts *= 2;
         return
         [
-            new(
-                "team",
-                0,
+            GpuReductionKnobs.Team.Offer(
                 [0, 1, 2],
                 length <= 16 ? 0
                     : length <= 1024 ? 1
                     : 2
             ),
-            new(
-                "parts",
-                0,
+            GpuReductionKnobs.Parts.Offer(
                 [
                     .. new long[] { 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024 }.Where(p =>
                         p <= Math.Max(1, length / 2)
@@ -74,8 +74,8 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
                 ],
                 parts
             ),
-            new("block", 1, [64, 128, 256, 512, 1024], block),
-            new("wide", 1, [.. new long[] { 1, 2, 4, 8, 16 }.Where(v => v <= most)], vector),
+            GpuReductionKnobs.Block.Offer([64, 128, 256, 512, 1024], block),
+            GpuReductionKnobs.Wide.Offer([.. new long[] { 1, 2, 4, 8, 16 }.Where(v => v <= most)], vector),
         ];
     }
 
@@ -288,4 +288,13 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
 
     private static long Extent(IEnumerable<Axis> axes) =>
         axes.Aggregate(1L, (n, a) => n * (a.Extent is IntImm i ? Math.Max(1, i.Value) : 1024));
+}
+
+/// <summary>The knobs of <see cref="GpuReduction"/>.</summary>
+internal static class GpuReductionKnobs
+{
+    public static readonly NumberKnob Team = new("team", 0, absent: 1);
+    public static readonly NumberKnob Parts = new("parts", 0, absent: 1);
+    public static readonly NumberKnob Block = new("block", 1, absent: 256);
+    public static readonly NumberKnob Wide = new("wide", 1, absent: 1);
 }

@@ -21,7 +21,7 @@ public sealed class GpuReductionRule : ScheduleRule
         return maps.Count == 0 ? knobs : knobs.AddRange(GpuMap.Knobs(algorithm, target, maps));
     }
 
-    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices)
     {
         var s = new Schedule(algorithm);
         GpuElementwiseRule.Inline(s, algorithm, algorithm.Stages, all: false);

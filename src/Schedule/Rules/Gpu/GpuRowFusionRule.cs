@@ -37,21 +37,20 @@ public sealed class GpuRowFusionRule : ScheduleRule
             : 0;
         return
         [
-            new("team", 0, [1, 2], warp ? 1 : 2),
-            new("keep", 0, [0, 1, 2], keep),
-            new("block", 1, [32, 64, 128, 256, 512, 1024], threads),
-            new("wide", 1, [.. new long[] { 1, 2, 4, 8, 16 }.Where(v => v <= most)], vector),
+            GpuRowFusionKnobs.Team.Offer([1, 2], warp ? 1 : 2),
+            GpuRowFusionKnobs.Keep.Offer([0, 1, 2], keep),
+            GpuRowFusionKnobs.Block.Offer([32, 64, 128, 256, 512, 1024], threads),
+            GpuRowFusionKnobs.Wide.Offer([.. new long[] { 1, 2, 4, 8, 16 }.Where(v => v <= most)], vector),
         ];
     }
 
-    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices)
     {
-        long Get(string name, long otherwise) => choices.TryGetValue(name, out long v) ? v : otherwise;
         var s = new Schedule(algorithm);
         var rows = Rows(algorithm);
         var later = algorithm.Stages.Skip(rows.Length).ToList();
-        var team = Get("team", 1) == 1 ? ReductionTeam.Warp : ReductionTeam.Block;
-        long keep = Get("keep", 1);
+        var team = choices[GpuRowFusionKnobs.Team] == 1 ? ReductionTeam.Warp : ReductionTeam.Block;
+        long keep = choices[GpuRowFusionKnobs.Keep];
         var held = keep == 2 ? Scope.Shared : Scope.Register;
 
         // Whole rows that are made in between: kept, or computed again by each reader; cheap ones always again.
@@ -67,7 +66,7 @@ public sealed class GpuRowFusionRule : ScheduleRule
 
         string row = s.Nest.LoopsAround(s.Nest.Block(anchor.Name))[0].Name;
         string outer = row;
-        long block = Get("block", 128);
+        long block = choices[GpuRowFusionKnobs.Block];
         if (team == ReductionTeam.Warp)
         {
             long warps = Math.Max(1, block / GpuInfo.WarpSize);
@@ -89,7 +88,7 @@ public sealed class GpuRowFusionRule : ScheduleRule
         if (row != outer)
             s.Bind(row, LoopKind.Warp);
         foreach (string name in copies.Concat(blocks))
-            Share(s, name, row, team, block, Get("wide", 1));
+            Share(s, name, row, team, block, choices[GpuRowFusionKnobs.Wide]);
         Later(s, algorithm, target, later);
         return s.Nest;
     }
@@ -180,7 +179,7 @@ public sealed class GpuRowFusionRule : ScheduleRule
     {
         if (later.Count == 0)
             return;
-        var reduction = GpuReduction.From(new GpuReductionRule().Defaults(algorithm, target));
+        var reduction = GpuReduction.From(new GpuReductionRule().Standard(algorithm, target));
         foreach (var stage in later)
         {
             if (!s.Nest.Blocks.Any(b => b.Name == stage.Name))
@@ -204,4 +203,13 @@ public sealed class GpuRowFusionRule : ScheduleRule
             algorithm.Inputs.Count(i => i.Rank > 1 && rows.Count(s => s.Reads.Contains(i)) > 1)
                 + rows.SkipLast(1).Count(s => s.Kind == StageKind.Map && s.Axes.Length > 1)
         );
+}
+
+/// <summary>The knobs of <see cref="GpuRowFusionRule"/>.</summary>
+internal static class GpuRowFusionKnobs
+{
+    public static readonly NumberKnob Team = new("team", 0);
+    public static readonly NumberKnob Keep = new("keep", 0);
+    public static readonly NumberKnob Block = new("block", 1);
+    public static readonly NumberKnob Wide = new("wide", 1);
 }

@@ -33,17 +33,28 @@ public sealed class GpuTensorAttentionRule : ScheduleRule
         var keys = Dividing([16, 32, 64, 128], p.Keys);
         return
         [
-            new("bq", 0, rows, rows.Last(r => r <= 64)),
-            new("bk", 0, keys, keys.Last(k => k <= 64)),
-            new("wm", 1, [16, 32], 16),
-            new("pad", 2, [0, 1], 1),
-            new("hold", 1, [0, 1], 1),
-            .. p.IsMasked ? [new Knob("skip", 1, [0, 1], 1)] : (Knob[])[],
+            GpuTensorAttentionKnobs.Bq.Offer(rows, rows.Last(r => r <= 64)),
+            GpuTensorAttentionKnobs.Bk.Offer(keys, keys.Last(k => k <= 64)),
+            GpuTensorAttentionKnobs.Wm.Offer([16, 32], 16),
+            GpuTensorAttentionKnobs.Pad.Offer(true),
+            GpuTensorAttentionKnobs.Hold.Offer(true),
+            .. p.IsMasked ? [GpuTensorAttentionKnobs.Skip.Offer(true)] : (Knob[])[],
         ];
     }
 
-    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices) =>
+    protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices) =>
         new GpuTensorAttentionSchedule(algorithm, choices).Build();
 
     private static ImmutableArray<long> Dividing(long[] values, long extent) => [.. values.Where(v => extent % v == 0)];
+}
+
+/// <summary>The knobs of <see cref="GpuTensorAttentionRule"/>.</summary>
+internal static class GpuTensorAttentionKnobs
+{
+    public static readonly NumberKnob Bq = new("bq", 0);
+    public static readonly NumberKnob Bk = new("bk", 0);
+    public static readonly NumberKnob Wm = new("wm", 1);
+    public static readonly SwitchKnob Pad = new("pad", 2);
+    public static readonly SwitchKnob Hold = new("hold", 1);
+    public static readonly SwitchKnob Skip = new("skip", 1);
 }

@@ -15,15 +15,19 @@ internal sealed class GpuTensorAttentionSchedule
     private readonly bool _skip;
     private readonly bool _hold;
 
-    public GpuTensorAttentionSchedule(Algorithm algorithm, IReadOnlyDictionary<string, long> choices)
+    public GpuTensorAttentionSchedule(Algorithm algorithm, Choices choices)
     {
-        long Get(string name, long otherwise) => choices.TryGetValue(name, out long v) ? v : otherwise;
         _algorithm = algorithm;
         _p = AttentionPattern.Of(algorithm)!;
         _s = new Schedule(algorithm);
-        (_bq, _bk, _wm, _pad) = (Get("bq", 64), Get("bk", 64), Get("wm", 16), Get("pad", 1) == 1);
-        _skip = _p.IsMasked && Get("skip", 1) == 1;
-        _hold = Get("hold", 1) == 1;
+        (_bq, _bk, _wm, _pad) = (
+            choices[GpuTensorAttentionKnobs.Bq],
+            choices[GpuTensorAttentionKnobs.Bk],
+            choices[GpuTensorAttentionKnobs.Wm],
+            choices[GpuTensorAttentionKnobs.Pad]
+        );
+        _skip = _p.IsMasked && choices[GpuTensorAttentionKnobs.Skip];
+        _hold = choices[GpuTensorAttentionKnobs.Hold];
         if (_bq % _wm != 0 || _bq / _wm > 16)
             throw new ScheduleException(
                 null,

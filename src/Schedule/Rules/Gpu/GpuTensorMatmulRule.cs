@@ -37,38 +37,36 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
             split *= 2;
         return
         [
-            new("bm", 0, [32, 64, 128, 256], tile.Bm),
-            new("bn", 0, [32, 64, 128, 256], tile.Bn),
-            new("wm", 1, [16, 32, 64, 128], tile.Wm),
-            new("wn", 1, [16, 32, 64, 128], tile.Wn),
-            new("bk", 1, [depth, 2 * depth, 4 * depth], bk),
-            new("split_k", 1, [1, 2, 4, 8, 16], split),
-            new("stages", 2, [1, 2, 3, 4], Math.Clamp(k / (bk * split), 1, 3)),
-            new("group", 2, [1, 2, 4, 8, 16], m * n >= 1 << 20 ? 8 : 1),
-            new("swizzle", 3, [0, 1], Swizzles(c, tile.Bm, tile.Bn, bk) ? 1 : 0),
-            new("pad", 3, [0, 1], 1),
+            GpuTensorMatmulKnobs.Bm.Offer([32, 64, 128, 256], tile.Bm),
+            GpuTensorMatmulKnobs.Bn.Offer([32, 64, 128, 256], tile.Bn),
+            GpuTensorMatmulKnobs.Wm.Offer([16, 32, 64, 128], tile.Wm),
+            GpuTensorMatmulKnobs.Wn.Offer([16, 32, 64, 128], tile.Wn),
+            GpuTensorMatmulKnobs.Bk.Offer([depth, 2 * depth, 4 * depth], bk),
+            GpuTensorMatmulKnobs.SplitK.Offer([1, 2, 4, 8, 16], split),
+            GpuTensorMatmulKnobs.Stages.Offer([1, 2, 3, 4], Math.Clamp(k / (bk * split), 1, 3)),
+            GpuTensorMatmulKnobs.Group.Offer([1, 2, 4, 8, 16], m * n >= 1 << 20 ? 8 : 1),
+            GpuTensorMatmulKnobs.Swizzle.Offer(Swizzles(c, tile.Bm, tile.Bn, bk)),
+            GpuTensorMatmulKnobs.Pad.Offer(true),
         ];
     }
 
-    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices)
     {
         var c = TensorContraction.Of(algorithm)!;
-        long Get(string name, long otherwise) => choices.TryGetValue(name, out long value) ? value : otherwise;
         // A block tile is no larger than the matrix in whole warp tiles.
-        long Fit(string name, long otherwise, Axis axis, long warp) =>
-            Math.Min(Get(name, otherwise), CeilDiv(Extent(axis), warp) * warp);
-        var (wm, wn) = (Get("wm", 64), Get("wn", 64));
+        long Fit(NumberKnob knob, Axis axis, long warp) => Math.Min(choices[knob], CeilDiv(Extent(axis), warp) * warp);
+        var (wm, wn) = (choices[GpuTensorMatmulKnobs.Wm], choices[GpuTensorMatmulKnobs.Wn]);
         var tile = new Tile(
-            Fit("bm", 128, c.M, wm),
-            Fit("bn", 128, c.N, wn),
+            Fit(GpuTensorMatmulKnobs.Bm, c.M, wm),
+            Fit(GpuTensorMatmulKnobs.Bn, c.N, wn),
             wm,
             wn,
-            Get("bk", 2 * c.Depth),
-            Get("split_k", 1),
-            Get("stages", 1),
-            Get("group", 1),
-            Get("swizzle", 0) == 1,
-            Get("pad", 1) == 1
+            choices[GpuTensorMatmulKnobs.Bk],
+            choices[GpuTensorMatmulKnobs.SplitK],
+            choices[GpuTensorMatmulKnobs.Stages],
+            choices[GpuTensorMatmulKnobs.Group],
+            choices[GpuTensorMatmulKnobs.Swizzle],
+            choices[GpuTensorMatmulKnobs.Pad]
         );
         var s = new Schedule(algorithm);
         Require(s.Nest, tile, c);
@@ -374,4 +372,19 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
             s.ComputeAt(_stage, thread);
         }
     }
+}
+
+/// <summary>The knobs of <see cref="GpuTensorMatmulRule"/>.</summary>
+internal static class GpuTensorMatmulKnobs
+{
+    public static readonly NumberKnob Bm = new("bm", 0);
+    public static readonly NumberKnob Bn = new("bn", 0);
+    public static readonly NumberKnob Wm = new("wm", 1);
+    public static readonly NumberKnob Wn = new("wn", 1);
+    public static readonly NumberKnob Bk = new("bk", 1);
+    public static readonly NumberKnob SplitK = new("split_k", 1);
+    public static readonly NumberKnob Stages = new("stages", 2);
+    public static readonly NumberKnob Group = new("group", 2);
+    public static readonly SwitchKnob Swizzle = new("swizzle", 3);
+    public static readonly SwitchKnob Pad = new("pad", 3);
 }

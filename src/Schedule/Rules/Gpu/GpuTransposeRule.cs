@@ -16,15 +16,18 @@ public sealed class GpuTransposeRule : ScheduleRule
         target.Gpu is not null && algorithm.Stages is [var stage] && Crossing(stage) is not null;
 
     public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target) =>
-        [new("tile", 0, [16, 32, 64], 32), new("threads", 1, [128, 256, 512], 256), new("pad", 2, [0, 1], 1)];
+        [
+            GpuTransposeKnobs.Tile.Offer([16, 32, 64], 32),
+            GpuTransposeKnobs.Threads.Offer([128, 256, 512], 256),
+            GpuTransposeKnobs.Pad.Offer(true),
+        ];
 
-    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices)
     {
-        long Get(string name, long otherwise) => choices.TryGetValue(name, out long v) ? v : otherwise;
         var stage = algorithm.Stages[0];
         var (load, across) = Crossing(stage)!.Value;
-        long tile = Get("tile", 32);
-        long threads = Get("threads", 256);
+        long tile = choices[GpuTransposeKnobs.Tile];
+        long threads = choices[GpuTransposeKnobs.Threads];
         var s = new Schedule(algorithm);
         string block = stage.Name;
         string Loop(Axis axis) => $"{block}.{axis.Name}";
@@ -42,7 +45,7 @@ public sealed class GpuTransposeRule : ScheduleRule
         s.Reorder([.. others, co, ro, ci, ri]);
         string grid = GpuLoops.FuseAll(s, [.. others, co, ro], $"{block}.block");
         var loops = s.ComputeAt(copy, grid).ToList();
-        if (Get("pad", 1) == 1 && load.Buffer.Rank > 1)
+        if (choices[GpuTransposeKnobs.Pad] && load.Buffer.Rank > 1)
             s.StorageAlign(cache, load.Buffer.Rank - 2, 2, 1);
         GpuLoops.Cooperative(s, copy, loops, threads, 1, contiguous: true);
         GpuLoops.Cooperative(s, block, [ci, ri], threads, 1, contiguous: true);
@@ -68,4 +71,12 @@ public sealed class GpuTransposeRule : ScheduleRule
         }
         return null;
     }
+}
+
+/// <summary>The knobs of <see cref="GpuTransposeRule"/>.</summary>
+internal static class GpuTransposeKnobs
+{
+    public static readonly NumberKnob Tile = new("tile", 0);
+    public static readonly NumberKnob Threads = new("threads", 1);
+    public static readonly SwitchKnob Pad = new("pad", 2);
 }

@@ -48,34 +48,36 @@ public sealed class GpuWarpgroupMatmulRule : ScheduleRule
         long room = (target.Gpu.SharedBytesPerBlock - 1024) / (RowBytes * (tile.Bm + tile.Bn));
         return
         [
-            new("bm", 0, [64, 128, 256], tile.Bm),
-            new("bn", 0, [.. Enumerable.Range(1, 16).Select(i => 16L * i)], tile.Bn),
-            new("consumers", 1, [1, 2, 4], tile.Bm >= 128 ? 2 : 1),
-            new("bulk", 1, [0, 1], 1),
-            new("split_k", 1, [1, 2, 4, 8, 16], split),
-            new("stages", 2, [2, 3, 4, 5, 6, 7, 8], Math.Clamp(Math.Min(room, CeilDiv(k, bk * split)), 2, 8)),
-            new("group", 2, [1, 2, 4, 8, 16], m * n >= 1 << 20 ? 8 : 1),
-            new("persistent", 2, [0, 1], 0),
+            GpuWarpgroupMatmulKnobs.Bm.Offer([64, 128, 256], tile.Bm),
+            GpuWarpgroupMatmulKnobs.Bn.Offer([.. Enumerable.Range(1, 16).Select(i => 16L * i)], tile.Bn),
+            GpuWarpgroupMatmulKnobs.Consumers.Offer([1, 2, 4], tile.Bm >= 128 ? 2 : 1),
+            GpuWarpgroupMatmulKnobs.Bulk.Offer(true),
+            GpuWarpgroupMatmulKnobs.SplitK.Offer([1, 2, 4, 8, 16], split),
+            GpuWarpgroupMatmulKnobs.Stages.Offer(
+                [2, 3, 4, 5, 6, 7, 8],
+                Math.Clamp(Math.Min(room, CeilDiv(k, bk * split)), 2, 8)
+            ),
+            GpuWarpgroupMatmulKnobs.Group.Offer([1, 2, 4, 8, 16], m * n >= 1 << 20 ? 8 : 1),
+            GpuWarpgroupMatmulKnobs.Persistent.Offer(false),
         ];
     }
 
-    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices)
     {
         var c = TensorContraction.Of(algorithm)!;
-        long Get(string name, long otherwise) => choices.TryGetValue(name, out long value) ? value : otherwise;
         // No higher than the matrix in whole warpgroups: of a second one that has no rows nothing would be left to write.
-        long bm = Math.Min(Get("bm", 128), WholeRows(c));
+        long bm = Math.Min(choices[GpuWarpgroupMatmulKnobs.Bm], WholeRows(c));
         var tile = new WarpgroupTile(
             bm,
             // No wider than the matrix in whole groups of columns, or panels.
-            Math.Min(Get("bn", 128), CeilDiv(Extent(c.N), Granule(c)) * Granule(c)),
+            Math.Min(choices[GpuWarpgroupMatmulKnobs.Bn], CeilDiv(Extent(c.N), Granule(c)) * Granule(c)),
             RowBytes / c.Type.Size(),
-            Math.Min(Get("consumers", 2), bm / WarpgroupMatmuls.Rows),
-            Get("bulk", 1) == 1,
-            Get("split_k", 1),
-            Get("stages", 2),
-            Get("group", 1),
-            Get("persistent", 0) == 1 ? target.Gpu!.Multiprocessors : 0
+            Math.Min(choices[GpuWarpgroupMatmulKnobs.Consumers], bm / WarpgroupMatmuls.Rows),
+            choices[GpuWarpgroupMatmulKnobs.Bulk],
+            choices[GpuWarpgroupMatmulKnobs.SplitK],
+            choices[GpuWarpgroupMatmulKnobs.Stages],
+            choices[GpuWarpgroupMatmulKnobs.Group],
+            choices[GpuWarpgroupMatmulKnobs.Persistent] ? target.Gpu!.Multiprocessors : 0
         );
         var s = new Schedule(algorithm);
         Require(s.Nest, tile, c);
@@ -141,3 +143,16 @@ internal sealed record WarpgroupTile(
     long Group,
     long Persistent
 );
+
+/// <summary>The knobs of <see cref="GpuWarpgroupMatmulRule"/>.</summary>
+internal static class GpuWarpgroupMatmulKnobs
+{
+    public static readonly NumberKnob Bm = new("bm", 0);
+    public static readonly NumberKnob Bn = new("bn", 0);
+    public static readonly NumberKnob Consumers = new("consumers", 1);
+    public static readonly SwitchKnob Bulk = new("bulk", 1);
+    public static readonly NumberKnob SplitK = new("split_k", 1);
+    public static readonly NumberKnob Stages = new("stages", 2);
+    public static readonly NumberKnob Group = new("group", 2);
+    public static readonly SwitchKnob Persistent = new("persistent", 2);
+}
