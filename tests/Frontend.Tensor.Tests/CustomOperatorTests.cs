@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Algorithms.Text;
+using Picograd.Calls;
 using Picograd.Dispatch;
 using Xunit;
 
@@ -110,6 +111,61 @@ public sealed class CustomOperatorTests : IDisposable
         Assert.True(y.Device.IsMeta);
         y.Sum().Backward();
         Assert.Equal([6, 2, 3], x.Grad!.Shape.ToArray());
+    }
+
+    // Operands are read where they lie, forward and backward: nothing is written out, and what repeats is added up by the gradient.
+    [Fact]
+    public void Elements_broadcast_by_index()
+    {
+        var a = Tensor.From<double>(Ramp(24), [2, 3, 4]).RequiresGrad_();
+        var b = Tensor.From<double>(Ramp(3), [3, 1]).RequiresGrad_();
+        using var recorder = new Recorder();
+        using (recorder.Enter())
+            OwnOperators.Gated.Call(a, b).Backward(Tensor.Ones([2, 3, 4], DType.Float64));
+        Assert.Equal(
+            ["gated a=2x3x4 b=1x3x1 dtype=f64", "gated.adjoint a=2x3x4 b=1x3x1 dtype=f64"],
+            Specs(recorder).Take(2)
+        );
+        Assert.Equal([3, 1], b.Grad!.Shape.ToArray());
+
+        // What is expanded lies once; what does not lie densely is copied alone.
+        using var other = new Recorder();
+        using (other.Enter())
+        {
+            var row = b.Detach().Reshape(3).Expand(5, 3);
+            Assert.Equal([5, 3], OwnOperators.Gated.Call(Tensor.Ones([5, 3], DType.Float64), row).Shape.ToArray());
+            OwnOperators.Gated.Call(row, b.Detach().Reshape(3));
+            OwnOperators.Gated.Call(a.Detach().Transpose(1, 2), b.Detach().Reshape(3));
+        }
+        Assert.Equal(
+            [
+                "gated a=5x3 b=1x3 dtype=f64",
+                "copy shape=5x3 strides=0,1 dtype=f64",
+                "gated a=5x3 b=1x3 dtype=f64",
+                "copy shape=2x4x3 strides=12,1,4 dtype=f64",
+                "gated a=8x3 b=1x3 dtype=f64",
+            ],
+            Specs(other)
+        );
+    }
+
+    private static IEnumerable<string> Specs(Recorder recorder) =>
+        recorder
+            .Calls.Select(c => OperatorSpec.Parse(c.Spec).ToString())
+            .Where(s => !s.StartsWith("fill", StringComparison.Ordinal));
+
+    [Fact]
+    public void More_dimensions_than_operators_have_are_written_out()
+    {
+        long[] shape = [2, 3, 2, 3, 2, 3, 2, 3];
+        var a = Tensor.From<double>(Ramp(1296), shape).RequiresGrad_();
+        var b = Tensor.From<double>(Ramp(81), [1, 3, 1, 3, 1, 3, 1, 3]).RequiresGrad_();
+        OwnOperators.Gated.Call(a, b).Sum().Backward();
+        var (x, y) = (a.Detach().RequiresGrad_(), b.Detach().RequiresGrad_());
+        (x * y.Sigmoid()).Sum().Backward();
+        AssertNear(x.Grad!.ToDoubles(), a.Grad!, 1e-9);
+        Assert.Equal(y.Grad!.Shape.ToArray(), b.Grad!.Shape.ToArray());
+        AssertNear(y.Grad!.ToDoubles(), b.Grad!, 1e-9);
     }
 
     [Fact]
@@ -231,8 +287,8 @@ public sealed class CustomOperatorTests : IDisposable
         for (int i = 0; i < values.Length; i++)
             Assert.InRange(
                 values[i],
-                expected[i] - tolerance * (1 + expected[i]),
-                expected[i] + tolerance * (1 + expected[i])
+                expected[i] - tolerance * (1 + Math.Abs(expected[i])),
+                expected[i] + tolerance * (1 + Math.Abs(expected[i]))
             );
     }
 }

@@ -138,7 +138,7 @@ public class OpCallTests
         message = Assert
             .Throws<ArgumentException>(() => Ops.Gather.Run(Tensor.Zeros(2, 3), Tensor.Zeros([4, 1], DType.Int64)))
             .Message;
-        Assert.Contains("gather: an operand of shape [4, 1]", message);
+        Assert.Contains("gather: I has the shape [4, 1], in which rows is 4, but elsewhere it is 2", message);
     }
 
     [Fact]

@@ -31,6 +31,9 @@ public static class AdjointOperators
 
     private sealed record Derived(OperatorSpec Inner, DerivedAlgorithm Result);
 
+    // What callers give, found on the example: of some extents, such as 1, less is read.
+    private static readonly ConcurrentDictionary<string, ImmutableArray<DerivedInput>> Reads = new();
+
     /// <summary>The operator of a name that ends with <see cref="Suffix"/>; null where there is none to derive.</summary>
     internal static OperatorDefinition? Find(string name)
     {
@@ -103,13 +106,63 @@ public static class AdjointOperators
     {
         var original = spec.As(inner);
         var algorithm = original.Build();
-        var result = Adjoint.Of(
-            algorithm,
-            Named(spec, wrt, algorithm.Inputs, algorithm.Name),
-            Named(spec, of, algorithm.Outputs, algorithm.Name)
-        );
+        DerivedAlgorithm Of(Algorithm a) =>
+            Adjoint.Of(a, Named(spec, wrt, a.Inputs, a.Name), Named(spec, of, a.Outputs, a.Name));
+        var result = Of(algorithm);
+        var example = Example(inner, original);
+        string which = $"{example};{(spec.Has(wrt) ? spec.Choice(wrt) : "")};{(spec.Has(of) ? spec.Choice(of) : "")}";
+        var reads = Reads.GetOrAdd(which, _ => (example.Equals(original) ? result : Of(example.Build())).Inputs);
+        result = Reading(result, algorithm, reads);
         Deriveds.Add(result.Algorithm, new(original, result));
         return result.Algorithm;
+    }
+
+    // The example of an operator with the flags, choices and names of an instance.
+    private static OperatorSpec Example(OperatorDefinition inner, OperatorSpec instance)
+    {
+        var example = OperatorSpec.Parse(inner.Example);
+        var pairs = new List<(string, string)>();
+        foreach (var key in inner.Keys)
+        {
+            bool isType = key.Kind == KeyKind.Choice && DTypes.Parse(key.Choices[0]) is not null;
+            bool isSize = key.Kind is KeyKind.Dimension or KeyKind.Shape or KeyKind.List;
+            var from = isType || isSize ? example : instance;
+            if (from.Has(key.Name))
+                pairs.Add((key.Name, from.Choice(key.Name)));
+        }
+        return OperatorSpec.Of(inner.Name, [.. pairs]);
+    }
+
+    // The same with the inputs that callers give, read or not.
+    private static DerivedAlgorithm Reading(
+        DerivedAlgorithm result,
+        Algorithm algorithm,
+        ImmutableArray<DerivedInput> reads
+    )
+    {
+        static bool AreSame(DerivedInput a, DerivedInput b) => a.Role == b.Role && a.Of.Name == b.Of.Name;
+        if (result.Inputs.FirstOrDefault(i => !reads.Any(r => AreSame(r, i))) is { } more)
+            throw new AdjointException($"{algorithm.Name}.adjoint reads {more.Buffer} at these extents only");
+        if (result.Inputs.Length == reads.Length)
+            return result;
+        ImmutableArray<DerivedInput> inputs =
+        [
+            .. reads.Select(r =>
+                result.Inputs.FirstOrDefault(i => AreSame(r, i))
+                ?? Unread(r, algorithm.Inputs.AddRange(algorithm.Outputs))
+            ),
+        ];
+        return result with
+        {
+            Algorithm = result.Algorithm.WithInputs([.. inputs.Select(i => i.Buffer)]),
+            Inputs = inputs,
+        };
+    }
+
+    private static DerivedInput Unread(DerivedInput read, ImmutableArray<Buffer> buffers)
+    {
+        var of = buffers.First(b => b.Name == read.Of.Name);
+        return new(read.Role == DerivedRole.Gradient ? of.With(name: read.Buffer.Name) : of, read.Role, of);
     }
 
     private static List<Buffer>? Named(OperatorSpec spec, string key, ImmutableArray<Buffer> all, string name)

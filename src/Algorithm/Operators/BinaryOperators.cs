@@ -18,19 +18,13 @@ internal static class BinaryOperators
         new(
             "where",
             "C ? A : B, element by element",
-            [
-                new OperatorKey("n", KeyKind.Dimension, "elements of all three") { Optional = true },
-                new OperatorKey("c", KeyKind.Shape, "shape of the condition") { Optional = true },
-                new OperatorKey("a", KeyKind.Shape, "shape of A") { Optional = true },
-                new OperatorKey("b", KeyKind.Shape, "shape of B") { Optional = true },
-                OperatorKey.Types(DTypes.OfTensors),
-            ],
+            [.. Elementwise.ShapeKeys("c", "a", "b"), OperatorKey.Types(DTypes.OfTensors)],
             BuildWhere
         )
         {
             Example = "where c=3x5 a=5 b=1",
             Operands = "C:bool[*], A[*], B[*] -> Y[*]",
-            Check = s => CheckShapes(s, "c", "a", "b"),
+            Check = s => Elementwise.CheckShapes(s, "c", "a", "b"),
         };
 
     private static OperatorDefinition Define(ScalarFunction function) =>
@@ -38,9 +32,7 @@ internal static class BinaryOperators
             function.Name,
             function.Description ?? $"{function.Name}(A, B), element by element with broadcasting",
             [
-                new OperatorKey("n", KeyKind.Dimension, "elements of both operands") { Optional = true },
-                new OperatorKey("a", KeyKind.Shape, "shape of A") { Optional = true },
-                new OperatorKey("b", KeyKind.Shape, "shape of B") { Optional = true },
+                .. Elementwise.ShapeKeys("a", "b"),
                 .. Precise.Contains(function.Name) ? [Number] : (OperatorKey[])[],
                 OperatorKey.Types(function.Types),
             ],
@@ -49,7 +41,7 @@ internal static class BinaryOperators
         {
             Example = $"{function.Name} a=3x5 b=5",
             Operands = function.GivesBool ? "A[*], B[*] -> Y:bool[*]" : "A[*], B[*] -> Y[*]",
-            Check = s => CheckShapes(s, "a", "b") ?? CheckNumber(s),
+            Check = s => Elementwise.CheckShapes(s, "a", "b") ?? CheckNumber(s),
             Domain = (_, buffer) => function.Domains[buffer.Name == "B" ? 1 : 0],
         };
 
@@ -67,31 +59,11 @@ internal static class BinaryOperators
         : spec.Has("n") || spec.Shape("b") is not [1] ? "number=b needs the shape b=1"
         : null;
 
-    private static string? CheckShapes(OperatorSpec spec, params ReadOnlySpan<string> operands)
-    {
-        int given = 0;
-        foreach (string operand in operands)
-            given += spec.Has(operand) ? 1 : 0;
-        if (spec.Has("n"))
-            return given == 0 ? null : $"give either n or the shapes {string.Join(", ", operands)}, not both";
-        if (given < operands.Length)
-            return $"give n, or the shapes {string.Join(", ", operands)}";
-        var shapes = new ImmutableArray<long>[operands.Length];
-        for (int i = 0; i < shapes.Length; i++)
-            shapes[i] = spec.Shape(operands[i]);
-        return Elementwise.Broadcast(shapes) is null
-            ? $"the shapes {string.Join(", ", shapes.Select(s => string.Join('x', s)))} do not broadcast"
-            : null;
-    }
-
-    private static ImmutableArray<Expr> ShapeOf(OperatorSpec spec, string operand) =>
-        spec.Has("n") ? [spec.Extent("n")] : spec.Extents(operand);
-
     private static Algorithm Build(OperatorSpec spec)
     {
         var type = spec.Type();
         var compute = Elementwise.ComputeType(type);
-        var (shapeA, shapeB) = (ShapeOf(spec, "a"), ShapeOf(spec, "b"));
+        var (shapeA, shapeB) = (Elementwise.ShapeOf(spec, "a"), Elementwise.ShapeOf(spec, "b"));
         var g = spec.Builder();
         var axes = Elementwise.Axes(Elementwise.BroadcastExtents(shapeA, shapeB));
         var a = g.Input("A", type, [.. shapeA]);
@@ -106,7 +78,11 @@ internal static class BinaryOperators
 
     private static Algorithm BuildWhere(OperatorSpec spec)
     {
-        var (shapeC, shapeA, shapeB) = (ShapeOf(spec, "c"), ShapeOf(spec, "a"), ShapeOf(spec, "b"));
+        var (shapeC, shapeA, shapeB) = (
+            Elementwise.ShapeOf(spec, "c"),
+            Elementwise.ShapeOf(spec, "a"),
+            Elementwise.ShapeOf(spec, "b")
+        );
         var g = spec.Builder();
         var axes = Elementwise.Axes(Elementwise.BroadcastExtents(shapeC, shapeA, shapeB));
         var c = g.Input("C", DType.Bool, [.. shapeC]);

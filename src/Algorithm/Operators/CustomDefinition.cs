@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Picograd.Algorithms.Adjoints;
 
 namespace Picograd.Algorithms.Operators;
 
@@ -12,11 +11,15 @@ namespace Picograd.Algorithms.Operators;
 /// </param>
 public delegate ImmutableArray<Buffer> CustomAlgorithm(AlgorithmBuilder g, ImmutableArray<Buffer> inputs);
 
-/// <summary>
-/// A program's own operator: what its signature says, and how an instance becomes an algorithm. Keys of the definition are the
-/// dimensions that the signature names, and dtype where an operand says none.
-/// </summary>
-public sealed class CustomDefinition
+/// <summary>A program's own operator: its definition, whose keys are what the signature names, and how it is built where a size is 0.</summary>
+/// <param name="Definition">What the library knows of it.</param>
+/// <param name="Signature">Its operands.</param>
+/// <param name="Build">Its algorithm for given sizes, zeros among them, which no instance has; null for functions of elements.</param>
+public sealed record CustomDefinition(
+    OperatorDefinition Definition,
+    OperatorSignature Signature,
+    Func<Func<string, long>, DType, Algorithm>? Build
+)
 {
     private const string TypeKey = "dtype";
     private const int MostOperands = 8;
@@ -25,65 +28,7 @@ public sealed class CustomDefinition
     private const string Widened = ".wide";
     private const string Narrowed = ".narrow";
 
-    private readonly Func<Func<string, Expr>, AlgorithmBuilder, DType, Algorithm> _build;
-
-    private CustomDefinition(
-        string name,
-        string text,
-        OperatorSignature signature,
-        Func<OperatorSpec, Buffer, InputDomain> domain,
-        Func<Func<string, Expr>, AlgorithmBuilder, DType, Algorithm> build
-    )
-    {
-        _build = build;
-        Signature = signature;
-        string[] dims =
-        [
-            .. signature
-                .Inputs.Concat(signature.Outputs)
-                .SelectMany(o => o.Dims)
-                .Where(d => d.Key.Length > 0)
-                .Select(d => d.Key)
-                .Distinct(),
-        ];
-        bool typed = signature.Inputs.Concat(signature.Outputs).Any(o => o.Type == TypeKey);
-        var keys = dims.Select(d => OperatorKey.Dimension(d, $"size of {d}")).ToList();
-        if (typed)
-            keys.Add(OperatorKey.Types(DTypes.Floats));
-        Definition = new(
-            name,
-            $"an operator of the program: {text}",
-            [.. keys],
-            spec => build(spec.Extent, spec.Builder(), typed ? spec.Type() : DType.Float32)
-        )
-        {
-            Operands = text,
-            Opens = (_, _) => true,
-            Domain = domain,
-            Example = name + string.Concat(dims.Select((d, i) => $" {d}={ExampleSize(i)}")),
-        };
-    }
-
-    public OperatorDefinition Definition { get; }
-
-    public OperatorSignature Signature { get; }
-
-    /// <summary>The algorithm of given extents, zeros among them, which no instance has.</summary>
-    public Algorithm Build(IReadOnlyDictionary<string, long> sizes, DType type) =>
-        _build(key => sizes[key], new AlgorithmBuilder(Definition.Name), type);
-
-    /// <summary>Of sizes that are all different, as in the definition's example.</summary>
-    public Algorithm Example() =>
-        Build(
-            Definition
-                .Keys.Where(k => k.Kind == KeyKind.Dimension)
-                .Select((k, i) => (k.Name, Size: ExampleSize(i)))
-                .ToDictionary(k => k.Name, k => k.Size),
-            DType.Float32
-        );
-
-    private static long ExampleSize(int dimension) => 5 + 2 * dimension;
-
+    /// <summary>An operator of operands whose dimensions have names.</summary>
     /// <param name="name">A letter, then letters, digits and '_'.</param>
     /// <param name="signature">As <see cref="OperatorSignature"/> has it, with dimensions by name.</param>
     /// <param name="build">What is computed.</param>
@@ -115,95 +60,82 @@ public sealed class CustomDefinition
                     nameof(domains)
                 );
         }
-        return new CustomDefinition(
+        var operands = parsed.Inputs.Concat(parsed.Outputs).ToList();
+        string[] dims = [.. operands.SelectMany(o => o.Dims).Select(d => d.Key).Where(k => k.Length > 0).Distinct()];
+        bool typed = operands.Any(o => o.Type == TypeKey);
+        var keys = dims.Select(d => OperatorKey.Dimension(d, $"size of {d}")).ToList();
+        if (typed)
+            keys.Add(OperatorKey.Types(DTypes.Floats));
+        // What is wrong with the function shows on any instance; now is better than at the first call.
+        static long Size(int dimension) => 5 + 2 * dimension;
+        Built(new AlgorithmBuilder(name), parsed, build, d => Size(Array.IndexOf(dims, d)), DType.Float32);
+        var definition = new OperatorDefinition(
             name,
-            signature,
+            $"an operator of the program: {signature}",
+            [.. keys],
+            spec => Built(spec.Builder(), parsed, build, spec.Extent, typed ? spec.Type() : DType.Float32)
+        )
+        {
+            Operands = signature,
+            Opens = (_, _) => true,
+            Domain = (_, buffer) => domains?.GetValueOrDefault(buffer.Name) ?? InputDomain.Any,
+            Example = name + string.Concat(dims.Select((d, i) => $" {d}={Size(i)}")),
+        };
+        return new(
+            definition,
             parsed,
-            (_, buffer) => domains?.GetValueOrDefault(buffer.Name, InputDomain.Any) ?? InputDomain.Any,
-            (extent, g, type) => Build(g, parsed, build, extent, type)
+            (size, type) => Built(new AlgorithmBuilder(name), parsed, build, d => size(d), type)
         );
     }
 
     /// <summary>
-    /// The gradients of some inputs where that of one output is given, as an operator of its own: which inputs, outputs and gradients
-    /// it reads is found on an example whose dimensions are all different.
+    /// A function of elements of shapes that broadcast, with the keys of the library's: n, or a shape each.
     /// </summary>
-    /// <param name="wanted">Places of inputs.</param>
-    /// <param name="output">Place of the output.</param>
-    /// <exception cref="AdjointException">There is no gradient.</exception>
-    public CustomDefinition Derive(ImmutableArray<int> wanted, int output)
+    /// <param name="name">A letter, then letters, digits and '_'.</param>
+    /// <param name="inputs">Number of operands, called A, B, C.</param>
+    /// <param name="function">What is computed, in the type of the call, float32 for 16-bit ones.</param>
+    /// <exception cref="ArgumentException">The name cannot be used, or the function gives no number of the type.</exception>
+    public static CustomDefinition Elementwise(string name, int inputs, Func<ImmutableArray<Expr>, Expr> function)
     {
-        var example = Example();
-        var roles = Derive(example, wanted, output).Inputs;
-        ImmutableArray<(DerivedRole Role, int At)> reads =
-        [
-            .. roles.Select(r =>
-                (r.Role, r.Role == DerivedRole.Input ? example.Inputs.IndexOf(r.Of) : example.Outputs.IndexOf(r.Of))
-            ),
-        ];
-        string of = Signature.Outputs[output].Name;
-        ImmutableArray<OperandShape> inputs =
-        [
-            .. reads.Select(r =>
-                r.Role switch
-                {
-                    DerivedRole.Input => Signature.Inputs[r.At],
-                    DerivedRole.Output => Signature.Outputs[r.At],
-                    _ => Signature.Outputs[r.At] with { Name = GradientName(Signature.Outputs[r.At].Name) },
-                }
-            ),
-        ];
-        ImmutableArray<OperandShape> outputs =
-        [
-            .. wanted.Select(w => Signature.Inputs[w] with { Name = GradientName(Signature.Inputs[w].Name) }),
-        ];
-        var signature = Signature.With(inputs, outputs);
-        return new CustomDefinition(
-            $"{Definition.Name}.{GradientName(of)}.{string.Join('.', wanted.Select(w => Signature.Inputs[w].Name))}",
-            signature.ToString(),
-            signature,
-            (_, _) => InputDomain.Any,
-            (extent, g, type) =>
-            {
-                var inner = _build(extent, g, type);
-                var derived = Derive(inner, wanted, output);
-                // Of some extents less is read, but callers give all.
-                var buffers = reads
-                    .Select(r =>
-                        derived
-                            .Inputs.FirstOrDefault(i =>
-                                i.Role == r.Role
-                                && i.Of == (r.Role == DerivedRole.Input ? inner.Inputs[r.At] : inner.Outputs[r.At])
-                            )
-                            ?.Buffer
-                        ?? Unread(r.Role, r.Role == DerivedRole.Input ? inner.Inputs[r.At] : inner.Outputs[r.At])
-                    )
-                    .ToImmutableArray();
-                if (derived.Inputs.FirstOrDefault(i => !buffers.Contains(i.Buffer)) is { } more)
-                    throw new InvalidOperationException(
-                        $"{derived.Algorithm.Name} reads {more.Buffer} at these extents, which it does not at others"
-                    );
-                return derived.Algorithm.WithInputs(buffers);
-            }
+        CheckName(name, "the name of the operator");
+        ImmutableArray<string> operands = ["A", "B", "C"];
+        operands = operands[..inputs];
+        Algorithm Made(AlgorithmBuilder g, Func<string, ImmutableArray<Expr>> shape, DType type)
+        {
+            var compute = type.Compute();
+            ImmutableArray<Buffer> buffers = [.. operands.Select(o => g.Input(o, type, [.. shape(o)]))];
+            var axes = Operators.Elementwise.Axes(
+                Operators.Elementwise.BroadcastExtents([.. buffers.Select(b => b.Shape)])
+            );
+            var value = function([.. buffers.Select(b => Op.Cast(compute, Operators.Elementwise.Element(b, axes)))]);
+            if (value.Type != compute)
+                throw new ArgumentException(
+                    $"{name}: its function gives {value.Type.Name()}, but must give {compute.Name()}; use Op.Cast"
+                );
+            return g.Build(g.Stage("Y", axes, Op.Cast(type, value)));
+        }
+
+        // What is wrong with the function shows on any instance; now is better than at the first call.
+        Made(new AlgorithmBuilder(name), _ => [5], DType.Float32);
+        string[] keys = [.. operands.Select(o => o.ToLowerInvariant())];
+        string signature = $"{string.Join(", ", operands.Select(o => o + "[*]"))} -> Y[*]";
+        var definition = new OperatorDefinition(
+            name,
+            "an operator of the program, element by element",
+            [.. Operators.Elementwise.ShapeKeys(keys), OperatorKey.Types(DTypes.Floats)],
+            spec => Made(spec.Builder(), o => Operators.Elementwise.ShapeOf(spec, o.ToLowerInvariant()), spec.Type())
         )
         {
-            Reads = reads,
+            Operands = signature,
+            Check = spec => Operators.Elementwise.CheckShapes(spec, keys),
+            Opens = (_, _) => true,
+            Example =
+                name + (inputs == 1 ? " n=5" : string.Concat(keys.Select(k => $" {k}={(k == "a" ? "3x5" : "5")}"))),
         };
+        return new(definition, OperatorSignature.Parse(signature), null);
     }
 
-    /// <summary>Of a derived one: what its inputs are, in terms of what it is derived from.</summary>
-    public ImmutableArray<(DerivedRole Role, int At)> Reads { get; private init; } = [];
-
-    /// <summary>What the gradient of an operand is called.</summary>
-    public static string GradientName(string operand) => "d" + operand;
-
-    private static DerivedAlgorithm Derive(Algorithm algorithm, ImmutableArray<int> wanted, int output) =>
-        Adjoint.Of(algorithm, [.. wanted.Select(w => algorithm.Inputs[w])], [algorithm.Outputs[output]]);
-
-    private static Buffer Unread(DerivedRole role, Buffer of) =>
-        role == DerivedRole.Gradient ? of.With(name: GradientName(of.Name)) : of;
-
-    private static Algorithm Build(
+    private static Algorithm Built(
         AlgorithmBuilder g,
         OperatorSignature signature,
         CustomAlgorithm build,

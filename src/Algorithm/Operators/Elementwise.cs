@@ -71,6 +71,34 @@ internal static class Elementwise
         return [.. result];
     }
 
+    /// <summary>The keys of operands that broadcast: n where all have as many elements and lie alike, else a shape each.</summary>
+    public static IEnumerable<OperatorKey> ShapeKeys(params IEnumerable<string> operands) =>
+        operands
+            .Select(o => new OperatorKey(o, KeyKind.Shape, $"shape of {o.ToUpperInvariant()}") { Optional = true })
+            .Prepend(new OperatorKey("n", KeyKind.Dimension, "elements of each operand") { Optional = true });
+
+    /// <summary>Checks these keys: null, or what is wrong.</summary>
+    public static string? CheckShapes(OperatorSpec spec, params ReadOnlySpan<string> operands)
+    {
+        int given = 0;
+        foreach (string operand in operands)
+            given += spec.Has(operand) ? 1 : 0;
+        if (spec.Has("n"))
+            return given == 0 ? null : $"give either n or the shapes {string.Join(", ", operands)}, not both";
+        if (given < operands.Length)
+            return $"give n, or the shapes {string.Join(", ", operands)}";
+        var shapes = new ImmutableArray<long>[operands.Length];
+        for (int i = 0; i < shapes.Length; i++)
+            shapes[i] = spec.Shape(operands[i]);
+        return Broadcast(shapes) is null
+            ? $"the shapes {string.Join(", ", shapes.Select(s => string.Join('x', s)))} do not broadcast"
+            : null;
+    }
+
+    /// <summary>The shape of an operand that broadcasts.</summary>
+    public static ImmutableArray<Expr> ShapeOf(OperatorSpec spec, string operand) =>
+        spec.Has("n") ? [spec.Extent("n")] : spec.Extents(operand);
+
     /// <summary>The element of an operand that broadcasts to the axes.</summary>
     public static Expr Element(Buffer operand, Axis[] axes)
     {

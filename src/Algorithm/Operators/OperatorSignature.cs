@@ -41,7 +41,11 @@ public sealed record OperandShape(
     string Shape,
     string? When,
     bool Transposable
-);
+)
+{
+    /// <summary>How keys call it: tb, bcast=b, the shape a. What is named after it, as its gradient is, has its key.</summary>
+    public string Key { get; init; } = Name.ToLowerInvariant();
+}
 
 /// <summary>
 /// Shapes and dtypes of an operator's operands in terms of its keys: <c>W[vocab, dim], I:i64[rows..] -&gt; Y[rows.., dim]</c>. From it
@@ -97,16 +101,6 @@ public sealed class OperatorSignature
         return Of(Operands(sides[0]), Operands(sides[1]));
     }
 
-    /// <summary>A signature of the same form with other operands.</summary>
-    internal OperatorSignature With(ImmutableArray<OperandShape> inputs, ImmutableArray<OperandShape> outputs) =>
-        new(inputs, outputs, Form);
-
-    /// <summary>As <see cref="Parse"/> reads it, of operands that are neither optional nor transposed.</summary>
-    public override string ToString() =>
-        $"{string.Join(", ", Inputs.Select(Text))} -> {string.Join(", ", Outputs.Select(Text))}";
-
-    private static string Text(OperandShape operand) => $"{operand.Name}:{operand.Type}[{operand.Shape}]";
-
     /// <summary>Shape and dtype of each operand of an instance, inputs first; those that it does not have are left out.</summary>
     public ImmutableArray<(string Name, ImmutableArray<long> Shape, DType Type)> Of(OperatorSpec spec)
     {
@@ -122,7 +116,7 @@ public sealed class OperatorSignature
 
     private static DType TypeOf(OperandShape operand, OperatorSpec spec)
     {
-        bool isNumber = spec.Definition.Keys.Any(k => k.Name == "number") && spec.Choice("number") == KeyOf(operand);
+        bool isNumber = spec.Definition.Keys.Any(k => k.Name == "number") && spec.Choice("number") == operand.Key;
         return operand.Type == Computed || isNumber
             ? spec.Type().Compute()
             : DTypes.Parse(operand.Type) ?? spec.Type(operand.Type);
@@ -135,9 +129,9 @@ public sealed class OperatorSignature
             case "*" when spec.Has("n"):
                 return [spec.Dim("n")];
             case "*" when Inputs.Contains(operand):
-                return spec.Shape(KeyOf(operand));
+                return spec.Shape(operand.Key);
             case "*":
-                return Elementwise.Broadcast([.. Inputs.Select(i => spec.Shape(KeyOf(i)))])!.Value;
+                return Elementwise.Broadcast([.. Inputs.Select(i => spec.Shape(i.Key))])!.Value;
             case "shape" when spec.Has("rows"):
                 return [spec.Dim("rows"), spec.Dim("cols")];
             case "shape-axes" when spec.Has("rows"):
@@ -158,16 +152,13 @@ public sealed class OperatorSignature
                 d.Key.Length == 0 ? d.Constant : spec.Dim(d.Default is { } other && !spec.Has(d.Key) ? other : d.Key)
             )
             .ToArray();
-        if (operand.Transposable && spec.Flag("t" + KeyOf(operand)))
+        if (operand.Transposable && spec.Flag("t" + operand.Key))
             (sizes[^1], sizes[^2]) = (sizes[^2], sizes[^1]);
         return [.. sizes];
     }
 
-    /// <summary>How keys call an operand: tb, bcast=b.</summary>
-    public static string KeyOf(OperandShape operand) => operand.Name.ToLowerInvariant();
-
     private static bool IsShared(OperandShape operand, OperatorSpec spec) =>
-        spec.Definition.Keys.Any(k => k.Name == "bcast") && spec.Choice("bcast") == KeyOf(operand);
+        spec.Definition.Keys.Any(k => k.Name == "bcast") && spec.Choice("bcast") == operand.Key;
 
     private static ImmutableArray<OperandShape> Operands(string text)
     {

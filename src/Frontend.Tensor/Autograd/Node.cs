@@ -27,8 +27,9 @@ internal sealed class Node
     private int _versionB;
     private int _versionC;
     private int _versionOutput;
+    private Tensor?[]? _saved;
+    private int[]? _versions;
     private bool _released;
-    private bool _savesMore;
 
     private Node(Rule rule)
     {
@@ -100,21 +101,25 @@ internal sealed class Node
             Data = part,
         };
 
-    /// <param name="saved">What its derivative reads, as its <see cref="Data"/>; null for nothing that would be held in memory.</param>
-    public static Node OfMany(Rule rule, ReadOnlySpan<Tensor> inputs, object? saved = null)
+    /// <summary>Of any number of inputs.</summary>
+    /// <param name="rule">Its rule.</param>
+    /// <param name="inputs">All inputs.</param>
+    /// <param name="saved">Inputs and outputs that its derivative reads, at their places; null for nothing.</param>
+    public static Node OfMany(Rule rule, ReadOnlySpan<Tensor> inputs, Tensor?[]? saved = null)
     {
         var node = new Node(rule)
         {
             _nextMore = new Node?[inputs.Length],
             _shapesMore = new Layout[inputs.Length],
-            _savesMore = saved is not null,
-            Data = saved,
+            _saved = saved,
         };
         for (int i = 0; i < inputs.Length; i++)
         {
             node._nextMore[i] = inputs[i].NodeForGrad();
             node._shapesMore[i] = inputs[i].Layout;
         }
+        if (saved is not null)
+            node._versions = Array.ConvertAll(saved, t => t?.Version ?? 0);
         return node;
     }
 
@@ -134,8 +139,8 @@ internal sealed class Node
 
     /// <summary>An input that was saved.</summary>
     public Tensor Saved(int input) =>
-        Data is Kept[] kept
-            ? Saved(kept[input].Tensor, kept[input].Version)
+        _saved is not null
+            ? Saved(_saved[input], _versions![input])
             : input switch
             {
                 0 => A,
@@ -143,17 +148,8 @@ internal sealed class Node
                 _ => C,
             };
 
-    // Of a node of many inputs.
-    private readonly record struct Kept(Tensor Tensor, int Version);
-
-    /// <summary>Of any number of inputs, all of which its derivative reads.</summary>
-    public static Node OfManySaved(Rule rule, ReadOnlySpan<Tensor> inputs)
-    {
-        var kept = new Kept[inputs.Length];
-        for (int i = 0; i < kept.Length; i++)
-            kept[i] = new Kept(inputs[i], inputs[i].Version);
-        return OfMany(rule, inputs, kept);
-    }
+    /// <summary>An output that was saved, by its place among inputs and outputs.</summary>
+    public Tensor SavedOutput(int operand) => _saved is null ? Output : Saved(operand);
 
     public int InputCount => _nextMore?.Length ?? 3;
 
@@ -214,12 +210,13 @@ internal sealed class Node
     /// </summary>
     public void Release()
     {
-        if (_a is null && _b is null && _c is null && _output is null && !_savesMore)
+        if (_a is null && _b is null && _c is null && _output is null && _saved is null)
             return;
         _released = true;
         _a = _b = _c = _output = null;
         _nextA = _nextB = _nextC = null;
         _nextMore = null;
+        _saved = null;
         Data = null;
     }
 

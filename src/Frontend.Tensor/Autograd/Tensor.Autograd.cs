@@ -175,13 +175,10 @@ public sealed partial class Tensor
     /// <summary>Whether an operator on these tensors is to be recorded.</summary>
     internal static bool Records(Tensor a) => (a._flags & Recorded) != 0 && GradMode.Enabled && a.RequiresGrad;
 
-    internal static bool Records(Tensor a, Tensor b) =>
-        ((a._flags | b._flags) & Recorded) != 0 && GradMode.Enabled && (a.RequiresGrad | b.RequiresGrad);
-
-    internal static bool Records(Tensor a, Tensor b, Tensor c) =>
-        ((a._flags | b._flags | c._flags) & Recorded) != 0
+    internal static bool Records(Tensor a, Tensor? b, Tensor? c = null) =>
+        ((a._flags | (b?._flags ?? 0) | (c?._flags ?? 0)) & Recorded) != 0
         && GradMode.Enabled
-        && (a.RequiresGrad | b.RequiresGrad | c.RequiresGrad);
+        && (a.RequiresGrad | (b?.RequiresGrad ?? false) | (c?.RequiresGrad ?? false));
 
     private const Flags Recorded = Flags.RequiresGrad | Flags.Follows;
 

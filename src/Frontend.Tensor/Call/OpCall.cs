@@ -11,7 +11,7 @@ namespace Picograd.Calls;
 /// the order of the definition, inputs first; from their layouts follow the words, and the shapes and dtypes of results.
 /// Nothing is recorded for gradients here.
 /// </summary>
-internal unsafe ref struct OpCall
+internal unsafe ref partial struct OpCall
 {
     /// <summary>Words that any call has at most: a head, dimensions, three lists.</summary>
     public const int MostWords = 24;
@@ -31,6 +31,12 @@ internal unsafe ref struct OpCall
         private nint _first;
     }
 
+    [InlineArray(3)]
+    private struct Layouts
+    {
+        private Layout? _first;
+    }
+
     private readonly OperatorWords _plan;
     private readonly Span<long> _words;
     private Tensors _tensors;
@@ -44,6 +50,10 @@ internal unsafe ref struct OpCall
     private int _count;
     private DeviceRuntime? _runtime;
     private bool _empty;
+
+    // Of operands that broadcast: the shape that they have together, and their layouts by the keys that name shapes.
+    private long[]? _shape;
+    private Layouts _keyed;
 
     /// <param name="op">What is called.</param>
     /// <param name="words">Place for <see cref="MostWords"/> words.</param>
@@ -65,6 +75,9 @@ internal unsafe ref struct OpCall
     /// <summary>The attributes; equal ones are calls of one instance.</summary>
     [UnscopedRef]
     public readonly ReadOnlySpan<long> Words => _words[.._count];
+
+    /// <summary>Operands that broadcast have a shape each in the words, though all might lie alike.</summary>
+    public bool Apart { get; set; }
 
     /// <summary>Places of operands that were given, missing ones included.</summary>
     public readonly int Operands => _next;
@@ -97,7 +110,7 @@ internal unsafe ref struct OpCall
         {
             if (plan.Transposed != 0 && IsTransposed(t.Layout))
                 transposed = !transposed;
-            else
+            else if (!plan.MayRepeat || !t.Layout.Once().IsContiguous)
                 t = Copying.Dense(t);
         }
         Head |= plan.Present | (transposed ? plan.Transposed : 0);
@@ -153,6 +166,21 @@ internal unsafe ref struct OpCall
         return result;
     }
 
+    /// <summary>Runs it and returns all its results, in new memory.</summary>
+    public Tensor[] Results()
+    {
+        Encode();
+        var results = new Tensor[_plan.Outputs];
+        for (int i = 0; i < results.Length; i++)
+        {
+            var plan = _plan.Operands[_next];
+            results[i] = Allocate(plan, Type(plan));
+            _tensors[_next++] = results[i];
+        }
+        Run();
+        return results;
+    }
+
     /// <summary>Runs it, all operands being given.</summary>
     public void RunInto()
     {
@@ -198,12 +226,12 @@ internal unsafe ref struct OpCall
 
     private void Run()
     {
-        var result = _tensors[_next - 1]!;
-        if (result.NumElements == 0)
+        bool one = _next <= _plan.Inputs + 1;
+        if (one && _tensors[_next - 1]!.NumElements == 0)
             return;
         if (_empty)
         {
-            Fill();
+            Operator.OfNothing(ref this);
             return;
         }
         _words[0] = Head;
@@ -211,16 +239,6 @@ internal unsafe ref struct OpCall
             executor.Run(ref this);
         else
             _runtime!.Run(ref this);
-    }
-
-    // Sums of nothing.
-    private readonly void Fill()
-    {
-        for (int i = _plan.Inputs; i < _next; i++)
-        {
-            if (_tensors[i] is { } result)
-                Operator.Fill(result, 0);
-        }
     }
 
     private readonly DType Type(OperandPlan plan)
@@ -233,126 +251,6 @@ internal unsafe ref struct OpCall
                 return tensor.DType;
         }
         throw new InvalidOperationException($"{Operator.Title}: the dtype of a result is not known.");
-    }
-
-    // The words of an operator whose operands have a dimension a key.
-    private void Encode()
-    {
-        int dims = _plan.Dims;
-        _count = 1 + dims;
-        var words = _words.Slice(1, dims);
-        words.Clear();
-        long shared = 0;
-        for (int i = 0; i < _next; i++)
-        {
-            if (_tensors[i] is not { } tensor)
-                continue;
-            var plan = _plan.Operands[i];
-            _empty |= tensor.NumElements == 0;
-            if (plan.All >= 0)
-                Put(words, plan.All, tensor.NumElements, tensor);
-            else if (plan.Dims.Length > 0)
-                shared |= Encode(plan, tensor, (_swapped >> i & 1) != 0, words);
-        }
-        // Of a batch of one nothing is shared.
-        if (shared != 0 && words[_plan.Batch] > 1)
-            Head |= shared;
-    }
-
-    // Returns the bits that say that a batch shares the operand.
-    private readonly long Encode(OperandPlan plan, Tensor tensor, bool swapped, Span<long> words)
-    {
-        var sizes = tensor.Layout.Sizes;
-        var dims = plan.Dims;
-        int d = 0;
-        int skipped = dims[0].Optional && sizes.Length < dims.Length ? 1 : 0;
-        for (int i = skipped; i < dims.Length; i++)
-        {
-            var dim = dims[i];
-            int behind = dims.Length - 1 - i;
-            long size = 1;
-            if (dim.Many)
-            {
-                for (; d < sizes.Length - behind; d++)
-                    size *= sizes[d];
-            }
-            else
-            {
-                int from = swapped && behind < 2 ? sizes.Length - 2 + behind : d;
-                size = from < sizes.Length ? sizes[from] : 1;
-                d++;
-            }
-            if (dim.Slot < 0)
-                continue;
-            // What is left out unless it differs: heads of keys are those of queries.
-            if (dim.Default is >= 0 and var other && size == words[other])
-                continue;
-            Put(words, dim.Slot, size, tensor);
-        }
-        return skipped != 0 ? plan.Shared : 0;
-    }
-
-    private readonly void Put(Span<long> words, int slot, long size, Tensor tensor)
-    {
-        if (words[slot] == 0)
-            words[slot] = size;
-        else if (words[slot] != size)
-            ThrowShape(tensor);
-    }
-
-    private Tensor Allocate(OperandPlan plan, DType type)
-    {
-        if (plan.Source >= 0)
-            return _tensors[plan.Source]!.AllocateLike(type);
-        if (plan.All >= 0)
-            return Tensor.Allocate([_words[1 + plan.All]], type, _runtime!);
-        var dims = plan.Dims;
-        if (dims.Length == 0)
-            return Tensor.Allocate(Layout.Scalar, type, _runtime!);
-        long[] sizes = plan.HasMany ? ManySizes(dims) : new long[dims.Length - (IsLacking(dims[0]) ? 1 : 0)];
-        for (int d = dims.Length - 1, at = sizes.Length - 1; !plan.HasMany && at >= 0; d--, at--)
-            sizes[at] = Value(dims[d]);
-        return Tensor.Allocate(new Layout(sizes, Layout.RowMajor(sizes), 0), type, _runtime!);
-    }
-
-    private readonly bool IsLacking(DimPlan dim) => dim.Optional && _words[1 + dim.Slot] == 0;
-
-    private readonly long[] ManySizes(DimPlan[] dims)
-    {
-        int rank = 0;
-        foreach (var dim in dims)
-            rank += dim.Many ? SizesOf(dim).Length : 1;
-        long[] sizes = new long[rank];
-        int at = 0;
-        foreach (var dim in dims)
-        {
-            if (dim.Many)
-            {
-                var many = SizesOf(dim);
-                many.CopyTo(sizes.AsSpan(at));
-                at += many.Length;
-            }
-            else
-                sizes[at++] = Value(dim);
-        }
-        return sizes;
-    }
-
-    private readonly long Value(DimPlan dim) =>
-        dim.Slot < 0 ? dim.Constant
-        : _words[1 + dim.Slot] is 0 && dim.Default >= 0 ? _words[1 + dim.Default]
-        : _words[1 + dim.Slot];
-
-    // The dimensions that stand under one key together, of the first operand that has it.
-    private readonly ReadOnlySpan<long> SizesOf(DimPlan dim)
-    {
-        for (int i = 0; i < _plan.Inputs; i++)
-        {
-            int at = _tensors[i] is null ? -1 : Array.IndexOf(_plan.Operands[i].Dims, dim);
-            if (at >= 0)
-                return _tensors[i]!.Layout.Sizes.AsSpan(at..^(_plan.Operands[i].Dims.Length - 1 - at));
-        }
-        throw new InvalidOperationException($"{Operator.Title}: the shape of its result is not known.");
     }
 
     // The transpose of a dense matrix, or a batch of them.
@@ -370,8 +268,4 @@ internal unsafe ref struct OpCall
         throw new ArgumentException(
             $"{Operator.Title}: not defined for {type.Name()} tensors; convert them with To()."
         );
-
-    [DoesNotReturn]
-    private readonly void ThrowShape(Tensor tensor) =>
-        throw new ArgumentException($"{Operator.Title}: an operand of shape {tensor.Layout} does not fit the others.");
 }

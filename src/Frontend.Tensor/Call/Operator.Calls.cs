@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using Picograd.Algorithms;
+using Picograd.Algorithms.Operators;
+using Picograd.Dispatch;
 
 namespace Picograd.Calls;
 
@@ -10,68 +12,77 @@ internal unsafe partial class Operator
     private static readonly Operator FillOperator = new("fill");
     private static readonly Operator CastOperator = new("cast");
 
-    /// <summary>Its result for an operand, in new memory.</summary>
+    /// <summary>Its result, in new memory. Scalars of the CPU go along with tensors of a GPU where operands broadcast.</summary>
     [SkipLocalsInit]
-    public Tensor Run(Tensor a)
+    public Tensor Run(Tensor a, Tensor? b = null, Tensor? c = null)
     {
+        Align(ref a, ref b, ref c);
         var call = new OpCall(this, stackalloc long[OpCall.MostWords]);
         call.In(a);
+        if (b is not null)
+            call.In(b);
+        if (c is not null)
+            call.In(c);
         return call.Result();
     }
 
-    /// <inheritdoc cref="Run(Tensor)"/>
+    /// <summary>All results of any inputs, in new memory, recorded.</summary>
     [SkipLocalsInit]
-    public Tensor Run(Tensor a, Tensor b)
+    public Tensor[] RunAll(ReadOnlySpan<Tensor> inputs)
     {
         var call = new OpCall(this, stackalloc long[OpCall.MostWords]);
-        call.In(a);
-        call.In(b);
-        return call.Result();
+        foreach (var input in inputs)
+            call.In(input);
+        var results = call.Results();
+        Record(inputs, results);
+        return results;
     }
 
-    /// <inheritdoc cref="Run(Tensor)"/>
-    [SkipLocalsInit]
-    public Tensor Run(Tensor a, Tensor b, Tensor c)
+    /// <summary><see cref="Run"/>, recorded with its rule.</summary>
+    public Tensor Recorded(Tensor a, Tensor? b = null, Tensor? c = null)
     {
-        var call = new OpCall(this, stackalloc long[OpCall.MostWords]);
-        call.In(a);
-        call.In(b);
-        call.In(c);
-        return call.Result();
-    }
-
-    /// <summary>Its result for an operand; recorded with its rule.</summary>
-    public Tensor Recorded(Tensor a)
-    {
-        var result = Run(a);
-        if (Tensor.Records(a))
-            result.Record(Rule!, a);
-        return result;
-    }
-
-    /// <inheritdoc cref="Recorded(Tensor)"/>
-    public Tensor Recorded(Tensor a, Tensor b)
-    {
-        var result = Run(a, b);
-        if (Tensor.Records(a, b))
-            result.Record(Rule!, a, b);
-        return result;
-    }
-
-    /// <inheritdoc cref="Recorded(Tensor)"/>
-    public Tensor Recorded(Tensor a, Tensor b, Tensor c)
-    {
+        Align(ref a, ref b, ref c);
         var result = Run(a, b, c);
-        if (Tensor.Records(a, b, c))
-            result.Record(Rule!, a, b, c);
+        if (Tensor.Records(a, b, c) && Rule is { } rule)
+            result.Record(rule, a, b, c);
         return result;
+    }
+
+    // What goes along is recorded where it goes to.
+    private void Align(ref Tensor a, ref Tensor? b, ref Tensor? c)
+    {
+        if (b is null || Words.Form != OperandForm.Broadcast)
+            return;
+        if (c is null)
+            DeviceRuntime.Align(Title, ref a, ref b);
+        else
+            DeviceRuntime.Align(Title, ref a, ref b, ref c);
+    }
+
+    /// <summary>f(x, number) or, turned around, f(number, x).</summary>
+    [SkipLocalsInit]
+    public Tensor Run(Tensor x, Scalar number, bool numberFirst)
+    {
+        long cell;
+        // Beside a half type a number is as precise as what is computed.
+        bool precise = !numberFirst && x.DType.IsStorage() && Words.Has("number");
+        var type = precise ? x.DType.Compute() : x.DType;
+        number.Store(type, &cell);
+        var call = new OpCall(this, stackalloc long[OpCall.MostWords]) { Apart = precise };
+        if (numberFirst)
+            call.Cell(&cell, type.Size());
+        call.In(x);
+        if (!numberFirst)
+            call.Cell(&cell, type.Size());
+        call.Head |= precise ? Words.Bits("number", "b") : 0;
+        return call.Result();
     }
 
     /// <summary><see cref="Product"/>, recorded.</summary>
     public Tensor RecordedProduct(Tensor a, Tensor b, Tensor? bias = null, bool transposed = false)
     {
         var result = Product(a, b, bias, transposed);
-        if (bias is null ? Tensor.Records(a, b) : Tensor.Records(a, b, bias))
+        if (Tensor.Records(a, b, bias))
             result.Record(Rule!, a, b, bias);
         return result;
     }

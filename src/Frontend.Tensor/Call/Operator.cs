@@ -1,3 +1,4 @@
+using System.Numerics;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Autograd;
@@ -18,7 +19,7 @@ internal partial class Operator(string name, string attributes = "", Rule? rule 
 
     private Rule? _rule = rule;
     private OperatorWords? _words;
-    private AdjointOperator?[] _adjoints = [];
+    private Gradient?[] _gradients = [];
 
     public string Name { get; } = name;
 
@@ -49,19 +50,52 @@ internal partial class Operator(string name, string attributes = "", Rule? rule 
         }
     }
 
-    /// <summary>The operator of the gradients of some inputs, which have a bit each.</summary>
-    public AdjointOperator Adjoint(int wanted)
+    /// <summary>The gradients of some inputs, which have a bit each, from that of an output.</summary>
+    public Gradient GradientOf(int wanted, int output = 0)
     {
-        var known = _adjoints;
-        if (wanted < known.Length && known[wanted] is { } made)
+        int inputs = Words.Inputs;
+        int at = output << inputs | wanted;
+        var known = _gradients;
+        if (at < known.Length && known[at] is { } made)
             return made;
-        var all = new AdjointOperator?[1 << Words.Inputs];
+        var all = new Gradient?[Words.Outputs << inputs];
         known.CopyTo(all, 0);
-        made = all[wanted] = new AdjointOperator(this, wanted);
-        _adjoints = all;
+        made = all[at] = MakeGradient(wanted, output);
+        _gradients = all;
         return made;
     }
 
+    /// <summary>Results with the nodes that their gradients go through, where inputs want any.</summary>
+    public void Record(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> results)
+    {
+        int wanted = 0;
+        for (int i = 0; i < inputs.Length; i++)
+            wanted |= inputs[i].DType.IsFloat() && Tensor.Records(inputs[i]) ? 1 << i : 0;
+        if (wanted == 0)
+            return;
+        if (results.Length == 1 && inputs.Length <= Node.MostInputs && Rule is { } rule)
+        {
+            var (b, c) = (inputs.Length > 1 ? inputs[1] : null, inputs.Length > 2 ? inputs[2] : null);
+            results[0].Record(rule, inputs[0], b, c);
+            return;
+        }
+        for (int i = 0; i < results.Length; i++)
+        {
+            if (!results[i].DType.IsFloat())
+                continue;
+            var gradient = GradientOf(wanted, i);
+            results[i].SetNode(Node.OfMany(gradient.Rule, inputs, gradient.Kept(inputs, results)));
+        }
+    }
+
+    /// <summary>What to do where an operand is empty, but not a result: results are sums of nothing.</summary>
+    public virtual void OfNothing(scoped ref OpCall call)
+    {
+        for (int i = Words.Inputs; i < call.Operands; i++)
+            Fill(call[i]!, 0);
+    }
+
+    /// <summary>How its calls are written down, by its definition.</summary>
     protected virtual OperatorWords Describe()
     {
         var definition =
@@ -71,7 +105,26 @@ internal partial class Operator(string name, string attributes = "", Rule? rule 
         return new OperatorWords(definition, Id, Attributes, OperatorSignature.Parse(operands));
     }
 
-    // By its adjoint; what is saved is what that of all inputs reads.
+    /// <summary>See <see cref="GradientOf"/>; derived unless an operator has another.</summary>
+    protected virtual Gradient MakeGradient(int wanted, int output)
+    {
+        var sends = new int[BitOperations.PopCount((uint)wanted)];
+        for (int i = 0, left = wanted; i < sends.Length; i++, left &= left - 1)
+            sends[i] = BitOperations.TrailingZeroCount(left);
+        return new(this, output, new AdjointOperator(this, wanted, output), sends);
+    }
+
+    // What is saved is what the gradient of all inputs reads.
     private Rule Derived() =>
-        new(Name, () => Adjoint(Floats).Saves, (node, grad) => AdjointOperator.Send(this, node, grad));
+        new(
+            Name,
+            () => GradientOf(Floats).Saves,
+            (node, grad) =>
+            {
+                int wanted = 0;
+                for (int i = 0; i < Words.Inputs; i++)
+                    wanted |= node.Needs(i) ? 1 << i : 0;
+                GradientOf(wanted).Send(node, grad);
+            }
+        );
 }

@@ -102,8 +102,15 @@ internal sealed class OperatorWords
     /// <summary>Number of inputs, those that may be missing included.</summary>
     public int Inputs { get; }
 
+    /// <summary>Number of outputs.</summary>
+    public int Outputs => Operands.Length - Inputs;
+
     /// <summary>Inputs, then outputs.</summary>
     public OperandPlan[] Operands { get; }
+
+    /// <summary>The key of a dimension's word.</summary>
+    public string DimensionAt(int slot) =>
+        _places.Values.First(p => p.Key.Kind == KeyKind.Dimension && p.At == slot).Key.Name;
 
     /// <summary>The word of a dimension, counted from that behind the head.</summary>
     public int Slot(string key) => _places[key].At;
@@ -165,7 +172,8 @@ internal sealed class OperatorWords
 
     private OperandPlan Plan(OperandShape operand)
     {
-        string name = OperatorSignature.KeyOf(operand);
+        string name = operand.Key;
+        bool broadcasts = Form == OperandForm.Broadcast && Has(name);
         return new OperandPlan
         {
             Shape = operand,
@@ -173,6 +181,8 @@ internal sealed class OperatorWords
             Dims = [.. operand.Dims.Select(d => Plan(d))],
             HasMany = operand.Dims.Any(d => d.Many),
             All = operand.Dims is [{ Many: true, Key: var key }] ? Slot(key) : -1,
+            Key = broadcasts ? Array.IndexOf(Lists, _places[name].At) : -1,
+            MayRepeat = broadcasts,
             Present = operand.When is { } flag ? Bits(flag, "1") : 0,
             Transposed = operand.Transposable ? Bits("t" + name, "1") : 0,
             Shared =
@@ -214,6 +224,12 @@ internal sealed class OperandPlan
 
     /// <summary>The word of the number of its elements, where nothing else of its shape matters; else -1.</summary>
     public int All { get; init; }
+
+    /// <summary>Of operands that broadcast: which of the lists is its shape; -1 for what has the shape of all together.</summary>
+    public int Key { get; init; } = -1;
+
+    /// <summary>Whether it may show elements several times, as what is expanded does.</summary>
+    public bool MayRepeat { get; init; }
 
     /// <summary>The head's bit that says that it is there.</summary>
     public long Present { get; init; }

@@ -175,13 +175,7 @@ public sealed partial class Tensor
                 $"where: the condition must be bool, but it is {condition.DType.Name()}; compare it with something."
             );
         var type = Promotion.Of(a.DType, Promotion.RankOf(a), b.DType, Promotion.RankOf(b));
-        var x = a.To(type);
-        var y = b.To(type);
-        DeviceRuntime.Align("where", ref condition, ref x, ref y);
-        var result = Ops.Where.Broadcast(condition, x, y);
-        if (Records(x, y))
-            result.Record(Derivatives.Where, condition, x, y);
-        return result;
+        return Ops.Where.Recorded(condition, a.To(type), b.To(type));
     }
 
     /// <inheritdoc cref="Where(Tensor, Tensor, Tensor)"/>
@@ -254,16 +248,7 @@ public sealed partial class Tensor
             return Narrow(function, a.To(type), b.To(type), type);
         if (function.Kind == FunctionKind.Bits && type.IsFloat())
             throw NoBits(function.Name, type);
-        var x = a.To(type);
-        var y = b.To(type);
-        var result = function.Broadcast(x, y, function.Kind == FunctionKind.Comparison ? DType.Bool : type);
-        if (function.Rule is { } rule && Records(x, y))
-        {
-            // A scalar of the CPU that went along gets its gradient there.
-            DeviceRuntime.Align(function.Name, ref x, ref y);
-            result.Record(rule, x, y);
-        }
-        return result;
+        return function.Recorded(a.To(type), b.To(type));
     }
 
     internal static Tensor Apply(BinaryFunction function, Tensor a, Scalar b, bool numberFirst = false)
@@ -286,12 +271,7 @@ public sealed partial class Tensor
         if (function.Kind == FunctionKind.Bits && type.IsFloat())
             throw NoBits(function.Name, type);
         var x = a.To(type);
-        var result = function.Broadcast(
-            x,
-            b,
-            numberFirst,
-            function.Kind == FunctionKind.Comparison ? DType.Bool : type
-        );
+        var result = function.Run(x, b, numberFirst);
         if (function.NumberRule is { } rule && Records(x))
         {
             var node = result.Record(rule, x);

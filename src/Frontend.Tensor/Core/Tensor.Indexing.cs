@@ -309,7 +309,7 @@ public sealed partial class Tensor
         var condition = mask.ToDevice(Device);
         var node = Records(this, value) ? Node.Of(Derivatives.Where, this, condition, value, this) : null;
         using (NoGrad())
-            Copying.Replace(this, Ops.Where.Broadcast(condition, value, this));
+            Copying.Replace(this, Ops.Where.Run(condition, value, this));
         Changed(node);
     }
 

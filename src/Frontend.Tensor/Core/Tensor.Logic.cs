@@ -109,7 +109,7 @@ public sealed partial class Tensor
     private static Tensor Logical(BinaryFunction function, Tensor a, Tensor b)
     {
         ArgumentNullException.ThrowIfNull(b);
-        return function.Broadcast(a.ToBool(), b.ToBool(), DType.Bool);
+        return function.Run(a.ToBool(), b.ToBool());
     }
 
     private void ChangeBits(BinaryFunction function, Tensor b)
