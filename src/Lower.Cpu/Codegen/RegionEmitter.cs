@@ -141,12 +141,12 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
                 else if (value.Type.IsVector)
                 {
                     var lane = CpuType.Of(stored);
-                    if (lane.Half is not null)
-                        Push(address);
+                    Push(address);
                     PushToStore(value, stored);
                     if (lane.Half is null)
-                        Push(address);
-                    il.Call(lane.Half is null ? isa.Store(lane.Lane!) : lane.Vectors("Store", isa.Bits));
+                        il.Emit(OpCodes.Stobj, isa.Vector(lane.Lane!));
+                    else
+                        il.Call(lane.Vectors("Store", isa.Bits));
                 }
                 else
                 {

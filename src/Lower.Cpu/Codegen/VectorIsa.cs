@@ -50,14 +50,18 @@ internal sealed class VectorIsa
 
     public Type Vector(Type lane) => _open.MakeGenericType(lane);
 
-    /// <summary>A static method name&lt;T&gt;(Vector&lt;T&gt; × arity).</summary>
+    /// <summary>
+    /// A static method name&lt;T&gt;(Vector&lt;T&gt; × arity). Where there is an operator, that: the JIT expands it itself, while
+    /// methods such as Vector512.Add are inlined, which it gives up beyond 512 locals (attention of 1000 × 1000: 6 times slower).
+    /// </summary>
     public MethodInfo Op(string name, Type lane, int arity) =>
         Cached(
             name + arity,
             lane,
             null,
             () =>
-                Named(_ops, name)
+                Operator(name, lane, Enumerable.Repeat(Vector(lane), arity))
+                ?? Named(_ops, name)
                     .Where(m => m.GetParameters().Length == arity)
                     .Select(m => m.IsGenericMethodDefinition ? TryMake(m, lane) : m)
                     .First(m => m is not null && m.GetParameters().All(p => p.ParameterType == Vector(lane)))!
@@ -70,7 +74,8 @@ internal sealed class VectorIsa
             lane,
             null,
             () =>
-                Named(_ops, name)
+                Operator(name, lane, [Vector(lane), typeof(int)])
+                ?? Named(_ops, name)
                     .Where(m => m.GetParameters().Length >= 2)
                     .Select(m => m.IsGenericMethodDefinition ? TryMake(m, lane) : m)
                     .First(m =>
@@ -79,6 +84,27 @@ internal sealed class VectorIsa
                         && m.GetParameters()[1].ParameterType == typeof(int)
                     )!
         );
+
+    private MethodInfo? Operator(string name, Type lane, IEnumerable<Type> parameters)
+    {
+        string? method = name switch
+        {
+            "Add" => "op_Addition",
+            "Subtract" => "op_Subtraction",
+            "Multiply" => "op_Multiply",
+            "Divide" => "op_Division",
+            "Negate" => "op_UnaryNegation",
+            "OnesComplement" => "op_OnesComplement",
+            "BitwiseAnd" => "op_BitwiseAnd",
+            "BitwiseOr" => "op_BitwiseOr",
+            "Xor" => "op_ExclusiveOr",
+            "ShiftLeft" => "op_LeftShift",
+            "ShiftRightArithmetic" => "op_RightShift",
+            "ShiftRightLogical" => "op_UnsignedRightShift",
+            _ => null,
+        };
+        return method is null ? null : Vector(lane).GetMethod(method, [.. parameters]);
+    }
 
     public MethodInfo As(Type from, Type to) =>
         Cached(
@@ -105,14 +131,6 @@ internal sealed class VectorIsa
 
     public MethodInfo Load(Type lane) =>
         Cached("Load", lane, null, () => _ops.GetMethod("Load")!.MakeGenericMethod(lane));
-
-    public MethodInfo Store(Type lane) =>
-        Cached(
-            "Store",
-            lane,
-            null,
-            () => Named(_ops, "Store").First(m => m.GetParameters().Length == 2).MakeGenericMethod(lane)
-        );
 
     public MethodInfo Indices(Type lane) =>
         Cached("Indices", lane, null, () => Vector(lane).GetProperty("Indices")!.GetMethod!);

@@ -19,7 +19,15 @@ internal sealed record WriteSite(Stmt At, ImmutableArray<For> Outer, Region? Wri
             : Written.Dims.Select((s, d) => (block.Axes[d].Var, AxisRange.Of(s))).ToDictionary();
 
     /// <summary>Throws <see cref="ScheduleException"/> where there is no such place.</summary>
-    public static WriteSite Find(LoopNest nest, ImmutableArray<Block> writers, ImmutableArray<Buffer> outputs)
+    /// <param name="within">A loop around the blocks below which the place is, no further out.</param>
+    /// <param name="across">A loop across which the blocks may go on reducing; what is complete is an iteration's part.</param>
+    public static WriteSite Find(
+        LoopNest nest,
+        ImmutableArray<Block> writers,
+        ImmutableArray<Buffer> outputs,
+        For? across = null,
+        For? within = null
+    )
     {
         var paths = writers.Select(w => nest.Body.PathTo(w)!.Value).ToList();
         var common = paths[0].TakeWhile((s, i) => paths.All(p => i < p.Length && ReferenceEquals(p[i], s))).ToList();
@@ -28,7 +36,8 @@ internal sealed record WriteSite(Stmt At, ImmutableArray<For> Outer, Region? Wri
             .Where(s => s is not Block b || !writers.Any(w => ReferenceEquals(w, b)))
             .Where(s => BufferAccess.Below(s).Any(a => ReferenceEquals(a.Statement, s) && outputs.Contains(a.Buffer)))
             .ToHashSet(ReferenceEqualityComparer.Instance);
-        int depth = common.FindIndex(s => s is not Seq && !s.Nodes().Any(others.Contains));
+        int from = within is null ? 0 : common.FindIndex(s => s is For f && f.Var == within.Var) + 1;
+        int depth = common.FindIndex(from, s => s is not Seq && !s.Nodes().Any(others.Contains));
         Stmt at;
         if (depth >= 0)
             at = common[depth];
@@ -71,6 +80,7 @@ internal sealed record WriteSite(Stmt At, ImmutableArray<For> Outer, Region? Wri
         )!;
         var unfinished = outer.FirstOrDefault(l =>
             !l.Extent.IsConst(1)
+            && l.Var != across?.Var
             && writers.Any(w => w.Axes.Any(a => a.Kind != AxisKind.Spatial && a.Binding.Uses(l.Var)))
         );
         if (unfinished is not null)

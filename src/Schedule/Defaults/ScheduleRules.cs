@@ -23,6 +23,7 @@ public static class ScheduleRules
         // For processors.
         new MatvecRule(),
         new MatmulRule(),
+        new OnlineRule(),
         new RowFusionRule(),
         new StagewiseRule(),
         new PlainRule(),

@@ -12,13 +12,17 @@ public sealed class Rfactor : Primitive
 {
     public override string Name => "rfactor";
 
-    public override string Usage => "rf[, buffers of a tuple-valued block] = rfactor block loop";
+    public override string Usage => "rf[, buffers of a tuple-valued block] = rfactor block loop [at=loop]";
 
     public override string Requirements =>
         """
-            The block is a reduction that still has its implicit initial value. The loop is around it and drives reduce
-            axes only, as do the other loops of those axes. Predicates on those loops depend on nothing else; where they
-            do not hold, the identity is combined. Other users of the outputs are not below the loop.
+            The block is a reduction. The loop is around it and drives reduce axes only, as do the other loops of those
+            axes. Predicates on those loops depend on nothing else; where they do not hold, the identity is combined.
+            With its implicit initial value, other users of the outputs are not below the loop. Without it, the
+            block writes at its own axes, all loops of the reduction are at or below the loop, and each iteration adds
+            its partial result to what is there.
+            at: partial results are taken together right below this loop around the block, not after all loops of its
+            own; the loops of the reduction are below it, but for the first where there is no initial value.
             """;
 
     public override PrimitiveExample Example =>
@@ -46,13 +50,30 @@ public sealed class Rfactor : Primitive
 
     protected override (LoopNest Nest, ImmutableArray<string> Results) Rewrite(LoopNest nest, Step step)
     {
-        KnownOptions(nest, step, "reassociates");
+        KnownOptions(nest, step, "reassociates", "at");
         var block = nest.Block(Arg(nest, step, 0));
         var loop = nest.Loop(Arg(nest, step, 1));
         var around = nest.LoopsAround(block);
         var touched = Check(nest, block, loop, around);
-        var site = WriteSite.Find(nest, [block], block.Outputs);
-        if (site.Outer.Contains(loop))
+        var at = step.Option("at") is { } name ? nest.Loop(name) : null;
+        if (at is not null && !around.Contains(at))
+            throw Refuse(nest, at, $"loop {at.Name} is not around block {block.Name}");
+        var whole = block;
+        if (!block.Init)
+        {
+            // Partial results exist for every iteration, so conditions on the loops of the reduction limit no result.
+            whole = block with
+            {
+                Predicate = block
+                    .Predicate.Conjuncts()
+                    .Where(c => !touched.Loops.Any(l => c.Uses(l.Var)))
+                    .Aggregate(Op.True, Op.And),
+            };
+            nest = nest with { Body = nest.Body.Replace(block, whole) };
+        }
+        var site = WriteSite.Find(nest, [whole], block.Outputs, across: block.Init ? null : loop, at);
+        bool shared = site.Outer.Any(l => l.Var == loop.Var);
+        if (shared && block.Init)
             throw Refuse(nest, loop, $"users of {block.Output.Name} are below loop {loop.Name}");
         if (site.Written is not null && BlockLoops.HasLayout(block))
             throw Refuse(
@@ -62,38 +83,41 @@ public sealed class Rfactor : Primitive
                 "rfactor before compute_at or reverse_compute_at"
             );
 
-        string name = ResultName(nest, step, 0, block.Name + ".rf");
+        string partialName = ResultName(nest, step, 0, block.Name + ".rf");
+        // Where a mask ends the loop early, as many parts as there may be.
+        Expr parts = loop.Extent.FreeVars().Any(v => around.Any(l => l.Var == v))
+            ? Interval.Of(loop.Extent, nest.Ranges(around)).Max
+            : loop.Extent;
         var buffers = new Buffer[block.Outputs.Length];
         for (int i = 0; i < buffers.Length; i++)
         {
-            string bufferName = buffers.Length == 1 ? name : ResultName(nest, step, i + 1, $"{name}.{i}");
+            string bufferName = buffers.Length == 1 ? partialName : ResultName(nest, step, i + 1, $"{partialName}.{i}");
             var output = block.Outputs[i];
-            buffers[i] = new Buffer(bufferName, output.Type, output.Shape.Add(loop.Extent), Scope.Heap);
+            buffers[i] = new Buffer(bufferName, output.Type, output.Shape.Add(parts), Scope.Heap);
         }
-        var partial = Partial(nest, block, loop, around, touched, name, [.. buffers]);
-        var merge = Merge(block, loop, [.. buffers]);
+        var partial = Partial(nest, block, loop, around, touched, partialName, [.. buffers], parts);
+        var merge = Merge(block, loop, [.. buffers], parts);
 
         var names = nest with
         {
-            Body = nest.Body.Replace(block, partial),
+            Body = nest.Body.Replace(whole, partial),
             Intermediates = nest.Intermediates.AddRange(buffers),
         };
-        var (loops, _) = BlockLoops.Make(
-            names,
-            merge,
-            site.Ranges(merge),
-            site.Outer,
-            (_, wish) => names.FreshName(wish)
-        );
+        var ranges = site.Ranges(merge).ToDictionary();
+        if (shared)
+            ranges[merge.Axes[^1].Var] = new AxisRange(loop.Var, 1, false);
+        var (loops, _) = BlockLoops.Make(names, merge, ranges, site.Outer, (_, wish) => names.FreshName(wish));
         // Insert at the same place of the nest in which the partial block has replaced the block.
-        var at = site.At.Replace(block, partial);
-        var result = nest.Replace(site.At, Seq.Of(at, loops));
+        var result = nest.Replace(site.At, Seq.Of(site.At.Replace(whole, partial), loops));
         result = result with
         {
             Body = result.Body.MapUp(s => s is Seq q && q.Items.Any(i => i is Seq) ? Seq.Of(q.Items) : s),
             Intermediates = names.Intermediates,
         };
-        return (StoreAt.Kept(result), buffers.Length == 1 ? [name] : [name, .. buffers.Select(b => b.Name)]);
+        return (
+            StoreAt.Kept(result),
+            buffers.Length == 1 ? [partialName] : [partialName, .. buffers.Select(b => b.Name)]
+        );
     }
 
     /// <summary>The reduce axes that the loop drives, and all loops that drive them.</summary>
@@ -104,15 +128,8 @@ public sealed class Rfactor : Primitive
         ImmutableArray<For> around
     )
     {
-        if (!block.IsReduction || !block.Init)
-            throw Refuse(
-                nest,
-                block,
-                block.IsReduction
-                    ? $"block {block.Name} does not initialise its output (any more)"
-                    : $"block {block.Name} is not a reduction",
-                "a reduction that still has its implicit initial value; rfactor first, then decompose_reduction"
-            );
+        if (!block.IsReduction)
+            throw Refuse(nest, block, $"block {block.Name} is not a reduction", "a reduction");
         var reduceLoops = around.Where(l => block.ReduceAxes.Any(a => a.Binding.Uses(l.Var))).ToList();
         string legal = $"reduction loops: {string.Join(", ", reduceLoops.Select(l => l.Name))}";
         if (!around.Contains(loop))
@@ -129,8 +146,22 @@ public sealed class Rfactor : Primitive
         }
         if (loops.FirstOrDefault(l => block.SpatialAxes.Any(a => a.Binding.Uses(l.Var))) is { } both)
             throw Refuse(nest, both, $"loop {both.Name} drives spatial and reduce axes of block {block.Name} at once");
-        if (loop.Extent.FreeVars().Any(v => around.Any(l => l.Var == v)))
+        if (block.Init && loop.Extent.FreeVars().Any(v => around.Any(l => l.Var == v)))
             throw Refuse(nest, loop, $"the extent of loop {loop.Name} depends on other loops");
+        if (!block.Init && !block.ArePlainAxes(block.Indices))
+            throw Refuse(
+                nest,
+                block,
+                $"block {block.Name} does not initialise its output (any more), nor write at its own axes",
+                "rfactor first, then decompose_reduction"
+            );
+        if (!block.Init && reduceLoops[0] != loop)
+            throw Refuse(
+                nest,
+                loop,
+                $"block {block.Name}, which does not initialise its output, goes on reducing across loop {reduceLoops[0].Name} around {loop.Name}",
+                reduceLoops[0].Name
+            );
         return ([.. block.ReduceAxes.Where(axes.Contains)], loops);
     }
 
@@ -141,7 +172,8 @@ public sealed class Rfactor : Primitive
         ImmutableArray<For> around,
         (ImmutableArray<BlockAxis> Axes, ImmutableArray<For> Loops) touched,
         string name,
-        ImmutableArray<Buffer> buffers
+        ImmutableArray<Buffer> buffers,
+        Expr parts
     )
     {
         // Axes of its own for what stays; for the axes that go, one axis a loop that drove them.
@@ -160,7 +192,9 @@ public sealed class Rfactor : Primitive
         {
             var var = new Var(AxisName(block, l));
             byLoop[l.Var] = var;
-            axes.Add(new BlockAxis(var, l.Extent, l == loop ? AxisKind.Spatial : AxisKind.Reduce, l.Var));
+            axes.Add(
+                new BlockAxis(var, l == loop ? parts : l.Extent, l == loop ? AxisKind.Spatial : AxisKind.Reduce, l.Var)
+            );
         }
         foreach (var axis in block.ReduceAxes.Except(touched.Axes))
             Keep(axis);
@@ -203,7 +237,7 @@ public sealed class Rfactor : Primitive
         );
     }
 
-    private static Block Merge(Block block, For loop, ImmutableArray<Buffer> buffers)
+    private static Block Merge(Block block, For loop, ImmutableArray<Buffer> buffers, Expr parts)
     {
         var copy = BlockLoops.Copy(
             block.Name,
@@ -215,10 +249,10 @@ public sealed class Rfactor : Primitive
         var partial = new Var(AxisName(block, loop));
         return copy with
         {
-            Axes = copy.Axes.Add(new BlockAxis(partial, loop.Extent, AxisKind.Reduce, 0)),
+            Axes = copy.Axes.Add(new BlockAxis(partial, parts, AxisKind.Reduce, 0)),
             Values = [.. buffers.Select(b => (Expr)b.At(copy.Indices.Add(partial)))],
             Reducer = block.Reducer,
-            Init = true,
+            Init = block.Init,
         };
     }
 

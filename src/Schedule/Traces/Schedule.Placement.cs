@@ -40,7 +40,9 @@ public sealed partial class Schedule
     public void SetScope(string buffer, Scope scope) => Apply(Step.Of("set_scope", buffer, scope.Text()));
 
     /// <returns>The block of partial results; also the name of its buffer, where it has one only.</returns>
-    public string Rfactor(string block, string loop) => Apply(Step.Of("rfactor", block, loop))[0];
+    /// <param name="at">Where partial results are taken together; null: as far out as possible.</param>
+    public string Rfactor(string block, string loop, string? at = null) =>
+        Apply(Step.Of("rfactor", block, loop).With("at", at))[0];
 
     /// <returns>The block that sets the initial value.</returns>
     public string DecomposeReduction(string block, string loop) =>

@@ -37,7 +37,7 @@ public class RefusalTests
         s.Apply(Step.Of("reorder", "C.k.o", "C.m"));
         Refused(s, "decompose_reduction C C.m", "block C reduces over loop C.k.o, outside C.m", "C.k.o");
         s.DecomposeReduction("C", "C.k.o");
-        Refused(s, "rfactor C C.k.i", "block C does not initialise its output", "rfactor first");
+        Refused(s, "rfactor C C.k.i", "goes on reducing across loop C.k.o around C.k.i", "C.k.o");
     }
 
     [Fact]

@@ -171,7 +171,7 @@ public class OnlineSoftmaxTests
                 "parallel M.j.o",
                 "vectorize M.j.o",
                 "reverse_compute_at Y M.j.o",
-                "rfactor L M.j.o",
+                "rfactor L L.j",
                 "compute_at L O.i",
                 "decompose_reduction L L.i",
                 "cache_read M M.old shared",

@@ -40,7 +40,7 @@ internal static partial class StepGenerator
             ["reverse_compute_at"] = (r, n) => BlockAndLoop("reverse_compute_at", r, n),
             ["reverse_compute_inline"] = (r, n) =>
                 Pick(r, n.Blocks) is { } b ? Step.Of("reverse_compute_inline", b.Name) : null,
-            ["rfactor"] = (r, n) => BlockAndOwnLoop("rfactor", r, n),
+            ["rfactor"] = Rfactor,
             ["set_scope"] = (r, n) => BufferStep("set_scope", r, n.Intermediates, Pick(r, Scopes)),
             ["specialize"] = Specialize,
             ["split"] = Split,
@@ -75,6 +75,14 @@ internal static partial class StepGenerator
     private static string Factor(Random random) => Text(new long[] { 1, 2, 2, 3, 4, 4, 5, 8 }[random.Next(8)]);
 
     // A maximum and some of the sums after it.
+    private static Step? Rfactor(Random random, LoopNest nest)
+    {
+        var step = BlockAndOwnLoop("rfactor", random, nest);
+        return step is not null && random.Next(3) == 0
+            ? step.With("at", Pick(random, nest.LoopsAround(nest.Block(step.Args[0])))?.Name)
+            : step;
+    }
+
     private static Step? OnlineSoftmax(Random random, LoopNest nest)
     {
         if (Maximum(random, nest) is not { } max || Pick(random, KeyLoops(nest, max)) is not { } loop)

@@ -12,11 +12,11 @@ public sealed class GpuAttentionRule : ScheduleRule
     public override string Name => "gpu-attention";
 
     public override bool Applies(Algorithm algorithm, TargetInfo target) =>
-        target.Gpu is not null && AttentionPattern.Of(algorithm) is not null;
+        target.Gpu is not null && OnlineReduction.Of(algorithm) is not null;
 
     public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
     {
-        var p = AttentionPattern.Of(algorithm)!;
+        var p = OnlineReduction.Of(algorithm)!;
         long rows = PowerOfTwo(p.Rows, 64);
         long keys = PowerOfTwo(p.Keys, p.Depth > 64 ? 32 : 64);
         long tx = Math.Min(rows == 1 ? 32 : 16, keys);

@@ -9,7 +9,7 @@ namespace Picograd.Schedules;
 /// </summary>
 internal sealed class GpuAttentionSchedule
 {
-    private readonly AttentionPattern _p;
+    private readonly OnlineReduction _p;
     private readonly Dictionary<string, string> _tiles = [];
     private readonly Algorithm _algorithm;
     private readonly Choices _choices;
@@ -23,7 +23,7 @@ internal sealed class GpuAttentionSchedule
     public GpuAttentionSchedule(Algorithm algorithm, Choices choices)
     {
         (_algorithm, _choices) = (algorithm, choices);
-        _p = AttentionPattern.Of(algorithm)!;
+        _p = OnlineReduction.Of(algorithm)!;
         _s = new Schedule(algorithm);
         _bq = _choices[GpuAttentionKnobs.Bq];
         _bk = _choices[GpuAttentionKnobs.Bk];

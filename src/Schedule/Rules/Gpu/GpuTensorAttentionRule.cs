@@ -17,7 +17,7 @@ public sealed class GpuTensorAttentionRule : ScheduleRule
 
     public override bool Applies(Algorithm algorithm, TargetInfo target) =>
         target.Gpu is { HasAsyncCopy: true }
-        && AttentionPattern.Of(algorithm) is { } p
+        && OnlineReduction.Of(algorithm) is { } p
         && p.Query.Type is DType.BFloat16 or DType.Float16
         && p.Key.Type == p.Query.Type
         && p.Value.Type == p.Query.Type
@@ -28,7 +28,7 @@ public sealed class GpuTensorAttentionRule : ScheduleRule
 
     public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
     {
-        var p = AttentionPattern.Of(algorithm)!;
+        var p = OnlineReduction.Of(algorithm)!;
         var rows = Dividing([16, 32, 64, 128], p.Rows);
         var keys = Dividing([16, 32, 64, 128], p.Keys);
         return

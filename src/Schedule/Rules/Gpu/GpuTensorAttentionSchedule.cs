@@ -5,7 +5,7 @@ namespace Picograd.Schedules;
 /// <summary>One schedule of <see cref="GpuTensorAttentionRule"/>, written step by step.</summary>
 internal sealed class GpuTensorAttentionSchedule
 {
-    private readonly AttentionPattern _p;
+    private readonly OnlineReduction _p;
     private readonly Algorithm _algorithm;
     private readonly Schedule _s;
     private readonly long _bq;
@@ -18,7 +18,7 @@ internal sealed class GpuTensorAttentionSchedule
     public GpuTensorAttentionSchedule(Algorithm algorithm, Choices choices)
     {
         _algorithm = algorithm;
-        _p = AttentionPattern.Of(algorithm)!;
+        _p = OnlineReduction.Of(algorithm)!;
         _s = new Schedule(algorithm);
         (_bq, _bk, _wm, _pad) = (
             choices[GpuTensorAttentionKnobs.Bq],

@@ -8,7 +8,7 @@ namespace Picograd.Schedules;
 /// and a mixture O[…, i, c] = Σⱼ weight · V, with maps before, between and after. Which maps are weights is left to
 /// online_softmax, which looks at their expressions.
 /// </summary>
-internal sealed record AttentionPattern(
+internal sealed record OnlineReduction(
     Stage Dot,
     Stage Max,
     Stage Sum,
@@ -38,6 +38,22 @@ internal sealed record AttentionPattern(
     /// <summary>Instances of the problem: sequences times heads.</summary>
     public long Batch => Last.Axes.SkipLast(2).Aggregate(1L, (n, a) => n * Extent(a));
 
+    /// <summary>Multiply-adds of both products.</summary>
+    public double Work => (double)Batch * Rows * Keys * (Depth + Columns);
+
+    /// <summary>Whether a map has a value for each row and key: it reads dot products, directly or by way of others.</summary>
+    public bool IsScore(Stage map)
+    {
+        if (map.Axes.Length != Last.Axes.Length || map == Last)
+            return false;
+        return map.Values[0]
+            .Loads()
+            .Any(l =>
+                l.Buffer == Dot.Output
+                || Maps.FirstOrDefault(m => m.Outputs[0] == l.Buffer) is { } other && IsScore(other)
+            );
+    }
+
     /// <summary>Whether a mask says up to which key a row sees any, as a causal one does.</summary>
     public bool IsMasked =>
         !SeenKeys
@@ -53,7 +69,7 @@ internal sealed record AttentionPattern(
             )
             .IsEmpty;
 
-    public static AttentionPattern? Of(Algorithm algorithm)
+    public static OnlineReduction? Of(Algorithm algorithm)
     {
         if (algorithm.Stages.Any(s => s.Kind is not (StageKind.Map or StageKind.Reduce) || s.Outputs.Length != 1))
             return null;
@@ -88,7 +104,7 @@ internal sealed record AttentionPattern(
         if (firstHasRow == y.Indices.Any(i => i == row))
             return null;
         var (query, key) = firstHasRow ? (x, y) : (y, x);
-        return new AttentionPattern(dot, max, sum, mix, last, query, key, value)
+        return new OnlineReduction(dot, max, sum, mix, last, query, key, value)
         {
             Maps = [.. algorithm.Stages.Where(s => s.Kind == StageKind.Map)],
         };

@@ -1,0 +1,291 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>One schedule of <see cref="OnlineRule"/>, written step by step.</summary>
+internal sealed class OnlineSchedule
+{
+    private readonly OnlineReduction _p;
+    private readonly Algorithm _algorithm;
+    private readonly TargetInfo _target;
+    private readonly IReadOnlyDictionary<string, long> _choices;
+    private readonly Schedule _s;
+    private readonly int _lanes;
+
+    // Loops over tiles of rows, and over blocks of keys where there are several.
+    private string _tile = "";
+    private string? _keys;
+
+    public OnlineSchedule(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    {
+        (_algorithm, _target, _choices) = (algorithm, target, choices);
+        _p = OnlineReduction.Of(algorithm)!;
+        _s = new Schedule(algorithm);
+        _lanes = target.Lanes(DType.Float32);
+    }
+
+    public LoopNest Build()
+    {
+        string[] batch = [.. _p.Last.Axes.SkipLast(2).Select(a => $"{_p.Last.Name}.{a.Name}")];
+        long rows = Math.Min(_p.Rows, Get("rv", 2) * _lanes);
+        (_tile, _) = Split($"{_p.Last.Name}.{_p.Row.Name}", rows);
+        foreach (var stage in _algorithm.Stages.Reverse().Skip(1))
+            _s.ComputeAt(stage.Name, _tile);
+        string? scores = Scores();
+        Blocks(scores);
+
+        // Rows side by side, in all that has rows and keys.
+        foreach (var buffer in _s.Nest.Intermediates.Where(IsScore).ToList())
+            RowsLast(buffer);
+        _s.SetScope(_p.Dot.Output.Name, Scope.Register);
+        string queries = Queries();
+        Product(scores, rows);
+        foreach (var block in _s.Nest.Blocks.ToList())
+        {
+            bool done = block.Name == _p.Dot.Name || block.Name == queries || block.Name == scores;
+            if (!done && !block.IsReduction)
+                Lanes(block.Name);
+        }
+        Statistic(_p.Max.Name);
+        Statistic(_p.Sum.Name);
+        Mixture(rows);
+        if (Get("parallel", 0) == 1)
+            Share([.. batch, _tile]);
+        return _s.Nest;
+    }
+
+    // The stage whose values the maximum is taken of; what lies between it and the dot products is computed on the spot.
+    private string Scores()
+    {
+        var read = _p
+            .Max.Values[0]
+            .Loads()
+            .Select(l => _algorithm.Stages.FirstOrDefault(s => s.Output == l.Buffer))
+            .OfType<Stage>()
+            .ToList();
+        if (read is not [{ Kind: StageKind.Map } scores])
+            throw new ScheduleException(
+                _s.Nest,
+                null,
+                $"the maximum {_p.Max.Name} is not of one map of the dot products {_p.Dot.Name}"
+            );
+        foreach (var stage in _algorithm.Stages.Take(_algorithm.Stages.IndexOf(scores)).Reverse())
+        {
+            if (stage.Kind == StageKind.Map)
+                _s.ComputeInline(stage.Name);
+        }
+        return scores.Name;
+    }
+
+    // Keys in blocks, each after the other with the maximum so far; or all at once.
+    private void Blocks(string scores)
+    {
+        long size = Get("bk", 128);
+        if (size == 0 || size >= _p.Keys)
+            return;
+        string max = _p.Max.Name;
+        var own = _s.Nest.OwnLoops(_s.Nest.Block(max)).Select(l => l.Name).ToList();
+        var (keys, inner) = Split(own[^1], size);
+        _s.Reorder([keys, .. own.SkipLast(1), inner]);
+        bool skip = _p.IsMasked && Get("skip", 1) == 1;
+        _s.OnlineSoftmax(max, keys, skip, _p.Sum.Name, _p.Mix.Name);
+        _s.ComputeAt(scores, keys);
+        _s.ComputeAt(_p.Dot.Name, keys);
+        _keys = keys;
+    }
+
+    // Intermediates with a row and a key, which come before the mixture.
+    private bool IsScore(Buffer buffer)
+    {
+        var stage = _algorithm.Stages.FirstOrDefault(s => s.Output.Name == buffer.Name);
+        return stage is not null
+            && (stage == _p.Dot || (stage.Kind == StageKind.Map && _p.IsScore(stage)))
+            && _s.Nest.Blocks.Any(b => b.Name == stage.Name);
+    }
+
+    private void RowsLast(Buffer buffer)
+    {
+        string[] dims = [.. Enumerable.Range(0, buffer.Rank).Select(d => $"d{d}")];
+        _s.TransformLayout(
+            buffer.Name,
+            $"{string.Join(",", dims)}->{string.Join(",", [.. dims[..^2], dims[^1], dims[^2]])}"
+        );
+    }
+
+    // The tile's rows with the summed axis outside, so that vectors of rows are read.
+    private string Queries()
+    {
+        var load = _p.Query;
+        var (cache, copy) = _s.CacheRead(load.Buffer.Name, _p.Dot.Name, Scope.Heap, type: Wide(load.Type));
+        var row = _p.Dot.SpatialAxes.ElementAt(_p.Last.Axes.Length - 2);
+        int at = Contraction.Dimension(load, row);
+        if (at != load.Buffer.Rank - 1)
+        {
+            var dims = Enumerable.Range(0, load.Buffer.Rank).Select(d => $"d{d}").ToList();
+            _s.TransformLayout(
+                cache,
+                $"{string.Join(",", dims)}->{string.Join(",", dims.Where((_, d) => d != at).Append(dims[at]))}"
+            );
+        }
+        _s.ComputeAt(copy, _tile);
+        Transposed(copy, load);
+        return copy;
+    }
+
+    // A copy whose vectors lie across memory: as many loads as a vector has lanes, which are transposed in registers.
+    private void Transposed(string copy, Load load)
+    {
+        string lane = LaneLoop(copy)!;
+        var block = _s.Nest.Block(copy);
+        var source = block.Loads.Single();
+        var own = _s.Nest.OwnLoops(block);
+        string? along = own.LastOrDefault(l =>
+            l.Name != lane
+            && LinearForm
+                .Of(source.Buffer.Offset([.. source.Indices.Select(i => i.Substitute(block.Bindings))]))
+                .CoefficientOf(l.Var) == 1
+        )?.Name;
+        if (along is null || _s.Nest.Loop(along).ConstantExtent < _lanes)
+        {
+            Lanes(copy);
+            return;
+        }
+        var (far, near) = Split(along, _lanes);
+        var order = own.Select(l => l.Name).Where(n => n != lane && n != along).Append(far).ToList();
+        if (_s.Nest.Loop(lane).ConstantExtent > _lanes)
+        {
+            (string lanes, lane) = Split(lane, _lanes);
+            order.Add(lanes);
+        }
+        _s.Reorder([.. order, near, lane]);
+        _s.Unroll(near);
+        _s.Vectorize(lane);
+    }
+
+    // Scores: a register tile of keys × vectors of rows, over all of the summed axis.
+    private void Product(string scores, long rows)
+    {
+        string dot = _p.Dot.Name;
+        string lane = LaneLoop(dot)!;
+        var own = _s.Nest.OwnLoops(_s.Nest.Block(dot)).Select(l => l.Name).ToList();
+        string depth = own[^1];
+        string key = own[^2];
+        long mr = Math.Min(Get("mr", 8), _s.Nest.Loop(key).ConstantExtent ?? 1);
+        var (far, near) = Split(key, mr);
+        _s.Reorder([.. own.SkipLast(2).Where(l => l != lane), far, depth, near, lane]);
+        _s.ReverseComputeAt(scores, far);
+        _s.Unroll(near);
+        _s.Vectorize(lane);
+        Lanes(scores, unroll: true);
+        _s.DecomposeReduction(dot, depth);
+        long eu = Get("eu", 1);
+        if (eu > 1 && _s.Nest.Loop(depth).ConstantExtent > eu)
+            _s.Unroll(Split(depth, eu).Inner);
+    }
+
+    // A maximum or sum of each row over the keys, in registers; with blocks of keys that of a block, then of all so far.
+    private void Statistic(string name)
+    {
+        string lane = LaneLoop(name)!;
+        var own = _s.Nest.OwnLoops(_s.Nest.Block(name)).Select(l => l.Name).ToList();
+        string key = own[^1];
+        _s.Reorder([.. own.Where(l => l != lane), lane]);
+        _s.Vectorize(lane);
+        if (_keys is null)
+        {
+            Lanes(_s.CacheWrite(_s.Nest.Block(name).Output.Name, Scope.Register).Copy);
+            _s.DecomposeReduction(name, key);
+            return;
+        }
+        if (_s.Nest.Block(name).Init)
+            _s.DecomposeReduction(name, _keys);
+        string part = _s.Rfactor(name, _keys);
+        _s.SetScope(part, Scope.Register);
+        _s.DecomposeReduction(part, key);
+        Lanes(name);
+    }
+
+    // Results: register tiles of rows × vectors of columns over a block of keys, added to what there is.
+    private void Mixture(long rows)
+    {
+        string mix = _p.Mix.Name;
+        var own = _s.Nest.OwnLoops(_s.Nest.Block(mix)).Select(l => l.Name).ToList();
+        string key = own[^1];
+        string lane = LaneLoop(mix)!;
+        string row = own[^3];
+        long pr = Math.Min(Get("pr", 8), rows);
+        long width = Math.Min(Get("pv", 2) * _lanes, _p.Columns);
+        var order = own.SkipLast(3).ToList();
+        var (far, near) = Split(row, pr);
+        order.Add(far);
+        string at = far;
+        if (_p.Columns > width)
+        {
+            (at, lane) = Split(lane, width);
+            order.Add(at);
+        }
+        _s.Reorder([.. order, key, near, lane]);
+        string part = mix;
+        string sum = mix;
+        if (_keys is null)
+        {
+            sum = _s.CacheWrite(_p.Mix.Output.Name, Scope.Register).Copy;
+            _s.ReverseComputeAt(sum, at);
+        }
+        else
+        {
+            part = _s.Rfactor(mix, _keys, at);
+            _s.SetScope(part, Scope.Register);
+        }
+        _s.Unroll(near);
+        _s.Vectorize(lane);
+        Lanes(sum, unroll: true);
+        _s.DecomposeReduction(part, key);
+    }
+
+    // Vectors along the last dimension of what a block writes; the loop around them unrolled.
+    private void Lanes(string name, bool unroll = false)
+    {
+        if (LaneLoop(name) is not { } lane)
+            return;
+        var own = _s.Nest.OwnLoops(_s.Nest.Block(name)).Select(l => l.Name).ToList();
+        if (own[^1] != lane)
+            _s.Reorder([.. own.Where(l => l != lane), lane]);
+        if (_s.Nest.Loop(lane) is not { Kind: LoopKind.Serial, ConstantExtent: > 1 and var extent })
+            return;
+        if (extent > 8 * _lanes)
+            (_, lane) = Split(lane, 4 * _lanes);
+        _s.Vectorize(lane);
+        if (unroll && own.LastOrDefault(l => l != lane) is { } around && _s.Nest.Loop(around).ConstantExtent > 1)
+            _s.Unroll(around);
+    }
+
+    // The innermost own loop that drives the last dimension of what a block writes.
+    private string? LaneLoop(string name)
+    {
+        var block = _s.Nest.Block(name);
+        var last = block.Indices[^1].Substitute(block.Bindings);
+        return _s.Nest.OwnLoops(block).LastOrDefault(l => last.Uses(l.Var))?.Name;
+    }
+
+    // Threads share the outermost loop that has enough for all, else all of them together.
+    private void Share(string[] loops)
+    {
+        bool Enough(string loop)
+        {
+            long extent = _s.Nest.Loop(loop).ConstantExtent ?? 1;
+            return extent % _target.Threads == 0 || extent >= 4 * _target.Threads;
+        }
+        string shared = loops.FirstOrDefault(Enough) ?? loops.Aggregate((outer, inner) => _s.Fuse(outer, inner));
+        if (_s.Nest.Loop(shared).ConstantExtent > 1)
+            _s.Parallel(shared, partition: "dynamic");
+    }
+
+    private (string Outer, string Inner) Split(string loop, long factor) =>
+        MatmulRule.SplitTile(_s, loop, factor, _s.Nest.Loop(loop).ConstantExtent!.Value);
+
+    private static DType? Wide(DType type) => type.IsStorage() ? type.Compute() : null;
+
+    private long Get(string name, long otherwise) => _choices.TryGetValue(name, out long v) ? v : otherwise;
+}
