@@ -158,6 +158,14 @@ public class GradientSemanticsTests
         Assert.Equal([NaN, 0, Inf], Gradient(x => x.Prod(), [2, Inf, 0]));
         Assert.Equal([Inf, NaN, Inf], Gradient(x => x.Prod(), [2, Inf, 3]));
         Assert.Equal([1e-200, 1e-200, 0], Gradient(x => x.Prod(), [1e-200, 1e-200, 1]), new Near());
+        // Of all elements two zeros leave nothing, along a dimension they meet what is not finite; a scalar is its own product.
+        var pair = Leaf(0, 0, Inf, 3);
+        pair.Prod().Backward();
+        Assert.Equal([0, 0, 0, 0], pair.Grad!.ToDoubles());
+        Assert.Equal([NaN, NaN, 0, NaN], Gradient(x => x.Prod(0), [0, 0, Inf, 3]));
+        Assert.Equal([NaN], Gradient(x => x.Prod(), [Inf]));
+        Assert.Equal([1], Gradient(x => x.Reshape().Prod(), [Inf]));
+        Assert.Equal([1], Gradient(x => x.Reshape().Prod(0), [Inf]));
         var x = Tensor.From([2.0, 0, 3, 0, 0, 5, 1, 2, 3, 4, 5, 6], [2, 3, 2]).RequiresGrad_();
         x.Prod(1).Backward(Tensor.From([1.0, 10, 1, 1], [2, 2]));
         Assert.Equal([0, 0, 0, 0, 6, 0, 15, 24, 5, 12, 3, 8], x.Grad!.ToDoubles());

@@ -24,6 +24,9 @@ internal sealed partial class StageGraph
             double coefficient = terms.TrueForAll(t => t.Coefficient == terms[0].Coefficient)
                 ? terms[0].Coefficient
                 : 1;
+            // Of a sum of zeros nothing can be taken out.
+            if (coefficient == 0)
+                coefficient = 1;
             if (factors.Count == 0 && divisors.Count == 0 && coefficient == 1)
                 continue;
             var outside = new Product(coefficient, factors, divisors).ToExpr(type);

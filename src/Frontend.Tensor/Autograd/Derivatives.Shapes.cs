@@ -146,29 +146,39 @@ internal static partial class Derivatives
         }
     );
 
-    public static readonly Rule Prod = new(
-        "prod",
-        Saves.A | Saves.Output,
-        static (n, g) =>
-        {
-            long[] kept = (long[])n.Data!;
-            var grad = g.ReshapeTo(kept);
-            // Products without a 0 can be divided again.
-            if (g.Device.IsMeta || (n.A.Ne(0).All() & n.Output.Ne(0).All()).Item() != 0)
+    public static readonly Rule Prod = OfProd(ofAll: false);
+
+    // Of all elements: beside two zeros no other matters, even one that is not finite.
+    public static readonly Rule ProdOfAll = OfProd(ofAll: true);
+
+    private static Rule OfProd(bool ofAll) =>
+        new(
+            "prod",
+            Saves.A | Saves.Output,
+            (n, g) =>
             {
-                n.Send(0, grad * (n.Output.ReshapeTo(kept) / n.A));
-                return;
+                long[] kept = (long[])n.Data!;
+                var grad = g.ReshapeTo(kept);
+                if (kept.Length == 0)
+                {
+                    n.Send(0, g);
+                    return;
+                }
+                // Products without a 0 can be divided again.
+                if (g.Device.IsMeta || (n.A.Ne(0).All() & n.Output.Ne(0).All()).Item() != 0)
+                {
+                    n.Send(0, grad * (n.Output.ReshapeTo(kept) / n.A));
+                    return;
+                }
+                var product = grad * OtherFactors(n.A, kept);
+                if (ofAll && !GradMode.Enabled)
+                {
+                    var zeros = n.A.Eq(0).To(g.DType).ReduceTo(Reduction.Sum, kept);
+                    product = Tensor.Where(zeros >= 2, Zero(g), product);
+                }
+                n.Send(0, product);
             }
-            var product = grad * OtherFactors(n.A, kept);
-            if (!GradMode.Enabled)
-            {
-                // Beside two zeros no element matters.
-                var zeros = n.A.Eq(0).To(g.DType).ReduceTo(Reduction.Sum, kept);
-                product = Tensor.Where(zeros >= 2, Zero(g), product);
-            }
-            n.Send(0, product);
-        }
-    );
+        );
 
     // The products of all other elements along the dimensions that have size 1 in kept: those before times those behind,
     // each of them by doubling the number of factors.

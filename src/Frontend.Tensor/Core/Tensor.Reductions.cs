@@ -13,6 +13,7 @@ internal sealed class Reduction(string name, Rule? rule, double? overNothing) : 
     public static readonly Reduction Sum = new("sum", Derivatives.Sum, 0);
     public static readonly Reduction Mean = new("mean", Derivatives.Mean, double.NaN);
     public static readonly Reduction Prod = new("prod", Derivatives.Prod, 1);
+    public static readonly Reduction ProdOfAll = new("prod", Derivatives.ProdOfAll, 1);
     public static readonly Reduction Max = new("max", Derivatives.Extreme, null);
     public static readonly Reduction Min = new("min", Derivatives.Extreme, null);
     public static readonly Reduction MaxOfAll = new("max", Derivatives.ExtremeOfAll, null);
@@ -65,7 +66,7 @@ public sealed partial class Tensor
     public Tensor Std(int dim, long correction = 1, bool keepdim = false) => Std([dim], correction, keepdim);
 
     /// <summary>The product of all elements; of integers and bools in int64, unless a dtype is given.</summary>
-    public Tensor Prod(DType? dtype = null) => Summable(dtype).Reduce(Or(Reduction.Prod, dtype), [], false);
+    public Tensor Prod(DType? dtype = null) => Summable(dtype).Reduce(Or(Reduction.ProdOfAll, dtype), [], false);
 
     /// <inheritdoc cref="Sum(int, bool, DType?)"/>
     public Tensor Prod(int dim, bool keepdim = false, DType? dtype = null) =>

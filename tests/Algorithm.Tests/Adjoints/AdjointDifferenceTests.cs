@@ -131,8 +131,8 @@ public class AdjointDifferenceTests
         }
     }
 
-    // Differences of a power need a positive base.
-    private static IReadOnlyDictionary<Buffer, NDArray> Smooth(OperatorSpec spec, int seed)
+    /// <summary>Inputs at which there are differences: of a power with a positive base.</summary>
+    internal static IReadOnlyDictionary<Buffer, NDArray> Smooth(OperatorSpec spec, int seed)
     {
         var inputs = spec.MakeInputs(seed);
         if (spec.Name != "pow")

@@ -85,9 +85,9 @@ internal static class Differences
         );
 
     /// <summary>An array of the same shape with random numbers.</summary>
-    public static NDArray Like(NDArray array, Random random)
+    public static NDArray Like(NDArray array, Random random, DType type = DType.Float64)
     {
-        var like = new NDArray(DType.Float64, array.Shape.AsSpan());
+        var like = new NDArray(type, array.Shape.AsSpan());
         for (int i = 0; i < like.Length; i++)
             like.Doubles[i] = random.NextDouble() * 2 - 1;
         return like;

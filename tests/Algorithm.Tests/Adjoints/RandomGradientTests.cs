@@ -60,6 +60,98 @@ public class RandomGradientTests
         tally.Check(Count / 4);
     }
 
+    [Fact]
+    public void Tangents_are_the_limits_of_differences_and_the_transpose_of_gradients()
+    {
+        var tally = new Tally();
+        for (int seed = 0; seed < Count / 2; seed++)
+        {
+            var made = new RandomDifferentiable(seed + 2_000_000);
+            tally.Add(seed, CheckTangents(made, new Random(seed)));
+        }
+        tally.Check(Count / 2);
+    }
+
+    // ⟨J v, w⟩ = ⟨v, Jᵀ w⟩ wherever it is, and J v = lim (f(x + h v) − f(x − h v)) / 2h where there is no kink.
+    private static (Outcome, string) CheckTangents(RandomDifferentiable made, Random random)
+    {
+        var (algorithm, inputs, extents) = (made.Algorithm, made.Inputs, made.Extents);
+        if (Derived(algorithm) is not { } reverse)
+            return (Outcome.None, "");
+        var forward = Jvp.Of(algorithm);
+        var outputs = Evaluator.Run(algorithm, inputs, extents);
+        if (outputs.Values.Any(o => o.Doubles.ToArray().Any(x => !(Math.Abs(x) < 1e6))))
+            return (Outcome.Unclear, "");
+        var v = Direction(inputs, random);
+        var w = Direction(outputs, random);
+        IReadOnlyDictionary<Buffer, NDArray> tangents;
+        try
+        {
+            tangents = Evaluator.Run(forward.Algorithm, forward.Read(inputs, outputs, v), extents);
+        }
+        catch (EvaluationException e)
+        {
+            return (Outcome.Wrong, $"{e.Message}\n{algorithm}{forward.Algorithm}");
+        }
+        var gradients = Evaluator.Run(reverse.Algorithm, reverse.Read(inputs, outputs, w), extents);
+        var (right, rightSize) = Inner(
+            reverse.Algorithm.Outputs.Zip(reverse.Outputs).Select(p => (gradients[p.First], v[p.Second]))
+        );
+        var (left, leftSize) = Inner(
+            forward.Algorithm.Outputs.Zip(forward.Outputs).Select(p => (tangents[p.First], w[p.Second]))
+        );
+        if (!(Math.Abs(left - right) <= 1e-9 * Math.Max(1, Math.Max(leftSize, rightSize))))
+            return (
+                Outcome.Wrong,
+                $"⟨Jv, w⟩ is {left:R}, ⟨v, Jᵀw⟩ {right:R}\n{algorithm}{forward.Algorithm}{reverse.Algorithm}"
+            );
+        const double Step = 1e-5;
+        IReadOnlyDictionary<Buffer, NDArray> At(double h) => Evaluator.Run(algorithm, Moved(inputs, v, h), extents);
+        var (ahead, behind, far, farBehind) = (At(Step), At(-Step), At(2 * Step), At(-2 * Step));
+        var outcome = Outcome.Right;
+        foreach (var (output, tangent) in forward.Outputs.Zip(forward.Algorithm.Outputs))
+        {
+            for (int i = 0; i < outputs[output].Length; i++)
+            {
+                double y = outputs[output].At(i);
+                var (up, down) = (ahead[output].At(i) - y, y - behind[output].At(i));
+                double fine = (up + down) / (2 * Step);
+                double coarse = (far[output].At(i) - farBehind[output].At(i)) / (4 * Step);
+                double tiny = 1e-6 * Math.Max(1, Math.Max(Math.Abs(y), Math.Abs(fine)));
+                double bend = Math.Abs(far[output].At(i) + farBehind[output].At(i) - (2 * y)) / (2 * Step);
+                if (
+                    !(Math.Abs(up - down) / Step <= Math.Max(tiny, 0.75 * bend))
+                    || !(Math.Abs(fine - coarse) <= 1e3 * tiny)
+                )
+                {
+                    outcome = Outcome.Unclear;
+                    continue;
+                }
+                double difference = fine + ((fine - coarse) / 3);
+                if (!(Math.Abs(difference - tangents[tangent].At(i)) <= Math.Abs(fine - coarse) + tiny))
+                    return (
+                        Outcome.Wrong,
+                        $"{tangent.Name}[{i}] is {tangents[tangent].At(i):R}, by differences {difference:R}\n{algorithm}{forward.Algorithm}"
+                    );
+            }
+        }
+        return (outcome, "");
+    }
+
+    private static (double Sum, double Size) Inner(IEnumerable<(NDArray A, NDArray B)> pairs)
+    {
+        var (sum, size) = (0.0, 0.0);
+        foreach (var (a, b) in pairs)
+        {
+            for (int i = 0; i < a.Length; i++)
+            {
+                sum += a.At(i) * b.At(i);
+                size += Math.Abs(a.At(i) * b.At(i));
+            }
+        }
+        return (sum, size);
+    }
+
     private static DerivedAlgorithm? Derived(Algorithm algorithm)
     {
         try
