@@ -2,7 +2,6 @@ using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
 using Picograd.TuneDb;
-using Stopwatch = System.Diagnostics.Stopwatch;
 
 namespace Picograd.Search;
 
@@ -215,10 +214,10 @@ public sealed unsafe class Certifier(Problem problem, ITuningTarget target, int 
 
     private static bool IsBitStable(ICompiledKernel kernel, ArgumentMemory memory, ulong[] bits, out int runs)
     {
-        long start = Stopwatch.GetTimestamp();
+        long start = RunningTime.GetTimestamp();
         for (runs = 1; runs < StabilityRuns; runs++)
         {
-            if (runs > 1 && Stopwatch.GetElapsedTime(start).TotalMilliseconds > StabilityMilliseconds)
+            if (runs > 1 && RunningTime.Since(start).TotalMilliseconds > StabilityMilliseconds)
                 break;
             memory.PoisonOutputs();
             kernel.Run(memory.Addresses, null);

@@ -27,10 +27,12 @@ internal static class Program
     {
         // --steps N: of training; --lengths N: prompts; --fail: ends with an error; --forever: trains until it is ended;
         // --until-tuned N: trains until so many kernels run on tuned records, at most two minutes, and tells every second.
-        // --own: with an operator of its own.
+        // --own: with an operator of its own; --small: a smaller model.
         s_own = args.Contains("--own");
         int steps = Number(args, "--steps", 40);
-        var model = new Gpt(Vocabulary, Context, width: 64, heads: 4, layers: 2, new Generator(1));
+        var model = args.Contains("--small")
+            ? new Gpt(Vocabulary, Context, width: 16, heads: 1, layers: 1, new Generator(1))
+            : new Gpt(Vocabulary, Context, width: 64, heads: 4, layers: 2, new Generator(1));
         var optimizer = new Adam(model.Parameters, lr: 3e-3);
         double first = double.NaN;
         double last = double.NaN;

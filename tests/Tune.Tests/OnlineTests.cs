@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Picograd.Dispatch;
 using Picograd.Tune;
 using Picograd.TuneDb;
 using Xunit.Abstractions;
@@ -22,7 +23,7 @@ public sealed class OnlineTests(ITestOutputHelper output) : IDisposable
     public void A_program_goes_over_to_winners_while_it_runs()
     {
         string db = _folder["db"];
-        var (code, text, errors) = Run("online:1", Tool, db, "--steps", "1", "--until-tuned", "1");
+        var (code, text, errors) = Run("online:1", Tool, db, "--steps", "1", "--until-tuned", "1", "--small");
         Assert.True(code == 0, errors);
         Assert.Equal("", errors);
         // It had none when it began, and goes on to learn.
@@ -52,21 +53,126 @@ public sealed class OnlineTests(ITestOutputHelper output) : IDisposable
     {
         var clock = new SteppedClock();
         var spent = TimeSpan.Zero;
-        var share = new CpuShare(0.25, () => spent, CancellationToken.None, clock);
-        Assert.True(share.Credit > 0);
-        // A second of work is paid for by four.
-        spent += TimeSpan.FromSeconds(1);
-        Assert.InRange(share.Credit, -1, -0.89);
-        clock.Pass(TimeSpan.FromSeconds(2));
-        Assert.InRange(share.Credit, -0.41, -0.39);
-        clock.Pass(TimeSpan.FromSeconds(2));
-        Assert.InRange(share.Credit, 0, 0.1);
-        // Nothing is saved up over an idle hour.
+        // A fifth of the time, so that a program that loses it takes a quarter longer.
+        var share = new CpuShare(0.25, clock);
+        var burst = TimeSpan.FromSeconds(CpuShare.Burst);
+        Assert.True(share.Next(spent).Runs);
+        // What is spent beyond a burst is paid for by five times the time, and the next burst saved up.
+        spent += 3 * burst;
+        var (runs, pause) = share.Next(spent);
+        Assert.False(runs);
+        Assert.Equal(15, pause / burst, 1e-4);
+        clock.Pass(pause / 2);
+        (runs, pause) = share.Next(spent);
+        Assert.False(runs);
+        Assert.Equal(7.5, pause / burst, 1e-4);
+        clock.Pass(pause + TimeSpan.FromTicks(1));
+        Assert.Equal((true, burst), share.Next(spent));
+        // Nothing is saved up over an idle hour, but who idles is watched less.
         clock.Pass(TimeSpan.FromHours(1));
-        Assert.InRange(share.Credit, 0, 0.1);
+        Assert.Equal((true, 4 * burst), share.Next(spent));
         // What a process took that has ended may be missing; it is not given back.
-        spent -= TimeSpan.FromSeconds(0.5);
-        Assert.InRange(share.Credit, 0, 0.1);
+        spent -= burst;
+        Assert.Equal((true, 4 * burst), share.Next(spent));
+        spent += burst / 2;
+        (runs, pause) = share.Next(spent);
+        Assert.True(runs);
+        Assert.Equal(0.5, pause / burst, 1e-4);
+    }
+
+    [Fact]
+    public void Over_any_second_no_more_than_the_share_is_spent()
+    {
+        // A process of two busy threads, watched as late as the answers allow.
+        foreach (double part in (ReadOnlySpan<double>)[0.01, 0.1, 0.5])
+        {
+            var clock = new SteppedClock();
+            var share = new CpuShare(part, clock);
+            double spent = 0;
+            double passed = 0;
+            while (passed < 100)
+            {
+                var (runs, time) = share.Next(TimeSpan.FromSeconds(spent));
+                var whole = TimeSpan.FromMilliseconds(Math.Max(1, Math.Round(time.TotalMilliseconds)));
+                clock.Pass(whole);
+                passed += whole.TotalSeconds;
+                spent += runs ? 2 * whole.TotalSeconds : 0;
+            }
+            Assert.InRange(spent / (passed - spent), 0.95 * part, part + 2 * CpuShare.Burst);
+        }
+    }
+
+    [Fact]
+    public void A_process_is_held_to_its_share_from_its_start_on()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        string times = _folder["times"];
+        var start = new ProcessStartInfo("sh") { UseShellExecute = false };
+        foreach (
+            string argument in (ReadOnlySpan<string>)
+                [
+                    "-c",
+                    "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; times > \"$0\"; ps -o ni= -p $$ >> \"$0\"; exit 7",
+                    times,
+                ]
+        )
+            start.ArgumentList.Add(argument);
+        long began = Stopwatch.GetTimestamp();
+        Assert.Equal(7, new PacedProcess(0.2).Run(start));
+        double wall = Stopwatch.GetElapsedTime(began).TotalSeconds;
+        string[] said = File.ReadAllLines(times);
+        double spent = Regex.Matches(said[0], "([0-9]+)m([0-9.]+)s").Sum(m => Number(m, 1) * 60 + Number(m, 2));
+        output.WriteLine($"{spent} s in {wall} s, niceness {said[^1]}");
+        Assert.InRange(spent, 0.05, 20);
+        // A sixth of the time, but for the first burst.
+        Assert.InRange(spent / wall, 0, 1.15 / 6);
+        if (OperatingSystem.IsLinux() && said.Length > 2)
+            Assert.True(Number(said[^1]) >= 8, said[^1]);
+
+        static double Number(object text, int group = 0) =>
+            double.Parse(text is Match m ? m.Groups[group].Value : (string)text, CultureInfo.InvariantCulture);
+    }
+
+    [Fact]
+    public async Task What_is_paced_tunes_and_ends_with_its_input()
+    {
+        string db = _folder["db"];
+        var start = new ProcessStartInfo("dotnet")
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach (string argument in (ReadOnlySpan<string>)[Tool, "online", "--share", "0.6", "--db", db])
+            start.ArgumentList.Add(argument);
+        using var process = Process.Start(start)!;
+        var errors = process.StandardError.ReadToEndAsync();
+        process.StandardInput.Write(Ran(1) + Ran(1000));
+        process.StandardInput.Flush();
+        var began = Stopwatch.StartNew();
+        while (Records() == 0 && began.Elapsed < TimeSpan.FromMinutes(2))
+            await Task.Delay(100);
+        output.WriteLine($"{began.Elapsed}");
+        process.StandardInput.Close();
+        Assert.True(process.WaitForExit(TimeSpan.FromMinutes(1)));
+        Assert.Equal("", await errors);
+        Assert.Equal(1, Records());
+
+        static string Ran(int calls) =>
+            new OperatorProfile(
+                [new RecordedOperator("tanh n=64", "cpu", "threads=1", KernelSource.Default, null, calls, calls)],
+                1,
+                0
+            ).ToString();
+
+        int Records()
+        {
+            if (!File.Exists(db))
+                return 0;
+            using var store = TuneDatabase.Open(db, TuneDbMode.ReadOnly);
+            return store.All(new TuneFilter()).Count(r => r.Certification is { Ok: true });
+        }
     }
 
     private (int Code, string Out, string Error) Run(string setting, string tool, string db, params string[] arguments)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Picograd.Lower.Cuda.Native;
 using Picograd.Schedules;
@@ -13,6 +14,8 @@ public sealed unsafe class CudaDevice
 {
     private static readonly Lock Sync = new();
     private static readonly Dictionary<(Driver Driver, int Ordinal), CudaDevice> Opened = [];
+
+    private static long s_waited;
 
     [ThreadStatic]
     private static nint s_current;
@@ -186,13 +189,21 @@ public sealed unsafe class CudaDevice
         Check(Driver.MemsetD8Async(to, value, (nuint)bytes, CurrentStream.Handle), "cuMemsetD8Async", $"{bytes} bytes");
     }
 
+    /// <summary>How long this process has waited for devices so far: what they did for it, where it waits for all that it starts.</summary>
+    public static TimeSpan TimeWaited => Stopwatch.GetElapsedTime(0, Interlocked.Read(ref s_waited));
+
     /// <summary>Waits for all work of all streams.</summary>
     /// <exception cref="CudaException">A kernel failed; names the one started last.</exception>
     public void Synchronize()
     {
         MakeCurrent();
-        Check(Driver.CtxSynchronize(), "cuCtxSynchronize");
+        long start = Stopwatch.GetTimestamp();
+        int code = Driver.CtxSynchronize();
+        WaitedSince(start);
+        Check(code, "cuCtxSynchronize");
     }
+
+    internal static void WaitedSince(long start) => Interlocked.Add(ref s_waited, Stopwatch.GetTimestamp() - start);
 
     /// <summary>Makes this thread start its work on a stream until the result is disposed of.</summary>
     public IDisposable Use(CudaStream stream)

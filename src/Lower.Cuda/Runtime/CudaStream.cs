@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Picograd.Lower.Cuda.Native;
 
 namespace Picograd.Lower.Cuda;
@@ -41,7 +42,10 @@ public sealed unsafe class CudaStream : IDisposable
     public void Synchronize()
     {
         Device.MakeCurrent();
-        Device.Check(Device.Driver.StreamSynchronize(Handle), "cuStreamSynchronize");
+        long start = Stopwatch.GetTimestamp();
+        int code = Device.Driver.StreamSynchronize(Handle);
+        CudaDevice.WaitedSince(start);
+        Device.Check(code, "cuStreamSynchronize");
     }
 
     /// <summary>Lets what is started here next wait for an event recorded elsewhere.</summary>
@@ -114,7 +118,10 @@ public sealed unsafe class CudaEvent : IDisposable
     public void Synchronize()
     {
         _device.MakeCurrent();
-        _device.Check(_device.Driver.EventSynchronize(Handle), "cuEventSynchronize");
+        long start = Stopwatch.GetTimestamp();
+        int code = _device.Driver.EventSynchronize(Handle);
+        CudaDevice.WaitedSince(start);
+        _device.Check(code, "cuEventSynchronize");
     }
 
     /// <summary>Time between two points that have both been reached.</summary>

@@ -43,7 +43,7 @@ public sealed class InProcessRunner : ICandidateRunner
     /// <param name="seed">Of the inputs.</param>
     public InProcessRunner(TuneTask task, int seed)
     {
-        long start = Stopwatch.GetTimestamp();
+        long start = RunningTime.GetTimestamp();
         _task = task;
         _target = task.On;
         _seed = seed;
@@ -62,7 +62,7 @@ public sealed class InProcessRunner : ICandidateRunner
             throw;
         }
         _timer = new KernelTimer(task.Policy, task.On);
-        PrepareSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        PrepareSeconds = RunningTime.Since(start).TotalSeconds;
     }
 
     /// <summary>What making inputs and their right answers took.</summary>
@@ -98,14 +98,14 @@ public sealed class InProcessRunner : ICandidateRunner
     /// <summary>Measures one; <paramref name="replay"/> makes the nest, and its time is part of the answer.</summary>
     internal Measured Measure(Func<LoopNest> replay, double bestMilliseconds)
     {
-        long start = Stopwatch.GetTimestamp();
+        long start = RunningTime.GetTimestamp();
         long replayed = start;
         try
         {
             var nest = replay();
-            replayed = Stopwatch.GetTimestamp();
+            replayed = RunningTime.GetTimestamp();
             using var kernel = Compile(nest);
-            double compile = Stopwatch.GetElapsedTime(replayed).TotalMilliseconds;
+            double compile = RunningTime.Since(replayed).TotalMilliseconds;
             double replaying = Stopwatch.GetElapsedTime(start, replayed).TotalMilliseconds;
             return Measure(kernel, bestMilliseconds) with
             {
@@ -300,23 +300,31 @@ public sealed class InProcessRunner : ICandidateRunner
         );
     }
 
-    /// <summary>Acts once a time is over, unless disposed of before; who disposes of it later than that does not go on.</summary>
+    /// <summary>
+    /// Acts once a time is over in which this process ran, unless disposed of before; who disposes of it later than that does not go on.
+    /// </summary>
     private sealed class RunWatch : IDisposable
     {
         private readonly Timer _timer;
         private int _decided;
 
-        public RunWatch(TimeSpan time, Action act) =>
+        public RunWatch(TimeSpan time, Action act)
+        {
+            long start = RunningTime.GetTimestamp();
             _timer = new Timer(
                 _ =>
                 {
-                    if (Interlocked.Exchange(ref _decided, 1) == 0)
+                    if (RunningTime.IsPaced && time - RunningTime.Since(start) is var left && left > TimeSpan.Zero)
+                        Arm(left);
+                    else if (Interlocked.Exchange(ref _decided, 1) == 0)
                         act();
                 },
                 null,
-                time,
+                Timeout.InfiniteTimeSpan,
                 Timeout.InfiniteTimeSpan
             );
+            Arm(time);
+        }
 
         public void Dispose()
         {
@@ -324,5 +332,7 @@ public sealed class InProcessRunner : ICandidateRunner
                 Thread.Sleep(Timeout.Infinite);
             _timer.Dispose();
         }
+
+        private void Arm(TimeSpan time) => _timer.Change(time, Timeout.InfiniteTimeSpan);
     }
 }

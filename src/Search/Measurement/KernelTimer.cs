@@ -109,10 +109,10 @@ internal sealed unsafe class KernelTimer : IDisposable
         }
         if (_policy == TimingPolicy.Cold)
             Flush();
-        long start = Stopwatch.GetTimestamp();
+        long start = RunningTime.GetTimestamp();
         for (int i = 0; i < calls; i++)
             kernel.Run(arguments, null);
-        long ticks = Stopwatch.GetTimestamp() - start;
+        long ticks = RunningTime.GetTimestamp() - start;
         // Never zero: a time of nothing would win every comparison.
         return Math.Max(1, ticks) * 1000.0 / Stopwatch.Frequency / calls;
     }

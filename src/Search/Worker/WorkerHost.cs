@@ -15,9 +15,16 @@ public static class WorkerHost
     /// <param name="input">Requests.</param>
     /// <param name="output">Answers, in the order of the requests.</param>
     /// <param name="open">Makes the target; throws with a sentence for people where it cannot be had.</param>
+    /// <param name="deviceTime">How long this process waited for devices beside the processor so far.</param>
     /// <returns>Exit code of the process: 0.</returns>
-    public static int Run(Stream input, Stream output, Func<WorkerInit, ITuningTarget> open)
+    public static int Run(
+        Stream input,
+        Stream output,
+        Func<WorkerInit, ITuningTarget> open,
+        Func<TimeSpan>? deviceTime = null
+    )
     {
+        using var told = RunningTime.Tell(deviceTime ?? (() => TimeSpan.Zero));
         // Terminals and supervisors send their signals to the worker too; what they mean is decided by the parent, at whose
         // end this process ends.
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, s => s.Cancel = true);

@@ -51,14 +51,10 @@ public sealed class WorkerProcess(WorkerCommand command) : IDisposable
     private BlockingCollection<WorkerReply> _replies = [];
     private readonly StringBuilder _errors = new();
     private WorkerInit? _init;
-    private TimeSpan _spent;
     private double _prepareSeconds;
 
     /// <summary>Processes started so far.</summary>
     public int Starts { get; private set; }
-
-    /// <summary>Processor time of all processes started so far.</summary>
-    public TimeSpan ProcessorTime => _spent + OfProcess(_process);
 
     /// <summary>The last of what the process wrote to its error stream.</summary>
     public string ErrorText
@@ -108,10 +104,17 @@ public sealed class WorkerProcess(WorkerCommand command) : IDisposable
     internal WorkerFailure Receive(TimeSpan timeout, CancellationToken cancel, out WorkerReply? reply)
     {
         reply = null;
+        long start = RunningTime.GetTimestamp();
         try
         {
-            if (_replies.TryTake(out reply, (int)Math.Max(1, timeout.TotalMilliseconds), cancel))
-                return WorkerFailure.None;
+            // What a worker may take does not pass while it is stopped.
+            TimeSpan left = timeout;
+            do
+            {
+                if (_replies.TryTake(out reply, (int)Math.Max(1, left.TotalMilliseconds), cancel))
+                    return WorkerFailure.None;
+                left = timeout - RunningTime.Since(start);
+            } while (RunningTime.IsPaced && left > TimeSpan.Zero && !_replies.IsCompleted);
         }
         catch (OperationCanceledException)
         {
@@ -200,7 +203,6 @@ public sealed class WorkerProcess(WorkerCommand command) : IDisposable
         if (_process is not { } process)
             return;
         _process = null;
-        _spent += OfProcess(process);
         try
         {
             process.Kill(entireProcessTree: true);
@@ -211,20 +213,6 @@ public sealed class WorkerProcess(WorkerCommand command) : IDisposable
         }
         process.WaitForExit(5_000);
         process.Dispose();
-    }
-
-    private static TimeSpan OfProcess(Process? process)
-    {
-        try
-        {
-            process?.Refresh();
-            return process?.TotalProcessorTime ?? TimeSpan.Zero;
-        }
-        catch (InvalidOperationException)
-        {
-            // It has ended, and its time with it.
-            return TimeSpan.Zero;
-        }
     }
 
     private string Errors() => ErrorText.Length == 0 ? "" : $"; its last words: {ErrorText}";

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Picograd.Schedules;
 using Picograd.TuneDb;
 
@@ -123,10 +122,10 @@ public sealed class WorkerRunner : ICandidateRunner
     {
         if (CertifyCancel.IsCancellationRequested)
             return Interrupted();
-        long start = Stopwatch.GetTimestamp();
+        long start = RunningTime.GetTimestamp();
         _process.Prepare(_init);
         _process.Send(new WorkerRequest { Certify = candidate.TraceText });
-        var timeout = limit < CertifyTimeout ? limit.Value - Stopwatch.GetElapsedTime(start) : CertifyTimeout;
+        var timeout = limit < CertifyTimeout ? limit.Value - RunningTime.Since(start) : CertifyTimeout;
         using var end = CancellationTokenSource.CreateLinkedTokenSource(CertifyCancel);
         using var soon = CertifySoon.Register(() => end.CancelAfter(Tuner.Grace));
         var failure = _process.Receive(timeout, end.Token, out var reply);

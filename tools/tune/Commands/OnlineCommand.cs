@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Diagnostics;
 using System.Globalization;
 using Picograd.Dispatch;
 
@@ -7,7 +8,8 @@ namespace Picograd.Tune;
 /// <summary>
 /// Hidden: tunes beside a program that runs with PICOGRAD_TUNE=online, which starts it. Profiles of that program come in, as blocks
 /// of a profile file each of which holds everything so far; a line goes out for each winner that was stored and beats the default:
-/// <c>stored cpu matmul m=32 n=200 k=30</c>. It ends when its input does.
+/// <c>stored cpu matmul m=32 n=200 k=30</c>. It ends when its input does. All of that is done by this command once more in a process
+/// that the first one paces.
 /// </summary>
 internal static class OnlineCommand
 {
@@ -22,11 +24,16 @@ internal static class OnlineCommand
             Description = "Of one core, on average, 0.01 to 1; default 0.25",
             HelpName = "PART",
         };
-        var command = new Command(Name, "Tunes what a running program reports") { db, seed, share };
+        var paced = new Option<bool>("--paced") { Description = "The process that is paced" };
+        var command = new Command(Name, "Tunes what a running program reports") { db, seed, share, paced };
         command.Hidden = true;
         command.SetAction(parsed =>
         {
-            Niceness.Lower();
+            double part = ShareOf(parsed, share);
+            if (!parsed.GetValue(paced))
+                return new PacedProcess(part).Run(Itself(parsed, db, seed));
+            if (ProcessControl.IsSupported)
+                ProcessControl.BeginGroup();
             // What is printed elsewhere must not get between the answers.
             var answers = Console.Out;
             Console.SetOut(Console.Error);
@@ -38,7 +45,6 @@ internal static class OnlineCommand
                 },
                 parsed.GetValue(db),
                 CommonOptions.SeedOf(parsed, seed),
-                ShareOf(parsed, share),
                 (device, spec) =>
                 {
                     answers.WriteLine($"stored {device} {spec}");
@@ -51,9 +57,21 @@ internal static class OnlineCommand
         return command;
     }
 
+    private static ProcessStartInfo Itself(ParseResult parsed, Option<string?> db, Option<string?> seed)
+    {
+        var program = TuningRun.Program([
+            Name,
+            "--paced",
+            .. parsed.GetValue(db) is { } address ? (string[])[db.Name, address] : [],
+            .. parsed.GetValue(seed) is { } number ? (string[])[seed.Name, number] : [],
+        ]);
+        return new ProcessStartInfo(program.File, program.Arguments) { UseShellExecute = false };
+    }
+
     private static void Serve(OnlineTuner tuner, TextReader input, CancellationToken cancel)
     {
         OperatorProfile? latest = null;
+        OperatorProfile? before = null;
         using var news = new AutoResetEvent(false);
         var reader = new Thread(() =>
         {
@@ -61,8 +79,13 @@ internal static class OnlineCommand
             {
                 while (ReadBlock(input) is { } block)
                 {
-                    Volatile.Write(ref latest, block);
-                    news.Set();
+                    // Before the first one the program prepares itself, with much that it does once.
+                    if (before is not null)
+                    {
+                        Volatile.Write(ref latest, Between(before, block));
+                        news.Set();
+                    }
+                    before = block;
                 }
             }
             catch (FormatException e)
@@ -83,6 +106,32 @@ internal static class OnlineCommand
             WaitHandle.WaitAny([news, cancel.WaitHandle]);
             while (!cancel.IsCancellationRequested && tuner.TuneNext(Volatile.Read(ref latest)!)) { }
         }
+    }
+
+    /// <summary>What ran between two reports, each of which holds everything before it.</summary>
+    private static OperatorProfile Between(OperatorProfile earlier, OperatorProfile later)
+    {
+        var before = earlier.Operators.ToDictionary(KeyOf);
+        return later with
+        {
+            Operators =
+            [
+                .. later
+                    .Operators.Select(o =>
+                        before.TryGetValue(KeyOf(o), out var b)
+                            ? o with
+                            {
+                                Calls = o.Calls - b.Calls,
+                                Milliseconds = o.Milliseconds - b.Milliseconds,
+                            }
+                            : o
+                    )
+                    .Where(o => o.Calls > 0),
+            ],
+        };
+
+        static (string, string, string, KernelSource, string?) KeyOf(RecordedOperator o) =>
+            (o.Spec, o.Device, o.Target, o.Source, o.Record);
     }
 
     private static OperatorProfile? ReadBlock(TextReader input)

@@ -23,7 +23,7 @@ internal static class WorkerCommand
             using var input = Console.OpenStandardInput();
             using var output = Console.OpenStandardOutput();
             string? file = parsed.GetValue(db);
-            return WorkerHost.Run(input, output, init => Open(init, file));
+            return WorkerHost.Run(input, output, init => Open(init, file), () => CudaDevice.TimeWaited);
         });
         return command;
     }

@@ -1,51 +1,43 @@
-using System.Diagnostics;
-
 namespace Picograd.Tune;
 
 /// <summary>
-/// Holds work to a share of one core, on average: whoever works asks before each piece, and waits until what was spent so far is
-/// within the share. What is not spent is not saved up, but for a moment.
+/// Decides when work may run that is to slow another program by no more than a share, whatever it takes from it: of each second it
+/// may have share / (1 + share), so that a program all of whose time it takes away needs 1 + share times as long. What is
+/// not spent is not saved up, but for one burst.
 /// </summary>
 /// <param name="share">Of one core; above 0.</param>
-/// <param name="spent">Processor time spent so far.</param>
-/// <param name="cancel">Ends the waiting.</param>
 /// <param name="clock">For tests.</param>
-internal sealed class CpuShare(double share, Func<TimeSpan> spent, CancellationToken cancel, TimeProvider? clock = null)
+internal sealed class CpuShare(double share, TimeProvider? clock = null)
 {
-    /// <summary>Seconds of processor time that may be spent at once.</summary>
-    private const double MostCredit = 0.1;
+    /// <summary>
+    /// Seconds of processor time that may be spent at once. Shorter bursts cost more (each finds the caches as the program left
+    /// them), longer ones are felt.
+    /// </summary>
+    public const double Burst = 0.006;
 
     private readonly TimeProvider _clock = clock ?? TimeProvider.System;
-    private double _credit = MostCredit;
+    private readonly double _rate = share / (1 + share);
+    private double _credit = Burst;
     private long? _when;
     private double _spent;
+    private bool _runs = true;
 
-    /// <summary>Seconds of processor time that are paid for; below 0 what is owed.</summary>
-    public double Credit
+    /// <summary>Whether the work may go on, and for how long that holds.</summary>
+    /// <param name="spent">All processor time so far.</param>
+    public (bool Runs, TimeSpan For) Next(TimeSpan spent)
     {
-        get
-        {
-            long now = _clock.GetTimestamp();
-            double used = spent().TotalSeconds;
-            double passed = _when is { } before ? _clock.GetElapsedTime(before, now).TotalSeconds : 0;
-            // What a process took before it ended may not be known.
-            _credit = Math.Min(MostCredit, _credit + share * passed - Math.Max(0, used - _spent));
-            (_when, _spent) = (now, used);
-            return _credit;
-        }
-    }
-
-    /// <summary>Waits until nothing is owed.</summary>
-    public void Wait()
-    {
-        while (!cancel.IsCancellationRequested && Credit is < 0 and var owed)
-            cancel.WaitHandle.WaitOne(TimeSpan.FromSeconds(Math.Clamp(-owed / share, 0.001, 60)));
-    }
-
-    /// <summary>Processor time of this process.</summary>
-    public static TimeSpan OfThisProcess()
-    {
-        using var self = Process.GetCurrentProcess();
-        return self.TotalProcessorTime;
+        long now = _clock.GetTimestamp();
+        double passed = _when is { } before ? _clock.GetElapsedTime(before, now).TotalSeconds : 0;
+        // What a process took before it ended may not be known.
+        _credit = Math.Min(Burst, _credit + _rate * passed - Math.Max(0, spent.TotalSeconds - _spent));
+        (_when, _spent) = (now, spent.TotalSeconds);
+        // Once stopped it waits for a whole burst.
+        bool ran = _runs;
+        _runs = _credit >= (ran ? 0 : Burst);
+        if (!_runs)
+            return (false, TimeSpan.FromSeconds((Burst - _credit) / _rate));
+        // Where nothing is done there is not much to watch.
+        bool idles = ran && _credit >= Burst;
+        return (true, TimeSpan.FromSeconds(idles ? 4 * Burst : Math.Max(_credit, Burst / 4)));
     }
 }

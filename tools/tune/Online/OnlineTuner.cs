@@ -13,15 +13,9 @@ namespace Picograd.Tune;
 /// <param name="console">Told what goes wrong.</param>
 /// <param name="db">The database.</param>
 /// <param name="seed">Of the search.</param>
-/// <param name="share">Of one core, on average, for this process and its workers.</param>
 /// <param name="stored">Told the device and the program's name of each winner that is stored and beats the default.</param>
-internal sealed class OnlineTuner(
-    ToolConsole console,
-    string? db,
-    int seed,
-    double share,
-    Action<TargetName, string> stored
-) : IDisposable
+internal sealed class OnlineTuner(ToolConsole console, string? db, int seed, Action<TargetName, string> stored)
+    : IDisposable
 {
     /// <summary>Candidates for one instance. A budget of time would be spent waiting.</summary>
     private const int Trials = 64;
@@ -29,7 +23,6 @@ internal sealed class OnlineTuner(
     private readonly Dictionary<(TargetName, int), TuningRun> _runs = [];
     private readonly HashSet<(TargetName, int, string)> _done = [];
     private readonly HashSet<(TargetName, int)> _refused = [];
-    private CpuShare? _pace;
 
     /// <summary>Tunes the instance of a profile that is worth the most; false where none is left.</summary>
     public bool TuneNext(OperatorProfile profile)
@@ -122,10 +115,7 @@ internal sealed class OnlineTuner(
             return false;
         try
         {
-            run = new TuningRun(console, db, group.Threads, seed, group.Target)
-            {
-                Wrap = runner => new PacedRunner(runner, _pace ??= new CpuShare(share, Spent, console.Cancel)),
-            };
+            run = new TuningRun(console, db, group.Threads, seed, group.Target);
         }
         catch (Exception e) when (e is UsageException or TargetException)
         {
@@ -136,7 +126,4 @@ internal sealed class OnlineTuner(
         _runs.Add((group.Target, group.Threads), run);
         return true;
     }
-
-    private TimeSpan Spent() =>
-        _runs.Values.Aggregate(CpuShare.OfThisProcess(), (sum, run) => sum + run.WorkerProcessorTime);
 }

@@ -37,11 +37,8 @@ internal sealed class TuningRun : IDisposable
 
     public TuneDatabase Store { get; }
 
-    /// <summary>What candidates are run through; the worker process as it is where null.</summary>
+    /// <summary>For tests: what candidates are run through; the worker process as it is where null.</summary>
     public Func<ICandidateRunner, ICandidateRunner>? Wrap { get; init; }
-
-    /// <summary>Processor time of the worker processes so far.</summary>
-    public TimeSpan WorkerProcessorTime => _worker.ProcessorTime;
 
     /// <exception cref="UsageException">A range, for a target whose kernels are made for each shape.</exception>
     public TuneTask TaskOf(Problem spec) =>
@@ -173,13 +170,16 @@ internal sealed class TuningRun : IDisposable
         Store.Dispose();
     }
 
+    /// <summary>This program once more as a worker.</summary>
+    internal static Search.WorkerCommand WorkerProgram(string? db) =>
+        Program(db is null ? [WorkerCommand.Name] : [WorkerCommand.Name, "--db", db]);
+
     /// <summary>
-    /// This program once more as a worker. Its own file is named rather than that of the process, so that a program that
-    /// hosts the command (a test runner) starts the same worker.
+    /// This program once more. Its own file is named rather than that of the process, so that a program that hosts the command (a
+    /// test runner) starts the same.
     /// </summary>
-    internal static Search.WorkerCommand WorkerProgram(string? db)
+    internal static Search.WorkerCommand Program(string[] arguments)
     {
-        string[] arguments = db is null ? [WorkerCommand.Name] : [WorkerCommand.Name, "--db", db];
         string library = typeof(TuningRun).Assembly.Location;
         string process = Environment.ProcessPath ?? "";
         string program = Path.GetFileNameWithoutExtension(process);

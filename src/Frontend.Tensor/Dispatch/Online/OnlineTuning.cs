@@ -6,15 +6,18 @@ using Picograd.TuneDb;
 namespace Picograd.Dispatch;
 
 /// <summary>
-/// Tuning beside a running program: the program <c>tune online</c>, a process of its own at the lowest priority and with a share
-/// of one core, is told what ran and says what it stored, and calls go to the new kernels once those are compiled, on the thread
+/// Tuning beside a running program: the program <c>tune online</c>, a process of its own that slows this one by no more than a share,
+/// is told what ran and says what it stored, and calls go to the new kernels once those are compiled, on the thread
 /// that listens. The program's own threads wait for nothing of it.
 /// </summary>
 internal sealed class OnlineTuning
 {
-    // Until the first report, and at most between two.
-    private static readonly TimeSpan FirstReport = TimeSpan.FromSeconds(1);
+    // Between the first two reports, and at most between two.
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+
+    // Processor time of the other process before it holds itself to the share: that is waited for.
+    private static readonly TimeSpan StartCost = TimeSpan.FromSeconds(0.1);
 
     private static int s_begun;
 
@@ -57,8 +60,10 @@ internal sealed class OnlineTuning
     {
         try
         {
-            if (Tool() is { } command)
-                Serve(command);
+            if (Tool() is not { } command)
+                return;
+            Thread.Sleep(StartCost / _setting.Share);
+            Serve(command);
         }
         // The program is not to end because it is not tuned, whatever the reason: nobody else is on this thread to be told.
         catch (Exception e)
@@ -99,13 +104,15 @@ internal sealed class OnlineTuning
         );
     }
 
-    // What ran so far, as often as it is worth it.
+    // What ran so far, as often as it is worth it: what ran between two reports is what the program does.
     private void Report(StreamWriter input, ManualResetEventSlim ended)
     {
-        var pause = FirstReport;
-        while (!ended.Wait(pause))
+        for (
+            var pause = FirstPause;
+            !ended.Wait(pause);
+            pause = pause * 1.5 < LongestPause ? pause * 1.5 : LongestPause
+        )
         {
-            pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
             try
             {
                 var ran = _recorder.Snapshot();
