@@ -133,4 +133,18 @@ public sealed class RangeRecordTests : IDisposable
         Assert.Equal(KernelSource.Default, kernel.Source);
         Assert.Contains(why, string.Join('\n', kernel.Notes));
     }
+
+    [Fact]
+    public void What_it_assumes_of_addresses_is_tested_at_every_call()
+    {
+        var record = RecordOf("tanh n=2..1000");
+        Serve(record with { Guards = [.. record.Guards, "align(X,64)"] });
+        using var x = Tensor.Rand([78], new Generator(7));
+        using var aligned = x[..77].Tanh();
+        var kernel = Kernel("tanh n=77");
+        Assert.Equal((KernelSource.Exact, 0), (kernel.Source, kernel.GuardFailures));
+        using var y = x[1..].Tanh();
+        Assert.Equal(1, kernel.GuardFailures);
+        Assert.Equal(Math.Tanh(x.ToDoubles()[6]), y.ToDoubles()[5], 1e-6);
+    }
 }

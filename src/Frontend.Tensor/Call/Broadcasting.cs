@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Picograd.Calls;
 
 /// <summary>How operands of different shapes line up.</summary>
@@ -66,6 +68,7 @@ internal static class Broadcasting
     }
 
     // In the dimension `back` from the end.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool Repeats(Layout layout, int back)
     {
         int d = layout.Rank - back;

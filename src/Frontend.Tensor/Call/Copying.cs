@@ -73,46 +73,43 @@ internal static class Copying
     {
         if (from.Count == 0)
             return;
-        Span<long> dims = stackalloc long[3 * Layout.MaxRank];
-        int count = Align(from, to, dims, out bool isDense);
+        var dims = new StridedDims(stackalloc long[3 * Layout.MaxRank]);
+        Align(from, to, ref dims);
+        int count = dims.Count;
         if (count > Broadcasting.MaxDims)
         {
-            OneByOne(source, from.Offset, target, target.Layout.Offset, dims[..(3 * count)]);
+            OneByOne(source, from.Offset, target, target.Layout.Offset, dims);
             return;
         }
         var call = new OpCall(Copy, stackalloc long[OpCall.MostWords]);
         call.Place(source);
         call.Place(target);
+        bool isDense = dims.OthersAreDense();
         var words = call.Free;
         for (int d = 0; d < count; d++)
-        {
-            words[1 + d] = dims[3 * d];
-            words[1 + count + d] = dims[3 * d + 1];
-            words[1 + 2 * count + d] = dims[3 * d + 2];
-        }
+            (words[1 + d], words[1 + count + d], words[1 + 2 * count + d]) = dims[d];
         var lists = Copy.Words.Lists;
         call.Head |= ((long)count << lists[0]) | ((long)count << lists[1]) | (isDense ? 0 : (long)count << lists[2]);
         call.Run(1 + (isDense ? 2 : 3) * count);
     }
 
     // More dimensions than an operator has: one copy for each index of the first.
-    private static void OneByOne(Tensor source, long from, Tensor target, long to, ReadOnlySpan<long> dims)
+    private static void OneByOne(Tensor source, long from, Tensor target, long to, StridedDims dims)
     {
-        int count = dims.Length / 3 - 1;
+        int count = dims.Count - 1;
         var (sizes, steps, strides) = (new long[count], new long[count], new long[count]);
         for (int d = 0; d < count; d++)
-            (sizes[d], steps[d], strides[d]) = (dims[3 * d + 3], dims[3 * d + 4], dims[3 * d + 5]);
-        for (long i = 0; i < dims[0]; i++)
+            (sizes[d], steps[d], strides[d]) = dims[d + 1];
+        for (long i = 0; i < dims[0].Size; i++)
         {
-            using var part = source.Alias(new Layout(sizes, steps, from + i * dims[1]));
-            using var place = target.Alias(new Layout(sizes, strides, to + i * dims[2]));
+            using var part = source.Alias(new Layout(sizes, steps, from + i * dims[0].Stride));
+            using var place = target.Alias(new Layout(sizes, strides, to + i * dims[0].Other));
             Run(part, part.Layout, place, place.Layout);
         }
     }
 
-    // Size and both strides of each dimension, in the order in which the target lies in memory; neighbours that lie without
-    // a gap in both are one.
-    private static int Align(Layout from, Layout to, Span<long> words, out bool isDense)
+    // Size and both strides of each dimension, in the order in which the target lies in memory.
+    private static void Align(Layout from, Layout to, ref StridedDims dims)
     {
         Span<int> order = stackalloc int[Layout.MaxRank];
         int rank = 0;
@@ -125,34 +122,9 @@ internal static class Copying
                 order[at] = order[at - 1];
             order[at] = d;
         }
-        int count = 0;
         foreach (int d in order[..rank])
-        {
-            var (size, step, stride) = (to.Sizes[d], from.Strides[d], to.Strides[d]);
-            if (count > 0)
-            {
-                var last = words.Slice(3 * (count - 1), 3);
-                if (last[1] == size * step && last[2] == size * stride)
-                {
-                    (last[0], last[1], last[2]) = (last[0] * size, step, stride);
-                    continue;
-                }
-            }
-            var next = words.Slice(3 * count++, 3);
-            (next[0], next[1], next[2]) = (size, step, stride);
-        }
-        if (count == 0)
-        {
-            words[..3].Fill(1);
-            count = 1;
-        }
-        long dense = 1;
-        isDense = true;
-        for (int d = count - 1; d >= 0; d--)
-        {
-            isDense &= words[3 * d + 2] == dense;
-            dense *= words[3 * d];
-        }
-        return count;
+            dims.Add(to.Sizes[d], from.Strides[d], to.Strides[d]);
+        if (rank == 0)
+            dims.Append(1, 1, 1);
     }
 }

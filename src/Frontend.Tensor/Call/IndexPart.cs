@@ -33,7 +33,7 @@ internal sealed record IndexPart(int[] Dims, int At, Tensor Places)
         var result = Tensor.Allocate(Picked(source.Layout.Sizes), source.DType, source.Runtime);
         if (result.NumElements == 0)
             return result;
-        var dims = new StridedDims(stackalloc long[2 * Layout.MaxRank]);
+        var dims = new IndexedDims(stackalloc long[3 * Layout.MaxRank]);
         var part = this;
         if (!dims.Take(source.Layout, this))
         {
@@ -73,7 +73,7 @@ internal sealed record IndexPart(int[] Dims, int At, Tensor Places)
         if (ReferenceEquals(view.Storage, values.Storage))
             values = Copying.Dense(values);
         var places = ReferenceEquals(view.Storage, Places.Storage) ? Copying.Dense(Places) : Places;
-        var dims = new StridedDims(stackalloc long[2 * Layout.MaxRank]);
+        var dims = new IndexedDims(stackalloc long[3 * Layout.MaxRank]);
         if (!dims.Take(view.Layout, this))
         {
             var front = view.Detach().Permute(Order(view.Rank));
@@ -103,12 +103,13 @@ internal sealed record IndexPart(int[] Dims, int At, Tensor Places)
     // The same part of the dimensions in their order in the result.
     private IndexPart InOrder() => this with { Dims = [.. Enumerable.Range(At, Dims.Length)] };
 
-    // Sizes and strides; neighbouring dimensions that lie without a gap are one, on either side of the indexed ones and among these.
-    private ref struct StridedDims(Span<long> words)
+    // The dimensions of a view in the order of the result, those on either side of the indexed ones and these apart from others.
+    private ref struct IndexedDims(Span<long> words)
     {
         private readonly Span<long> _words = words;
+        private StridedDims _dims;
 
-        public int Count { get; private set; }
+        public readonly int Count => _dims.Count;
 
         /// <summary>The first indexed dimension.</summary>
         public int First { get; private set; }
@@ -116,22 +117,32 @@ internal sealed record IndexPart(int[] Dims, int At, Tensor Places)
         /// <summary>Number of indexed dimensions.</summary>
         public int Indexed { get; private set; }
 
-        public readonly (long Size, long Stride) this[int dim] => (_words[2 * dim], _words[2 * dim + 1]);
+        public readonly (long Size, long Stride, long) this[int dim] => _dims[dim];
 
         /// <summary>Those of a view; false where they are more than an operator has.</summary>
         public bool Take(Layout view, IndexPart part)
         {
+            _dims = new StridedDims(_words);
             var order = part.Order(view.Rank);
             int behind = part.At + part.Dims.Length;
-            Count = 0;
-            Append(view, order.AsSpan(0, part.At));
-            First = Count;
-            Append(view, order.AsSpan(part.At, part.Dims.Length));
-            // Only dimensions of size 1 are indexed: there must be one.
-            if (Count == First)
-                Append(1, 1);
-            Indexed = Count - First;
-            Append(view, order.AsSpan(behind));
+            for (int i = 0; i <= order.Length; i++)
+            {
+                if (i == part.At)
+                {
+                    First = Count;
+                    _dims.Split();
+                }
+                if (i == behind)
+                {
+                    // Only dimensions of size 1 are indexed: there must be one.
+                    if (Count == First)
+                        _dims.Append(1, 1);
+                    Indexed = Count - First;
+                    _dims.Split();
+                }
+                if (i < order.Length)
+                    _dims.Add(view.Sizes[order[i]], view.Strides[order[i]]);
+            }
             return Count <= Broadcasting.MaxDims;
         }
 
@@ -140,36 +151,12 @@ internal sealed record IndexPart(int[] Dims, int At, Tensor Places)
             var words = call.Free;
             words[1] = rows;
             for (int d = 0; d < Count; d++)
-                (words[2 + d], words[2 + Count + d]) = this[d];
+                (words[2 + d], words[2 + Count + d], _) = this[d];
             for (int d = 0; d < Indexed; d++)
                 words[2 + 2 * Count + d] = First + d;
             var lists = call.Operator.Words.Lists;
             call.Head |= ((long)Count << lists[0]) | ((long)Count << lists[1]) | ((long)Indexed << lists[2]);
             call.Run(2 + 2 * Count + Indexed);
-        }
-
-        private void Append(Layout layout, ReadOnlySpan<int> dims)
-        {
-            int start = Count;
-            foreach (int d in dims)
-            {
-                var (size, stride) = (layout.Sizes[d], layout.Strides[d]);
-                if (size == 1)
-                    continue;
-                if (Count > start && _words[2 * Count - 1] == size * stride)
-                {
-                    Count--;
-                    Append(this[Count].Size * size, stride);
-                }
-                else
-                    Append(size, stride);
-            }
-        }
-
-        private void Append(long size, long stride)
-        {
-            (_words[2 * Count], _words[2 * Count + 1]) = (size, stride);
-            Count++;
         }
     }
 }

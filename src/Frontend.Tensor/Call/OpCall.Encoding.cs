@@ -98,22 +98,42 @@ internal unsafe ref partial struct OpCall
     [SkipLocalsInit]
     private void EncodeBroadcast()
     {
-        // Most operands lie alike.
-        bool alike = !Apart && _cellBytes == 0;
-        var first = _tensors[0]?.Layout;
+        // Most operands lie alike, or one of two is a number.
+        bool alike = !Apart;
+        Layout? first = null;
         _shape = null;
         for (int i = 0; i < _next; i++)
         {
             if (_tensors[i]?.Layout is not { } layout)
                 continue;
-            alike = alike && layout.IsContiguous && layout.SameSizes(first!);
+            alike &= layout.IsContiguous;
             _empty |= layout.Count == 0;
-            _shape = _shape is null ? layout.Sizes : Broadcasting.Shape(_shape, layout.Sizes) ?? ThrowBroadcast();
+            if (first is null)
+                (first, _shape) = (layout, layout.Sizes);
+            else if (!layout.SameSizes(first))
+            {
+                alike = false;
+                _shape = Broadcasting.Shape(_shape!, layout.Sizes) ?? ThrowBroadcast();
+            }
         }
-        _words[1] = alike ? first!.Count : 0;
+        long elements = first!.Count;
+        _words[1] = 0;
         _count = 2;
-        if (alike || _empty || _shape.AsSpan().Contains(0))
+        if (alike && (_cellBytes == 0 || elements == 1))
+        {
+            _words[1] = elements;
             return;
+        }
+        if (_empty || _shape.AsSpan().Contains(0))
+            return;
+        if (first.IsContiguous && _cellBytes != 0)
+        {
+            Head |= (1L << _plan.Lists[0]) | (1L << _plan.Lists[1]);
+            _words[2] = _tensors[0] is null ? 1 : elements;
+            _words[3] = _tensors[0] is null ? elements : 1;
+            _count = 4;
+            return;
+        }
         var operands = Keyed();
         Span<long> dims = stackalloc long[Layout.MaxRank];
         int count = Broadcasting.Coalesce(_shape, operands, dims, out int repeated);

@@ -24,7 +24,7 @@ internal sealed partial class DispatchContext
 
     // By class: how many of its shapes have a kernel of their own.
     private readonly Dictionary<string, int> _firsts = [];
-    private readonly Queue<(DispatchedKernel Kernel, ShapeClass Members)> _often = [];
+    private Task _making = Task.CompletedTask;
 
     /// <summary>Whether a shape has a kernel of its own from the start though it is of a class, as the first few have.</summary>
     private bool IsAmongFirst(OpenOperator open)
@@ -43,15 +43,8 @@ internal sealed partial class DispatchContext
         problem.Algorithm.Stages.Any(s => s.Kind != StageKind.Map && s.Outputs.Any(o => o.Type.IsFloat()));
 
     // The class of a shape: the default schedule of the shape that stands for it, over symbolic extents.
-    private ShapeClass ClassOf(OpenOperator open)
-    {
-        lock (_gate)
-        {
-            if (_cache.Class(open.Name) is { } known)
-                return known;
-        }
-        return Once(_classing, open.Name, () => MakeClass(open));
-    }
+    private ShapeClass ClassOf(OpenOperator open) =>
+        Once(_classing, open.Name, () => _cache.Class(open.Name), () => MakeClass(open));
 
     private ShapeClass MakeClass(OpenOperator open)
     {
@@ -66,19 +59,13 @@ internal sealed partial class DispatchContext
         }
         var made = new ShapeClass(open.Name, nest);
         lock (_gate)
-        {
-            if (_cache.Class(open.Name) is { } known)
-                return known;
             _cache.Add(made);
-        }
         return made;
     }
 
     // The kernel of all shapes of a class; null where it does not compile.
     private CompiledSchedule? Shared(ShapeClass members)
     {
-        if (members.IsCompiled)
-            return members.Schedule;
         lock (members)
         {
             if (members.IsCompiled)
@@ -105,22 +92,11 @@ internal sealed partial class DispatchContext
         CompiledSchedule shared,
         List<string> notes
     ) =>
-        new(
-            text,
-            shared,
-            KernelSource.Default,
-            [.. notes, $"one kernel for {members.Name}"],
-            [],
-            null,
-            extents: [.. open.Extents],
-            timed: Timed(text, KernelSource.Default, null, shared)
-        )
-        {
-            Often = new(
+        Kernel(text, shared, KernelSource.Default, [.. notes, $"one kernel for {members.Name}"], extents: open.Extents)
+            .TellAfter(
                 (int)Math.Clamp(PointsUntilOwn / open.Points, LeastCallsUntilOwn, MostCallsUntilOwn),
                 kernel => QueueOwn(kernel, members)
-            ),
-        };
+            );
 
     // A kernel for one shape that gives the bits of that for its class; null where it does not compile.
     private DispatchedKernel? Own(string text, OpenOperator open, ShapeClass members, List<string> notes)
@@ -128,16 +104,8 @@ internal sealed partial class DispatchContext
         try
         {
             var own = new CompiledSchedule(members.Nest!, Backend.Compile(members.Nest!, open.Extents));
-            return new(
-                text,
-                own,
-                KernelSource.Default,
-                [.. notes, $"a kernel of its own, in the order of {members.Name}"],
-                [],
-                null,
-                extents: [.. open.Extents],
-                timed: Timed(text, KernelSource.Default, null, own)
-            );
+            notes = [.. notes, $"a kernel of its own, in the order of {members.Name}"];
+            return Kernel(text, own, KernelSource.Default, notes, extents: open.Extents);
         }
         catch (LoweringException refusal)
         {
@@ -150,37 +118,21 @@ internal sealed partial class DispatchContext
     private void QueueOwn(DispatchedKernel kernel, ShapeClass members)
     {
         lock (_gate)
-        {
-            _often.Enqueue((kernel, members));
-            if (_often.Count > 1)
-                return;
-        }
-        ThreadPool.UnsafeQueueUserWorkItem(static context => context.MakeOwn(), this, preferLocal: false);
-    }
-
-    private void MakeOwn()
-    {
-        while (true)
-        {
-            (DispatchedKernel Kernel, ShapeClass Members) next;
-            lock (_gate)
-                next = _often.Peek();
-            try
-            {
-                MakeOwn(next.Kernel, next.Members);
-            }
-            // What runs is right, so a failure costs speed only, and there is no caller to tell: the kernel's notes do.
-            catch (Exception failure)
-            {
-                next.Kernel.Note($"no kernel of its own: {FirstLine(failure.Message)}");
-            }
-            lock (_gate)
-            {
-                _often.Dequeue();
-                if (_often.Count == 0)
-                    return;
-            }
-        }
+            _making = _making.ContinueWith(
+                _ =>
+                {
+                    try
+                    {
+                        MakeOwn(kernel, members);
+                    }
+                    // What runs is right, so a failure costs speed only, and there is no caller to tell: the kernel's notes do.
+                    catch (Exception failure)
+                    {
+                        kernel.Note($"no kernel of its own: {FirstLine(failure.Message)}");
+                    }
+                },
+                TaskScheduler.Default
+            );
     }
 
     private void MakeOwn(DispatchedKernel kernel, ShapeClass members)
@@ -198,7 +150,7 @@ internal sealed partial class DispatchContext
         var spec = kernel.Spec;
         var own = SumsFloats(spec)
             ? new CompiledSchedule(members.Nest!, Backend.Compile(members.Nest!, kernel.Extents.ToArray()))
-            : FromRules(spec, spec.Build(), []).Schedule;
+            : FromRules(spec.Problem, []).Schedule;
         lock (_gate)
         {
             kernel.Become(

@@ -11,17 +11,8 @@ namespace Picograd.Dispatch;
 /// <summary>One store, one back end, and the kernels made with them.</summary>
 internal sealed partial class DispatchContext
 {
-    // Records of near shapes that are tried before the default schedule: the nearest may not fit where the next one does.
-    private const int NearRecordsTried = 3;
-
-    // Sum of |ln| of the ratios of extents: up to about 2.7 times in all. Further away the rules do better: 1024³ on the
-    // record of 32×200×200 ran at a quarter of the default schedule's speed.
-    private const double FarthestNear = 1.0;
-
     // Families known to have no records; strides are part of a family, so there may be many.
     private const int MostFamilies = 1024;
-
-    private const string NoRecord = "no tuned record of this instance";
 
     private readonly ITuneLookup? _store;
     private readonly Lazy<IReadOnlyList<string>> _alike;
@@ -34,7 +25,6 @@ internal sealed partial class DispatchContext
     private readonly KernelCache _cache;
     private readonly Dictionary<string, Lazy<DispatchedKernel>> _choosing = [];
     private readonly HashSet<TuneKey> _withoutRecords = [];
-    private readonly HashSet<(TuneKey, string)> _givenUp = [];
     private int _refused;
 
     public DispatchContext(
@@ -92,12 +82,7 @@ internal sealed partial class DispatchContext
     public DispatchedKernel Resolve(Problem problem)
     {
         string text = KeyOf(problem);
-        lock (_gate)
-        {
-            if (_cache.Instance(text) is { } known)
-                return known;
-        }
-        return Once(_choosing, text, () => Choose(problem));
+        return Once(_choosing, text, () => _cache.Instance(text), () => Choose(problem));
     }
 
     /// <summary>
@@ -132,12 +117,16 @@ internal sealed partial class DispatchContext
         }
     }
 
-    // Made outside of the lock: whoever wants the same waits for it, the others do not. After a failure the next call tries again.
-    private T Once<T>(Dictionary<string, Lazy<T>> making, string name, Func<T> make)
+    // Known, or made outside of the lock: whoever wants the same waits for it, the others do not. After a failure the next call tries
+    // again.
+    private T Once<T>(Dictionary<string, Lazy<T>> making, string name, Func<T?> known, Func<T> make)
+        where T : class
     {
         Lazy<T>? made;
         lock (_gate)
         {
+            if (known() is { } there)
+                return there;
             if (!making.TryGetValue(name, out made))
                 making.Add(name, made = new Lazy<T>(make));
         }
@@ -176,9 +165,9 @@ internal sealed partial class DispatchContext
             }
             // Where no order of sums is to be kept, the shape's own rules do, in a third of the time.
             else if (own)
-                made = FromRules(problem, problem.Algorithm, notes);
+                made = FromRules(problem, notes);
         }
-        made ??= Near(problem, notes) ?? FromRules(problem, problem.Algorithm, notes);
+        made ??= Near(problem, notes) ?? FromRules(problem, notes);
         lock (_gate)
         {
             if (_cache.Instance(text) is { } known)
@@ -188,240 +177,12 @@ internal sealed partial class DispatchContext
         return made;
     }
 
-    // The tuned record of exactly this instance.
-    private DispatchedKernel? Recorded(Problem problem, List<string> notes)
-    {
-        if (_store is null)
-            return null;
-        if (!_store.MayFind)
-        {
-            notes.Add(NoRecord);
-            return null;
-        }
-        var key = TuneKeys.Of(problem, Backend.Target);
-        // Of a family without records only the first instance is looked for.
-        var family = key with
-        {
-            Shapes = string.Concat(key.Shapes.Where(c => !char.IsAsciiDigit(c))),
-        };
-        lock (_gate)
-        {
-            if (_withoutRecords.Contains(family))
-                return null;
-        }
-        // Those that an older version stored under another text of this target are of this instance too.
-        var alike = Ask(() => _alike.Value, notes) ?? [];
-        foreach (string target in alike.Where(t => TuneTargets.AreSame(t, key.Target)).Prepend(key.Target))
-        {
-            if (
-                Ask(() => _store.FindExact(key with { Target = target }), notes) is { } exact
-                && IsCertifiedHere(exact, notes)
-            )
-                return BeatsDefault(exact)
-                    ? FromRecord(problem, problem.Algorithm, exact, KernelSource.Exact, notes)
-                    : FromRules(problem, problem.Algorithm, notes, exact);
-        }
-        if (Ranged(problem, key, notes) is { } within)
-            return within;
-        notes.Add(NoRecord);
-        foreach (string target in alike.Where(t => !TuneTargets.AreSame(t, key.Target)))
-        {
-            if (
-                Ask(() => _store.FindExact(key with { Target = target }), notes) is { } other
-                && ForOtherThreads(problem, other, notes) is { } made
-            )
-                return made;
-        }
-        if (
-            alike
-                .Prepend(key.Target)
-                .All(t => Ask(() => _store.FindNear(key with { Target = t }, 1), notes) is { Count: 0 })
-        )
-        {
-            lock (_gate)
-            {
-                if (_withoutRecords.Count >= MostFamilies)
-                    _withoutRecords.Clear();
-                _withoutRecords.Add(family);
-            }
-        }
-        return null;
-    }
-
-    /// <summary>
-    /// The record of this very instance, tuned for another number of threads, where it is sure not to cost anything: it spreads
-    /// its work over threads, or the default schedule does not either, or it is faster than the default schedule can be here.
-    /// </summary>
-    private DispatchedKernel? ForOtherThreads(Problem problem, TuneRecord record, List<string> notes)
-    {
-        int theirs = TuneTargets.ThreadsOf(record.Key.Target) ?? 1;
-        string whose = $"the record for {theirs} thread{(theirs == 1 ? "" : "s")}";
-        if (!BeatsDefault(record))
-        {
-            notes.Add($"{whose} did not beat the default schedule");
-            return null;
-        }
-        // At best the default schedule gains as much as there are more threads.
-        double ratio = theirs / (double)Backend.Target.Threads;
-        bool isFaster = record.DefaultMilliseconds * Math.Min(1, ratio) > record.Milliseconds;
-        var algorithm = problem.Algorithm;
-        if (!isFaster && !IsParallel(record) && IsParallel(_rule(algorithm, Backend.Target)))
-        {
-            notes.Add($"{whose} does not spread its work over threads, which the default schedule does");
-            return null;
-        }
-        // At worst the record loses as much as there are fewer.
-        bool staysFaster = record.DefaultMilliseconds > record.Milliseconds * Math.Max(1, ratio);
-        if (
-            !staysFaster
-            && ratio > 1
-            && IsParallel(record)
-            && !IsParallel(_rule(algorithm, Backend.Target with { Threads = theirs }))
-        )
-        {
-            notes.Add(
-                $"{whose} spreads its work over more threads than there are, which the default schedule does not"
-            );
-            return null;
-        }
-        return FromRecord(problem, algorithm, record, KernelSource.Near, notes);
-    }
-
-    // Another driver or compiler may make other code of the same trace, which nobody has checked.
-    private bool IsCertifiedHere(TuneRecord record, List<string> notes)
-    {
-        if (TuneTargets.IsFoundWith(record, Backend.Target.Toolchain))
-            return true;
-        notes.Add(
-            $"the record of {PlainText.Of(record.Spec)} was certified with {PlainText.Of(TuneTargets.ToolchainOf(record))}, here is {Backend.Target.Toolchain}: 'tune db certify' certifies it again"
-        );
-        return false;
-    }
-
-    // The record's trace may be no trace at all; a wrong answer costs speed only.
-    private static bool IsParallel(TuneRecord record) =>
-        record.Trace.Split('\n').Any(step => step.StartsWith("parallel ", StringComparison.Ordinal));
-
-    private static bool IsParallel(LoopNest nest) => nest.Loops.Any(l => l.Kind == LoopKind.Parallel);
-
-    private DispatchedKernel? Near(Problem problem, List<string> notes)
-    {
-        if (_store is not { MayFind: true })
-            return null;
-        var key = TuneKeys.Of(problem, Backend.Target);
-        foreach (var record in Ask(() => _store.FindNear(key, NearRecordsTried), notes) ?? [])
-        {
-            if (IsRange(record))
-                continue;
-            if (key.LogDistance(record.Key) is not { } distance || distance > FarthestNear)
-            {
-                notes.Add($"the record of {PlainText.Of(record.Spec)} is for too different a shape");
-                continue;
-            }
-            if (!BeatsDefault(record))
-            {
-                notes.Add($"the record of {PlainText.Of(record.Spec)} did not beat the default schedule");
-                continue;
-            }
-            if (
-                IsCertifiedHere(record, notes)
-                && FromRecord(problem, problem.Algorithm, record, KernelSource.Near, notes) is { } inferred
-            )
-                return inferred;
-        }
-        return null;
-    }
-
-    // Where the record does not say, it is taken to.
-    private static bool BeatsDefault(TuneRecord record) => !(record.DefaultMilliseconds <= record.Milliseconds);
-
-    private DispatchedKernel? FromRecord(
-        Problem problem,
-        Algorithm algorithm,
-        TuneRecord record,
-        KernelSource source,
-        List<string> notes
-    )
-    {
-        var id = (record.Key, record.TraceHash);
-        lock (_gate)
-        {
-            if (_givenUp.Contains(id))
-                return Refuse(record, "it was given up before", notes);
-        }
-        try
-        {
-            // Guards speak of arguments as the trace calls them.
-            var named = Trace.Parse(record.Trace).Adopt(algorithm);
-            var guards = ImmutableArray.CreateBuilder<ArgumentTest>();
-            foreach (string text in record.Guards)
-            {
-                if (!ArgumentTest.TryMake(text, named, algorithm, out var test))
-                    return Refuse(record, $"its guard '{text}' cannot be checked", notes);
-                if (test is { } check)
-                    guards.Add(check);
-            }
-            bool sameShape = record.Spec == problem.Label;
-            var (nest, compiled) = RecordReplay.Run(Backend, algorithm, record, sameShape);
-            if (source == KernelSource.Near)
-                notes.Add(
-                    sameShape
-                        ? $"replayed the record for {TuneTargets.ThreadsOf(record.Key.Target)} threads"
-                        : $"replayed the record of {PlainText.Of(record.Spec)} with factors inferred again"
-                );
-            var schedule = new CompiledSchedule(nest, compiled);
-            return new DispatchedKernel(
-                problem.Label,
-                schedule,
-                source,
-                [.. notes],
-                guards.ToImmutable(),
-                () => FromRules(problem, algorithm, []),
-                Realigning,
-                timed: Timed(problem.Label, source, record, schedule)
-            );
-        }
-        // A stored record is foreign data: whatever goes wrong with it must cost speed only, so every failure is noted and
-        // answered by the next source.
-        catch (Exception failure)
-        {
-            string why = FirstLine(failure.Message);
-            if (failure is ReplayLimitException or OutOfMemoryException or InsufficientExecutionStackException)
-                GiveUp(record, why);
-            return Refuse(record, why, notes);
-        }
-    }
-
-    private DispatchedKernel? Refuse(TuneRecord record, string why, List<string> notes)
-    {
-        Interlocked.Increment(ref _refused);
-        notes.Add($"the record of {PlainText.Of(record.Spec)} was refused: {PlainText.Of(why)}");
-        return null;
-    }
-
-    // Costs time or memory each time it is tried: never again, and whoever runs the model should know.
-    private void GiveUp(TuneRecord record, string why)
-    {
-        bool first;
-        lock (_gate)
-            first = _givenUp.Add((record.Key, record.TraceHash));
-        if (first)
-            Dispatcher.OnWarning(
-                $"the tuned record of {PlainText.Of(record.Spec)} is not used, the default schedule runs instead: {PlainText.Of(why)}"
-            );
-    }
-
     /// <param name="problem">The instance.</param>
-    /// <param name="algorithm">What it computes.</param>
     /// <param name="notes">Why better sources were passed over.</param>
     /// <param name="record">A record of this instance that did not beat the default schedule: with its trace, the kernel is the tuned one.</param>
-    private DispatchedKernel FromRules(
-        Problem problem,
-        Algorithm algorithm,
-        List<string> notes,
-        TuneRecord? record = null
-    )
+    private DispatchedKernel FromRules(Problem problem, List<string> notes, TuneRecord? record = null)
     {
+        var algorithm = problem.Algorithm;
         try
         {
             var nest = _rule(algorithm, Backend.Target);
@@ -460,20 +221,25 @@ internal sealed partial class DispatchContext
         List<string> notes,
         KernelSource source = KernelSource.Default,
         TuneRecord? record = null
-    )
-    {
-        var schedule = new CompiledSchedule(nest, Backend.Compile(nest));
-        return new DispatchedKernel(
-            problem.Label,
-            schedule,
-            source,
-            [.. notes],
-            [],
-            null,
-            Realigning,
-            timed: Timed(problem.Label, source, record, schedule)
-        );
-    }
+    ) => Kernel(problem.Label, new CompiledSchedule(nest, Backend.Compile(nest)), source, notes, record);
+
+    private DispatchedKernel Kernel(
+        string spec,
+        CompiledSchedule schedule,
+        KernelSource source,
+        List<string> notes,
+        TuneRecord? record = null,
+        IEnumerable<long>? extents = null,
+        ImmutableArray<ArgumentTest> guards = default,
+        Func<DispatchedKernel>? unguarded = null
+    ) =>
+        new(spec, schedule, source, [.. notes], Timed(spec, source, record, schedule))
+        {
+            Values = extents is null ? null : [.. extents],
+            Guards = guards.IsDefault ? [] : guards,
+            Unguarded = unguarded,
+            Realigning = Realigning,
+        };
 
     // What runs instead of the kernel itself where operators are recorded.
     private ICompiledKernel? Timed(string spec, KernelSource source, TuneRecord? record, CompiledSchedule schedule) =>

@@ -23,15 +23,11 @@ public enum KernelSource
 /// </summary>
 public sealed unsafe class DispatchedKernel
 {
+    private readonly string _spec;
     private CompiledSchedule _schedule;
     private ICompiledKernel _compiled;
-    private readonly long[]? _extents;
-    private readonly string _spec;
-    private readonly ImmutableArray<ArgumentTest> _guards;
-    private readonly Func<DispatchedKernel>? _unguarded;
-    private readonly (DeviceRuntime Runtime, int Alignment)? _realigning;
     private DispatchedKernel? _fallback;
-    private readonly FrequentUse? _often;
+    private Action<DispatchedKernel>? _tell;
     private int _callsLeft;
     private bool _used;
     private long _guardFailures;
@@ -42,23 +38,27 @@ public sealed unsafe class DispatchedKernel
         CompiledSchedule schedule,
         KernelSource source,
         ImmutableArray<string> notes,
-        ImmutableArray<ArgumentTest> guards,
-        Func<DispatchedKernel>? unguarded,
-        (DeviceRuntime Runtime, int Alignment)? realigning = null,
-        long[]? extents = null,
-        ICompiledKernel? timed = null
+        ICompiledKernel? timed
     )
     {
-        _realigning = realigning;
         _spec = spec;
         _schedule = schedule;
         _compiled = timed ?? schedule.Kernel;
-        _extents = extents;
         Source = source;
         Notes = notes;
-        _guards = guards;
-        _unguarded = unguarded;
     }
+
+    /// <summary>Values of the symbolic extents; null where there are none.</summary>
+    internal long[]? Values { get; init; }
+
+    /// <summary>What the addresses of a call must meet.</summary>
+    internal ImmutableArray<ArgumentTest> Guards { get; init; } = [];
+
+    /// <summary>The kernel where they do not, or where there is no memory for the workspace; null for none.</summary>
+    internal Func<DispatchedKernel>? Unguarded { get; init; }
+
+    /// <summary>Who copies arguments that lie at other addresses than multiples of a number of bytes; null for nobody.</summary>
+    internal (DeviceRuntime Runtime, int Alignment)? Realigning { get; init; }
 
     /// <summary>The text of the operator instance.</summary>
     internal string Instance => _spec;
@@ -73,7 +73,7 @@ public sealed unsafe class DispatchedKernel
     public LoopNest Nest => _schedule.Nest;
 
     /// <summary>Values of the symbolic extents, in the order of the algorithm's parameters.</summary>
-    public ReadOnlySpan<long> Extents => Algorithm.Parameters.IsEmpty ? [] : _extents;
+    public ReadOnlySpan<long> Extents => Algorithm.Parameters.IsEmpty ? [] : Values;
 
     /// <summary>The program and its code, which several instances may share.</summary>
     internal CompiledSchedule Schedule => _schedule;
@@ -93,14 +93,11 @@ public sealed unsafe class DispatchedKernel
     /// <summary>Why better sources were passed over, one sentence each; empty for an exact record without trouble.</summary>
     public ImmutableArray<string> Notes { get; private set; }
 
-    /// <summary>Whom to tell after how many calls.</summary>
-    internal FrequentUse? Often
+    /// <summary>Tells someone after a number of calls. Returns itself.</summary>
+    internal DispatchedKernel TellAfter(int calls, Action<DispatchedKernel> tell)
     {
-        init
-        {
-            _often = value;
-            _callsLeft = value?.Calls ?? 0;
-        }
+        (_callsLeft, _tell) = (calls, tell);
+        return this;
     }
 
     /// <summary>
@@ -129,32 +126,27 @@ public sealed unsafe class DispatchedKernel
         // Written once: threads that share the kernel only read it.
         if (!_used)
             _used = true;
-        if (_extents is not null)
-        {
-            // Calls of other threads may be lost count of.
-            if (_callsLeft > 0 && --_callsLeft == 0)
-                _often!.Tell(this);
-            fixed (long* extents = _extents)
-                _compiled.Run(arguments, extents);
-            return;
-        }
-        if (!_guards.IsEmpty && !GuardsHold(arguments))
+        // Calls of other threads may be lost count of.
+        if (_callsLeft > 0 && --_callsLeft == 0)
+            _tell!(this);
+        if (!Guards.IsEmpty && !GuardsHold(arguments))
         {
             Interlocked.Increment(ref _guardFailures);
-            (_fallback ??= _unguarded!()).Run(arguments);
+            (_fallback ??= Unguarded!()).Run(arguments);
             return;
         }
-        if (_realigning is { } realigning && !Aligned(arguments, realigning.Alignment))
+        if (Realigning is { } realigning && !Aligned(arguments, realigning.Alignment))
         {
             RunOnCopies(arguments, realigning.Runtime, realigning.Alignment);
             return;
         }
         try
         {
-            _compiled.Run(arguments, null);
+            fixed (long* extents = Values)
+                _compiled.Run(arguments, extents);
         }
         // Of the workspace of a tuned kernel, before anything was written; the default one needs less or none.
-        catch (OutOfMemoryException) when (_unguarded is not null)
+        catch (OutOfMemoryException) when (Unguarded is not null)
         {
             RunWithout(arguments);
         }
@@ -166,7 +158,7 @@ public sealed unsafe class DispatchedKernel
             Dispatcher.OnWarning(
                 $"the tuned kernel of {Spec} found no memory for its workspace of {WorkspaceBytes} bytes; the default schedule runs instead."
             );
-        (_fallback ??= _unguarded!()).Run(arguments);
+        (_fallback ??= Unguarded!()).Run(arguments);
     }
 
     private bool Aligned(nint* arguments, int alignment)
@@ -209,7 +201,7 @@ public sealed unsafe class DispatchedKernel
 
     private bool GuardsHold(nint* arguments)
     {
-        foreach (var guard in _guards)
+        foreach (var guard in Guards)
         {
             if (!guard.Holds(arguments))
                 return false;
@@ -217,6 +209,3 @@ public sealed unsafe class DispatchedKernel
         return true;
     }
 }
-
-/// <summary>Whom to tell that a kernel has run so many times.</summary>
-internal sealed record FrequentUse(int Calls, Action<DispatchedKernel> Tell);
