@@ -45,8 +45,10 @@ public sealed class CpuBackend : IBackend
             ("expand-calls", ExpandCalls.Run),
             ("storage-placement", StoragePlacement.Run),
             ("lower-blocks", LowerBlocks.Run),
+            ("guard-sums", GuardSums.Run),
             ("loop-partition", LoopPartition.Run),
             ("trim-loops", TrimLoops.Run),
+            ("hoist-tests", HoistTests.Run),
             ("block-sums", new BlockSums(_target.VectorBits / 8 * _target.VectorRegisters / 2).Run),
         ];
 

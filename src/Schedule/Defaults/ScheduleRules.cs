@@ -24,6 +24,7 @@ public static class ScheduleRules
         new MatvecRule(),
         new MatmulRule(),
         new OnlineRule(),
+        new TileRule(),
         new RowFusionRule(),
         new StagewiseRule(),
         new PlainRule(),

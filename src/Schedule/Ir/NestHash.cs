@@ -45,7 +45,7 @@ public static class NestHash
                     Mix(1);
                     break;
                 case For f:
-                    Mix(2, (ulong)f.Kind, f.Peel ? 1u : 0u);
+                    Mix(2, (ulong)f.Kind, (f.Peel ? 1u : 0u) + (f.PeelBegin ? 2u : 0u));
                     Add(f.Extent);
                     Number(f.Var);
                     _loops[f.Name] = _loops.Count;

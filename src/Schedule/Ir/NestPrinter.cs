@@ -37,7 +37,7 @@ public static class NestPrinter
             case For f:
                 string notes = string.Concat(f.Annotations.Select(a => $" {a.Key}={a.Value}"));
                 Line(
-                    $"for {f.Name} in 0..{Extent(f.Extent)}{(f.Kind == LoopKind.Serial ? "" : " " + f.Kind.Text())}{(f.Peel ? " peel" : "")}{notes}:"
+                    $"for {f.Name} in 0..{Extent(f.Extent)}{(f.Kind == LoopKind.Serial ? "" : " " + f.Kind.Text())}{(f.PeelBegin ? " peel=both" : f.Peel ? " peel" : "")}{notes}:"
                 );
                 Print(f.Body, depth + 1, marked, text);
                 break;

@@ -106,6 +106,12 @@ public sealed record For(Var Var, Expr Extent, LoopKind Kind, Stmt Body) : Stmt
     /// </summary>
     public bool Peel { get; init; }
 
+    /// <summary>
+    /// With Peel: the first iterations are cut off as well, where predicates begin to be always true (the edge of an image
+    /// at which windows reach beyond it).
+    /// </summary>
+    public bool PeelBegin { get; init; }
+
     /// <summary>Hints by name (threads=2, partition=dynamic …); never change what is computed.</summary>
     public ImmutableSortedDictionary<string, string> Annotations { get; init; } =
         ImmutableSortedDictionary<string, string>.Empty;

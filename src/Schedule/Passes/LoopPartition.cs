@@ -4,7 +4,8 @@ namespace Picograd.Schedules;
 
 /// <summary>
 /// A loop marked Peel is cut where the conditions below it stop being always true: [0, t) without tests, [t, extent)
-/// with them. A last part of one iteration loses its loop. Where the extent is symbolic, so is the cut: the whole tiles, then
+/// with them. One marked PeelBegin too is also cut where others begin to be: [0, b) with tests, [b, t) without, and the rest. A
+/// part of one iteration loses its loop. Where the extent is symbolic, so is the cut: the whole tiles, then
 /// under a condition what is left. Expects plain statements (after LowerBlocks). Throws
 /// <see cref="LoweringException"/> (partition-too-large) where loops inside loops would be cut into very many parts.
 /// </summary>
@@ -30,6 +31,14 @@ public sealed class LoopPartition
             return stmt.WithChildren(child => Visit(child, ranges));
         long max = Interval.Of(f.Extent, ranges).Max;
         var range = new Interval(0, Math.Max(0, max - 1));
+        if (f.PeelBegin && f.ConstantExtent is { } all)
+        {
+            long end = Threshold(f, range, ranges) ?? all;
+            long begin = Math.Min(Begin(f, range, ranges), all);
+            // Without a part in the middle the loop is in two, of which conditions on its variable decide more than on all of it.
+            long[] cuts = [.. new[] { 0, begin, Math.Min(end, all), all }.Where(c => c >= 0).Distinct().Order()];
+            return Seq.Of(cuts.Zip(cuts.Skip(1)).Select(c => Part(f, c.First, c.Second - c.First, ranges)));
+        }
         if (f.Peel && f.ConstantExtent is { } extent && Threshold(f, range, ranges) is { } cut && cut < extent)
         {
             Stmt? main = cut > 0 ? Part(f, 0, cut, ranges) : null;
@@ -41,7 +50,7 @@ public sealed class LoopPartition
         ranges.Enter(f.Var, f.Extent);
         var body = Visit(f.Body, ranges);
         ranges.Leave(f.Var);
-        return f with { Body = body, Peel = false };
+        return f with { Body = body, Peel = false, PeelBegin = false };
     }
 
     private Stmt Parts(For f, SymbolicCut cut, LoopRanges ranges)
@@ -62,14 +71,14 @@ public sealed class LoopPartition
         if (count == 1)
         {
             var once = f.Body.Substitute(new Dictionary<Var, Expr> { [f.Var] = start });
-            if (start > 0)
+            if (start > 0 && !f.PeelBegin)
                 once = PeelInner(once);
             return Visit(SimplifyConditions.Run(once, ranges), ranges);
         }
         // The tail keeps the variable's name for people; it is another variable.
         var var = start == 0 ? f.Var : new Var(f.Var.Name);
         var body = start == 0 ? f.Body : f.Body.Substitute(new Dictionary<Var, Expr> { [f.Var] = var + start });
-        if (start > 0)
+        if (start > 0 && !f.PeelBegin)
             body = PeelInner(body);
         ranges.Enter(var, count);
         body = Visit(SimplifyConditions.Run(body, ranges), ranges);
@@ -94,10 +103,43 @@ public sealed class LoopPartition
     /// <summary>First iteration at which some condition on the variable may fail; null where there is none.</summary>
     private static long? Threshold(For f, Interval range, LoopRanges outer)
     {
-        var ranges = new LoopRanges(outer) { [f.Var] = range };
         long? cut = null;
-        Collect(f.Body);
+        Conditions(
+            f,
+            range,
+            outer,
+            (coefficient, worst) =>
+            {
+                // Always true while coefficient·v + worst < 0.
+                if (coefficient > 0)
+                    cut = Math.Min(cut ?? long.MaxValue, Math.Max(0, Op.FloorDiv(-worst - 1, coefficient) + 1));
+            }
+        );
         return cut;
+    }
+
+    /// <summary>First iteration from which all conditions hold that do so from some iteration on.</summary>
+    private static long Begin(For f, Interval range, LoopRanges outer)
+    {
+        long begin = 0;
+        Conditions(
+            f,
+            range,
+            outer,
+            (coefficient, worst) =>
+            {
+                if (coefficient < 0 && Op.FloorDiv(worst, -coefficient) + 1 is var first && first <= range.Max)
+                    begin = Math.Max(begin, first);
+            }
+        );
+        return begin;
+    }
+
+    /// <summary>The comparisons of indices below a loop that depend on its variable v: coefficient·v + others &lt; 0, others at most worst.</summary>
+    private static void Conditions(For f, Interval range, LoopRanges outer, Action<long, long> found)
+    {
+        var ranges = new LoopRanges(outer) { [f.Var] = range };
+        Collect(f.Body);
 
         void Collect(Stmt stmt)
         {
@@ -108,13 +150,13 @@ public sealed class LoopPartition
                     Collect(inner.Body);
                     return;
                 case If i:
-                    Conditions(i.Cond);
+                    Test(i.Cond);
                     break;
                 case Store s:
                     foreach (var node in s.Value.Nodes())
                     {
                         if (node is Select select)
-                            Conditions(select.Cond);
+                            Test(select.Cond);
                     }
                     break;
                 default:
@@ -124,7 +166,7 @@ public sealed class LoopPartition
                 Collect(child);
         }
 
-        void Conditions(Expr condition)
+        void Test(Expr condition)
         {
             foreach (var part in condition.Conjuncts())
             {
@@ -132,17 +174,13 @@ public sealed class LoopPartition
                     continue;
                 var form = LinearForm.Of(compare.A) - LinearForm.Of(compare.B);
                 long coefficient = form.CoefficientOf(f.Var);
-                if (coefficient <= 0)
+                if (coefficient == 0)
                     continue;
-                // Always true while coefficient·v + max(others) < 0 (or ≤ 0).
                 var others = form.Partition(a => ReferenceEquals(a, f.Var)).Others;
                 if (others.Terms.Any(t => t.Atom.Uses(f.Var)))
                     continue;
                 long worst = others.Range(ranges).Max;
-                long slack = compare.Kind == BinaryOp.Lt ? -worst - 1 : -worst;
-                long last = Op.FloorDiv(slack, coefficient);
-                long first = Math.Max(0, last + 1);
-                cut = Math.Min(cut ?? long.MaxValue, first);
+                found(coefficient, compare.Kind == BinaryOp.Lt ? worst : worst - 1);
             }
         }
     }

@@ -83,7 +83,7 @@ public sealed class Bind : Primitive
                 "warp, warpgroup or block kinds"
             );
         Concurrency.Require(nest, loop, kind);
-        return (nest.Replace(loop, loop with { Kind = kind, Peel = false }), []);
+        return (nest.Replace(loop, loop with { Kind = kind, Peel = false, PeelBegin = false }), []);
     }
 
     private void RequireThreads(LoopNest nest, For loop, LoopKind kind, long extent)

@@ -20,6 +20,7 @@ public static class PrimitiveRegistry
             new OnlineSoftmax(),
             new PadEinsum(),
             new Parallel(),
+            new Peel(),
             new Pipeline(),
             new PrefetchAhead(),
             new Reorder(),

@@ -19,6 +19,7 @@ public static class SampleAlgorithms
             ["scan"] = Scan,
             ["scatter"] = Scatter,
             ["rows"] = Rows,
+            ["window"] = Window,
         };
 
     /// <summary>C[6, 8] = sum over k&lt;10 of A[6, 10] · B[10, 8].</summary>
@@ -115,6 +116,18 @@ public static class SampleAlgorithms
         var a = g.Input("A", DType.Float32, rows, 10);
         var (i, j) = (new Axis("i", rows), new Axis("j", 10));
         return g.Build(g.Stage("C", [i], AlgorithmBuilder.Sum(j, a[i, j])));
+    }
+
+    /// <summary>Y[16] = A[16] weighted by B[3], a window that slides along it; what lies beyond its ends counts as 0.</summary>
+    public static Algorithm Window()
+    {
+        var g = new AlgorithmBuilder("window");
+        var a = g.Input("A", DType.Float32, 16);
+        var b = g.Input("B", DType.Float32, 3);
+        var (x, k) = (new Axis("x", 16), new Axis("k", 3));
+        Expr at = x.Var + k.Var - 1;
+        var inside = Op.And(Op.Le(0, at), Op.Lt(at, 16));
+        return g.Build(g.Stage("Y", [x], AlgorithmBuilder.Sum([k], a[at] * b[k], inside)));
     }
 
     private static Algorithms.Buffer Product(AlgorithmBuilder g, string name)

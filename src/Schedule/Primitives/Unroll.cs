@@ -34,6 +34,6 @@ public sealed class Unroll : Primitive
         var loop = nest.Loop(Arg(nest, step, 0));
         Concurrency.RequireSerial(nest, loop, "unroll takes serial loops");
         Concurrency.RequireConstant(nest, loop, "unrolled");
-        return (nest.Replace(loop, loop with { Kind = LoopKind.Unrolled, Peel = false }), []);
+        return (nest.Replace(loop, loop with { Kind = LoopKind.Unrolled, Peel = false, PeelBegin = false }), []);
     }
 }

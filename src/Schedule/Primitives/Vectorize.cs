@@ -56,6 +56,6 @@ public sealed class Vectorize : Primitive
                 );
         }
         Concurrency.Require(nest, loop, LoopKind.Vector);
-        return (nest.Replace(loop, loop with { Kind = LoopKind.Vector, Peel = false }), []);
+        return (nest.Replace(loop, loop with { Kind = LoopKind.Vector, Peel = false, PeelBegin = false }), []);
     }
 }

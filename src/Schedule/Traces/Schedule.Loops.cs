@@ -32,6 +32,8 @@ public sealed partial class Schedule
 
     public Schedule Unroll(string loop) => Do(Step.Of("unroll", loop));
 
+    public Schedule Peel(string loop) => Do(Step.Of("peel", loop));
+
     public Schedule Vectorize(string loop) => Do(Step.Of("vectorize", loop));
 
     /// <param name="loop">A serial loop.</param>

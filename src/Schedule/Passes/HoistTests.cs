@@ -1,0 +1,41 @@
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// A condition that is the same in all iterations of a loop is tested once, before it:
+/// <c>for v: if c &amp;&amp; d(v): S</c> becomes <c>if c: for v: if d(v): S</c>. Conditions that read memory stay where they are, and so
+/// do those below parallel loops. Expects plain statements.
+/// </summary>
+public static class HoistTests
+{
+    public static LoopNest Run(LoopNest nest)
+    {
+        var body = nest.Body.MapUp(Hoist);
+        return ReferenceEquals(body, nest.Body) ? nest : nest with { Body = body };
+    }
+
+    private static Stmt Hoist(Stmt stmt)
+    {
+        if (
+            stmt
+            is not For
+            {
+                Kind: LoopKind.Serial or LoopKind.Unrolled or LoopKind.Vector,
+                Body: If { Else: null } inner
+            } loop
+        )
+            return stmt;
+        var (stay, go) = (Op.True, Op.True);
+        foreach (var condition in inner.Cond.Conjuncts())
+        {
+            if (condition.Uses(loop.Var) || condition.Loads().Any())
+                stay = Op.And(stay, condition);
+            else
+                go = Op.And(go, condition);
+        }
+        return go.IsTrue()
+            ? stmt
+            : new If(go, loop with { Body = stay.IsTrue() ? inner.Then : new If(stay, inner.Then) });
+    }
+}

@@ -1,0 +1,120 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>
+/// A stage that combines values over reduce axes, each computed from elements whose places follow from the axes alone: sums of
+/// products of any operands (converted, masked, several reduce axes, batches, windows), and sums, maxima and minima over windows.
+/// </summary>
+/// <param name="Stage">The reduction.</param>
+/// <param name="Guard">Where a value counts; elsewhere it is the reducer's identity. Null: everywhere.</param>
+/// <param name="Operands">The elements that a value is computed from, each buffer and place once.</param>
+public sealed record ContractionPattern(Stage Stage, Expr? Guard, ImmutableArray<ContractionOperand> Operands)
+{
+    /// <summary>Axes of the results, with their loops in order.</summary>
+    public ImmutableArray<Axis> Spatial { get; } = [.. Stage.SpatialAxes];
+
+    public ImmutableArray<Axis> Reduced { get; } = [.. Stage.ReduceAxes];
+
+    /// <summary>Where the reads of operands slide along an axis of the results.</summary>
+    public ImmutableArray<WindowPattern> Windows { get; } =
+    [.. Operands.SelectMany(o => WindowPattern.Of(o.Load, Stage))];
+
+    /// <summary>Null for what is none: other reducers than sums, maxima and minima of one float, reads at data-dependent places.</summary>
+    public static ContractionPattern? Of(Stage stage)
+    {
+        if (
+            stage.Kind != StageKind.Reduce
+            || stage.Outputs.Length != 1
+            || stage.Output.Type is not (DType.Float32 or DType.Float64)
+            || Identity(stage.Reducer!) is not { } identity
+            || stage.Axes.Any(a => a.Extent is not IntImm)
+        )
+            return null;
+        var (value, guard) = (stage.Values[0], (Expr?)null);
+        while (
+            value is Select { Else: FloatImm other } select
+            && other.Value.Equals(identity)
+            && !select.Cond.Loads().Any()
+        )
+        {
+            guard = guard is null ? select.Cond : Op.And(guard, select.Cond);
+            value = select.Then;
+        }
+        var loads = value.Loads().Distinct().ToList();
+        if (loads.Count == 0 || loads.Any(l => l.Indices.Any(i => i.Loads().Any())))
+            return null;
+        var operands = loads.Select(l => new ContractionOperand(l, Conversion(value, l.Buffer))).ToImmutableArray();
+        return new ContractionPattern(stage, guard, operands);
+    }
+
+    /// <summary>Whether a value is a product of operands, of which none has all axes: what register tiles use more than once.</summary>
+    public bool Shares => Operands.Length > 1 && Operands.Any(o => Spatial.Any(a => !o.Uses(a)));
+
+    /// <summary>
+    /// Neighbours along an axis of the results that read the same elements where they depend on the axis by its quotient only
+    /// (channels of one group): how many; the extent where nothing depends on a quotient.
+    /// </summary>
+    public long GroupSize(Axis axis)
+    {
+        long extent = ((IntImm)axis.Extent).Value;
+        long size = extent;
+        foreach (var index in Operands.SelectMany(o => o.Load.Indices))
+        {
+            foreach (var node in index.Nodes())
+            {
+                if (
+                    node is Binary { Kind: BinaryOp.FloorDiv, B: IntImm { Value: > 0 } by } quotient
+                    && ReferenceEquals(quotient.A, axis.Var)
+                    && extent % by.Value == 0
+                )
+                    size = Math.Min(size, by.Value);
+            }
+        }
+        // Groups of one: the axis itself stands where the quotient would.
+        return size;
+    }
+
+    private static double? Identity(Reducer reducer) =>
+        reducer.IsSum ? 0
+        : reducer.Identity is [FloatImm { Value: double.NegativeInfinity }] ? double.NegativeInfinity
+        : reducer.Identity is [FloatImm { Value: double.PositiveInfinity }] ? double.PositiveInfinity
+        : null;
+
+    // The type to which all reads of a buffer are converted; null where they are used as they are.
+    private static DType? Conversion(Expr value, Algorithms.Buffer buffer)
+    {
+        int reads = value.Loads().Count(l => l.Buffer == buffer);
+        var casts = value.Nodes().OfType<Cast>().Where(c => c.A is Load l && l.Buffer == buffer).ToList();
+        return casts.Count > 0 && casts.Count == reads && casts.TrueForAll(c => c.To == casts[0].To)
+            ? casts[0].To
+            : null;
+    }
+}
+
+/// <summary>Elements that a contraction reads.</summary>
+/// <param name="Load">The buffer and, over the stage's axes, the place.</param>
+/// <param name="Converted">What the elements are converted to before anything else; null: they are used as they are.</param>
+public sealed record ContractionOperand(Load Load, DType? Converted)
+{
+    public Algorithms.Buffer Buffer => Load.Buffer;
+
+    public bool Uses(Axis axis) => Load.Indices.Any(i => i.Uses(axis.Var));
+
+    /// <summary>The dimension whose index is the axis itself, and which alone depends on it; -1: there is none.</summary>
+    public int Dimension(Axis axis)
+    {
+        int at = Load.Indices.IndexOf(axis.Var);
+        return at >= 0 && Load.Indices.Count(i => i.Uses(axis.Var)) == 1 ? at : -1;
+    }
+
+    /// <summary>Elements between neighbours along an axis; null where these are not always as far apart.</summary>
+    public long? Step(Axis axis)
+    {
+        var form = LinearForm.Of(Buffer.Offset(Load.Indices));
+        return form.Terms.Any(t => !ReferenceEquals(t.Atom, axis.Var) && t.Atom.Uses(axis.Var))
+            ? null
+            : form.CoefficientOf(axis.Var);
+    }
+}

@@ -1,0 +1,197 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+
+namespace Picograd.Schedules;
+
+/// <summary>Which axes of a contraction's results a register tile has, and how far it goes along each.</summary>
+/// <param name="Vector">The axis along which vectors run.</param>
+/// <param name="Vectors">How many of them, side by side.</param>
+/// <param name="Rows">Axes that are unrolled with so many points each, outermost first.</param>
+internal sealed record RegisterTile(Axis Vector, long Vectors, ImmutableArray<(Axis Axis, long Points)> Rows)
+{
+    public long Accumulators => Rows.Aggregate(Vectors, (n, r) => n * r.Points);
+}
+
+/// <summary>Register tiles that a contraction can have, with an estimate of what they cost.</summary>
+internal sealed class RegisterTiles
+{
+    private readonly ContractionPattern _pattern;
+    private readonly TargetInfo _target;
+    private readonly int _lanes;
+
+    public RegisterTiles(ContractionPattern pattern, TargetInfo target)
+    {
+        (_pattern, _target) = (pattern, target);
+        _lanes = target.Lanes(pattern.Stage.Output.Type);
+        Axes = [.. Combinations()];
+        Best = Choose();
+    }
+
+    /// <summary>Axes that tiles may have: that of vectors, then those of rows.</summary>
+    public ImmutableArray<ImmutableArray<Axis>> Axes { get; }
+
+    /// <summary>The tile that costs least by the estimate; null where no axis carries vectors.</summary>
+    public RegisterTile? Best { get; }
+
+    /// <summary>Whether the results of a tile stay in registers, beside a step's vectors and one element of a row.</summary>
+    public bool Fits(RegisterTile tile) =>
+        tile.Accumulators + Math.Min(tile.Vectors, tile.Accumulators / tile.Vectors) + 1 < _target.VectorRegisters;
+
+    public static long Extent(Axis axis) => ((IntImm)axis.Extent).Value;
+
+    /// <summary>Whether an operand's copy may have tiles along the axis, so that its neighbours become neighbours in memory.</summary>
+    public static bool CanPack(ContractionPattern pattern, ContractionOperand operand, Axis axis) =>
+        operand.Dimension(axis) >= 0 && pattern.Operands.Count(o => o.Buffer == operand.Buffer) == 1;
+
+    /// <summary>Whether the results lie side by side in memory along the axis.</summary>
+    public bool IsDirect(Axis axis) => ReferenceEquals(_pattern.Stage.Indices[^1], axis.Var);
+
+    // Points of an axis that a tile may cover: those of a group.
+    private long Within(Axis axis) => _pattern.GroupSize(axis);
+
+    private IEnumerable<ImmutableArray<Axis>> Combinations()
+    {
+        foreach (var v in _pattern.Spatial.Where(CarriesVectors))
+        {
+            // The last first: what lies side by side in memory.
+            var others = _pattern.Spatial.Where(a => a != v && Within(a) > 1).Reverse().ToList();
+            if (others.Count == 0)
+                yield return [v];
+            foreach (var row in others)
+            {
+                yield return [v, row];
+                // Short rows leave registers for a second axis.
+                if (Extent(row) > 8)
+                    continue;
+                foreach (var second in others.Where(a => a != row))
+                    yield return [v, second, row];
+            }
+        }
+    }
+
+    private bool CarriesVectors(Axis axis)
+    {
+        if (Within(axis) < Math.Min(2, Extent(axis)) || Extent(axis) == 1)
+            return false;
+        bool any = false;
+        foreach (var operand in _pattern.Operands.Where(o => o.Uses(axis)))
+        {
+            if (Within(axis) < Extent(axis) && operand.Dimension(axis) < 0)
+                continue;
+            any = true;
+            if (operand.Step(axis) is not { } step)
+                return false;
+            if (step != 1 && !CanPack(_pattern, operand, axis) && !(IsDirect(axis) && Math.Abs(step) <= 4))
+                return false;
+        }
+        return any;
+    }
+
+    private RegisterTile? Choose()
+    {
+        RegisterTile? best = null;
+        double least = double.MaxValue;
+        foreach (var axes in Axes)
+        {
+            long vectors = (Within(axes[0]) + _lanes - 1) / _lanes;
+            for (long nv = 1; nv <= Math.Min(vectors, 4); nv++)
+            {
+                var shortRow = axes.Length > 2 ? axes[2] : null;
+                long around = shortRow is null ? 1 : Extent(shortRow);
+                long most = axes.Length > 1 ? Math.Min(Within(axes[1]), 16) : 1;
+                for (long rows = 1; rows <= most; rows++)
+                {
+                    var tile = new RegisterTile(
+                        axes[0],
+                        nv,
+                        axes.Length == 1 ? []
+                            : shortRow is null ? [(axes[1], rows)]
+                            : [(axes[1], rows), (shortRow, around)]
+                    );
+                    if (!Fits(tile))
+                        break;
+                    double cost = Cost(tile);
+                    if (cost < least * 0.999)
+                        (best, least) = (tile, cost);
+                }
+            }
+        }
+        return best;
+    }
+
+    /// <summary>Estimated cycles for all of the stage on one thread.</summary>
+    public double Cost(RegisterTile tile)
+    {
+        // Tiles of whole size and the rest of each axis, as (points of the tile, how many of them).
+        long within = Within(tile.Vector);
+        long groups = Extent(tile.Vector) / within;
+        double points = _pattern.Spatial.Aggregate(1.0, (n, a) => n * Extent(a));
+        double depth = _pattern.Reduced.Aggregate(1.0, (n, a) => n * Extent(a));
+        long width = tile.Vectors * _lanes;
+        double outer = points / Extent(tile.Vector) * groups;
+        foreach (var (axis, _) in tile.Rows)
+            outer /= Extent(axis);
+        double cycles = 0;
+        foreach (var (vectors, times) in Parts((within + _lanes - 1) / _lanes, tile.Vectors))
+            cycles += times * Rows(tile, vectors, [], 0);
+        double total = cycles * outer * depth;
+        // Copies: of packed operands, and of results that do not lie along the vectors.
+        foreach (var operand in _pattern.Operands.Where(o => o.Uses(tile.Vector) && o.Dimension(tile.Vector) >= 0))
+        {
+            if (operand.Step(tile.Vector) != 1)
+                total += (operand.Buffer.ConstantSize() ?? 0) * 0.5;
+        }
+        if (!IsDirect(tile.Vector))
+            total += points * 0.35;
+        return total;
+    }
+
+    private double Rows(RegisterTile tile, long vectors, ImmutableArray<(Axis Axis, long Points)> rows, int at)
+    {
+        if (at == tile.Rows.Length)
+            return Step(tile, vectors, rows);
+        double sum = 0;
+        long groups = Extent(tile.Rows[at].Axis) / Within(tile.Rows[at].Axis);
+        foreach (var (points, times) in Parts(Within(tile.Rows[at].Axis), tile.Rows[at].Points))
+            sum += times * Rows(tile, vectors, rows.Add((tile.Rows[at].Axis, points)), at + 1);
+        return sum * groups;
+    }
+
+    // Cycles of one step of the reduction over one tile: two multiply-adds and two loads a cycle, four from one to the next
+    // that adds to the same register.
+    private double Step(RegisterTile tile, long vectors, ImmutableArray<(Axis Axis, long Points)> rows)
+    {
+        double sums = vectors;
+        foreach (var (_, points) in rows)
+            sums *= points;
+        double loads = 0;
+        foreach (var operand in _pattern.Operands)
+        {
+            double places = 1;
+            foreach (var (axis, points) in rows)
+                places *= operand.Uses(axis) ? points : 1;
+            if (
+                !operand.Uses(tile.Vector)
+                || (Within(tile.Vector) < Extent(tile.Vector) && operand.Dimension(tile.Vector) < 0)
+            )
+                loads += places;
+            else if (operand.Step(tile.Vector) == 1 || CanPack(_pattern, operand, tile.Vector))
+                loads += places * vectors * (Slides(operand, tile.Vector) ? 1.5 : 1);
+            else
+                loads += places * vectors * 12;
+        }
+        return Math.Max(Math.Max(sums, loads) / 2, 4) + 0.5;
+    }
+
+    // Vectors that slide start anywhere, and at the edges some of their lanes are off.
+    private bool Slides(ContractionOperand operand, Axis axis) =>
+        _pattern.Windows.Any(w => w.Load == operand.Load && w.Place == axis);
+
+    private static IEnumerable<(long Points, long Times)> Parts(long extent, long tile)
+    {
+        if (extent >= tile)
+            yield return (tile, extent / tile);
+        if (extent % tile > 0)
+            yield return (extent % tile, 1);
+    }
+}

@@ -1,0 +1,77 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+using Picograd.Algorithms.Evaluation;
+using Picograd.Schedules;
+using Picograd.Tests.Codegen;
+using Xunit;
+using Xunit.Abstractions;
+
+namespace Picograd.Tests.Contractions;
+
+/// <summary>
+/// Register tiles of any contraction: convolutions and pools in one to three dimensions of any stride, padding, dilation and groups,
+/// their gradients, triangles, A times its transpose. By default and by random choices: within the evaluator's bound. PICOGRAD_CASES
+/// says how many to try.
+/// </summary>
+public class TileRuleTests(ITestOutputHelper output)
+{
+    private const int Choices = 3;
+
+    [SkippableTheory]
+    [InlineData(128, 1)]
+    [InlineData(256, 2)]
+    [InlineData(512, 1)]
+    [InlineData(512, 2)]
+    public void Tiles_are_within_the_bound(int bits, int seed)
+    {
+        var random = new Random(seed * 1000 + bits);
+        int cases = int.TryParse(Environment.GetEnvironmentVariable("PICOGRAD_CASES"), out int n) ? n : 40;
+        int kernels = 0;
+        var refusals = new SortedDictionary<string, int>(StringComparer.Ordinal);
+        for (int c = 0; c < cases; c++)
+        {
+            var (name, algorithm) = ContractionCases.Draw(random);
+            var backend = Widths.Backend(bits, 1 + random.Next(2));
+            var rule = new TileRule();
+            if (!rule.Applies(algorithm, backend.Target))
+                continue;
+            var inputs = GuardedMemory.AsStored(Problem.Of(algorithm).MakeInputs(c));
+            var expected = Evaluator.RunWithBounds(algorithm, inputs);
+            var knobs = rule.Knobs(algorithm, backend.Target);
+            Assert.All(knobs, k => Assert.Contains(k.Default, k.Values));
+            for (int i = 0; i <= Choices; i++)
+            {
+                var choices = knobs.ToImmutableSortedDictionary(
+                    k => k.Name,
+                    k => i == 0 ? k.Default : k.Values[random.Next(k.Values.Length)]
+                );
+                string what =
+                    $"{name}, {bits} bits, {backend.Target.Threads} threads: {string.Join(' ', choices.Select(x => $"{x.Key}={x.Value}"))}";
+                LoopNest nest;
+                try
+                {
+                    nest = rule.Apply(algorithm, backend.Target, choices);
+                    using var kernel = backend.Compile(nest);
+                    kernels++;
+                    var actual = Execution.Run(kernel, algorithm, inputs);
+                    if (Execution.Wrong(algorithm, actual, expected) is { } wrong)
+                        Assert.Fail($"{what}: {wrong}\n{algorithm}\n{nest}");
+                }
+                catch (Exception e) when (e is ScheduleException or LoweringException)
+                {
+                    Assert.True(i > 0, $"the default is refused: {what}\n{algorithm}\n{e.Message}");
+                    string reason = e.Message.Split('\n')[0];
+                    refusals[reason] = refusals.GetValueOrDefault(reason) + 1;
+                }
+                catch (DamageException e)
+                {
+                    Assert.Fail($"{what}: {e.Message}\n{algorithm}");
+                }
+            }
+        }
+        output.WriteLine($"{kernels} kernels");
+        foreach (var (reason, count) in refusals)
+            output.WriteLine($"refused {count}: {reason}");
+        Assert.True(kernels > cases);
+    }
+}
