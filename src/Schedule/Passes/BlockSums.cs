@@ -302,7 +302,8 @@ public sealed class BlockSums(long registerBytes, long block = 32, long tileBloc
                 )
                     return null;
             }
-            if (first is not null && (first.Loads().Any() || kept.Any(l => first.Uses(l.Var))))
+            // What begins anew in every iteration is no sum over them.
+            if (first is not null && (first.Loads().Any() || kept.Any(l => first.Uses(l.Var)) || !first.Uses(f.Var)))
                 return null;
             double terms = 1;
             foreach (var l in gone)

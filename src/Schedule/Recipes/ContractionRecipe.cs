@@ -12,6 +12,9 @@ internal sealed class ContractionRecipe
     // Multiply-adds in one piece of code: beyond it the JIT gains nothing any more, and edges repeat it.
     private const long MostUnrolled = 200;
 
+    // Steps of the reduction in one piece of code.
+    private const long MostSteps = 64;
+
     private readonly Schedule _s;
     private readonly Algorithm _algorithm;
     private readonly ContractionPattern _pattern;
@@ -51,7 +54,22 @@ internal sealed class ContractionRecipe
             );
     }
 
-    /// <summary>How many of the innermost loops of the reduction to unroll.</summary>
+    /// <summary>How many of the innermost loops of the reduction can be unrolled: while their steps are few.</summary>
+    public static ImmutableArray<long> Unrollable(ContractionPattern pattern)
+    {
+        var counts = ImmutableArray.Create(0L);
+        long steps = 1;
+        foreach (var axis in pattern.Reduced.Reverse())
+        {
+            steps *= RegisterTiles.Extent(axis);
+            if (steps > MostSteps)
+                break;
+            counts = counts.Add(counts.Length);
+        }
+        return counts;
+    }
+
+    /// <summary>How many of the innermost loops of the reduction to unroll without any search.</summary>
     public static long Unrolled(ContractionPattern pattern, RegisterTile tile)
     {
         // Rows that slide read the same elements at neighbouring steps: unrolled, these are kept, and take the sums' registers.
@@ -62,7 +80,11 @@ internal sealed class ContractionRecipe
         foreach (var axis in pattern.Reduced.Reverse())
         {
             copies *= RegisterTiles.Extent(axis);
-            if (copies > MostUnrolled || !pattern.Windows.Any(w => w.Offset == axis))
+            if (
+                copies > MostUnrolled
+                || copies > MostSteps * tile.Accumulators
+                || !pattern.Windows.Any(w => w.Offset == axis)
+            )
                 break;
             count++;
         }

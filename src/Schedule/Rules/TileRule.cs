@@ -82,7 +82,9 @@ public sealed class TileRule : ScheduleRule
         long rows = best.Rows is [var (_, most), ..] ? most : 1;
         knobs.Add(new("rows" + suffix, 1, [.. Enumerable.Range(1, 16).Select(i => (long)i)], rows));
         // Level 2: order of loops. Which of the reduction's loops are unrolled: as many as leave the tile short enough.
-        knobs.Add(new("unroll" + suffix, 2, [0, 1, 2, 3], ContractionRecipe.Unrolled(pattern, best)));
+        knobs.Add(
+            new("unroll" + suffix, 2, ContractionRecipe.Unrollable(pattern), ContractionRecipe.Unrolled(pattern, best))
+        );
         knobs.Add(new("inner" + suffix, 2, [0, 1], 0));
         knobs.Add(new("rows_out" + suffix, 2, [0, 1], 0));
         if (algorithm.Stages.Length > 1)

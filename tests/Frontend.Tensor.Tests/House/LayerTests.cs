@@ -25,7 +25,7 @@ public class LayerTests
                 ["Primitives"],
                 ["Traces"],
                 ["Patterns"],
-                ["Rules"],
+                ["Recipes", "Rules"],
                 ["Rules/Gpu"],
                 ["Defaults"],
             ]

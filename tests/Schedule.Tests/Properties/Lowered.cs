@@ -19,7 +19,9 @@ internal static class Lowered
             ("storage placement", StoragePlacement.Run),
             ("expand calls", ExpandCalls.Run),
             ("lower blocks", LowerBlocks.Run),
+            ("guard sums", GuardSums.Run),
             ("loop partition", LoopPartition.Run),
+            ("hoist tests", HoistTests.Run),
             // Stretches of two, so that small nests have them too.
             ("block sums", new BlockSums(registerBytes: 64, block: 2, tileBlock: 3).Run),
             ("carry scans", CarryScans.Run),

@@ -51,6 +51,7 @@ internal static partial class StepGenerator
             ["tile"] = Tile,
             ["transform_layout"] = TransformLayout,
             ["unit_loop"] = (r, n) => LoopStep("unit_loop", r, n),
+            ["peel"] = (r, n) => LoopStep("peel", r, n),
             ["unroll"] = (r, n) => LoopStep("unroll", r, n),
             ["vectorize"] = Vectorize,
         };
