@@ -19,7 +19,8 @@ internal sealed class ContractionRecipe
     private readonly Algorithm _algorithm;
     private readonly ContractionPattern _pattern;
     private readonly TargetInfo _target;
-    private readonly Func<string, long> _choice;
+    private readonly ContractionKnobs _knobs;
+    private readonly Choices _choices;
     private readonly RegisterTile _tile;
     private readonly bool _direct;
     private readonly int _lanes;
@@ -31,19 +32,21 @@ internal sealed class ContractionRecipe
         ContractionPattern pattern,
         RegisterTiles tiles,
         TargetInfo target,
-        Func<string, long> choice
+        ContractionKnobs knobs,
+        Choices choices
     )
     {
-        (_s, _algorithm, _pattern, _target, _choice) = (s, algorithm, pattern, target, choice);
+        (_s, _algorithm, _pattern, _target) = (s, algorithm, pattern, target);
+        (_knobs, _choices) = (knobs, choices);
         _stage = pattern.Stage.Name;
         _lanes = target.Lanes(pattern.Stage.Output.Type);
-        var axes = tiles.Axes[(int)Math.Clamp(choice("axes"), 0, tiles.Axes.Length - 1)];
+        var axes = tiles.Axes[(int)Math.Clamp(choices[knobs.Axes], 0, tiles.Axes.Length - 1)];
         var rows = ImmutableArray.CreateBuilder<(Axis, long)>();
         if (axes.Length > 1)
-            rows.Add((axes[1], Math.Min(pattern.GroupSize(axes[1]), Math.Max(1, choice("rows")))));
+            rows.Add((axes[1], Math.Min(pattern.GroupSize(axes[1]), Math.Max(1, choices[knobs.Rows]))));
         if (axes.Length > 2)
             rows.Add((axes[2], RegisterTiles.Extent(axes[2])));
-        _tile = new RegisterTile(axes[0], Math.Max(1, choice("nv")), rows.ToImmutable());
+        _tile = new RegisterTile(axes[0], Math.Max(1, choices[knobs.Vectors]), rows.ToImmutable());
         _direct = tiles.IsDirect(axes[0]);
         if (_tile.Accumulators > _target.VectorRegisters * 2)
             throw new ScheduleException(
@@ -134,13 +137,13 @@ internal sealed class ContractionRecipe
         {
             // The vectors' operand stays near while rows go by, or the rows' does.
             tiles.Remove(vectorTile);
-            if (_choice("inner") == 1)
+            if (_choices[_knobs.Inner])
                 tiles.Add(vectorTile);
             else
                 tiles.Insert(0, vectorTile);
         }
         var reduce = _pattern.Reduced.ToList();
-        int unrolled = (int)Math.Clamp(_choice("unroll"), 0, reduce.Count);
+        int unrolled = (int)Math.Clamp(_choices[_knobs.Unroll], 0, reduce.Count);
         var serial = reduce.SkipLast(unrolled).ToList();
         // What conditions depend on goes outside, where they are asked once for many steps.
         serial = [.. serial.OrderBy(a => _pattern.Guard is { } g && g.Uses(a.Var) && OtherGuarded(g, a) ? 0 : 1)];
@@ -164,12 +167,12 @@ internal sealed class ContractionRecipe
         string[] around = tileOrder.Length > 0 ? tileOrder : [_s.UnitLoop(steps.Concat(unrolls).Concat(inner).First())];
         string at = around[^1];
         Write(write, at);
-        string place = _choice("rows_out") == 1 && around.Length > 1 ? around[^2] : at;
+        string place = _choices[_knobs.RowsOut] && around.Length > 1 ? around[^2] : at;
         foreach (string block in later)
             Finish(block, _direct ? at : place);
         string first = steps.Concat(unrolls).First();
         _s.DecomposeReduction(_stage, first);
-        if (_choice("parallel") == 1)
+        if (_choices[_knobs.Parallel])
             Parallel(around);
         foreach (var (copy, dimension) in packed)
             Copy(copy, dimension);
@@ -272,7 +275,7 @@ internal sealed class ContractionRecipe
             bool cheap = !_algorithm
                 .Stages.Where(x => after.Contains(x.Name))
                 .Any(x => x.Values[0].Nodes().Any(n => n.IsFunction()));
-            if (after.Count > 0 && cheap && _choice("inline") == 1)
+            if (after.Count > 0 && cheap && _choices[_knobs.Inline])
             {
                 _s.ComputeInline(write);
                 return (null, later);
@@ -388,7 +391,7 @@ internal sealed class ContractionRecipe
 
     private void Copy(string copy, bool packed)
     {
-        bool parallel = _choice("parallel") == 1;
+        bool parallel = _choices[_knobs.Parallel];
         if (!packed)
         {
             StagewiseRule.FuseContiguous(_s, copy);
