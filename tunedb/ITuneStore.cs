@@ -29,6 +29,9 @@ public interface ITuneLookup : IDisposable
 /// </summary>
 public interface ITuneStore : ITuneLookup
 {
+    /// <summary>Compiled programs, where a back end has any to keep.</summary>
+    IBinaryStore Binaries { get; }
+
     /// <summary>Damaged records that look-ups and listings of this instance have skipped so far.</summary>
     long DamagedSkipped { get; }
 

@@ -9,6 +9,9 @@ public sealed class MemoryTuneStore : TuneStore
     private Dictionary<(TuneKey Key, bool Certified), TuneRecord> _records = [];
 
     /// <inheritdoc/>
+    public override IBinaryStore Binaries { get; } = new MemoryBinaries();
+
+    /// <inheritdoc/>
     public override TuneRecord? FindExact(TuneKey key)
     {
         lock (_lock)

@@ -61,6 +61,17 @@ public abstract class TuneDatabase : TuneStore
         }
     }
 
+    /// <summary>The binaries beside the database that an address names, which need not exist.</summary>
+    /// <exception cref="TuneDbException">It is nothing that a provider could use.</exception>
+    public static IBinaryStore BinariesOf(string address)
+    {
+        var (provider, path) = TuneAddress.Parse(address, nameof(address));
+        return (provider ?? TuneProviders.Of(path, TimeSpan.FromSeconds(15))).Binaries(path);
+    }
+
+    /// <inheritdoc/>
+    public override IBinaryStore Binaries => TuneProviders.Find(Provider)!.Binaries(FilePath);
+
     /// <summary>Name of the provider, as in addresses.</summary>
     public abstract string Provider { get; }
 

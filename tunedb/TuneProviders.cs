@@ -9,6 +9,10 @@ namespace Picograd.TuneDb;
 /// <param name="Extensions">The extensions that new files of it have.</param>
 /// <param name="Recognises">Whether a file that begins so (up to a hundred bytes) can be one of its files.</param>
 /// <param name="Open">Opens a file by its full path.</param>
+/// <param name="Binaries">
+/// Where compiled programs beside a file of it are: for files on this machine the user's folder for caches, since a cache has no
+/// place in what is copied and backed up.
+/// </param>
 /// <param name="Salvage">Opens what is left of a damaged file for reading; null where the provider cannot.</param>
 public sealed record TuneProvider(
     string Name,
@@ -16,6 +20,7 @@ public sealed record TuneProvider(
     IReadOnlyList<string> Extensions,
     TuneProvider.Recogniser Recognises,
     Func<string, TuneDbMode, TimeSpan, TuneDatabase> Open,
+    Func<string, IBinaryStore> Binaries,
     Func<string, TimeSpan, TuneDatabase>? Salvage = null
 )
 {
@@ -37,6 +42,7 @@ public static class TuneProviders
             [".litedb"],
             PageFile.Recognises,
             (path, mode, timeout) => LiteDbTuneStore.Open(path, mode, timeout),
+            _ => BinaryFolder.OfUser(),
             LiteDbTuneStore.Salvage
         ),
         // The native library is loaded by the first call, hence not before a file of this kind is opened.
@@ -45,7 +51,8 @@ public static class TuneProviders
             "SQLite",
             [".sqlite", ".sqlite3"],
             SqliteFile.Recognises,
-            (path, mode, timeout) => SqliteTuneStore.Open(path, mode, timeout)
+            (path, mode, timeout) => SqliteTuneStore.Open(path, mode, timeout),
+            _ => BinaryFolder.OfUser()
         ),
     ];
 

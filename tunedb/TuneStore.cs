@@ -14,6 +14,9 @@ public abstract class TuneStore : ITuneStore
     public long DamagedSkipped => Interlocked.Read(ref _damagedSkipped);
 
     /// <inheritdoc/>
+    public abstract IBinaryStore Binaries { get; }
+
+    /// <inheritdoc/>
     public abstract TuneRecord? FindExact(TuneKey key);
 
     /// <inheritdoc/>

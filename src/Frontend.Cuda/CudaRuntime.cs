@@ -134,7 +134,7 @@ internal sealed unsafe class CudaRuntime : DeviceRuntime
                 return now;
             var made = new DispatchContext(
                 OnlineTuning.OpenStore(),
-                _ => new CudaBackend(_device, CubinFolder.OfUser()),
+                _ => new CudaBackend(_device, StoredCubins.OfUser()),
                 1,
                 DefaultRules.Rule,
                 this

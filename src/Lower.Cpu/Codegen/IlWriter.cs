@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Reflection;
 using System.Reflection.Emit;
 using System.Text;
+using System.Text.RegularExpressions;
 using Picograd.Schedules;
 
 namespace Picograd.Lower.Cpu;
@@ -11,7 +12,7 @@ namespace Picograd.Lower.Cpu;
 /// optimisation and the kernel runs several times slower (a 6×16 matmul kernel fell from 102 to 14 GFLOP/s). The numbers
 /// are DEFAULT_MIN_OPTS_* of the JIT's sources.
 /// </summary>
-internal sealed class IlWriter(ILGenerator il)
+internal sealed partial class IlWriter(ILGenerator il)
 {
     public const int MaxIlBytes = 60_000;
     public const int MaxInstructions = 20_000;
@@ -39,7 +40,7 @@ internal sealed class IlWriter(ILGenerator il)
     public LocalBuilder NewLocal(Type type)
     {
         Locals++;
-        _text?.Append($"local {type}\n");
+        _text?.Append($"local {Plain(type)}\n");
         return il.DeclareLocal(type);
     }
 
@@ -83,7 +84,7 @@ internal sealed class IlWriter(ILGenerator il)
     public void Emit(OpCode op, Type type)
     {
         Instructions++;
-        _text?.Append($"{op} {type}\n");
+        _text?.Append($"{op} {Plain(type)}\n");
         il.Emit(op, type);
     }
 
@@ -97,7 +98,7 @@ internal sealed class IlWriter(ILGenerator il)
     public void Call(MethodInfo method)
     {
         Instructions++;
-        _text?.Append($"call {method.DeclaringType} {method}\n");
+        _text?.Append($"call {Plain(method.DeclaringType)} {Plain(method)}\n");
         il.Emit(OpCodes.Call, method);
     }
 
@@ -188,6 +189,12 @@ internal sealed class IlWriter(ILGenerator il)
         Check("too-many-locals", Locals, MaxLocals, "locals");
         Check("too-many-local-references", LocalReferences, MaxLocalReferences, "references to locals");
     }
+
+    // Without our namespaces: what is the same code stays the same text where a class moves.
+    private static string Plain(MemberInfo? member) => Ours().Replace($"{member}", "");
+
+    [GeneratedRegex(@"\bPicograd\.(\w+\.)*")]
+    private static partial Regex Ours();
 
     private void Count()
     {

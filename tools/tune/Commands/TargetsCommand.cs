@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Serialization;
+using Picograd.Dispatch;
 using Picograd.Lower.Cpu;
 using Picograd.Lower.Cuda;
 
@@ -108,10 +109,10 @@ internal static class TargetsCommand
             Write(console.Out, gpu);
         if (missing is not null)
             console.Out.WriteLine($"cuda  not available: {missing}");
-        var cubins = CubinFolder.OfUser();
+        var cubins = StoredCubins.OfUser().Store;
         if (gpus.Length > 0 && cubins.Statistics() is { Count: > 0 } compiled)
             console.Out.WriteLine(
-                $"      compiled kernels: {compiled.Count}, {Figures.Bytes(compiled.Bytes)} in {cubins.FolderPath}"
+                $"      compiled kernels: {compiled.Count}, {Figures.Bytes(compiled.Bytes)} in {cubins.Place}"
             );
         return TuneCommand.Success;
     }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Picograd.Dispatch;
 using Picograd.Lower.Cpu;
 using Picograd.Lower.Cuda;
 using Picograd.Schedules;
@@ -34,6 +35,6 @@ internal static class WorkerCommand
         if (!name.IsCuda)
             return new CpuTuningTarget(TargetsCommand.Cpu() with { VectorBits = init.VectorBits }, init.Threads);
         // Open as long as the process: it may compile at any time.
-        return Targets.Open(name, init.Threads, CubinFolder.OfUser());
+        return Targets.Open(name, init.Threads, StoredCubins.OfUser());
     }
 }

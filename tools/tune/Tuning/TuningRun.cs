@@ -27,7 +27,7 @@ internal sealed class TuningRun : IDisposable
         // Before the database, which opening makes: a target that is not there leaves nothing behind.
         Machine = Targets.Model(target);
         Store = TuneDatabase.Open(TuneDbLocation.Resolve(db));
-        Target = Targets.Open(target, threads, CubinFolder.OfUser());
+        Target = Targets.Open(target, threads, StoredCubins.OfUser());
         _worker = new WorkerProcess(WorkerProgram(Store.Address));
     }
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Picograd.Dispatch;
 using Picograd.Lower.Cuda;
 using Picograd.TuneDb;
 
@@ -77,14 +78,14 @@ internal static class DbPruneCommand
 
     private static int Cubins(DateTime? usedBefore)
     {
-        var folder = CubinFolder.OfUser();
+        var binaries = StoredCubins.OfUser().Store;
         try
         {
-            return folder.Prune(usedBefore);
+            return binaries.Prune(usedBefore);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new FailureException($"compiled kernels in {folder.FolderPath} cannot be removed: {e.Message}");
+            throw new FailureException($"compiled kernels in {binaries.Place} cannot be removed: {e.Message}");
         }
     }
 }

@@ -1,19 +1,14 @@
-using System.Collections.Immutable;
 using System.Security.Cryptography;
-using System.Text;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.TuneDb;
 
 /// <summary>
-/// Compiled programs in a folder, a file each, with those of this process in front of it: what was compiled for a search is wanted
-/// again by whoever runs the winner. Of bounded size; the least recently used go first. Files are written whole or not at all,
-/// damaged ones and the halves of killed writers are dropped, so that any number of processes may share a folder. A folder that
-/// cannot be used costs
-/// compilations and nothing else. Thread-safe.
+/// Binaries in a folder, a file each. Of bounded size; the least recently used go first. Files are written whole or not at all,
+/// damaged ones and the halves of killed writers are dropped, so that any number of processes may share a folder.
 /// </summary>
 /// <param name="path">Made when something is stored.</param>
 /// <param name="mostBytes">Of files.</param>
-public sealed class CubinFolder(string path, long mostBytes = 512L << 20) : ICubinCache
+public sealed class BinaryFolder(string path, long mostBytes = 512L << 20) : IBinaryStore
 {
     /// <summary>Names the folder in place of the user's.</summary>
     public const string Variable = "PICOGRAD_CUBINS";
@@ -27,14 +22,13 @@ public sealed class CubinFolder(string path, long mostBytes = 512L << 20) : ICub
     /// <summary>A file is written within seconds.</summary>
     private static readonly TimeSpan Stale = TimeSpan.FromMinutes(10);
 
-    private readonly MemoryCubinCache _near = new();
     private readonly Lock _lock = new();
 
     // Of the files, when they were last counted, and what was stored since.
     private long? _bytes;
 
-    /// <summary>Where it is.</summary>
-    public string FolderPath => path;
+    /// <inheritdoc/>
+    public string Place => path;
 
     /// <summary>
     /// The folder that the variable names, else picograd/cubins in the user's folder for caches (XDG_CACHE_HOME, ~/.cache; local
@@ -55,26 +49,32 @@ public sealed class CubinFolder(string path, long mostBytes = 512L << 20) : ICub
     }
 
     /// <summary>The user's folder.</summary>
-    public static CubinFolder OfUser() => new(DefaultPath);
+    public static BinaryFolder OfUser() => new(DefaultPath);
 
-    public CachedCubin? Find(string key)
+    /// <inheritdoc/>
+    public byte[]? Find(string key)
     {
-        if (_near.Find(key) is { } known)
-            return known;
         string file = FileOf(key);
         try
         {
             if (!File.Exists(file))
+            {
                 return null;
-            if (Read(File.ReadAllBytes(file)) is not { } cubin)
+            }
+
+            byte[] whole = File.ReadAllBytes(file);
+            if (!IsSound(whole))
             {
                 File.Delete(file);
                 return null;
             }
+
             if (DateTime.UtcNow - File.GetLastWriteTimeUtc(file) > UseResolution)
+            {
                 File.SetLastWriteTimeUtc(file, DateTime.UtcNow);
-            _near.Put(key, cubin);
-            return cubin;
+            }
+
+            return whole[ChecksumBytes..];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -83,27 +83,31 @@ public sealed class CubinFolder(string path, long mostBytes = 512L << 20) : ICub
         }
     }
 
-    public void Put(string key, CachedCubin cubin)
+    /// <inheritdoc/>
+    public void Put(string key, ReadOnlySpan<byte> content)
     {
-        _near.Put(key, cubin);
         string file = FileOf(key);
         string made = $"{file}.{Environment.ProcessId}-{Guid.NewGuid():n}";
         try
         {
             if (File.Exists(file))
+            {
                 return;
+            }
+
             Directory.CreateDirectory(path);
-            byte[] content = Write(cubin);
+            byte[] whole = [.. SHA256.HashData(content), .. content];
             try
             {
-                File.WriteAllBytes(made, content);
+                File.WriteAllBytes(made, whole);
                 File.Move(made, file, overwrite: true);
             }
             finally
             {
                 File.Delete(made);
             }
-            Keep(content.Length);
+
+            Keep(whole.Length);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -112,7 +116,19 @@ public sealed class CubinFolder(string path, long mostBytes = 512L << 20) : ICub
         }
     }
 
-    /// <summary>How many there are that can be used, and their bytes.</summary>
+    /// <inheritdoc/>
+    public bool Remove(string key)
+    {
+        if (!File.Exists(FileOf(key)))
+        {
+            return false;
+        }
+
+        File.Delete(FileOf(key));
+        return true;
+    }
+
+    /// <inheritdoc/>
     public (int Count, long Bytes) Statistics()
     {
         try
@@ -126,8 +142,7 @@ public sealed class CubinFolder(string path, long mostBytes = 512L << 20) : ICub
         }
     }
 
-    /// <summary>Removes those that were not used since a time; null for all. Returns how many.</summary>
-    /// <exception cref="IOException">A file cannot be removed.</exception>
+    /// <inheritdoc/>
     public int Prune(DateTime? usedBefore)
     {
         int removed = 0;
@@ -186,26 +201,8 @@ public sealed class CubinFolder(string path, long mostBytes = 512L << 20) : ICub
         }
     }
 
-    // Checksum of the rest; length of the log in bytes; log; cubin.
-    private static byte[] Write(CachedCubin cubin)
-    {
-        byte[] log = Encoding.UTF8.GetBytes(cubin.Log);
-        byte[] content = [.. new byte[ChecksumBytes], .. BitConverter.GetBytes(log.Length), .. log, .. cubin.Cubin];
-        SHA256.HashData(content.AsSpan(ChecksumBytes), content);
-        return content;
-    }
-
-    private static CachedCubin? Read(byte[] content)
-    {
-        if (
-            content.Length < ChecksumBytes + sizeof(int)
-            || !SHA256.HashData(content.AsSpan(ChecksumBytes)).AsSpan().SequenceEqual(content.AsSpan(0, ChecksumBytes))
-        )
-            return null;
-        int length = BitConverter.ToInt32(content, ChecksumBytes);
-        var rest = content.AsSpan(ChecksumBytes + sizeof(int));
-        return length < 0 || length > rest.Length
-            ? null
-            : new CachedCubin([.. rest[length..]], Encoding.UTF8.GetString(rest[..length]));
-    }
+    // A checksum of the rest comes first.
+    private static bool IsSound(byte[] whole) =>
+        whole.Length >= ChecksumBytes
+        && SHA256.HashData(whole.AsSpan(ChecksumBytes)).AsSpan().SequenceEqual(whole.AsSpan(0, ChecksumBytes));
 }
