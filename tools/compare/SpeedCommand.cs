@@ -106,7 +106,8 @@ internal static class SpeedCommand
             ? (seconds * 1e3).ToString("G3", CultureInfo.InvariantCulture) + " ms"
             : (seconds * 1e6).ToString("G3", CultureInfo.InvariantCulture) + " µs";
 
-    private static IEnumerable<Contest> Contests() => [.. Operators(), .. Functions()];
+    private static IEnumerable<Contest> Contests() =>
+        [.. Operators(), .. Functions(), .. Cases.RowContests.All().Select(c => new Contest(c.Name, c.Ours, c.Theirs))];
 
     // Of elements that are in the second cache, at their own range.
     private static IEnumerable<Contest> Functions()
