@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Reflection.Emit;
 using Picograd.Algorithms;
 using Picograd.Schedules;
@@ -143,7 +144,9 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
                     var lane = CpuType.Of(stored);
                     Push(address);
                     PushToStore(value, stored);
-                    if (lane.Half is null)
+                    if (stored == DType.Bool)
+                        il.Call(Bools("Store", value));
+                    else if (lane.Half is null)
                         il.Emit(OpCodes.Stobj, isa.Vector(lane.Lane!));
                     else
                         il.Call(lane.Vectors("Store", isa.Bits));
@@ -291,7 +294,9 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
                 break;
             case NodeOp.Load:
                 Push(node.Inputs[0]);
-                if (node.Type.IsVector && CpuType.Of(node.Type.Element) is { Half: not null } half)
+                if (node.Type.IsVector && node.Type.Element == DType.Bool)
+                    il.Call(Bools("Load", node));
+                else if (node.Type.IsVector && CpuType.Of(node.Type.Element) is { Half: not null } half)
                     il.Call(half.Vectors("Load", isa.Bits));
                 else if (node.Type.IsVector)
                     il.Emit(OpCodes.Ldobj, isa.Vector(VectorIsa.Scalar(node.Type.Element)));
@@ -415,8 +420,18 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
         il.Emit(OpCodes.Stobj, whole);
     }
 
+    private MethodInfo Bools(string name, Node mask) =>
+        BoolVectors.Method(name, isa.Bits, isa.Bits / 8 / mask.Type.Lanes);
+
     private void MaskedLoad(Node node)
     {
+        if (node.Type.Element == DType.Bool)
+        {
+            Push(node.Inputs[0]);
+            Push(node.Inputs[1]);
+            il.Call(Bools("MaskLoad", node));
+            return;
+        }
         var lane = VectorIsa.Scalar(node.Type.Element);
         if (CpuType.Of(node.Type.Element) is { Half: not null } half)
         {
@@ -436,6 +451,14 @@ internal sealed class RegionEmitter(IlWriter il, VectorIsa isa)
     private void MaskedStore(Effect effect)
     {
         var stored = (DType)effect.Data!;
+        if (stored == DType.Bool)
+        {
+            Push(effect.Inputs[0]);
+            Push(effect.Inputs[2]);
+            Push(effect.Inputs[1]);
+            il.Call(Bools("MaskStore", effect.Inputs[1]));
+            return;
+        }
         if (CpuType.Of(stored) is { Half: not null } half)
         {
             Push(effect.Inputs[0]);

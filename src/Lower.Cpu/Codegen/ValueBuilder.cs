@@ -343,6 +343,17 @@ internal sealed class ValueBuilder(
             case Cast c when c.A.Type == DTypes.Index && c.To != DType.Float64:
                 var lanes = IndexLanes(c.A);
                 return c.To == vector.IndexType ? lanes : Region.Make(NodeOp.Cast, Lanes(c.To), null, lanes);
+            case Cast { A.Type: DType.Bool } c:
+                return Region.Make(
+                    NodeOp.Select,
+                    Lanes(c.To),
+                    null,
+                    BuildLanes(c.A),
+                    BuildLanes(Op.Const(1, c.To)),
+                    BuildLanes(Op.Const(0, c.To))
+                );
+            case Cast { To: DType.Bool } c:
+                return Build(Op.Ne(c.A, Op.Const(0, c.A.Type)));
             case Cast c:
                 return Region.Make(NodeOp.Cast, Lanes(c.To), null, BuildLanes(c.A));
             case Bitcast c:

@@ -13,9 +13,13 @@ internal sealed class VectorAnalysis
     // Stands for a stride by symbolic extents: neither 0 nor 1.
     private const long SymbolicStride = long.MaxValue;
 
+    // Bytes of a lane where there is nothing but bools.
+    private const int BoolSize = 4;
+
     private readonly Var _lane;
     private readonly IReadOnlySet<Var> _extents;
     private int _size;
+    private bool _bools;
 
     private VectorAnalysis(Var lane, IReadOnlySet<Var> extents) => (_lane, _extents) = (lane, extents);
 
@@ -25,22 +29,26 @@ internal sealed class VectorAnalysis
     public static int ElementSize(For loop, IReadOnlySet<Var> extents)
     {
         var analysis = new VectorAnalysis(loop.Var, extents);
-        return analysis.Accepts(loop.Body, false) && analysis._size > 0 ? analysis._size : 0;
+        return !analysis.Accepts(loop.Body, false) ? 0
+            : analysis._size > 0 ? analysis._size
+            : analysis._bools ? BoolSize
+            : 0;
     }
 
     /// <summary>Bytes an element of a loop that <see cref="LegalizeVectors"/> left a vector loop; 0 where it stores nothing.</summary>
-    public static int SizeOfLegal(For loop) => SizeOfStores(loop.Body);
+    public static int SizeOfLegal(For loop) =>
+        loop.Body.Nodes().OfType<Store>().ToList() is not { Count: > 0 } stores ? 0
+        : stores.Find(s => s.Buffer.Type != DType.Bool) is { } store ? CpuType.Of(store.Buffer.Type).LaneSize
+        : stores.Select(s => SizeOf(s.Value, loop.Var)).FirstOrDefault(size => size > 0, BoolSize);
 
-    private static int SizeOfStores(Stmt stmt)
+    // Bools take the size of what they are made of.
+    private static int SizeOf(Expr e, Var lane)
     {
-        if (stmt is Store s)
-            return CpuType.Of(s.Buffer.Type).LaneSize;
-        foreach (var child in stmt.Children())
-        {
-            if (SizeOfStores(child) is > 0 and var size)
-                return size;
-        }
-        return 0;
+        if (e is Load l)
+            return l.Type != DType.Bool && l.Uses(lane) ? CpuType.Of(l.Type).LaneSize : 0;
+        if (!e.Uses(lane) || e is Binary { A.Type: DTypes.Index } && !e.Loads().Any())
+            return 0;
+        return e.Children().Select(child => SizeOf(child, lane)).FirstOrDefault(size => size > 0);
     }
 
     private bool Accepts(Stmt stmt, bool masked) =>
@@ -59,6 +67,8 @@ internal sealed class VectorAnalysis
     private bool AcceptsStore(Store s, bool masked)
     {
         var stride = Stride(s.Buffer, s.Indices);
+        if (s.Buffer.Type == DType.Bool)
+            return stride == 1 && Bools(s.Buffer) && s.Value.Type == DType.Bool && Accepts(s.Value, masked);
         return stride is not null and not 0 and not SymbolicStride
             && (stride == 1 || !masked)
             && !s.Indices.Any(i => i.Loads().Any(l => l.Indices.Any(x => x.Uses(_lane))))
@@ -103,6 +113,13 @@ internal sealed class VectorAnalysis
         return _size == cpu.LaneSize;
     }
 
+    // In memory; their lanes are those of what they are made of or decide.
+    private bool Bools(Buffer buffer)
+    {
+        _bools = true;
+        return buffer.Scope != Scope.Register;
+    }
+
     // Steps of lanes are computed in 32 bits; those of 16 lanes stay below the 2^30 at which the other side is clamped.
     private const long MaxStep = 1L << 26;
 
@@ -136,6 +153,10 @@ internal sealed class VectorAnalysis
             return !masked || !MayFault(e);
         switch (e)
         {
+            case Load { Type: DType.Bool } l:
+                return Stride(l.Buffer, l.Indices) == 1
+                    && Bools(l.Buffer)
+                    && !l.Indices.Any(i => i.Loads().Any(inner => inner.Uses(_lane)));
             case Load l:
                 return Size(l.Type)
                     && Stride(l.Buffer, l.Indices) is { } stride
@@ -166,6 +187,8 @@ internal sealed class VectorAnalysis
                     return false;
                 if (b.Kind is BinaryOp.FloorDiv or BinaryOp.Mod)
                     return false;
+                if (b.A.Type == DType.Bool && b.Kind is not (BinaryOp.Eq or BinaryOp.Ne or BinaryOp.BitXor))
+                    return false;
                 return (b.A.Type == DType.Bool || Size(b.A.Type)) && Accepts(b.A, masked) && Accepts(b.B, masked);
             case Fma f:
                 return Size(f.Type) && Accepts(f.A, masked) && Accepts(f.B, masked) && Accepts(f.C, masked);
@@ -174,12 +197,16 @@ internal sealed class VectorAnalysis
             case Select s:
                 bool inner = masked || s.Cond.Uses(_lane) || s.Then.Loads().Any() || s.Else.Loads().Any();
                 bool leading = !masked && IsLeading(s.Cond);
-                return Size(s.Type)
+                return (s.Type == DType.Bool || Size(s.Type))
                     && Accepts(s.Cond, masked)
                     && Accepts(s.Then, inner && !leading)
                     && Accepts(s.Else, inner);
             case Cast c when c.A.Type == DTypes.Index && c.To is DType.Float32 or DType.Int32 or DType.UInt32:
                 return Size(c.To) && IsLaneAffine(c.A) && (c.To != DType.Float32 || IsSmall(c.A));
+            case Cast { A.Type: DType.Bool } c:
+                return !c.To.IsStorage() && Size(c.To) && Accepts(c.A, masked);
+            case Cast { To: DType.Bool } c when c.A.Type != DTypes.Index:
+                return Size(c.A.Type) && Accepts(c.A, masked);
             case Cast c:
                 // The lanes of a half type are those of the type it is computed in.
                 return (

@@ -40,8 +40,8 @@ public sealed record TargetInfo(
     /// <summary>What the address of an argument of a type must be a multiple of.</summary>
     public int AlignmentOf(DType type) => Math.Max(ArgumentAlignment, type.Size());
 
-    /// <summary>Lanes of a vector of a type.</summary>
-    public int Lanes(DType type) => Math.Max(1, VectorBits / 8 / type.Compute().Size());
+    /// <summary>Lanes of a vector of a type; of bools, those of a mask of 32 bits a lane.</summary>
+    public int Lanes(DType type) => Math.Max(1, VectorBits / 8 / (type == DType.Bool ? 4 : type.Compute().Size()));
 }
 
 /// <summary>A back end: nest → kernel. Search and front end know targets only through this.</summary>

@@ -107,6 +107,8 @@ public sealed class StagewiseRule : ScheduleRule
             Tiles(s, along, inner, lanes, canVectorize, parallel);
             return;
         }
+        if (scan && !canVectorize && Chains(s, block, loops, parallel))
+            return;
         if (!canVectorize || inner.ConstantExtent is not { } extent)
         {
             if (parallel && loops.Length > 0 && IsSpatial(s, block, loops[0]))
@@ -132,6 +134,26 @@ public sealed class StagewiseRule : ScheduleRule
         string first = loops.Length > 1 ? loops[0].Name : outer ?? "";
         if (first.Length > 0 && IsSpatial(s, block, s.Nest.Loop(first)))
             s.Parallel(first);
+    }
+
+    // A scan along memory: several rows side by side, whose sums do not wait for one another.
+    private static bool Chains(Schedule s, string block, ImmutableArray<For> loops, bool parallel)
+    {
+        const long Together = 8;
+        if (loops.Length < 2 || IsSpatial(s, block, loops[^1]) || !IsSpatial(s, block, loops[^2]))
+            return false;
+        var row = loops[^2];
+        if (
+            row is not { Kind: LoopKind.Serial, ConstantExtent: > 1 and var rows }
+            || !ReferenceEquals(row.Body, loops[^1])
+        )
+            return false;
+        var (outer, together) = MatmulRule.SplitTile(s, row.Name, Math.Min(Together, rows), rows);
+        s.Reorder(outer, loops[^1].Name, together);
+        s.Unroll(together);
+        if (parallel)
+            s.Parallel(loops.Length > 2 && IsSpatial(s, block, loops[0]) ? loops[0].Name : outer);
+        return true;
     }
 
     // The loop along which an operand runs through memory, where that is not the one along which results do (a transpose).
@@ -412,7 +434,7 @@ public sealed class StagewiseRule : ScheduleRule
         return IsSpatial(s, name, loop)
             && block.Outputs.Length == 1
             && loop.Kind == LoopKind.Serial
-            && block.Outputs.All(o => o.Type.Compute().Size() >= 4);
+            && block.Outputs.All(o => o.Type == DType.Bool || o.Type.Compute().Size() >= 4);
     }
 
     private static bool IsSpatial(Schedule s, string name, For loop) =>
