@@ -44,6 +44,11 @@ internal sealed record OnPurpose(string Reason, Regex Case, Regex Difference)
             Of("IndexPut_|Embedding|\\[.*index"),
             new("refused here: (indexing|embedding): index .* is out of range")
         ),
+        new(
+            "slopes of an angle are computed in its dtype: squares of integers wrap around, bools have no negative",
+            Of("Atan2\\(.*(int|bool)"),
+            new("^(gradient [01]:|refused there: Negation)")
+        ),
         new("the slopes of a product that underflows", Of("Prod"), new("^gradient 0: .* here, (NaN|-?0) there")),
         new("Erf of a tiny bfloat16 is not 0", Of("Erf\\(bfloat16"), Values("1.12.*E-30 here, 0 there")),
         new(
