@@ -1,4 +1,5 @@
 using Picograd.Algorithms;
+using Picograd.Algorithms.Functions;
 using Picograd.Calls;
 using Xunit;
 
@@ -72,9 +73,9 @@ public sealed class DerivedGradientTests : IDisposable
     public void Only_what_is_wanted_is_computed_and_kept()
     {
         Assert.Equal(Autograd.Saves.Output, Ops.Softmax.Rule!.Saves);
-        Assert.Equal(Autograd.Saves.Output, UnaryFunction.Tanh.Rule!.Saves);
-        Assert.Equal(Autograd.Saves.A, UnaryFunction.Gelu.Rule!.Saves);
-        Assert.Equal(Autograd.Saves.Nothing, UnaryFunction.Neg.Rule!.Saves);
+        Assert.Equal(Autograd.Saves.Output, ((ElementFunction)ScalarFunctions.Tanh).Rule!.Saves);
+        Assert.Equal(Autograd.Saves.A, ((ElementFunction)ScalarFunctions.Gelu).Rule!.Saves);
+        Assert.Equal(Autograd.Saves.Nothing, ((ElementFunction)ScalarFunctions.Neg).Rule!.Saves);
         Assert.Equal(Autograd.Saves.B, Ops.Embedding.Rule!.Saves);
         using var recorder = new Recorder();
         var a = Make.Values([2, 3]);

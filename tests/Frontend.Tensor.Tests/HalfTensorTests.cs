@@ -19,6 +19,11 @@ public sealed class HalfTensorTests : IDisposable
         Assert.Equal(halves, x.ToArray<Half>());
         Assert.Equal(65504, x[3].Item());
         Assert.Equal((Half)1.5, x[0].Item<Half>());
+        Assert.Equal((BFloat16)1.5f, x[0].Item<BFloat16>());
+        Assert.Equal(1.5m, x[0].Item<decimal>());
+        Assert.Equal(1, x[0].Item<long>());
+        Assert.Throws<OverflowException>(() => x[3].Item<byte>());
+        Assert.Throws<ArgumentException>(() => x[0].Item<DateTime>());
         BFloat16[] brains = [(BFloat16)1.5f, BFloat16.MaxValue, BFloat16.FromBits(1), BFloat16.NegativeInfinity];
         var y = Tensor.From(brains, [2, 2]);
         Assert.Equal(DType.BFloat16, y.DType);

@@ -44,13 +44,19 @@ public delegate double ErrorRule2(double a, double ea, double b, double eb, doub
 /// </remarks>
 public sealed record ScalarFunction
 {
+    private static int s_next;
+
     private ScalarFunction(string name, int arity)
     {
+        Id = Interlocked.Increment(ref s_next);
         Name = name;
         Arity = arity;
         Domains = [.. Enumerable.Repeat(InputDomain.Any, arity)];
         CudaName = name;
     }
+
+    /// <summary>A small number, for tables by function; functions made of one another with <c>with</c> have the same.</summary>
+    public int Id { get; }
 
     /// <summary>As in the text form of operators: lower case.</summary>
     public string Name { get; }

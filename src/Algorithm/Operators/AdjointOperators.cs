@@ -32,7 +32,7 @@ public static class AdjointOperators
     private sealed record Derived(OperatorSpec Inner, DerivedAlgorithm Result);
 
     // What callers give, found on the example: of some extents, such as 1, less is read.
-    private static readonly ConcurrentDictionary<string, ImmutableArray<DerivedInput>> Reads = new();
+    private static readonly ConcurrentDictionary<string, ImmutableArray<(DerivedRole Role, int At)>> Reads = new();
 
     /// <summary>The operator of a name that ends with <see cref="Suffix"/>; null where there is none to derive.</summary>
     internal static OperatorDefinition? Find(string name)
@@ -111,7 +111,16 @@ public static class AdjointOperators
         var result = Of(algorithm);
         var example = Example(inner, original);
         string which = $"{example};{(spec.Has(wrt) ? spec.Choice(wrt) : "")};{(spec.Has(of) ? spec.Choice(of) : "")}";
-        var reads = Reads.GetOrAdd(which, _ => (example.Equals(original) ? result : Of(example.Build())).Inputs);
+        var reads = Reads.GetOrAdd(
+            which,
+            _ =>
+            {
+                if (example.Equals(original))
+                    return Places(result, algorithm);
+                var ofExample = example.Build();
+                return Places(Of(ofExample), ofExample);
+            }
+        );
         result = Reading(result, algorithm, reads);
         Deriveds.Add(result.Algorithm, new(original, result));
         return result.Algorithm;
@@ -133,23 +142,31 @@ public static class AdjointOperators
         return OperatorSpec.Of(inner.Name, [.. pairs]);
     }
 
+    // What is read, by position: outputs of 16 bits are called otherwise than those that are not rounded.
+    private static ImmutableArray<(DerivedRole Role, int At)> Places(DerivedAlgorithm result, Algorithm algorithm) =>
+        [.. result.Inputs.Select(i => PlaceOf(i, algorithm))];
+
+    private static (DerivedRole Role, int At) PlaceOf(DerivedInput input, Algorithm algorithm)
+    {
+        var buffers = input.Role == DerivedRole.Input ? algorithm.Inputs : algorithm.Outputs;
+        return (input.Role, buffers.Select(b => b.Name).ToList().IndexOf(input.Of.Name));
+    }
+
     // The same with the inputs that callers give, read or not.
     private static DerivedAlgorithm Reading(
         DerivedAlgorithm result,
         Algorithm algorithm,
-        ImmutableArray<DerivedInput> reads
+        ImmutableArray<(DerivedRole Role, int At)> reads
     )
     {
-        static bool AreSame(DerivedInput a, DerivedInput b) => a.Role == b.Role && a.Of.Name == b.Of.Name;
-        if (result.Inputs.FirstOrDefault(i => !reads.Any(r => AreSame(r, i))) is { } more)
+        if (result.Inputs.FirstOrDefault(i => !reads.Contains(PlaceOf(i, algorithm))) is { } more)
             throw new AdjointException($"{algorithm.Name}.adjoint reads {more.Buffer} at these extents only");
         if (result.Inputs.Length == reads.Length)
             return result;
         ImmutableArray<DerivedInput> inputs =
         [
             .. reads.Select(r =>
-                result.Inputs.FirstOrDefault(i => AreSame(r, i))
-                ?? Unread(r, algorithm.Inputs.AddRange(algorithm.Outputs))
+                result.Inputs.FirstOrDefault(i => PlaceOf(i, algorithm) == r) ?? Unread(r.Role, r.At, algorithm)
             ),
         ];
         return result with
@@ -159,10 +176,10 @@ public static class AdjointOperators
         };
     }
 
-    private static DerivedInput Unread(DerivedInput read, ImmutableArray<Buffer> buffers)
+    private static DerivedInput Unread(DerivedRole role, int at, Algorithm algorithm)
     {
-        var of = buffers.First(b => b.Name == read.Of.Name);
-        return new(read.Role == DerivedRole.Gradient ? of.With(name: read.Buffer.Name) : of, read.Role, of);
+        var of = (role == DerivedRole.Input ? algorithm.Inputs : algorithm.Outputs)[at];
+        return new(role == DerivedRole.Gradient ? of.With(name: "d" + of.Name) : of, role, of);
     }
 
     private static List<Buffer>? Named(OperatorSpec spec, string key, ImmutableArray<Buffer> all, string name)

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Algorithms.Functions;
 using Picograd.Algorithms.Operators;
 using Picograd.Algorithms.Text;
 using Picograd.Calls;
@@ -148,6 +149,17 @@ public sealed class CustomOperator
     {
         ArgumentNullException.ThrowIfNull(function);
         return Elements(name, 3, x => function(x[0], x[1], x[2]), gradient);
+    }
+
+    /// <summary>
+    /// A scalar function, with what is known of it: its derivative, expansions and errors. In a function of the table the library's
+    /// operator is the same.
+    /// </summary>
+    /// <inheritdoc cref="Elementwise(string, Func{Expr, Expr}, CustomOperator?)"/>
+    public static CustomOperator Elementwise(ScalarFunction function, CustomOperator? gradient = null)
+    {
+        ArgumentNullException.ThrowIfNull(function);
+        return Elements(function.Name, function.Arity, x => Op.Call(function, x.AsSpan()), gradient);
     }
 
     private static CustomOperator Elements(

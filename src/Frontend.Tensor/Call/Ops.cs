@@ -3,7 +3,7 @@ using Picograd.Autograd;
 namespace Picograd.Calls;
 
 /// <summary>
-/// Operators that are no function of elements (<see cref="UnaryFunction"/>, <see cref="BinaryFunction"/>) and no
+/// Operators that are no function of elements (<see cref="ElementFunction"/>) and no
 /// <see cref="Reduction"/>, with their derivatives.
 /// </summary>
 internal static class Ops

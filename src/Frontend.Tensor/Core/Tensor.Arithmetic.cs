@@ -1,4 +1,5 @@
 using Picograd.Algorithms;
+using Picograd.Algorithms.Functions;
 using Picograd.Autograd;
 using Picograd.Calls;
 using Picograd.Dispatch;
@@ -7,66 +8,66 @@ namespace Picograd;
 
 public sealed partial class Tensor
 {
-    public static Tensor operator +(Tensor a, Tensor b) => Apply(BinaryFunction.Add, a, b);
+    public static Tensor operator +(Tensor a, Tensor b) => Apply(ScalarFunctions.Add, a, b);
 
-    public static Tensor operator +(Tensor a, Scalar b) => Apply(BinaryFunction.Add, a, b);
+    public static Tensor operator +(Tensor a, Scalar b) => Apply(ScalarFunctions.Add, a, b);
 
-    public static Tensor operator +(Scalar a, Tensor b) => Apply(BinaryFunction.Add, Given(b), a);
+    public static Tensor operator +(Scalar a, Tensor b) => Apply(ScalarFunctions.Add, Given(b), a);
 
-    public static Tensor operator -(Tensor a, Tensor b) => Apply(BinaryFunction.Sub, a, b);
+    public static Tensor operator -(Tensor a, Tensor b) => Apply(ScalarFunctions.Sub, a, b);
 
-    public static Tensor operator -(Tensor a, Scalar b) => Apply(BinaryFunction.Sub, a, b);
+    public static Tensor operator -(Tensor a, Scalar b) => Apply(ScalarFunctions.Sub, a, b);
 
-    public static Tensor operator -(Scalar a, Tensor b) => Apply(BinaryFunction.Sub, Given(b), a, numberFirst: true);
+    public static Tensor operator -(Scalar a, Tensor b) => Apply(ScalarFunctions.Sub, Given(b), a, numberFirst: true);
 
-    public static Tensor operator *(Tensor a, Tensor b) => Apply(BinaryFunction.Mul, a, b);
+    public static Tensor operator *(Tensor a, Tensor b) => Apply(ScalarFunctions.Mul, a, b);
 
-    public static Tensor operator *(Tensor a, Scalar b) => Apply(BinaryFunction.Mul, a, b);
+    public static Tensor operator *(Tensor a, Scalar b) => Apply(ScalarFunctions.Mul, a, b);
 
-    public static Tensor operator *(Scalar a, Tensor b) => Apply(BinaryFunction.Mul, Given(b), a);
+    public static Tensor operator *(Scalar a, Tensor b) => Apply(ScalarFunctions.Mul, Given(b), a);
 
     /// <summary>True division: integers give float32.</summary>
-    public static Tensor operator /(Tensor a, Tensor b) => Apply(BinaryFunction.Div, a, b);
+    public static Tensor operator /(Tensor a, Tensor b) => Apply(ScalarFunctions.Div, a, b);
 
-    public static Tensor operator /(Tensor a, Scalar b) => Apply(BinaryFunction.Div, a, b);
+    public static Tensor operator /(Tensor a, Scalar b) => Apply(ScalarFunctions.Div, a, b);
 
-    public static Tensor operator /(Scalar a, Tensor b) => Apply(BinaryFunction.Div, Given(b), a, numberFirst: true);
+    public static Tensor operator /(Scalar a, Tensor b) => Apply(ScalarFunctions.Div, Given(b), a, numberFirst: true);
 
-    public static Tensor operator -(Tensor a) => Apply(UnaryFunction.Neg, Given(a));
+    public static Tensor operator -(Tensor a) => Apply(ScalarFunctions.Neg, Given(a));
 
-    public static Tensor operator <(Tensor a, Tensor b) => Apply(BinaryFunction.Lt, a, b);
+    public static Tensor operator <(Tensor a, Tensor b) => Apply(ScalarFunctions.Lt, a, b);
 
-    public static Tensor operator <(Tensor a, Scalar b) => Apply(BinaryFunction.Lt, a, b);
+    public static Tensor operator <(Tensor a, Scalar b) => Apply(ScalarFunctions.Lt, a, b);
 
-    public static Tensor operator <=(Tensor a, Tensor b) => Apply(BinaryFunction.Le, a, b);
+    public static Tensor operator <=(Tensor a, Tensor b) => Apply(ScalarFunctions.Le, a, b);
 
-    public static Tensor operator <=(Tensor a, Scalar b) => Apply(BinaryFunction.Le, a, b);
+    public static Tensor operator <=(Tensor a, Scalar b) => Apply(ScalarFunctions.Le, a, b);
 
-    public static Tensor operator >(Tensor a, Tensor b) => Apply(BinaryFunction.Gt, a, b);
+    public static Tensor operator >(Tensor a, Tensor b) => Apply(ScalarFunctions.Gt, a, b);
 
-    public static Tensor operator >(Tensor a, Scalar b) => Apply(BinaryFunction.Gt, a, b);
+    public static Tensor operator >(Tensor a, Scalar b) => Apply(ScalarFunctions.Gt, a, b);
 
-    public static Tensor operator >=(Tensor a, Tensor b) => Apply(BinaryFunction.Ge, a, b);
+    public static Tensor operator >=(Tensor a, Tensor b) => Apply(ScalarFunctions.Ge, a, b);
 
-    public static Tensor operator >=(Tensor a, Scalar b) => Apply(BinaryFunction.Ge, a, b);
+    public static Tensor operator >=(Tensor a, Scalar b) => Apply(ScalarFunctions.Ge, a, b);
 
     /// <summary>Element-wise a = b.</summary>
-    public Tensor Eq(Tensor b) => Apply(BinaryFunction.Eq, this, b);
+    public Tensor Eq(Tensor b) => Apply(ScalarFunctions.Eq, this, b);
 
     /// <inheritdoc cref="Eq(Tensor)"/>
-    public Tensor Eq(Scalar b) => Apply(BinaryFunction.Eq, this, b);
+    public Tensor Eq(Scalar b) => Apply(ScalarFunctions.Eq, this, b);
 
     /// <summary>Element-wise a ≠ b.</summary>
-    public Tensor Ne(Tensor b) => Apply(BinaryFunction.Ne, this, b);
+    public Tensor Ne(Tensor b) => Apply(ScalarFunctions.Ne, this, b);
 
     /// <inheritdoc cref="Ne(Tensor)"/>
-    public Tensor Ne(Scalar b) => Apply(BinaryFunction.Ne, this, b);
+    public Tensor Ne(Scalar b) => Apply(ScalarFunctions.Ne, this, b);
 
     /// <summary>The larger of two, element by element; NaN where either is NaN.</summary>
-    public Tensor Maximum(Tensor b) => Apply(BinaryFunction.Maximum, this, b);
+    public Tensor Maximum(Tensor b) => Apply(ScalarFunctions.Maximum, this, b);
 
     /// <summary>The smaller of two, element by element; NaN where either is NaN.</summary>
-    public Tensor Minimum(Tensor b) => Apply(BinaryFunction.Minimum, this, b);
+    public Tensor Minimum(Tensor b) => Apply(ScalarFunctions.Minimum, this, b);
 
     /// <summary>Cut to a range; null leaves an end open.</summary>
     public Tensor Clamp(Scalar? min = null, Scalar? max = null)
@@ -116,52 +117,52 @@ public sealed partial class Tensor
         return result;
     }
 
-    public Tensor Neg() => Apply(UnaryFunction.Neg, this);
+    public Tensor Neg() => Apply(ScalarFunctions.Neg, this);
 
-    public Tensor Abs() => Apply(UnaryFunction.Abs, this);
+    public Tensor Abs() => Apply(ScalarFunctions.Abs, this);
 
     /// <summary>max(x, 0).</summary>
-    public Tensor Relu() => Apply(UnaryFunction.Relu, this);
+    public Tensor Relu() => Apply(ScalarFunctions.Relu, this);
 
-    public Tensor Square() => DType == DType.Bool ? To(DType.Int64) : Apply(UnaryFunction.Square, this);
+    public Tensor Square() => DType == DType.Bool ? To(DType.Int64) : Apply(ScalarFunctions.Square, this);
 
-    public Tensor Tanh() => Apply(UnaryFunction.Tanh, this);
+    public Tensor Tanh() => Apply(ScalarFunctions.Tanh, this);
 
-    public Tensor Exp() => Apply(UnaryFunction.Exp, this);
+    public Tensor Exp() => Apply(ScalarFunctions.Exp, this);
 
     /// <summary>Natural logarithm.</summary>
-    public Tensor Log() => Apply(UnaryFunction.Log, this);
+    public Tensor Log() => Apply(ScalarFunctions.Log, this);
 
     /// <summary>1 / (1 + e⁻ˣ).</summary>
-    public Tensor Sigmoid() => Apply(UnaryFunction.Sigmoid, this);
+    public Tensor Sigmoid() => Apply(ScalarFunctions.Sigmoid, this);
 
-    public Tensor Sqrt() => Apply(UnaryFunction.Sqrt, this);
+    public Tensor Sqrt() => Apply(ScalarFunctions.Sqrt, this);
 
     /// <summary>1 / √x.</summary>
-    public Tensor Rsqrt() => Apply(UnaryFunction.Rsqrt, this);
+    public Tensor Rsqrt() => Apply(ScalarFunctions.Rsqrt, this);
 
     /// <summary>1 / x.</summary>
-    public Tensor Reciprocal() => Apply(UnaryFunction.Reciprocal, this);
+    public Tensor Reciprocal() => Apply(ScalarFunctions.Reciprocal, this);
 
     /// <summary>The error function.</summary>
-    public Tensor Erf() => Apply(UnaryFunction.Erf, this);
+    public Tensor Erf() => Apply(ScalarFunctions.Erf, this);
 
-    public Tensor Sin() => Apply(UnaryFunction.Sin, this);
+    public Tensor Sin() => Apply(ScalarFunctions.Sin, this);
 
-    public Tensor Cos() => Apply(UnaryFunction.Cos, this);
+    public Tensor Cos() => Apply(ScalarFunctions.Cos, this);
 
     /// <summary>x · sigmoid(x).</summary>
-    public Tensor Silu() => Apply(UnaryFunction.Silu, this);
+    public Tensor Silu() => Apply(ScalarFunctions.Silu, this);
 
     /// <summary>x · Φ(x), with the distribution function of the normal distribution.</summary>
-    public Tensor Gelu() => Apply(UnaryFunction.Gelu, this);
+    public Tensor Gelu() => Apply(ScalarFunctions.Gelu, this);
 
-    public Tensor Floor() => ToWhole(UnaryFunction.Floor);
+    public Tensor Floor() => ToWhole(ScalarFunctions.Floor);
 
-    public Tensor Ceil() => ToWhole(UnaryFunction.Ceil);
+    public Tensor Ceil() => ToWhole(ScalarFunctions.Ceil);
 
     /// <summary>To the nearest whole number, halves to even.</summary>
-    public Tensor Round() => ToWhole(UnaryFunction.Round);
+    public Tensor Round() => ToWhole(ScalarFunctions.Round);
 
     /// <summary>condition ? a : b, element by element, with broadcasting.</summary>
     /// <exception cref="ArgumentException">The condition is not of bools; the shapes do not broadcast.</exception>
@@ -223,7 +224,7 @@ public sealed partial class Tensor
         return result;
     }
 
-    internal static Tensor Apply(UnaryFunction function, Tensor x)
+    internal static Tensor Apply(ElementFunction function, Tensor x)
     {
         var type = function.Kind == FunctionKind.Float ? Promotion.Float(x.DType) : x.DType;
         if (type is DType.UInt8 or DType.Bool)
@@ -231,10 +232,10 @@ public sealed partial class Tensor
             RequireNumbers(function.Name, type);
             return Operator.Cast(Apply(function, Operator.Cast(x, DType.Int32)), type);
         }
-        return function.Recorded(x.To(type));
+        return function.Kind == FunctionKind.Comparison ? function.Run(x) : function.Recorded(x.To(type));
     }
 
-    internal static Tensor Apply(BinaryFunction function, Tensor a, Tensor b)
+    internal static Tensor Apply(ElementFunction function, Tensor a, Tensor b)
     {
         ArgumentNullException.ThrowIfNull(a);
         ArgumentNullException.ThrowIfNull(b);
@@ -251,7 +252,7 @@ public sealed partial class Tensor
         return function.Recorded(a.To(type), b.To(type));
     }
 
-    internal static Tensor Apply(BinaryFunction function, Tensor a, Scalar b, bool numberFirst = false)
+    internal static Tensor Apply(ElementFunction function, Tensor a, Scalar b, bool numberFirst = false)
     {
         ArgumentNullException.ThrowIfNull(a);
         var type =
@@ -282,15 +283,15 @@ public sealed partial class Tensor
     }
 
     // Bytes are computed in int32 and wrapped back; for bools + is or, * is and.
-    private static Tensor Narrow(BinaryFunction function, Tensor a, Tensor b, DType type)
+    private static Tensor Narrow(ElementFunction function, Tensor a, Tensor b, DType type)
     {
         if (type == DType.UInt8)
             return Operator.Cast(Apply(function, Operator.Cast(a, DType.Int32), Operator.Cast(b, DType.Int32)), type);
         return function.Name switch
         {
-            "add" or "maximum" or "bitwise_or" => Logical(BinaryFunction.LogicalOr, a, b),
-            "mul" or "minimum" or "bitwise_and" => Logical(BinaryFunction.LogicalAnd, a, b),
-            "bitwise_xor" => Logical(BinaryFunction.LogicalXor, a, b),
+            "add" or "maximum" or "bitwise_or" => Logical(ScalarFunctions.LogicalOr, a, b),
+            "mul" or "minimum" or "bitwise_and" => Logical(ScalarFunctions.LogicalAnd, a, b),
+            "bitwise_xor" => Logical(ScalarFunctions.LogicalXor, a, b),
             _ => throw new ArgumentException($"{function.Name}: not defined for two bools; convert one with To()."),
         };
     }
@@ -304,7 +305,7 @@ public sealed partial class Tensor
     }
 
     // A bool next to other types is a number for every function but the difference, as in PyTorch.
-    private static void RefuseBools(BinaryFunction function, DType type)
+    private static void RefuseBools(ElementFunction function, DType type)
     {
         if (function.Name == "sub")
             throw new ArgumentException(
@@ -331,7 +332,7 @@ public sealed partial class Tensor
     }
 
     // Whole numbers are whole already.
-    private Tensor ToWhole(UnaryFunction function)
+    private Tensor ToWhole(ElementFunction function)
     {
         RequireNumbers(function.Name, DType);
         return DType.IsFloat() ? Apply(function, this) : Clone();

@@ -107,14 +107,40 @@ public sealed unsafe partial class Tensor
         return here.ReadElement(here.Layout.Offset);
     }
 
-    /// <summary>The only element.</summary>
+    /// <summary>The only element as a number of any type of C#, or a bool; Half and <see cref="BFloat16"/> round.</summary>
     /// <exception cref="InvalidOperationException">There is not exactly one.</exception>
+    /// <exception cref="OverflowException">The type cannot hold it.</exception>
+    /// <exception cref="ArgumentException">The type is no number.</exception>
     public TValue Item<TValue>()
-        where TValue : unmanaged, System.Numerics.INumberBase<TValue>
+        where TValue : unmanaged
     {
-        if (DType == DType.Int64 && NumElements == 1)
-            return TValue.CreateChecked(ToArray<long>()[0]);
-        return TValue.CreateChecked(Item());
+        bool isLong = DType == DType.Int64 && NumElements == 1;
+        long whole = isLong ? ToArray<long>()[0] : 0;
+        double number = isLong ? whole : Item();
+        object value = default(TValue) switch
+        {
+            double => number,
+            float => (float)number,
+            Half => (Half)number,
+            BFloat16 => (BFloat16)number,
+            bool => number != 0,
+            long => Checked<long>(),
+            int => Checked<int>(),
+            short => Checked<short>(),
+            sbyte => Checked<sbyte>(),
+            ulong => Checked<ulong>(),
+            uint => Checked<uint>(),
+            ushort => Checked<ushort>(),
+            byte => Checked<byte>(),
+            decimal => Checked<decimal>(),
+            _ => throw new ArgumentException(
+                $"Item: {typeof(TValue).Name} is no number; take float, double, long or another number of C#."
+            ),
+        };
+        return (TValue)value;
+
+        T Checked<T>()
+            where T : System.Numerics.INumberBase<T> => isLong ? T.CreateChecked(whole) : T.CreateChecked(number);
     }
 
     internal static DType TypeOf<TValue>()

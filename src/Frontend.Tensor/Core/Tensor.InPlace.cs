@@ -1,4 +1,5 @@
 using Picograd.Algorithms;
+using Picograd.Algorithms.Functions;
 using Picograd.Autograd;
 using Picograd.Calls;
 
@@ -30,36 +31,36 @@ public sealed partial class Tensor
     /// <exception cref="ArgumentException">The result has another shape, or a dtype of a higher category.</exception>
     /// <exception cref="InvalidOperationException">While operators are recorded: a leaf that requires a gradient, a view of
     /// one, or a view that was made in a NoGrad scope. Always: a view that shows an element several times.</exception>
-    public Tensor Add_(Tensor b) => ChangeBy(BinaryFunction.Add, b);
+    public Tensor Add_(Tensor b) => ChangeBy(ScalarFunctions.Add, b);
 
-    public Tensor Add_(Scalar b) => ChangeBy(BinaryFunction.Add, b);
-
-    /// <inheritdoc cref="Add_(Tensor)"/>
-    public Tensor Sub_(Tensor b) => ChangeBy(BinaryFunction.Sub, b);
-
-    public Tensor Sub_(Scalar b) => ChangeBy(BinaryFunction.Sub, b);
+    public Tensor Add_(Scalar b) => ChangeBy(ScalarFunctions.Add, b);
 
     /// <inheritdoc cref="Add_(Tensor)"/>
-    public Tensor Mul_(Tensor b) => ChangeBy(BinaryFunction.Mul, b);
+    public Tensor Sub_(Tensor b) => ChangeBy(ScalarFunctions.Sub, b);
 
-    public Tensor Mul_(Scalar b) => ChangeBy(BinaryFunction.Mul, b);
+    public Tensor Sub_(Scalar b) => ChangeBy(ScalarFunctions.Sub, b);
 
     /// <inheritdoc cref="Add_(Tensor)"/>
-    public Tensor Div_(Tensor b) => ChangeBy(BinaryFunction.Div, b);
+    public Tensor Mul_(Tensor b) => ChangeBy(ScalarFunctions.Mul, b);
 
-    public Tensor Div_(Scalar b) => ChangeBy(BinaryFunction.Div, b);
+    public Tensor Mul_(Scalar b) => ChangeBy(ScalarFunctions.Mul, b);
 
-    public Tensor Neg_() => ChangeBy(UnaryFunction.Neg);
+    /// <inheritdoc cref="Add_(Tensor)"/>
+    public Tensor Div_(Tensor b) => ChangeBy(ScalarFunctions.Div, b);
 
-    public Tensor Relu_() => ChangeBy(UnaryFunction.Relu);
+    public Tensor Div_(Scalar b) => ChangeBy(ScalarFunctions.Div, b);
 
-    public Tensor Tanh_() => ChangeBy(UnaryFunction.Tanh);
+    public Tensor Neg_() => ChangeBy(ScalarFunctions.Neg);
 
-    public Tensor Exp_() => ChangeBy(UnaryFunction.Exp);
+    public Tensor Relu_() => ChangeBy(ScalarFunctions.Relu);
 
-    public Tensor Sqrt_() => ChangeBy(UnaryFunction.Sqrt);
+    public Tensor Tanh_() => ChangeBy(ScalarFunctions.Tanh);
 
-    public Tensor Sigmoid_() => ChangeBy(UnaryFunction.Sigmoid);
+    public Tensor Exp_() => ChangeBy(ScalarFunctions.Exp);
+
+    public Tensor Sqrt_() => ChangeBy(ScalarFunctions.Sqrt);
+
+    public Tensor Sigmoid_() => ChangeBy(ScalarFunctions.Sigmoid);
 
     /// <summary>Makes every element 0. Returns itself.</summary>
     public Tensor Zero_() => Fill_(0);
@@ -130,7 +131,7 @@ public sealed partial class Tensor
         GradMode.Enabled = false;
         try
         {
-            Copying.Replace(this, Apply(BinaryFunction.Add, this, b));
+            Copying.Replace(this, Apply(ScalarFunctions.Add, this, b));
         }
         finally
         {
@@ -170,7 +171,7 @@ public sealed partial class Tensor
         return unit;
     }
 
-    private Tensor ChangeBy(UnaryFunction function)
+    private Tensor ChangeBy(ElementFunction function)
     {
         CheckChange(function.Name + "_", this);
         if (function.Kind == FunctionKind.Float && !DType.IsFloat())
@@ -182,7 +183,7 @@ public sealed partial class Tensor
         return Changed(node);
     }
 
-    private Tensor ChangeBy(BinaryFunction function, Tensor b)
+    private Tensor ChangeBy(ElementFunction function, Tensor b)
     {
         ArgumentNullException.ThrowIfNull(b);
         CheckChange(function.Name + "_", b);
@@ -199,7 +200,7 @@ public sealed partial class Tensor
         return Changed(node);
     }
 
-    private Tensor ChangeBy(BinaryFunction function, Scalar b)
+    private Tensor ChangeBy(ElementFunction function, Scalar b)
     {
         CheckChange(function.Name + "_", this);
         Node? node = null;

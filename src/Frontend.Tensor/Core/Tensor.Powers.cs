@@ -1,5 +1,6 @@
 using System.Numerics;
 using Picograd.Algorithms;
+using Picograd.Algorithms.Functions;
 using Picograd.Autograd;
 using Picograd.Calls;
 
@@ -16,7 +17,7 @@ public sealed partial class Tensor
     {
         ArgumentNullException.ThrowIfNull(exponent);
         if (DType.IsFloat() || exponent.DType.IsFloat())
-            return Apply(BinaryFunction.Pow, this, exponent);
+            return Apply(ScalarFunctions.Pow, this, exponent);
         var type = Promotion.Of(DType, Promotion.RankOf(this), exponent.DType, Promotion.RankOf(exponent));
         RequireNumbers("pow", type);
         if (Broadcasting.Shape(Layout, exponent.Layout) is null)
@@ -51,8 +52,8 @@ public sealed partial class Tensor
         {
             0 => x.Constant(OnesLike(x)),
             1 => x.Clone(),
-            2 => Apply(UnaryFunction.Square, x),
-            3 => Apply(UnaryFunction.Square, x) * x,
+            2 => Apply(ScalarFunctions.Square, x),
+            3 => Apply(ScalarFunctions.Square, x) * x,
             0.5 => x.Sqrt(),
             -0.5 => x.Rsqrt(),
             -1 => x.Reciprocal(),

@@ -12,7 +12,7 @@ public static partial class F
         if (!x.DType.IsFloat())
             throw new ArgumentException($"softplus: not defined for {x.DType.Name()}; convert it with To().");
         if (beta == 1 && threshold == ScalarFunctions.SoftplusThreshold)
-            return Tensor.Apply(UnaryFunction.Softplus, x);
+            return Tensor.Apply(ScalarFunctions.Softplus, x);
         var scaled = x * beta;
         return Tensor.Where(scaled > threshold, x, scaled.Clamp(max: threshold).Exp().Log1p() / beta);
     }
