@@ -13,7 +13,6 @@ public sealed unsafe class CpuTuningTarget(CpuTarget target, int threads) : ITun
     private const long SentinelIterations = 6_000;
 
     private readonly ConcurrentDictionary<nint, CpuBuffer> _memory = [];
-    private readonly Lazy<TargetCeilings> _ceilings = new(() => Measure(target, threads));
 
     public IBackend Backend { get; } = new CpuBackend(target, threads);
 
@@ -25,7 +24,7 @@ public sealed unsafe class CpuTuningTarget(CpuTarget target, int threads) : ITun
             .Select(count => new CpuBackend(target, count)),
     ];
 
-    public TargetCeilings Ceilings => _ceilings.Value;
+    public TargetCeilings Ceilings { get; } = CeilingsOf(target, threads);
 
     public nint Allocate(long bytes)
     {
@@ -50,27 +49,24 @@ public sealed unsafe class CpuTuningTarget(CpuTarget target, int threads) : ITun
         return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
     }
 
-    private static TargetCeilings Measure(CpuTarget target, int threads)
-    {
-        var found = MachineProbe.Measure(target, threads);
-        return new TargetCeilings(
-            found.FmaGflops,
+    private static TargetCeilings CeilingsOf(CpuTarget target, int threads) =>
+        new(
+            () => MachineProbe.FmaGflops(target, threads),
             [
-                .. found.Levels.Select(level =>
-                    (
-                        level.Level,
-                        level.Level switch
+                .. MachineProbe
+                    .LevelSets(target, threads)
+                    .Select(level => new MemoryLevel(
+                        level.Name,
+                        level.Name switch
                         {
                             "l1" => target.L1Bytes * threads,
                             "l2" => target.L2Bytes * threads,
                             "l3" => target.L3Bytes,
                             _ => long.MaxValue,
                         },
-                        level.ReadGbps
-                    )
-                ),
+                        () => MachineProbe.Bandwidth(target, threads, level.Name, level.Bytes).ReadGbps
+                    )),
             ],
-            found.CopyGbps
+            () => MachineProbe.CopyGbps(target, threads)
         );
-    }
 }

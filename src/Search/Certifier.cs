@@ -146,7 +146,8 @@ public sealed unsafe class Certifier(Problem problem, ITuningTarget target, int 
                     kernel,
                     nest,
                     reference,
-                    memory
+                    memory,
+                    bits
                 );
                 if (differing is not null)
                     return Failed(worst, differing);

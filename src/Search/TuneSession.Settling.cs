@@ -7,6 +7,9 @@ namespace Picograd.Search;
 /// <summary>What comes after a slice of search: the race, the duel with the default schedule, certification, the store.</summary>
 internal sealed partial class TuneSession
 {
+    /// <summary>At which new memory is had and filled, about.</summary>
+    private const double FreshBytesPerMillisecond = 2e6;
+
     /// <summary>Race, certification, storing.</summary>
     /// <param name="budget">As it was given, for provenance.</param>
     /// <param name="slice">The part of it that this task had now; decides how long the race may be.</param>
@@ -321,10 +324,14 @@ internal sealed partial class TuneSession
     }
 
     /// <summary>Heats and rounds that take about so long; at least three rounds.</summary>
-    private static RacePlan Plan(IReadOnlyList<Trial> racers, double milliseconds, int mostHeats)
+    private RacePlan Plan(IReadOnlyList<Trial> racers, double milliseconds, int mostHeats)
     {
         double round = racers.Sum(r => 2 * Math.Max(0.15, r.Milliseconds));
-        double begin = racers.Sum(r => r.Milliseconds + r.Measured.ReplayMilliseconds + r.Measured.CompileMilliseconds);
+        // Each heat has memory of its own, unless that is too much.
+        double bytes = Task.Measured.MinBytes;
+        double fresh = bytes <= InProcessRunner.MostHeatBytes ? bytes / FreshBytesPerMillisecond : 0;
+        double begin =
+            fresh + racers.Sum(r => r.Milliseconds + r.Measured.ReplayMilliseconds + r.Measured.CompileMilliseconds);
         int heats = (int)Math.Clamp(milliseconds / (begin + 2 * round), 1, mostHeats);
         int most = (MostRounds + heats - 1) / heats;
         int fewest = heats == 1 ? 3 : 2;

@@ -141,8 +141,8 @@ internal sealed partial class TuneSession : IDisposable
     {
         if (!_begun)
         {
+            _prepareSeconds = _phases.Time(Phases.Start, () => _runner.Prepare(limit() is { } most ? All(most) : null));
             _begun = true;
-            _prepareSeconds = _phases.Time(Phases.Start, _runner.Prepare);
             // Asked before this run adds to the log.
             var unfinished = _options.OnlyGiven ? [] : Unfinished();
             // Without it there is nothing to compare with, and perhaps nothing to certify, so it may take all there is.
@@ -233,7 +233,8 @@ internal sealed partial class TuneSession : IDisposable
         double best = BestMilliseconds ?? 0;
         int kinds = Task.Problem.CertificationKinds.Count();
         double runs = kinds * (2 + Math.Clamp(150 / best, 1, 4)) + 6;
-        double certify = _certifySeconds ?? 0.2 + _certifyShare * (kinds * _prepareSeconds + runs * best / 1000);
+        // What it compiles, and the schedule that it compares with, are not known before the first.
+        double certify = _certifySeconds ?? 0.2 + 1.4 * _certifyShare * (kinds * _prepareSeconds + runs * best / 1000);
         // A duel has at least three rounds of two calls each of two, and begins with one of each.
         double duel = 14 * best + 200;
         double most = Math.Clamp(RaceShare * slice.TotalMilliseconds, 50, RaceMilliseconds);

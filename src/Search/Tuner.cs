@@ -20,7 +20,7 @@ public static class Tuner
     /// </summary>
     internal static readonly TimeSpan Grace = TimeSpan.FromSeconds(6);
 
-    private static readonly TimeSpan LeastOverdraft = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LeastOverdraft = TimeSpan.FromSeconds(0.35);
 
     /// <summary>
     /// Tunes one task. A budget of time counts everything: measuring the machine, inputs, search, race, certification. An

@@ -74,7 +74,7 @@ internal sealed class SyntheticRunner(Func<Candidate, double> time, int seed, bo
     /// <summary>What making inputs takes, by <see cref="Clock"/>.</summary>
     public TimeSpan PrepareTime { get; init; }
 
-    public double Prepare()
+    public double Prepare(TimeSpan? limit = null)
     {
         Clock?.Advance(PrepareTime);
         return PrepareTime.TotalSeconds;

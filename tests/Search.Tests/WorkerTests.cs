@@ -56,6 +56,20 @@ public sealed class WorkerTests : IDisposable
     }
 
     [Fact]
+    public void MakingInputsIsGivenUpBeyondALimit()
+    {
+        var task = Machine.Task(Small);
+        using var runner = new WorkerRunner(task, _process, seed: 1);
+        // The process alone takes longer to begin.
+        var e = Assert.Throws<TuneException>(() => runner.Prepare(TimeSpan.FromMilliseconds(5)));
+        Assert.True(e.IsOverTime, e.Message);
+        Assert.Contains("could not be made within 0.0 s", e.Message, StringComparison.Ordinal);
+        // With time, it can.
+        runner.Prepare(TimeSpan.FromSeconds(60));
+        Assert.Equal(2, _process.Starts);
+    }
+
+    [Fact]
     public void AHangCostsOneCandidate()
     {
         var task = Machine.Task(Small);

@@ -202,7 +202,7 @@ public sealed class CertifyTests(CertifyTests.TwoWinners winners) : IClassFixtur
         public IReadOnlyList<Measured> Measure(IReadOnlyList<Candidate> c, double best, CancellationToken cancel) =>
             inner.Measure(c, best, cancel);
 
-        public double Prepare() => inner.Prepare();
+        public double Prepare(TimeSpan? limit = null) => inner.Prepare(limit);
 
         public RaceTimes Race(IReadOnlyList<Candidate> c, RacePlan plan, CancellationToken cancel) =>
             inner.Race(c, plan, cancel);

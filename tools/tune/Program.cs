@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Picograd.Tune;
 
 internal static class Program
@@ -8,8 +10,20 @@ internal static class Program
         var console = new ToolConsole(Console.Out, Console.Error, !Console.IsErrorRedirected, interrupts.Token)
         {
             Width = Width(),
+            Began = Began(),
         };
         return interrupts.ExitCode(TuneCommand.Run(args, console));
+    }
+
+    // When the process was started, .NET and all.
+    private static long Began()
+    {
+        using var self = Process.GetCurrentProcess();
+        var since = DateTime.Now - self.StartTime;
+        // A clock that was set meanwhile.
+        if (since < TimeSpan.Zero || since > TimeSpan.FromSeconds(10))
+            since = TimeSpan.Zero;
+        return Stopwatch.GetTimestamp() - (long)(since.TotalSeconds * Stopwatch.Frequency);
     }
 
     private static int? Width()

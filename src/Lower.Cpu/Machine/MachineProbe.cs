@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -44,10 +45,10 @@ public sealed record MachineCeilings(
 /// </summary>
 public static unsafe class MachineProbe
 {
-    // The whole probe takes 0.1 + 3 * 0.08 + 2 * 0.3 seconds at most, and the time to touch the memory: below 2 s a thread count.
-    private const double FmaSeconds = 0.1;
-    private const double CacheSeconds = 0.08;
-    private const double MemorySeconds = 0.3;
+    // The whole probe takes 0.05 + 3 * 0.05 + 2 * 0.2 seconds at most, and the time to touch the memory, a thread count.
+    private const double FmaSeconds = 0.05;
+    private const double CacheSeconds = 0.05;
+    private const double MemorySeconds = 0.2;
 
     private const long SmallestMemorySet = 64L << 20;
     private const long LargestMemorySet = 256L << 20;
@@ -55,6 +56,88 @@ public static unsafe class MachineProbe
     /// <summary>Measures with <paramref name="threads"/> threads of the shared pool at the target's vector width.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Threads below 1 or above what the pool allows.</exception>
     public static MachineCeilings Measure(CpuTarget target, int threads)
+    {
+        Check(threads);
+        long start = Stopwatch.GetTimestamp();
+        double fma = FmaGflops(target, threads);
+        LevelBandwidth[] levels =
+        [
+            .. LevelSets(target, threads).Select(l => Bandwidth(target, threads, l.Name, l.Bytes)),
+        ];
+        double copy = CopyGbps(target, threads);
+        return new MachineCeilings(
+            target.Fingerprint(threads),
+            threads,
+            fma,
+            levels[^1].ReadGbps,
+            copy,
+            levels,
+            Stopwatch.GetElapsedTime(start).TotalSeconds
+        );
+    }
+
+    /// <summary>The levels of memory, nearest first, with what each thread reads to measure one; the last is memory.</summary>
+    internal static IReadOnlyList<(string Name, long Bytes)> LevelSets(CpuTarget target, int threads)
+    {
+        var levels = new List<(string, long)> { ("l1", target.L1Bytes / 2), ("l2", target.L2Bytes / 2) };
+        long l3Set = target.L3Bytes / (2 * threads);
+        if (l3Set > target.L2Bytes)
+        {
+            levels.Add(("l3", l3Set));
+        }
+        levels.Add(("memory", MemorySet(target, threads)));
+        return levels;
+    }
+
+    /// <summary>Only reading from one of <see cref="LevelSets"/>; takes up to a fifth of a second, and what it takes to get the memory.</summary>
+    internal static LevelBandwidth Bandwidth(CpuTarget target, int threads, string name, long bytes)
+    {
+        Check(threads);
+        bytes = Math.Max(4096, bytes / 4096 * 4096);
+        using CpuBuffer source = Touched(bytes * threads);
+        // Passes for a sample of about 100 microseconds at 20 GB/s; never less than one.
+        long passes = Math.Max(1, 2_000_000 / bytes);
+        long* context = stackalloc long[5];
+        context[0] = (long)source.Address;
+        context[1] = bytes;
+        context[2] = bytes;
+        context[3] = passes;
+        context[4] = target.VectorBits;
+        double seconds = name == "memory" ? MemorySeconds : CacheSeconds;
+        double best = Best(seconds, threads, &ProbeKernels.Read, context);
+        return new LevelBandwidth(name, bytes, bytes * passes * threads / best / 1e9);
+    }
+
+    /// <summary>Only copying in memory (see <see cref="MachineCeilings.CopyGbps"/>).</summary>
+    internal static double CopyGbps(CpuTarget target, int threads)
+    {
+        Check(threads);
+        // Half of the memory to the other half.
+        long bytes = MemorySet(target, threads) / 2 / 4096 * 4096;
+        using CpuBuffer memory = Touched(2 * bytes * threads);
+        long* context = stackalloc long[5];
+        context[0] = (long)memory.Address;
+        context[1] = bytes;
+        context[2] = bytes;
+        context[3] = (long)memory.Address + bytes * threads;
+        context[4] = target.VectorBits;
+        double best = Best(MemorySeconds, threads, &ProbeKernels.Copy, context);
+        return 2.0 * bytes * threads / best / 1e9;
+    }
+
+    /// <summary>Only the arithmetic ceiling (see <see cref="MachineCeilings.FmaGflops"/>); takes less than a tenth of a second.</summary>
+    public static double FmaGflops(CpuTarget target, int threads)
+    {
+        Check(threads);
+        long* context = stackalloc long[2];
+        context[0] = target.VectorBits;
+        context[1] = 4000;
+        double best = Best(FmaSeconds, threads, &ProbeKernels.FusedMultiplyAdd, context);
+        long flops = 2 * context[1] * ProbeKernels.FmaPerIteration(target.VectorBits) * target.VectorFloats;
+        return flops * (double)threads / best / 1e9;
+    }
+
+    private static void Check(int threads)
     {
         WorkerPool pool = WorkerPool.Shared;
         if (threads < 1 || threads > pool.NumThreads)
@@ -64,73 +147,19 @@ public static unsafe class MachineProbe
                 $"threads is {threads}, but the worker pool allows 1 to {pool.NumThreads}."
             );
         }
-        long start = Stopwatch.GetTimestamp();
-        double fma = FmaGflops(target, threads);
-        long memorySet = MemorySet(target, threads);
-        using CpuBuffer source = CpuBuffer.Rent(memorySet * threads);
-        using CpuBuffer destination = CpuBuffer.Rent(memorySet * threads);
-        // Touching both makes the system hand out the pages now rather than while the clock runs.
-        Parallel.Invoke(source.Clear, destination.Clear);
-        var levels = new List<LevelBandwidth>
-        {
-            Level("l1", target.L1Bytes / 2, CacheSeconds),
-            Level("l2", target.L2Bytes / 2, CacheSeconds),
-        };
-        long l3Set = target.L3Bytes / (2 * threads);
-        if (l3Set > target.L2Bytes)
-        {
-            levels.Add(Level("l3", l3Set, CacheSeconds));
-        }
-        LevelBandwidth memory = Level("memory", memorySet, MemorySeconds);
-        levels.Add(memory);
-        double copy = Copy();
-        return new MachineCeilings(
-            target.Fingerprint(threads),
-            threads,
-            fma,
-            memory.ReadGbps,
-            copy,
-            levels,
-            Stopwatch.GetElapsedTime(start).TotalSeconds
-        );
-
-        LevelBandwidth Level(string name, long bytes, double seconds)
-        {
-            bytes = Math.Max(4096, bytes / 4096 * 4096);
-            // Passes for a sample of about 100 microseconds at 20 GB/s; never less than one.
-            long passes = Math.Max(1, 2_000_000 / bytes);
-            long* context = stackalloc long[5];
-            context[0] = (long)source.Address;
-            context[1] = memorySet;
-            context[2] = bytes;
-            context[3] = passes;
-            context[4] = target.VectorBits;
-            double best = Best(seconds, threads, &ProbeKernels.Read, context);
-            return new LevelBandwidth(name, bytes, bytes * passes * threads / best / 1e9);
-        }
-
-        double Copy()
-        {
-            long* context = stackalloc long[5];
-            context[0] = (long)source.Address;
-            context[1] = memorySet;
-            context[2] = memorySet;
-            context[3] = (long)destination.Address;
-            context[4] = target.VectorBits;
-            double best = Best(MemorySeconds, threads, &ProbeKernels.Copy, context);
-            return 2.0 * memorySet * threads / best / 1e9;
-        }
     }
 
-    /// <summary>Only the arithmetic ceiling (see <see cref="MachineCeilings.FmaGflops"/>); takes about a tenth of a second.</summary>
-    public static double FmaGflops(CpuTarget target, int threads)
+    // The system hands out the pages now rather than while the clock runs.
+    private static CpuBuffer Touched(long bytes)
     {
-        long* context = stackalloc long[2];
-        context[0] = target.VectorBits;
-        context[1] = 4000;
-        double best = Best(FmaSeconds, threads, &ProbeKernels.FusedMultiplyAdd, context);
-        long flops = 2 * context[1] * ProbeKernels.FmaPerIteration(target.VectorBits) * target.VectorFloats;
-        return flops * (double)threads / best / 1e9;
+        CpuBuffer buffer = CpuBuffer.Rent(bytes);
+        nint half = (nint)(bytes / 2);
+        nint at = buffer.Address;
+        Parallel.Invoke(
+            () => NativeMemory.Clear((void*)at, (nuint)half),
+            () => NativeMemory.Clear((void*)(at + half), (nuint)(bytes - half))
+        );
+        return buffer;
     }
 
     /// <summary>Bytes for each thread that no cache holds: together at least three times the level 3 cache.</summary>

@@ -2,19 +2,50 @@ using System.Runtime.InteropServices;
 
 namespace Picograd.Schedules;
 
-/// <summary>The most that a target can do, measured.</summary>
-/// <param name="Gflops">Single-precision arithmetic, in 10^9 operations a second, all threads together.</param>
-/// <param name="Levels">
-/// Bandwidth by level of memory, nearest first: name, bytes that fit (all threads together), reading in 10^9 bytes a
-/// second. The last one holds anything.
-/// </param>
-/// <param name="CopyGbps">Copying in memory, bytes read plus bytes written, in 10^9 a second.</param>
-public sealed record TargetCeilings(
-    double Gflops,
-    IReadOnlyList<(string Name, long Bytes, double ReadGbps)> Levels,
-    double CopyGbps
-)
+/// <summary>A level of memory.</summary>
+/// <param name="name">l1, l2, memory.</param>
+/// <param name="bytes">That fit, all threads together.</param>
+/// <param name="readGbps">Measures reading, in 10^9 bytes a second; asked once.</param>
+public sealed class MemoryLevel(string name, long bytes, Func<double> readGbps)
 {
+    private readonly Lazy<double> _readGbps = new(readGbps);
+
+    public string Name => name;
+
+    public long Bytes => bytes;
+
+    public double ReadGbps => _readGbps.Value;
+
+    /// <summary>One whose bandwidth is known.</summary>
+    public static implicit operator MemoryLevel((string Name, long Bytes, double ReadGbps) known) =>
+        new(known.Name, known.Bytes, () => known.ReadGbps);
+}
+
+/// <summary>
+/// The most that a target can do, measured: each figure when it is first asked for, since what limits one operator needs few of
+/// them.
+/// </summary>
+/// <param name="gflops">See <see cref="Gflops"/>.</param>
+/// <param name="levels">See <see cref="Levels"/>.</param>
+/// <param name="copyGbps">See <see cref="CopyGbps"/>.</param>
+public sealed class TargetCeilings(Func<double> gflops, IReadOnlyList<MemoryLevel> levels, Func<double> copyGbps)
+{
+    private readonly Lazy<double> _gflops = new(gflops);
+    private readonly Lazy<double> _copyGbps = new(copyGbps);
+
+    /// <summary>Figures that are known.</summary>
+    public TargetCeilings(double gflops, IReadOnlyList<MemoryLevel> levels, double copyGbps)
+        : this(() => gflops, levels, () => copyGbps) { }
+
+    /// <summary>Single-precision arithmetic, in 10^9 operations a second, all threads together.</summary>
+    public double Gflops => _gflops.Value;
+
+    /// <summary>Bandwidth by level of memory, nearest first. The last one holds anything.</summary>
+    public IReadOnlyList<MemoryLevel> Levels => levels;
+
+    /// <summary>Copying in memory, bytes read plus bytes written, in 10^9 a second.</summary>
+    public double CopyGbps => _copyGbps.Value;
+
     /// <summary>
     /// Products of matrices of 16-bit floats with sums in 32 bits (tensor cores), in 10^9 operations a second; null where
     /// there is no such thing, or it was not measured.
@@ -75,7 +106,7 @@ public interface ITuningTarget
     /// <summary>A timer of the target's own; null where the processor's clock does.</summary>
     IKernelTimer? CreateTimer() => null;
 
-    /// <summary>Measures the ceilings; takes about a second. Later calls give the same figures.</summary>
+    /// <summary>The ceilings, measured when they are asked for, in up to a fifth of a second each. Later calls give the same figures.</summary>
     TargetCeilings Ceilings { get; }
 
     /// <summary>

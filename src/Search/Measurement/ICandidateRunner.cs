@@ -72,8 +72,10 @@ public interface ICandidateRunner : IDisposable
     }
 
     /// <summary>Makes inputs and their right answers, where that was not done yet.</summary>
-    /// <returns>What that takes, in seconds: a certification does it about four times. 0 where unknown.</returns>
-    double Prepare() => 0;
+    /// <returns>What that takes where it is done again, in seconds: a certification does it about four times. 0 where unknown.</returns>
+    /// <param name="limit">More than this is given up; null for the runner's own limit. Only a runner with a process of its own can hold to it.</param>
+    /// <exception cref="TuneException">It cannot be done, or not in time.</exception>
+    double Prepare(TimeSpan? limit = null) => 0;
 
     /// <summary>Times candidates against one another.</summary>
     RaceTimes Race(IReadOnlyList<Candidate> candidates, RacePlan plan, CancellationToken cancel);

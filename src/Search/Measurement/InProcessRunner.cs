@@ -30,7 +30,10 @@ public sealed class InProcessRunner : ICandidateRunner
     /// beyond it all heats use the same: to have and fill 768 MiB takes half a second, more than twenty calls of what streams
     /// through them.
     /// </summary>
-    private const long MostHeatBytes = 512L << 20;
+    internal const long MostHeatBytes = 128L << 20;
+
+    /// <summary>At which inputs are written and looked at, about.</summary>
+    private const double WrittenBytesPerSecond = 8e9;
 
     private readonly TuneTask _task;
     private readonly ITuningTarget _target;
@@ -52,7 +55,9 @@ public sealed class InProcessRunner : ICandidateRunner
         {
             // New pages of outputs are had meanwhile.
             var touching = Task.Run(_memory.TouchOutputs);
+            long making = Stopwatch.GetTimestamp();
             _reference = new Reference(task.Measured, InputKind.Normal, seed, ReferencePoints);
+            AgainSeconds = Stopwatch.GetElapsedTime(making).TotalSeconds + _memory.TotalBytes / WrittenBytesPerSecond;
             touching.GetAwaiter().GetResult();
             _memory.SetInputs(_reference.Inputs);
         }
@@ -65,8 +70,11 @@ public sealed class InProcessRunner : ICandidateRunner
         PrepareSeconds = RunningTime.Since(start).TotalSeconds;
     }
 
-    /// <summary>What making inputs and their right answers took.</summary>
+    /// <summary>What making inputs and their right answers took, and getting memory for them.</summary>
     internal double PrepareSeconds { get; }
+
+    /// <summary>About what it takes once more, in memory that is there: for 768 MiB, whose pages took a second, a tenth of it.</summary>
+    internal double AgainSeconds { get; }
 
     /// <summary>Bytes of all arguments.</summary>
     internal long ArgumentBytes => _memory.TotalBytes;
@@ -77,7 +85,7 @@ public sealed class InProcessRunner : ICandidateRunner
     /// </summary>
     internal Action<string>? CutOff { get; init; }
 
-    public double Prepare() => PrepareSeconds;
+    public double Prepare(TimeSpan? limit = null) => AgainSeconds;
 
     public IReadOnlyList<Measured> Measure(
         IReadOnlyList<Candidate> candidates,

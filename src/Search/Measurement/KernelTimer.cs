@@ -50,7 +50,7 @@ internal sealed unsafe class KernelTimer : IDisposable
     private const double ColdMilliseconds = 5;
 
     /// <summary>A kernel of which so many milliseconds do not hold three calls is timed by one, besides its check.</summary>
-    private const double MostMilliseconds = 600;
+    private const double MostMilliseconds = 240;
 
     /// <summary>Times after at least one call has been made.</summary>
     /// <param name="kernel">What to time.</param>

@@ -60,7 +60,7 @@ public static class WorkerHost
                 {
                     var taken = tasks.Of(init, () => new WorkerTask(init, open, CutOff));
                     Volatile.Write(ref task, taken);
-                    reply = new WorkerReply { Ready = taken.PrepareSeconds };
+                    reply = new WorkerReply { Ready = taken.PrepareSeconds, Again = taken.AgainSeconds };
                 }
                 else
                 {
@@ -152,6 +152,8 @@ public static class WorkerHost
         public long Bytes => _runner.ArgumentBytes;
 
         public double PrepareSeconds => _runner.PrepareSeconds;
+
+        public double AgainSeconds => _runner.AgainSeconds;
 
         /// <summary>Begins to compile a candidate that will be asked for.</summary>
         public void Ahead(string trace)

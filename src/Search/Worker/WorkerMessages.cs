@@ -44,6 +44,9 @@ internal sealed record WorkerReply
     /// <summary>The task was taken: what its inputs and their right answers took, in seconds.</summary>
     public double? Ready { get; init; }
 
+    /// <summary>With <see cref="Ready"/>: what they take once more.</summary>
+    public double? Again { get; init; }
+
     public Measured? Measured { get; init; }
     public RaceTimes? Raced { get; init; }
     public Certification? Certified { get; init; }

@@ -51,7 +51,7 @@ public sealed class WorkerProcess(WorkerCommand command) : IDisposable
     private BlockingCollection<WorkerReply> _replies = [];
     private readonly StringBuilder _errors = new();
     private WorkerInit? _init;
-    private double _prepareSeconds;
+    private (double First, double Again) _prepareSeconds;
 
     /// <summary>Processes started so far.</summary>
     public int Starts { get; private set; }
@@ -66,18 +66,41 @@ public sealed class WorkerProcess(WorkerCommand command) : IDisposable
         }
     }
 
-    /// <summary>Makes the process ready for a task; does nothing where it is.</summary>
-    /// <returns>What making the inputs and their right answers took, in seconds.</returns>
-    /// <exception cref="TuneException">It cannot be started or cannot take the task.</exception>
-    internal double Prepare(WorkerInit init)
+    /// <summary>Starts the process, which need not be waited for: by the time that it is needed it is there.</summary>
+    /// <exception cref="TuneException">It cannot be started.</exception>
+    public void StartAhead()
     {
+        if (_process is null)
+            Start();
+    }
+
+    /// <summary>Makes the process ready for a task; does nothing where it is.</summary>
+    /// <param name="init">The task.</param>
+    /// <param name="limit">What it may take; a minute when null.</param>
+    /// <returns>What making the inputs and their right answers took, and takes where it is done again, in seconds.</returns>
+    /// <exception cref="TuneException">It cannot be started or cannot take the task.</exception>
+    internal (double First, double Again) Prepare(WorkerInit init, TimeSpan? limit = null)
+    {
+        long began = Stopwatch.GetTimestamp();
         if (_process is { HasExited: false } && _init == init)
             return _prepareSeconds;
         if (_process is null or { HasExited: true })
             Start();
         _init = null;
         Send(new WorkerRequest { Init = init });
-        var failure = Receive(StartTimeout, CancellationToken.None, out var reply);
+        var left = limit is { } most && most < StartTimeout ? most - Stopwatch.GetElapsedTime(began) : StartTimeout;
+        var failure = Receive(left, CancellationToken.None, out var reply);
+        if (failure == WorkerFailure.Hang && limit < StartTimeout)
+        {
+            throw new TuneException(
+                FormattableString.Invariant(
+                    $"inputs of '{init.Spec}' and right answers for them could not be made within {limit.Value.TotalSeconds:0.0} s; a larger budget gives that time"
+                )
+            )
+            {
+                IsOverTime = true,
+            };
+        }
         if (failure != WorkerFailure.None)
             throw new TuneException(
                 $"the worker process '{command.File}' gave no sign of readiness for '{init.Spec}' ({failure.ToString().ToLowerInvariant()}){Errors()}"
@@ -85,7 +108,7 @@ public sealed class WorkerProcess(WorkerCommand command) : IDisposable
         if (reply!.Ready is not { } seconds)
             throw new TuneException($"the worker process cannot take '{init.Spec}': {reply.Failed}");
         _init = init;
-        return _prepareSeconds = seconds;
+        return _prepareSeconds = (seconds, reply.Again ?? seconds);
     }
 
     internal void Send(WorkerRequest request)

@@ -75,7 +75,11 @@ public sealed class WorkerRunner : ICandidateRunner
     private TimeSpan Timeout =>
         _prepareSeconds * 2 > _timeout.TotalSeconds ? TimeSpan.FromSeconds(2 * _prepareSeconds) : _timeout;
 
-    public double Prepare() => _prepareSeconds = _process.Prepare(_init);
+    public double Prepare(TimeSpan? limit = null)
+    {
+        (_prepareSeconds, double again) = _process.Prepare(_init, limit);
+        return again;
+    }
 
     public IReadOnlyList<Measured> Measure(
         IReadOnlyList<Candidate> candidates,

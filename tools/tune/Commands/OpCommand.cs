@@ -48,7 +48,17 @@ internal static class OpCommand
             var spend = BudgetOption.Of(parsed, budget, StandardBudget);
             int count = CommonOptions.ThreadsOf(parsed, threads);
             string? hand = parsed.GetValue(trace) is { } file ? ReadTrace(file, specs) : null;
-            using var run = new TuningRun(console, parsed.GetValue(db), count, CommonOptions.SeedOf(parsed, seed), on);
+            using var run = new TuningRun(
+                console,
+                parsed.GetValue(db),
+                count,
+                CommonOptions.SeedOf(parsed, seed),
+                on,
+                ahead: true
+            )
+            {
+                Began = console.Began,
+            };
             int failed = 0;
             foreach (var wanted in specs)
             {

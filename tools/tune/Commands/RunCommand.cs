@@ -48,7 +48,10 @@ internal static class RunCommand
                 : [OperatorGroup.Of(on, count, specs.Problems)];
             if (groups.Count == 0)
                 throw new UsageException($"--target is '{on}', but nothing of the profile ran there.");
-            var tuning = new ProgramTuning(console, parsed.GetValue(db), start, parsed.GetValue(again));
+            var tuning = new ProgramTuning(console, parsed.GetValue(db), start, parsed.GetValue(again))
+            {
+                Began = console.Began,
+            };
             var done = tuning.Run(groups, spend);
             foreach (var group in done)
                 Write(console.Out, group);

@@ -112,7 +112,7 @@ internal static class SelfcheckCommand
         console.Error.WriteLine($"tune: checking {specs.Count} operators on {target.Fingerprint}");
         var lines = new List<Line>();
         var covered = new HashSet<string>();
-        using var worker = limit is null ? null : new WorkerProcess(TuningRun.WorkerProgram(db: null));
+        using var worker = limit is null ? null : new WorkerProcess(TuningRun.WorkerProgram());
         foreach (var spec in specs)
         {
             using var runner =

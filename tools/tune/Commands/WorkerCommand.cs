@@ -16,20 +16,17 @@ internal static class WorkerCommand
 
     public static Command Create()
     {
-        var db = CommonOptions.Db();
-        var command = new Command(Name, "Runs candidates that another process sends") { db };
-        command.Hidden = true;
-        command.SetAction(parsed =>
+        var command = new Command(Name, "Runs candidates that another process sends") { Hidden = true };
+        command.SetAction(_ =>
         {
             using var input = Console.OpenStandardInput();
             using var output = Console.OpenStandardOutput();
-            string? file = parsed.GetValue(db);
-            return WorkerHost.Run(input, output, init => Open(init, file), () => CudaDevice.TimeWaited);
+            return WorkerHost.Run(input, output, Open, () => CudaDevice.TimeWaited);
         });
         return command;
     }
 
-    private static ITuningTarget Open(WorkerInit init, string? db)
+    private static ITuningTarget Open(WorkerInit init)
     {
         var name = Targets.Parse(init.Target) ?? throw new TuneException($"'{init.Target}' is no target");
         if (!name.IsCuda)

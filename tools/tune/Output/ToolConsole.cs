@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Picograd.Tune;
 
 /// <summary>Where a command writes, and how it is told to stop. Texts go out as <see cref="PlainTextWriter"/> shows them.</summary>
@@ -9,6 +11,9 @@ public sealed record ToolConsole(TextWriter Out, TextWriter Error, bool IsTermin
 {
     /// <summary>Columns of the terminal that results go to; null where they go to a file or another program.</summary>
     public int? Width { get; init; }
+
+    /// <summary>When the command was given, as a timestamp: what it took to begin counts in budgets of time.</summary>
+    public long Began { get; init; } = Stopwatch.GetTimestamp();
 
     /// <summary>Results, byte for byte: for texts that are read by programs.</summary>
     internal TextWriter Raw { get; init; } = Out;

@@ -88,8 +88,12 @@ internal sealed record GroupTuning(
 /// <param name="again">Tune also what is tuned already.</param>
 internal sealed class ProgramTuning(ToolConsole console, string? db, int seed, bool again)
 {
+    /// <summary>When the budget began to be spent, as a timestamp; null: when tuning is asked for.</summary>
+    public long? Began { get; init; }
+
     // Groups that could not be tuned, of which there were others.
     private int _leftOut;
+    private bool _begun;
 
     /// <exception cref="FailureException">Nothing was measured.</exception>
     /// <exception cref="UsageException">The only target cannot be used here.</exception>
@@ -122,7 +126,8 @@ internal sealed class ProgramTuning(ToolConsole console, string? db, int seed, b
 
     private GroupTuning Run(OperatorGroup group, SearchBudget budget)
     {
-        using var run = new TuningRun(console, db, group.Threads, seed, group.Target);
+        using var run = new TuningRun(console, db, group.Threads, seed, group.Target) { Began = _begun ? null : Began };
+        _begun = true;
         var plan = TuningPlan.Of(group.Operators, budget, spec => Stored(run, spec), again);
         plan.Tell(console.Out, budget);
         return new GroupTuning(

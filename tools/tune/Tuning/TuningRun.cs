@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Diagnostics;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Dispatch;
@@ -16,19 +17,43 @@ internal sealed class TuningRun : IDisposable
     private readonly WorkerProcess _worker;
     private readonly int _seed;
     private int _stored;
+    private bool _tuned;
 
+    /// <param name="console">Told of progress.</param>
+    /// <param name="db">The database; null for the environment's or the default one.</param>
+    /// <param name="threads">Threads that kernels may use.</param>
+    /// <param name="seed">Of the search.</param>
+    /// <param name="target">Where; the processor when null.</param>
+    /// <param name="ahead">Whether the worker is sure to be needed: it is started at once, a tenth of a second earlier.</param>
     /// <exception cref="TuneDbException">The database cannot be used.</exception>
     /// <exception cref="UsageException">The target cannot be used here.</exception>
-    public TuningRun(ToolConsole console, string? db, int threads, int seed, TargetName? target = null)
+    public TuningRun(
+        ToolConsole console,
+        string? db,
+        int threads,
+        int seed,
+        TargetName? target = null,
+        bool ahead = false
+    )
     {
         target ??= new TargetName(Targets.Cpu, 0);
         _console = console;
         _seed = seed;
         // Before the database, which opening makes: a target that is not there leaves nothing behind.
         Machine = Targets.Model(target);
-        Store = TuneDatabase.Open(TuneDbLocation.Resolve(db));
-        Target = Targets.Open(target, threads, StoredCubins.OfUser());
-        _worker = new WorkerProcess(WorkerProgram(Store.Address));
+        _worker = new WorkerProcess(WorkerProgram());
+        try
+        {
+            if (ahead)
+                StartAhead();
+            Store = TuneDatabase.Open(TuneDbLocation.Resolve(db));
+            Target = Targets.Open(target, threads, StoredCubins.OfUser());
+        }
+        catch
+        {
+            _worker.Dispose();
+            throw;
+        }
     }
 
     public string Machine { get; }
@@ -36,6 +61,9 @@ internal sealed class TuningRun : IDisposable
     public ITuningTarget Target { get; }
 
     public TuneDatabase Store { get; }
+
+    /// <summary>When the budget of the first tuning began to be spent, as a timestamp; null: when it is asked for.</summary>
+    public long? Began { get; init; }
 
     /// <summary>For tests: what candidates are run through; the worker process as it is where null.</summary>
     public Func<ICandidateRunner, ICandidateRunner>? Wrap { get; init; }
@@ -52,7 +80,7 @@ internal sealed class TuningRun : IDisposable
     /// <exception cref="FailureException">Nothing was measured.</exception>
     public TuneResult Tune(Problem spec, SearchBudget budget, IReadOnlyList<string> traces)
     {
-        long began = TimeProvider.System.GetTimestamp();
+        long began = Begin();
         using var progress = TuneProgressDisplay.For(_console);
         using var end = Interrupts.OnEnd(() => Kept(progress, 0, 1));
         try
@@ -82,7 +110,7 @@ internal sealed class TuningRun : IDisposable
         });
         try
         {
-            var options = Options(SearchBudget.Of(1), TimeProvider.System.GetTimestamp());
+            var options = Options(SearchBudget.Of(1), Stopwatch.GetTimestamp());
             return Tuner.Tune(
                 task,
                 options with
@@ -138,7 +166,7 @@ internal sealed class TuningRun : IDisposable
         IReadOnlyList<double>? shares = null
     )
     {
-        long began = TimeProvider.System.GetTimestamp();
+        long began = Begin();
         var stored = new HashSet<string>();
         using var progress = TuneProgressDisplay.For(_console);
         using var end = Interrupts.OnEnd(() => Kept(progress, Volatile.Read(ref _stored), specs.Count));
@@ -171,8 +199,7 @@ internal sealed class TuningRun : IDisposable
     }
 
     /// <summary>This program once more as a worker.</summary>
-    internal static Search.WorkerCommand WorkerProgram(string? db) =>
-        Program(db is null ? [WorkerCommand.Name] : [WorkerCommand.Name, "--db", db]);
+    internal static Search.WorkerCommand WorkerProgram() => Program([WorkerCommand.Name]);
 
     /// <summary>
     /// This program once more. Its own file is named rather than that of the process, so that a program that hosts the command (a
@@ -186,6 +213,25 @@ internal sealed class TuningRun : IDisposable
         return program == typeof(TuningRun).Assembly.GetName().Name
             ? new Search.WorkerCommand(process, arguments)
             : new Search.WorkerCommand(program == "dotnet" ? process : "dotnet", [library, .. arguments]);
+    }
+
+    private void StartAhead()
+    {
+        try
+        {
+            _worker.StartAhead();
+        }
+        catch (TuneException)
+        {
+            // It is said when the worker is needed.
+        }
+    }
+
+    private long Begin()
+    {
+        long began = _tuned || Began is not { } first ? Stopwatch.GetTimestamp() : first;
+        _tuned = true;
+        return began;
     }
 
     // The last that is done when a signal ends the process. The worker process ends by itself when this one is gone; ended
