@@ -59,22 +59,67 @@ public sealed record ContractionPattern(Stage Stage, Expr? Guard, ImmutableArray
     public long GroupSize(Axis axis)
     {
         long extent = ((IntImm)axis.Extent).Value;
+        // With its remainder too, an axis is cut in phases (a transposed convolution), which no two neighbours share.
+        if (Period(axis) > 1)
+            return extent;
         long size = extent;
-        foreach (var index in Operands.SelectMany(o => o.Load.Indices))
+        foreach (var node in Operands.SelectMany(o => o.Load.Indices).SelectMany(i => i.Nodes()))
         {
-            foreach (var node in index.Nodes())
-            {
-                if (
-                    node is Binary { Kind: BinaryOp.FloorDiv, B: IntImm { Value: > 0 } by } quotient
-                    && ReferenceEquals(quotient.A, axis.Var)
-                    && extent % by.Value == 0
-                )
-                    size = Math.Min(size, by.Value);
-            }
+            if (
+                node is Binary { Kind: BinaryOp.FloorDiv, B: IntImm { Value: > 0 } by } quotient
+                && ReferenceEquals(quotient.A, axis.Var)
+                && extent % by.Value == 0
+            )
+                size = Math.Min(size, by.Value);
         }
-        // Groups of one: the axis itself stands where the quotient would.
         return size;
     }
+
+    /// <summary>Whether what an operand reads differs between neighbours of a group.</summary>
+    public bool Varies(ContractionOperand operand, Axis axis)
+    {
+        if (!operand.Uses(axis))
+            return false;
+        long extent = ((IntImm)axis.Extent).Value;
+        long size = GroupSize(axis);
+        if (size == extent)
+            return true;
+        var (group, inner) = (new Var("group"), new Var("inner"));
+        var at = new Dictionary<Var, Expr> { [axis.Var] = group * size + inner };
+        var ranges = new Dictionary<Var, Interval> { [group] = new(0, extent / size - 1), [inner] = new(0, size - 1) };
+        return operand.Load.Indices.Any(i => Simplifier.Simplify(i.Substitute(at), ranges).Uses(inner));
+    }
+
+    /// <summary>
+    /// How many different places an operand is read at by so many neighbours along an axis. Where it depends on the axis by a
+    /// remainder only (filters of a transposed convolution), as many as there are remainders.
+    /// </summary>
+    public long Places(ContractionOperand operand, Axis axis, long neighbours)
+    {
+        if (!Varies(operand, axis))
+            return 1;
+        long modulus = 0;
+        Expr? Remainder(Expr e)
+        {
+            if (e is not Binary { Kind: BinaryOp.Mod, B: IntImm by } rest || !rest.A.Uses(axis.Var))
+                return null;
+            modulus = Math.Max(modulus, by.Value);
+            return 0;
+        }
+        bool otherwise = operand.Load.Indices.Any(i => i.Map(Remainder).Uses(axis.Var));
+        return modulus > 0 && !otherwise ? Math.Min(neighbours, modulus) : neighbours;
+    }
+
+    /// <summary>Neighbours along an axis after which remainders begin anew; 1 where there are none.</summary>
+    public long Period(Axis axis) =>
+        Operands
+            .SelectMany(o => o.Load.Indices)
+            .SelectMany(i => i.Nodes())
+            .OfType<Binary>()
+            .Where(b => b.Kind == BinaryOp.Mod && b.B is IntImm && b.A.Uses(axis.Var))
+            .Select(b => ((IntImm)b.B).Value)
+            .Append(1)
+            .Max();
 
     private static double? Identity(Reducer reducer) =>
         reducer.IsSum ? 0

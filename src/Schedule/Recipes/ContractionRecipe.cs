@@ -38,16 +38,16 @@ internal sealed class ContractionRecipe
     {
         (_s, _algorithm, _pattern, _target) = (s, algorithm, pattern, target);
         (_knobs, _choices) = (knobs, choices);
+        var axes = tiles.Axes[(int)Math.Clamp(choices[knobs.Axes], 0, tiles.Axes.Length - 1)];
+        _direct = tiles.IsDirect(axes[0]);
         _stage = pattern.Stage.Name;
         _lanes = target.Lanes(pattern.Stage.Output.Type);
-        var axes = tiles.Axes[(int)Math.Clamp(choices[knobs.Axes], 0, tiles.Axes.Length - 1)];
         var rows = ImmutableArray.CreateBuilder<(Axis, long)>();
         if (axes.Length > 1)
-            rows.Add((axes[1], Math.Min(pattern.GroupSize(axes[1]), Math.Max(1, choices[knobs.Rows]))));
+            rows.Add((axes[1], Points(axes[1], Math.Clamp(choices[knobs.Rows], 1, RegisterTiles.Extent(axes[1])))));
         if (axes.Length > 2)
             rows.Add((axes[2], RegisterTiles.Extent(axes[2])));
         _tile = new RegisterTile(axes[0], Math.Max(1, choices[knobs.Vectors]), rows.ToImmutable());
-        _direct = tiles.IsDirect(axes[0]);
         if (_tile.Accumulators > _target.VectorRegisters * 2)
             throw new ScheduleException(
                 null,
@@ -179,19 +179,18 @@ internal sealed class ContractionRecipe
         return [_stage, .. after];
     }
 
-    private long Width
+    private long Width => Points(_tile.Vector, _tile.Vectors * _lanes);
+
+    // Tiles must not reach into the next group.
+    private long Points(Axis axis, long wanted)
     {
-        get
-        {
-            long within = _pattern.GroupSize(_tile.Vector);
-            long width = Math.Min(_tile.Vectors * _lanes, within);
-            if (within == RegisterTiles.Extent(_tile.Vector))
-                return _tile.Vectors * _lanes;
-            // Tiles must not reach into the next group.
-            while (within % width != 0)
-                width--;
-            return width;
-        }
+        long within = _pattern.GroupSize(axis);
+        if (within == RegisterTiles.Extent(axis))
+            return wanted;
+        wanted = Math.Min(wanted, within);
+        while (within % wanted != 0)
+            wanted--;
+        return wanted;
     }
 
     private string Loop(Axis axis) => $"{_stage}.{axis.Name}";
@@ -308,7 +307,7 @@ internal sealed class ContractionRecipe
         if (block is null)
             return;
         _s.ReverseComputeAt(block, at);
-        InnermostAlong(block, _pattern.Spatial.Length - 1, vectorize: true);
+        InnermostAlong(block, _s.Nest.Block(block).Indices.Length - 1, vectorize: true);
     }
 
     // Moves the loop over a dimension of what a block writes inside of its others.
