@@ -32,7 +32,7 @@ public static class AdjointOperators
     private sealed record Derived(OperatorSpec Inner, DerivedAlgorithm Result);
 
     // What callers give, found on the example: of some extents, such as 1, less is read.
-    private static readonly ConcurrentDictionary<string, ImmutableArray<(DerivedRole Role, int At)>> Reads = new();
+    private static readonly ConcurrentDictionary<string, int[]> Reads = new();
 
     /// <summary>The operator of a name that ends with <see cref="Suffix"/>; null where there is none to derive.</summary>
     internal static OperatorDefinition? Find(string name)
@@ -143,36 +143,44 @@ public static class AdjointOperators
     }
 
     // What is read, by position: outputs of 16 bits are called otherwise than those that are not rounded.
-    private static ImmutableArray<(DerivedRole Role, int At)> Places(DerivedAlgorithm result, Algorithm algorithm) =>
-        [.. result.Inputs.Select(i => PlaceOf(i, algorithm))];
+    private static int[] Places(DerivedAlgorithm result, Algorithm algorithm)
+    {
+        var places = new int[result.Inputs.Length];
+        for (int i = 0; i < places.Length; i++)
+            places[i] = PlaceOf(result.Inputs[i], algorithm);
+        return places;
+    }
 
-    private static (DerivedRole Role, int At) PlaceOf(DerivedInput input, Algorithm algorithm)
+    // The role, and above it which input or output.
+    private static int PlaceOf(DerivedInput input, Algorithm algorithm)
     {
         var buffers = input.Role == DerivedRole.Input ? algorithm.Inputs : algorithm.Outputs;
-        return (input.Role, buffers.Select(b => b.Name).ToList().IndexOf(input.Of.Name));
+        int at = 0;
+        while (buffers[at].Name != input.Of.Name)
+            at++;
+        return at << 2 | (int)input.Role;
     }
 
     // The same with the inputs that callers give, read or not.
-    private static DerivedAlgorithm Reading(
-        DerivedAlgorithm result,
-        Algorithm algorithm,
-        ImmutableArray<(DerivedRole Role, int At)> reads
-    )
+    private static DerivedAlgorithm Reading(DerivedAlgorithm result, Algorithm algorithm, int[] reads)
     {
-        if (result.Inputs.FirstOrDefault(i => !reads.Contains(PlaceOf(i, algorithm))) is { } more)
-            throw new AdjointException($"{algorithm.Name}.adjoint reads {more.Buffer} at these extents only");
+        foreach (var input in result.Inputs)
+        {
+            if (Array.IndexOf(reads, PlaceOf(input, algorithm)) < 0)
+                throw new AdjointException($"{algorithm.Name}.adjoint reads {input.Buffer} at these extents only");
+        }
         if (result.Inputs.Length == reads.Length)
             return result;
-        ImmutableArray<DerivedInput> inputs =
-        [
-            .. reads.Select(r =>
-                result.Inputs.FirstOrDefault(i => PlaceOf(i, algorithm) == r) ?? Unread(r.Role, r.At, algorithm)
-            ),
-        ];
+        var inputs = ImmutableArray.CreateBuilder<DerivedInput>();
+        foreach (int place in reads)
+            inputs.Add(
+                result.Inputs.FirstOrDefault(i => PlaceOf(i, algorithm) == place)
+                    ?? Unread((DerivedRole)(place & 3), place >> 2, algorithm)
+            );
         return result with
         {
             Algorithm = result.Algorithm.WithInputs([.. inputs.Select(i => i.Buffer)]),
-            Inputs = inputs,
+            Inputs = inputs.ToImmutable(),
         };
     }
 

@@ -94,8 +94,7 @@ internal unsafe ref partial struct OpCall
             ThrowShape(operand, _plan.DimensionAt(slot), size, words[slot]);
     }
 
-    // [head, n], or [head, 0, the shape of each operand], of as few dimensions as possible.
-    [SkipLocalsInit]
+    // [head, n], or [head, 0, the shape of each operand].
     private void EncodeBroadcast()
     {
         // Most operands lie alike, or one of two is a number.
@@ -104,8 +103,9 @@ internal unsafe ref partial struct OpCall
         _shape = null;
         for (int i = 0; i < _next; i++)
         {
-            if (_tensors[i]?.Layout is not { } layout)
+            if (_tensors[i] is not { } tensor)
                 continue;
+            var layout = tensor.Layout;
             alike &= layout.IsContiguous;
             _empty |= layout.Count == 0;
             if (first is null)
@@ -120,21 +120,29 @@ internal unsafe ref partial struct OpCall
         _words[1] = 0;
         _count = 2;
         if (alike && (_cellBytes == 0 || elements == 1))
-        {
             _words[1] = elements;
-            return;
-        }
-        if (_empty || _shape.AsSpan().Contains(0))
-            return;
-        if (first.IsContiguous && _cellBytes != 0)
+        else if (_cellBytes != 0 && first.IsContiguous)
         {
             Head |= (1L << _plan.Lists[0]) | (1L << _plan.Lists[1]);
-            _words[2] = _tensors[0] is null ? 1 : elements;
-            _words[3] = _tensors[0] is null ? elements : 1;
+            (_words[2], _words[3]) = _tensors[0] is null ? (1L, elements) : (elements, 1L);
             _count = 4;
-            return;
         }
-        var operands = Keyed();
+        else if (!_empty && !_shape.AsSpan().Contains(0))
+            EncodeShapes();
+    }
+
+    // Of as few dimensions as possible.
+    [SkipLocalsInit]
+    private void EncodeShapes()
+    {
+        // By the keys that name shapes: of numbers a scalar's, of what no operand shows null.
+        Layouts keyed = default;
+        for (int i = 0; i < _next; i++)
+        {
+            if (_plan.Operands[i].Key is >= 0 and var key)
+                keyed[key] ??= _tensors[i]?.Layout ?? Layout.Scalar;
+        }
+        var operands = ((ReadOnlySpan<Layout?>)keyed)[.._plan.Lists.Length];
         Span<long> dims = stackalloc long[Layout.MaxRank];
         int count = Broadcasting.Coalesce(_shape, operands, dims, out int repeated);
         if (count > Broadcasting.MaxDims || repeated >= 0)
@@ -154,19 +162,6 @@ internal unsafe ref partial struct OpCall
             for (int d = 0; d < count; d++)
                 _words[_count++] = (dims[d] >> key & 1) != 0 ? dims[d] >> 3 : 1;
         }
-    }
-
-    // The layouts by the keys that name shapes: of numbers a scalar's, of what no operand shows null.
-    [UnscopedRef]
-    private ReadOnlySpan<Layout?> Keyed()
-    {
-        _keyed = default;
-        for (int i = 0; i < _next; i++)
-        {
-            if (_plan.Operands[i].Key is >= 0 and var key)
-                _keyed[key] ??= _tensors[i]?.Layout ?? Layout.Scalar;
-        }
-        return ((ReadOnlySpan<Layout?>)_keyed)[.._plan.Lists.Length];
     }
 
     // Operands in full that repeat in a dimension from the end (-1: all of them).

@@ -51,9 +51,8 @@ internal unsafe ref partial struct OpCall
     private DeviceRuntime? _runtime;
     private bool _empty;
 
-    // Of operands that broadcast: the shape that they have together, and their layouts by the keys that name shapes.
+    // Of operands that broadcast: the shape that they have together.
     private long[]? _shape;
-    private Layouts _keyed;
 
     /// <param name="op">What is called.</param>
     /// <param name="words">Place for <see cref="MostWords"/> words.</param>
@@ -150,18 +149,16 @@ internal unsafe ref partial struct OpCall
     /// <summary>An input that may be missing, and is.</summary>
     public void Skip() => _next++;
 
-    /// <summary>Runs it and returns its only result, in new memory.</summary>
-    public Tensor Result()
+    /// <summary>Runs it and returns its only result, in new memory; of a dtype where inputs do not say which.</summary>
+    public Tensor Result(DType? type = null)
     {
         Encode();
-        return Result(Type(_plan.Operands[_next]));
-    }
-
-    /// <summary>Runs it and returns its only result of a dtype, in new memory.</summary>
-    public Tensor Result(DType type)
-    {
-        var result = Allocate(_plan.Operands[_next], type);
-        _tensors[_next++] = result;
+        var plan = _plan.Operands[_next];
+        var result = Allocate(plan, type ?? Type(plan));
+        if (type is null)
+            _tensors[_next++] = result;
+        else
+            Place(result);
         Run();
         return result;
     }

@@ -78,21 +78,6 @@ internal unsafe partial class Operator
         return call.Result();
     }
 
-    /// <summary>Whether a second operand of one element may have the dtype that 16 bits are computed in.</summary>
-    public bool TakesNumber => Words.Has("number");
-
-    /// <summary>f(x, number) of a tensor of 16 bits and a tensor of one element of the dtype that these are computed in.</summary>
-    [SkipLocalsInit]
-    public Tensor RunPrecise(Tensor x, Tensor number)
-    {
-        DeviceRuntime.Align(Title, ref x, ref number);
-        var call = new OpCall(this, stackalloc long[OpCall.MostWords]) { Apart = true };
-        call.In(x);
-        call.In(number);
-        call.Head |= Words.Bits("number", "b");
-        return call.Result();
-    }
-
     /// <summary><see cref="Product"/>, recorded.</summary>
     public Tensor RecordedProduct(Tensor a, Tensor b, Tensor? bias = null, bool transposed = false)
     {
@@ -126,18 +111,6 @@ internal unsafe partial class Operator
         // To an empty sum the bias is still added.
         if (bias is not null && b.NumElements == 0 && result.NumElements > 0)
             Copying.Into(result, bias.Expand(result.Shape));
-        return result;
-    }
-
-    /// <summary>Its result for two operands, in the memory of a dense tensor whose shape says the rest. Returns that.</summary>
-    [SkipLocalsInit]
-    public Tensor RunInto(Tensor result, Tensor a, Tensor b)
-    {
-        var call = new OpCall(this, stackalloc long[OpCall.MostWords]);
-        call.In(a);
-        call.In(b);
-        call.Place(result);
-        call.RunInto();
         return result;
     }
 
@@ -200,8 +173,6 @@ internal unsafe partial class Operator
             return x;
         var call = new OpCall(CastOperator, stackalloc long[OpCall.MostWords]);
         call.In(x);
-        call.Place(call[0]!.AllocateLike(type));
-        call.RunInto();
-        return call[1]!;
+        return call.Result(type);
     }
 }

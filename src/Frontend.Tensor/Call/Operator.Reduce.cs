@@ -25,16 +25,15 @@ internal partial class Operator
     private (Tensor Values, Tensor? Places) Reduce(Tensor x, uint over, long[] kept, bool places)
     {
         var input = x.Contiguous();
-        var dims = new StridedDims(stackalloc long[3 * (Layout.MaxRank + 1)]);
-        bool first = Merge(input.Layout, over, ref dims);
-        if (dims.Count > Broadcasting.MaxDims)
+        Span<long> dims = stackalloc long[Layout.MaxRank + 1];
+        int count = Merge(input.Layout.Sizes, over, dims);
+        if (count > Broadcasting.MaxDims)
         {
             // Reduced dimensions last, then they are one dimension, and so are the others.
             input = ReducedLast(input, over).Contiguous();
             long inner = input.Layout.Product(x.Rank - BitOperations.PopCount(over), x.Rank);
             input = input.Reshape(input.NumElements / inner, inner);
-            dims = new StridedDims(stackalloc long[3 * 2]);
-            first = Merge(input.Layout, 2, ref dims);
+            count = Merge(input.Layout.Sizes, 2, dims);
         }
         var values = Tensor.Allocate(Layout.Contiguous(kept), x.DType, input.Runtime);
         var at = places ? Tensor.Allocate(values.Layout, DType.Int64, input.Runtime) : null;
@@ -44,48 +43,48 @@ internal partial class Operator
         if (at is not null)
             call.Place(at);
         var words = call.Free;
-        int count = dims.Count;
         if (count == 2)
         {
-            (words[1], words[2]) = (dims[0].Size, dims[1].Size);
-            call.Head |= Words.AxisBits[first ? 0 : 1];
+            words[1] = dims[0] >> 1;
+            words[2] = dims[1] >> 1;
+            call.Head |= (dims[0] & 1) != 0 ? Words.AxisBits[0] : Words.AxisBits[1];
             call.Run(3);
             return (values, at);
         }
         words[1] = words[2] = 0;
         int next = 3;
         for (int d = 0; d < count; d++)
-            words[next++] = dims[d].Size;
-        for (int d = first ? 0 : 1; d < count; d += 2)
-            words[next++] = d;
+            words[next++] = dims[d] >> 1;
+        for (int d = 0; d < count; d++)
+        {
+            if ((dims[d] & 1) != 0)
+                words[next++] = d;
+        }
         call.Head |= ((long)count << Words.Lists[0]) | ((long)(next - 3 - count) << Words.Lists[1]);
         call.Run(next);
         return (values, at);
     }
 
-    // Reduced dimensions and others in turns. Returns whether the first is a reduced one.
-    private static bool Merge(Layout dense, uint over, ref StridedDims dims)
+    // A number a dimension: size · 2 + 1 where it is reduced.
+    private static int Merge(ReadOnlySpan<long> sizes, uint over, Span<long> dims)
     {
-        uint first = 0;
-        uint before = 0;
-        uint any = 0;
-        for (int d = 0; d < dense.Rank; d++)
+        int count = 0;
+        long any = 0;
+        for (int d = 0; d < sizes.Length; d++)
         {
-            if (dense.Sizes[d] == 1)
-                continue;
             uint reduced = over >> d & 1;
+            if (sizes[d] == 1)
+                continue;
             any |= reduced;
-            if (dims.Count == 0)
-                first = reduced;
-            else if (reduced != before)
-                dims.Split();
-            before = reduced;
-            dims.Add(dense.Sizes[d], dense.Strides[d]);
+            if (count > 0 && (dims[count - 1] & 1) == reduced)
+                dims[count - 1] = ((dims[count - 1] >> 1) * sizes[d] << 1) | reduced;
+            else
+                dims[count++] = (sizes[d] << 1) | reduced;
         }
         // Only dimensions of size 1 are reduced (or there are none at all): a reduced one must be there for the library.
         if (any == 0)
-            dims.Append(1, 1);
-        return dims.Count == 1 || first != 0;
+            dims[count++] = (1 << 1) | 1;
+        return count;
     }
 
     private static Tensor ReducedLast(Tensor x, uint over)

@@ -63,13 +63,6 @@ internal abstract class DeviceRuntime
         return ReferenceEquals(runtime, b.Runtime) ? runtime : throw Mixed(what, runtime.Device, b.Device);
     }
 
-    /// <inheritdoc cref="Common(string, Tensor, Tensor)"/>
-    public static DeviceRuntime Common(string what, Tensor a, Tensor b, Tensor? c)
-    {
-        var runtime = Common(what, a, b);
-        return c is null || ReferenceEquals(runtime, c.Runtime) ? runtime : throw Mixed(what, runtime.Device, c.Device);
-    }
-
     /// <summary>
     /// The one device of operands that broadcast; scalars of the CPU go along with tensors of a GPU, as in PyTorch.
     /// </summary>

@@ -223,7 +223,7 @@ internal sealed partial class DispatchContext
                 // Guards speak of arguments as the trace calls them.
                 named = Trace.Parse(record.Trace).Adopt(algorithm);
                 bool sameShape = record.Spec == problem.Label;
-                var (nest, compiled) = RecordReplay.Run(Backend, algorithm, record, sameShape);
+                var (nest, compiled) = Replayed(algorithm, record, sameShape);
                 schedule = new CompiledSchedule(nest, compiled);
                 if (source == KernelSource.Near)
                     note = sameShape
@@ -257,6 +257,34 @@ internal sealed partial class DispatchContext
             if (failure is ReplayLimitException or OutOfMemoryException or InsufficientExecutionStackException)
                 GiveUp(record, why);
             return Refuse(record, why, notes);
+        }
+    }
+
+    // For the record's own shape or, with factors inferred again, for another. Records are foreign data: whatever one asks for, it costs
+    // milliseconds and memory in proportion to the operator, or is refused.
+    private (LoopNest Nest, ICompiledKernel Kernel) Replayed(Algorithm algorithm, TuneRecord record, bool sameShape)
+    {
+        var trace = Trace.Parse(record.Trace);
+        LoopNest? nest;
+        if (sameShape)
+            nest = trace.Replay(algorithm);
+        else
+        {
+            var near = trace.ReplayNear(algorithm);
+            if (near.AddsTests)
+                throw new TraceException("its loops would test for their ends in every iteration here");
+            nest = near.Nest ?? throw new TraceException(near.Failure ?? "the trace does not fit");
+        }
+        var kernel = Backend.Compile(nest);
+        try
+        {
+            ReplayLimits.Standard.CheckWorkspace(algorithm, kernel.WorkspaceBytes);
+            return (nest, kernel);
+        }
+        catch
+        {
+            kernel.Dispose();
+            throw;
         }
     }
 

@@ -30,6 +30,9 @@ public sealed unsafe class DispatchedKernel
     private Action<DispatchedKernel>? _tell;
     private int _callsLeft;
     private bool _used;
+
+    // Whether nothing is to be tested or told at calls.
+    private bool _isPlain = true;
     private long _guardFailures;
     private int _toldOfMemory;
 
@@ -55,10 +58,26 @@ public sealed unsafe class DispatchedKernel
     internal ImmutableArray<ArgumentTest> Guards { get; init; } = [];
 
     /// <summary>The kernel where they do not, or where there is no memory for the workspace; null for none.</summary>
-    internal Func<DispatchedKernel>? Unguarded { get; init; }
+    internal Func<DispatchedKernel>? Unguarded
+    {
+        get;
+        init
+        {
+            field = value;
+            _isPlain &= value is null;
+        }
+    }
 
     /// <summary>Who copies arguments that lie at other addresses than multiples of a number of bytes; null for nobody.</summary>
-    internal (DeviceRuntime Runtime, int Alignment)? Realigning { get; init; }
+    internal (DeviceRuntime Runtime, int Alignment)? Realigning
+    {
+        get;
+        init
+        {
+            field = value;
+            _isPlain &= value is null;
+        }
+    }
 
     /// <summary>The text of the operator instance.</summary>
     internal string Instance => _spec;
@@ -96,7 +115,7 @@ public sealed unsafe class DispatchedKernel
     /// <summary>Tells someone after a number of calls. Returns itself.</summary>
     internal DispatchedKernel TellAfter(int calls, Action<DispatchedKernel> tell)
     {
-        (_callsLeft, _tell) = (calls, tell);
+        (_callsLeft, _tell, _isPlain) = (calls, tell, false);
         return this;
     }
 
@@ -126,6 +145,17 @@ public sealed unsafe class DispatchedKernel
         // Written once: threads that share the kernel only read it.
         if (!_used)
             _used = true;
+        if (!_isPlain)
+        {
+            RunTested(arguments);
+            return;
+        }
+        fixed (long* extents = Values)
+            _compiled.Run(arguments, extents);
+    }
+
+    private void RunTested(nint* arguments)
+    {
         // Calls of other threads may be lost count of.
         if (_callsLeft > 0 && --_callsLeft == 0)
             _tell!(this);
