@@ -356,7 +356,7 @@ internal static class Meaning
                             {
                                 "sum" => g[r],
                                 "mean" => g[r] / row.Length,
-                                "prod" => e.Count(a => a == 0) > 1 ? 0 : g[r] * others,
+                                "prod" => g[r] * others,
                                 "max" or "min" => i == place ? g[r] : 0,
                                 // A NaN makes all of the row's NaN.
                                 _ => hits == 0 ? double.NaN
