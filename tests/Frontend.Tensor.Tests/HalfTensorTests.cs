@@ -39,6 +39,29 @@ public sealed class HalfTensorTests : IDisposable
     }
 
     // As PyTorch 2.10 answers.
+    /// <summary>As in PyTorch: a second operand of float32 keeps its digits in products and quotients, a first one, and that of a sum, is rounded.</summary>
+    [Fact]
+    public void A_number_of_one_element_is_as_precise_as_what_is_computed()
+    {
+        var x = Tensor.Arange(1, 2049).To(DType.Float16);
+        var s = Tensor.Full([], 0.1, DType.Float32);
+        var rounded = s.To(DType.Float16);
+        Assert.Equal((x * 0.1).ToDoubles(), (x * s).ToDoubles());
+        Assert.Equal((x / 0.1).ToDoubles(), (x / s).ToDoubles());
+        Assert.Equal((x * 0.1).ToDoubles(), (x * s.To(DType.Float64)).ToDoubles());
+        Assert.NotEqual((x * rounded).ToDoubles(), (x * s).ToDoubles());
+        Assert.Equal((rounded * x).ToDoubles(), (s * x).ToDoubles());
+        Assert.Equal((x + rounded).ToDoubles(), (x + s).ToDoubles());
+        Assert.Equal(DType.Float16, (x * s).DType);
+        Assert.Equal([0, 2], (Tensor.Zeros([0, 2], DType.Float16) * s).Shape.ToArray());
+
+        var (w, g) = (x[..4].Clone().RequiresGrad_(), s.Clone().RequiresGrad_());
+        (w * g).Sum().Backward();
+        Assert.Equal(DType.Float32, g.Grad!.DType);
+        Assert.Equal(10, g.Grad!.Item(), 0.02);
+        Assert.All(w.Grad!.ToDoubles(), v => Assert.Equal(0.1, v, 1e-4));
+    }
+
     [Fact]
     public void Results_have_PyTorchs_dtypes()
     {

@@ -75,7 +75,12 @@ public static partial class ScalarFunctions
             return x * Op.Sigmoid(x);
         var half = Op.Exp(Op.Abs(x) * Op.Const(-0.5, x.Type));
         var sum = half * half + 1;
-        return Op.Select(Op.Lt(x, Op.Const(0, x.Type)), x / sum * half * half, x / sum);
+        // The half where x is negative, else 1: a Select of it would make the load of x conditional.
+        var factor = Op.Min(
+            half + Op.Select(Op.Lt(x, Op.Const(0, x.Type)), Op.Const(0, x.Type), Op.Const(2, x.Type)),
+            Op.Const(1, x.Type)
+        );
+        return x / sum * factor * factor;
     }
 
     private static Expr NormalDistribution(Expr x) =>

@@ -78,6 +78,21 @@ internal unsafe partial class Operator
         return call.Result();
     }
 
+    /// <summary>Whether a second operand of one element may have the dtype that 16 bits are computed in.</summary>
+    public bool TakesNumber => Words.Has("number");
+
+    /// <summary>f(x, number) of a tensor of 16 bits and a tensor of one element of the dtype that these are computed in.</summary>
+    [SkipLocalsInit]
+    public Tensor RunPrecise(Tensor x, Tensor number)
+    {
+        DeviceRuntime.Align(Title, ref x, ref number);
+        var call = new OpCall(this, stackalloc long[OpCall.MostWords]) { Apart = true };
+        call.In(x);
+        call.In(number);
+        call.Head |= Words.Bits("number", "b");
+        return call.Result();
+    }
+
     /// <summary><see cref="Product"/>, recorded.</summary>
     public Tensor RecordedProduct(Tensor a, Tensor b, Tensor? bias = null, bool transposed = false)
     {

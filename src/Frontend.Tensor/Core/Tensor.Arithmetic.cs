@@ -249,7 +249,24 @@ public sealed partial class Tensor
             return Narrow(function, a.To(type), b.To(type), type);
         if (function.Kind == FunctionKind.Bits && type.IsFloat())
             throw NoBits(function.Name, type);
+        if (b.DType != type && type.IsStorage() && b.Rank == 0 && b.Device.IsCpu && function.TakesNumber)
+            return Scaled(function, a.To(type), b);
         return function.Recorded(a.To(type), b.To(type));
+    }
+
+    // As precise as a plain number is, of which PyTorch makes none of its own; gradients are those beside the rounded one.
+    private static Tensor Scaled(ElementFunction function, Tensor a, Tensor number)
+    {
+        Tensor result;
+        using (NoGrad())
+            result = function.RunPrecise(a, number.To(a.DType.Compute()));
+        if (function.Rule is { } rule && Records(a, number))
+        {
+            var rounded = number.To(a.DType);
+            DeviceRuntime.Align(function.Title, ref a, ref rounded);
+            result.Record(rule, a, rounded);
+        }
+        return result;
     }
 
     internal static Tensor Apply(ElementFunction function, Tensor a, Scalar b, bool numberFirst = false)
