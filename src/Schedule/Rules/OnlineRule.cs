@@ -36,18 +36,31 @@ public sealed class OnlineRule : ScheduleRule
         long bk = p.Keys <= 256 ? 0 : 128;
         var knobs = ImmutableArray.CreateBuilder<Knob>();
         if (target.Threads > 1)
-            knobs.Add(new("parallel", 0, [0, 1], p.Work >= 1 << 20 ? 1 : 0));
+            knobs.Add(OnlineKnobs.Parallel.Offer(p.Work >= 1 << 20));
         if (p.IsMasked)
-            knobs.Add(new("skip", 0, [0, 1], 1));
-        knobs.Add(new("rv", 1, MatmulRule.Within([1, 2, 3, 4], rv, most), rv));
-        knobs.Add(new("mr", 1, MatmulRule.Within([1, 2, 4, 6, 8, 12, 14, 16], mr, 16), mr));
-        knobs.Add(new("pr", 1, MatmulRule.Within([1, 2, 4, 6, 8, 12, 16], pr, Math.Min(rows, 16)), pr));
-        knobs.Add(new("pv", 1, MatmulRule.Within([1, 2, 3, 4], pv, columns), pv));
-        knobs.Add(new("bk", 2, [0, .. new long[] { 64, 128, 256, 512 }.Where(k => k < p.Keys)], bk));
-        knobs.Add(new("eu", 3, [1, 2, 4], 1));
+            knobs.Add(OnlineKnobs.Skip.Offer(true));
+        knobs.Add(OnlineKnobs.Rv.Offer(MatmulRule.Within([1, 2, 3, 4], rv, most), rv));
+        knobs.Add(OnlineKnobs.Mr.Offer(MatmulRule.Within([1, 2, 4, 6, 8, 12, 14, 16], mr, 16), mr));
+        knobs.Add(OnlineKnobs.Pr.Offer(MatmulRule.Within([1, 2, 4, 6, 8, 12, 16], pr, Math.Min(rows, 16)), pr));
+        knobs.Add(OnlineKnobs.Pv.Offer(MatmulRule.Within([1, 2, 3, 4], pv, columns), pv));
+        knobs.Add(OnlineKnobs.Bk.Offer([0, .. new long[] { 64, 128, 256, 512 }.Where(k => k < p.Keys)], bk));
+        knobs.Add(OnlineKnobs.Eu.Offer([1, 2, 4], 1));
         return knobs.ToImmutable();
     }
 
-    public override LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices) =>
+    protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices) =>
         new OnlineSchedule(algorithm, target, choices).Build();
+}
+
+/// <summary>The knobs of <see cref="OnlineRule"/>.</summary>
+internal static class OnlineKnobs
+{
+    public static readonly SwitchKnob Parallel = new("parallel", 0);
+    public static readonly SwitchKnob Skip = new("skip", 0);
+    public static readonly NumberKnob Rv = new("rv", 1);
+    public static readonly NumberKnob Mr = new("mr", 1);
+    public static readonly NumberKnob Pr = new("pr", 1);
+    public static readonly NumberKnob Pv = new("pv", 1);
+    public static readonly NumberKnob Bk = new("bk", 2);
+    public static readonly NumberKnob Eu = new("eu", 3);
 }

@@ -9,7 +9,7 @@ internal sealed class OnlineSchedule
     private readonly OnlineReduction _p;
     private readonly Algorithm _algorithm;
     private readonly TargetInfo _target;
-    private readonly IReadOnlyDictionary<string, long> _choices;
+    private readonly Choices _choices;
     private readonly Schedule _s;
     private readonly int _lanes;
 
@@ -17,7 +17,7 @@ internal sealed class OnlineSchedule
     private string _tile = "";
     private string? _keys;
 
-    public OnlineSchedule(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices)
+    public OnlineSchedule(Algorithm algorithm, TargetInfo target, Choices choices)
     {
         (_algorithm, _target, _choices) = (algorithm, target, choices);
         _p = OnlineReduction.Of(algorithm)!;
@@ -28,7 +28,7 @@ internal sealed class OnlineSchedule
     public LoopNest Build()
     {
         string[] batch = [.. _p.Last.Axes.SkipLast(2).Select(a => $"{_p.Last.Name}.{a.Name}")];
-        long rows = Math.Min(_p.Rows, Get("rv", 2) * _lanes);
+        long rows = Math.Min(_p.Rows, _choices[OnlineKnobs.Rv] * _lanes);
         (_tile, _) = Split($"{_p.Last.Name}.{_p.Row.Name}", rows);
         foreach (var stage in _algorithm.Stages.Reverse().Skip(1))
             _s.ComputeAt(stage.Name, _tile);
@@ -50,7 +50,7 @@ internal sealed class OnlineSchedule
         Statistic(_p.Max.Name);
         Statistic(_p.Sum.Name);
         Mixture(rows);
-        if (Get("parallel", 0) == 1)
+        if (_choices[OnlineKnobs.Parallel])
             Share([.. batch, _tile]);
         return _s.Nest;
     }
@@ -81,14 +81,14 @@ internal sealed class OnlineSchedule
     // Keys in blocks, each after the other with the maximum so far; or all at once.
     private void Blocks(string scores)
     {
-        long size = Get("bk", 128);
+        long size = _choices[OnlineKnobs.Bk];
         if (size == 0 || size >= _p.Keys)
             return;
         string max = _p.Max.Name;
         var own = _s.Nest.OwnLoops(_s.Nest.Block(max)).Select(l => l.Name).ToList();
         var (keys, inner) = Split(own[^1], size);
         _s.Reorder([keys, .. own.SkipLast(1), inner]);
-        bool skip = _p.IsMasked && Get("skip", 1) == 1;
+        bool skip = _p.IsMasked && _choices[OnlineKnobs.Skip];
         _s.OnlineSoftmax(max, keys, skip, _p.Sum.Name, _p.Mix.Name);
         _s.ComputeAt(scores, keys);
         _s.ComputeAt(_p.Dot.Name, keys);
@@ -171,7 +171,7 @@ internal sealed class OnlineSchedule
         var own = _s.Nest.OwnLoops(_s.Nest.Block(dot)).Select(l => l.Name).ToList();
         string depth = own[^1];
         string key = own[^2];
-        long mr = Math.Min(Get("mr", 8), _s.Nest.Loop(key).ConstantExtent ?? 1);
+        long mr = Math.Min(_choices[OnlineKnobs.Mr], _s.Nest.Loop(key).ConstantExtent ?? 1);
         var (far, near) = Split(key, mr);
         _s.Reorder([.. own.SkipLast(2).Where(l => l != lane), far, depth, near, lane]);
         _s.ReverseComputeAt(scores, far);
@@ -179,7 +179,7 @@ internal sealed class OnlineSchedule
         _s.Vectorize(lane);
         Lanes(scores, unroll: true);
         _s.DecomposeReduction(dot, depth);
-        long eu = Get("eu", 1);
+        long eu = _choices[OnlineKnobs.Eu];
         if (eu > 1 && _s.Nest.Loop(depth).ConstantExtent > eu)
             _s.Unroll(Split(depth, eu).Inner);
     }
@@ -214,8 +214,8 @@ internal sealed class OnlineSchedule
         string key = own[^1];
         string lane = LaneLoop(mix)!;
         string row = own[^3];
-        long pr = Math.Min(Get("pr", 8), rows);
-        long width = Math.Min(Get("pv", 2) * _lanes, _p.Columns);
+        long pr = Math.Min(_choices[OnlineKnobs.Pr], rows);
+        long width = Math.Min(_choices[OnlineKnobs.Pv] * _lanes, _p.Columns);
         var order = own.SkipLast(3).ToList();
         var (far, near) = Split(row, pr);
         order.Add(far);
@@ -286,6 +286,4 @@ internal sealed class OnlineSchedule
         MatmulRule.SplitTile(_s, loop, factor, _s.Nest.Loop(loop).ConstantExtent!.Value);
 
     private static DType? Wide(DType type) => type.IsStorage() ? type.Compute() : null;
-
-    private long Get(string name, long otherwise) => _choices.TryGetValue(name, out long v) ? v : otherwise;
 }

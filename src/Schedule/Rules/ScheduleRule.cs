@@ -18,12 +18,11 @@ public abstract class ScheduleRule
     public abstract ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target);
 
     /// <summary>The schedule for some choices, by the names of their knobs, and the defaults of the other knobs.</summary>
-    public virtual LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices) =>
+    public LoopNest Apply(Algorithm algorithm, TargetInfo target, IReadOnlyDictionary<string, long> choices) =>
         Build(algorithm, target, new Choices(choices, () => Knobs(algorithm, target)));
 
     /// <summary>The schedule for a choice of every knob.</summary>
-    protected virtual LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices) =>
-        throw new NotSupportedException($"rule {Name} overrides neither Build nor Apply");
+    protected abstract LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices);
 
     public IReadOnlyDictionary<string, long> Defaults(Algorithm algorithm, TargetInfo target) =>
         Knobs(algorithm, target).ToDictionary(k => k.Name, k => k.Default);

@@ -24,7 +24,9 @@ public class LayerTests
                 ["Interpret"],
                 ["Primitives"],
                 ["Traces"],
+                ["."],
                 ["Patterns"],
+                ["Recipes"],
                 ["Recipes", "Rules"],
                 ["Rules/Gpu"],
                 ["Defaults"],
@@ -59,7 +61,7 @@ public class LayerTests
             [
                 // A tensor has an operator's call for a method, a node of the graph for its history and a device's runtime
                 // for its memory; runtimes take calls of operators on tensors.
-                ["Core", "Call", "Autograd", "Dispatch", "Dispatch/Recording", "Dispatch/Online"],
+                ["Core", "Call", "Autograd", "Dispatch", "Dispatch/Profiles", "Dispatch/Online"],
                 ["Nn"],
                 ["Optim"],
                 ["Models"],
