@@ -124,7 +124,7 @@ internal sealed class ContractionRecipe
             long points = axis == _tile.Vector ? Width : row.Points;
             string? tile = null;
             if (within > points)
-                (tile, loop) = MatmulRule.SplitTile(_s, loop, points, within);
+                (tile, loop) = LoopRecipes.SplitTile(_s, loop, points, within);
             if (axis == _tile.Vector)
                 vector = loop;
             else
@@ -247,7 +247,7 @@ internal sealed class ContractionRecipe
         {
             bool follows =
                 stage.Kind == StageKind.Map
-                && MatmulRule.SameAxes(stage, _pattern.Stage)
+                && Contraction.SameAxes(stage, _pattern.Stage)
                 && stage.Outputs.Length == 1
                 && stage.Reads.Any(made.Contains)
                 && stage.Reads.All(b => made.Contains(b) || _algorithm.Inputs.Contains(b));
@@ -351,12 +351,12 @@ internal sealed class ContractionRecipe
         {
             low = along.Name;
             if (width > _lanes)
-                (_, low) = MatmulRule.SplitTile(_s, along.Name, _lanes, width);
+                (_, low) = LoopRecipes.SplitTile(_s, along.Name, _lanes, width);
         }
         string row = InnermostAlong(block, rank - 1, vectorize: false)!;
         long extent = _s.Nest.Loop(row).ConstantExtent!.Value;
         if (extent > _lanes)
-            (_, row) = MatmulRule.SplitTile(_s, row, _lanes, extent);
+            (_, row) = LoopRecipes.SplitTile(_s, row, _lanes, extent);
         if (low is not null)
         {
             var between = _s
@@ -393,8 +393,8 @@ internal sealed class ContractionRecipe
         bool parallel = _choices[_knobs.Parallel];
         if (!packed)
         {
-            StagewiseRule.FuseContiguous(_s, copy);
-            MatmulRule.VectorizeInner(_s, copy, _lanes);
+            LoopRecipes.FuseContiguous(_s, copy);
+            LoopRecipes.VectorizeInner(_s, copy, _lanes);
             return;
         }
         // The loop over what lies side by side in the operand, unrolled as many times as there are lanes, makes squares that are
@@ -409,11 +409,11 @@ internal sealed class ContractionRecipe
             long extent = _s.Nest.Loop(fused).ConstantExtent ?? 1;
             if (extent >= _lanes)
             {
-                var (_, low) = MatmulRule.SplitTile(_s, fused, _lanes, extent);
+                var (_, low) = LoopRecipes.SplitTile(_s, fused, _lanes, extent);
                 _s.Unroll(low);
             }
         }
-        MatmulRule.VectorizeInner(_s, copy, _lanes);
+        LoopRecipes.VectorizeInner(_s, copy, _lanes);
         if (
             parallel
             && _s.Nest.LoopsAround(_s.Nest.Block(copy)) is [{ Kind: LoopKind.Serial, ConstantExtent: > 1 } first, ..]

@@ -20,7 +20,7 @@ public sealed class MatmulRule : ScheduleRule
         && c.K.Extent is IntImm { Value: > 0 }
         && c.M[^1].Extent is IntImm
         && !IsFew(c)
-        && algorithm.Stages.Skip(1).All(s => s.Kind == StageKind.Map && SameAxes(s, c.Stage));
+        && algorithm.Stages.Skip(1).All(s => s.Kind == StageKind.Map && Contraction.SameAxes(s, c.Stage));
 
     // Few rows of halves pay for no packing: 4 by 512², B as [n, k], take 39 µs along the lanes and 79 packed.
     private static bool IsFew(Contraction c) =>
@@ -64,11 +64,15 @@ public sealed class MatmulRule : ScheduleRule
         // Level 1: the register tile.
         knobs.Add(
             MatmulKnobs.Mr.Offer(
-                Within([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 24], mr, Math.Min(m, 24)),
+                LoopRecipes.Within(
+                    [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20, 24],
+                    mr,
+                    Math.Min(m, 24)
+                ),
                 mr
             )
         );
-        knobs.Add(MatmulKnobs.Nv.Offer(Within([1, 2, 3, 4, 5, 6], nv, Math.Min(vectors, 6)), nv));
+        knobs.Add(MatmulKnobs.Nv.Offer(LoopRecipes.Within([1, 2, 3, 4, 5, 6], nv, Math.Min(vectors, 6)), nv));
         // Level 2: stretches of k and panels.
         if (k > 128)
             knobs.Add(
@@ -124,15 +128,15 @@ public sealed class MatmulRule : ScheduleRule
         {
             (_, write) = s.CacheWrite(c.Stage.Output.Name, Scope.Register);
         }
-        var (mo, mi) = SplitTile(s, Loop(c.M[^1]), mr, Extent(c.M[^1]));
-        var (no, ni) = SplitTile(s, Loop(c.N), nr, Extent(c.N));
+        var (mo, mi) = LoopRecipes.SplitTile(s, Loop(c.M[^1]), mr, Extent(c.M[^1]));
+        var (no, ni) = LoopRecipes.SplitTile(s, Loop(c.N), nr, Extent(c.N));
         string? moo = null;
         if (
             choices[MatmulKnobs.Mc] > 0
             && Extent(s.Nest.Loop(mo)) > choices[MatmulKnobs.Mc]
             && !choices[MatmulKnobs.MOuter]
         )
-            (moo, mo) = SplitTile(s, mo, choices[MatmulKnobs.Mc], Extent(s.Nest.Loop(mo)));
+            (moo, mo) = LoopRecipes.SplitTile(s, mo, choices[MatmulKnobs.Mc], Extent(s.Nest.Loop(mo)));
         string[] outer = [.. c.Stage.SpatialAxes.Where(a => a.Var != c.N.Var && a.Var != c.M[^1].Var).Select(Loop)];
         string[] tiles = choices[MatmulKnobs.MOuter] ? [mo, no] : [no, mo];
         string[] order = [.. outer, .. Some(ko), .. Some(moo), .. tiles, k, mi, ni];
@@ -150,7 +154,7 @@ public sealed class MatmulRule : ScheduleRule
         foreach (string after in onTile)
         {
             s.ReverseComputeAt(after, tile);
-            VectorizeInner(s, after, lanes);
+            LoopRecipes.VectorizeInner(s, after, lanes);
         }
         if (ko is not null)
             StagewiseRule.Schedule(s, algorithm.Stages.Skip(1), target, parallel: choices[MatmulKnobs.Parallel]);
@@ -179,13 +183,13 @@ public sealed class MatmulRule : ScheduleRule
             if (transposed && Extent(c.K) >= lanes)
             {
                 // As many steps of k as lanes: strided loads that read a block, which is transposed in registers.
-                var (_, low) = SplitTile(s, loops[^2], lanes, Extent(s.Nest.Loop(loops[^2])));
+                var (_, low) = LoopRecipes.SplitTile(s, loops[^2], lanes, Extent(s.Nest.Loop(loops[^2])));
                 s.Unroll(low);
             }
-            VectorizeInner(s, copy, lanes);
+            LoopRecipes.VectorizeInner(s, copy, lanes);
         }
         string init = s.DecomposeReduction(product, k);
-        VectorizeInner(s, init, lanes);
+        LoopRecipes.VectorizeInner(s, init, lanes);
         if (choices[MatmulKnobs.Ku] > 1 && Extent(s.Nest.Loop(k)) >= choices[MatmulKnobs.Ku])
         {
             var (_, unrolled) = s.Split(
@@ -218,43 +222,10 @@ public sealed class MatmulRule : ScheduleRule
         return copy;
     }
 
-    internal static (string Outer, string Inner) SplitTile(Schedule s, string loop, long factor, long extent) =>
-        s.Split(loop, factor, extent % factor == 0 ? Tail.None : Tail.Peel);
-
-    /// <summary>Vectorises the innermost loop around a block where it is long enough to pay.</summary>
-    internal static void VectorizeInner(Schedule s, string block, int lanes)
-    {
-        var loops = s.Nest.LoopsAround(s.Nest.Block(block));
-        var inner = loops[^1];
-        if (inner.Kind == LoopKind.Serial && inner.ConstantExtent is > 1)
-        {
-            if (inner.ConstantExtent > 8 * lanes)
-                (_, string low) = Cut(s, inner, lanes);
-            else
-                s.Vectorize(inner.Name);
-        }
-    }
-
-    private static (string, string) Cut(Schedule s, For loop, int lanes)
-    {
-        var (outer, inner) = s.Split(loop.Name, lanes, loop.ConstantExtent % lanes == 0 ? Tail.None : Tail.Peel);
-        s.Vectorize(inner);
-        return (outer, inner);
-    }
-
     private static string[] LoopNames(Schedule s, string block) =>
         [.. s.Nest.LoopsAround(s.Nest.Block(block)).Select(l => l.Name)];
 
     private static IEnumerable<string> Some(string? name) => name is null ? [] : [name];
-
-    internal static bool SameAxes(Stage stage, Stage product) =>
-        stage.Axes.Length == product.SpatialAxes.Count()
-        && stage.Axes.Zip(product.SpatialAxes).All(p => p.First.Extent == p.Second.Extent)
-        && stage
-            .Values[0]
-            .Loads()
-            .Where(l => l.Buffer.Rank == stage.Axes.Length && l.Buffer == product.Output)
-            .All(l => l.Indices.SequenceEqual(stage.Indices));
 
     internal static long Extent(Axis axis) => ((IntImm)axis.Extent).Value;
 
@@ -276,26 +247,6 @@ public sealed class MatmulRule : ScheduleRule
         return best;
 
         double Step(long rows) => Math.Max(rows * nv / 2.0, 4) + 1;
-    }
-
-    /// <summary>The values up to a largest one and one that is always there, ascending; the values are.</summary>
-    internal static ImmutableArray<long> Within(long[] values, long always, long max)
-    {
-        var within = ImmutableArray.CreateBuilder<long>(values.Length + 1);
-        bool there = false;
-        foreach (long value in values)
-        {
-            if (!there && value >= always)
-            {
-                there = true;
-                within.Add(always);
-            }
-            if (value <= max && value != always)
-                within.Add(value);
-        }
-        if (!there)
-            within.Add(always);
-        return within.ToImmutable();
     }
 }
 

@@ -42,13 +42,13 @@ public sealed class MatvecRule : ScheduleRule
             bool wide = k < 8 * lanes || (i > 1 && !far);
             long nj = wide ? Math.Clamp(accumulators / i / 2, 1, Math.Min(j, 4)) : 1;
             long u = Math.Clamp(Math.Min((i == 1 ? 4 : 8 / i) / nj, k / lanes), 1, 4);
-            knobs.Add(MatvecKnobs.Nj.Offer(MatmulRule.Within([1, 2, 3, 4, 6, 8], nj, Math.Min(j, 16)), nj));
-            knobs.Add(MatvecKnobs.Vectors.Offer(MatmulRule.Within([1, 2, 4], u, Math.Max(1, k / lanes)), u));
+            knobs.Add(MatvecKnobs.Nj.Offer(LoopRecipes.Within([1, 2, 3, 4, 6, 8], nj, Math.Min(j, 16)), nj));
+            knobs.Add(MatvecKnobs.Vectors.Offer(LoopRecipes.Within([1, 2, 4], u, Math.Max(1, k / lanes)), u));
             return knobs.ToImmutable();
         }
         long vectors = (j + lanes - 1) / lanes;
         long nv = Math.Clamp(far ? 8 / i : accumulators / i, 1, Math.Min(vectors, i == 1 || far ? 4 : 6));
-        knobs.Add(MatvecKnobs.Nv.Offer(MatmulRule.Within([1, 2, 3, 4, 6, 8], nv, vectors), nv));
+        knobs.Add(MatvecKnobs.Nv.Offer(LoopRecipes.Within([1, 2, 3, 4, 6, 8], nv, vectors), nv));
         // Rows of k before results go back to memory, and how many results to keep near for that (1 x 50257 x 768 from
         // memory: 3.5 ms by 8 rows, 5.1 without; 4 x 2304 x 768 from the caches: 0.079 and 0.058 ms).
         if (k > 8)
@@ -127,7 +127,7 @@ public sealed class MatvecRule : ScheduleRule
             s.DecomposeReduction(parts[1], own[^1].Name);
         }
         string init = s.DecomposeReduction(part, ko);
-        MatmulRule.VectorizeInner(s, init, lanes);
+        LoopRecipes.VectorizeInner(s, init, lanes);
         s.DecomposeReduction(block, s.Nest.LoopsAround(s.Nest.Block(block))[^1].Name);
         return jo;
     }

@@ -39,10 +39,10 @@ public sealed class OnlineRule : ScheduleRule
             knobs.Add(OnlineKnobs.Parallel.Offer(p.Work >= 1 << 20));
         if (p.IsMasked)
             knobs.Add(OnlineKnobs.Skip.Offer(true));
-        knobs.Add(OnlineKnobs.Rv.Offer(MatmulRule.Within([1, 2, 3, 4], rv, most), rv));
-        knobs.Add(OnlineKnobs.Mr.Offer(MatmulRule.Within([1, 2, 4, 6, 8, 12, 14, 16], mr, 16), mr));
-        knobs.Add(OnlineKnobs.Pr.Offer(MatmulRule.Within([1, 2, 4, 6, 8, 12, 16], pr, Math.Min(rows, 16)), pr));
-        knobs.Add(OnlineKnobs.Pv.Offer(MatmulRule.Within([1, 2, 3, 4], pv, columns), pv));
+        knobs.Add(OnlineKnobs.Rv.Offer(LoopRecipes.Within([1, 2, 3, 4], rv, most), rv));
+        knobs.Add(OnlineKnobs.Mr.Offer(LoopRecipes.Within([1, 2, 4, 6, 8, 12, 14, 16], mr, 16), mr));
+        knobs.Add(OnlineKnobs.Pr.Offer(LoopRecipes.Within([1, 2, 4, 6, 8, 12, 16], pr, Math.Min(rows, 16)), pr));
+        knobs.Add(OnlineKnobs.Pv.Offer(LoopRecipes.Within([1, 2, 3, 4], pv, columns), pv));
         knobs.Add(OnlineKnobs.Bk.Offer([0, .. new long[] { 64, 128, 256, 512 }.Where(k => k < p.Keys)], bk));
         knobs.Add(OnlineKnobs.Eu.Offer([1, 2, 4], 1));
         return knobs.ToImmutable();

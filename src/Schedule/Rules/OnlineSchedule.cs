@@ -283,7 +283,7 @@ internal sealed class OnlineSchedule
     }
 
     private (string Outer, string Inner) Split(string loop, long factor) =>
-        MatmulRule.SplitTile(_s, loop, factor, _s.Nest.Loop(loop).ConstantExtent!.Value);
+        LoopRecipes.SplitTile(_s, loop, factor, _s.Nest.Loop(loop).ConstantExtent!.Value);
 
     private static DType? Wide(DType type) => type.IsStorage() ? type.Compute() : null;
 }

@@ -45,7 +45,7 @@ public sealed class RowFusionRule : ScheduleRule
         string row = rows[^1];
         long together = choices[RowFusionKnobs.Rows];
         if (together > 1 && s.Nest.Loop(row).ConstantExtent is { } all && all > 1)
-            row = rows[^1] = MatmulRule.SplitTile(s, row, Math.Min(together, all), all).Outer;
+            row = rows[^1] = LoopRecipes.SplitTile(s, row, Math.Min(together, all), all).Outer;
         if (anchor == fused[^1])
         {
             foreach (var stage in fused.Reverse().Skip(1))

@@ -94,7 +94,7 @@ public sealed class StagewiseRule : ScheduleRule
     {
         if (!s.Nest.Blocks.Any(b => b.Name == block))
             return;
-        FuseContiguous(s, block);
+        LoopRecipes.FuseContiguous(s, block);
         var loops = Around(s, block);
         if (loops.IsEmpty)
             return;
@@ -148,7 +148,7 @@ public sealed class StagewiseRule : ScheduleRule
             || !ReferenceEquals(row.Body, loops[^1])
         )
             return false;
-        var (outer, together) = MatmulRule.SplitTile(s, row.Name, Math.Min(Together, rows), rows);
+        var (outer, together) = LoopRecipes.SplitTile(s, row.Name, Math.Min(Together, rows), rows);
         s.Reorder(outer, loops[^1].Name, together);
         s.Unroll(together);
         if (parallel)
@@ -190,10 +190,10 @@ public sealed class StagewiseRule : ScheduleRule
             string name = loop.Name;
             if (loop.ConstantExtent > 2 * Large)
             {
-                (string far, name) = MatmulRule.SplitTile(s, name, Large, loop.ConstantExtent.Value);
+                (string far, name) = LoopRecipes.SplitTile(s, name, Large, loop.ConstantExtent.Value);
                 large.Add(far);
             }
-            var (tile, low) = MatmulRule.SplitTile(s, name, lanes, s.Nest.Loop(name).ConstantExtent!.Value);
+            var (tile, low) = LoopRecipes.SplitTile(s, name, lanes, s.Nest.Loop(name).ConstantExtent!.Value);
             small.Add(tile);
             lowest.Add(low);
         }
@@ -357,7 +357,7 @@ public sealed class StagewiseRule : ScheduleRule
             string[] share = [];
             if (threads > 1 && spatial.Count == 1 && s.Nest.Loop(tile).ConstantExtent is { } tiles && tiles >= threads)
             {
-                (string each, tile) = MatmulRule.SplitTile(s, tile, (tiles + threads - 1) / threads, tiles);
+                (string each, tile) = LoopRecipes.SplitTile(s, tile, (tiles + threads - 1) / threads, tiles);
                 share = [each];
             }
             s.Reorder([.. share, .. outer, tile, .. ks, lane]);
@@ -388,45 +388,12 @@ public sealed class StagewiseRule : ScheduleRule
         string[] tile = [];
         if (columns > Stretch)
         {
-            (string far, column) = MatmulRule.SplitTile(s, column, Stretch, columns);
+            (string far, column) = LoopRecipes.SplitTile(s, column, Stretch, columns);
             tile = [far];
         }
         s.Reorder([.. spatial.SkipLast(1), .. tile, .. ks, column]);
         s.DecomposeReduction(block, ks[0]);
     }
-
-    // Fuses the loops of a map, innermost first, as long as all its accesses run through memory without gaps.
-    internal static void FuseContiguous(Schedule s, string name)
-    {
-        while (true)
-        {
-            var block = s.Nest.Block(name);
-            var loops = Around(s, name);
-            if (loops.Length < 2 || block.IsReduction || block.Axes.Any(a => a.Kind != AxisKind.Spatial))
-                return;
-            var (outer, inner) = (loops[^2], loops[^1]);
-            if (!ReferenceEquals(outer.Body, inner) || inner.ConstantExtent is not { } extent)
-                return;
-            var bindings = block.Bindings;
-            bool Contiguous(Buffer buffer, ImmutableArray<Expr> indices)
-            {
-                var form = LinearForm.Of(buffer.Offset([.. indices.Select(i => i.Substitute(bindings))]));
-                long step = form.CoefficientOf(inner.Var);
-                return form.CoefficientOf(outer.Var) == step * extent
-                    && !form.Terms.Any(t => t.Atom is not Var && (t.Atom.Uses(inner.Var) || t.Atom.Uses(outer.Var)));
-            }
-            bool usesAxes = block.Values.Any(v => UsesOutsideLoads(v));
-            if (
-                usesAxes
-                || !block.Loads.All(l => Contiguous(l.Buffer, l.Indices))
-                || !block.Outputs.All(o => Contiguous(o, block.Indices))
-            )
-                return;
-            s.Fuse(outer.Name, inner.Name);
-        }
-    }
-
-    private static bool UsesOutsideLoads(Expr e) => e is Var || (e is not Load && e.Children().Any(UsesOutsideLoads));
 
     private static bool CanVectorize(Schedule s, string name, For loop)
     {

@@ -15,7 +15,7 @@ public class StoredCubinTests
         new StoredCubins(binaries).Put("a", cubin);
         new StoredCubins(binaries).Put("empty", new CachedCubin([], ""));
         var other = new StoredCubins(binaries);
-        Assert.Equal(cubin.Cubin, other.Find("a")!.Cubin);
+        Assert.Equal(cubin.Cubin.ToArray(), other.Find("a")!.Cubin.ToArray());
         Assert.Equal(cubin.Log, other.Find("a")!.Log);
         Assert.Empty(other.Find("empty")!.Cubin);
         Assert.Null(other.Find("b"));

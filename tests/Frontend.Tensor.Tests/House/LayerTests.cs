@@ -27,7 +27,7 @@ public class LayerTests
                 ["."],
                 ["Patterns"],
                 ["Recipes"],
-                ["Recipes", "Rules"],
+                ["Rules"],
                 ["Rules/Gpu"],
                 ["Defaults"],
             ]

@@ -28,7 +28,7 @@ public sealed class GpuConvRule : ScheduleRule
         return spatial.Count is 3 or 4
             && slides
             && sum.Axes.All(a => a.Extent is IntImm { Value: > 0 })
-            && algorithm.Stages.Skip(1).All(s => s.Kind == StageKind.Map && MatmulRule.SameAxes(s, sum));
+            && algorithm.Stages.Skip(1).All(s => s.Kind == StageKind.Map && Contraction.SameAxes(s, sum));
     }
 
     public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)

@@ -48,7 +48,7 @@ internal sealed record GpuMap(long Threads, long Vector, long Items, long Waves)
     /// <returns>The thread loop, and the loops below it; null where there was nothing to share out.</returns>
     public (string Thread, ImmutableArray<string> Below)? Apply(Schedule s, string block, TargetInfo target)
     {
-        StagewiseRule.FuseContiguous(s, block);
+        LoopRecipes.FuseContiguous(s, block);
         var loops = s.Nest.LoopsAround(s.Nest.Block(block)).Select(l => l.Name).ToList();
         if (loops.IsEmptyOrShared(s, block))
         {

@@ -19,7 +19,7 @@ public sealed class GpuMatmulRule : ScheduleRule
         target.Gpu is not null
         && Contraction.Of(algorithm.Stages[0]) is { } c
         && c.Stage.Axes.All(a => a.Extent is IntImm { Value: > 0 })
-        && algorithm.Stages.Skip(1).All(s => s.Kind == StageKind.Map && MatmulRule.SameAxes(s, c.Stage));
+        && algorithm.Stages.Skip(1).All(s => s.Kind == StageKind.Map && Contraction.SameAxes(s, c.Stage));
 
     public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
     {

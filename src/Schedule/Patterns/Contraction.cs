@@ -70,4 +70,14 @@ internal sealed record Contraction(
         load.Indices.All(i => i is Var) && load.Indices.Distinct().Count() == load.Indices.Length;
 
     private static bool Has(Load load, Axis axis) => load.Indices.Any(i => ReferenceEquals(i, axis.Var));
+
+    /// <summary>Whether a stage after a product has its axes, and reads it at its own place.</summary>
+    internal static bool SameAxes(Stage stage, Stage product) =>
+        stage.Axes.Length == product.SpatialAxes.Count()
+        && stage.Axes.Zip(product.SpatialAxes).All(p => p.First.Extent == p.Second.Extent)
+        && stage
+            .Values[0]
+            .Loads()
+            .Where(l => l.Buffer.Rank == stage.Axes.Length && l.Buffer == product.Output)
+            .All(l => l.Indices.SequenceEqual(stage.Indices));
 }
