@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Attributes;
 using Picograd.Dispatch;
 using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Machine;
 
 namespace Picograd.Bench;
 

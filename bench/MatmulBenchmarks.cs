@@ -2,6 +2,8 @@ using BenchmarkDotNet.Attributes;
 using Picograd.Baselines;
 using Picograd.Dispatch;
 using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Machine;
+using Picograd.Lower.Cpu.Runtime;
 using Picograd.TuneDb;
 
 namespace Picograd.Bench;

@@ -1,4 +1,4 @@
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
 
 namespace Picograd.TuneDb;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.TuneDb;
 

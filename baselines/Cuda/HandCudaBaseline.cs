@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Picograd.Algorithms;
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Runtime;
 
 namespace Picograd.Baselines;
 

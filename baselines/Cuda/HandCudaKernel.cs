@@ -1,7 +1,8 @@
 using System.Collections.Immutable;
 using System.Reflection;
 using Picograd.Algorithms;
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Codegen;
+using Picograd.Lower.Cuda.Prelude;
 
 namespace Picograd.Baselines;
 
@@ -90,7 +91,7 @@ public sealed record HandCudaKernel(
                 .. numbers.Select(n => (CudaArgument)new ParameterArgument(n)),
             ]
         );
-        string source = functions.Length == 0 ? text : Prelude.Source(functions) + "\n" + text;
+        string source = functions.Length == 0 ? text : PreludeText.Source(functions) + "\n" + text;
         return new CudaProgram(Kernel, source, [launch], buffers, numbers, []);
     }
 

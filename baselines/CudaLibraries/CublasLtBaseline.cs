@@ -1,5 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Runtime;
 
 namespace Picograd.Baselines;
 

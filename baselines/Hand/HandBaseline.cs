@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Picograd.Algorithms;
-using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Machine;
 
 namespace Picograd.Baselines;
 

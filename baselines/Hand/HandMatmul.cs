@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Runtime;
 
 namespace Picograd.Baselines;
 

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
-using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Runtime;
 
 namespace Picograd.Baselines;
 

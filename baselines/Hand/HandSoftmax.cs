@@ -1,5 +1,5 @@
 using System.Runtime.Intrinsics;
-using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Runtime;
 
 namespace Picograd.Baselines;
 

@@ -1,6 +1,8 @@
+using Picograd.Dispatch.Online;
 using Picograd.Lower.Cuda;
 using Picograd.Lower.Cuda.Native;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Runtime;
+using Picograd.Schedules.Backend;
 using Picograd.TuneDb;
 
 namespace Picograd.Dispatch;

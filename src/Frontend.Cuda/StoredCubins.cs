@@ -1,5 +1,5 @@
 using System.Text;
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Runtime;
 using Picograd.TuneDb;
 
 namespace Picograd.Dispatch;

@@ -1,7 +1,12 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using Picograd.Schedules;
+using Picograd.Lower.Cpu.Codegen;
+using Picograd.Lower.Cpu.Machine;
+using Picograd.Lower.Cpu.Passes;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
 
 namespace Picograd.Lower.Cpu;
 

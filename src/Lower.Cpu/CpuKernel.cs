@@ -1,6 +1,9 @@
 using System.Reflection.Emit;
 using System.Runtime.InteropServices;
-using Picograd.Schedules;
+using Picograd.Lower.Cpu.Codegen;
+using Picograd.Lower.Cpu.Runtime;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Lower.Cpu;
 

@@ -1,6 +1,9 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using Picograd.Schedules;
+using Picograd.Lower.Cpu.Machine;
+using Picograd.Lower.Cpu.Runtime;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Lower.Cpu;
 

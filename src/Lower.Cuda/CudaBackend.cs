@@ -1,8 +1,13 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Globalization;
+using Picograd.Lower.Cuda.Codegen;
 using Picograd.Lower.Cuda.Native;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Passes;
+using Picograd.Lower.Cuda.Runtime;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
 
 namespace Picograd.Lower.Cuda;
 

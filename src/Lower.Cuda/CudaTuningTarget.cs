@@ -1,6 +1,9 @@
 using System.Collections.Concurrent;
+using Picograd.Lower.Cuda.Machine;
 using Picograd.Lower.Cuda.Native;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Runtime;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Lower.Cuda;
 

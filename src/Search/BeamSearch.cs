@@ -1,5 +1,10 @@
 using System.Collections.Immutable;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Rules;
+using Picograd.Search.CostModels;
+using Picograd.Search.Measurement;
 
 namespace Picograd.Search;
 

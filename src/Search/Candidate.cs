@@ -1,4 +1,7 @@
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Recipes;
+using Picograd.Schedules.Rules;
+using Picograd.Schedules.Traces;
 
 namespace Picograd.Search;
 

@@ -1,6 +1,9 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
+using Picograd.Search.Measurement;
 using Picograd.TuneDb;
 
 namespace Picograd.Search;

@@ -1,6 +1,12 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Rules;
+using Picograd.Schedules.Traces;
+using Picograd.Search.CostModels;
+using Picograd.Search.Measurement;
 
 namespace Picograd.Search;
 

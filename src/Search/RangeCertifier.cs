@@ -1,5 +1,7 @@
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Search.Measurement;
 using Picograd.TuneDb;
 
 namespace Picograd.Search;

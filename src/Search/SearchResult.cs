@@ -1,3 +1,5 @@
+using Picograd.Search.Measurement;
+
 namespace Picograd.Search;
 
 /// <summary>Why a search ended.</summary>

@@ -1,3 +1,6 @@
+using Picograd.Search.CostModels;
+using Picograd.Search.Measurement;
+using Picograd.Search.Worker;
 using Picograd.TuneDb;
 
 namespace Picograd.Search;
@@ -118,7 +121,7 @@ public sealed record TuneOptions
     public Func<TuneTask, ICandidateRunner>? Runner { get; init; }
 
     /// <summary>Rules to search; null: all of the library that apply.</summary>
-    public IReadOnlyList<Schedules.ScheduleRule>? Rules { get; init; }
+    public IReadOnlyList<Schedules.Rules.ScheduleRule>? Rules { get; init; }
 
     /// <summary>Schedules written by hand, as traces, that take part in the search and the race.</summary>
     public IReadOnlyList<string> Traces { get; init; } = [];

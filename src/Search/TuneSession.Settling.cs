@@ -1,5 +1,9 @@
 using System.Runtime.InteropServices;
-using Picograd.Schedules;
+using Picograd.Schedules.Guards;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
+using Picograd.Search.CostModels;
+using Picograd.Search.Measurement;
 using Picograd.TuneDb;
 
 namespace Picograd.Search;

@@ -2,7 +2,12 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
+using Picograd.Search.CostModels;
+using Picograd.Search.Measurement;
 using Picograd.TuneDb;
 
 namespace Picograd.Search;

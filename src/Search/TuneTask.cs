@@ -1,5 +1,9 @@
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
+using Picograd.Search.Measurement;
 using Picograd.TuneDb;
 
 namespace Picograd.Search;

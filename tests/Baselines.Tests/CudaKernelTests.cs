@@ -1,7 +1,9 @@
 using Picograd.Algorithms;
 using Picograd.Baselines;
 using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Emulator;
 using Picograd.Lower.Cuda.Native;
+using Picograd.Lower.Cuda.Runtime;
 using Xunit;
 
 namespace Picograd.Tests;

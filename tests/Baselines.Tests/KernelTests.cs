@@ -1,5 +1,5 @@
 using Picograd.Baselines;
-using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Machine;
 using Xunit;
 
 namespace Picograd.Tests;

@@ -1,7 +1,10 @@
 using Picograd.Algorithms.Operators;
 using Picograd.Dispatch;
-using Picograd.Lower.Cpu;
 using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Traces;
 using Picograd.TuneDb;
 using Xunit;
 

@@ -1,6 +1,8 @@
 using Picograd.Algorithms.Operators;
 using Picograd.Dispatch;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
 using Picograd.TuneDb;
 using Xunit;
 using Stopwatch = System.Diagnostics.Stopwatch;

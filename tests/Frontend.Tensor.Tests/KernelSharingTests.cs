@@ -2,6 +2,8 @@ using System.Runtime.CompilerServices;
 using Picograd.Algorithms;
 using Picograd.Dispatch;
 using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Machine;
+using Picograd.Lower.Cpu.Runtime;
 using Xunit;
 
 namespace Picograd.Tests;

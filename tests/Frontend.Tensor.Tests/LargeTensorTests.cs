@@ -1,5 +1,5 @@
 using Picograd.Algorithms;
-using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Runtime;
 using Xunit;
 
 namespace Picograd.Tests;

@@ -1,4 +1,4 @@
-using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Runtime;
 using Picograd.Models;
 using Xunit;
 

@@ -1,6 +1,10 @@
 using Picograd.Algorithms.Operators;
 using Picograd.Dispatch;
+using Picograd.Dispatch.Online;
 using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Traces;
 using Picograd.TuneDb;
 using Xunit;
 

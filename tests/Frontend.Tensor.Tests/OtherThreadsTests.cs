@@ -1,6 +1,9 @@
 using Picograd.Algorithms.Operators;
 using Picograd.Dispatch;
 using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Traces;
 using Picograd.TuneDb;
 using Xunit;
 
@@ -131,7 +134,7 @@ public sealed class OtherThreadsTests : IDisposable
         try
         {
             Environment.SetEnvironmentVariable("PICOGRAD_NUM_THREADS", null);
-            Assert.Equal(Lower.Cpu.CpuTarget.Detect().Cores, Dispatcher.DefaultNumThreads);
+            Assert.Equal(Lower.Cpu.Machine.CpuTarget.Detect().Cores, Dispatcher.DefaultNumThreads);
             Environment.SetEnvironmentVariable("PICOGRAD_NUM_THREADS", "1");
             Assert.Equal(1, Dispatcher.DefaultNumThreads);
             foreach (string bad in new[] { "0", "-1", "many", "1000000" })

@@ -2,7 +2,12 @@ using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Dispatch;
 using Picograd.Lower.Cpu;
-using Picograd.Schedules;
+using Picograd.Lower.Cpu.Machine;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Guards;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
 using Picograd.TuneDb;
 using Xunit;
 

@@ -1,6 +1,9 @@
 using Picograd.Algorithms.Operators;
 using Picograd.Dispatch;
 using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Traces;
 using Picograd.TuneDb;
 using Xunit;
 

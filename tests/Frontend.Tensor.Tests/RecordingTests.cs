@@ -1,5 +1,7 @@
 using Picograd.Dispatch;
+using Picograd.Dispatch.Profiles;
 using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Machine;
 using Xunit;
 
 namespace Picograd.Tests;
@@ -90,7 +92,7 @@ public sealed class RecordingTests : IDisposable
         Assert.InRange(recorded.MillisecondsPerCall, 4.7, 90);
     }
 
-    private sealed unsafe class Sleepy : Schedules.ICompiledKernel
+    private sealed unsafe class Sleepy : Schedules.Backend.ICompiledKernel
     {
         public int Milliseconds { get; set; }
 
@@ -149,7 +151,7 @@ public sealed class RecordingTests : IDisposable
         var spec = Picograd.Algorithms.Operators.OperatorSpec.Parse("tanh n=999");
         var split = new Schedules.Schedule(spec.Build());
         split.Split(split.Nest.Loops.First().Name, 4);
-        string trace = Schedules.Trace.Of(split.Nest).ToString();
+        string trace = Schedules.Traces.Trace.Of(split.Nest).ToString();
         store.Put(TestRecords.Of(spec, backend.Target, trace));
         Dispatcher.Use(store, backend);
         Dispatcher.StartRecording();

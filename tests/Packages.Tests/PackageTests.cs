@@ -6,7 +6,11 @@ using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using Picograd.Algorithms.Operators;
 using Picograd.Lower.Cpu;
-using Picograd.Schedules;
+using Picograd.Lower.Cpu.Machine;
+using Picograd.Lower.Cpu.Runtime;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Traces;
 using Xunit;
 
 namespace Picograd.Tests;

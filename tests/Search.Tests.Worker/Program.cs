@@ -1,7 +1,10 @@
 using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Machine;
 using Picograd.Lower.Cuda;
-using Picograd.Schedules;
-using Picograd.Search;
+using Picograd.Lower.Cuda.Runtime;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Search.Worker;
 
 namespace Picograd.Tests;
 

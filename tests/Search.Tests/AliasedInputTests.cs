@@ -1,6 +1,8 @@
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
 using Picograd.Search;
+using Picograd.Search.Measurement;
 using Xunit;
 
 namespace Picograd.Tests;

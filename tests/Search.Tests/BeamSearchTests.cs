@@ -1,6 +1,8 @@
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Rules;
 using Picograd.Search;
+using Picograd.Search.CostModels;
 using Xunit;
 
 namespace Picograd.Tests;

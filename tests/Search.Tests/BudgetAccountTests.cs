@@ -1,4 +1,5 @@
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Rules;
 using Picograd.Search;
 using Picograd.TuneDb;
 using Xunit;

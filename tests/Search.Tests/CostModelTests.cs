@@ -1,6 +1,10 @@
 using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
-using Picograd.Search;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Traces;
+using Picograd.Search.CostModels;
 using Xunit;
 
 namespace Picograd.Tests;

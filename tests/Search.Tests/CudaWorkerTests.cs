@@ -1,8 +1,13 @@
 using Picograd.Algorithms.Operators;
 using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Emulator;
 using Picograd.Lower.Cuda.Native;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Runtime;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
 using Picograd.Search;
+using Picograd.Search.Measurement;
+using Picograd.Search.Worker;
 using Xunit;
 
 namespace Picograd.Tests;

@@ -2,11 +2,17 @@ using System.Runtime.InteropServices;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Operators;
-using Picograd.Lower.Cpu;
 using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Emulator;
 using Picograd.Lower.Cuda.Native;
+using Picograd.Lower.Cuda.Runtime;
 using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Rules.Gpu;
 using Picograd.Search;
+using Picograd.Search.Measurement;
 using Xunit;
 
 namespace Picograd.Tests;

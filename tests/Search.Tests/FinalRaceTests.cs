@@ -1,6 +1,11 @@
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Rules;
+using Picograd.Schedules.Traces;
 using Picograd.Search;
+using Picograd.Search.Measurement;
 using Picograd.TuneDb;
 using Xunit;
 

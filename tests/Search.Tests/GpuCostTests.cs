@@ -1,8 +1,12 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms.Operators;
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Passes;
 using Picograd.Schedules;
-using Picograd.Search;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Recipes;
+using Picograd.Search.CostModels;
 using Xunit;
 
 namespace Picograd.Tests;

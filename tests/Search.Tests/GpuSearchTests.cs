@@ -1,7 +1,12 @@
 using Picograd.Algorithms.Operators;
-using Picograd.Lower.Cuda;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Passes;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
 using Picograd.Search;
+using Picograd.Search.CostModels;
+using Picograd.Search.Measurement;
 using Xunit;
 
 namespace Picograd.Tests;

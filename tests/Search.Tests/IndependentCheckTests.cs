@@ -1,5 +1,6 @@
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
 using Picograd.Search;
 using Xunit;
 

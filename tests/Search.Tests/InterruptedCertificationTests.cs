@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Picograd.Search;
+using Picograd.Search.Worker;
 using Xunit;
 
 namespace Picograd.Tests;

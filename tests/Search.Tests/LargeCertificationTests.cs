@@ -1,7 +1,7 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Defaults;
 using Picograd.Search;
 using Xunit;
 

@@ -1,6 +1,9 @@
 using Picograd.Algorithms.Operators;
 using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Machine;
 using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 using Picograd.Search;
 
 namespace Picograd.Tests;

@@ -1,5 +1,6 @@
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Rules;
 using Picograd.Search;
 using Picograd.TuneDb;
 using Xunit;

@@ -1,7 +1,9 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Guards;
+using Picograd.Schedules.Ir;
 using Picograd.Search;
 using Picograd.TuneDb;
 using Xunit;

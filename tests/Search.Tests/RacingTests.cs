@@ -1,4 +1,6 @@
 using Picograd.Search;
+using Picograd.Search.CostModels;
+using Picograd.Search.Measurement;
 using Xunit;
 
 namespace Picograd.Tests;

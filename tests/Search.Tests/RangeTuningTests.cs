@@ -1,6 +1,10 @@
 using Picograd.Algorithms;
 using Picograd.Schedules;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
 using Picograd.Search;
+using Picograd.Search.Worker;
 using Picograd.TuneDb;
 using Xunit;
 

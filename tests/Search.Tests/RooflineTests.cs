@@ -1,5 +1,6 @@
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 using Picograd.Search;
 using Xunit;
 

@@ -1,4 +1,5 @@
 using Picograd.Search;
+using Picograd.Search.Measurement;
 using Picograd.TuneDb;
 using Xunit;
 

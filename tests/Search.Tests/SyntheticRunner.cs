@@ -1,6 +1,9 @@
 using System.Text;
-using Picograd.Schedules;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 using Picograd.Search;
+using Picograd.Search.Measurement;
 using Picograd.TuneDb;
 
 namespace Picograd.Tests;

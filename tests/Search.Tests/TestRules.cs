@@ -1,6 +1,11 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Recipes;
+using Picograd.Schedules.Rules;
 
 namespace Picograd.Tests;
 

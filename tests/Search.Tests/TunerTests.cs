@@ -1,5 +1,9 @@
-using Picograd.Schedules;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Rules;
+using Picograd.Schedules.Traces;
 using Picograd.Search;
+using Picograd.Search.Measurement;
 using Picograd.TuneDb;
 using Xunit;
 

@@ -1,4 +1,6 @@
 using Picograd.Search;
+using Picograd.Search.Measurement;
+using Picograd.Search.Worker;
 using Xunit;
 
 namespace Picograd.Tests;

@@ -1,6 +1,7 @@
 using System.Text.Json;
-using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Machine;
 using Picograd.Search;
+using Picograd.Search.Measurement;
 using Picograd.Tune;
 using Picograd.TuneDb;
 

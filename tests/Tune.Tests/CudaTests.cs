@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Emulator;
 using Picograd.TuneDb;
 
 namespace Picograd.Tests;

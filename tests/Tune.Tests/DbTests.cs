@@ -1,7 +1,9 @@
 using System.Text.Json;
 using Picograd.Algorithms.Operators;
 using Picograd.Lower.Cpu;
-using Picograd.Schedules;
+using Picograd.Lower.Cpu.Machine;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
 using Picograd.TuneDb;
 
 namespace Picograd.Tests;

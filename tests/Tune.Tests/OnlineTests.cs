@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Picograd.Dispatch;
+using Picograd.Dispatch.Profiles;
 using Picograd.Tune;
 using Picograd.TuneDb;
 using Xunit.Abstractions;

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Emulator;
 
 namespace Picograd.Tests;
 

@@ -114,7 +114,7 @@ public sealed class ShowTests
     [SkippableFact]
     public void Spilled_registers_are_in_the_machine_code()
     {
-        Skip.If(Lower.Cpu.CpuTarget.NativeVectorBits < 512, "tiles of 512-bit vectors are looked at");
+        Skip.If(Lower.Cpu.Machine.CpuTarget.NativeVectorBits < 512, "tiles of 512-bit vectors are looked at");
         Skip.If(RuntimeInformation.ProcessArchitecture != Architecture.X64, "the decoder reads x64 code only");
         using var folder = new TempFolder();
         foreach (var (rows, spills) in new[] { (4, false), (8, false), (16, true) })

@@ -3,8 +3,9 @@ using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
-using Picograd.Lower.Cpu;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
 using Picograd.TuneDb;
 
 namespace Picograd.Tune;

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms.Evaluation;
+using Picograd.Algorithms.Functions.Float64;
 using Picograd.Algorithms.Operators;
 using static Picograd.Algorithms.Functions.Expansion;
 

@@ -1,4 +1,5 @@
 using Picograd.Algorithms.Evaluation;
+using Picograd.Algorithms.Functions.Float64;
 using Picograd.Algorithms.Operators;
 using static Picograd.Algorithms.Functions.Expansion;
 

@@ -1,5 +1,5 @@
 using Picograd.Dispatch;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
 
 namespace Picograd.Calls;
 

@@ -1,5 +1,6 @@
 using Picograd.Dispatch;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
 namespace Picograd;
 
@@ -59,7 +60,7 @@ internal sealed class Storage
 
     private static DeviceMemory MakeSurrendered()
     {
-        var memory = Lower.Cpu.CpuBuffer.Rent(0);
+        var memory = Lower.Cpu.Runtime.CpuBuffer.Rent(0);
         memory.Dispose();
         return memory;
     }

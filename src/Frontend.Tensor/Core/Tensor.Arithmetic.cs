@@ -2,7 +2,6 @@ using Picograd.Algorithms;
 using Picograd.Algorithms.Functions;
 using Picograd.Autograd;
 using Picograd.Calls;
-using Picograd.Dispatch;
 
 namespace Picograd;
 

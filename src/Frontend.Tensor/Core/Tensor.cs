@@ -186,7 +186,7 @@ public sealed partial class Tensor : IDisposable
     internal static Tensor Given(Tensor? tensor, [CallerArgumentExpression(nameof(tensor))] string? name = null) =>
         tensor ?? throw new ArgumentNullException(name);
 
-    private const long MaxBytes = Lower.Cpu.CpuBuffer.MaxLength;
+    private const long MaxBytes = Lower.Cpu.Runtime.CpuBuffer.MaxLength;
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void ThrowTooLarge(Layout layout, DType type) =>

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Guards;
 
 namespace Picograd.Dispatch;
 

@@ -1,4 +1,5 @@
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Dispatch;
 

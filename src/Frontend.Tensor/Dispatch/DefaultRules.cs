@@ -1,7 +1,10 @@
 using System.Globalization;
 using Picograd.Algorithms;
 using Picograd.Lower.Cpu;
-using Picograd.Schedules;
+using Picograd.Lower.Cpu.Machine;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Dispatch;
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Picograd.Calls;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Dispatch;
 
@@ -108,7 +109,7 @@ internal sealed class CpuRuntime : DeviceRuntime
 
     public override void Use(DispatchContext context) => Dispatcher.Use(context);
 
-    public override DeviceMemory Rent(long bytes) => Lower.Cpu.CpuBuffer.Rent(bytes);
+    public override DeviceMemory Rent(long bytes) => Lower.Cpu.Runtime.CpuBuffer.Rent(bytes);
 
     public override unsafe void Write(nint to, nint from, long bytes) =>
         System.Buffer.MemoryCopy((void*)from, (void*)to, bytes, bytes);

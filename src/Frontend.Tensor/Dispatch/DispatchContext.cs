@@ -2,7 +2,11 @@ using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Calls;
-using Picograd.Schedules;
+using Picograd.Dispatch.Profiles;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
 using Picograd.TuneDb;
 using Stopwatch = System.Diagnostics.Stopwatch;
 

@@ -2,6 +2,8 @@ using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Dispatch;
 

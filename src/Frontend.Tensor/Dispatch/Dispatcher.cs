@@ -1,6 +1,9 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Dispatch.Online;
+using Picograd.Dispatch.Profiles;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 using Picograd.TuneDb;
 
 namespace Picograd.Dispatch;

@@ -1,5 +1,6 @@
 using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Dispatch;
 

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>A place where memory is read or written; Key is the load or statement itself.</summary>
 internal sealed record Access(Buffer Buffer, object Key, ImmutableArray<Expr> Indices);

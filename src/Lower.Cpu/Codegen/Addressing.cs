@@ -1,8 +1,9 @@
 using System.Reflection.Emit;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>
 /// Strength-reduced addresses. An access at base + Σ cᵢ·loopᵢ + constant uses a pointer local for (base, cᵢ) that the

@@ -3,7 +3,7 @@ using System.Reflection;
 using System.Reflection.Emit;
 using Picograd.Algorithms;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>How generated code handles a dtype: this back end's row for it.</summary>
 /// <param name="Type">The dtype.</param>

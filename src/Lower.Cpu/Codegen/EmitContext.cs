@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>
 /// The vector loop that statements are in: Lanes of which the first Count exist, and the lanes switched off by

@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>A number that depends on symbolic extents, such as the bytes of a workspace.</summary>
 internal sealed unsafe class ExtentFunction

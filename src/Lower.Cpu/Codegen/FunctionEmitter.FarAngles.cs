@@ -1,9 +1,9 @@
 using System.Reflection.Emit;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Functions;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>
 /// Loops with sin or cos of Float32 in vectors. A call in a loop, however seldom made, takes from it all constants in

@@ -1,9 +1,11 @@
 using System.Reflection.Emit;
 using System.Runtime.InteropServices;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>Parallel loops: the body becomes a method of its own, which gets what it needs through a context.</summary>
 internal sealed partial class FunctionEmitter

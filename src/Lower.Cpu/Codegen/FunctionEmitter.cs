@@ -1,9 +1,11 @@
 using System.Reflection.Emit;
 using System.Runtime.InteropServices;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>
 /// Writes one method: the kernel's entry, or the body of a parallel loop (a method of its own, which gets its outer

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>
 /// Conversions between a 16-bit float and float32, of scalars and of vectors whose lanes of 32 bits hold the 16 bits and zeros

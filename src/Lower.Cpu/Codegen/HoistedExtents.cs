@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>
 /// What a nest computes from symbolic extents alone (how many whole tiles there are, where the rest begins) becomes variables

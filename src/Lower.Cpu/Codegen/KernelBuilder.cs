@@ -3,9 +3,11 @@ using System.Reflection.Emit;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Lower.Cpu.Runtime;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>Entry of a kernel: arguments, symbolic extents, workspace, bytes of its shared part, bytes a worker.</summary>
 internal unsafe delegate void KernelEntry(nint* arguments, long* parameters, byte* workspace, long shared, long worker);

@@ -1,8 +1,9 @@
 using System.Reflection.Emit;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Functions;
+using Picograd.Lower.Cpu.Runtime;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>Type of a value in generated code: a scalar (Lanes 1) or a vector. A Bool vector is a mask.</summary>
 internal readonly record struct ValueType(DType Element, int Lanes)

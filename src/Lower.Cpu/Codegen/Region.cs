@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>
 /// A straight-line stretch of the program being built: values hash-consed into a DAG, side effects in order. Equal loads

@@ -1,9 +1,9 @@
 using System.Reflection;
 using System.Reflection.Emit;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>
 /// Writes a region as IL. A value used more than once is computed once into a local, just before its first use; the rest

@@ -1,8 +1,10 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>
 /// Decides whether a register buffer can live in locals: all indices constant, but for a vector lane in the last

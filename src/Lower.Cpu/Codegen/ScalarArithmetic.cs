@@ -5,9 +5,10 @@ using System.Runtime.Intrinsics.X86;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Functions;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>IL of scalar operators.</summary>
 internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)

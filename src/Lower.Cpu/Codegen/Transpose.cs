@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Picograd.Algorithms;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>
 /// What a strided load reads: lane i at address + i·Stride bytes for i &lt; Count, else zero; or, where the stride is not a constant,

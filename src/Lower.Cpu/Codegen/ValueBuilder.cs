@@ -2,9 +2,11 @@ using System.Collections.Immutable;
 using System.Reflection.Emit;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Functions;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Guards;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>Turns expressions into nodes of the current region, scalar or vector as the context says.</summary>
 internal sealed class ValueBuilder(

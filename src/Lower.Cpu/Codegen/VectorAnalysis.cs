@@ -1,8 +1,9 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Functions;
-using Picograd.Schedules;
+using Picograd.Lower.Cpu.Passes;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>
 /// Whether the body of a vector loop can be written with vector instructions: every value that varies over the lanes

@@ -1,9 +1,11 @@
 using System.Reflection.Emit;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Functions;
-using Picograd.Schedules;
+using Picograd.Lower.Cpu.Runtime;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>Calls of vector operators. Masks are integer vectors with all bits of a lane set or clear.</summary>
 internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> push)

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Machine;
 
 /// <summary>Cache sizes of the first core, in bytes; 0 for a level 3 that does not exist.</summary>
 internal sealed record CacheSizes(long L1, long L2, long L3)

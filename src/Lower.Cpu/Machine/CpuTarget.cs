@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Machine;
 
 /// <summary>
 /// What the CPU back end must know of a machine: vector width and registers, fused multiply-add, cores and caches. It is a

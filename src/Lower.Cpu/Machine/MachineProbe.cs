@@ -2,8 +2,9 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Picograd.Lower.Cpu.Runtime;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Machine;
 
 /// <summary>Read bandwidth from data that fits one level of the memory hierarchy.</summary>
 /// <param name="Level"><c>l1</c>, <c>l2</c>, <c>l3</c> or <c>memory</c>.</param>

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Machine;
 
 /// <summary>
 /// How many physical cores this process may use, which is the number of threads where none is named, as in PyTorch: a second

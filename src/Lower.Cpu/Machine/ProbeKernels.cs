@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Machine;
 
 /// <summary>
 /// The loops that <see cref="MachineProbe"/> times. Each is the body of a parallel loop with one iteration a thread. They are

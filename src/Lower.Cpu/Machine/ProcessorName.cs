@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Machine;
 
 /// <summary>The processor's name, as the system gives it and as a short word for fingerprints.</summary>
 internal static class ProcessorName

@@ -1,7 +1,9 @@
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Lower.Cpu.Codegen;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Passes;
 
 /// <summary>
 /// Cuts vector loops to the machine's width: an extent of 40 becomes two unrolled vectors of 16 lanes and one with 8 of

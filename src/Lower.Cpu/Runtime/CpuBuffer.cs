@@ -1,7 +1,8 @@
 using System.Runtime.InteropServices;
-using Picograd.Schedules;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Backend;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Runtime;
 
 /// <summary>
 /// A piece of native memory from a process-wide pool: 64-byte aligned, page aligned from 4 KiB on, and 2 MiB aligned (so that

@@ -1,7 +1,7 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Runtime;
 
 /// <summary>What the CPU memory pool holds at one moment, in bytes (counted in whole size classes).</summary>
 /// <param name="LiveBytes">Memory now owned by buffers.</param>

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Picograd.Algorithms.Functions;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Runtime;
 
 /// <summary>
 /// Functions of angles beyond <see cref="ScalarFunctions.AngleRange"/> (Float32) and <see cref="ScalarFunctions.AngleRangeFloat64"/>, for vector code,

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Runtime;
 
 /// <summary>
 /// Asks Linux to back memory with 2 MiB pages, which saves address-translation misses on large tensors. Only advice: where

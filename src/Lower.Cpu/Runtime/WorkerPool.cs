@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Runtime;
 
 /// <summary>
 /// A set of persistent threads that run one parallel loop at a time. The thread that asks for a loop takes part in it as

@@ -1,8 +1,10 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Lower.Cpu.Codegen;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Warnings;
 
 /// <summary>A store of a lowered nest, as the emitted code has it.</summary>
 /// <param name="store">The statement.</param>

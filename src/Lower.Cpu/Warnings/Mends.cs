@@ -1,7 +1,10 @@
 using Picograd.Algorithms;
 using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Traces;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Warnings;
 
 /// <summary>Changes of a schedule that may mend what a warning is about; each is a text and the nest that it leads to.</summary>
 internal static class Mends

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Warnings;
 
 /// <summary>A property of a compiled loop nest that costs time and that primitives can mend.</summary>
 /// <param name="Kind">One of <see cref="Kinds"/>.</param>

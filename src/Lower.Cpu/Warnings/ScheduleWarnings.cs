@@ -1,9 +1,15 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
-using Mending = System.Collections.Generic.IEnumerable<(string Text, System.Func<Picograd.Schedules.LoopNest> Apply)>;
+using Picograd.Lower.Cpu.Codegen;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
+using Mending = System.Collections.Generic.IEnumerable<(
+    string Text,
+    System.Func<Picograd.Schedules.Ir.LoopNest> Apply
+)>;
 
-namespace Picograd.Lower.Cpu;
+namespace Picograd.Lower.Cpu.Warnings;
 
 /// <summary>
 /// Warns of schedules that cost time for no reason. Warnings come from the nest after all passes, which is what the code is

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Picograd.Algorithms;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>C names of types, and literals.</summary>
 internal static class CText

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>Lines of text in nested pieces: a piece may be filled after what follows it was written.</summary>
 internal sealed class CodeText

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>
 /// How kernels are written. Multiply-adds are written as a product and a sum: the compiler contracts them (NVRTC's

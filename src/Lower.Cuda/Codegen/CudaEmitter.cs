@@ -1,9 +1,12 @@
 using System.Collections.Immutable;
 using System.Text;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Passes;
+using Picograd.Lower.Cuda.Prelude;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>Writes nests in kernel form (docs/cuda.md) as CUDA C.</summary>
 public static class CudaEmitter
@@ -74,7 +77,7 @@ public static class CudaEmitter
     private static string DeviceFunctions(HashSet<string> functions)
     {
         var foreign = functions.Where(f => !Arithmetic.Has(f)).Order(StringComparer.Ordinal).ToList();
-        string prelude = foreign.Count == 0 ? "" : Prelude.Source(foreign) + "\n";
+        string prelude = foreign.Count == 0 ? "" : PreludeText.Source(foreign) + "\n";
         return prelude + Arithmetic.Source(functions);
     }
 

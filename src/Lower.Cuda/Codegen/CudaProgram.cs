@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>
 /// What code generation makes of a nest: CUDA C text and how to launch what is in it. The text is complete (device

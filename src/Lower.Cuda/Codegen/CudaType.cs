@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>How CUDA text handles a dtype: this back end's row for it.</summary>
 /// <param name="Type">The dtype.</param>

@@ -1,7 +1,9 @@
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Barrier = Picograd.Schedules.Ir.Barrier;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>The CUDA text of each of <see cref="DeviceOps"/>: a call of a function of the prelude.</summary>
 internal static class DeviceOpTexts

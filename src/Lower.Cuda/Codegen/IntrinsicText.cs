@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>Writes a call of an intrinsic.</summary>
 /// <param name="call">The call, in kernel form.</param>

@@ -1,7 +1,8 @@
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>Which buffers the statements of a kernel read and write.</summary>
 internal sealed class KernelBuffers

@@ -1,7 +1,8 @@
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>
 /// Names that tell the schedule: what is written, its type, the tile of a block (and the piece of a reduction that it

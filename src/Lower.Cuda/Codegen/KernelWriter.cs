@@ -1,9 +1,11 @@
 using System.Collections.Immutable;
 using System.Text;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Runtime;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>One kernel: its signature, shared buffers, coordinates, and statements.</summary>
 internal sealed class KernelWriter(

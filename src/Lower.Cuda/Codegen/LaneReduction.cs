@@ -1,7 +1,7 @@
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>
 /// Combines values of the lanes of a warp by shuffles: a butterfly, nearest lanes first. Every lane combines the same

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>
 /// Elements of buffers as C lvalues. The parts of an index that stand still in a loop are computed before it, once:

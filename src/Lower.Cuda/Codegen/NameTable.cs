@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>C identifiers out of names of the algorithm and the schedule, each given once.</summary>
 internal sealed class NameTable

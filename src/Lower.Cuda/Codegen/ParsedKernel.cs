@@ -1,8 +1,10 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Passes;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>One kernel of a nest in kernel form.</summary>
 /// <param name="Blocks">Loops over blocks, outermost first, and that over the blocks of a cluster; each kind at most once.</param>

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>
 /// Gives names to the parts that the values of one statement have in common, so that they are written, and computed, once.

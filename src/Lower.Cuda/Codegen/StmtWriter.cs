@@ -1,9 +1,11 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
-using Barrier = Picograd.Schedules.Barrier;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Barrier = Picograd.Schedules.Ir.Barrier;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>Statements of one kernel as C, inside of its loops over blocks and threads.</summary>
 internal sealed class StmtWriter

@@ -1,9 +1,10 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Intrinsics;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>
 /// Calls of mma.sync and ldmatrix: the prelude's functions take a lane's registers as arrays, accumulators as float and

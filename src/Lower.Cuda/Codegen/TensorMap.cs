@@ -1,9 +1,10 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>What a tensor map is of, as text, so that equal ones compare equal; innermost dimensions first.</summary>
 internal sealed record TensorMap(Buffer Buffer, string Extents, string StrideBytes, string Box, int SwizzleBytes)

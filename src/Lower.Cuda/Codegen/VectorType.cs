@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>The predefined C type that holds some consecutive elements, 2 to 16 bytes.</summary>
 /// <param name="Name">float4, uint2, unsigned int, ….</param>

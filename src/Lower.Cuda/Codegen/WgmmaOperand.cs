@@ -1,7 +1,8 @@
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Codegen;
 
 /// <summary>
 /// How a warpgroup matrix instruction finds an operand in shared memory (PTX ISA, "Matrix descriptor"; CUTLASS

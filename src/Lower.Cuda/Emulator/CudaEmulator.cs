@@ -6,7 +6,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Emulator;
 
 /// <summary>
 /// The CUDA emulator: two libraries, built from C++ with the machine's compiler, that have the interfaces of NVRTC and the driver and

@@ -1,7 +1,8 @@
 using System.Runtime.CompilerServices;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Runtime;
+using Picograd.Schedules.Backend;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Machine;
 
 /// <summary>
 /// Times kernels by events of the device. Many calls are replayed as a graph, since starting kernels one by one takes the

@@ -1,10 +1,12 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Picograd.Algorithms;
-using Picograd.Lower.Cuda.Native;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Codegen;
+using Picograd.Lower.Cuda.Runtime;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Primitives;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Machine;
 
 /// <summary>Small kernels written by hand that find out what a GPU can do at most.</summary>
 public sealed unsafe class CudaProbeKernels

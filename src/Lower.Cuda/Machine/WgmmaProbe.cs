@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Machine;
 
 /// <summary>The text of a kernel that does nothing but warpgroup matrix products: m64n256k16, bf16, sums in fp32.</summary>
 internal static class WgmmaProbe

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Picograd.Lower.Cuda.Passes;
 
 namespace Picograd.Lower.Cuda.Native;
 

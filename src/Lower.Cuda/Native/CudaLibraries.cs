@@ -1,3 +1,5 @@
+using Picograd.Lower.Cuda.Emulator;
+
 namespace Picograd.Lower.Cuda.Native;
 
 /// <summary>Which libraries this process runs CUDA with.</summary>

@@ -1,9 +1,12 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
-using Barrier = Picograd.Schedules.Barrier;
+using Picograd.Lower.Cuda.Codegen;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Barrier = Picograd.Schedules.Ir.Barrier;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Passes;
 
 /// <summary>
 /// Walks over the body of a thread loop in program order with the accesses that no barrier has come after, and puts a

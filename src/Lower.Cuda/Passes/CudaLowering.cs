@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Passes;
 
 /// <summary>
 /// A GPU schedule becomes kernel form (docs/cuda.md): the compiler as one list. Errors are

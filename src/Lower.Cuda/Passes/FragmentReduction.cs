@@ -1,7 +1,7 @@
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Passes;
 
 /// <summary>
 /// Loops, nothing but loops inside one another, around <c>m[…] = m[…] ⊕ e</c>, where m is a fragment whose element they do not

@@ -1,7 +1,7 @@
-using Picograd.Schedules;
-using Barrier = Picograd.Schedules.Barrier;
+using Picograd.Schedules.Ir;
+using Barrier = Picograd.Schedules.Ir.Barrier;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Passes;
 
 /// <summary>
 /// Barriers between accesses of different threads of a block to one element of shared or device memory, one of them a

@@ -1,9 +1,11 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
-using Barrier = Picograd.Schedules.Barrier;
+using Picograd.Lower.Cuda.Codegen;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Barrier = Picograd.Schedules.Ir.Barrier;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Passes;
 
 /// <summary>
 /// The executable specification of kernel form, the nest that the emitter takes (docs/cuda.md):

@@ -1,8 +1,10 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Passes;
 
 /// <summary>
 /// Reductions over loops of threads: each thread combines its own part into registers that start as the identity, the

@@ -1,9 +1,12 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
-using Barrier = Picograd.Schedules.Barrier;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Guards;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
+using Barrier = Picograd.Schedules.Ir.Barrier;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Passes;
 
 /// <summary>
 /// All thread loops of a kernel become one loop thread.x around everything in the block loops. The variable of a thread

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Passes;
 
 /// <summary>
 /// A kernel with a pipeline of bulk copies gets one more warpgroup. One thread of it, the producer, does nothing but start the
@@ -137,11 +138,11 @@ internal static class SpecialiseWarps
                     ]);
                 case Seq q:
                     return Seq.Of(q.Items.Select(Producer));
-                case For or Schedules.If when !stmt.Nodes().Any(IsBulk):
+                case For or Schedules.Ir.If when !stmt.Nodes().Any(IsBulk):
                     return new Seq([]);
                 case For f:
                     return f with { Body = Producer(f.Body) };
-                case Schedules.If i:
+                case Schedules.Ir.If i:
                     return i with { Then = Producer(i.Then), Else = null };
                 case Allocate a:
                     return Producer(a.Body);
@@ -224,11 +225,11 @@ internal static class SpecialiseWarps
             {
                 if (stmt is For f)
                     loops.Add(f.Var);
-                if (stmt is not Schedules.If { Cond: var cond } i || i.Else is not null)
+                if (stmt is not Schedules.Ir.If { Cond: var cond } i || i.Else is not null)
                 {
-                    if (stmt is Schedules.If)
+                    if (stmt is Schedules.Ir.If)
                         throw Refuse(
-                            $"bulk copies lie under a condition with two branches, {((Schedules.If)stmt).Cond}"
+                            $"bulk copies lie under a condition with two branches, {((Schedules.Ir.If)stmt).Cond}"
                         );
                     continue;
                 }

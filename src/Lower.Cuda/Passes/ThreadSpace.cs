@@ -1,8 +1,10 @@
 using System.Numerics;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Passes;
 
 /// <summary>
 /// The threads of a kernel's blocks and how loop kinds number them: thread.x alone or with y and z (x runs fastest), or

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Passes;
 
 /// <summary>An access of all threads to memory that they share, with the conditions under which they make it.</summary>
 internal sealed class Touch(

@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Passes;
 
 /// <summary>
 /// Single rows and columns of fragments: a loop of one iteration is gone by the time fragments are distributed, and gets

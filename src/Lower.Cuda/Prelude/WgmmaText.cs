@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Prelude;
 
 /// <summary>Texts of the wgmma functions, one for each shape, type and place of the left operand.</summary>
 internal static class WgmmaText

@@ -1,6 +1,6 @@
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Runtime;
 
 /// <summary>
 /// A piece of a device's memory from its pool. <see cref="Dispose"/> gives it back and may be called while kernels that use

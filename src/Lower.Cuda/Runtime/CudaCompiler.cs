@@ -2,10 +2,12 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using Picograd.Lower.Cuda.Codegen;
 using Picograd.Lower.Cuda.Native;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Runtime;
 
 /// <summary>Compiled programs by what they were made from, so that no text is compiled twice.</summary>
 public interface ICubinCache

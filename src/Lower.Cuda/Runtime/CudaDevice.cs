@@ -1,9 +1,11 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using Picograd.Lower.Cuda.Emulator;
 using Picograd.Lower.Cuda.Native;
-using Picograd.Schedules;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Backend;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Runtime;
 
 /// <summary>
 /// An NVIDIA GPU opened by this process (its primary context, which is shared with other libraries of the process): memory,

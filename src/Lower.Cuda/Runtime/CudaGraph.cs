@@ -1,6 +1,7 @@
 using Picograd.Lower.Cuda.Native;
+using Picograd.Lower.Cuda.Passes;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Runtime;
 
 /// <summary>
 /// A recorded sequence of kernels that is started as one: a launch costs the processor some microseconds, a replay of many

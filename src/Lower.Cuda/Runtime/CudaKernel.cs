@@ -1,10 +1,12 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Picograd.Algorithms;
+using Picograd.Lower.Cuda.Codegen;
 using Picograd.Lower.Cuda.Native;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Runtime;
 
 /// <summary>
 /// A program loaded on a device. <see cref="Run"/> starts its launches on the thread's current stream and returns at once.

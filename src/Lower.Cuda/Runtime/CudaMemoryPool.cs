@@ -1,7 +1,7 @@
 using System.Numerics;
 using Picograd.Lower.Cuda.Native;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Runtime;
 
 /// <summary>What a device's pool holds at one moment, in bytes (counted in whole size classes).</summary>
 /// <param name="LiveBytes">Memory now owned by buffers.</param>

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Picograd.Lower.Cuda.Native;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Runtime;
 
 /// <summary>Machine code loaded on a device. What is dropped without Dispose (kernels that a cache forgets) its finalizer unloads.</summary>
 public sealed unsafe class CudaModule : IDisposable

@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Picograd.Lower.Cuda.Native;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Runtime;
 
 /// <summary>What a GPU is, as its driver tells.</summary>
 /// <param name="Name">NVIDIA H100 80GB HBM3.</param>

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Picograd.Lower.Cuda.Native;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Runtime;
 
 /// <summary>A queue of work of a device: what is on one stream runs in order, streams run beside one another.</summary>
 public sealed unsafe class CudaStream : IDisposable

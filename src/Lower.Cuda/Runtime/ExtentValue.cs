@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Runtime;
 
 /// <summary>Values of extents (grid sizes, shapes of workspace) once the symbolic ones are known.</summary>
 internal static unsafe class ExtentValue

@@ -1,9 +1,10 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Picograd.Algorithms;
+using Picograd.Lower.Cuda.Codegen;
 using Picograd.Lower.Cuda.Native;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Runtime;
 
 /// <summary>
 /// Tensor maps of one program: what bulk tensor copies are told of a tensor, 128 bytes that the driver encodes. Kept per

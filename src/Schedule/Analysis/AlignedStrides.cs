@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Analysis;
 
 /// <summary>Strides that the primitive storage_align makes.</summary>
 public static class AlignedStrides

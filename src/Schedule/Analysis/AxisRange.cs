@@ -1,6 +1,7 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Analysis;
 
 /// <summary>The values that an axis takes: Base … Base + Extent − 1, by a loop, or just Base.</summary>
 internal sealed record AxisRange(Expr Base, Expr Extent, bool Loop)

@@ -1,8 +1,10 @@
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Analysis;
 
 public enum AccessKind
 {

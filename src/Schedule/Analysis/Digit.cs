@@ -1,6 +1,7 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Analysis;
 
 /// <summary>
 /// (Unit mod High) div Low: one digit of a mixed-radix number. A fused loop f shows up in indices as such digits

@@ -1,6 +1,7 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Analysis;
 
 /// <summary>
 /// Bounds of index expressions while the inner loops run and the others stand still, as expressions over those others.

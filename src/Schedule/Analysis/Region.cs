@@ -1,7 +1,8 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Analysis;
 
 /// <summary>Indices Min ≤ i ≤ Max of one dimension; both over loops outside the statement looked at.</summary>
 /// <param name="Exact">Every index in between is touched, where it is within the buffer.</param>

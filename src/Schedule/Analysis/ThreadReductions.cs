@@ -1,6 +1,7 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Analysis;
 
 /// <summary>
 /// Reductions whose partial results lie with the threads of a block: a loop of a reduce axis is bound to lanes, warps or

@@ -1,4 +1,4 @@
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Backend;
 
 /// <summary>
 /// A piece of memory of a device, from a pool: given back by <see cref="Dispose"/>, which may be called more than once, or

@@ -1,4 +1,4 @@
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Backend;
 
 /// <summary>What rules, cost models and checks need to know of an NVIDIA GPU.</summary>
 /// <param name="Architecture">What the compiler is told: sm_80, sm_90a, ….</param>

@@ -1,6 +1,7 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Backend;
 
 /// <summary>What rules, cost models and default schedules need to know of a target.</summary>
 /// <param name="Name">cpu, cuda.</param>

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Backend;
 
 /// <summary>A level of memory.</summary>
 /// <param name="name">l1, l2, memory.</param>

@@ -1,4 +1,4 @@
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Backend;
 
 /// <summary>The run time of a target failed while something ran there: names the call and the error.</summary>
 /// <param name="reason">Short stable name under which the search counts it: illegal-address, launch-failed, ….</param>

@@ -1,6 +1,10 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Rules;
+using Picograd.Schedules.Rules.Gpu;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Defaults;
 
 /// <summary>The schedule used where nothing was tuned.</summary>
 public static class DefaultSchedule

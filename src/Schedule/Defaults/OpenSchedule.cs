@@ -1,7 +1,10 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Defaults;
 
 /// <summary>The schedule of a class of shapes: that of the shape which stands for it, replayed over symbolic extents.</summary>
 public static class OpenSchedule

@@ -1,7 +1,11 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Rules;
+using Picograd.Schedules.Rules.Gpu;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Defaults;
 
 /// <summary>All rules, most specific first.</summary>
 public static class ScheduleRules

@@ -1,7 +1,8 @@
 using System.Globalization;
 using Picograd.Algorithms;
+using Picograd.Schedules.Backend;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Guards;
 
 /// <summary>
 /// What a compiled kernel assumes of its arguments beyond what a record's key says (dtypes, layouts). Written, read and understood

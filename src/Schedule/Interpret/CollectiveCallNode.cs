@@ -1,4 +1,6 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 
 namespace Picograd.Schedules.Interpret;
 

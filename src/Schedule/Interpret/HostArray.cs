@@ -1,5 +1,6 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Schedules.Interpret;
 

@@ -1,4 +1,6 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Schedules.Interpret;
 

@@ -1,4 +1,5 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Schedules.Interpret;
 

@@ -1,3 +1,6 @@
+using Picograd.Schedules.Ir;
+using Barrier = Picograd.Schedules.Ir.Barrier;
+
 namespace Picograd.Schedules.Interpret;
 
 /// <summary>What the interpreter watches for.</summary>

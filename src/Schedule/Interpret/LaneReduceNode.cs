@@ -1,4 +1,7 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Barrier = Picograd.Schedules.Ir.Barrier;
 
 namespace Picograd.Schedules.Interpret;
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Schedules.Interpret;
 

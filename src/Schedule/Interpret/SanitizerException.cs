@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Schedules.Interpret;
 

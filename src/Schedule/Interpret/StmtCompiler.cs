@@ -1,5 +1,9 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
+using Barrier = Picograd.Schedules.Ir.Barrier;
 
 namespace Picograd.Schedules.Interpret;
 

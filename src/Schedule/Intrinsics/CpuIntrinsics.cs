@@ -1,7 +1,8 @@
 using System.Globalization;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Intrinsics;
 
 /// <summary>Micro-kernel steps of a CPU, as declarations.</summary>
 public static class CpuIntrinsics

@@ -1,6 +1,7 @@
 using System.Globalization;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Intrinsics;
 
 /// <summary>
 /// The layouts of tensor-core instructions (PTX ISA, "Matrix fragments for mma.m16n8k8 / m16n8k16", "ldmatrix", "Register

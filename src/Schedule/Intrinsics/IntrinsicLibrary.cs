@@ -1,7 +1,8 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Intrinsics;
 
 /// <summary>All declared intrinsics by name. Adding an instruction is adding one declaration.</summary>
 public static class IntrinsicLibrary

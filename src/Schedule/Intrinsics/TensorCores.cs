@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Intrinsics;
 
 /// <summary>Matrix instructions of NVIDIA GPUs, as declarations.</summary>
 public static class TensorCores

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Intrinsics;
 
 /// <summary>
 /// Matrix instructions of warpgroups on Hopper (PTX ISA, wgmma.mma_async.sync.aligned), as declarations: 128 threads add a 64×k by

@@ -1,7 +1,8 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Primitives;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Ir;
 
 /// <summary>Which threads execute an instruction.</summary>
 public enum Executor

@@ -1,7 +1,8 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Analysis;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Ir;
 
 /// <summary>
 /// A digit of a lane's or register's number: it has Extent values, and each one more moves on by Row rows or Column

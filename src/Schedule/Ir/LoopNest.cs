@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Traces;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Ir;
 
 /// <summary>
 /// A program: the algorithm it computes, its loops, and the trace of primitives that made it. Immutable and always

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using Picograd.Algorithms;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Ir;
 
 /// <summary>
 /// Structural hash of a nest: the same for nests that differ only in names and in the trace that made them, and stable

@@ -1,7 +1,7 @@
 using System.Text;
 using Picograd.Algorithms;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Ir;
 
 /// <summary>Nests as indented text. A marked statement gets "&lt;-- here" at its line, for diagnostics.</summary>
 public static class NestPrinter

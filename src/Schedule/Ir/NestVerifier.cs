@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Ir;
 
 /// <summary>
 /// The executable specification of a valid nest; runs after every primitive. A failure is a bug of the primitive, not

@@ -1,6 +1,7 @@
 using System.Text;
+using Picograd.Schedules.Primitives;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Ir;
 
 /// <summary>
 /// A primitive's refusal. The message says why, what would be legal, and shows the nest with the offending line marked.

@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Ir;
 
 public static class Scopes
 {

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
+using Picograd.Schedules.Primitives;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Ir;
 
 /// <summary>
 /// One application of a primitive, as one line of text:

@@ -1,7 +1,8 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Analysis;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Ir;
 
 /// <summary>Walks over statements.</summary>
 public static class StmtRewriter

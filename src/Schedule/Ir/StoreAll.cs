@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Ir;
 
 /// <summary>
 /// Several stores at once: all indices and values are evaluated before anything is stored. What a tuple-valued

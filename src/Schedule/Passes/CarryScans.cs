@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Passes;
 
 /// <summary>
 /// A scan along a serial loop carries its last value in a variable instead of reading it back from the output, which costs

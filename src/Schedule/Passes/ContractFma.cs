@@ -1,6 +1,7 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Passes;
 
 /// <summary>
 /// Contracts products that are added or subtracted into Fma, for Float32 and Float64: a*b + c, c + a*b and, with a sign

@@ -1,6 +1,7 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Passes;
 
 /// <summary>
 /// What is under a condition does not ask for it again: <c>if c: Y = Y + select(c, x, 0)</c> becomes <c>if c: Y = Y + x</c>, so that

@@ -1,4 +1,6 @@
-namespace Picograd.Schedules;
+using Picograd.Schedules.Ir;
+
+namespace Picograd.Schedules.Passes;
 
 /// <summary>
 /// Uses of intrinsics that a back end has no template for become the plain nests of their meanings. Runs before blocks

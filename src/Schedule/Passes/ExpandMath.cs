@@ -1,7 +1,8 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Functions;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Passes;
 
 /// <summary>
 /// Rewrites elementary functions into arithmetic, as their entries in <see cref="ScalarFunctions"/> say (see <see cref="Expansion"/> for what

@@ -1,7 +1,8 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Passes;
 
 /// <summary>
 /// A nest over symbolic extents becomes that of one shape: extents are constants, what they decide is folded. After the passes

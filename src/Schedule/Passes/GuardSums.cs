@@ -1,6 +1,8 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Guards;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Passes;
 
 /// <summary>
 /// <c>R = R + select(c, x, 0)</c> becomes <c>if c: R = R + x</c> for totals in registers, and the like for maxima and minima of

@@ -1,6 +1,7 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Passes;
 
 /// <summary>
 /// A condition that is the same in all iterations of a loop is tested once, before it:

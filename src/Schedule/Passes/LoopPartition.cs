@@ -1,6 +1,9 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Passes;
 
 /// <summary>
 /// A loop marked Peel is cut where the conditions below it stop being always true: [0, t) without tests, [t, extent)

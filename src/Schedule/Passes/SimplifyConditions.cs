@@ -1,6 +1,7 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Passes;
 
 /// <summary>Folds If and Select conditions that the ranges of the loops decide.</summary>
 public static class SimplifyConditions

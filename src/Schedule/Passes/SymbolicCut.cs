@@ -1,6 +1,7 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Passes;
 
 /// <summary>
 /// Where a loop over ⌈X / c⌉ tiles of c points, X symbolic, stops being whole: iterations below <c>Whole</c> = ⌊X / c⌋ need no test

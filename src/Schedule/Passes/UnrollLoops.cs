@@ -1,6 +1,9 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Passes;
 
 /// <summary>
 /// Replicates unrolled loops, and serial ones whose variable indexes a register buffer (registers have no addresses).

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Patterns;
 
 /// <summary>
 /// A stage of the form C[batch…, m…, n] = Σₖ A[…] · B[…] with plain axes as indices: matrix products in all layouts,

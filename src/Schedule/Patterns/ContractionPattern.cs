@@ -1,7 +1,10 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Guards;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Patterns;
 
 /// <summary>
 /// A stage that combines values over reduce axes, each computed from elements whose places follow from the axes alone: sums of

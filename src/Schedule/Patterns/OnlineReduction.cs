@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Patterns;
 
 /// <summary>
 /// An algorithm of the form of attention: scores D[…, i, j] = Σₑ Q · K, their maximum over j, the sum over j of weights,

@@ -1,7 +1,8 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Patterns;
 
 /// <summary>
 /// A dimension of an operand that is read at Stride·place + Dilation·offset + Start, the place an axis of the results and the

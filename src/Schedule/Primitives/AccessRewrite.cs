@@ -1,7 +1,8 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>Moves the elements of a buffer to other places: every index that blocks and prefetches use is rewritten.</summary>
 internal static class AccessRewrite

@@ -1,7 +1,8 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary><c>annotate loop key=value</c>: gives a parallel or block loop a hint, or changes one.</summary>
 public sealed class Annotate : Primitive

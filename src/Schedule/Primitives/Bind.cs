@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary><c>bind loop kind</c>: iterations become the blocks or threads of a GPU.</summary>
 public sealed class Bind : Primitive

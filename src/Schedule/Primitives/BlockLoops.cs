@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>New serial loops around a block, for the primitives that move or make blocks.</summary>
 internal static class BlockLoops

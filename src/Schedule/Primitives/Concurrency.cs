@@ -1,6 +1,9 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Ir;
+using Barrier = Picograd.Schedules.Ir.Barrier;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>What every primitive checks that lets iterations of a loop run at once.</summary>
 internal static class Concurrency

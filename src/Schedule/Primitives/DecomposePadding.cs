@@ -1,7 +1,8 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>
 /// <c>fill = decompose_padding block loop</c>: a copy with padding, select(in bounds, value, constant), becomes a fill of

@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>
 /// <c>init = decompose_reduction block loop</c>: setting the outputs to the reducer's identity becomes a block of its

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary><c>[copies =] double_buffer loop [mode=sync|cp.async|bulk]</c>: <see cref="Pipeline"/> with two stages.</summary>
 public sealed class DoubleBuffer : Primitive

@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>What an element's index tells of the variables that it was computed from.</summary>
 internal sealed class IndexDerivation(

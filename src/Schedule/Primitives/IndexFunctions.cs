@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>
 /// A function of an element's index: ((base − Offset) mod High) div Low + Add. A base is a dimension of the index, or

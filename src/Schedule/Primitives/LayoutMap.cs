@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using Picograd.Algorithms;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>
 /// A one-to-one map from the dimensions of a buffer to physical dimensions, written

@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>
 /// <c>old, shift, scale, rescales… = online_softmax max loop sums…</c>: sums of weights exp(s − N), where N is the
@@ -120,7 +122,7 @@ public sealed partial class OnlineSoftmax : Primitive
         var extent = step.Option("skip") == "1" ? Seen(nest, max, loop, rows, keys, use, sums) : loop.Extent;
         var build = new Builder(nest, step, max, loop, inner, rows, keys, extent);
         var result = build.Apply(use, weights, sums);
-        return (Schedules.StoreAt.Kept(result), build.Results);
+        return (Schedules.Primitives.StoreAt.Kept(result), build.Results);
     }
 
     private void CheckMaximum(LoopNest nest, Block max, For loop)

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>
 /// <c>[copies…, crop] = pad_einsum block p0,p1,…</c>: rounds the extent of each axis of a sum of products up to a

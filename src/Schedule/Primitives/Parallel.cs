@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary><c>parallel loop [threads=N] [partition=static|dynamic]</c>: iterations run on the worker pool.</summary>
 public sealed class Parallel : Primitive

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>
 /// <c>peel loop</c>: lowering cuts the loop at both ends, where the conditions below it begin and cease to hold always, so that

@@ -1,7 +1,11 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Guards;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>
 /// <c>[copies =] pipeline loop stages=N [mode=sync|cp.async|bulk]</c>: a loop that first copies and then computes on the copy runs its

@@ -1,8 +1,10 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>
 /// A schedule primitive: a pure function from a valid nest to a valid nest that computes the same. Subclasses sit one a

@@ -1,7 +1,8 @@
 using System.Collections.Immutable;
 using System.Text;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>
 /// A primitive at work: the nest before, one step, the nest after. The tests replay every example and compare the nest
@@ -30,7 +31,7 @@ public sealed record PrimitiveExample(string Sample, ImmutableArray<string> Setu
 
     private static LoopNest Run(LoopNest nest, string line)
     {
-        var step = Schedules.Step.Parse(line);
+        var step = Schedules.Ir.Step.Parse(line);
         return PrimitiveRegistry.Get(step.Primitive).Apply(nest, step);
     }
 }

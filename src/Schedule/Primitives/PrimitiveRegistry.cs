@@ -1,4 +1,6 @@
-namespace Picograd.Schedules;
+using Picograd.Schedules.Ir;
+
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>All primitives by name.</summary>
 public static class PrimitiveRegistry

@@ -1,7 +1,8 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>
 /// <c>reorder loop loop …</c>: the loops named take, in the order given, the places that they have now in their chain.

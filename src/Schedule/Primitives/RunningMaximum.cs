@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Functions;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>
 /// What online softmax needs to know of the blocks that use a row maximum M: which of them are weights exp(s − N) of the

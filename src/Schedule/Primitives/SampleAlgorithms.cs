@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>Small algorithms that the examples of primitives are written on. Each call builds a new one.</summary>
 public static class SampleAlgorithms

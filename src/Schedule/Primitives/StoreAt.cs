@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>
 /// <c>store_at buffer loop</c>: an intermediate lives in one iteration of the loop, not in the innermost place possible,

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using System.Numerics;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>
 /// <c>swizzle buffer chunk bits [row=dim]</c>: within each row, exchanges chunks of <c>chunk</c> elements by

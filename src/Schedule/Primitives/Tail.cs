@@ -1,4 +1,6 @@
-namespace Picograd.Schedules;
+using Picograd.Schedules.Guards;
+
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>What happens to the iterations of a split loop beyond a multiple of the factor.</summary>
 public enum Tail

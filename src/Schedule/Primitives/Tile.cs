@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>
 /// <c>ao, bo, ai, bi = tile a b fa fb [tail=…]</c>: splits a by fa and b by fb and puts the inner loops inside.

@@ -1,7 +1,8 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary>
 /// <c>[loops =] transform_layout buffer map [pad=zero]</c>: stores an intermediate in another arrangement, for instance

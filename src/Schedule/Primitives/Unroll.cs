@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Primitives;
 
 /// <summary><c>unroll loop</c>: the body is replicated, once an iteration, when the nest is lowered.</summary>
 public sealed class Unroll : Primitive

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Recipes;
 
 /// <summary>What was chosen of a rule's knobs for one algorithm; the default of what was not.</summary>
 public sealed class Choices

@@ -1,7 +1,10 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Patterns;
+using Picograd.Schedules.Primitives;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Recipes;
 
 /// <summary>What is left open of one contraction's schedule.</summary>
 /// <param name="suffix">Behind the names: of which stage they are, where there are several.</param>

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
+using Picograd.Schedules.Rules;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Recipes;
 
 /// <summary>
 /// One decision of a rule, as offered for one algorithm. Level orders decisions from coarse (0: structure, parallelism) over

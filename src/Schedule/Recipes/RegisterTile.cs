@@ -1,7 +1,11 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Patterns;
+using Picograd.Schedules.Primitives;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Recipes;
 
 /// <summary>Which axes of a contraction's results a register tile has, and how far it goes along each.</summary>
 /// <param name="Vector">The axis along which vectors run.</param>

@@ -1,7 +1,12 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Patterns;
+using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Recipes;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Rules;
 
 /// <summary>
 /// Products of a long operand W and a short one X, C[i, j] = Σₖ X[i, k] · W[j, k] with few i (matrix times vector, one step of

@@ -1,7 +1,12 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Patterns;
+using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Recipes;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Rules;
 
 /// <summary>
 /// Online reductions (attention) on processors: a tile of rows (queries) goes through the keys in blocks that stay in the

@@ -1,7 +1,11 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Recipes;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Rules;
 
 /// <summary>
 /// Stages that all run over the same rows (softmax, its gradient, layer normalisation, the queries of attention …):

@@ -1,7 +1,10 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Recipes;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Rules;
 
 /// <summary>
 /// A structural rule: looks at the shape of an algorithm (never at names) and offers a family of schedules of it, all

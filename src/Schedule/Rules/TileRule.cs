@@ -1,7 +1,11 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Patterns;
+using Picograd.Schedules.Recipes;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Rules;
 
 /// <summary>
 /// Contractions of any form (<see cref="ContractionPattern"/>: convolutions, their gradients, pools, products of several axes)

@@ -1,8 +1,10 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Traces;
 
 /// <summary>
 /// A trace replayed on another shape. Either Nest is there, with what was changed on the way in Changes, or Failure says

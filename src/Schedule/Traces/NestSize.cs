@@ -1,7 +1,8 @@
 using System.Runtime.CompilerServices;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Traces;
 
 /// <summary>How large a nest is and how much it computes.</summary>
 /// <param name="Statements">Statements, loops included.</param>

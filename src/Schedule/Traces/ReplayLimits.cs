@@ -1,6 +1,7 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Traces;
 
 /// <summary>
 /// What a trace may cost. Traces come from files, so replaying one must end within milliseconds and give a program that

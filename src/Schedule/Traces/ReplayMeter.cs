@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Traces;
 
 /// <summary>One replay under its limits: looks at the nest after every step.</summary>
 internal sealed class ReplayMeter

@@ -2,8 +2,10 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Traces;
 
 /// <summary>Names of a stage and of its axes in a trace's header.</summary>
 public sealed record TraceStage(string Name, ImmutableArray<string> Axes)

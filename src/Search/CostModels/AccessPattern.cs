@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Search;
+namespace Picograd.Search.CostModels;
 
 /// <summary>How one load or store of a block moves through its buffer as the loops around the block run.</summary>
 internal sealed class AccessPattern

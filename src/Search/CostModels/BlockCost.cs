@@ -1,7 +1,8 @@
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Search;
+namespace Picograd.Search.CostModels;
 
 /// <summary>Estimated cycles of one block with the loops around it, by cause, on one thread.</summary>
 internal sealed record BlockCost(

@@ -1,6 +1,7 @@
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Search;
+namespace Picograd.Search.CostModels;
 
 /// <summary>What the model sees of a nest.</summary>
 /// <param name="AnalyticMilliseconds">From arithmetic, memory traffic, registers and parallelism alone.</param>

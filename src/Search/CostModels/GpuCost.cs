@@ -1,7 +1,8 @@
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Search;
+namespace Picograd.Search.CostModels;
 
 /// <summary>
 /// Estimated time of one kernel on a GPU, from its kernel form: the slowest of instructions, tensor cores, shared memory, second-level

@@ -1,7 +1,7 @@
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Search;
+namespace Picograd.Search.CostModels;
 
 /// <summary>What the predicate of a block (the tails of its splits) does to its work.</summary>
 internal static class GuardedShare

@@ -1,7 +1,7 @@
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Search;
+namespace Picograd.Search.CostModels;
 
 /// <summary>
 /// Values of index expressions and conditions where every variable has one value: for the addresses of the lanes of a warp,

@@ -1,4 +1,4 @@
-namespace Picograd.Search;
+namespace Picograd.Search.CostModels;
 
 /// <summary>
 /// How long one thread takes for some code where nothing else keeps it waiting, in cycles: what follows one another because of

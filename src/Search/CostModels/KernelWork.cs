@@ -1,9 +1,12 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
-using Barrier = Picograd.Schedules.Barrier;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Intrinsics;
+using Picograd.Schedules.Ir;
+using Barrier = Picograd.Schedules.Ir.Barrier;
 
-namespace Picograd.Search;
+namespace Picograd.Search.CostModels;
 
 /// <summary>
 /// What the threads of one block of a kernel do, counted on its kernel form (docs/cuda.md): instructions, tensor-core arithmetic,

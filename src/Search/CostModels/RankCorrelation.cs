@@ -1,4 +1,4 @@
-namespace Picograd.Search;
+namespace Picograd.Search.CostModels;
 
 /// <summary>Spearman's rank correlation: how well predictions order what was measured. 1 perfect, 0 none, −1 reversed.</summary>
 public static class RankCorrelation

@@ -1,4 +1,4 @@
-namespace Picograd.Search;
+namespace Picograd.Search.CostModels;
 
 /// <summary>Linear least squares with a penalty on the weights, updated one observation at a time.</summary>
 /// <param name="size">Number of features; the first is the constant.</param>

@@ -1,9 +1,9 @@
 using System.Collections.Immutable;
 using System.Numerics;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Search;
+namespace Picograd.Search.CostModels;
 
 /// <summary>
 /// What one access of a warp costs, found by computing the places of its lanes: 32-byte sectors of device memory, turns of

@@ -1,6 +1,6 @@
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Measurement;
 
 /// <summary>A part of what an argument held, kept in the target's memory to compare with later.</summary>
 internal sealed class ArgumentImage : IDisposable

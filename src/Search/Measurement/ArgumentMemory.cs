@@ -1,9 +1,11 @@
 using System.Runtime.InteropServices;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
-using Picograd.Schedules;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Measurement;
 
 /// <summary>
 /// Memory for the arguments of a kernel: each lies between two guard zones whose bytes are known, so that a write

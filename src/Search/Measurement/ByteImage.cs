@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Measurement;
 
 /// <summary>A copy of memory of any length, to compare with later.</summary>
 internal sealed unsafe class ByteImage : IDisposable

@@ -3,8 +3,12 @@ using System.Runtime.InteropServices;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Rules.Gpu;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Measurement;
 
 /// <summary>
 /// Work on the memory of a target that is not this process's, by kernels of the target's own compiler

@@ -1,6 +1,6 @@
 using Picograd.TuneDb;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Measurement;
 
 /// <summary>What became of a candidate on the hardware.</summary>
 /// <param name="Outcome"><see cref="OutcomeNames.Timed"/>, or why not: one of <see cref="OutcomeNames"/> or a back end's reason.</param>

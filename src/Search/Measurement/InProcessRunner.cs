@@ -1,10 +1,12 @@
 using System.Diagnostics;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
 using Picograd.TuneDb;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Measurement;
 
 /// <summary>
 /// Compiles, checks and times candidates in this process: what a worker process does inside, and enough by itself where

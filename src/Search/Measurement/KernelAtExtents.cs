@@ -1,6 +1,6 @@
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Measurement;
 
 /// <summary>A kernel over symbolic extents with values for them, called like one of constant extents.</summary>
 /// <param name="kernel">Over symbolic extents.</param>

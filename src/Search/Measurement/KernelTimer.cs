@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Measurement;
 
 /// <summary>
 /// Times a kernel. A sample is a batch of calls long enough for the clock; samples come in groups, and the time is the

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Measurement;
 
 /// <summary>
 /// What is done with the arguments of kernels besides running them, as algorithms over memory of any length, so that a target

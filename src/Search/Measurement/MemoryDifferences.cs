@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Measurement;
 
 /// <summary>Where two pieces of main memory differ, as numbers, by all threads of the processor.</summary>
 internal static class MemoryDifferences

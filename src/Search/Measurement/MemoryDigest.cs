@@ -1,6 +1,6 @@
 using System.Runtime.Intrinsics;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Measurement;
 
 /// <summary>
 /// What tells one content of memory from another without keeping it: equal bytes have equal digests, others but for a chance of

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Measurement;
 
 /// <summary>How much memory there is, in bytes.</summary>
 internal static class MemoryRoom

@@ -1,6 +1,6 @@
 using System.IO.MemoryMappedFiles;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Measurement;
 
 /// <summary>
 /// What a process that holds others to a share of the processor, and these, tell one another, in memory that they share: a file

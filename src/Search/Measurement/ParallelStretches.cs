@@ -1,4 +1,4 @@
-namespace Picograd.Search;
+namespace Picograd.Search.Measurement;
 
 /// <summary>Work on long memory by all threads of the processor, a stretch at a time.</summary>
 internal static class ParallelStretches

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Measurement;
 
 /// <summary>
 /// Patterns (<see cref="NDArray.Pattern"/>) as bytes of main memory: written, and compared with what is there, by all of the

@@ -2,7 +2,7 @@ using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Operators;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Measurement;
 
 /// <summary>Inputs and the right answers (all, or a sample of them) with bounds, to hold a kernel's outputs against.</summary>
 internal sealed class Reference

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Measurement;
 
 /// <summary>
 /// Time that passes while this process runs: a process that is held to a share of the processor (<c>tune online</c>) is stopped in

@@ -1,7 +1,7 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Measurement;
 
 /// <summary>Elements of tensors in raw memory.</summary>
 internal static unsafe class TypedMemory

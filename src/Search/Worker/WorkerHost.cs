@@ -1,9 +1,12 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
+using Picograd.Search.Measurement;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Worker;
 
 /// <summary>The inside of a worker process: does what the requests on its input say, one after another.</summary>
 public static class WorkerHost

@@ -1,9 +1,10 @@
 using System.Buffers.Binary;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Picograd.Search.Measurement;
 using Picograd.TuneDb;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Worker;
 
 /// <summary>What a worker process is told about the task that follows.</summary>
 /// <param name="Spec">The problem's label.</param>

@@ -1,8 +1,9 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text;
+using Picograd.Search.Measurement;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Worker;
 
 /// <summary>How to start a worker process.</summary>
 /// <param name="File">The program.</param>

@@ -1,7 +1,10 @@
-using Picograd.Schedules;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Search.Measurement;
 using Picograd.TuneDb;
 
-namespace Picograd.Search;
+namespace Picograd.Search.Worker;
 
 /// <summary>
 /// Runs candidates in a worker process, so that one that crashes or hangs costs that candidate, not the search: it is

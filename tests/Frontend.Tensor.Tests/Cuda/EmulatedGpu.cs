@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
-using Picograd.Lower.Cuda;
 using Picograd.Lower.Cuda.Native;
+using Picograd.Lower.Cuda.Runtime;
 using Xunit;
 
 namespace Picograd.Tests.Cuda;

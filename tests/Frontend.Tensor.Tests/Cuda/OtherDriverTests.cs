@@ -1,7 +1,11 @@
 using Picograd.Algorithms.Operators;
 using Picograd.Dispatch;
 using Picograd.Lower.Cuda;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Runtime;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
 using Picograd.TuneDb;
 using Xunit;
 

@@ -1,5 +1,5 @@
 using Picograd.Dispatch;
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Runtime;
 using Picograd.TuneDb;
 using Xunit;
 

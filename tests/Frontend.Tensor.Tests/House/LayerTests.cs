@@ -2,6 +2,7 @@ using System.Reflection;
 using Picograd.Lower.Cpu;
 using Picograd.Lower.Cuda;
 using Picograd.Schedules;
+using Picograd.Schedules.Ir;
 using Xunit;
 
 namespace Picograd.Tests.House;

@@ -1,6 +1,7 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Tests;
 

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Picograd.Dispatch;
 using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Machine;
 using Xunit;
 
 // Dispatch is one for the process, and tests of it change the back end.

@@ -1,5 +1,7 @@
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
 using Picograd.TuneDb;
 
 namespace Picograd.Tests;

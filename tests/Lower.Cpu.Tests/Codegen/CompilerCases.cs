@@ -4,7 +4,8 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Text;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
 using Xunit;
 
 namespace Picograd.Tests.Codegen;

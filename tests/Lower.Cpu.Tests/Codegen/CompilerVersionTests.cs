@@ -1,7 +1,10 @@
 using System.Text;
 using Picograd.Algorithms.Operators;
 using Picograd.Lower.Cpu;
-using Picograd.Schedules;
+using Picograd.Lower.Cpu.Codegen;
+using Picograd.Lower.Cpu.Machine;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
 using Xunit;
 
 namespace Picograd.Tests.Codegen;

@@ -1,8 +1,9 @@
 using System.Reflection;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
-using Picograd.Lower.Cpu;
-using Picograd.Schedules;
+using Picograd.Lower.Cpu.Codegen;
+using Picograd.Lower.Cpu.Machine;
+using Picograd.Schedules.Defaults;
 using Picograd.Schedules.Interpret;
 using Xunit;
 

@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
-using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Codegen;
+using Picograd.Lower.Cpu.Machine;
 using Xunit;
 
 namespace Picograd.Tests.Codegen;

@@ -1,8 +1,7 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
-using Picograd.Lower.Cpu;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
 using Xunit;
 
 namespace Picograd.Tests.Codegen;

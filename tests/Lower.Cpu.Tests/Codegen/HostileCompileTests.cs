@@ -1,6 +1,10 @@
 using Picograd.Algorithms.Operators;
 using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Machine;
 using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
 using Picograd.Tests.Properties;
 using Picograd.Tests.Traces;
 using Xunit;

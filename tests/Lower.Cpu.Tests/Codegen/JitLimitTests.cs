@@ -1,8 +1,11 @@
 using System.Collections.Immutable;
 using System.Reflection.Emit;
 using Picograd.Algorithms.Operators;
-using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Codegen;
 using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
 using Xunit;
 
 namespace Picograd.Tests.Codegen;

@@ -3,8 +3,13 @@ using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Operators;
 using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Machine;
 using Picograd.Schedules;
+using Picograd.Schedules.Defaults;
 using Picograd.Schedules.Interpret;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
+using Picograd.Schedules.Primitives;
 using Xunit;
 
 namespace Picograd.Tests.Codegen;

@@ -2,7 +2,10 @@ using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Operators;
 using Picograd.Lower.Cpu;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
 using Xunit;
 using Xunit.Abstractions;
 

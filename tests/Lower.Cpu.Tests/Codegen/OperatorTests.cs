@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
 using Xunit;
 using Xunit.Abstractions;
 

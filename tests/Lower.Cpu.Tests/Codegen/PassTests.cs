@@ -1,7 +1,11 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Passes;
 using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
+using Picograd.Schedules.Primitives;
 using Xunit;
 
 namespace Picograd.Tests.Codegen;

@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
 using Xunit;
 using Xunit.Abstractions;
 

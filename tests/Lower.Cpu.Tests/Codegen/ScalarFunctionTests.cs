@@ -2,9 +2,10 @@ using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Functions;
 using Picograd.Algorithms.Operators;
-using Picograd.Lower.Cpu;
-using Picograd.Schedules;
+using Picograd.Lower.Cpu.Machine;
+using Picograd.Schedules.Defaults;
 using Picograd.Schedules.Interpret;
+using Picograd.Schedules.Ir;
 using Xunit;
 
 namespace Picograd.Tests.Codegen;

@@ -1,7 +1,10 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Lower.Cpu;
-using Picograd.Schedules;
+using Picograd.Lower.Cpu.Machine;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
+using Picograd.Schedules.Primitives;
 using Xunit;
 
 namespace Picograd.Tests.Codegen;

@@ -1,7 +1,10 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Recipes;
+using Picograd.Schedules.Rules;
 using Picograd.Tests.Codegen;
 using Xunit;
 using Xunit.Abstractions;

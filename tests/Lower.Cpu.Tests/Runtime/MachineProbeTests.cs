@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Machine;
 using Xunit;
 
 namespace Picograd.Tests.Runtime;

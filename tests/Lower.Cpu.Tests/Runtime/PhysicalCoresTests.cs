@@ -1,4 +1,4 @@
-using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Machine;
 using Xunit;
 
 namespace Picograd.Tests;

@@ -1,8 +1,13 @@
 using System.Runtime.CompilerServices;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
-using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Machine;
+using Picograd.Lower.Cpu.Warnings;
 using Picograd.Schedules;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Traces;
 using Picograd.Tests.Codegen;
 using Xunit;
 

@@ -1,7 +1,9 @@
 using System.Text;
 using Picograd.Algorithms.Operators;
-using Picograd.Lower.Cuda;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Codegen;
+using Picograd.Lower.Cuda.Passes;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
 using Xunit;
 
 namespace Picograd.Tests.Codegen;

@@ -1,7 +1,10 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Lower.Cuda;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Codegen;
+using Picograd.Lower.Cuda.Passes;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 using Xunit;
 
 namespace Picograd.Tests.Codegen;

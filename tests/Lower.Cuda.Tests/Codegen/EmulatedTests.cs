@@ -1,8 +1,7 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Operators;
-using Picograd.Lower.Cuda;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
 using Xunit;
 
 namespace Picograd.Tests.Codegen;

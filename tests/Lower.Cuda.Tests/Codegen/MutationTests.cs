@@ -1,6 +1,7 @@
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Codegen;
+using Picograd.Lower.Cuda.Emulator;
 using Picograd.Lower.Cuda.Native;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
 using Xunit;
 
 namespace Picograd.Tests.Codegen;

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
 
 namespace Picograd.Tests.Codegen;
 

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
-using Picograd.Lower.Cuda;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Codegen;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 using Xunit;
 
 namespace Picograd.Tests.Codegen;

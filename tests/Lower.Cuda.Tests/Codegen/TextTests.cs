@@ -1,9 +1,12 @@
 using System.Runtime.CompilerServices;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
-using Picograd.Lower.Cuda;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Codegen;
+using Picograd.Lower.Cuda.Passes;
+using Picograd.Schedules.Backend;
 using Picograd.Schedules.Interpret;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
 using Picograd.Tests.Passes;
 using Xunit;
 

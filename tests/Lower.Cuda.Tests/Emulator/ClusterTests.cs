@@ -1,4 +1,4 @@
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Prelude;
 using Xunit;
 
 namespace Picograd.Tests;
@@ -12,7 +12,7 @@ public class EmulatorClusterTests
     /// the steps in each block, times its rank + 1.
     /// </summary>
     internal static readonly string Multicast =
-        Prelude.Source([
+        PreludeText.Source([
             "mbarrier_init",
             "mbarrier_fence_init",
             "mbarrier_expect_tx",

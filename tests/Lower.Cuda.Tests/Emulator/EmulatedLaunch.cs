@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Emulator;
 using Picograd.Lower.Cuda.Native;
+using Picograd.Lower.Cuda.Runtime;
 using Xunit;
 
 namespace Picograd.Tests;

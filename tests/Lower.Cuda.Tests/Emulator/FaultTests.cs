@@ -1,5 +1,6 @@
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Emulator;
 using Picograd.Lower.Cuda.Native;
+using Picograd.Lower.Cuda.Prelude;
 using Xunit;
 
 namespace Picograd.Tests;
@@ -79,7 +80,7 @@ public class EmulatorFaultTests
     [SkippableFact]
     public void AsynchronousCopiesCheckTheirAddresses()
     {
-        string prelude = Prelude.Source(["cp_async_16", "ldmatrix_x1"]);
+        string prelude = PreludeText.Source(["cp_async_16", "ldmatrix_x1"]);
         Assert.Contains("destination", Fails("    cp_async_16(s + 1, x);", prelude: prelude));
         Assert.Contains("source", Fails("    cp_async_16(s, x + 1);", prelude: prelude));
         Assert.Contains("an access of 16 bytes at offset 256", Fails("    cp_async_16(s + 64, x);", prelude: prelude));

@@ -1,4 +1,5 @@
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Codegen;
+using Picograd.Lower.Cuda.Prelude;
 using Xunit;
 
 namespace Picograd.Tests;
@@ -59,7 +60,7 @@ public class EmulatorLayoutTests
             _ => 3,
         };
         string source =
-            Prelude.Source([
+            PreludeText.Source([
                 "wgmma_m64n64k16_bf16",
                 "wgmma_fence",
                 "wgmma_commit",
@@ -174,7 +175,14 @@ public class EmulatorLayoutTests
         }
         string name = $"wgmma_m64n64k{depth}_{type}_ra";
         string source =
-            Prelude.Source([name, "wgmma_fence", "wgmma_commit", "wgmma_wait", "wgmma_descriptor", "fence_proxy_async"])
+            PreludeText.Source([
+                name,
+                "wgmma_fence",
+                "wgmma_commit",
+                "wgmma_wait",
+                "wgmma_descriptor",
+                "fence_proxy_async",
+            ])
             + $$"""
                 extern "C" __global__ __launch_bounds__(128) void one(const uint4* image, const uint4* fragments, float* C)
                 {
@@ -228,7 +236,7 @@ public class EmulatorLayoutTests
         var (half, brain, back) = (new ushort[x.Length], new ushort[x.Length], new float[x.Length]);
         uint[] tensor = new uint[x.Length];
         string source =
-            Prelude.Source(["f32_to_f16", "f32_to_bf16", "f16_to_f32", "f32_to_tf32"])
+            PreludeText.Source(["f32_to_f16", "f32_to_bf16", "f16_to_f32", "f32_to_tf32"])
             + """
                 extern "C" __global__ void convert(const float* x, unsigned short* half, unsigned short* brain, float* back, unsigned* tensor)
                 {

@@ -1,5 +1,5 @@
 using System.Text.RegularExpressions;
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Emulator;
 using Picograd.Lower.Cuda.Native;
 using Xunit;
 using Xunit.Sdk;

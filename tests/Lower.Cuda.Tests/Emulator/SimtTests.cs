@@ -1,4 +1,4 @@
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Prelude;
 using Xunit;
 
 namespace Picograd.Tests;
@@ -90,7 +90,7 @@ public class EmulatorSimtTests
     }
 
     internal static readonly string CpAsync =
-        Prelude.Source(["cp_async_16", "cp_async_commit", "cp_async_wait"])
+        PreludeText.Source(["cp_async_16", "cp_async_commit", "cp_async_wait"])
         + """
             // y[i] = the sum over steps of x[step][reversed i]; three stages in flight.
             extern "C" __global__ void pipeline(const float* x, float* y, int steps)

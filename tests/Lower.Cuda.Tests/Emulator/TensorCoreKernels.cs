@@ -1,4 +1,4 @@
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Prelude;
 
 namespace Picograd.Tests;
 
@@ -7,7 +7,7 @@ internal static class TensorCoreKernels
 {
     /// <summary>C (m×n, fp32) = A (m×k) B (k×n) in bf16 or fp16, all row-major: a block makes 64 × 32, a warp 16 × 32.</summary>
     public static string MmaHalf(string type) =>
-        Prelude.Source([
+        PreludeText.Source([
             "cp_async_16",
             "cp_async_commit",
             "cp_async_wait",
@@ -55,7 +55,7 @@ internal static class TensorCoreKernels
 
     /// <summary>The same in tf32 with B given as n×k, both through ldmatrix, without asynchronous copies.</summary>
     public static readonly string MmaTf32 =
-        Prelude.Source(["ldmatrix_x4", "ldmatrix_x2", "mma_m16n8k8_tf32", "f32_to_tf32"])
+        PreludeText.Source(["ldmatrix_x4", "ldmatrix_x2", "mma_m16n8k8_tf32", "f32_to_tf32"])
         + """
             extern "C" __global__ __launch_bounds__(128) void gemm(const float* A, const float* B, float* C, int M, int N, int K)
             {
@@ -110,7 +110,7 @@ internal static class TensorCoreKernels
     {
         bool tf32 = type == "tf32";
         string name = tf32 ? "wgmma_m64n64k8_tf32" : $"wgmma_m64n64k16_{type}";
-        return Prelude.Source([.. Pipeline, name])
+        return PreludeText.Source([.. Pipeline, name])
             + """
                 extern "C" __global__ __launch_bounds__(256, 2) void gemm(const __grid_constant__ CUtensorMap mapA, const __grid_constant__ CUtensorMap mapB, float* C, int M, int N, int K)
                 {
@@ -178,7 +178,7 @@ internal static class TensorCoreKernels
     /// C written by a bulk store; a block makes 64 × 128.
     /// </summary>
     public static readonly string WgmmaMnMajor =
-        Prelude.Source([
+        PreludeText.Source([
             .. Pipeline,
             "wgmma_m64n128k16_bf16",
             "fence_proxy_async",

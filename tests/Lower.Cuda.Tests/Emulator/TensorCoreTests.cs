@@ -1,4 +1,3 @@
-using Picograd.Lower.Cuda;
 using Xunit;
 
 namespace Picograd.Tests;

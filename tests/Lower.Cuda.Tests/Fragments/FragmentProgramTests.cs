@@ -1,10 +1,12 @@
 using Picograd.Algorithms;
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Passes;
 using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 using Picograd.Tests.Codegen;
 using Picograd.Tests.Passes;
 using Xunit;
-using Barrier = Picograd.Schedules.Barrier;
+using Barrier = Picograd.Schedules.Ir.Barrier;
 
 namespace Picograd.Tests.Fragments;
 

@@ -1,7 +1,10 @@
 using System.Collections.Immutable;
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Emulator;
 using Picograd.Lower.Cuda.Native;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Passes;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Intrinsics;
+using Picograd.Schedules.Ir;
 using Picograd.Tests.Codegen;
 using Xunit;
 

@@ -1,6 +1,8 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Rules.Gpu;
 using Picograd.Tests.Passes;
 using Xunit;
 

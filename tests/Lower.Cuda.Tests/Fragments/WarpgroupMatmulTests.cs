@@ -1,6 +1,9 @@
 using Picograd.Algorithms.Operators;
-using Picograd.Lower.Cuda;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Codegen;
+using Picograd.Lower.Cuda.Passes;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Rules.Gpu;
 using Picograd.Tests.Codegen;
 using Picograd.Tests.Passes;
 using Xunit;

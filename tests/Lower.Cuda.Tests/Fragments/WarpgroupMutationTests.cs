@@ -1,10 +1,13 @@
 using Picograd.Algorithms;
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Codegen;
+using Picograd.Lower.Cuda.Emulator;
 using Picograd.Lower.Cuda.Native;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Passes;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 using Picograd.Tests.Codegen;
 using Xunit;
-using Barrier = Picograd.Schedules.Barrier;
+using Barrier = Picograd.Schedules.Ir.Barrier;
 
 namespace Picograd.Tests.Fragments;
 

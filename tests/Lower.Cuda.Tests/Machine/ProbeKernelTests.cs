@@ -1,4 +1,4 @@
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Machine;
 using Xunit;
 
 namespace Picograd.Tests;

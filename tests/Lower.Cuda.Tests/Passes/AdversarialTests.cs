@@ -1,7 +1,8 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
-using Picograd.Lower.Cuda;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Passes;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 using Picograd.Tests.Codegen;
 using Xunit;
 

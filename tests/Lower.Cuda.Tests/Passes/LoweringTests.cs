@@ -1,5 +1,6 @@
-using Picograd.Lower.Cuda;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Passes;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 using Xunit;
 using Xunit.Abstractions;
 

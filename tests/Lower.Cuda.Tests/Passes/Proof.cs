@@ -1,11 +1,12 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Operators;
-using Picograd.Lower.Cuda;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Passes;
+using Picograd.Schedules.Backend;
 using Picograd.Schedules.Interpret;
+using Picograd.Schedules.Ir;
 using Xunit;
-using Barrier = Picograd.Schedules.Barrier;
+using Barrier = Picograd.Schedules.Ir.Barrier;
 
 namespace Picograd.Tests.Passes;
 

@@ -1,6 +1,8 @@
 using Picograd.Algorithms;
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Passes;
 using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 using Xunit;
 using Xunit.Abstractions;
 

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Lower.Cuda;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Passes;
+using Picograd.Schedules.Backend;
 using Picograd.Schedules.Interpret;
+using Picograd.Schedules.Ir;
 using Xunit;
 
 namespace Picograd.Tests.Passes;

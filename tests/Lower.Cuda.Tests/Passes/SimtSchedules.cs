@@ -1,5 +1,6 @@
 using Picograd.Algorithms;
 using Picograd.Schedules;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Tests.Passes;
 

@@ -1,4 +1,4 @@
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Prelude;
 using Xunit;
 
 namespace Picograd.Tests;
@@ -8,23 +8,23 @@ public class PreludeTests
     [Fact]
     public void OnlyWhatIsAskedForIsWrittenOutAndWhatItNeeds()
     {
-        string text = Prelude.Source(["pack_bf16x2"]);
+        string text = PreludeText.Source(["pack_bf16x2"]);
         Assert.Contains("f32_to_bf16(float x)", text);
         Assert.DoesNotContain("f16_to_f32", text);
-        Assert.Equal("", Prelude.Source([]));
+        Assert.Equal("", PreludeText.Source([]));
     }
 
     [Fact]
     public void AnUnknownFunctionIsNamed()
     {
-        var e = Assert.Throws<ArgumentException>(() => Prelude.Source(["mma_m16n8k32_s8"]));
+        var e = Assert.Throws<ArgumentException>(() => PreludeText.Source(["mma_m16n8k32_s8"]));
         Assert.Contains("'mma_m16n8k32_s8' is not in the prelude", e.Message);
     }
 
     /// <summary>Every function; wgmma by a sample of its shapes.</summary>
     private static string[] Functions() =>
         [
-            .. Prelude.Names.Where(name =>
+            .. PreludeText.Names.Where(name =>
                 name != "CUtensorMap"
                 && (
                     !name.StartsWith("wgmma_m64", StringComparison.Ordinal)
@@ -42,11 +42,11 @@ public class PreludeTests
         foreach (int architecture in (int[])[80, 90])
         {
             string target = architecture == 90 ? "sm_90a" : "sm_80";
-            string[] names = [.. Functions().Where(n => Prelude.Architecture(n) == architecture)];
+            string[] names = [.. Functions().Where(n => PreludeText.Architecture(n) == architecture)];
             // wgmma one by one: the accumulators of several do not fit into the registers.
             foreach (var group in names.GroupBy(n => n.StartsWith("wgmma_m64", StringComparison.Ordinal) ? n : ""))
             {
-                string source = Prelude.Source(group) + Calls(group);
+                string source = PreludeText.Source(group) + Calls(group);
                 var result = nvrtc.Compile(source, "prelude", target);
                 Assert.True(result.Succeeded, $"{group.Key} for {target}: {result.Log}");
             }
@@ -58,7 +58,7 @@ public class PreludeTests
     {
         EmulatedLaunch.Require();
         string[] names = Functions();
-        var result = EmulatedLaunch.Compiler().Compile(Prelude.Source(names) + Calls(names), "prelude", "sm_90a");
+        var result = EmulatedLaunch.Compiler().Compile(PreludeText.Source(names) + Calls(names), "prelude", "sm_90a");
         Assert.True(result.Succeeded, result.Log);
     }
 

@@ -1,6 +1,8 @@
 using Picograd.Algorithms.Operators;
 using Picograd.Lower.Cuda;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
 using Xunit;
 
 namespace Picograd.Tests;

@@ -1,7 +1,10 @@
 using System.Collections.Immutable;
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Codegen;
+using Picograd.Lower.Cuda.Emulator;
 using Picograd.Lower.Cuda.Native;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Runtime;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 using Xunit;
 
 namespace Picograd.Tests;

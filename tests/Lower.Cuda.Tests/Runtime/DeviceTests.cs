@@ -1,7 +1,11 @@
 using Picograd.Algorithms;
 using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Codegen;
+using Picograd.Lower.Cuda.Emulator;
+using Picograd.Lower.Cuda.Machine;
 using Picograd.Lower.Cuda.Native;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Runtime;
+using Picograd.Schedules.Backend;
 using Xunit;
 
 namespace Picograd.Tests;

@@ -1,5 +1,6 @@
-using Picograd.Lower.Cuda;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Machine;
+using Picograd.Lower.Cuda.Runtime;
+using Picograd.Schedules.Backend;
 using Xunit;
 
 namespace Picograd.Tests;

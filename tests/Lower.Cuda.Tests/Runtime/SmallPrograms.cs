@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Lower.Cuda;
-using Picograd.Lower.Cuda.Native;
+using Picograd.Lower.Cuda.Codegen;
+using Picograd.Lower.Cuda.Runtime;
 
 namespace Picograd.Tests;
 

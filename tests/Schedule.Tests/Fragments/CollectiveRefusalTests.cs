@@ -1,6 +1,8 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 using Xunit;
 
 namespace Picograd.Tests.Fragments;

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Intrinsics;
+using Picograd.Schedules.Ir;
 using Xunit;
 
 namespace Picograd.Tests.Fragments;

@@ -2,9 +2,10 @@ using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Schedules;
 using Picograd.Schedules.Interpret;
+using Picograd.Schedules.Ir;
 using Picograd.Tests.Storage;
 using Xunit;
-using Barrier = Picograd.Schedules.Barrier;
+using Barrier = Picograd.Schedules.Ir.Barrier;
 
 namespace Picograd.Tests.Gpu;
 

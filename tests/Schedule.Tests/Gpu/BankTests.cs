@@ -1,6 +1,7 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Rules.Gpu;
 using Xunit;
 
 namespace Picograd.Tests.Gpu;

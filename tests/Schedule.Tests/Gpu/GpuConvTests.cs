@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Passes;
+using Picograd.Schedules.Rules.Gpu;
 using Xunit;
 using Xunit.Abstractions;
 

@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
+using Picograd.Schedules.Rules.Gpu;
 using Xunit;
 using Xunit.Abstractions;
 

@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
 using Picograd.Tests.Codegen;
 using Xunit;
 using Xunit.Abstractions;

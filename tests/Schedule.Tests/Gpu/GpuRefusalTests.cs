@@ -1,4 +1,6 @@
 using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 using Picograd.Tests.RefusalTests;
 using Xunit;
 

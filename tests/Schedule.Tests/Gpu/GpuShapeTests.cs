@@ -1,5 +1,9 @@
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
+using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Rules.Gpu;
 using Picograd.Tests.Placement;
 using Xunit;
 

@@ -1,7 +1,7 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
-using Picograd.Schedules;
 using Picograd.Schedules.Interpret;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Tests.Gpu;
 

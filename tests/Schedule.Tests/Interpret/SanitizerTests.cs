@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
-using Picograd.Schedules;
 using Picograd.Schedules.Interpret;
+using Picograd.Schedules.Ir;
 using Xunit;
 
 namespace Picograd.Tests.Interpret;

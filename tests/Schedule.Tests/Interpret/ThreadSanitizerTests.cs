@@ -1,8 +1,8 @@
 using Picograd.Algorithms;
-using Picograd.Schedules;
 using Picograd.Schedules.Interpret;
+using Picograd.Schedules.Ir;
 using Xunit;
-using Barrier = Picograd.Schedules.Barrier;
+using Barrier = Picograd.Schedules.Ir.Barrier;
 
 namespace Picograd.Tests.Interpret;
 

@@ -1,7 +1,7 @@
 using System.Numerics;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Functions;
-using Picograd.Schedules;
+using Picograd.Schedules.Passes;
 using Xunit;
 using Xunit.Abstractions;
 

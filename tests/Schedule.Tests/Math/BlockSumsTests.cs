@@ -2,6 +2,9 @@ using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
 using Picograd.Schedules.Interpret;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
+using Picograd.Schedules.Primitives;
 using Xunit;
 
 namespace Picograd.Tests.MathFunctions;

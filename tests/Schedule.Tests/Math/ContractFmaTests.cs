@@ -1,5 +1,6 @@
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
 using Xunit;
 
 namespace Picograd.Tests.MathFunctions;

@@ -1,6 +1,7 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Functions;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
 using Xunit;
 using Xunit.Abstractions;
 

@@ -1,7 +1,8 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Functions;
-using Picograd.Schedules;
 using Picograd.Schedules.Interpret;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
 using Xunit;
 using Xunit.Abstractions;
 

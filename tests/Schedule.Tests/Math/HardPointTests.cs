@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Functions;
-using Picograd.Schedules;
+using Picograd.Schedules.Passes;
 using Xunit;
 
 namespace Picograd.Tests.MathFunctions;

@@ -1,6 +1,10 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
 using Xunit;
 
 namespace Picograd.Tests.Placement;

@@ -2,6 +2,8 @@ using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Schedules;
 using Picograd.Schedules.Interpret;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
 using Xunit;
 
 namespace Picograd.Tests.Placement;

@@ -1,5 +1,8 @@
 using Picograd.Algorithms;
 using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
+using Picograd.Schedules.Primitives;
 using Xunit;
 using static Picograd.Tests.Placement.Harness;
 

@@ -2,6 +2,9 @@ using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Schedules;
 using Picograd.Schedules.Interpret;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Traces;
 using Xunit;
 
 namespace Picograd.Tests.Primitives;

@@ -1,5 +1,7 @@
 using Picograd.Algorithms;
 using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 using Xunit;
 
 namespace Picograd.Tests.Primitives;

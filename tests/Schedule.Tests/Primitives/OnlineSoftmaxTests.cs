@@ -3,6 +3,10 @@ using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
 using Picograd.Schedules.Interpret;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
+using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Traces;
 using Xunit;
 
 namespace Picograd.Tests.Primitives;

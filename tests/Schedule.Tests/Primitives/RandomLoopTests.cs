@@ -1,4 +1,7 @@
 using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Traces;
 using Xunit;
 
 namespace Picograd.Tests.Primitives;

@@ -1,4 +1,3 @@
-using Picograd.Schedules;
 using Xunit;
 
 namespace Picograd.Tests.Primitives;

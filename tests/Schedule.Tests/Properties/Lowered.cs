@@ -1,4 +1,7 @@
-using Picograd.Schedules;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
 
 namespace Picograd.Tests.Properties;
 

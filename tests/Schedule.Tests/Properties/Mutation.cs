@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Tests.Properties;
 

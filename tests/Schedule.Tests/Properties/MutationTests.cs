@@ -1,4 +1,5 @@
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 using Xunit;
 using Xunit.Abstractions;
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 using Xunit;
 
 namespace Picograd.Tests.Properties;

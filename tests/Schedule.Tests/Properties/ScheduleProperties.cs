@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
-using Picograd.Schedules;
 using Xunit;
 using Xunit.Abstractions;
 

@@ -1,6 +1,8 @@
 using System.Globalization;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Intrinsics;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 
 namespace Picograd.Tests.Properties;
 

@@ -1,4 +1,4 @@
-using Picograd.Schedules;
+using Picograd.Schedules.Primitives;
 using Xunit;
 using static Picograd.Tests.Storage.StorageFixtures;
 

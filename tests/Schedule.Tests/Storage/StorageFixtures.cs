@@ -2,6 +2,7 @@ using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Schedules;
 using Picograd.Schedules.Interpret;
+using Picograd.Schedules.Ir;
 using Xunit;
 
 namespace Picograd.Tests.Storage;

@@ -1,5 +1,8 @@
 using Picograd.Algorithms;
 using Picograd.Schedules;
+using Picograd.Schedules.Intrinsics;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
 using Xunit;
 using static Picograd.Tests.Storage.StorageFixtures;
 

@@ -1,7 +1,9 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Traces;
 using Picograd.Tests.Properties;
 
 namespace Picograd.Tests.Traces;

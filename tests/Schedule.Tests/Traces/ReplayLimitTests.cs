@@ -1,5 +1,8 @@
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
 using Picograd.Tests.Codegen;
 using Picograd.Tests.Gpu;
 using Picograd.Tests.Properties;

@@ -1,7 +1,7 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Algorithms.Text;
-using Picograd.Dispatch;
+using Picograd.Dispatch.Profiles;
 
 namespace Picograd.Tune;
 
@@ -155,11 +155,11 @@ internal sealed class SpecFile
             {
                 work(spec);
             }
-            catch (Exception e) when (e is Schedules.ScheduleException or Schedules.LoweringException)
+            catch (Exception e) when (e is Schedules.Ir.ScheduleException or Schedules.Backend.LoweringException)
             {
                 Tell(line, $"{spec} cannot be compiled: {e.Message}");
             }
-            catch (Exception e) when (e is OutOfMemoryException or Schedules.TargetException { IsLost: false })
+            catch (Exception e) when (e is OutOfMemoryException or Schedules.Backend.TargetException { IsLost: false })
             {
                 Tell(line, $"{spec}: {e.Message}");
             }
@@ -169,7 +169,7 @@ internal sealed class SpecFile
                             OperationCanceledException
                             or FailureException
                             or UsageException
-                            or Schedules.TargetException
+                            or Schedules.Backend.TargetException
                         )
                 )
             {

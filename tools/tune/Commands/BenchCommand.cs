@@ -2,7 +2,8 @@ using System.CommandLine;
 using System.Text.Json.Serialization;
 using Picograd.Algorithms;
 using Picograd.Baselines;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Tune;
 

@@ -91,7 +91,7 @@ internal static class ModelCommand
     }
 
     /// <summary>The operators that this version knows and this machine's memory holds.</summary>
-    private static Dictionary<string, Problem> Usable(ToolConsole console, Dispatch.OperatorProfile profile) =>
+    private static Dictionary<string, Problem> Usable(ToolConsole console, Dispatch.Profiles.OperatorProfile profile) =>
         SpecFile.Usable(
             profile,
             (label, message) => console.Error.WriteLine($"tune: {PlainText.Of(label)} is not tuned: {message}")

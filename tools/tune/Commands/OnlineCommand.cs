@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using Picograd.Dispatch;
+using Picograd.Dispatch.Profiles;
 
 namespace Picograd.Tune;
 

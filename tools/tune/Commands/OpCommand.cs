@@ -1,8 +1,10 @@
 using System.CommandLine;
 using Picograd.Algorithms;
-using Picograd.Dispatch;
 using Picograd.Lower.Cpu;
-using Picograd.Schedules;
+using Picograd.Lower.Cpu.Warnings;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
 using Picograd.Search;
 
 namespace Picograd.Tune;

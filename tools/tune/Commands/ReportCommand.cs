@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Text.Json.Serialization;
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 using Picograd.Search;
 using Picograd.TuneDb;
 

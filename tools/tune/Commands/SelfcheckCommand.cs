@@ -3,8 +3,12 @@ using System.Diagnostics;
 using System.Text.Json.Serialization;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Recipes;
 using Picograd.Search;
+using Picograd.Search.Worker;
 using Picograd.TuneDb;
 
 namespace Picograd.Tune;

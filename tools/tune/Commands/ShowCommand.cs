@@ -2,8 +2,11 @@ using System.CommandLine;
 using Picograd.Algorithms;
 using Picograd.Dispatch;
 using Picograd.Lower.Cpu;
+using Picograd.Lower.Cpu.Warnings;
 using Picograd.Lower.Cuda;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
 using Picograd.TuneDb;
 
 namespace Picograd.Tune;

@@ -2,8 +2,9 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Serialization;
 using Picograd.Dispatch;
-using Picograd.Lower.Cpu;
-using Picograd.Lower.Cuda;
+using Picograd.Lower.Cpu.Machine;
+using Picograd.Lower.Cuda.Machine;
+using Picograd.Lower.Cuda.Runtime;
 
 namespace Picograd.Tune;
 

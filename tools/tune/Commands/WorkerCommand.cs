@@ -1,9 +1,10 @@
 using System.CommandLine;
 using Picograd.Dispatch;
 using Picograd.Lower.Cpu;
-using Picograd.Lower.Cuda;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Runtime;
+using Picograd.Schedules.Backend;
 using Picograd.Search;
+using Picograd.Search.Worker;
 
 namespace Picograd.Tune;
 

@@ -1,5 +1,5 @@
 using Picograd.Algorithms;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
 using Picograd.TuneDb;
 
 namespace Picograd.Tune;

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
-using Picograd.Lower.Cuda;
 using Picograd.Lower.Cuda.Native;
+using Picograd.Lower.Cuda.Runtime;
 using Picograd.TuneDb;
 
 namespace Picograd.Tune;

@@ -1,6 +1,6 @@
 using Picograd.Dispatch;
 using Picograd.Lower.Cpu;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
 using Picograd.TuneDb;
 
 namespace Picograd.Tune;

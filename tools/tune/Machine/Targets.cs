@@ -2,8 +2,11 @@ using System.CommandLine;
 using System.Globalization;
 using Picograd.Lower.Cpu;
 using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Codegen;
 using Picograd.Lower.Cuda.Native;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Runtime;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Tune;
 

@@ -1,6 +1,7 @@
 using Picograd.Baselines;
 using Picograd.Lower.Cuda;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Tune;
 

@@ -1,7 +1,8 @@
 using Picograd.Algorithms;
 using Picograd.Baselines;
 using Picograd.Dispatch;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Tune;
 

@@ -2,7 +2,8 @@ using System.Runtime.InteropServices;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Lower.Cpu;
-using Picograd.Schedules;
+using Picograd.Lower.Cpu.Runtime;
+using Picograd.Schedules.Backend;
 
 namespace Picograd.Tune;
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Picograd.Dispatch;
+using Picograd.Dispatch.Profiles;
 
 namespace Picograd.Tune;
 

@@ -1,5 +1,4 @@
-using Picograd.Dispatch;
-using Picograd.Search;
+using Picograd.Dispatch.Profiles;
 
 namespace Picograd.Tune;
 

@@ -1,6 +1,7 @@
 using Picograd.Algorithms;
-using Picograd.Dispatch;
-using Picograd.Schedules;
+using Picograd.Dispatch.Profiles;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 using Picograd.Search;
 using Picograd.TuneDb;
 

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Picograd.Search;
+using Picograd.Search.Measurement;
 
 namespace Picograd.Tune;
 

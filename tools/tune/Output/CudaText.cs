@@ -1,7 +1,11 @@
 using Picograd.Algorithms;
 using Picograd.Lower.Cuda;
+using Picograd.Lower.Cuda.Codegen;
 using Picograd.Lower.Cuda.Native;
-using Picograd.Schedules;
+using Picograd.Lower.Cuda.Passes;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Defaults;
+using Picograd.Schedules.Traces;
 
 namespace Picograd.Tune;
 

@@ -1,5 +1,7 @@
 using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
 namespace Picograd.Tune;
 

@@ -1,5 +1,7 @@
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 using Picograd.Search;
+using Picograd.Search.Measurement;
 using Picograd.TuneDb;
 
 namespace Picograd.Tune;

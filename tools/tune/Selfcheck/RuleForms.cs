@@ -1,5 +1,6 @@
 using System.Globalization;
-using Picograd.Schedules;
+using Picograd.Schedules.Recipes;
+using Picograd.Schedules.Rules;
 
 namespace Picograd.Tune;
 

@@ -1,5 +1,5 @@
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
 
 namespace Picograd.Tune;
 

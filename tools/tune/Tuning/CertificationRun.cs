@@ -107,16 +107,16 @@ internal sealed class CertificationRun(ToolConsole console, string? db, int seed
                         or AlgorithmTextException
                         or UsageException
                         or FailureException
-                        or Schedules.TraceException
-                        or Schedules.ScheduleException
-                        or Schedules.LoweringException
+                        or Schedules.Traces.TraceException
+                        or Schedules.Ir.ScheduleException
+                        or Schedules.Backend.LoweringException
                         or OutOfMemoryException
             )
         {
             return Undecided(PlainText.Of(e.Message.Split('\n')[0]).TrimEnd('.'));
         }
         // The database is gone, or the target, which no other record would fare better with.
-        catch (Exception e) when (e is not (TuneDbException or Schedules.TargetException))
+        catch (Exception e) when (e is not (TuneDbException or Schedules.Backend.TargetException))
         {
             return Undecided(
                 $"internal error, {e.GetType().Name}: {PlainText.Of(e.Message.Split('\n')[0]).TrimEnd('.')}"

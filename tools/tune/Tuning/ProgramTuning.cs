@@ -1,5 +1,6 @@
 using Picograd.Algorithms;
 using Picograd.Dispatch;
+using Picograd.Dispatch.Profiles;
 using Picograd.Search;
 using Picograd.TuneDb;
 

@@ -3,9 +3,12 @@ using System.Diagnostics;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Dispatch;
-using Picograd.Lower.Cuda;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Traces;
 using Picograd.Search;
+using Picograd.Search.Measurement;
+using Picograd.Search.Worker;
 using Picograd.TuneDb;
 
 namespace Picograd.Tune;
@@ -199,20 +202,20 @@ internal sealed class TuningRun : IDisposable
     }
 
     /// <summary>This program once more as a worker.</summary>
-    internal static Search.WorkerCommand WorkerProgram() => Program([WorkerCommand.Name]);
+    internal static Search.Worker.WorkerCommand WorkerProgram() => Program([WorkerCommand.Name]);
 
     /// <summary>
     /// This program once more. Its own file is named rather than that of the process, so that a program that hosts the command (a
     /// test runner) starts the same.
     /// </summary>
-    internal static Search.WorkerCommand Program(string[] arguments)
+    internal static Search.Worker.WorkerCommand Program(string[] arguments)
     {
         string library = typeof(TuningRun).Assembly.Location;
         string process = Environment.ProcessPath ?? "";
         string program = Path.GetFileNameWithoutExtension(process);
         return program == typeof(TuningRun).Assembly.GetName().Name
-            ? new Search.WorkerCommand(process, arguments)
-            : new Search.WorkerCommand(program == "dotnet" ? process : "dotnet", [library, .. arguments]);
+            ? new Search.Worker.WorkerCommand(process, arguments)
+            : new Search.Worker.WorkerCommand(program == "dotnet" ? process : "dotnet", [library, .. arguments]);
     }
 
     private void StartAhead()

@@ -1,6 +1,6 @@
-using static Picograd.Algorithms.Functions.DoubleExpansion;
+using static Picograd.Algorithms.Functions.Float64.DoubleExpansion;
 
-namespace Picograd.Algorithms.Functions;
+namespace Picograd.Algorithms.Functions.Float64;
 
 /// <summary>Functions of angles of Float64 in arithmetic. Errors are stated in the table and tested.</summary>
 internal static class DoubleAngles

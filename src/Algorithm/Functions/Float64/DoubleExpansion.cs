@@ -1,4 +1,4 @@
-namespace Picograd.Algorithms.Functions;
+namespace Picograd.Algorithms.Functions.Float64;
 
 /// <summary>
 /// What expansions of functions of Float64 are written with, as <see cref="Expansion"/> for Float32: the same operations, and + - Shl Shr BitAnd

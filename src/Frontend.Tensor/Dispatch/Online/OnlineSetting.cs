@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Picograd.Dispatch;
+namespace Picograd.Dispatch.Online;
 
 /// <summary>
 /// What the environment variable PICOGRAD_TUNE asks for: <c>online</c>, or <c>online:0.5</c> with the share of one core that

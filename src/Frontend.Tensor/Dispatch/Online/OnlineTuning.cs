@@ -1,9 +1,10 @@
 using System.Diagnostics;
 using System.Globalization;
 using Picograd.Algorithms.Operators;
+using Picograd.Dispatch.Profiles;
 using Picograd.TuneDb;
 
-namespace Picograd.Dispatch;
+namespace Picograd.Dispatch.Online;
 
 /// <summary>
 /// Tuning beside a running program: the program <c>tune online</c>, a process of its own that slows this one by no more than a share,

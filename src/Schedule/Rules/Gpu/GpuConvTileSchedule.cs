@@ -1,6 +1,11 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Analysis;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Recipes;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Rules.Gpu;
 
 /// <summary>
 /// One tiled schedule of <see cref="GpuConvRule"/>: a product of filters and windows whose windows are read out of the

@@ -1,6 +1,10 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Passes;
+using Picograd.Schedules.Traces;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Rules.Gpu;
 
 /// <summary>
 /// What a schedule asks of a GPU, before it is lowered: rules choose tiles by the arithmetic, and for some shapes (filters of

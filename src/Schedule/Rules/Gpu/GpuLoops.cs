@@ -1,7 +1,9 @@
 using System.Globalization;
 using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Rules.Gpu;
 
 /// <summary>Steps that several GPU rules take.</summary>
 internal static class GpuLoops

@@ -1,7 +1,10 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Recipes;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Rules.Gpu;
 
 /// <summary>
 /// Algorithms with reductions, stage by stage: reductions as <see cref="GpuReduction"/> says, maps as

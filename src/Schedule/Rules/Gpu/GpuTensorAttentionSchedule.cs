@@ -1,6 +1,11 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Patterns;
+using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Recipes;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Rules.Gpu;
 
 /// <summary>One schedule of <see cref="GpuTensorAttentionRule"/>, written step by step.</summary>
 internal sealed class GpuTensorAttentionSchedule

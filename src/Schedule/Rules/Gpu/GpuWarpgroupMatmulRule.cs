@@ -1,7 +1,12 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Intrinsics;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Patterns;
+using Picograd.Schedules.Recipes;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Rules.Gpu;
 
 /// <summary>
 /// Matrix products on Hopper's tensor cores through wgmma: a tile of the result for each block, 64 rows or multiples of them for

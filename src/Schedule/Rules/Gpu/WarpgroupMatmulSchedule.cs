@@ -1,6 +1,9 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Intrinsics;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 
-namespace Picograd.Schedules;
+namespace Picograd.Schedules.Rules.Gpu;
 
 /// <summary>The steps of <see cref="GpuWarpgroupMatmulRule"/>.</summary>
 internal sealed class WarpgroupMatmulSchedule(Schedule s, Algorithm algorithm, TensorContraction c, WarpgroupTile t)

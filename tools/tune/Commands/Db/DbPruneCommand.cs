@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Picograd.Dispatch;
-using Picograd.Lower.Cuda;
 using Picograd.TuneDb;
 
 namespace Picograd.Tune;

@@ -1,9 +1,10 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using Picograd.Algorithms.Operators;
-using Picograd.Schedules;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
 
-namespace Picograd.Dispatch;
+namespace Picograd.Dispatch.Profiles;
 
 /// <summary>
 /// Counts and times the calls of every kernel that contexts make while it records. A kernel made then is wrapped in one that

@@ -1,4 +1,7 @@
 using Picograd.Algorithms;
+using Picograd.Schedules.Intrinsics;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 
 namespace Picograd.Schedules;
 

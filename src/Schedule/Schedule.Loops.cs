@@ -1,4 +1,6 @@
 using System.Globalization;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
 
 namespace Picograd.Schedules;
 

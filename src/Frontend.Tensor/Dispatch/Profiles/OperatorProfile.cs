@@ -3,7 +3,7 @@ using System.Text;
 using Picograd.Algorithms.Operators;
 using Picograd.TuneDb;
 
-namespace Picograd.Dispatch;
+namespace Picograd.Dispatch.Profiles;
 
 /// <summary>
 /// What programs recorded, as text: the operators that they ran, one a line, each an operator instance with counts and times

@@ -1,7 +1,8 @@
 using System.Runtime.InteropServices;
+using Picograd.Dispatch.Online;
 using Picograd.TuneDb;
 
-namespace Picograd.Dispatch;
+namespace Picograd.Dispatch.Profiles;
 
 /// <summary>
 /// Whether this process records the operators that it runs: from its first operator on where the environment variable

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using System.Reflection;
 using System.Text;
 
-namespace Picograd.Lower.Cuda;
+namespace Picograd.Lower.Cuda.Prelude;
 
 /// <summary>
 /// The device functions that stand for machine-specific instructions. Each has a device body (inline PTX) and a host body
@@ -13,7 +13,7 @@ namespace Picograd.Lower.Cuda;
 /// transpositions of a and b as template arguments: 0 is K-major), <c>wgmma_m64nNk8_tf32</c> (K-major only), N a multiple of 8 up
 /// to 256; with <c>_ra</c> behind, a comes from four registers a thread instead of a descriptor.
 /// </remarks>
-public static class Prelude
+public static class PreludeText
 {
     private static readonly string[] Files = ["conversions", "copies", "mma", "wgmma", "barriers", "bulk"];
 
@@ -58,7 +58,7 @@ public static class Prelude
         ByName.TryGetValue(function, out var part)
             ? part
             : throw new ArgumentException(
-                $"function '{function}' is not in the prelude; it has conversions, cp_async, ldmatrix, mma, wgmma, mbarrier and bulk copy functions (see Prelude.Names)",
+                $"function '{function}' is not in the prelude; it has conversions, cp_async, ldmatrix, mma, wgmma, mbarrier and bulk copy functions (see PreludeText.Names)",
                 nameof(function)
             );
 

@@ -1,4 +1,4 @@
-namespace Picograd.Dispatch;
+namespace Picograd.Dispatch.Profiles;
 
 /// <summary>Calls of one operator instance on one kernel.</summary>
 /// <param name="Spec">The instance, <c>matmul m=32 n=200 k=200</c>.</param>
