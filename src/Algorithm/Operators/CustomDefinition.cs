@@ -27,6 +27,7 @@ public sealed record CustomDefinition(
     // Stages of the function have names of its own; these have none that it is likely to choose.
     private const string Widened = ".wide";
     private const string Narrowed = ".narrow";
+    private const string Inner = ".inner";
 
     /// <summary>An operator of operands whose dimensions have names.</summary>
     /// <param name="name">A letter, then letters, digits and '_'.</param>
@@ -176,7 +177,32 @@ public sealed record CustomDefinition(
             bool isTaken = inputs.Contains(result) || Array.IndexOf(outputs, result) >= 0;
             outputs[i] = Converted(g, result, wanted, declared.Name + Narrowed, always: isTaken);
         }
-        return g.Build(outputs);
+        return Called(g.Build(outputs), signature);
+    }
+
+    // Outputs are called as they are declared, whatever the function calls the stages that make them: gradients name them.
+    private static Algorithm Called(Algorithm algorithm, OperatorSignature signature)
+    {
+        var declared = signature.Outputs.Select(o => o.Name).ToHashSet();
+        string NameOf(Stage stage)
+        {
+            int at = stage.Outputs.Length == 1 ? algorithm.Outputs.IndexOf(stage.Outputs[0]) : -1;
+            return at >= 0 ? signature.Outputs[at].Name
+                : declared.Contains(stage.Name) ? stage.Name + Inner
+                : stage.Name;
+        }
+        (string Name, ImmutableArray<string>)[] stages =
+        [
+            .. algorithm.Stages.Select(s => (NameOf(s), s.Axes.Select(a => a.Var.Name).ToImmutableArray())),
+        ];
+        return stages.Zip(algorithm.Stages).All(s => s.First.Name == s.Second.Name)
+            ? algorithm
+            : AlgorithmRenamer.Rename(
+                algorithm,
+                [.. algorithm.Parameters.Select(p => p.Name)],
+                [.. algorithm.Inputs.Select(b => b.Name)],
+                stages
+            );
     }
 
     private static Buffer Converted(AlgorithmBuilder g, Buffer from, DType to, string stage, bool always = false)

@@ -189,6 +189,9 @@ public sealed partial class Tensor
         CheckChange(function.Name + "_", b);
         CheckFits(function.Name + "_", b.Layout);
         Node? node = null;
+        // The slopes of what is wider are its own.
+        if (Records(this, b) && Promotion.Of(this, b) != DType)
+            return Copy_(Apply(function, this, b));
         if (Records(this, b))
         {
             // Of what b's derivative reads a copy is kept, since it is about to be lost.
