@@ -17,7 +17,8 @@ internal static partial class Derivatives
                 long group = q.Size(1) / shared[1];
                 var (keys, values) = (Repeated(k, group), Repeated(v, group));
                 double scale = 1 / Math.Sqrt(q.Size(3));
-                var scores = q.MatMul(keys.Transpose(-2, -1)) * scale;
+                // Factors on queries and keys, of which there are fewer than scores.
+                var scores = (q * scale).MatMul(keys.Transpose(-2, -1));
                 var lowest = Tensor.Full([], double.NegativeInfinity, scores.DType, g.Device);
                 Tensor? seen = null;
                 if (isCausal)
@@ -37,13 +38,12 @@ internal static partial class Derivatives
                 var weighted = weights * g.MatMul(values.Transpose(-2, -1));
                 if (seen is not null)
                     weighted = Tensor.Where(seen, weighted, Zero(g));
-                var slope = (weighted - weights * weighted.Sum(-1, keepdim: true)) * scale;
-                if (seen is not null)
-                    slope = Tensor.Where(seen, slope, Zero(g));
+                // Weights of what is not seen are 0.
+                var slope = weighted - weights * weighted.Sum(-1, keepdim: true);
                 if (n.Needs(0))
-                    n.Send(0, slope.MatMul(keys));
+                    n.Send(0, slope.MatMul(keys) * scale);
                 if (n.Needs(1))
-                    n.Send(1, Summed(slope.Transpose(-2, -1).MatMul(q), shared));
+                    n.Send(1, Summed(slope.Transpose(-2, -1).MatMul(q * scale), shared));
             }
         );
 

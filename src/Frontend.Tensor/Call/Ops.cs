@@ -18,6 +18,9 @@ internal static class Ops
     public static readonly Operator LogSoftmax = new("log_softmax", derives: true);
     public static readonly Operator Cumsum = new("cumsum", derives: true);
 
+    /// <summary>Down the rows of a matrix.</summary>
+    public static readonly Operator CumsumDown = new("cumsum", "axis=0", derives: true);
+
     // Products.
     public static readonly Operator Matmul = new("matmul", rule: Derivatives.Matmul);
     public static readonly Operator Linear = new("matmul", rule: Derivatives.Linear) { Title = "linear" };

@@ -137,6 +137,8 @@ public sealed partial class Tensor
             return Operator.Cast(Cumsum(dim, DType.Int32), DType.UInt8);
         if (Rank == 0)
             return input.Clone();
+        if (d == 0 && Rank == 2)
+            return Ops.CumsumDown.Recorded(input);
         if (d != Rank - 1)
             return input.Transpose(d, -1).Cumsum(-1).Transpose(d, -1).Contiguous();
         return Ops.Cumsum.Recorded(input);
