@@ -33,21 +33,29 @@ internal static class WarmStart
 
     private static void Run(Func<int> threads)
     {
+        int count;
+        try
+        {
+            count = threads();
+        }
+        catch (InvalidOperationException)
+        {
+            // What the environment says of them is refused, as it is for whoever calls an operator.
+            return;
+        }
         try
         {
             var context = new DispatchContext(
                 null,
                 DefaultRules.Backend,
-                threads(),
+                count,
                 DefaultRules.Rule,
                 CpuRuntime.Instance
             );
             foreach (string kind in Kinds)
                 context.Resolve(OperatorSpec.Parse(kind));
         }
-        catch (Exception refusal)
-            when (refusal is ScheduleException or LoweringException or InvalidOperationException or OutOfMemoryException
-            )
+        catch (Exception refusal) when (refusal is ScheduleException or LoweringException or OutOfMemoryException)
         {
             // Whoever calls an operator on this machine is told the same.
         }
