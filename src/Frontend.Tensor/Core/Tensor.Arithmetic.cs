@@ -2,6 +2,7 @@ using Picograd.Algorithms;
 using Picograd.Algorithms.Functions;
 using Picograd.Autograd;
 using Picograd.Calls;
+using Picograd.Dispatch;
 
 namespace Picograd;
 
