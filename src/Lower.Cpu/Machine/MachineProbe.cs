@@ -46,8 +46,8 @@ public sealed record MachineCeilings(
 /// </summary>
 public static unsafe class MachineProbe
 {
-    // The whole probe takes 0.05 + 3 * 0.05 + 2 * 0.2 seconds at most, and the time to touch the memory, a thread count.
-    private const double FmaSeconds = 0.05;
+    // The whole probe takes 0.1 + 3 * 0.05 + 2 * 0.2 seconds at most, and the time to touch the memory, a thread count.
+    private const double FmaSeconds = 0.1;
     private const double CacheSeconds = 0.05;
     private const double MemorySeconds = 0.2;
 
@@ -113,7 +113,7 @@ public static unsafe class MachineProbe
     internal static double CopyGbps(CpuTarget target, int threads)
     {
         Check(threads);
-        // Half of the memory to the other half.
+        // Half of the memory to the other half and back: of one half alone, much would be read from the cache.
         long bytes = MemorySet(target, threads) / 2 / 4096 * 4096;
         using CpuBuffer memory = Touched(2 * bytes * threads);
         long* context = stackalloc long[5];
@@ -122,8 +122,15 @@ public static unsafe class MachineProbe
         context[2] = bytes;
         context[3] = (long)memory.Address + bytes * threads;
         context[4] = target.VectorBits;
-        double best = Best(MemorySeconds, threads, &ProbeKernels.Copy, context);
-        return 2.0 * bytes * threads / best / 1e9;
+        double best = Best(MemorySeconds, threads, &CopyThereAndBack, context);
+        return 4.0 * bytes * threads / best / 1e9;
+    }
+
+    private static void CopyThereAndBack(long* context, long begin, long end, long worker)
+    {
+        ProbeKernels.Copy(context, begin, end, worker);
+        long* back = stackalloc long[5] { context[3], context[1], context[2], context[0], context[4] };
+        ProbeKernels.Copy(back, begin, end, worker);
     }
 
     /// <summary>Only the arithmetic ceiling (see <see cref="MachineCeilings.FmaGflops"/>); takes less than a tenth of a second.</summary>
