@@ -158,7 +158,8 @@ internal sealed class Pullback
                 break;
             case BinaryOp.Div:
                 Send(b.A, guard, () => Algebra.Div(g, b.B));
-                Send(b.B, guard, () => Algebra.Neg(Algebra.Mul(g, Algebra.Div(Self(b), b.B))));
+                // Not by the stored quotient, so that it may be changed.
+                Send(b.B, guard, () => Algebra.Neg(Algebra.Mul(g, Algebra.Div(b, b.B))));
                 break;
             case BinaryOp.Max:
             case BinaryOp.Min:

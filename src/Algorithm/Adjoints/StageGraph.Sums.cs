@@ -42,6 +42,12 @@ internal sealed partial class StageGraph
             );
             var places = stage.SpatialAxes.Select(a => a.Var).ToList();
             Expr Outer(Load l) => outside.Substitute(places.Zip(l.Indices).ToDictionary(p => p.First, p => p.Second));
+            if (IsDeviation(inside, stage))
+            {
+                _stages.RemoveAt(i--);
+                Drop(stage.Output);
+                continue;
+            }
             if (inside is FloatImm each)
             {
                 // Nothing is left to add up but a number, as often as there are points.
@@ -54,6 +60,66 @@ internal sealed partial class StageGraph
             _stages[i] = stage with { Values = [inside] };
             // Not the stage itself: it cannot read what it computes.
             Reread(stage.Output, l => Algebra.Mul(Outer(l), l));
+        }
+    }
+
+    // x − Σ x / n over all n: adds up to rounding errors only.
+    private bool IsDeviation(Expr value, Stage sum)
+    {
+        if (value is not Binary { Kind: BinaryOp.Sub, A: var element, B: var mean })
+            return false;
+        if (mean is Load through && _stages.Find(s => s.Kind == StageKind.Map && s.Output == through.Buffer) is { } map)
+            mean = At(map, through.Indices);
+        if (
+            mean is not Binary { Kind: BinaryOp.Div, A: Load total, B: var count }
+            || _stages.Find(s => s.Kind == StageKind.Reduce && s.Output == total.Buffer) is not { } all
+            || !all.Reducer!.IsSum
+        )
+            return false;
+        var (over, summed) = (sum.ReduceAxes.ToList(), all.ReduceAxes.ToList());
+        if (
+            !over.Select(a => a.Extent).SequenceEqual(summed.Select(a => a.Extent))
+            || over.Exists(a => total.Uses(a.Var))
+        )
+            return false;
+        Expr points = over.Aggregate((Expr)1, (n, a) => n * a.Extent);
+        if (count != (points is IntImm known ? Op.Const(known.Value, count.Type) : Op.Cast(count.Type, points)))
+            return false;
+        var renamed = all.SpatialAxes.Zip(total.Indices).ToDictionary(p => p.First.Var, p => p.Second);
+        foreach (var (from, to) in summed.Zip(over))
+            renamed[from.Var] = to.Var;
+        return all.Values[0].Substitute(renamed) == element;
+    }
+
+    // What is 0 everywhere, and the products that it is in.
+    private void Drop(Buffer zero)
+    {
+        Expr Without(Expr e)
+        {
+            if (!e.Loads().Any(l => l.Buffer == zero))
+                return e;
+            switch (e)
+            {
+                case Load l when l.Buffer == zero:
+                    return Algebra.Zero(l.Type);
+                case Binary { Kind: BinaryOp.Mul or BinaryOp.Div } b:
+                    var (left, right) = (Without(b.A), Without(b.B));
+                    bool none = Algebra.IsZero(left) || (b.Kind == BinaryOp.Mul && Algebra.IsZero(right));
+                    return none ? Algebra.Zero(b.Type) : b.WithChildren(Without);
+                case Binary { Kind: BinaryOp.Add } b:
+                    return Algebra.Add(Without(b.A), Without(b.B));
+                case Binary { Kind: BinaryOp.Sub } b:
+                    return Algebra.Sub(Without(b.A), Without(b.B));
+                case Unary { Kind: UnaryOp.Neg } u:
+                    return Algebra.Neg(Without(u.A));
+                default:
+                    return e.WithChildren(Without);
+            }
+        }
+        for (int r = 0; r < _stages.Count; r++)
+        {
+            if (_stages[r].Reads.Contains(zero))
+                _stages[r] = _stages[r] with { Values = [.. _stages[r].Values.Select(Without)] };
         }
     }
 

@@ -34,69 +34,6 @@ internal static partial class Derivatives
         }
     );
 
-    public static readonly Rule Mul = new(
-        "mul",
-        Saves.A | Saves.B,
-        static (n, g) =>
-        {
-            if (n.Needs(0))
-                n.Send(0, g * n.B);
-            if (n.Needs(1))
-                n.Send(1, g * n.A);
-        }
-    );
-
-    public static readonly Rule Div = new(
-        "div",
-        Saves.A | Saves.B,
-        static (n, g) =>
-        {
-            if (n.Needs(0))
-                n.Send(0, g / n.B);
-            if (n.Needs(1))
-                n.Send(1, -(g * (n.A / n.B / n.B)));
-        }
-    );
-
-    public static readonly Rule Pow = new(
-        "pow",
-        Saves.A | Saves.B | Saves.Output,
-        static (n, g) =>
-        {
-            // To the power 0 everything is 1.
-            if (n.Needs(0))
-                n.Send(0, Tensor.Where(n.B.Eq(0), Zero(g), g * (n.B * n.A.Pow(n.B - 1))));
-            // 0 to a power that is not negative does not depend on the power (to the power 0 as PyTorch has it).
-            if (n.Needs(1))
-                n.Send(1, Tensor.Where(n.A.Eq(0) & (n.B >= 0), Zero(g), g * (n.Output * n.A.Log())));
-        }
-    );
-
-    // At equal elements each side gets half; at NaN both get all, as in PyTorch.
-    public static readonly Rule Maximum = new(
-        "maximum",
-        Saves.A | Saves.B,
-        static (n, g) =>
-        {
-            if (n.Needs(0))
-                n.Send(0, Won(g, n.A < n.B, n.A.Eq(n.B)));
-            if (n.Needs(1))
-                n.Send(1, Won(g, n.B < n.A, n.A.Eq(n.B)));
-        }
-    );
-
-    public static readonly Rule Minimum = new(
-        "minimum",
-        Saves.A | Saves.B,
-        static (n, g) =>
-        {
-            if (n.Needs(0))
-                n.Send(0, Won(g, n.A > n.B, n.A.Eq(n.B)));
-            if (n.Needs(1))
-                n.Send(1, Won(g, n.B > n.A, n.A.Eq(n.B)));
-        }
-    );
-
     // Data: the bounds; all goes through at the bounds, nothing at NaN.
     public static readonly Rule Clamp = new(
         "clamp",
@@ -156,18 +93,6 @@ internal static partial class Derivatives
     // What does not depend on its input, or only by steps: rounding, the power 0.
     public static readonly Rule Flat = new("round", Saves.Nothing, static (n, g) => n.Send(0, Tensor.ZerosLike(g)));
 
-    public static readonly Rule Where = new(
-        "where",
-        Saves.A,
-        static (n, g) =>
-        {
-            if (n.Needs(1))
-                n.Send(1, Tensor.Where(n.A, g, Zero(g)));
-            if (n.Needs(2))
-                n.Send(2, Tensor.Where(n.A, Zero(g), g));
-        }
-    );
-
     public static readonly Rule Clone = new("clone", Saves.Nothing, static (n, g) => n.Send(0, g));
 
     // Data: the device moved from.
@@ -181,8 +106,4 @@ internal static partial class Derivatives
     public static readonly Rule Cast = new("to", Saves.Nothing, static (n, g) => n.Send(0, g.To((DType)n.I)));
 
     private static Tensor Zero(Tensor grad) => Tensor.Zeros([], grad.DType, grad.Device);
-
-    // Of one side of a maximum or minimum.
-    private static Tensor Won(Tensor grad, Tensor loses, Tensor ties) =>
-        Tensor.Where(loses, Zero(grad), Tensor.Where(ties, grad * 0.5, grad));
 }

@@ -40,6 +40,11 @@ internal sealed class AdjointOperator : Operator
             );
         // What is read depends on the operator, and not on sizes.
         var derived = AdjointOperators.Roles(OperatorSpec.Parse($"{definition.Example} {Attributes}"));
+        if (derived.Inputs.Length + derived.Outputs.Length is > OpCall.MostOperands and var count)
+            throw new InvalidOperationException(
+                $"Backward: {Name} reads and writes {count} tensors, and an operator may {OpCall.MostOperands}; ask for the gradients of "
+                    + "fewer inputs at a time, or differentiate fewer times."
+            );
         var operands = _inner.Words.Operands;
         int Place(string name) => Array.FindIndex(operands, o => o.Shape.Name == name);
         _sources = [.. derived.Inputs.Select(i => new GradientSource(i.Role, Place(i.Of.Name)))];

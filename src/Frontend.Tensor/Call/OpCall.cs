@@ -17,7 +17,10 @@ internal unsafe ref partial struct OpCall
     public const int MostWords = 24;
 
     /// <summary>Inputs and outputs together.</summary>
-    public const int MostOperands = 8;
+    public const int MostOperands = 12;
+
+    // Of those the first ones may be numbers.
+    private const int MostCells = 8;
 
     [InlineArray(MostOperands)]
     private struct Tensors
@@ -93,7 +96,9 @@ internal unsafe ref partial struct OpCall
 
     /// <summary>Where an operand lies in main memory that is a number; 0 for others.</summary>
     public readonly (nint At, int Bytes) Cell(int operand) =>
-        (int)(_cellBytes >> (8 * operand) & 0xff) is > 0 and var bytes ? (_pointers[operand], bytes) : (0, 0);
+        BytesOf(operand) is > 0 and var bytes ? (_pointers[operand], bytes) : (0, 0);
+
+    private readonly int BytesOf(int operand) => operand < MostCells ? (int)(_cellBytes >> (8 * operand) & 0xff) : 0;
 
     /// <summary>
     /// The next operand; copied where it is not dense and the operator does not take its layout.
@@ -207,7 +212,7 @@ internal unsafe ref partial struct OpCall
         {
             if (_tensors[i] is { } tensor)
                 _pointers[at++] = tensor.Address;
-            else if ((int)(_cellBytes >> (8 * i) & 0xff) is > 0 and var bytes)
+            else if (BytesOf(i) is > 0 and var bytes)
                 _pointers[at++] = _runtime!.Cells(_pointers[i], bytes);
         }
         // The call is on a stack, so nothing moves it.

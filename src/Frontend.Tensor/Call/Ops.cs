@@ -10,7 +10,7 @@ internal static class Ops
 {
     private const string AttentionTitle = "scaled_dot_product_attention";
 
-    public static readonly Operator Where = new("where", rule: Derivatives.Where);
+    public static readonly Operator Where = new("where", derives: true);
     public static readonly Operator LogicalNot = new("logical_not");
 
     // Rows along the last dimension.

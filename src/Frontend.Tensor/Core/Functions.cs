@@ -69,7 +69,7 @@ internal sealed class ElementFunction : Operator
         }
     }
 
-    // By hand is what docs/architecture.md ("Calls and gradients") says; the others are derived.
+    // By hand is what docs/gradients.md lists; the others are derived.
     private static Rule? RuleOf(ScalarFunction function) =>
         function.Arity == 1
             ? !function.GivesBool && !HasSlope(function)
@@ -79,11 +79,6 @@ internal sealed class ElementFunction : Operator
             {
                 "add" => Derivatives.Add,
                 "sub" => Derivatives.Sub,
-                "mul" => Derivatives.Mul,
-                "div" => Derivatives.Div,
-                "pow" => Derivatives.Pow,
-                "maximum" => Derivatives.Maximum,
-                "minimum" => Derivatives.Minimum,
                 _ => null,
             };
 

@@ -200,6 +200,7 @@ public sealed partial class Tensor
         }
         using (NoGrad())
             Store(function.Name, Apply(function, this, b));
+        node?.ResaveOutput();
         return Changed(node);
     }
 

@@ -307,7 +307,7 @@ public sealed partial class Tensor
     private void FillMasked(Tensor mask, Tensor value)
     {
         var condition = mask.ToDevice(Device);
-        var node = Records(this, value) ? Node.Of(Derivatives.Where, this, condition, value, this) : null;
+        var node = Records(this, value) ? Node.Of(Ops.Where.Rule!, this, condition, value, this) : null;
         using (NoGrad())
             Copying.Replace(this, Ops.Where.Run(condition, value, this));
         Changed(node);
