@@ -43,4 +43,15 @@ public sealed class InPlaceWiderTests
             Assert.Equal([type, DType.Float64], [a.Grad!.DType, b.Grad!.DType]);
         }
     }
+
+    [Fact]
+    public void Integers_take_no_floats_whose_slopes_are_wanted()
+    {
+        var a = Tensor.From([1L, 2]);
+        var b = Tensor.From([0.5, 2]).RequiresGrad_();
+        foreach (var change in (Func<Tensor, Tensor>[])[a.Add_, a.Sub_, a.Mul_, a.Div_])
+            Assert.ThrowsAny<Exception>(() => change(b));
+        Assert.Equal([1L, 2], a.ToArray<long>());
+        Assert.False(a.RequiresGrad);
+    }
 }

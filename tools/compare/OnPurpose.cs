@@ -100,7 +100,7 @@ internal sealed record OnPurpose(string Reason, Regex Case, Regex Difference)
         new(
             "a long product of large and small numbers is one in the order of its factors",
             Of("Prod\\(float"),
-            Values(" (-?0|[-0-9.E+]+) here, (NaN|-?Infinity) there")
+            Values("[-0-9.E+]+ here, (NaN|-?Infinity) there")
         ),
         new("MseLoss takes floats of two widths", Of("MseLoss"), There("Found dtype .* but expected")),
     ];

@@ -190,7 +190,7 @@ public sealed partial class Tensor
         CheckFits(function.Name + "_", b.Layout);
         Node? node = null;
         // The slopes of what is wider are its own.
-        if (Records(this, b) && Promotion.Of(this, b) != DType)
+        if (DType.IsFloat() && Records(this, b) && Promotion.Of(this, b) != DType)
             return Copy_(Apply(function, this, b));
         if (Records(this, b))
         {
