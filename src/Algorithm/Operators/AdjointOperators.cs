@@ -135,7 +135,8 @@ public static class AdjointOperators
         {
             bool isType = key.Kind == KeyKind.Choice && DTypes.Parse(key.Choices[0]) is not null;
             bool isSize = key.Kind is KeyKind.Dimension or KeyKind.Shape or KeyKind.List;
-            var from = isType || isSize ? example : instance;
+            // A choice that goes with sizes of another form is the example's: the axis with rows and columns.
+            var from = isType || isSize || !instance.Has(key.Name) ? example : instance;
             if (from.Has(key.Name))
                 pairs.Add((key.Name, from.Choice(key.Name)));
         }

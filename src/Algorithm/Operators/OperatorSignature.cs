@@ -86,7 +86,7 @@ public sealed class OperatorSignature
         ImmutableArray<OperandShape> read = [.. inputs];
         var form =
             read.Any(i => i.Shape == "*") ? OperandForm.Broadcast
-            : read.Any(i => i.Shape == "shape") ? OperandForm.Reduced
+            : read.Any(i => i.Shape is "shape" or "shape-axes") ? OperandForm.Reduced
             : read.Any(i => i.Shape.StartsWith("shape:", StringComparison.Ordinal)) ? OperandForm.Strided
             : OperandForm.Named;
         return new(read, [.. outputs], form);

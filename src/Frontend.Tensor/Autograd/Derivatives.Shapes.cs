@@ -1,4 +1,6 @@
+using System.Numerics;
 using Picograd.Algorithms;
+using Picograd.Algorithms.Operators;
 using Picograd.Calls;
 
 namespace Picograd.Autograd;
@@ -86,12 +88,12 @@ internal static partial class Derivatives
         }
     );
 
-    // Reductions. Data: the input's sizes with 1 where it was reduced.
+    // Reductions: what they reduced is the node's Over.
 
     public static readonly Rule Sum = new(
         "sum",
         Saves.Nothing,
-        static (n, g) => n.Send(0, g.ReshapeTo((long[])n.Data!).ExpandTo(n.Shape(0)))
+        static (n, g) => n.Send(0, g.ReshapeTo(n.Kept).ExpandTo(n.Shape(0)))
     );
 
     public static readonly Rule Mean = new(
@@ -100,7 +102,7 @@ internal static partial class Derivatives
         static (n, g) =>
         {
             double count = (double)n.Shape(0).Count / g.NumElements;
-            n.Send(0, (g / count).ReshapeTo((long[])n.Data!).ExpandTo(n.Shape(0)));
+            n.Send(0, (g / count).ReshapeTo(n.Kept).ExpandTo(n.Shape(0)));
         }
     );
 
@@ -110,7 +112,7 @@ internal static partial class Derivatives
         Saves.A | Saves.Output,
         static (n, g) =>
         {
-            var extreme = n.Output.ReshapeTo((long[])n.Data!);
+            var extreme = n.Output.ReshapeTo(n.Kept);
             var nowhere = Tensor.Where(extreme.Ne(extreme), Tensor.Full([], double.NaN, g.DType, g.Device), Zero(g));
             n.Send(0, Shared(g, n.A.Eq(extreme), extreme.Layout, nowhere));
         }
@@ -122,7 +124,7 @@ internal static partial class Derivatives
         Saves.A | Saves.Output,
         static (n, g) =>
         {
-            var extreme = n.Output.ReshapeTo((long[])n.Data!);
+            var extreme = n.Output.ReshapeTo(n.Kept);
             n.Send(0, Shared(g, n.A.Eq(extreme) | n.A.Ne(n.A), extreme.Layout, Zero(g)));
         }
     );
@@ -136,12 +138,13 @@ internal static partial class Derivatives
         Saves.B,
         static (n, g) =>
         {
-            var kept = (long[])n.Data!;
+            long[] kept = n.Kept;
             var place = n.B.ReshapeTo(kept);
-            var along = Tensor.Arange(n.Shape(0).Sizes[n.I], g.Device);
+            int dim = BitOperations.TrailingZeroCount(n.Over);
+            var along = Tensor.Arange(n.Shape(0).Sizes[dim], g.Device);
             long[] sizes = new long[kept.Length];
             Array.Fill(sizes, 1);
-            sizes[n.I] = along.NumElements;
+            sizes[dim] = along.NumElements;
             n.Send(0, Tensor.Where(along.ReshapeTo(sizes).Eq(place), g.ReshapeTo(kept), Zero(g)));
         }
     );
@@ -157,7 +160,7 @@ internal static partial class Derivatives
             Saves.A | Saves.Output,
             (n, g) =>
             {
-                long[] kept = (long[])n.Data!;
+                long[] kept = n.Kept;
                 var grad = g.ReshapeTo(kept);
                 if (kept.Length == 0)
                 {
@@ -173,7 +176,7 @@ internal static partial class Derivatives
                 var product = grad * OtherFactors(n.A, kept);
                 if (ofAll && !GradMode.Enabled)
                 {
-                    var zeros = n.A.Eq(0).To(g.DType).ReduceTo(Reduction.Sum, kept);
+                    var zeros = n.A.Eq(0).To(g.DType).ReduceTo(ReductionFunctions.Sum, kept);
                     product = Tensor.Where(zeros >= 2, Zero(g), product);
                 }
                 n.Send(0, product);
@@ -208,7 +211,7 @@ internal static partial class Derivatives
     public static readonly Rule Var = new(
         "var",
         Saves.A,
-        static (n, g) => n.Send(0, SpreadGrad(n, g.ReshapeTo((long[])n.Data!)))
+        static (n, g) => n.Send(0, SpreadGrad(n, g.ReshapeTo(n.Kept)))
     );
 
     // X: the correction. Equal elements have no direction in which they spread: their gradient is 0, as in PyTorch.
@@ -218,13 +221,13 @@ internal static partial class Derivatives
         static (n, g) =>
         {
             var slope = Tensor.Where(n.Output.Eq(0), Zero(g), g / (n.Output * 2));
-            n.Send(0, SpreadGrad(n, slope.ReshapeTo((long[])n.Data!)));
+            n.Send(0, SpreadGrad(n, slope.ReshapeTo(n.Kept)));
         }
     );
 
     private static Tensor SpreadGrad(Node n, Tensor grad)
     {
-        long[] kept = (long[])n.Data!;
+        long[] kept = n.Kept;
         double count = n.A.NumElements / (double)Math.Max(1, grad.NumElements);
         return grad * (2 / Math.Max(0, count - n.X)) * n.A.Centered(kept);
     }

@@ -53,6 +53,24 @@ internal sealed class Node
     public long I;
     public double X;
 
+    /// <summary>Of a reduction or a gradient of one: what is reduced.</summary>
+    public Layout Whole => Data as Layout ?? Shape(0);
+
+    /// <summary>And a bit for each of its dimensions that is reduced.</summary>
+    public uint Over => (uint)I;
+
+    /// <summary>Its sizes, with 1 where it is reduced.</summary>
+    public long[] Kept
+    {
+        get
+        {
+            long[] sizes = [.. Whole.Sizes];
+            for (int d = 0; d < sizes.Length; d++)
+                sizes[d] = (Over >> d & 1) != 0 ? 1 : sizes[d];
+            return sizes;
+        }
+    }
+
     // State of one backward pass.
     public Tensor? Grad;
     public bool GradIsOwn;
@@ -100,6 +118,14 @@ internal sealed class Node
             _shapeB = values,
             Data = part,
         };
+
+    /// <summary>Notes of a reduction what it reduced; null is its input.</summary>
+    public Node OfReduced(Layout? whole, uint over)
+    {
+        Data = whole;
+        I = over;
+        return this;
+    }
 
     /// <summary>Of any number of inputs.</summary>
     /// <param name="rule">Its rule.</param>

@@ -78,7 +78,11 @@ internal sealed class Gradient
             var shape = apart ? grad.Layout : node.Shape(_sends[i]);
             call.Place(Tensor.AllocateLike(shape, _by.Words.Operands[first + i].Fixed ?? grad.DType, grad.Runtime));
         }
-        call.RunInto();
+        bool reduces = _by.Words.Form == OperandForm.Reduced;
+        if (reduces)
+            call.RunReduced(node.Whole, node.Over);
+        else
+            call.RunInto();
         if (GradMode.Enabled)
         {
             var read = new Tensor[sources.Length];
@@ -87,7 +91,7 @@ internal sealed class Gradient
             var results = new Tensor[_sends.Length];
             for (int i = 0; i < results.Length; i++)
                 results[i] = call[first + i]!;
-            _by.Record(read, results);
+            _by.Record(read, results, reduces ? node.Whole : null, reduces ? node.Over : 0);
         }
         for (int i = 0; i < _sends.Length; i++)
             node.Send(_sends[i], call[first + i]!);

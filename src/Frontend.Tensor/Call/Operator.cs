@@ -66,7 +66,11 @@ internal partial class Operator(string name, string attributes = "", Rule? rule 
     }
 
     /// <summary>Results with the nodes that their gradients go through, where inputs want any.</summary>
-    public void Record(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> results)
+    /// <param name="inputs">All inputs.</param>
+    /// <param name="results">All results.</param>
+    /// <param name="whole">Of gradients of reductions: what is reduced.</param>
+    /// <param name="over">And a bit for each of its dimensions that is reduced.</param>
+    public void Record(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> results, Layout? whole = null, uint over = 0)
     {
         int wanted = 0;
         for (int i = 0; i < inputs.Length; i++)
@@ -76,7 +80,7 @@ internal partial class Operator(string name, string attributes = "", Rule? rule 
         if (results.Length == 1 && inputs.Length <= Node.MostInputs && Rule is { } rule)
         {
             var (b, c) = (inputs.Length > 1 ? inputs[1] : null, inputs.Length > 2 ? inputs[2] : null);
-            results[0].Record(rule, inputs[0], b, c);
+            results[0].Record(rule, inputs[0], b, c).OfReduced(whole, over);
             return;
         }
         for (int i = 0; i < results.Length; i++)
@@ -84,7 +88,9 @@ internal partial class Operator(string name, string attributes = "", Rule? rule 
             if (!results[i].DType.IsFloat())
                 continue;
             var gradient = GradientOf(wanted, i);
-            results[i].SetNode(Node.OfMany(gradient.Rule, inputs, gradient.Kept(inputs, results)));
+            results[i]
+                .SetNode(Node.OfMany(gradient.Rule, inputs, gradient.Kept(inputs, results)))
+                .OfReduced(whole, over);
         }
     }
 

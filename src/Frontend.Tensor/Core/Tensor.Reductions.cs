@@ -1,28 +1,11 @@
 using System.Numerics;
 using Picograd.Algorithms;
+using Picograd.Algorithms.Operators;
 using Picograd.Autograd;
 using Picograd.Calls;
+using Reduction = Picograd.Calls.Reduction;
 
 namespace Picograd;
-
-/// <summary>A reduction: its kernel, its derivative, and what it gives over nothing (null: an error).</summary>
-internal sealed class Reduction(string name, Rule? rule, double? overNothing) : Operator(name, rule: rule)
-{
-    public double? OverNothing { get; } = overNothing;
-
-    public static readonly Reduction Sum = new("sum", Derivatives.Sum, 0);
-    public static readonly Reduction Mean = new("mean", Derivatives.Mean, double.NaN);
-    public static readonly Reduction Prod = new("prod", Derivatives.Prod, 1);
-    public static readonly Reduction ProdOfAll = new("prod", Derivatives.ProdOfAll, 1);
-    public static readonly Reduction Max = new("max", Derivatives.Extreme, null);
-    public static readonly Reduction Min = new("min", Derivatives.Extreme, null);
-    public static readonly Reduction MaxOfAll = new("max", Derivatives.ExtremeOfAll, null);
-    public static readonly Reduction MinOfAll = new("min", Derivatives.ExtremeOfAll, null);
-    public static readonly Reduction Any = new("any", null, 0);
-    public static readonly Reduction All = new("all", null, 1);
-    public static readonly Reduction ArgMax = new("argmax", null, null);
-    public static readonly Reduction ArgMin = new("argmin", null, null);
-}
 
 public sealed partial class Tensor
 {
@@ -31,22 +14,22 @@ public sealed partial class Tensor
 
     /// <summary>Sums along one dimension, which stays with size 1 if <paramref name="keepdim"/>.</summary>
     public Tensor Sum(int dim, bool keepdim = false, DType? dtype = null) =>
-        Summable(dtype).Reduce(Or(Reduction.Sum, dtype), [dim], keepdim);
+        Summable(dtype).Reduce(ReductionFunctions.Sum, [dim], keepdim);
 
     /// <summary>Sums over some dimensions; none named means all.</summary>
     public Tensor Sum(ReadOnlySpan<int> dims, bool keepdim = false, DType? dtype = null) =>
-        Summable(dtype).Reduce(Or(Reduction.Sum, dtype), dims, keepdim);
+        Summable(dtype).Reduce(ReductionFunctions.Sum, dims, keepdim);
 
     /// <summary>The mean of all elements, which must be floats unless a float dtype is given.</summary>
-    public Tensor Mean(DType? dtype = null) => Averaged(dtype).Reduce(Reduction.Mean, [], false);
+    public Tensor Mean(DType? dtype = null) => Averaged(dtype).Reduce(ReductionFunctions.Mean, [], false);
 
     /// <inheritdoc cref="Sum(int, bool, DType?)"/>
     public Tensor Mean(int dim, bool keepdim = false, DType? dtype = null) =>
-        Averaged(dtype).Reduce(Reduction.Mean, [dim], keepdim);
+        Averaged(dtype).Reduce(ReductionFunctions.Mean, [dim], keepdim);
 
     /// <inheritdoc cref="Sum(ReadOnlySpan{int}, bool, DType?)"/>
     public Tensor Mean(ReadOnlySpan<int> dims, bool keepdim = false, DType? dtype = null) =>
-        Averaged(dtype).Reduce(Reduction.Mean, dims, keepdim);
+        Averaged(dtype).Reduce(ReductionFunctions.Mean, dims, keepdim);
 
     /// <summary>The variance over some dimensions (none named: all): Σ (x − mean)² / (count − correction).</summary>
     public Tensor Var(ReadOnlySpan<int> dims = default, long correction = 1, bool keepdim = false)
@@ -66,17 +49,17 @@ public sealed partial class Tensor
     public Tensor Std(int dim, long correction = 1, bool keepdim = false) => Std([dim], correction, keepdim);
 
     /// <summary>The product of all elements; of integers and bools in int64, unless a dtype is given.</summary>
-    public Tensor Prod(DType? dtype = null) => Summable(dtype).Reduce(Or(Reduction.ProdOfAll, dtype), [], false);
+    public Tensor Prod(DType? dtype = null) => Summable(dtype).ReduceAll(ReductionFunctions.Prod);
 
     /// <inheritdoc cref="Sum(int, bool, DType?)"/>
     public Tensor Prod(int dim, bool keepdim = false, DType? dtype = null) =>
-        Summable(dtype).Reduce(Or(Reduction.Prod, dtype), [dim], keepdim);
+        Summable(dtype).Reduce(ReductionFunctions.Prod, [dim], keepdim);
 
     /// <summary>The largest element; NaN if there is one.</summary>
-    public Tensor Max() => Reduce(Reduction.MaxOfAll, [], false);
+    public Tensor Max() => ReduceAll(ReductionFunctions.Max);
 
     /// <summary>The smallest element; NaN if there is one.</summary>
-    public Tensor Min() => Reduce(Reduction.MinOfAll, [], false);
+    public Tensor Min() => ReduceAll(ReductionFunctions.Min);
 
     /// <inheritdoc cref="Maximum(Tensor)"/>
     public Tensor Max(Tensor other) => Maximum(Given(other));
@@ -86,45 +69,56 @@ public sealed partial class Tensor
 
     /// <summary>Largest elements along a dimension and their places (int64), of equals the first.</summary>
     public (Tensor Values, Tensor Indices) Max(int dim, bool keepdim = false) =>
-        Extreme(Reduction.ArgMax, dim, keepdim);
+        Extreme(ReductionFunctions.ArgMax, dim, keepdim);
 
     /// <summary>Smallest elements along a dimension and their places (int64), of equals the first.</summary>
     public (Tensor Values, Tensor Indices) Min(int dim, bool keepdim = false) =>
-        Extreme(Reduction.ArgMin, dim, keepdim);
+        Extreme(ReductionFunctions.ArgMin, dim, keepdim);
 
     /// <summary>Largest elements over some dimensions (none named: all); equal ones share the gradient.</summary>
-    public Tensor Amax(ReadOnlySpan<int> dims = default, bool keepdim = false) => Reduce(Reduction.Max, dims, keepdim);
+    public Tensor Amax(ReadOnlySpan<int> dims = default, bool keepdim = false) =>
+        Reduce(ReductionFunctions.Max, dims, keepdim);
 
     /// <inheritdoc cref="Amax(ReadOnlySpan{int}, bool)"/>
-    public Tensor Amax(int dim, bool keepdim = false) => Reduce(Reduction.Max, [dim], keepdim);
+    public Tensor Amax(int dim, bool keepdim = false) => Reduce(ReductionFunctions.Max, [dim], keepdim);
 
     /// <summary>Smallest elements over some dimensions (none named: all); equal ones share the gradient.</summary>
-    public Tensor Amin(ReadOnlySpan<int> dims = default, bool keepdim = false) => Reduce(Reduction.Min, dims, keepdim);
+    public Tensor Amin(ReadOnlySpan<int> dims = default, bool keepdim = false) =>
+        Reduce(ReductionFunctions.Min, dims, keepdim);
 
     /// <inheritdoc cref="Amin(ReadOnlySpan{int}, bool)"/>
-    public Tensor Amin(int dim, bool keepdim = false) => Reduce(Reduction.Min, [dim], keepdim);
+    public Tensor Amin(int dim, bool keepdim = false) => Reduce(ReductionFunctions.Min, [dim], keepdim);
+
+    /// <summary>log Σ eˣ over some dimensions (none named: all), for large x too; integers and bools give float32.</summary>
+    public Tensor LogSumExp(ReadOnlySpan<int> dims = default, bool keepdim = false) =>
+        To(Promotion.Float(DType)).Reduce(ReductionFunctions.LogSumExp, dims, keepdim);
+
+    /// <inheritdoc cref="LogSumExp(ReadOnlySpan{int}, bool)"/>
+    public Tensor LogSumExp(int dim, bool keepdim = false) => LogSumExp([dim], keepdim);
 
     /// <summary>Place of the largest element in row-major order (no dim), or places along a dimension; int64.</summary>
-    public Tensor ArgMax(int? dim = null, bool keepdim = false) => PlaceOf(Reduction.ArgMax, dim, keepdim);
+    public Tensor ArgMax(int? dim = null, bool keepdim = false) => PlaceOf(ReductionFunctions.ArgMax, dim, keepdim);
 
     /// <summary>Place of the smallest element in row-major order (no dim), or places along a dimension; int64.</summary>
-    public Tensor ArgMin(int? dim = null, bool keepdim = false) => PlaceOf(Reduction.ArgMin, dim, keepdim);
+    public Tensor ArgMin(int? dim = null, bool keepdim = false) => PlaceOf(ReductionFunctions.ArgMin, dim, keepdim);
 
     /// <summary>
     /// Whether any element is not zero, over some dimensions (none named: all). Bool, of uint8 in uint8, as in PyTorch.
     /// </summary>
-    public Tensor Any(ReadOnlySpan<int> dims = default, bool keepdim = false) => Truth(Reduction.Any, dims, keepdim);
+    public Tensor Any(ReadOnlySpan<int> dims = default, bool keepdim = false) =>
+        Truth(ReductionFunctions.Any, dims, keepdim);
 
     /// <inheritdoc cref="Any(ReadOnlySpan{int}, bool)"/>
-    public Tensor Any(int dim, bool keepdim = false) => Truth(Reduction.Any, [dim], keepdim);
+    public Tensor Any(int dim, bool keepdim = false) => Truth(ReductionFunctions.Any, [dim], keepdim);
 
     /// <summary>
     /// Whether no element is zero, over some dimensions (none named: all). Bool, of uint8 in uint8, as in PyTorch.
     /// </summary>
-    public Tensor All(ReadOnlySpan<int> dims = default, bool keepdim = false) => Truth(Reduction.All, dims, keepdim);
+    public Tensor All(ReadOnlySpan<int> dims = default, bool keepdim = false) =>
+        Truth(ReductionFunctions.All, dims, keepdim);
 
     /// <inheritdoc cref="All(ReadOnlySpan{int}, bool)"/>
-    public Tensor All(int dim, bool keepdim = false) => Truth(Reduction.All, [dim], keepdim);
+    public Tensor All(int dim, bool keepdim = false) => Truth(ReductionFunctions.All, [dim], keepdim);
 
     /// <summary>Inclusive running sums along a dimension; of integers and bools in int64, unless a dtype is given.</summary>
     public Tensor Cumsum(int dim, DType? dtype = null)
@@ -154,7 +148,7 @@ public sealed partial class Tensor
             if (d < added || (shape.Sizes[d - added] == 1 && Layout.Sizes[d] != 1))
                 over |= 1u << d;
         }
-        return Reduce(Reduction.Sum, over, shape.Sizes);
+        return Reduce(ReductionFunctions.Sum, over, shape.Sizes);
     }
 
     /// <summary>Reduced to sizes of the same rank, in which the reduced ones are 1.</summary>
@@ -175,12 +169,17 @@ public sealed partial class Tensor
         return Reduce(reduction, over, Kept(over, keepdim));
     }
 
-    private Tensor Reduce(Reduction reduction, uint over, long[] kept)
+    private Tensor ReduceAll(Reduction reduction) =>
+        Reduce(reduction, Mask([], reduction.Name), [], reduction.RuleOfAll);
+
+    private Tensor Reduce(Reduction reduction, uint over, long[] kept, Rule? rule = null)
     {
         if (DType == DType.UInt8)
             return Operator.Cast(Operator.Cast(this, DType.Int32).Reduce(reduction, over, kept), DType);
-        if (DType == DType.Bool && reduction.Name is "max" or "min" && NumElements > 0)
-            return Reduce(reduction.Name == "max" ? Reduction.Any : Reduction.All, over, kept);
+        if (DType == DType.Bool && reduction.Function.InBools is { } ofBools && NumElements > 0)
+            return Reduce(ofBools, over, kept);
+        if (Rank > Broadcasting.MaxDims && OpCall.ReducedDims(Layout, over) > Broadcasting.MaxDims)
+            return ReducedLast(over).Reduce(reduction, 2, [Layout.Contiguous(kept).Count], rule).ReshapeTo(kept);
         Tensor result;
         if (NumElements > 0)
         {
@@ -192,15 +191,33 @@ public sealed partial class Tensor
             bool overNothing = false;
             for (int d = 0; d < Rank; d++)
                 overNothing |= (over >> d & 1) != 0 && Layout.Sizes[d] == 0;
-            if (overNothing && reduction.OverNothing is null)
+            if (overNothing && reduction.Function.OverNothing is null)
                 throw new ArgumentException(
                     $"{reduction.Name}: a dimension of size 0 of shape {Layout} has no {reduction.Name}; reduce others, or none."
                 );
-            Operator.Fill(result, reduction.OverNothing ?? 0);
+            Operator.Fill(result, reduction.Function.OverNothing ?? 0);
         }
-        if (reduction.Rule is { } rule && Records(this))
-            result.Record(rule, this).Data = Kept(over, keepdim: true);
+        if (Records(this) && (rule ?? reduction.Rule) is { } recorded)
+            result.Record(recorded, this).I = over;
         return result;
+    }
+
+    // A matrix: the dimensions that stay together, and those that are reduced.
+    private Tensor ReducedLast(uint over)
+    {
+        Span<int> order = stackalloc int[Rank];
+        int at = 0;
+        for (uint reduced = 0; reduced <= 1; reduced++)
+        {
+            for (int d = 0; d < Rank; d++)
+            {
+                if ((over >> d & 1) == reduced)
+                    order[at++] = d;
+            }
+        }
+        var moved = Permute(order);
+        long inner = moved.Layout.Product(Rank - BitOperations.PopCount(over), Rank);
+        return moved.Reshape(inner == 0 ? 0 : NumElements / inner, inner);
     }
 
     private (Tensor Values, Tensor Indices) Extreme(Reduction reduction, int dim, bool keepdim)
@@ -221,13 +238,11 @@ public sealed partial class Tensor
             );
         if (NumElements == 0)
             // A sum of nothing, for the history.
-            return (Reduce(Reduction.Sum, over, kept), Empty(kept, DType.Int64, Device));
+            return (Reduce(ReductionFunctions.Sum, over, kept), Empty(kept, DType.Int64, Device));
         var (values, indices) = reduction.Extreme(this, d, kept);
         if (Records(this))
         {
-            var node = values.Record(Derivatives.ExtremeAlong, this, indices);
-            node.Data = Kept(over, keepdim: true);
-            node.I = d;
+            values.Record(reduction.Rule!, this, indices).I = over;
         }
         return (values, indices);
     }
@@ -249,8 +264,8 @@ public sealed partial class Tensor
     /// </summary>
     internal Tensor Centered(long[] kept)
     {
-        var mean = ReduceTo(Reduction.Mean, kept);
-        var rest = (this - mean).ReduceTo(Reduction.Mean, kept);
+        var mean = ReduceTo(ReductionFunctions.Mean, kept);
+        var rest = (this - mean).ReduceTo(ReductionFunctions.Mean, kept);
         // Of infinities nothing is left that could be mended.
         return this - (mean + Where(rest.Eq(rest), rest, 0));
     }
@@ -260,7 +275,7 @@ public sealed partial class Tensor
         if (!Records(this))
             return result;
         var node = result.Record(rule, this);
-        node.Data = Kept(Mask(dims, rule.Name), keepdim: true);
+        node.I = Mask(dims, rule.Name);
         node.X = correction;
         return result;
     }
@@ -324,12 +339,6 @@ public sealed partial class Tensor
             return DType.IsFloat() ? this : To(DType.Int64);
         return To(type);
     }
-
-    // In bools 1 + 1 is 1, as in PyTorch.
-    private static Reduction Or(Reduction numbers, DType? type) =>
-        type != DType.Bool ? numbers
-        : numbers == Reduction.Sum ? Reduction.Any
-        : Reduction.All;
 
     private Tensor Averaged(DType? dtype) => (dtype is { } type ? To(type) : this).RequireFloat("Mean");
 

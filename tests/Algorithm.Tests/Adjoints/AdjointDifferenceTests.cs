@@ -27,6 +27,8 @@ public class AdjointDifferenceTests
         "max rows=7 cols=5 axis=0",
         "min shape=5x3x2 axes=1",
         "max shape=5x3x2 axes=0,1,2",
+        "logsumexp rows=7 cols=1 axis=1",
+        "logsumexp shape=5x3x2 axes=0,2",
         "argmax rows=7 cols=11 axis=0",
         "softmax rows=1 cols=1",
         "softmax rows=13 cols=3",

@@ -41,6 +41,9 @@ internal static class ReductionReferences
                 case "sum" or "mean":
                     values[at] += v;
                     break;
+                case "logsumexp":
+                    values[at] += Math.Exp(v);
+                    break;
                 case "prod":
                     values[at] = first ? v : values[at] * v;
                     break;
@@ -60,6 +63,8 @@ internal static class ReductionReferences
         }
         if (spec.Name == "mean")
             values = [.. values.Select(v => v / count)];
+        if (spec.Name == "logsumexp")
+            values = [.. values.Select(v => Math.Log(v))];
         return spec.Name.StartsWith("arg", StringComparison.Ordinal) ? [values, indices] : [values];
     }
 }

@@ -52,6 +52,11 @@ internal static class ReductionCases
     {
         yield return Dims("Sum", (x, dims, keep) => x.Sum(dims, keep), (x, dims, keep) => x.sum(dims, keep));
         yield return Dims("Mean", (x, dims, keep) => x.Mean(dims, keep), (x, dims, keep) => x.mean(dims, keep));
+        yield return Dims(
+            "LogSumExp",
+            (x, dims, keep) => x.LogSumExp(dims, keep),
+            (x, dims, keep) => torch.logsumexp(x, dims, keep)
+        );
         yield return Dims("Amax", (x, dims, keep) => x.Amax(dims, keep), (x, dims, keep) => x.amax(dims, keep));
         yield return Dims("Amin", (x, dims, keep) => x.Amin(dims, keep), (x, dims, keep) => x.amin(dims, keep));
         yield return Dims("Var", (x, dims, keep) => x.Var(dims, 1, keep), (x, dims, keep) => x.var(dims, true, keep));

@@ -1,0 +1,92 @@
+using System.Collections.Immutable;
+using System.Reflection;
+using Picograd.Algorithms.Functions;
+
+namespace Picograd.Algorithms.Operators;
+
+/// <summary>
+/// The table of reductions. An entry is one public field; what else is to know of it follows: see <see cref="ReductionFunction"/>.
+/// </summary>
+public static class ReductionFunctions
+{
+    public static readonly ReductionFunction Any = new("any", (r, x) => r.Any(x))
+    {
+        Types = [DType.Bool],
+        OverNothing = 0,
+    };
+
+    public static readonly ReductionFunction All = new("all", (r, x) => r.All(x))
+    {
+        Types = [DType.Bool],
+        OverNothing = 1,
+    };
+
+    public static readonly ReductionFunction Sum = new("sum", (r, x) => r.Sum(x))
+    {
+        Types = DTypes.Numbers,
+        InBools = Any,
+        OverNothing = 0,
+    };
+
+    public static readonly ReductionFunction Mean = new("mean", (r, x) => r.Sum(x) / r.Count)
+    {
+        OverNothing = double.NaN,
+    };
+
+    public static readonly ReductionFunction Max = new("max", (r, x) => r.Max(x))
+    {
+        Types = DTypes.Numbers,
+        InBools = Any,
+    };
+
+    public static readonly ReductionFunction Min = new("min", (r, x) => r.Min(x))
+    {
+        Types = DTypes.Numbers,
+        InBools = All,
+    };
+
+    public static readonly ReductionFunction Prod = new("prod", (r, x) => r.Prod(x))
+    {
+        Types = DTypes.Numbers,
+        InBools = All,
+        OverNothing = 1,
+        Domain = InputDomain.NonZero,
+    };
+
+    public static readonly ReductionFunction ArgMax = new("argmax", (axis, x) => AlgorithmBuilder.ArgMax(axis, x))
+    {
+        Types = DTypes.Numbers,
+    };
+
+    public static readonly ReductionFunction ArgMin = new("argmin", (axis, x) => AlgorithmBuilder.ArgMin(axis, x))
+    {
+        Types = DTypes.Numbers,
+    };
+
+    /// <summary>log Σ eˣ; where the largest is infinite, that.</summary>
+    public static readonly ReductionFunction LogSumExp = new(
+        "logsumexp",
+        (r, x) =>
+        {
+            var most = r.Scale(x);
+            var zero = Op.Const(0, most.Type);
+            var scale = Op.Select(Op.Call(ScalarFunctions.IsFinite, most), most, zero);
+            return scale + Op.Log(r.Sum(Op.Exp(x - scale)));
+        }
+    )
+    {
+        OverNothing = double.NegativeInfinity,
+    };
+
+    private static readonly Lazy<ImmutableArray<ReductionFunction>> s_all = new(() =>
+        [
+            .. typeof(ReductionFunctions)
+                .GetFields(BindingFlags.Public | BindingFlags.Static)
+                .Where(f => f.FieldType == typeof(ReductionFunction))
+                .Select(f => (ReductionFunction)f.GetValue(null)!),
+        ]
+    );
+
+    /// <summary>Every reduction.</summary>
+    public static ImmutableArray<ReductionFunction> Table => s_all.Value;
+}
