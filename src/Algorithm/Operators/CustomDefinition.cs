@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Picograd.Algorithms.Evaluation;
 
 namespace Picograd.Algorithms.Operators;
 
@@ -11,16 +12,29 @@ namespace Picograd.Algorithms.Operators;
 /// </param>
 public delegate ImmutableArray<Buffer> CustomAlgorithm(AlgorithmBuilder g, ImmutableArray<Buffer> inputs);
 
+/// <summary>An input of a program's own operator whose elements are indices.</summary>
+/// <param name="Input">Its place among the inputs.</param>
+/// <param name="Limit">Above the largest that is allowed, from the size of each dimension.</param>
+public sealed record CustomIndices(int Input, Func<Func<string, long>, long> Limit)
+{
+    internal InputDomain Domain(Func<string, long> size) => InputDomain.Index(Math.Max(1, Limit(size)));
+}
+
 /// <summary>A program's own operator: its definition, whose keys are what the signature names, and how it is built where a size is 0.</summary>
 /// <param name="Definition">What the library knows of it.</param>
 /// <param name="Signature">Its operands.</param>
 /// <param name="Build">Its algorithm for given sizes, zeros among them, which no instance has; null for functions of elements.</param>
+/// <param name="Indices">Inputs whose elements must be from 0 up to a limit, exclusive, which follows from the sizes.</param>
 public sealed record CustomDefinition(
     OperatorDefinition Definition,
     OperatorSignature Signature,
-    Func<Func<string, long>, DType, Algorithm>? Build
+    Func<Func<string, long>, DType, Algorithm>? Build,
+    ImmutableArray<CustomIndices> Indices
 )
 {
+    // Points of stages that are evaluated to see whether an instance stays within its buffers.
+    private const double MostPoints = 1e5;
+
     private const string TypeKey = "dtype";
     private const int MostOperands = 8;
 
@@ -34,7 +48,9 @@ public sealed record CustomDefinition(
     /// <param name="signature">As <see cref="OperatorSignature"/> has it, with dimensions by name.</param>
     /// <param name="build">What is computed.</param>
     /// <param name="domains">What inputs hold for test data, by name; any numbers where left out.</param>
-    /// <exception cref="ArgumentException">The name, the signature or a domain cannot be used.</exception>
+    /// <exception cref="ArgumentException">
+    /// The name, the signature or a domain cannot be used, or an index may be out of range.
+    /// </exception>
     public static CustomDefinition Of(
         string name,
         string signature,
@@ -69,23 +85,52 @@ public sealed record CustomDefinition(
             keys.Add(OperatorKey.Types(DTypes.Floats));
         // What is wrong with the function shows on any instance; now is better than at the first call.
         static long Size(int dimension) => 5 + 2 * dimension;
-        Built(new AlgorithmBuilder(name), parsed, build, d => Size(Array.IndexOf(dims, d)), DType.Float32);
+        var sample = Built(new AlgorithmBuilder(name), parsed, build, d => Size(Array.IndexOf(dims, d)), DType.Float32);
+        // For all sizes; where that cannot be told, each instance has a kernel of its own and is evaluated.
+        var any = new AlgorithmBuilder(name);
+        var sizes = dims.ToDictionary(d => d, d => any.Parameter($"size.{d}", OperatorSpec.LargestTensor));
+        var rules = IndexRules.Of(Built(any, parsed, build, d => sizes[d], DType.Float32));
+        long Limit(int input, Func<string, long> size)
+        {
+            var values = sizes.ToDictionary(s => s.Value.Var, s => (Expr)size(s.Key));
+            return rules.Inputs.Where(i => i.Input == input).Min(i => ((IntImm)i.Limit.Substitute(values)).Value);
+        }
+        ImmutableArray<CustomIndices> indices =
+        [
+            .. rules.Inputs.Select(i => i.Input).Distinct().Select(i => new CustomIndices(i, size => Limit(i, size))),
+        ];
+        InputDomain Domain(string input, Func<string, long> size) =>
+            domains?.GetValueOrDefault(input)
+            ?? indices.FirstOrDefault(i => parsed.Inputs[i.Input].Name == input)?.Domain(size)
+            ?? InputDomain.Any;
+        Algorithm InRange(Algorithm algorithm, Func<string, long> size)
+        {
+            if (!rules.AreProven && !IndexRules.Of(algorithm).AreProven)
+                RequireInRange(Problem.Of(algorithm, [.. algorithm.Inputs.Select(b => Domain(b.Name, size))]));
+            return algorithm;
+        }
+        InRange(sample, d => Size(Array.IndexOf(dims, d)));
         var definition = new OperatorDefinition(
             name,
             $"an operator of the program: {signature}",
             [.. keys],
-            spec => Built(spec.Builder(), parsed, build, spec.Extent, typed ? spec.Type() : DType.Float32)
+            spec =>
+                InRange(
+                    Built(spec.Builder(), parsed, build, spec.Extent, typed ? spec.Type() : DType.Float32),
+                    spec.Dim
+                )
         )
         {
             Operands = signature,
-            Opens = (_, _) => true,
-            Domain = (_, buffer) => domains?.GetValueOrDefault(buffer.Name) ?? InputDomain.Any,
+            Opens = (_, _) => rules.AreProven,
+            Domain = (spec, buffer) => Domain(buffer.Name, spec.Dim),
             Example = name + string.Concat(dims.Select((d, i) => $" {d}={Size(i)}")),
         };
         return new(
             definition,
             parsed,
-            (size, type) => Built(new AlgorithmBuilder(name), parsed, build, d => size(d), type)
+            (size, type) => Built(new AlgorithmBuilder(name), parsed, build, d => size(d), type),
+            indices
         );
     }
 
@@ -133,7 +178,27 @@ public sealed record CustomDefinition(
             Example =
                 name + (inputs == 1 ? " n=5" : string.Concat(keys.Select(k => $" {k}={(k == "a" ? "3x5" : "5")}"))),
         };
-        return new(definition, OperatorSignature.Parse(signature), null);
+        return new(definition, OperatorSignature.Parse(signature), null, []);
+    }
+
+    // The evaluator refuses what reads or writes out of bounds.
+    private static void RequireInRange(Problem problem)
+    {
+        try
+        {
+            SampledEvaluator.Run(problem.Algorithm, problem.MakeInputs(1), MostPoints, 1);
+        }
+        catch (EvaluationException e)
+        {
+            string shapes = string.Join(
+                ", ",
+                problem.Algorithm.Inputs.Select(b => $"{b.Name}[{string.Join(", ", b.Shape)}]")
+            );
+            throw new ArgumentException(
+                $"{problem.Algorithm.Name}: of {shapes} it cannot be computed: {e.Message.Split('\n')[0].TrimEnd('.')}",
+                e
+            );
+        }
     }
 
     private static Algorithm Built(

@@ -167,12 +167,30 @@ public sealed class OperatorSignature
         {
             int open = text.IndexOf('[', at);
             if (open < 0)
-                return result.ToImmutable();
+            {
+                return text[at..].Trim(' ', ',').Length == 0
+                    ? result.ToImmutable()
+                    : throw new FormatException(
+                        $"'{text.Trim()}' is no signature: '{text[at..].Trim(' ', ',')}' has no brackets with its dimensions."
+                    );
+            }
             int close = text.IndexOf(']', open);
+            if (close < 0 || text.IndexOf('[', open + 1, close - open) >= 0)
+                throw new FormatException(
+                    $"'{text.Trim()}' is no signature: the bracket in '{text[at..(open + 1)].Trim(' ', ',')}' is not closed."
+                );
             int end = text.IndexOf('[', close) is > 0 and var next ? text.LastIndexOf(',', next) : text.Length;
+            if (end <= close)
+                throw new FormatException(
+                    $"'{text.Trim()}' is no signature: a comma is missing behind '{text[at..(close + 1)].Trim(' ', ',')}'."
+                );
             string[] head = text[at..open].Trim(' ', ',').Split(':');
             string shape = text[(open + 1)..close];
             string more = text[(close + 1)..end].Trim();
+            if (more.Contains(','))
+                throw new FormatException(
+                    $"'{text.Trim()}' is no signature: '{more[(more.LastIndexOf(',') + 1)..].Trim()}' has no brackets with its dimensions."
+                );
             bool isOptional = more.Contains('?', StringComparison.Ordinal);
             string flag = isOptional ? more[(more.IndexOf('?') + 1)..] : "";
             bool isForm = shape == "*" || shape.StartsWith("shape", StringComparison.Ordinal);

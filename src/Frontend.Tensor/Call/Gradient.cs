@@ -69,6 +69,9 @@ internal sealed class Gradient
             _of.Words.Form == OperandForm.Broadcast
             && (_by.Words.Form != OperandForm.Broadcast || DimsOf(node, grad) > Broadcasting.MaxDims);
         var sources = Sources;
+        // A derived one reads and writes where the operator read.
+        if (_by is OwnOperator { HasIndices: true } hand)
+            hand.RequireIndices([.. sources.Select(s => Read(s, node, grad, apart))]);
         var call = new OpCall(_by, stackalloc long[OpCall.MostWords]);
         foreach (var source in sources)
             call.In(Copying.DenseOf(Read(source, node, grad, apart)));

@@ -48,8 +48,40 @@ internal sealed class OwnOperator(CustomDefinition definition, OwnOperator? grad
                     $"{Name}: {operand.Name} has the shape {input.Layout}, but must have {rank} dimensions{(many ? " or more" : "")}: {definition.Definition.Operands}."
                 );
         }
+        RequireIndices(given);
         return given;
     }
+
+    /// <summary>Looks at the inputs whose elements are indices: kernels do not.</summary>
+    /// <exception cref="IndexOutOfRangeException">An index is out of range; names it and its place.</exception>
+    public void RequireIndices(ReadOnlySpan<Tensor> inputs)
+    {
+        if (definition.Indices.IsEmpty)
+            return;
+        var sizes = new Dictionary<string, long>();
+        for (int i = 0; i < inputs.Length; i++)
+        {
+            var (dims, shape) = (_signature.Inputs[i].Dims, inputs[i].Layout.Sizes);
+            for (int d = 0, at = 0; d < dims.Length; d++)
+            {
+                int many = dims[d].Many ? shape.Length - dims.Length + 1 : 1;
+                long size = 1;
+                for (; many > 0; many--)
+                    size *= shape[at++];
+                sizes[dims[d].Key] = size;
+            }
+        }
+        foreach (var index in definition.Indices)
+            IndexCheck.Places(
+                $"{Name}: {_signature.Inputs[index.Input].Name}",
+                inputs[index.Input],
+                index.Limit(d => sizes[d]),
+                wrap: false
+            );
+    }
+
+    /// <summary>Whether there are inputs whose elements are indices.</summary>
+    public bool HasIndices => !definition.Indices.IsEmpty;
 
     protected override Gradient MakeGradient(int wanted, int output)
     {
