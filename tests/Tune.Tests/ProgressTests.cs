@@ -62,6 +62,19 @@ public sealed class ProgressTests
         Assert.Equal((spent, left), TuneProgressDisplay.Bar(share, 4));
 
     [Fact]
+    public void Who_only_wants_to_know_what_is_wrong_gets_no_progress()
+    {
+        using var text = new StringWriter();
+        var console = new ToolConsole(TextWriter.Null, text, false, CancellationToken.None) { TellsProgress = false };
+        using (var display = TuneProgressDisplay.For(console))
+            display.Report(Half);
+        Assert.Equal("", text.ToString());
+        using (var display = TuneProgressDisplay.For(console with { TellsProgress = true }))
+            display.Report(Half);
+        Assert.NotEqual("", text.ToString());
+    }
+
+    [Fact]
     public void A_dumb_terminal_gets_plain_lines_and_no_color_no_colours()
     {
         var saved = (Environment.GetEnvironmentVariable("TERM"), Environment.GetEnvironmentVariable("NO_COLOR"));

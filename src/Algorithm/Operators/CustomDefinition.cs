@@ -38,6 +38,9 @@ public sealed record CustomDefinition(
     private const string TypeKey = "dtype";
     private const int MostOperands = 8;
 
+    /// <summary>Names of dimensions that the operands of one operator may have together.</summary>
+    public const int MostDimensions = 16;
+
     // Stages of the function have names of its own; these have none that it is likely to choose.
     private const string Widened = ".wide";
     private const string Narrowed = ".narrow";
@@ -296,6 +299,11 @@ public sealed record CustomDefinition(
                 nameof(signature)
             );
         var known = signature.Inputs.SelectMany(i => i.Dims).Select(d => d.Key).ToHashSet();
+        if (known.Count(k => k.Length > 0) is > MostDimensions and var dims)
+            throw new ArgumentException(
+                $"{name}: its operands have {dims} dimensions of different names, but {MostDimensions} are the most",
+                nameof(signature)
+            );
         foreach (var operand in signature.Inputs.Concat(signature.Outputs))
         {
             CheckName(operand.Name, $"{name}: an operand's name");

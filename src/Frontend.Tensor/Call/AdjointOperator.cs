@@ -1,3 +1,4 @@
+using Picograd.Algorithms;
 using Picograd.Algorithms.Adjoints;
 using Picograd.Algorithms.Operators;
 
@@ -10,7 +11,10 @@ namespace Picograd.Calls;
 internal sealed class AdjointOperator : Operator
 {
     private readonly Operator _inner;
+    private readonly int _wanted;
+    private readonly int _output;
     private GradientSource[] _sources = [];
+    private DerivedAlgorithm? _roles;
 
     /// <param name="inner">The operator.</param>
     /// <param name="wanted">A bit for each input whose gradient is computed.</param>
@@ -20,7 +24,20 @@ internal sealed class AdjointOperator : Operator
             inner.Name + AdjointOperators.Suffix,
             inner.Attributes + Wanted(inner, wanted) + Given(inner, output),
             derives: true
-        ) => _inner = inner;
+        ) => (_inner, _wanted, _output) = (inner, wanted, output);
+
+    /// <summary>Whether it has no more operands than a call may have.</summary>
+    public bool Fits => Roles.Inputs.Length + Roles.Outputs.Length <= OpCall.MostOperands;
+
+    // What is read depends on the operator, and not on sizes.
+    private DerivedAlgorithm Roles =>
+        _roles ??= AdjointOperators.Roles(OperatorSpec.Parse($"{Definition.Example} {Attributes}"));
+
+    private OperatorDefinition Definition =>
+        OperatorLibrary.Find(Name)
+        ?? throw new InvalidOperationException(
+            $"Backward: there is no operator {Name}; derivatives of operators go up to number {AdjointOperators.MostTimes}."
+        );
 
     public GradientSource[] Sources
     {
@@ -33,13 +50,7 @@ internal sealed class AdjointOperator : Operator
 
     protected override OperatorWords Describe()
     {
-        var definition =
-            OperatorLibrary.Find(Name)
-            ?? throw new InvalidOperationException(
-                $"Backward: there is no operator {Name}; derivatives of operators go up to number {AdjointOperators.MostTimes}."
-            );
-        // What is read depends on the operator, and not on sizes.
-        var derived = AdjointOperators.Roles(OperatorSpec.Parse($"{definition.Example} {Attributes}"));
+        var derived = Roles;
         if (derived.Inputs.Length + derived.Outputs.Length is > OpCall.MostOperands and var count)
             throw new InvalidOperationException(
                 $"Backward: {Name} reads and writes {count} tensors, and an operator may {OpCall.MostOperands}; ask for the gradients of "
@@ -49,7 +60,7 @@ internal sealed class AdjointOperator : Operator
         int Place(string name) => Array.FindIndex(operands, o => o.Shape.Name == name);
         _sources = [.. derived.Inputs.Select(i => new GradientSource(i.Role, Place(i.Of.Name)))];
         return new OperatorWords(
-            definition,
+            Definition,
             Id,
             Attributes,
             OperatorSignature.Of(
@@ -59,6 +70,19 @@ internal sealed class AdjointOperator : Operator
                 )
             )
         );
+    }
+
+    protected internal override Algorithm? Over(Func<string, long> size, DType type)
+    {
+        if (_inner.Over(size, type) is not { } inner)
+            return null;
+        var operands = _inner.Words.Operands;
+        var wanted = inner
+            .Inputs.Where(b => (_wanted >> Array.FindIndex(operands, o => o.Shape.Name == b.Name) & 1) != 0)
+            .ToList();
+        return wanted.Count > 0 && _inner.OutputOf(inner, _output) is { } given
+            ? Adjoint.Of(inner, wanted, [given]).Algorithm
+            : null;
     }
 
     // wrt=…, wrt2=…, by how many times it is a gradient; nothing where all are wanted.

@@ -89,7 +89,7 @@ public sealed class CustomOperator
         return Define(name, signature, (g, x) => [build(g, One(name, x, 3)[0], x[1], x[2])], domains, gradient);
     }
 
-    /// <summary>An operator of any inputs and outputs, eight together at most.</summary>
+    /// <summary>An operator of any inputs and outputs, eight together at most, whose dimensions have up to 16 names.</summary>
     /// <param name="name">A letter, then letters, digits and '_'; no other operator may have it.</param>
     /// <param name="signature">
     /// Inputs and outputs with their dimensions by name, <c>X[n, d], I:i64[m] -> Y[m, d]</c>: what has one name has one size. An

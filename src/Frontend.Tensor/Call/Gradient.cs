@@ -19,24 +19,26 @@ internal sealed record GradientSource(DerivedRole Role, int Operand);
 /// </summary>
 internal sealed class Gradient
 {
+    /// <summary>An operator that computes the gradients of some inputs.</summary>
+    /// <param name="By">The operator.</param>
+    /// <param name="Sends">The inputs, in the order of its outputs.</param>
+    internal sealed record Part(Operator By, int[] Sends);
+
     private readonly Operator _of;
-    private readonly Operator _by;
     private readonly int _output;
-    private readonly int[] _sends;
+    private readonly Part[] _parts;
     private readonly GradientSource[]? _sources;
     private Rule? _rule;
 
     /// <param name="of">The operator.</param>
     /// <param name="output">Its output whose gradient is given.</param>
-    /// <param name="by">Computes the gradients.</param>
-    /// <param name="sends">The inputs that they are of.</param>
-    /// <param name="sources">What it reads; null where it is derived, and says so itself.</param>
-    public Gradient(Operator of, int output, Operator by, int[] sends, GradientSource[]? sources = null)
+    /// <param name="parts">What computes the gradients: several where one would have too many operands.</param>
+    /// <param name="sources">What that reads; null where it is derived, and says so itself.</param>
+    public Gradient(Operator of, int output, Part[] parts, GradientSource[]? sources = null)
     {
         _of = of;
         _output = output;
-        _by = by;
-        _sends = sends;
+        _parts = parts;
         _sources = sources;
     }
 
@@ -49,7 +51,7 @@ internal sealed class Gradient
         get
         {
             var saves = Saves.Nothing;
-            foreach (var source in Sources)
+            foreach (var source in _parts.SelectMany(Sources))
                 saves |=
                     source.Role == DerivedRole.Input ? (Saves)(1 << source.Operand)
                     : source.Role == DerivedRole.Output ? Saves.Output
@@ -58,30 +60,37 @@ internal sealed class Gradient
         }
     }
 
-    private GradientSource[] Sources => _sources ?? ((AdjointOperator)_by).Sources;
+    private GradientSource[] Sources(Part part) => _sources ?? ((AdjointOperator)part.By).Sources;
 
     /// <summary>Sends a node's inputs their gradients.</summary>
-    [SkipLocalsInit]
     public void Send(Node node, Tensor grad)
     {
+        foreach (var part in _parts)
+            Send(part, node, grad);
+    }
+
+    [SkipLocalsInit]
+    private void Send(Part part, Node node, Tensor grad)
+    {
+        var (by, sends) = part;
         // More dimensions than an operator has, or a gradient by hand: operands are written out, and sums are made beside.
         bool apart =
             _of.Words.Form == OperandForm.Broadcast
-            && (_by.Words.Form != OperandForm.Broadcast || DimsOf(node, grad) > Broadcasting.MaxDims);
-        var sources = Sources;
+            && (by.Words.Form != OperandForm.Broadcast || DimsOf(node, grad) > Broadcasting.MaxDims);
+        var sources = Sources(part);
         // A derived one reads and writes where the operator read.
-        if (_by is OwnOperator { HasIndices: true } hand)
+        if (by is OwnOperator { HasIndices: true } hand)
             hand.RequireIndices([.. sources.Select(s => Read(s, node, grad, apart))]);
-        var call = new OpCall(_by, stackalloc long[OpCall.MostWords]);
+        var call = new OpCall(by, stackalloc long[OpCall.MostWords]);
         foreach (var source in sources)
             call.In(Copying.DenseOf(Read(source, node, grad, apart)));
         int first = call.Operands;
-        for (int i = 0; i < _sends.Length; i++)
+        for (int i = 0; i < sends.Length; i++)
         {
-            var shape = apart ? grad.Layout : node.Shape(_sends[i]);
-            call.Place(Tensor.AllocateLike(shape, _by.Words.Operands[first + i].Fixed ?? grad.DType, grad.Runtime));
+            var shape = apart ? grad.Layout : node.Shape(sends[i]);
+            call.Place(Tensor.AllocateLike(shape, by.Words.Operands[first + i].Fixed ?? grad.DType, grad.Runtime));
         }
-        bool reduces = _by.Words.Form == OperandForm.Reduced;
+        bool reduces = by.Words.Form == OperandForm.Reduced;
         if (reduces)
             call.RunReduced(node.Whole, node.Over);
         else
@@ -91,20 +100,20 @@ internal sealed class Gradient
             var read = new Tensor[sources.Length];
             for (int i = 0; i < read.Length; i++)
                 read[i] = Read(sources[i], node, grad, apart);
-            var results = new Tensor[_sends.Length];
+            var results = new Tensor[sends.Length];
             for (int i = 0; i < results.Length; i++)
                 results[i] = call[first + i]!;
-            _by.Record(read, results, reduces ? node.Whole : null, reduces ? node.Over : 0);
+            by.Record(read, results, reduces ? node.Whole : null, reduces ? node.Over : 0);
         }
-        for (int i = 0; i < _sends.Length; i++)
-            node.Send(_sends[i], call[first + i]!);
+        for (int i = 0; i < sends.Length; i++)
+            node.Send(sends[i], call[first + i]!);
     }
 
     /// <summary>The operands that it reads, others left out; where another output's gradient is read, that output, for its shape.</summary>
     public Tensor?[] Kept(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> outputs)
     {
         var kept = new Tensor?[inputs.Length + outputs.Length];
-        foreach (var (role, operand) in Sources)
+        foreach (var (role, operand) in _parts.SelectMany(Sources))
         {
             if (role != DerivedRole.Gradient || operand != inputs.Length + _output)
                 kept[operand] = operand < inputs.Length ? inputs[operand] : outputs[operand - inputs.Length];

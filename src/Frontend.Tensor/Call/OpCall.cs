@@ -13,11 +13,11 @@ namespace Picograd.Calls;
 /// </summary>
 internal unsafe ref partial struct OpCall
 {
-    /// <summary>Words that any call has at most: a head, dimensions, three lists.</summary>
+    /// <summary>Words that any call has at most: a head, dimensions (<see cref="CustomDefinition.MostDimensions"/>), three lists.</summary>
     public const int MostWords = 24;
 
-    /// <summary>Inputs and outputs together.</summary>
-    public const int MostOperands = 12;
+    /// <summary>Inputs and outputs together: those of the gradients of seven inputs, each of which is read.</summary>
+    public const int MostOperands = 16;
 
     // Of those the first ones may be numbers.
     private const int MostCells = 8;

@@ -1,5 +1,6 @@
 using System.Numerics;
 using Picograd.Algorithms;
+using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Operators;
 using Picograd.Autograd;
 
@@ -94,12 +95,62 @@ internal partial class Operator(string name, string attributes = "", Rule? rule 
         }
     }
 
-    /// <summary>What to do where an operand is empty, but not a result: results are sums of nothing.</summary>
-    public virtual void OfNothing(scoped ref OpCall call)
+    /// <summary>What to do where an operand is empty, but not a result: results are sums of nothing and the like.</summary>
+    public void OfNothing(scoped ref OpCall call)
     {
+        if (call.Runtime.Device.IsMeta)
+            return;
+        // No instance has a size of 0, so there is no kernel.
+        var sizes = new Dictionary<string, long>();
+        foreach (string key in Words.Dimensions)
+            sizes[key] = call.Words[1 + Words.Slot(key)];
+        int typed = Array.FindIndex(Words.Operands, 0, Words.Inputs, o => o.Fixed is null);
+        if (Over(key => sizes[key], typed < 0 ? DType.Float32 : call[typed]!.DType) is { } algorithm)
+        {
+            Evaluate(algorithm, ref call);
+            return;
+        }
         for (int i = Words.Inputs; i < call.Operands; i++)
             Fill(call[i]!, 0);
     }
+
+    private void Evaluate(Algorithm algorithm, scoped ref OpCall call)
+    {
+        var given = new Dictionary<Algorithms.Buffer, NDArray>();
+        foreach (var buffer in algorithm.Inputs)
+        {
+            var input = call[Array.FindIndex(Words.Operands, o => o.Shape.Name == buffer.Name)]!.Detach();
+            long[] shape = [.. buffer.Shape.Select(e => ((IntImm)e).Value)];
+            given[buffer] = buffer.Type.IsFloat()
+                ? NDArray.Of(buffer.Type, shape, input.To(DType.Float64).ToArray<double>())
+                : NDArray.Of(buffer.Type, shape, input.To(DType.Int64).ToArray<long>());
+        }
+        var values = Evaluator.Run(algorithm, given);
+        for (int i = Words.Inputs; i < call.Operands; i++)
+        {
+            var result = call[i]!;
+            // Of an input that is not there the gradient is 0.
+            if (OutputOf(algorithm, i - Words.Inputs) is not { } output)
+            {
+                Fill(result, 0);
+                continue;
+            }
+            var value = values[output];
+            var made = output.Type.IsFloat()
+                ? Tensor.From<double>(value.Doubles, result.Layout.Sizes)
+                : Tensor.From<long>(value.Longs, result.Layout.Sizes);
+            Copying.Into(result, made.To(result.DType).ToDevice(result.Device));
+        }
+    }
+
+    /// <summary>The buffer of an output in <see cref="Over"/>; null where that lacks it.</summary>
+    protected internal Algorithms.Buffer? OutputOf(Algorithm algorithm, int output) =>
+        algorithm.Outputs.Length == Words.Outputs
+            ? algorithm.Outputs[output]
+            : algorithm.Outputs.FirstOrDefault(b => b.Name == Words.Operands[Words.Inputs + output].Shape.Name);
+
+    /// <summary>Its algorithm for given sizes, of which some may be 0, and a dtype; null where what it makes of nothing is 0.</summary>
+    protected internal virtual Algorithm? Over(Func<string, long> size, DType type) => null;
 
     /// <summary>How its calls are written down, by its definition.</summary>
     protected virtual OperatorWords Describe()
@@ -112,12 +163,17 @@ internal partial class Operator(string name, string attributes = "", Rule? rule 
     }
 
     /// <summary>See <see cref="GradientOf"/>; derived unless an operator has another.</summary>
-    protected virtual Gradient MakeGradient(int wanted, int output)
+    protected virtual Gradient MakeGradient(int wanted, int output) => new(this, output, [.. Parts(wanted, output)]);
+
+    // An operator for all inputs, or where that has too many operands one for each half of them.
+    private IEnumerable<Gradient.Part> Parts(int wanted, int output)
     {
-        var sends = new int[BitOperations.PopCount((uint)wanted)];
-        for (int i = 0, left = wanted; i < sends.Length; i++, left &= left - 1)
-            sends[i] = BitOperations.TrailingZeroCount(left);
-        return new(this, output, new AdjointOperator(this, wanted, output), sends);
+        var all = new AdjointOperator(this, wanted, output);
+        int[] inputs = [.. Enumerable.Range(0, Words.Inputs).Where(i => (wanted >> i & 1) != 0)];
+        if (inputs.Length == 1 || all.Fits)
+            return [new(all, inputs)];
+        int first = inputs.Take(inputs.Length / 2).Aggregate(0, (bits, i) => bits | 1 << i);
+        return Parts(first, output).Concat(Parts(wanted & ~first, output));
     }
 
     // What is saved is what the gradient of all inputs reads.

@@ -108,6 +108,10 @@ internal sealed class OperatorWords
     /// <summary>Inputs, then outputs.</summary>
     public OperandPlan[] Operands { get; }
 
+    /// <summary>Names of the dimensions among the keys.</summary>
+    public IEnumerable<string> Dimensions =>
+        _places.Values.Where(p => p.Key.Kind == KeyKind.Dimension).Select(p => p.Key.Name);
+
     /// <summary>The key of a dimension's word.</summary>
     public string DimensionAt(int slot) =>
         _places.Values.First(p => p.Key.Kind == KeyKind.Dimension && p.At == slot).Key.Name;

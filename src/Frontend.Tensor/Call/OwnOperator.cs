@@ -1,6 +1,5 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Adjoints;
-using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Operators;
 
 namespace Picograd.Calls;
@@ -90,42 +89,13 @@ internal sealed class OwnOperator(CustomDefinition definition, OwnOperator? grad
         return new(
             this,
             output,
-            hand,
-            [.. hand._signature.Outputs.Select(o => SourceOf(_signature, o.Name)!.Operand)],
+            [new(hand, [.. hand._signature.Outputs.Select(o => SourceOf(_signature, o.Name)!.Operand)])],
             [.. hand._signature.Inputs.Select(i => SourceOf(_signature, i.Name)!)]
         );
     }
 
-    // No instance has a size of 0, and what is to be computed is sums of nothing and the like.
-    public override void OfNothing(scoped ref OpCall call)
-    {
-        if (call.Runtime.Device.IsMeta || definition.Build is not { } build)
-            return;
-        var sizes = new Dictionary<string, long>();
-        foreach (var key in definition.Definition.Keys.Where(k => k.Kind == KeyKind.Dimension))
-            sizes[key.Name] = call.Words[1 + Words.Slot(key.Name)];
-        var type = DType.Float32;
-        for (int i = 0; i < Words.Inputs; i++)
-            type = Words.Operands[i].Fixed is null ? call[i]!.DType : type;
-        var algorithm = build(key => sizes[key], type);
-        var given = new Dictionary<Algorithms.Buffer, NDArray>();
-        for (int i = 0; i < Words.Inputs; i++)
-        {
-            var buffer = algorithm.Inputs[i];
-            given[buffer] = NDArray.Of(
-                buffer.Type,
-                [.. buffer.Shape.Select(e => ((IntImm)e).Value)],
-                call[i]!.Detach().To(DType.Float64).ToArray<double>()
-            );
-        }
-        var values = Evaluator.Run(algorithm, given);
-        for (int i = 0; i < algorithm.Outputs.Length; i++)
-        {
-            var result = call[Words.Inputs + i]!;
-            var value = Tensor.From<double>([.. values[algorithm.Outputs[i]].Doubles], result.Layout.Sizes);
-            Copying.Into(result, value.To(result.DType).ToDevice(result.Device));
-        }
-    }
+    protected internal override Algorithm? Over(Func<string, long> size, DType type) =>
+        definition.Build?.Invoke(size, type);
 
     /// <summary>Whether one operator can be the gradient of another.</summary>
     /// <exception cref="ArgumentException">It reads or computes what is neither an operand nor a gradient of one.</exception>

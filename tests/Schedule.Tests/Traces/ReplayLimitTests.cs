@@ -16,6 +16,7 @@ namespace Picograd.Tests.Traces;
 public class ReplayLimitTests(ITestOutputHelper output)
 {
     private const int SeedsAPrimitive = 2;
+    private const int Attempts = 4;
 
     // Several times the most that was seen on an idle machine (AMD EPYC Zen 5, 2026-11-29: 200 ms, 81 MB allocated in all);
     // without the limits single cases took 25 s and 21 GB.
@@ -35,11 +36,18 @@ public class ReplayLimitTests(ITestOutputHelper output)
             string text = HostileTraces.Draw(algorithm, focus, new Random(i), 120).ToString();
             foreach (bool near in (bool[])[false, true])
             {
-                long before = GC.GetAllocatedBytesForCurrentThread();
-                long start = Stopwatch.GetTimestamp();
-                string outcome = Replay(text, algorithm, near);
-                double milliseconds = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
-                long bytes = GC.GetAllocatedBytesForCurrentThread() - before;
+                string outcome = "";
+                double milliseconds = double.MaxValue;
+                long bytes = 0;
+                // Others may have had the processor meanwhile: what takes long once need not take long again.
+                for (int attempt = 0; attempt < Attempts && milliseconds >= MostMilliseconds; attempt++)
+                {
+                    long before = GC.GetAllocatedBytesForCurrentThread();
+                    long start = Stopwatch.GetTimestamp();
+                    outcome = Replay(text, algorithm, near);
+                    milliseconds = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+                    bytes = GC.GetAllocatedBytesForCurrentThread() - before;
+                }
                 Assert.True(
                     milliseconds < MostMilliseconds && bytes < MostBytes,
                     $"{milliseconds:0} ms and {bytes} bytes to replay (seed {i})\n{text}"

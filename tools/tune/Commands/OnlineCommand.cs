@@ -43,6 +43,8 @@ internal static class OnlineCommand
                 {
                     Out = console.Error,
                     IsTerminal = false,
+                    // The program's warning quotes what is said last.
+                    TellsProgress = false,
                 },
                 parsed.GetValue(db),
                 CommonOptions.SeedOf(parsed, seed),

@@ -12,6 +12,9 @@ public sealed record ToolConsole(TextWriter Out, TextWriter Error, bool IsTermin
     /// <summary>Columns of the terminal that results go to; null where they go to a file or another program.</summary>
     public int? Width { get; init; }
 
+    /// <summary>Whether <see cref="Error"/> is told how far a search is, besides what is wrong.</summary>
+    public bool TellsProgress { get; init; } = true;
+
     /// <summary>When the command was given, as a timestamp: what it took to begin counts in budgets of time.</summary>
     public long Began { get; init; } = Stopwatch.GetTimestamp();
 

@@ -22,7 +22,7 @@ internal abstract class TuneProgressDisplay : IProgress<TuneProgress>, IDisposab
     public static TuneProgressDisplay For(ToolConsole console) =>
         console.IsTerminal && Screen(console.Screen) is { Profile.Capabilities.Ansi: true } screen
             ? new Moving(screen)
-            : new Plain(console.Error);
+            : new Plain(console.TellsProgress ? console.Error : TextWriter.Null);
 
     /// <summary>
     /// A terminal as the environment describes it: one that cannot move its cursor (<c>TERM=dumb</c>) has no ANSI, and
