@@ -71,7 +71,7 @@ public sealed class ModelTests(ITestOutputHelper output) : IDisposable
         Assert.DoesNotContain("is not tuned", run.Error);
         HasGains(text);
         // Itself and its derived gradient ran on what was stored.
-        foreach (string name in new[] { "quick_gelu", @"quick_gelu\.dY\.A" })
+        foreach (string name in new[] { "quick_gelu", @"quick_gelu\.adjoint" })
             Assert.Matches($@"(?m)^{name} n=65536 .* tuned(; nothing beat the default)?$", text);
         Assert.Contains("algorithm quick_gelu", ToolRun.Line($"db export --db {_folder["db"]}").Succeeded());
         Assert.Contains("nothing is left to tune", Model([.. arguments, .. program]).Succeeded());

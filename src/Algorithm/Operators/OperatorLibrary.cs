@@ -42,11 +42,14 @@ public static class OperatorLibrary
         return !ByName.ContainsKey(definition.Name) && Own.TryAdd(definition.Name, definition);
     }
 
-    /// <summary>Whether an operator is the program's own, which no other program knows by its name.</summary>
+    /// <summary>Whether an operator, or what it is the gradient of, is the program's own, which no other program knows by its name.</summary>
     public static bool IsOwn(OperatorDefinition definition)
     {
         ArgumentNullException.ThrowIfNull(definition);
-        return Own.TryGetValue(definition.Name, out var own) && ReferenceEquals(own, definition);
+        string name = definition.Name;
+        while (name.EndsWith(AdjointOperators.Suffix, StringComparison.Ordinal))
+            name = name[..^AdjointOperators.Suffix.Length];
+        return Own.ContainsKey(name);
     }
 
     /// <summary>The operator of a name, also one of the program's own or a derived one (<see cref="AdjointOperators"/>), or null.</summary>
