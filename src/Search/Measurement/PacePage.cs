@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.IO.MemoryMappedFiles;
 
 namespace Picograd.Search.Measurement;
@@ -18,9 +19,9 @@ public sealed unsafe class PacePage : IDisposable
     private readonly MemoryMappedViewAccessor _view;
     private readonly long* _values;
 
-    private PacePage(FileStream file)
+    private PacePage(FileStream file, string path)
     {
-        Path = file.Name;
+        Path = path;
         _file = MemoryMappedFile.CreateFromFile(
             file,
             null,
@@ -35,7 +36,10 @@ public sealed unsafe class PacePage : IDisposable
         _values = (long*)start;
     }
 
-    /// <summary>Of the file, which ends with the page of the process that made it.</summary>
+    /// <summary>
+    /// Of the file, which ends with the page of the process that made it; on Linux also where that is killed, as there it has no name
+    /// but in that process.
+    /// </summary>
     public string Path { get; }
 
     /// <summary>For how long all of them have been stopped so far, in units of <see cref="System.Diagnostics.Stopwatch"/>.</summary>
@@ -70,11 +74,20 @@ public sealed unsafe class PacePage : IDisposable
                 Mode = FileMode.CreateNew,
                 Access = FileAccess.ReadWrite,
                 Share = FileShare.ReadWrite | FileShare.Delete,
-                Options = FileOptions.DeleteOnClose,
+                Options = OperatingSystem.IsLinux() ? FileOptions.None : FileOptions.DeleteOnClose,
             }
         );
         file.SetLength(Bytes);
-        return new PacePage(file);
+        string path = file.Name;
+        if (OperatingSystem.IsLinux())
+        {
+            path = string.Create(
+                CultureInfo.InvariantCulture,
+                $"/proc/{Environment.ProcessId}/fd/{file.SafeFileHandle.DangerousGetHandle()}"
+            );
+            File.Delete(file.Name);
+        }
+        return new PacePage(file, path);
     }
 
     /// <summary>Makes a process, and those that it starts, find this page.</summary>
@@ -82,11 +95,11 @@ public sealed unsafe class PacePage : IDisposable
 
     /// <summary>That of this process; null for none.</summary>
     public static PacePage? OfEnvironment() =>
-        Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } path
-            ? new PacePage(
-                new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete)
-            )
-            : null;
+        Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } path ? Open(path) : null;
+
+    /// <summary>That of another process.</summary>
+    public static PacePage Open(string path) =>
+        new(new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete), path);
 
     public void Dispose()
     {

@@ -15,6 +15,7 @@ namespace Picograd.Tune;
 internal static class OnlineCommand
 {
     public const string Name = "online";
+    private const string Paced = "--paced";
 
     public static Command Create(ToolConsole console)
     {
@@ -25,16 +26,17 @@ internal static class OnlineCommand
             Description = "Of one core, on average, 0.01 to 1; default 0.25",
             HelpName = "PART",
         };
-        var paced = new Option<bool>("--paced") { Description = "The process that is paced" };
+        var paced = new Option<int?>(Paced) { Description = "This is the process that is paced, by that one" };
         var command = new Command(Name, "Tunes what a running program reports") { db, seed, share, paced };
         command.Hidden = true;
         command.SetAction(parsed =>
         {
             double part = ShareOf(parsed, share);
-            if (!parsed.GetValue(paced))
-                return new PacedProcess(part).Run(Itself(parsed, db, seed));
-            if (ProcessControl.IsSupported)
-                ProcessControl.BeginGroup();
+            if (parsed.GetValue(paced) is not { } pacing)
+                return new PacedProcess(part).Run(Itself(parsed, db, seed), console.Cancel);
+            // Ended before it could be told.
+            if (ProcessControl.IsSupported && !ProcessControl.BeginGroup(pacing))
+                return TuneCommand.Failure;
             // What is printed elsewhere must not get between the answers.
             var answers = Console.Out;
             Console.SetOut(Console.Error);
@@ -64,7 +66,8 @@ internal static class OnlineCommand
     {
         var program = TuningRun.Program([
             Name,
-            "--paced",
+            Paced,
+            Environment.ProcessId.ToString(CultureInfo.InvariantCulture),
             .. parsed.GetValue(db) is { } address ? (string[])[db.Name, address] : [],
             .. parsed.GetValue(seed) is { } number ? (string[])[seed.Name, number] : [],
         ]);

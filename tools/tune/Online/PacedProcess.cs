@@ -19,7 +19,9 @@ internal sealed class PacedProcess(double share)
     private const int Lowest = 19;
 
     /// <summary>Exit code of the process.</summary>
-    public int Run(ProcessStartInfo start)
+    /// <param name="start">How to start it.</param>
+    /// <param name="cancel">Ends it.</param>
+    public int Run(ProcessStartInfo start, CancellationToken cancel = default)
     {
         if (!ProcessControl.IsSupported)
             return RunUnpaced(start);
@@ -30,6 +32,12 @@ internal sealed class PacedProcess(double share)
             page.GiveTo(start.Environment);
         int parent = ProcessControl.Parent;
         using var process = Process.Start(start)!;
+        int id = process.Id;
+        using var end = Interrupts.OnEnd(() =>
+        {
+            ProcessControl.End(id);
+            return null;
+        });
         ProcessControl.Stop(process.Id);
         ProcessControl.Lower(process.Id, Niceness());
         ProcessControl.Continue(process.Id);
@@ -37,7 +45,7 @@ internal sealed class PacedProcess(double share)
         var spent = new Spent(process.Id, page);
         while (true)
         {
-            if (ProcessControl.Parent != parent)
+            if (cancel.IsCancellationRequested || ProcessControl.Parent != parent)
             {
                 ProcessControl.End(process.Id);
                 break;

@@ -24,12 +24,15 @@ internal static unsafe partial class ProcessControl
     /// Makes this process, and those that it starts, a group, which ends with the process that started it: nobody else would let it go
     /// on when it is stopped.
     /// </summary>
-    public static void BeginGroup()
+    /// <param name="starter">That process.</param>
+    /// <returns>Whether that process is still there.</returns>
+    public static bool BeginGroup(int starter)
     {
         // The system lets a stopped group go on, and hang up, of which no process has a parent left.
         _ = SetGroup(0, 0);
         if (OperatingSystem.IsLinux())
             _ = Control(SignalAtEndOfParent, KillSignal);
+        return Parent == starter;
     }
 
     /// <summary>Stops a process, and its group where it made one.</summary>
