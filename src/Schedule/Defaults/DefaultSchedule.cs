@@ -29,14 +29,18 @@ public static class DefaultSchedule
     }
 
     /// <summary>
-    /// What to try, in order, where a back end refuses the default: the default choices of every further rule, down to the
-    /// plain one. Each may be refused in turn (ScheduleException, LoweringException).
+    /// What to try, in order, where a back end refuses the default: of every rule its default choices and, on processors, ever
+    /// shorter code of the same rule, down to the plain loops. Each may be refused in turn (ScheduleException, LoweringException).
     /// </summary>
     public static IEnumerable<Func<LoopNest>> Fallbacks(Algorithm algorithm, TargetInfo target)
     {
-        // On processors the plain loops always compile, and what failed is seldom mended by a schedule in between.
-        var rules = target.Gpu is null ? [new PlainRule()] : ScheduleRules.For(algorithm, target);
-        foreach (var rule in rules)
+        foreach (var rule in ScheduleRules.For(algorithm, target))
+        {
             yield return () => rule.Apply(algorithm, target, rule.Defaults(algorithm, target));
+            if (target.Gpu is not null)
+                continue;
+            foreach (var choices in rule.Shorter(algorithm, target))
+                yield return () => rule.Apply(algorithm, target, choices);
+        }
     }
 }

@@ -19,13 +19,13 @@ internal sealed class ContractionKnobs(string suffix)
     public SwitchKnob Parallel { get; } = new("parallel" + suffix, 0);
 
     /// <summary>Vectors of a tile side by side.</summary>
-    public NumberKnob Vectors { get; } = new("nv" + suffix, 1, 1);
+    public NumberKnob Vectors { get; } = new("nv" + suffix, 1, 1, lengthens: true);
 
     /// <summary>Rows of a tile.</summary>
-    public NumberKnob Rows { get; } = new("rows" + suffix, 1, 1);
+    public NumberKnob Rows { get; } = new("rows" + suffix, 1, 1, lengthens: true);
 
     /// <summary>How many of the reduction's innermost loops are unrolled.</summary>
-    public NumberKnob Unroll { get; } = new("unroll" + suffix, 2);
+    public NumberKnob Unroll { get; } = new("unroll" + suffix, 2, lengthens: true);
 
     /// <summary>Whether tiles go along the vectors first, so that what rows read stays near.</summary>
     public SwitchKnob Inner { get; } = new("inner" + suffix, 2);
@@ -57,7 +57,10 @@ internal sealed class ContractionKnobs(string suffix)
             [.. Enumerable.Range(1, 16).Select(i => (long)i)],
             best.Rows is [var (_, most), ..] ? most : 1
         );
-        yield return Unroll.Offer(ContractionRecipe.Unrollable(pattern), ContractionRecipe.Unrolled(pattern, best));
+        yield return Unroll.Offer(
+            ContractionRecipe.Unrollable(pattern),
+            ContractionRecipe.Unrolled(pattern, tiles, best)
+        );
         yield return Inner.Offer(false);
         if (!tiles.Axes.All(a => tiles.IsDirect(a[0])))
             yield return RowsOut.Offer(false);

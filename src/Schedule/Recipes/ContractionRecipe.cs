@@ -77,7 +77,7 @@ internal sealed class ContractionRecipe
     }
 
     /// <summary>How many of the innermost loops of the reduction to unroll without any search.</summary>
-    public static long Unrolled(ContractionPattern pattern, RegisterTile tile)
+    public static long Unrolled(ContractionPattern pattern, RegisterTiles tiles, RegisterTile tile)
     {
         // Rows that slide read the same elements at neighbouring steps: unrolled, these are kept, and take the sums' registers.
         if (pattern.Windows.Any(w => tile.Rows.Any(r => r.Axis == w.Place)) && tile.Accumulators > 12)
@@ -90,6 +90,7 @@ internal sealed class ContractionRecipe
             if (
                 copies > MostUnrolled
                 || copies > MostSteps * tile.Accumulators
+                || tiles.References(tile, (double)copies / tile.Accumulators) > RegisterTiles.MostReferences
                 || !pattern.Windows.Any(w => w.Offset == axis)
             )
                 break;

@@ -11,7 +11,8 @@ namespace Picograd.Schedules.Recipes;
 /// <param name="Level">0 … 3.</param>
 /// <param name="Values">What may be chosen, ascending; the neighbours of a value are small steps.</param>
 /// <param name="Default">The choice without any search; one of Values.</param>
-public sealed record Knob(string Name, int Level, ImmutableArray<long> Values, long Default);
+/// <param name="Lengthens">Whether code grows with the value: what is unrolled, how large tiles are.</param>
+public sealed record Knob(string Name, int Level, ImmutableArray<long> Values, long Default, bool Lengthens = false);
 
 /// <summary>
 /// A number that a rule leaves open. Declared once; offered, with its default, where the rule says what may be chosen for an
@@ -20,7 +21,8 @@ public sealed record Knob(string Name, int Level, ImmutableArray<long> Values, l
 /// <param name="name">As it is printed.</param>
 /// <param name="level">See <see cref="Knob"/>.</param>
 /// <param name="absent">What it is for algorithms that it is not offered for.</param>
-public sealed class NumberKnob(string name, int level, long absent = 0)
+/// <param name="lengthens">Whether code grows with the value.</param>
+public sealed class NumberKnob(string name, int level, long absent = 0, bool lengthens = false)
 {
     public string Name => name;
 
@@ -28,7 +30,7 @@ public sealed class NumberKnob(string name, int level, long absent = 0)
 
     /// <param name="values">Ascending.</param>
     /// <param name="standard">The choice without any search; one of the values.</param>
-    public Knob Offer(ImmutableArray<long> values, long standard) => new(name, level, values, standard);
+    public Knob Offer(ImmutableArray<long> values, long standard) => new(name, level, values, standard, lengthens);
 }
 
 /// <summary>A yes or no that a rule leaves open, otherwise as <see cref="NumberKnob"/>; no where it is not offered.</summary>

@@ -177,20 +177,23 @@ public sealed class MatmulRule : ScheduleRule
         foreach (string copy in Some(packB).Concat(Some(packA)))
         {
             var loops = LoopNames(s, copy);
-            if (shared is not null && !loops.Contains(shared))
-            {
-                // A copy of one element has nothing to share.
-                if (loops.FirstOrDefault(l => s.Nest.Loop(l).ConstantExtent > 1 && l != ko) is { } first)
-                    s.Parallel(first);
-            }
+            // A copy of one element has nothing to share.
+            string? first =
+                shared is null || loops.Contains(shared)
+                    ? null
+                    : loops.FirstOrDefault(l => s.Nest.Loop(l).ConstantExtent > 1 && l != ko);
             bool transposed =
                 copy == packB ? !Contraction.IsContiguous(c.B, c.N) : !Contraction.IsContiguous(c.A, c.M[^1]);
             if (transposed && Extent(c.K) >= lanes)
             {
                 // As many steps of k as lanes: strided loads that read a block, which is transposed in registers.
-                var (_, low) = LoopRecipes.SplitTile(s, loops[^2], lanes, Extent(s.Nest.Loop(loops[^2])));
+                var (high, low) = LoopRecipes.SplitTile(s, loops[^2], lanes, Extent(s.Nest.Loop(loops[^2])));
                 s.Unroll(low);
+                if (first == loops[^2])
+                    first = s.Nest.Loop(high).ConstantExtent > 1 ? high : null;
             }
+            if (first is not null)
+                s.Parallel(first);
             LoopRecipes.VectorizeInner(s, copy, lanes);
         }
         string init = s.DecomposeReduction(product, k);
@@ -262,11 +265,11 @@ internal static class MatmulKnobs
     public static readonly SwitchKnob PackA = new("pack_a", 0);
     public static readonly SwitchKnob MOuter = new("m_outer", 0);
     public static readonly SwitchKnob Parallel = new("parallel", 0);
-    public static readonly NumberKnob Mr = new("mr", 1);
-    public static readonly NumberKnob Nv = new("nv", 1);
+    public static readonly NumberKnob Mr = new("mr", 1, lengthens: true);
+    public static readonly NumberKnob Nv = new("nv", 1, lengthens: true);
     public static readonly NumberKnob Kc = new("kc", 2);
     public static readonly NumberKnob Mc = new("mc", 2);
     public static readonly SwitchKnob PackIn = new("pack_in", 2);
     public static readonly SwitchKnob Inline = new("inline", 2);
-    public static readonly NumberKnob Ku = new("ku", 3);
+    public static readonly NumberKnob Ku = new("ku", 3, lengthens: true);
 }

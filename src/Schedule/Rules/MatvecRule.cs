@@ -261,9 +261,9 @@ public sealed class MatvecRule : ScheduleRule
 internal static class MatvecKnobs
 {
     public static readonly SwitchKnob Parallel = new("parallel", 0);
-    public static readonly NumberKnob Nj = new("nj", 1);
-    public static readonly NumberKnob Vectors = new("vectors", 1);
-    public static readonly NumberKnob Nv = new("nv", 1);
-    public static readonly NumberKnob Kr = new("kr", 2);
+    public static readonly NumberKnob Nj = new("nj", 1, lengthens: true);
+    public static readonly NumberKnob Vectors = new("vectors", 1, lengthens: true);
+    public static readonly NumberKnob Nv = new("nv", 1, lengthens: true);
+    public static readonly NumberKnob Kr = new("kr", 2, lengthens: true);
     public static readonly NumberKnob Chunk = new("chunk", 2);
 }

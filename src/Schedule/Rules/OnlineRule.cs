@@ -66,10 +66,10 @@ internal static class OnlineKnobs
 {
     public static readonly SwitchKnob Parallel = new("parallel", 0);
     public static readonly SwitchKnob Skip = new("skip", 0);
-    public static readonly NumberKnob Rv = new("rv", 1);
-    public static readonly NumberKnob Mr = new("mr", 1);
-    public static readonly NumberKnob Pr = new("pr", 1);
-    public static readonly NumberKnob Pv = new("pv", 1);
+    public static readonly NumberKnob Rv = new("rv", 1, lengthens: true);
+    public static readonly NumberKnob Mr = new("mr", 1, lengthens: true);
+    public static readonly NumberKnob Pr = new("pr", 1, lengthens: true);
+    public static readonly NumberKnob Pv = new("pv", 1, lengthens: true);
     public static readonly NumberKnob Bk = new("bk", 2);
-    public static readonly NumberKnob Eu = new("eu", 3);
+    public static readonly NumberKnob Eu = new("eu", 3, lengthens: true);
 }

@@ -144,7 +144,7 @@ public sealed class RowFusionRule : ScheduleRule
 internal static class RowFusionKnobs
 {
     public static readonly SwitchKnob Parallel = new("parallel", 0);
-    public static readonly NumberKnob Vectors = new("vectors", 1);
-    public static readonly NumberKnob Rows = new("rows", 1);
+    public static readonly NumberKnob Vectors = new("vectors", 1, lengthens: true);
+    public static readonly NumberKnob Rows = new("rows", 1, lengthens: true);
     public static readonly SwitchKnob Recompute = new("recompute", 0);
 }

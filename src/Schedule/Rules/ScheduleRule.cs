@@ -30,6 +30,31 @@ public abstract class ScheduleRule
     public IReadOnlyDictionary<string, long> Defaults(Algorithm algorithm, TargetInfo target) =>
         Knobs(algorithm, target).ToDictionary(k => k.Name, k => k.Default);
 
+    /// <summary>
+    /// What to try where a back end refuses the code of the defaults as too long: less and less of it, first what is unrolled,
+    /// then smaller tiles, the largest number first.
+    /// </summary>
+    public IEnumerable<IReadOnlyDictionary<string, long>> Shorter(Algorithm algorithm, TargetInfo target)
+    {
+        var knobs = Knobs(algorithm, target).Where(k => k.Lengthens).ToList();
+        var choices = ImmutableDictionary.CreateRange(Defaults(algorithm, target));
+        while (
+            knobs
+                .Where(k => Less(k).Any())
+                .OrderByDescending(k => k.Level)
+                .ThenByDescending(k => choices[k.Name])
+                .FirstOrDefault()
+                is { } knob
+        )
+        {
+            choices = choices.SetItem(knob.Name, Less(knob).Max());
+            yield return choices;
+        }
+
+        IEnumerable<long> Less(Knob knob) =>
+            knob.Values.Where(v => v <= choices[knob.Name] / 2 && v < choices[knob.Name]);
+    }
+
     /// <summary>The default of every knob.</summary>
     internal Choices Standard(Algorithm algorithm, TargetInfo target) =>
         new(ImmutableDictionary<string, long>.Empty, () => Knobs(algorithm, target));

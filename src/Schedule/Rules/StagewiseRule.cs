@@ -458,6 +458,6 @@ public sealed class StagewiseRule : ScheduleRule
 internal static class StagewiseKnobs
 {
     public static readonly SwitchKnob Parallel = new("parallel", 0);
-    public static readonly NumberKnob Vectors = new("vectors", 1);
-    public static readonly NumberKnob Rows = new("rows", 2);
+    public static readonly NumberKnob Vectors = new("vectors", 1, lengthens: true);
+    public static readonly NumberKnob Rows = new("rows", 2, lengthens: true);
 }
