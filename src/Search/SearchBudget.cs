@@ -50,6 +50,7 @@ public sealed record SearchBudget
             "s" => value,
             "m" or "min" => value * 60,
             "h" => value * 3600,
+            "" => throw new FormatException($"budget '{text}' has no unit; allowed is {Forms}"),
             _ => throw new FormatException($"budget '{text}' has the unit '{unit}'; allowed is {Forms}"),
         };
         if (seconds <= 0 || seconds > 30 * 24 * 3600.0)

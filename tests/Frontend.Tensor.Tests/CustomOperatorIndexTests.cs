@@ -111,7 +111,12 @@ public sealed class CustomOperatorIndexTests
     public void Sizes_that_an_operator_cannot_have_are_refused()
     {
         Assert.Equal([3, 6], s_third.Call(Tensor.From<float>([1, 2, 3, 4, 5, 6], [2, 3])).ToArray<float>());
-        Refused<ArgumentException>(() => s_third.Call(Tensor.Zeros([2, 2])), "index_third", "of X[2, 2]", "index 2 of X is outside [0, 2) in dimension 1");
+        Refused<ArgumentException>(
+            () => s_third.Call(Tensor.Zeros([2, 2])),
+            "index_third",
+            "of X[2, 2]",
+            "index 2 of X is outside [0, 2) in dimension 1"
+        );
     }
 
     [Fact]

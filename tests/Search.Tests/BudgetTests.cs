@@ -25,7 +25,7 @@ public class BudgetTests
     [InlineData("", "malformed")]
     [InlineData("fast", "malformed")]
     [InlineData("s", "malformed")]
-    [InlineData("30", "unit ''")]
+    [InlineData("30", "has no unit")]
     [InlineData("30 weeks", "unit 'weeks'")]
     [InlineData("-5s", "malformed")]
     [InlineData("0s", "more than nothing")]

@@ -132,7 +132,7 @@ public sealed class TuningTests : IDisposable
 
     [Theory]
     [InlineData("soon", "malformed")]
-    [InlineData("30", "unit ''")]
+    [InlineData("30", "has no unit")]
     [InlineData("30parsecs", "unit 'parsecs'")]
     [InlineData("-5s", "malformed")]
     [InlineData("0s", "more than nothing")]

@@ -91,7 +91,7 @@ public sealed partial class Tensor
     /// <summary>Uniform in [0, 1).</summary>
     public static Tensor Rand(
         ReadOnlySpan<long> shape,
-        Generator? generator,
+        Generator? generator = null,
         DType dtype = DType.Float32,
         Device? device = null
     ) => Random(Ops.Uniform, shape, generator, dtype, device, "Rand");
@@ -102,7 +102,7 @@ public sealed partial class Tensor
     /// <summary>Normal with mean 0 and deviation 1.</summary>
     public static Tensor Randn(
         ReadOnlySpan<long> shape,
-        Generator? generator,
+        Generator? generator = null,
         DType dtype = DType.Float32,
         Device? device = null
     ) => Random(Ops.Normal, shape, generator, dtype, device, "Randn");

@@ -93,7 +93,7 @@ internal static class ShowCommand
         if (trace is not null)
             return (Trace.Parse(TextFile.Read("--trace", trace)).Replay(spec.Algorithm), $"trace {trace}");
         var kernel = Dispatcher.Resolve(spec);
-        string notes = string.Concat(kernel.Notes.Select(n => $" ({n})"));
+        string notes = kernel.Notes.Any() ? $" ({string.Join("; ", kernel.Notes)})" : "";
         return (kernel.Nest, $"{kernel.SourceName} schedule{notes}");
     }
 

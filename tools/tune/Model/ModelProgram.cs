@@ -14,6 +14,9 @@ internal sealed class ModelProgram
 {
     private static readonly string[] Projects = [".csproj", ".fsproj", ".vbproj"];
 
+    private const UnixFileMode Executable =
+        UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+
     private readonly ToolConsole _console;
     private readonly string _program;
     private readonly IReadOnlyList<string> _arguments;
@@ -37,7 +40,12 @@ internal sealed class ModelProgram
             );
         if (Projects.Contains(Path.GetExtension(path).ToLowerInvariant()))
             return Built(console, path, arguments);
-        return Path.GetExtension(path).Equals(".dll", StringComparison.OrdinalIgnoreCase)
+        bool isAssembly = Path.GetExtension(path).Equals(".dll", StringComparison.OrdinalIgnoreCase);
+        if (!isAssembly && !OperatingSystem.IsWindows() && (File.GetUnixFileMode(path) & Executable) == 0)
+            throw new UsageException(
+                $"PROJECT is '{path}', which is neither a project nor an assembly (.dll), and not executable."
+            );
+        return isAssembly
             ? OfAssembly(console, Path.GetFullPath(path), arguments)
             : new ModelProgram(console, Path.GetFullPath(path), arguments);
     }
