@@ -68,6 +68,8 @@ internal sealed partial class StageGraph
     {
         if (value is not Binary { Kind: BinaryOp.Sub, A: var element, B: var mean })
             return false;
+        if (element is Binary { Kind: BinaryOp.Sub } && IsRounding(mean))
+            return IsDeviation(element, sum);
         if (mean is Load through && _stages.Find(s => s.Kind == StageKind.Map && s.Output == through.Buffer) is { } map)
             mean = At(map, through.Indices);
         if (
@@ -90,6 +92,18 @@ internal sealed partial class StageGraph
             renamed[from.Var] = to.Var;
         return all.Values[0].Substitute(renamed) == element;
     }
+
+    // What such a sum is, or its part of a mean: 0 but for rounding.
+    private bool IsRounding(Expr value) =>
+        value switch
+        {
+            Load l when _stages.Find(s => s.Outputs.Contains(l.Buffer)) is { } stage => stage.Kind == StageKind.Map
+                ? IsRounding(At(stage, l.Indices))
+                : stage.Kind == StageKind.Reduce && stage.Reducer!.IsSum && IsDeviation(stage.Values[0], stage),
+            Binary { Kind: BinaryOp.Div } b => !b.B.Loads().Any() && IsRounding(b.A),
+            Select s => IsRounding(s.Then) && (Algebra.IsZero(s.Else) || IsRounding(s.Else)),
+            _ => false,
+        };
 
     // What is 0 everywhere, and the products that it is in.
     private void Drop(Buffer zero)

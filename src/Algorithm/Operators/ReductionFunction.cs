@@ -93,6 +93,22 @@ public sealed class ReductionStages
     /// <summary>The largest value, on which the result depends by rounding only: gradients take it for a constant.</summary>
     public Expr Scale(Expr value) => Add(AlgorithmBuilder.Max(_over, value), detached: true);
 
+    /// <summary>
+    /// The sum of values that are 0 but for rounding, by their number: gradients take it for a constant. 0 where it is no number.
+    /// </summary>
+    public Expr Rest(Expr value)
+    {
+        var rest = Add(AlgorithmBuilder.Sum(_over, value), detached: true) / Count;
+        return Map(Op.Select(Op.Eq(rest, rest), rest, Op.Const(0, rest.Type)));
+    }
+
+    /// <summary>What others are computed from once.</summary>
+    public Expr Map(Expr value)
+    {
+        Last = _builder.Stage($"M{++Made}", _kept, value);
+        return Last.At([.. _kept.Select(a => (Expr)a.Var)]);
+    }
+
     private Expr Add(Reduction reduction, bool detached = false)
     {
         string name = Made == 0 ? "S" : $"S{Made + 1}";

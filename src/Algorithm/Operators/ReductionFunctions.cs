@@ -78,6 +78,22 @@ public static class ReductionFunctions
         OverNothing = double.NegativeInfinity,
     };
 
+    /// <summary>Σ (x − mean)², from which variances are.</summary>
+    public static readonly ReductionFunction Deviation = new("deviation", Deviations) { OverNothing = 0 };
+
+    /// <summary>The root of <see cref="Deviation"/>, which has the slope 0 where elements are equal, as in PyTorch.</summary>
+    public static readonly ReductionFunction RootDeviation = new(
+        "root_deviation",
+        (r, x) =>
+        {
+            var sum = Deviations(r, x);
+            return Op.Select(Op.Eq(sum, Op.Const(0, sum.Type)), Op.Const(0, sum.Type), Op.Sqrt(sum));
+        }
+    )
+    {
+        OverNothing = 0,
+    };
+
     private static readonly Lazy<ImmutableArray<ReductionFunction>> s_all = new(() =>
         [
             .. typeof(ReductionFunctions)
@@ -89,4 +105,13 @@ public static class ReductionFunctions
 
     /// <summary>Every reduction.</summary>
     public static ImmutableArray<ReductionFunction> Table => s_all.Value;
+
+    // The mean is mended by the mean of what is left of it: without that seven times 0.1 would spread by a rounding error, and the
+    // slope of their deviation were ±1. Of infinities nothing is left that could be mended.
+    private static Expr Deviations(ReductionStages r, Expr x)
+    {
+        var mean = r.Map(r.Sum(x) / r.Count);
+        var deviation = x - mean - r.Rest(x - mean);
+        return r.Sum(deviation * deviation);
+    }
 }

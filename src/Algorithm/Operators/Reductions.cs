@@ -33,7 +33,7 @@ internal static class Reductions
             Example = $"{function.Name} rows=5 cols=7 axis=1",
             Operands = function.Pair is null
                 ? "X[shape] -> Y[shape-axes]"
-                : "X[shape] -> Y[shape-axes], Y.index:i64[shape-axes]",
+                : "X[shape] -> Y.0[shape-axes], Y.1:i64[shape-axes]",
             // Few columns are a vector or a few, over all rows: 64 x 27 takes 40 ns, tested row by row for columns 260 to 1,600.
             Opens = (s, key) => key != "cols" || s.Choice("axis") != "0" || s.Dim("cols") >= 64,
             Check = spec => Check(spec, function),
@@ -84,7 +84,7 @@ internal static class Reductions
                 return g.Build([.. g.TupleStage("Y", kept, pair(over[0], value))]);
             var parts = g.TupleStage("P", kept, pair(over[0], value));
             Expr extreme = parts[0][[.. kept.Select(a => (Expr)a.Var)]];
-            return g.Build(g.Stage("Y", kept, Op.Cast(type, extreme)), parts[1]);
+            return g.Build(g.Stage("Y.0", kept, Op.Cast(type, extreme)), parts[1]);
         }
         var stages = new ReductionStages(g, kept, over, compute);
         var result = function.Result!(stages, value);

@@ -106,18 +106,6 @@ internal static partial class Derivatives
         }
     );
 
-    // Equal extremes share the gradient. Where one is NaN all elements get NaN, as in PyTorch's amax.
-    public static readonly Rule Extreme = new(
-        "amax",
-        Saves.A | Saves.Output,
-        static (n, g) =>
-        {
-            var extreme = n.Output.ReshapeTo(n.Kept);
-            var nowhere = Tensor.Where(extreme.Ne(extreme), Tensor.Full([], double.NaN, g.DType, g.Device), Zero(g));
-            n.Send(0, Shared(g, n.A.Eq(extreme), extreme.Layout, nowhere));
-        }
-    );
-
     // The extreme of all elements: where it is NaN, the NaNs share the gradient, as in PyTorch's max.
     public static readonly Rule ExtremeOfAll = new(
         "max",
@@ -131,23 +119,6 @@ internal static partial class Derivatives
 
     private static Tensor Shared(Tensor grad, Tensor hits, Layout kept, Tensor others) =>
         Tensor.Where(hits, grad.ReshapeTo(kept.Sizes) / hits.To(grad.DType).SumTo(kept), others);
-
-    // The extreme along one dimension, whose places are B.
-    public static readonly Rule ExtremeAlong = new(
-        "max",
-        Saves.B,
-        static (n, g) =>
-        {
-            long[] kept = n.Kept;
-            var place = n.B.ReshapeTo(kept);
-            int dim = BitOperations.TrailingZeroCount(n.Over);
-            var along = Tensor.Arange(n.Shape(0).Sizes[dim], g.Device);
-            long[] sizes = new long[kept.Length];
-            Array.Fill(sizes, 1);
-            sizes[dim] = along.NumElements;
-            n.Send(0, Tensor.Where(along.ReshapeTo(sizes).Eq(place), g.ReshapeTo(kept), Zero(g)));
-        }
-    );
 
     public static readonly Rule Prod = OfProd(ofAll: false);
 
@@ -205,31 +176,6 @@ internal static partial class Derivatives
         for (int d = 0; d < back.Length; d++)
             back[order[d]] = d;
         return (before * behind).ReshapeTo([.. moved.Shape]).Permute(back);
-    }
-
-    // X: the correction.
-    public static readonly Rule Var = new(
-        "var",
-        Saves.A,
-        static (n, g) => n.Send(0, SpreadGrad(n, g.ReshapeTo(n.Kept)))
-    );
-
-    // X: the correction. Equal elements have no direction in which they spread: their gradient is 0, as in PyTorch.
-    public static readonly Rule Std = new(
-        "std",
-        Saves.A | Saves.Output,
-        static (n, g) =>
-        {
-            var slope = Tensor.Where(n.Output.Eq(0), Zero(g), g / (n.Output * 2));
-            n.Send(0, SpreadGrad(n, slope.ReshapeTo(n.Kept)));
-        }
-    );
-
-    private static Tensor SpreadGrad(Node n, Tensor grad)
-    {
-        long[] kept = n.Kept;
-        double count = n.A.NumElements / (double)Math.Max(1, grad.NumElements);
-        return grad * (2 / Math.Max(0, count - n.X)) * n.A.Centered(kept);
     }
 
     // Products.

@@ -86,8 +86,6 @@ internal sealed class Reduction : Operator
             "sum" => Derivatives.Sum,
             "mean" => Derivatives.Mean,
             "prod" => Derivatives.Prod,
-            "max" or "min" => Derivatives.Extreme,
-            "argmax" or "argmin" => Derivatives.ExtremeAlong,
             _ => null,
         };
 }

@@ -32,18 +32,15 @@ public sealed partial class Tensor
         Averaged(dtype).Reduce(ReductionFunctions.Mean, dims, keepdim);
 
     /// <summary>The variance over some dimensions (none named: all): Σ (x − mean)² / (count − correction).</summary>
-    public Tensor Var(ReadOnlySpan<int> dims = default, long correction = 1, bool keepdim = false)
-    {
-        var result = Spread(dims, correction, keepdim);
-        return Spreads(Derivatives.Var, result, dims, correction);
-    }
+    public Tensor Var(ReadOnlySpan<int> dims = default, long correction = 1, bool keepdim = false) =>
+        Spread("var", ReductionFunctions.Deviation, dims, correction, keepdim);
 
     /// <inheritdoc cref="Var(ReadOnlySpan{int}, long, bool)"/>
     public Tensor Var(int dim, long correction = 1, bool keepdim = false) => Var([dim], correction, keepdim);
 
     /// <summary>The square root of <see cref="Var(ReadOnlySpan{int}, long, bool)"/>.</summary>
     public Tensor Std(ReadOnlySpan<int> dims = default, long correction = 1, bool keepdim = false) =>
-        Spreads(Derivatives.Std, Spread(dims, correction, keepdim, root: true), dims, correction);
+        Spread("std", ReductionFunctions.RootDeviation, dims, correction, keepdim);
 
     /// <inheritdoc cref="Std(ReadOnlySpan{int}, long, bool)"/>
     public Tensor Std(int dim, long correction = 1, bool keepdim = false) => Std([dim], correction, keepdim);
@@ -242,42 +239,24 @@ public sealed partial class Tensor
         var (values, indices) = reduction.Extreme(this, d, kept);
         if (Records(this))
         {
-            values.Record(reduction.Rule!, this, indices).I = over;
+            reduction.Record([this], [values, indices], Layout, over);
         }
         return (values, indices);
     }
 
-    // The variance, or its square root, without record.
-    private Tensor Spread(ReadOnlySpan<int> dims, long correction, bool keepdim, bool root = false)
+    // Squares of deviations, or their root, over the number of elements less a correction, or over its root.
+    private Tensor Spread(string what, Reduction reduction, ReadOnlySpan<int> dims, long correction, bool keepdim)
     {
-        using var off = NoGrad();
-        long[] kept = Kept(Mask(dims, "var"), keepdim: true);
-        double count = NumElements / (double)Math.Max(1, kept.Aggregate(1L, (n, size) => n * size));
-        var wide = RequireFloat("var").To(DType.Compute());
-        var result = wide.Centered(kept).Square().Sum(dims, keepdim) / Math.Max(0, count - correction);
-        return (root ? result.Sqrt() : result).To(DType);
-    }
-
-    /// <summary>
-    /// Less the mean over the dimensions whose size in <paramref name="kept"/> is 1. The mean is mended by the mean of what is
-    /// left of it: without that seven times 0.1 would spread by a rounding error, and the slope of their deviation were ±1.
-    /// </summary>
-    internal Tensor Centered(long[] kept)
-    {
-        var mean = ReduceTo(ReductionFunctions.Mean, kept);
-        var rest = (this - mean).ReduceTo(ReductionFunctions.Mean, kept);
-        // Of infinities nothing is left that could be mended.
-        return this - (mean + Where(rest.Eq(rest), rest, 0));
-    }
-
-    private Tensor Spreads(Rule rule, Tensor result, ReadOnlySpan<int> dims, long correction)
-    {
-        if (!Records(this))
-            return result;
-        var node = result.Record(rule, this);
-        node.I = Mask(dims, rule.Name);
-        node.X = correction;
-        return result;
+        uint over = Mask(dims, what);
+        double count = 1;
+        for (int d = 0; d < Rank; d++)
+            count *= (over >> d & 1) != 0 ? Layout.Sizes[d] : 1;
+        double degrees = Math.Max(0, count - correction);
+        // Without a degree of freedom there is neither a result nor a slope.
+        if (degrees == 0 && reduction.Name == "root_deviation")
+            return Spread(what, ReductionFunctions.Deviation, dims, correction, keepdim).Sqrt();
+        var sum = RequireFloat(what).To(DType.Compute()).Reduce(reduction, over, Kept(over, keepdim));
+        return (sum / (reduction.Name == "deviation" ? degrees : Math.Sqrt(degrees))).To(DType);
     }
 
     private uint Mask(ReadOnlySpan<int> dims, string what)

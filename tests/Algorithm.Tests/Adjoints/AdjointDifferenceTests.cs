@@ -29,6 +29,8 @@ public class AdjointDifferenceTests
         "max shape=5x3x2 axes=0,1,2",
         "logsumexp rows=7 cols=1 axis=1",
         "logsumexp shape=5x3x2 axes=0,2",
+        "deviation shape=5x3x2 axes=0,2",
+        "root_deviation rows=7 cols=11 axis=0",
         "argmax rows=7 cols=11 axis=0",
         "softmax rows=1 cols=1",
         "softmax rows=13 cols=3",

@@ -53,6 +53,8 @@ public class OperatorReferenceTests
         "logsumexp shape=5x1x7 axes=0,2",
         "logsumexp rows=13 cols=3 axis=0 dtype=f64",
         "logsumexp rows=2 cols=31 axis=1 dtype=bf16",
+        "deviation shape=5x1x7 axes=0,2",
+        "root_deviation rows=2 cols=31 axis=1 dtype=f64",
         "any shape=3x4x2 axes=2",
         "all shape=3x2 axes=1",
         "argmax rows=7 cols=11 axis=0",

@@ -14,6 +14,7 @@ internal static class ReductionReferences
             outputs *= reduced.Contains(d) ? 1 : (int)shape[d];
         int count = x.Length / outputs;
         var values = new double[outputs];
+        var squares = new double[outputs];
         var indices = new double[outputs];
         var seen = new int[outputs];
         for (int flat = 0; flat < x.Length; flat++)
@@ -38,8 +39,9 @@ internal static class ReductionReferences
             bool first = seen[at]++ == 0;
             switch (spec.Name)
             {
-                case "sum" or "mean":
+                case "sum" or "mean" or "deviation" or "root_deviation":
                     values[at] += v;
+                    squares[at] += v * v;
                     break;
                 case "logsumexp":
                     values[at] += Math.Exp(v);
@@ -63,6 +65,10 @@ internal static class ReductionReferences
         }
         if (spec.Name == "mean")
             values = [.. values.Select(v => v / count)];
+        if (spec.Name.EndsWith("deviation", StringComparison.Ordinal))
+            values = [.. squares.Select((v, i) => Math.Max(0, v - values[i] * values[i] / count))];
+        if (spec.Name == "root_deviation")
+            values = [.. values.Select(v => Math.Sqrt(v))];
         if (spec.Name == "logsumexp")
             values = [.. values.Select(v => Math.Log(v))];
         return spec.Name.StartsWith("arg", StringComparison.Ordinal) ? [values, indices] : [values];

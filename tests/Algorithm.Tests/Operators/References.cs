@@ -163,8 +163,18 @@ internal static class References
             "fill" => [Each((int)spec.Dim("n"), _ => g.Scalar("V"))],
             "copy" => [Each(g["X"].Length, i => g["X"].At(i))],
             "arange" => [Each((int)spec.Dim("n"), i => g.Scalar("start") + i * g.Scalar("step"))],
-            "sum" or "mean" or "max" or "min" or "prod" or "any" or "all" or "argmax" or "argmin" or "logsumexp" =>
-                ReductionReferences.Of(g),
+            "sum"
+            or "mean"
+            or "max"
+            or "min"
+            or "prod"
+            or "any"
+            or "all"
+            or "argmax"
+            or "argmin"
+            or "logsumexp"
+            or "deviation"
+            or "root_deviation" => ReductionReferences.Of(g),
             "softmax" or "log_softmax" or "softmax.adjoint" or "log_softmax.adjoint" => RowReferences.Softmax(g),
             "cross_entropy" or "cross_entropy.adjoint" => RowReferences.CrossEntropy(g),
             "layernorm" or "rmsnorm" => RowReferences.Norm(g),

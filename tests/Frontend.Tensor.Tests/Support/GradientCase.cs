@@ -81,6 +81,8 @@ internal sealed record GradientCase(string Name, Func<Tensor[], Tensor> Run, str
         new("mean", t => t[0].Mean(), "3x5"),
         new("mean of a dimension", t => t[0].Mean(0, keepdim: true), "3x5"),
         new("var", t => t[0].Var([1]), "3x5"),
+        new("var of two, kept, uncorrected", t => t[0].Var([0, 2], 0, keepdim: true), "2x3x5"),
+        new("std of a dimension", t => t[0].Std(0), "3x5"),
         new("std", t => t[0].Std(), "3x5"),
         new("prod", t => t[0].Prod(1), "3x4"),
         new("amax", t => t[0].Amax([1]), "3x5"),

@@ -37,6 +37,11 @@ internal static class ReductionCases
         yield return Dim("Any", (x, dim, keep) => [x.Any(dim, keep)], (x, dim, keep) => [x.any(dim, keep)]);
         yield return Dim("All", (x, dim, keep) => [x.All(dim, keep)], (x, dim, keep) => [x.all(dim, keep)]);
         yield return Dim(
+            "LogSumExp",
+            (x, dim, keep) => [x.LogSumExp(dim, keep)],
+            (x, dim, keep) => [torch.logsumexp(x, dim, keep)]
+        );
+        yield return Dim(
             "Var",
             (x, dim, keep) => [x.Var(dim, keepdim: keep)],
             (x, dim, keep) => [x.var((long)dim, true, keep)]
@@ -52,11 +57,6 @@ internal static class ReductionCases
     {
         yield return Dims("Sum", (x, dims, keep) => x.Sum(dims, keep), (x, dims, keep) => x.sum(dims, keep));
         yield return Dims("Mean", (x, dims, keep) => x.Mean(dims, keep), (x, dims, keep) => x.mean(dims, keep));
-        yield return Dims(
-            "LogSumExp",
-            (x, dims, keep) => x.LogSumExp(dims, keep),
-            (x, dims, keep) => torch.logsumexp(x, dims, keep)
-        );
         yield return Dims("Amax", (x, dims, keep) => x.Amax(dims, keep), (x, dims, keep) => x.amax(dims, keep));
         yield return Dims("Amin", (x, dims, keep) => x.Amin(dims, keep), (x, dims, keep) => x.amin(dims, keep));
         yield return Dims("Var", (x, dims, keep) => x.Var(dims, 1, keep), (x, dims, keep) => x.var(dims, true, keep));
