@@ -16,7 +16,7 @@ public static class OperatorLibrary
         ("softmax", [.. Open(Softmax.Definitions)]),
         ("normalization", [.. Open(Norms.Definitions)]),
         ("convolution", [Convolution.Definition]),
-        ("losses", [.. Open(CrossEntropy.Definitions)]),
+        ("losses", [.. Open(CrossEntropy.Definitions), .. Open(MseLoss.Definitions)]),
         ("attention", [Attention.Definition]),
         ("indexing and copies", [.. Open(Indexing.Definitions)]),
         ("scans", [.. Open(Scans.Definitions)]),

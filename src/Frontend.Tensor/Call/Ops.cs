@@ -34,6 +34,8 @@ internal static class Ops
     };
     public static readonly Operator CrossEntropy = new("cross_entropy", derives: true);
 
+    public static readonly Operator MseLoss = new("mse_loss", derives: true);
+
     // Rows and elements of tables.
     public static readonly Operator Embedding = new("embedding", derives: true);
     public static readonly Operator Gather = new("gather", derives: true);

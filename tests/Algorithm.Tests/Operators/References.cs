@@ -177,6 +177,10 @@ internal static class References
             or "root_deviation" => ReductionReferences.Of(g),
             "softmax" or "log_softmax" or "softmax.adjoint" or "log_softmax.adjoint" => RowReferences.Softmax(g),
             "cross_entropy" or "cross_entropy.adjoint" => RowReferences.CrossEntropy(g),
+            "mse_loss" =>
+            [
+                [Each(g["X"].Length, i => Math.Pow(g["X"].At(i) - g["T"].At(i), 2)).Average()],
+            ],
             "layernorm" or "rmsnorm" => RowReferences.Norm(g),
             "transpose" => RowReferences.Transpose(g),
             "conv2d" => ConvolutionReferences.Of(g),

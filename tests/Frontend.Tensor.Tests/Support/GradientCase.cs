@@ -129,6 +129,8 @@ internal sealed record GradientCase(string Name, Func<Tensor[], Tensor> Run, str
         ),
         new("cross_entropy, probabilities", t => F.CrossEntropy(t[0], t[1], labelSmoothing: 0.1), "3x4 3x4"),
         new("mse_loss", t => F.MseLoss(t[0], t[1]), "3x5 3x5"),
+        new("mse_loss, transposed", t => F.MseLoss(t[0].T, t[1]), "5x3 3x5"),
+        new("mse_loss, sum", t => F.MseLoss(t[0], t[1], LossReduction.Sum), "3x5 3x5"),
         new("embedding", t => F.Embedding(t[0], Tensor.From([1L, 1, 0, 3], [2, 2])), "4x3"),
         new("own, of elements", t => OwnOperators.Gated.Call(t[0], t[1]), "3x5 3x5"),
         new("own, broadcast", t => OwnOperators.Gated.Call(t[0], t[1]), "2x3x4 3x1"),
