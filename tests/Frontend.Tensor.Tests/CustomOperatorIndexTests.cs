@@ -86,6 +86,14 @@ public sealed class CustomOperatorIndexTests
     }
 
     [Fact]
+    public void Texts_to_tune_say_what_indices_hold()
+    {
+        string text = s_picked.TextFor(Tensor.Zeros([4, 3]), Tensor.From<long>([0, 3], [2]));
+        Assert.Contains("I: i64[2] below 4", text, StringComparison.Ordinal);
+        Assert.Equal(text, Problem.Parse(text).Text);
+    }
+
+    [Fact]
     public void Places_in_range_whatever_the_data_need_no_check()
     {
         var x = Tensor.From<float>([1, 2, 3, 4, 5, 6], [3, 2]);

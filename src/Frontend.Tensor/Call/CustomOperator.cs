@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Functions;
 using Picograd.Algorithms.Operators;
-using Picograd.Algorithms.Text;
 using Picograd.Calls;
 
 namespace Picograd;
@@ -197,7 +196,7 @@ public sealed class CustomOperator
         using (recorder.Enter())
             _operator.RunAll(shapes);
         return recorder.Calls is [{ Spec: var spec }]
-            ? AlgorithmText.Print(OperatorSpec.Parse(spec).Build())
+            ? Problem.Of(OperatorSpec.Parse(spec)).Text
             : throw new ArgumentException($"{Name}: of empty tensors nothing is computed that could be tuned.");
     }
 
