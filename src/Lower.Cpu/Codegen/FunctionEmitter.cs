@@ -305,7 +305,7 @@ internal sealed partial class FunctionEmitter
             if (i.Else is not null)
             {
                 _values.Vector = vector;
-                var not = _region.Make(NodeOp.Unary, mask.Type, UnaryOp.Not, mask);
+                var not = _values.Not(mask);
                 _values.Vector = _values.Under(Op.Not(i.Cond), not);
                 EmitMasked(i.Else);
             }

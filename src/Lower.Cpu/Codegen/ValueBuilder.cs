@@ -271,7 +271,11 @@ internal sealed class ValueBuilder(
     {
         var vector = _vector!;
         var any = vector.AnyLane(cond);
-        var below = vector with { Mask = And(vector.Mask, mask), UnknownGuard = vector.UnknownGuard || any is null };
+        var below = vector with
+        {
+            Mask = Known(mask) == true ? vector.Mask : And(vector.Mask, mask),
+            UnknownGuard = vector.UnknownGuard || any is null,
+        };
         if (any is null || any.Conjuncts().All(Holds))
             return below;
         var guard = BuildScalar(any);
@@ -317,6 +321,8 @@ internal sealed class ValueBuilder(
         {
             case Load l:
                 return LoadVector(l);
+            case Unary { Kind: UnaryOp.Not, Type: DType.Bool } u:
+                return Not(BuildLanes(u.A));
             case Unary u:
                 return Region.Make(NodeOp.Unary, Lanes(u.Type), u.Kind, BuildLanes(u.A));
             case Apply a:
@@ -328,9 +334,16 @@ internal sealed class ValueBuilder(
                 return Region.Make(NodeOp.Binary, Lanes(b.Type), b.Kind, BuildLanes(b.A), amount);
             case Binary { Kind: BinaryOp.And or BinaryOp.Or } b:
                 var first = BuildLanes(b.A);
+                // What the first decides in all lanes: false && …, true || …
+                if (Known(first) == (b.Kind == BinaryOp.Or))
+                    return first;
                 var second =
                     b.Kind == BinaryOp.And ? UnderMask(b.A, first, b.B) : UnderMask(Op.Not(b.A), null, b.B, first);
-                return Region.Make(NodeOp.Binary, Lanes(b.Type), b.Kind, first, second);
+                if (Known(first) is not null || Known(second) == (b.Kind == BinaryOp.Or))
+                    return second;
+                return Known(second) is not null
+                    ? first
+                    : Region.Make(NodeOp.Binary, Lanes(b.Type), b.Kind, first, second);
             case Binary b:
                 return Region.Make(NodeOp.Binary, Lanes(b.Type), b.Kind, BuildLanes(b.A), BuildLanes(b.B));
             case Fma f:
@@ -339,6 +352,8 @@ internal sealed class ValueBuilder(
                 return Region.Make(NodeOp.FarAngle, Lanes(s.Type), function, BuildLanes(s.Then), BuildLanes(x));
             case Select s:
                 var mask = BuildLanes(s.Cond);
+                if (Known(mask) is { } chosen)
+                    return BuildLanes(chosen ? s.Then : s.Else);
                 var then = UnderMask(s.Cond, mask, s.Then);
                 var otherwise = UnderMask(Op.Not(s.Cond), null, s.Else, mask);
                 return Region.Make(NodeOp.Select, Lanes(s.Type), null, mask, then, otherwise);
@@ -371,7 +386,7 @@ internal sealed class ValueBuilder(
         if (AlreadyRead(e))
             return BuildLanes(e);
         var saved = _vector!;
-        mask ??= Region.Make(NodeOp.Unary, Lanes(DType.Bool), UnaryOp.Not, inverse!);
+        mask ??= Not(inverse!);
         _vector = Under(cond, mask);
         var node = Splat(Build(e));
         _vector = saved;
@@ -379,7 +394,18 @@ internal sealed class ValueBuilder(
     }
 
     public Node And(Node? a, Node b) =>
-        a is null ? b : Region.Make(NodeOp.Binary, Lanes(DType.Bool), BinaryOp.And, a, b);
+        a is null || Known(a) == true || Known(b) == false ? b
+        : Known(a) == false || Known(b) == true ? a
+        : Region.Make(NodeOp.Binary, Lanes(DType.Bool), BinaryOp.And, a, b);
+
+    public Node Not(Node mask) =>
+        Known(mask) is { } value ? Mask(!value) : Region.Make(NodeOp.Unary, Lanes(DType.Bool), UnaryOp.Not, mask);
+
+    private Node Mask(bool all) => Splat(Region.Int(all ? 1 : 0, DType.Bool));
+
+    // What is the same in all lanes is not left to the JIT, which takes all lanes && none for all (.NET 10 with AVX-512).
+    private static bool? Known(Node mask) =>
+        mask is { Op: NodeOp.SplatMask, Inputs: [{ Op: NodeOp.IntConst, Data: long value }] } ? value != 0 : null;
 
     /// <summary>Lanes on for memory accesses: those that exist and are not masked; null for all.</summary>
     public Node? MemoryMask()
@@ -425,10 +451,11 @@ internal sealed class ValueBuilder(
 
     // Lanes that a mask of the form lane < constant leaves on.
     private static int LeadingLanes(Node mask) =>
-        mask is { Op: NodeOp.Binary, Data: BinaryOp.Lt, Inputs: [{ Op: NodeOp.Iota }, { Op: NodeOp.Splat } bound] }
+        Known(mask) == false ? 0
+        : mask is { Op: NodeOp.Binary, Data: BinaryOp.Lt, Inputs: [{ Op: NodeOp.Iota }, { Op: NodeOp.Splat } bound] }
         && bound.Inputs[0] is { Op: NodeOp.IntConst, Data: long count }
             ? (int)Math.Clamp(count, 0, int.MaxValue)
-            : throw new LoweringException("masked-stride", "a strided load under a mask that is not a leading stretch");
+        : throw new LoweringException("masked-stride", "a strided load under a mask that is not a leading stretch");
 
     // rest + c·lane as a vector of 32- (or 64-) bit integers.
     private Node IndexLanes(Expr e)
@@ -452,6 +479,16 @@ internal sealed class ValueBuilder(
             : Region.Make(NodeOp.Binary, Lanes(type), BinaryOp.Mul, iota, Splat(Region.Int(coefficient, type)));
     }
 
+    private static bool Holds(BinaryOp comparison, long a, long b) =>
+        comparison switch
+        {
+            BinaryOp.Lt => a < b,
+            BinaryOp.Le => a <= b,
+            BinaryOp.Eq => a == b,
+            BinaryOp.Ne => a != b,
+            _ => throw new LoweringException("unsupported", $"vector {comparison} of indices"),
+        };
+
     // a op b  ⇔  c·lane op −rest; the scalar side is clamped so that it fits a lane without changing the comparison.
     private Node CompareIndices(Binary b)
     {
@@ -459,6 +496,16 @@ internal sealed class ValueBuilder(
         var form = LinearForm.Of(b.A) - LinearForm.Of(b.B);
         var (_, rest) = form.Partition(a => ReferenceEquals(a, vector.Lane));
         var bound = BuildScalar((LinearForm.Of(0) - rest).ToExpr());
+        if (bound is { Op: NodeOp.IntConst, Data: long constant })
+        {
+            long step = form.CoefficientOf(vector.Lane);
+            var values = Enumerable
+                .Range(0, vector.Count)
+                .Select(lane => Holds(b.Kind, lane * step, constant))
+                .ToList();
+            if (values.TrueForAll(v => v == values[0]))
+                return Mask(values[0]);
+        }
         if (vector.IndexType == DType.Int32)
         {
             if (bound.Op == NodeOp.IntConst)

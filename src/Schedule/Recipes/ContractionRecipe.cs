@@ -261,10 +261,12 @@ internal sealed class ContractionRecipe
             made.Add(stage.Output);
             names.Add(stage.Name);
         }
-        // What others read has to be there as a whole.
-        bool readElsewhere = _algorithm
-            .Stages.Where(x => x != _pattern.Stage && !names.Contains(x.Name))
-            .Any(x => x.Reads.Contains(_pattern.Stage.Output));
+        // What others read, or who called, has to be there as a whole.
+        bool readElsewhere =
+            _algorithm.Outputs.Contains(_pattern.Stage.Output)
+            || _algorithm
+                .Stages.Where(x => x != _pattern.Stage && !names.Contains(x.Name))
+                .Any(x => x.Reads.Contains(_pattern.Stage.Output));
         return readElsewhere ? [] : names;
     }
 
