@@ -21,6 +21,28 @@ public class TileRuleTests(ITestOutputHelper output)
     private const int Choices = 3;
 
     [SkippableTheory]
+    [InlineData(128)]
+    [InlineData(512)]
+    public void Sums_that_are_results_too_have_tiles(int bits)
+    {
+        var (m, n, k) = (new Axis("m", 13), new Axis("n", 19), new Axis("k", 7));
+        var g = new AlgorithmBuilder("sums_and_more");
+        var a = g.Input("A", DType.Float32, m.Extent, k.Extent);
+        var b = g.Input("B", DType.Float32, k.Extent, n.Extent);
+        var sums = g.Stage("S", [m, n], AlgorithmBuilder.Sum(k, a[m, k] * b[k, n]));
+        var (i, j) = (new Axis("i", 13), new Axis("j", 19));
+        var algorithm = g.Build(sums, g.Stage("Y", [i, j], Op.Max(sums[i, j], 0f)));
+        var backend = Widths.Backend(bits);
+        var rule = new TileRule();
+        Assert.True(rule.Applies(algorithm, backend.Target));
+        var nest = rule.Apply(algorithm, backend.Target, rule.Defaults(algorithm, backend.Target));
+        using var kernel = backend.Compile(nest);
+        var inputs = GuardedMemory.AsStored(Problem.Of(algorithm).MakeInputs(1));
+        var actual = Execution.Run(kernel, algorithm, inputs);
+        Assert.Null(Execution.Wrong(algorithm, actual, Evaluator.RunWithBounds(algorithm, inputs)));
+    }
+
+    [SkippableTheory]
     [InlineData(128, 1)]
     [InlineData(256, 2)]
     [InlineData(512, 1)]
