@@ -27,16 +27,18 @@ public static class HoistTests
             } loop
         )
             return stmt;
+        // Of a test within a test, too: it may be the outer one alone that differs between the lanes of a vector.
+        var (both, then) = (inner.Cond, inner.Then);
+        while (then is If { Else: null } further && !further.Cond.Loads().Any())
+            (both, then) = (Op.And(both, further.Cond), further.Then);
         var (stay, go) = (Op.True, Op.True);
-        foreach (var condition in inner.Cond.Conjuncts())
+        foreach (var condition in both.Conjuncts())
         {
             if (condition.Uses(loop.Var) || condition.Loads().Any())
                 stay = Op.And(stay, condition);
             else
                 go = Op.And(go, condition);
         }
-        return go.IsTrue()
-            ? stmt
-            : new If(go, loop with { Body = stay.IsTrue() ? inner.Then : new If(stay, inner.Then) });
+        return go.IsTrue() ? stmt : new If(go, loop with { Body = stay.IsTrue() ? then : new If(stay, then) });
     }
 }

@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
-using Picograd.Schedules.Ir;
+using Picograd.Schedules.Defaults;
 using Xunit;
 
 namespace Picograd.Tests.Codegen;
@@ -63,5 +63,23 @@ public class LaneConditionTests
             );
             Assert.True(wrong is null, $"{bits} bits, {type}, {n}, {before} before, {behind} behind: {wrong}");
         }
+    }
+
+    [SkippableTheory]
+    [InlineData(128)]
+    [InlineData(256)]
+    [InlineData(512)]
+    public void Sums_of_some_rows_compile_by_default_where_a_vector_is_left_over(int bits)
+    {
+        var backend = Widths.Backend(bits);
+        int n = backend.Target.Lanes(DType.Float32) + 1;
+        var (i, j) = (new Axis("i", 5), new Axis("j", n));
+        var g = new AlgorithmBuilder("some_rows");
+        var x = g.Input("X", DType.Float32, 5, n);
+        var algorithm = g.Build(g.Stage("S", [], AlgorithmBuilder.Sum([i, j], x[i, j], Op.Lt(0, i.Var))));
+        var inputs = GuardedMemory.AsStored(Problem.Of(algorithm).MakeInputs(1));
+        using var kernel = backend.Compile(DefaultSchedule.For(algorithm, backend.Target));
+        var actual = Execution.Run(kernel, algorithm, inputs);
+        Assert.Null(Execution.Wrong(algorithm, actual, Evaluator.RunWithBounds(algorithm, inputs)));
     }
 }
