@@ -214,6 +214,37 @@ public sealed class AlgorithmBuilder(string name)
         return output;
     }
 
+    /// <summary>
+    /// The only output of an algorithm of constant extents, computed here from other buffers in the place of its inputs. Its last
+    /// stage is called <paramref name="stageName"/>, the others by that and their names.
+    /// </summary>
+    internal Buffer Inline(string stageName, Algorithm algorithm, IReadOnlyDictionary<Buffer, Buffer> inputs)
+    {
+        var buffers = new Dictionary<Buffer, Buffer>(inputs);
+        Expr Moved(Expr e) =>
+            e.Map(n => n is Load l ? new Load(buffers[l.Buffer], [.. l.Indices.Select(Moved)]) : null);
+        foreach (var stage in algorithm.Stages)
+        {
+            foreach (var output in stage.Outputs)
+            {
+                string own = algorithm.Outputs.Contains(output) ? stageName : $"{stageName}.{output.Name}";
+                Claim(own);
+                buffers[output] = output.With(name: own);
+            }
+            Add(
+                stage with
+                {
+                    Name = buffers[stage.Outputs[0]].Name,
+                    Outputs = [.. stage.Outputs.Select(o => buffers[o])],
+                    Indices = [.. stage.Indices.Select(Moved)],
+                    Values = [.. stage.Values.Select(Moved)],
+                    Initial = stage.Initial is { } initial ? buffers[initial] : null,
+                }
+            );
+        }
+        return buffers[algorithm.Outputs.Single()];
+    }
+
     public Algorithm Build(params Buffer[] outputs)
     {
         if (outputs.Length == 0)

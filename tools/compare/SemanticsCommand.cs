@@ -53,6 +53,7 @@ internal static class SemanticsCommand
             .. ViewCases.All,
             .. IndexCases.All,
             .. ProductCases.All,
+            .. ImageCases.All,
         ];
         var chosen = subjects.Where(s => filter is null || s.Name.Contains(filter, StringComparison.Ordinal)).ToArray();
         if (chosen.Length == 0)

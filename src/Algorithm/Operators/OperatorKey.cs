@@ -22,6 +22,9 @@ public enum KeyKind
 
     /// <summary>Names of buffers separated by commas: X,W.</summary>
     Names,
+
+    /// <summary>A finite number: 1E-05.</summary>
+    Real,
 }
 
 /// <summary>One key of an operator's text form. Without a default it must be given, unless it is optional.</summary>
@@ -47,6 +50,14 @@ public sealed record OperatorKey(string Name, KeyKind Kind, string Doc)
     public static OperatorKey Choice(string name, string doc, params ReadOnlySpan<string> choices) =>
         new(name, KeyKind.Choice, doc) { Choices = [.. choices], Default = choices[0] };
 
+    /// <summary>Whole numbers, one for all or one for each.</summary>
+    public static OperatorKey Numbers(string name, string doc, string by) =>
+        new(name, KeyKind.List, doc) { Default = by };
+
+    /// <summary>A finite number.</summary>
+    public static OperatorKey Real(string name, string doc, double by) =>
+        new(name, KeyKind.Real, doc) { Default = by.ToString("R", CultureInfo.InvariantCulture) };
+
     /// <summary>The key <c>dtype</c>; the first type is the default.</summary>
     public static OperatorKey Types(ImmutableArray<DType> types) => Types(types.AsSpan());
 
@@ -67,6 +78,7 @@ public sealed record OperatorKey(string Name, KeyKind Kind, string Doc)
             KeyKind.Choice => $"one of {string.Join(", ", Choices)}",
             KeyKind.Shape => $"1 to {LargestRank} extents separated by x, such as 32x200",
             KeyKind.Names => "names separated by commas, such as X,W",
+            KeyKind.Real => "a finite number, such as 1E-05",
             _ => "whole numbers separated by commas, such as 0,2",
         };
 
@@ -90,6 +102,12 @@ public sealed record OperatorKey(string Name, KeyKind Kind, string Doc)
                 if (names.FirstOrDefault(n => n.Length == 0 || names.Count(m => m == n) > 1) is { } odd)
                     throw Refuse(@operator, text, odd.Length == 0 ? "has an empty name" : $"has {odd} twice");
                 return text;
+            case KeyKind.Real:
+                return
+                    double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double real)
+                    && double.IsFinite(real)
+                    ? (real == 0 ? 0 : real).ToString("R", CultureInfo.InvariantCulture)
+                    : throw Refuse(@operator, text, "is not a finite number");
             case KeyKind.List:
                 return string.Join(',', text.Split(',').Select(e => Number(@operator, e, text)));
             default:

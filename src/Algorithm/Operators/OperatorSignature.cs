@@ -25,7 +25,11 @@ public enum OperandForm
 /// <param name="Many">Several neighbouring dimensions of a tensor together: <c>rows..</c>.</param>
 /// <param name="Optional">Not there where the key is 1, or where all products share the operand: <c>batch?</c>.</param>
 /// <param name="Default">The key whose value it has where its own is left out: <c>hk=h</c>.</param>
-public sealed record OperandDim(string Key, long Constant, bool Many, bool Optional, string? Default);
+public sealed record OperandDim(string Key, long Constant, bool Many, bool Optional, string? Default)
+{
+    /// <summary>The constant of a size that follows from other keys (<c>_</c>), which callers give.</summary>
+    public const long Follows = -1;
+}
 
 /// <summary>An input or output of an operator.</summary>
 /// <param name="Name">As the algorithm calls it.</param>
@@ -54,7 +58,7 @@ public sealed record OperandShape(
 /// signature ::= operands -&gt; operands
 /// operand   ::= name[:dtype-or-key] [dims] [~] [?flag]    ~ perhaps transposed (flags ta, tb); ? only with a flag, by default its name
 /// dims      ::= dim, …  |  *  |  shape[-axes|:strides|:to|-dims+rows]
-/// dim       ::= number  |  key[..][?][=key]               .. several dimensions; ? may be missing; = the default
+/// dim       ::= number  |  _  |  key[..][?][=key]         _ follows from other keys; .. several dimensions; ? may be missing; = the default
 /// </code>
 /// Without a dtype an operand is of the type that the key dtype names; compute is the type in which that is computed.
 /// </summary>
@@ -149,12 +153,22 @@ public sealed class OperatorSignature
         var sizes = operand
             .Dims.Where(d => !d.Optional || (spec.Dim(d.Key) > 1 && !IsShared(operand, spec)))
             .Select(d =>
-                d.Key.Length == 0 ? d.Constant : spec.Dim(d.Default is { } other && !spec.Has(d.Key) ? other : d.Key)
+                d.Constant == OperandDim.Follows ? FollowingSize(operand, d, spec)
+                : d.Key.Length == 0 ? d.Constant
+                : spec.Dim(d.Default is { } other && !spec.Has(d.Key) ? other : d.Key)
             )
             .ToArray();
         if (operand.Transposable && spec.Flag("t" + operand.Key))
             (sizes[^1], sizes[^2]) = (sizes[^2], sizes[^1]);
         return [.. sizes];
+    }
+
+    // What callers give, the algorithm knows.
+    private static long FollowingSize(OperandShape operand, OperandDim dim, OperatorSpec spec)
+    {
+        var shape = spec.Build().Arguments.First(b => b.Name == operand.Name).Shape;
+        int place = operand.Dims.Select((d, i) => (d, i)).First(p => ReferenceEquals(p.d, dim)).i;
+        return ((IntImm)shape[place]).Value;
     }
 
     private static bool IsShared(OperandShape operand, OperatorSpec spec) =>
@@ -215,6 +229,8 @@ public sealed class OperatorSignature
         string[] parts = text.Trim().Split('=');
         string key = parts[0].TrimEnd('?', '.');
         bool isConstant = long.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out long size);
+        if (key == "_")
+            return new("", OperandDim.Follows, false, false, null);
         return new(
             isConstant ? "" : key,
             size,

@@ -155,6 +155,16 @@ public sealed class OperatorSpec : IEquatable<OperatorSpec>
     public ImmutableArray<long> List(string key) =>
         [.. Closed(key).Split(',').Select(e => long.Parse(e, CultureInfo.InvariantCulture))];
 
+    /// <summary>A number.</summary>
+    public double Real(string key) => double.Parse(_values[key], CultureInfo.InvariantCulture);
+
+    /// <summary>A list of as many whole numbers as wanted: one stands for all.</summary>
+    public ImmutableArray<long> List(string key, int count)
+    {
+        var list = List(key);
+        return list.Length == 1 ? [.. Enumerable.Repeat(list[0], count)] : list;
+    }
+
     /// <summary>The names that a key lists.</summary>
     public ImmutableArray<string> Names(string key) => [.. _values[key].Split(',')];
 

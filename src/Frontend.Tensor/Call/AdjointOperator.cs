@@ -31,7 +31,7 @@ internal sealed class AdjointOperator : Operator
 
     // What is read depends on the operator, and not on sizes.
     private DerivedAlgorithm Roles =>
-        _roles ??= AdjointOperators.Roles(OperatorSpec.Parse($"{Definition.Example} {Attributes}"));
+        _roles ??= AdjointOperators.Roles(ExampleOf(Definition));
 
     private OperatorDefinition Definition =>
         OperatorLibrary.Find(Name)
@@ -83,6 +83,24 @@ internal sealed class AdjointOperator : Operator
         return wanted.Count > 0 && _inner.OutputOf(inner, _output) is { } given
             ? Adjoint.Of(inner, wanted, [given]).Algorithm
             : null;
+    }
+
+    // The example with the attributes that are no sizes.
+    private OperatorSpec ExampleOf(OperatorDefinition definition)
+    {
+        var pairs = new Dictionary<string, string>();
+        foreach (string text in new[] { definition.Example[definition.Name.Length..], Attributes })
+        {
+            bool isExample = pairs.Count == 0;
+            foreach (string pair in text.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            {
+                string[] parts = pair.Split('=');
+                var kind = definition.Keys.First(k => k.Name == parts[0]).Kind;
+                if (isExample || kind is not (KeyKind.Dimension or KeyKind.List))
+                    pairs[parts[0]] = parts[1];
+            }
+        }
+        return OperatorSpec.Of(definition.Name, [.. pairs.Select(p => (p.Key, p.Value))]);
     }
 
     // wrt=…, wrt2=…, by how many times it is a gradient; nothing where all are wanted.

@@ -17,10 +17,9 @@ internal unsafe ref partial struct OpCall
             return;
         }
         // A dimension a key.
-        int dims = _plan.Dims;
-        _count = 1 + dims;
-        var words = _words.Slice(1, dims);
-        words.Clear();
+        _plan.Initial.CopyTo(_words[1..]);
+        _count = 1 + _plan.Initial.Length;
+        var words = _words.Slice(1, _plan.Dims);
         long shared = 0;
         for (int i = 0; i < _next; i++)
         {
@@ -74,7 +73,7 @@ internal unsafe ref partial struct OpCall
             }
             if (dim.Slot < 0)
             {
-                if (size != dim.Constant)
+                if (size != dim.Constant && dim.Constant != OperandDim.Follows)
                     ThrowShape(operand, "a size", size, dim.Constant);
                 continue;
             }

@@ -48,6 +48,45 @@ internal unsafe partial class Operator
         return result;
     }
 
+    /// <summary>A result of a shape that does not follow from those of its inputs alone, recorded.</summary>
+    public Tensor RecordedAs(ReadOnlySpan<long> sizes, Tensor a, Tensor? b = null, Tensor? c = null) =>
+        RecordedInto(Tensor.Allocate(sizes, a.DType, a.Runtime), a, b, c);
+
+    /// <summary>A result of the first input's shape, recorded; other inputs may be missing.</summary>
+    public Tensor RecordedLike(Tensor a, Tensor? b = null, Tensor? c = null) =>
+        RecordedInto(a.AllocateLike(a.DType), a, b, c);
+
+    [SkipLocalsInit]
+    private Tensor RecordedInto(Tensor result, Tensor a, Tensor? b, Tensor? c)
+    {
+        var call = new OpCall(this, stackalloc long[OpCall.MostWords]);
+        call.In(a);
+        for (int i = 1; i < Words.Inputs; i++)
+        {
+            if ((i == 1 ? b : c) is { } given)
+                call.In(given);
+            else
+                call.Skip();
+        }
+        call.Place(result);
+        call.RunInto();
+        if (Tensor.Records(a, b, c) && Rule is { } rule)
+            result.Record(rule, a, b, c);
+        return result;
+    }
+
+    /// <summary>Its results in memory that is given, without record.</summary>
+    [SkipLocalsInit]
+    public void RunInto(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> results)
+    {
+        var call = new OpCall(this, stackalloc long[OpCall.MostWords]);
+        foreach (var input in inputs)
+            call.In(input);
+        foreach (var result in results)
+            call.Place(result);
+        call.RunInto();
+    }
+
     // What goes along is recorded where it goes to.
     private void Align(ref Tensor a, ref Tensor? b, ref Tensor? c)
     {

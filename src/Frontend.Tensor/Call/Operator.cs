@@ -18,6 +18,13 @@ internal partial class Operator(string name, string attributes = "", Rule? rule 
 {
     private static int s_next;
 
+    private static int NextId() =>
+        Interlocked.Increment(ref s_next) is var id && id <= OperatorWords.MostOperators
+            ? id
+            : throw new InvalidOperationException(
+                $"More than {OperatorWords.MostOperators} operators with attributes of their own were called, which is the most that a program may have."
+            );
+
     private Rule? _rule = rule;
     private OperatorWords? _words;
     private Gradient?[] _gradients = [];
@@ -34,7 +41,7 @@ internal partial class Operator(string name, string attributes = "", Rule? rule 
     public Rule? Rule => _rule ?? (derives ? _rule = Derived() : null);
 
     /// <summary>First part of the words of its calls.</summary>
-    public int Id { get; } = Interlocked.Increment(ref s_next);
+    public int Id { get; } = NextId();
 
     /// <summary>How its calls are written down. Made at the first, since programs have many operators that they never call.</summary>
     public OperatorWords Words => _words ??= Describe();
@@ -93,6 +100,22 @@ internal partial class Operator(string name, string attributes = "", Rule? rule 
                 .SetNode(Node.OfMany(gradient.Rule, inputs, gradient.Kept(inputs, results)))
                 .OfReduced(whole, over);
         }
+    }
+
+    /// <summary>The first of several results, recorded with the node that its gradient goes through.</summary>
+    /// <param name="inputs">All of its inputs.</param>
+    /// <param name="results">All of its results.</param>
+    /// <param name="constants">A bit for each input that is given no gradient.</param>
+    public void RecordFirst(ReadOnlySpan<Tensor> inputs, ReadOnlySpan<Tensor> results, int constants = 0)
+    {
+        int wanted = 0;
+        for (int i = 0; i < inputs.Length; i++)
+            wanted |= inputs[i].DType.IsFloat() && Tensor.Records(inputs[i]) ? 1 << i : 0;
+        wanted &= ~constants;
+        if (wanted == 0)
+            return;
+        var gradient = GradientOf(wanted);
+        results[0].SetNode(Node.OfMany(gradient.Rule, inputs, gradient.Kept(inputs, results)));
     }
 
     /// <summary>What to do where an operand is empty, but not a result: results are sums of nothing and the like.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Numerics;
 using System.Text;
 using Picograd.Algorithms;
@@ -6,12 +7,15 @@ using Picograd.Algorithms.Operators;
 namespace Picograd.Calls;
 
 /// <summary>
-/// The attributes of an operator as words, by the keys of its definition: [head, one word a dimension, then the numbers of shapes
-/// and lists]. The head holds, from its lowest bit, the operator's number, flags, choices (dtypes among them; 0 is not given, n the
+/// The attributes of an operator as words, by the keys of its definition: [head, one word a dimension or real number, then the numbers
+/// of shapes and lists]. The head holds, from its lowest bit, the operator's number, flags, choices (dtypes among them; 0 is not given, n the
 /// n-th) and how many numbers each shape and list has. Equal words are equal instances, and the text form is read off them.
 /// </summary>
 internal sealed class OperatorWords
 {
+    /// <summary>The largest number of an operator.</summary>
+    public const int MostOperators = (1 << IdBits) - 1;
+
     private const int IdBits = 16;
     private const int CountBits = 3;
 
@@ -36,7 +40,7 @@ internal sealed class OperatorWords
         {
             if (key.Kind == KeyKind.Names)
                 continue;
-            if (key.Kind == KeyKind.Dimension)
+            if (key.Kind is KeyKind.Dimension or KeyKind.Real)
             {
                 _places.Add(key.Name, new(key, Dims++, 0));
                 continue;
@@ -54,15 +58,19 @@ internal sealed class OperatorWords
         }
         if (at >= 63)
             throw new InvalidOperationException($"{definition.Name}: its flags and choices take {at} bits of 63.");
+        var given = new Dictionary<string, string>();
         foreach (string attribute in attributes.Split(' ', StringSplitOptions.RemoveEmptyEntries))
         {
             string[] pair = attribute.Split('=');
-            if (_places.ContainsKey(pair[0]))
+            if (!_places.TryGetValue(pair[0], out var place))
+                _names.Add(pair[0], pair[1]);
+            else if (place.Key.Kind is KeyKind.Flag or KeyKind.Choice)
                 Head |= Bits(pair[0], pair[1]);
             else
-                _names.Add(pair[0], pair[1]);
+                given.Add(pair[0], pair[1]);
         }
         Lists = [.. lists];
+        Initial = WordsOf(given);
         if (Has("axis"))
             AxisBits = [Bits("axis", "0"), Bits("axis", "1")];
         Form = signature.Form;
@@ -83,10 +91,13 @@ internal sealed class OperatorWords
     }
 
     /// <summary>The operator's number and the attributes that are the same in every call.</summary>
-    public long Head { get; }
+    public long Head { get; private set; }
 
-    /// <summary>How many dimensions there are among the keys.</summary>
+    /// <summary>How many words of one value there are: dimensions and real numbers.</summary>
     public int Dims { get; }
+
+    /// <summary>The words behind the head before operands are seen: what is the same in every call, else 0.</summary>
+    public long[] Initial { get; }
 
     public OperandForm Form { get; }
 
@@ -143,7 +154,9 @@ internal sealed class OperatorWords
                 continue;
             }
             var (_, at, width) = _places[key.Name];
-            long value = key.Kind == KeyKind.Dimension ? words[1 + at] : words[0] >> at & ((1L << width) - 1);
+            long value = key.Kind is KeyKind.Dimension or KeyKind.Real
+                ? words[1 + at]
+                : words[0] >> at & ((1L << width) - 1);
             if (value == 0)
                 continue;
             text.Append(' ').Append(key.Name).Append('=');
@@ -157,12 +170,40 @@ internal sealed class OperatorWords
                         )
                         .Append(words[next++]);
             }
+            else if (key.Kind == KeyKind.Real)
+                text.Append((BitConverter.Int64BitsToDouble(value) + 0).ToString("R", CultureInfo.InvariantCulture));
             else if (key.Kind == KeyKind.Choice)
                 text.Append(key.Choices[(int)value - 1]);
             else
                 text.Append(value);
         }
         return text.ToString();
+    }
+
+    // Of lists the head says how many numbers there are.
+    private long[] WordsOf(Dictionary<string, string> given)
+    {
+        var words = new List<long>(new long[Dims]);
+        foreach (var key in _definition.Keys)
+        {
+            if (!given.TryGetValue(key.Name, out string? text))
+                continue;
+            var place = _places[key.Name];
+            if (key.Kind == KeyKind.Dimension)
+                words[place.At] = long.Parse(text, CultureInfo.InvariantCulture);
+            else if (key.Kind == KeyKind.Real)
+                // A word of 0 is not given; the other 0 is.
+                words[place.At] = BitConverter.DoubleToInt64Bits(
+                    double.Parse(text, CultureInfo.InvariantCulture) is not 0 and var real ? real : -0.0
+                );
+            else
+            {
+                long[] numbers = [.. text.Split(',').Select(n => long.Parse(n, CultureInfo.InvariantCulture))];
+                Head |= (long)numbers.Length << place.At;
+                words.AddRange(numbers);
+            }
+        }
+        return [.. words];
     }
 
     private long[] TypeBits(string key)

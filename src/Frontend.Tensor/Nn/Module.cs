@@ -44,6 +44,24 @@ public abstract partial class Module
     /// <summary>Number of elements of all parameters.</summary>
     public long ParameterCount => Parameters.Sum(p => p.NumElements);
 
+    /// <summary>
+    /// Whether it is being trained, as a new module is: norms over a batch then take the batch's own statistics, and move the running
+    /// ones. See <see cref="Train"/> and <see cref="Eval"/>.
+    /// </summary>
+    public bool Training { get; private set; } = true;
+
+    /// <summary>Sets <see cref="Training"/> of this module and all its parts. Returns itself.</summary>
+    public Module Train(bool mode = true)
+    {
+        Training = mode;
+        foreach (var child in Children)
+            child.Train(mode);
+        return this;
+    }
+
+    /// <summary>Ends <see cref="Training"/> of this module and all its parts. Returns itself.</summary>
+    public Module Eval() => Train(false);
+
     /// <summary>Forgets the gradients of all parameters.</summary>
     public void ZeroGrad()
     {

@@ -9,7 +9,8 @@ internal static class RowReferences
         int cols = (int)g.Spec.Dim("cols");
         bool affine = g.Spec.Flag("affine");
         bool centred = g.Spec.Name == "layernorm";
-        double epsilon = g.Spec.Type() == DType.Float64 ? 1e-5 : (float)1e-5;
+        double given = g.Spec.Real("eps");
+        double epsilon = g.Spec.Type() == DType.Float64 ? given : (float)given;
         var result = new double[rows * cols];
         for (int r = 0; r < rows; r++)
         {

@@ -113,6 +113,8 @@ internal static class LargeSpecs
             KeyKind.Choice => key.Choices[random.Next(key.Choices.Length)],
             KeyKind.Shape when key.Name == "shape" => string.Join('x', shape),
             KeyKind.Shape => string.Join('x', shape.Select(e => random.Next(4) == 0 ? 1 : e)),
+            KeyKind.Real => "0.125",
+            _ when key.Default is not null => $"{random.Next(1, 3)}",
             _ when key.Name == "strides" => string.Join(',', Strides(shape)),
             _ => string.Join(',', Axes(shape, random)),
         };

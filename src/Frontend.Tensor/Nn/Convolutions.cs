@@ -1,0 +1,294 @@
+using System.Globalization;
+using Picograd.Algorithms;
+
+namespace Picograd;
+
+/// <summary>
+/// What convolutions of one to three dimensions have in common: a weight and a bias, drawn uniform within ±1/√(elements that a result
+/// sums), Kaiming with a = √5, PyTorch's default.
+/// </summary>
+public abstract class ConvNd : Module
+{
+    private readonly bool _transposed;
+    private readonly long _inputs;
+    private readonly long _outputs;
+
+    private protected ConvNd(
+        int rank,
+        bool transposed,
+        long inChannels,
+        long outChannels,
+        PerDimension kernelSize,
+        PerDimension stride,
+        PerDimension padding,
+        PerDimension outputPadding,
+        PerDimension dilation,
+        long groups,
+        bool bias,
+        Generator? generator,
+        DType dtype
+    )
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(inChannels, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(outChannels, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(groups, 1);
+        string name = GetType().Name;
+        if (inChannels % groups != 0 || outChannels % groups != 0)
+            throw new ArgumentException(
+                $"{name}: groups is {groups}, which must divide inChannels, {inChannels}, and outChannels, {outChannels}."
+            );
+        if (kernelSize.Count == 0)
+            throw new ArgumentException($"{name}: kernelSize is not given.", nameof(kernelSize));
+        kernelSize.Checked(rank, name, nameof(kernelSize), 1);
+        (_transposed, _inputs, _outputs) = (transposed, inChannels, outChannels);
+        (KernelSize, Stride, Padding) = (kernelSize.Spread(rank, 1), stride.Spread(rank, 1), padding.Spread(rank, 0));
+        (OutputPadding, Dilation, Groups) = (outputPadding.Spread(rank, 0), dilation.Spread(rank, 1), groups);
+        Stride.Checked(rank, name, nameof(stride), 1);
+        Padding.Checked(rank, name, nameof(padding), 0);
+        OutputPadding.Checked(rank, name, nameof(outputPadding), 0);
+        Dilation.Checked(rank, name, nameof(dilation), 1);
+        long[] shape = transposed
+            ? [inChannels, outChannels / groups, .. Enumerable.Range(0, rank).Select(d => kernelSize[d])]
+            : [outChannels, inChannels / groups, .. Enumerable.Range(0, rank).Select(d => kernelSize[d])];
+        double bound = 1 / Math.Sqrt(shape[1..].Aggregate(1.0, (a, b) => a * b));
+        Weight = Register("weight", Tensor.Empty(shape, dtype).Uniform_(-bound, bound, generator));
+        if (bias)
+            Bias = Register("bias", Tensor.Empty([outChannels], dtype).Uniform_(-bound, bound, generator));
+    }
+
+    /// <summary>[out, in/groups, …] or, transposed, [in, out/groups, …], then the sizes of the filters.</summary>
+    public Tensor Weight { get; }
+
+    /// <summary>[out]; null without bias.</summary>
+    public Tensor? Bias { get; }
+
+    public PerDimension KernelSize { get; }
+
+    public PerDimension Stride { get; }
+
+    public PerDimension Padding { get; }
+
+    /// <summary>Of transposed convolutions; else 0.</summary>
+    public PerDimension OutputPadding { get; }
+
+    public PerDimension Dilation { get; }
+
+    public long Groups { get; }
+
+    protected override string ExtraRepr()
+    {
+        string text = $"{_inputs}, {_outputs}, kernel_size={Tuple(KernelSize)}, stride={Tuple(Stride)}";
+        text += Padding.Any(0) ? $", padding={Tuple(Padding)}" : "";
+        text += Dilation.Any(1) ? $", dilation={Tuple(Dilation)}" : "";
+        text += OutputPadding.Any(0) ? $", output_padding={Tuple(OutputPadding)}" : "";
+        text += Groups != 1 ? string.Create(CultureInfo.InvariantCulture, $", groups={Groups}") : "";
+        return text + (Bias is null ? ", bias=False" : "");
+    }
+
+    // Python's tuples of one have a comma.
+    private static string Tuple(PerDimension numbers) => numbers.Count == 1 ? $"({numbers},)" : numbers.ToString();
+}
+
+/// <summary>Convolution of sequences [n, in, w]; see <see cref="F.Conv1d"/>.</summary>
+/// <exception cref="ArgumentException">Numbers that do not fit; names them.</exception>
+public sealed class Conv1d(
+    long inChannels,
+    long outChannels,
+    PerDimension kernelSize,
+    PerDimension stride = default,
+    PerDimension padding = default,
+    PerDimension dilation = default,
+    long groups = 1,
+    bool bias = true,
+    Generator? generator = null,
+    DType dtype = DType.Float32
+)
+    : ConvNd(
+        1,
+        false,
+        inChannels,
+        outChannels,
+        kernelSize,
+        stride,
+        padding,
+        default,
+        dilation,
+        groups,
+        bias,
+        generator,
+        dtype
+    )
+{
+    public override Tensor Forward(Tensor x) => F.Conv1d(x, Weight, Bias, Stride, Padding, Dilation, Groups);
+}
+
+/// <summary>Convolution of images [n, in, h, w]; see <see cref="F.Conv2d"/>.</summary>
+/// <exception cref="ArgumentException">Numbers that do not fit; names them.</exception>
+public sealed class Conv2d(
+    long inChannels,
+    long outChannels,
+    PerDimension kernelSize,
+    PerDimension stride = default,
+    PerDimension padding = default,
+    PerDimension dilation = default,
+    long groups = 1,
+    bool bias = true,
+    Generator? generator = null,
+    DType dtype = DType.Float32
+)
+    : ConvNd(
+        2,
+        false,
+        inChannels,
+        outChannels,
+        kernelSize,
+        stride,
+        padding,
+        default,
+        dilation,
+        groups,
+        bias,
+        generator,
+        dtype
+    )
+{
+    public override Tensor Forward(Tensor x) => F.Conv2d(x, Weight, Bias, Stride, Padding, Dilation, Groups);
+}
+
+/// <summary>Convolution of volumes [n, in, d, h, w]; see <see cref="F.Conv3d"/>.</summary>
+/// <exception cref="ArgumentException">Numbers that do not fit; names them.</exception>
+public sealed class Conv3d(
+    long inChannels,
+    long outChannels,
+    PerDimension kernelSize,
+    PerDimension stride = default,
+    PerDimension padding = default,
+    PerDimension dilation = default,
+    long groups = 1,
+    bool bias = true,
+    Generator? generator = null,
+    DType dtype = DType.Float32
+)
+    : ConvNd(
+        3,
+        false,
+        inChannels,
+        outChannels,
+        kernelSize,
+        stride,
+        padding,
+        default,
+        dilation,
+        groups,
+        bias,
+        generator,
+        dtype
+    )
+{
+    public override Tensor Forward(Tensor x) => F.Conv3d(x, Weight, Bias, Stride, Padding, Dilation, Groups);
+}
+
+/// <summary>Transposed convolution of sequences [n, in, w]; see <see cref="F.ConvTranspose1d"/>.</summary>
+/// <exception cref="ArgumentException">Numbers that do not fit; names them.</exception>
+public sealed class ConvTranspose1d(
+    long inChannels,
+    long outChannels,
+    PerDimension kernelSize,
+    PerDimension stride = default,
+    PerDimension padding = default,
+    PerDimension outputPadding = default,
+    long groups = 1,
+    bool bias = true,
+    PerDimension dilation = default,
+    Generator? generator = null,
+    DType dtype = DType.Float32
+)
+    : ConvNd(
+        1,
+        true,
+        inChannels,
+        outChannels,
+        kernelSize,
+        stride,
+        padding,
+        outputPadding,
+        dilation,
+        groups,
+        bias,
+        generator,
+        dtype
+    )
+{
+    public override Tensor Forward(Tensor x) =>
+        F.ConvTranspose1d(x, Weight, Bias, Stride, Padding, OutputPadding, Groups, Dilation);
+}
+
+/// <summary>Transposed convolution of images [n, in, h, w]; see <see cref="F.ConvTranspose2d"/>.</summary>
+/// <exception cref="ArgumentException">Numbers that do not fit; names them.</exception>
+public sealed class ConvTranspose2d(
+    long inChannels,
+    long outChannels,
+    PerDimension kernelSize,
+    PerDimension stride = default,
+    PerDimension padding = default,
+    PerDimension outputPadding = default,
+    long groups = 1,
+    bool bias = true,
+    PerDimension dilation = default,
+    Generator? generator = null,
+    DType dtype = DType.Float32
+)
+    : ConvNd(
+        2,
+        true,
+        inChannels,
+        outChannels,
+        kernelSize,
+        stride,
+        padding,
+        outputPadding,
+        dilation,
+        groups,
+        bias,
+        generator,
+        dtype
+    )
+{
+    public override Tensor Forward(Tensor x) =>
+        F.ConvTranspose2d(x, Weight, Bias, Stride, Padding, OutputPadding, Groups, Dilation);
+}
+
+/// <summary>Transposed convolution of volumes [n, in, d, h, w]; see <see cref="F.ConvTranspose3d"/>.</summary>
+/// <exception cref="ArgumentException">Numbers that do not fit; names them.</exception>
+public sealed class ConvTranspose3d(
+    long inChannels,
+    long outChannels,
+    PerDimension kernelSize,
+    PerDimension stride = default,
+    PerDimension padding = default,
+    PerDimension outputPadding = default,
+    long groups = 1,
+    bool bias = true,
+    PerDimension dilation = default,
+    Generator? generator = null,
+    DType dtype = DType.Float32
+)
+    : ConvNd(
+        3,
+        true,
+        inChannels,
+        outChannels,
+        kernelSize,
+        stride,
+        padding,
+        outputPadding,
+        dilation,
+        groups,
+        bias,
+        generator,
+        dtype
+    )
+{
+    public override Tensor Forward(Tensor x) =>
+        F.ConvTranspose3d(x, Weight, Bias, Stride, Padding, OutputPadding, Groups, Dilation);
+}

@@ -1,0 +1,500 @@
+using TorchSharp;
+using static TorchSharp.torch;
+using Functional = TorchSharp.torch.nn.functional;
+
+namespace Picograd.Compare.Cases;
+
+/// <summary>Convolutions, pools and norms, and a network of them that is trained.</summary>
+internal static class ImageCases
+{
+    public static IEnumerable<Subject> All =>
+        [.. Enumerable.Range(1, 3).SelectMany(Windows), .. Norms(), new("a network of images", Network)];
+
+    // Numbers as functions take them, one for each dimension.
+    private static PerDimension Each(long[] numbers) => PerDimension.Of(numbers);
+
+    private static long[] Many(Draw d, int rank, int low, int high)
+    {
+        long one = d.Between(low, high);
+        bool alike = d.Chance(0.5);
+        return [.. Enumerable.Range(0, rank).Select(_ => alike ? one : d.Between(low, high))];
+    }
+
+    private static long[] Sizes(Draw d, int rank) =>
+        [.. Enumerable.Range(0, rank).Select(_ => d.Chance(0.02) ? 0L : d.Between(1, rank == 3 ? 5 : 9))];
+
+    private static string Text(long[] numbers) => string.Join('x', numbers);
+
+    private static IEnumerable<Subject> Windows(int rank)
+    {
+        yield return new($"Conv{rank}d", d => Convolution(d, rank, transposed: false));
+        yield return new($"ConvTranspose{rank}d", d => Convolution(d, rank, transposed: true));
+        yield return new($"MaxPool{rank}d", d => MaxPool(d, rank));
+        yield return new($"AvgPool{rank}d", d => AvgPool(d, rank));
+        yield return new($"AdaptiveMaxPool{rank}d", d => Adaptive(d, rank, max: true));
+        yield return new($"AdaptiveAvgPool{rank}d", d => Adaptive(d, rank, max: false));
+    }
+
+    private static Trial Convolution(Draw d, int rank, bool transposed)
+    {
+        var type = d.FloatType();
+        long groups = d.Pick(1L, 1, 1, 2, 3);
+        long c = groups * d.Between(1, 3) + (d.Chance(0.03) ? 1 : 0);
+        long o = groups * d.Between(1, 3) + (d.Chance(0.03) ? 1 : 0);
+        long[] kernel = Many(d, rank, 1, 4);
+        long[] size = [.. Sizes(d, rank).Select((s, i) => s < kernel[i] && d.Chance(0.7) ? s + kernel[i] : s)];
+        var (stride, padding, dilation) = (Many(d, rank, 1, 3), Many(d, rank, 0, 2), Many(d, rank, 1, 2));
+        long[] more = Many(d, rank, 0, d.Chance(0.3) ? 1 : 0);
+        // Of an empty result libtorch ends the process.
+        if (transposed && Enumerable.Range(0, rank).Any(i => size[i] == 0 || kernel[i] + size[i] < 2 * padding[i] + 2))
+            (size, padding) = ([.. size.Select(s => s + 1)], new long[rank]);
+        bool bias = d.Chance(0.6);
+        bool single = d.Chance(0.15);
+        long n = d.Chance(0.1) ? 0 : d.Between(1, 3);
+        long[] x = single ? [c, .. size] : [n, c, .. size];
+        long[] w = transposed ? [c, Math.Max(1, o / groups), .. kernel] : [o, Math.Max(1, c / groups), .. kernel];
+        long channels = transposed ? w[1] * groups : o;
+        if (d.Chance(0.03))
+            channels++;
+        Sample[] inputs = [d.Of(x, type, tame: true), d.Of(w, type, tame: true)];
+        string text = $"Conv{(transposed ? "Transpose" : "")}{rank}d(stride {Text(stride)}, padding {Text(padding)}, ";
+        text += $"dilation {Text(dilation)}, groups {groups}{(transposed ? $", output padding {Text(more)}" : "")})";
+        return new Trial(
+            text,
+            bias ? [.. inputs, d.Of([channels], type, tame: true)] : inputs,
+            t =>
+                [
+                    (rank, transposed) switch
+                    {
+                        (1, false) => F.Conv1d(
+                            t[0],
+                            t[1],
+                            bias ? t[2] : null,
+                            Each(stride),
+                            Each(padding),
+                            Each(dilation),
+                            groups
+                        ),
+                        (2, false) => F.Conv2d(
+                            t[0],
+                            t[1],
+                            bias ? t[2] : null,
+                            Each(stride),
+                            Each(padding),
+                            Each(dilation),
+                            groups
+                        ),
+                        (3, false) => F.Conv3d(
+                            t[0],
+                            t[1],
+                            bias ? t[2] : null,
+                            Each(stride),
+                            Each(padding),
+                            Each(dilation),
+                            groups
+                        ),
+                        (1, true) => F.ConvTranspose1d(
+                            t[0],
+                            t[1],
+                            bias ? t[2] : null,
+                            Each(stride),
+                            Each(padding),
+                            Each(more),
+                            groups,
+                            Each(dilation)
+                        ),
+                        (2, true) => F.ConvTranspose2d(
+                            t[0],
+                            t[1],
+                            bias ? t[2] : null,
+                            Each(stride),
+                            Each(padding),
+                            Each(more),
+                            groups,
+                            Each(dilation)
+                        ),
+                        _ => F.ConvTranspose3d(
+                            t[0],
+                            t[1],
+                            bias ? t[2] : null,
+                            Each(stride),
+                            Each(padding),
+                            Each(more),
+                            groups,
+                            Each(dilation)
+                        ),
+                    },
+                ],
+            t =>
+                [
+                    (rank, transposed) switch
+                    {
+                        (1, false) => Functional.conv1d(
+                            t[0],
+                            t[1],
+                            bias ? t[2] : null,
+                            stride[0],
+                            padding[0],
+                            dilation[0],
+                            groups
+                        ),
+                        (2, false) => Functional.conv2d(
+                            t[0],
+                            t[1],
+                            bias ? t[2] : null,
+                            stride,
+                            padding,
+                            dilation,
+                            groups
+                        ),
+                        (3, false) => Functional.conv3d(
+                            t[0],
+                            t[1],
+                            bias ? t[2] : null,
+                            stride,
+                            padding,
+                            dilation,
+                            groups
+                        ),
+                        (1, true) => Functional.conv_transpose1d(
+                            t[0],
+                            t[1],
+                            bias ? t[2] : null,
+                            stride[0],
+                            padding[0],
+                            more[0],
+                            dilation[0],
+                            groups
+                        ),
+                        (2, true) => Functional.conv_transpose2d(
+                            t[0],
+                            t[1],
+                            bias ? t[2] : null,
+                            stride,
+                            padding,
+                            more,
+                            dilation,
+                            groups
+                        ),
+                        _ => Functional.conv_transpose3d(
+                            t[0],
+                            t[1],
+                            bias ? t[2] : null,
+                            stride,
+                            padding,
+                            more,
+                            dilation,
+                            groups
+                        ),
+                    },
+                ]
+        )
+        {
+            Terms = 4 * c * kernel.Aggregate(1L, (a, b) => a * b) + 4,
+            Degree = 2,
+        };
+    }
+
+    private static long[] Planes(Draw d, int rank, long[] size) =>
+        d.Chance(0.2) ? [d.Between(1, 3), .. size] : [d.Chance(0.1) ? 0 : d.Between(1, 3), d.Between(1, 3), .. size];
+
+    private static Trial MaxPool(Draw d, int rank)
+    {
+        long[] kernel = Many(d, rank, 1, 3);
+        var (stride, dilation) = (Many(d, rank, 1, 3), Many(d, rank, 1, 2));
+        long[] padding = Many(d, rank, 0, 1);
+        bool ceil = d.Chance(0.3);
+        return new Trial(
+            $"MaxPool{rank}d({Text(kernel)}, stride {Text(stride)}, padding {Text(padding)}, dilation {Text(dilation)}, ceil {ceil})",
+            [d.Float(Planes(d, rank, Sizes(d, rank)))],
+            t =>
+                rank switch
+                {
+                    1 => [F.MaxPool1d(t[0], Each(kernel), Each(stride), Each(padding), Each(dilation), ceil)],
+                    2 => Both(
+                        F.MaxPool2dWithIndices(t[0], Each(kernel), Each(stride), Each(padding), Each(dilation), ceil)
+                    ),
+                    _ => Both(
+                        F.MaxPool3dWithIndices(t[0], Each(kernel), Each(stride), Each(padding), Each(dilation), ceil)
+                    ),
+                },
+            t =>
+                rank switch
+                {
+                    1 => [Functional.max_pool1d(t[0], kernel[0], stride[0], padding[0], dilation[0], ceil)],
+                    2 => Both(Functional.max_pool2d_with_indices(t[0], kernel, stride, padding, dilation, ceil)),
+                    _ => Both(Functional.max_pool3d_with_indices(t[0], kernel, stride, padding, dilation, ceil)),
+                }
+        );
+    }
+
+    private static Tensor[] Both((Tensor Values, Tensor Indices) of) => [of.Values, of.Indices];
+
+    private static TorchTensor[] Both((TorchTensor Values, TorchTensor Indices) of) => [of.Values, of.Indices];
+
+    private static Trial AvgPool(Draw d, int rank)
+    {
+        long[] kernel = Many(d, rank, 1, 3);
+        long[] stride = Many(d, rank, 1, 3);
+        long[] padding = Many(d, rank, 0, 1);
+        bool ceil = d.Chance(0.3);
+        bool include = d.Chance(0.6);
+        long? divisor = rank > 1 && d.Chance(0.2) ? d.Pick(2L, 7, -3) : null;
+        return new Trial(
+            $"AvgPool{rank}d({Text(kernel)}, stride {Text(stride)}, padding {Text(padding)}, ceil {ceil}, include {include}, divisor {divisor})",
+            [d.Float(Planes(d, rank, Sizes(d, rank)))],
+            t =>
+                [
+                    rank switch
+                    {
+                        1 => F.AvgPool1d(t[0], Each(kernel), Each(stride), Each(padding), ceil, include),
+                        2 => F.AvgPool2d(t[0], Each(kernel), Each(stride), Each(padding), ceil, include, divisor),
+                        _ => F.AvgPool3d(t[0], Each(kernel), Each(stride), Each(padding), ceil, include, divisor),
+                    },
+                ],
+            t =>
+                [
+                    rank switch
+                    {
+                        1 => Functional.avg_pool1d(t[0], kernel[0], stride[0], padding[0], ceil, include),
+                        2 => Functional.avg_pool2d(t[0], kernel, stride, padding, ceil, include, divisor),
+                        _ => Functional.avg_pool3d(t[0], kernel, stride, padding, ceil, include, divisor),
+                    },
+                ]
+        )
+        {
+            Terms = 4 * kernel.Aggregate(1L, (a, b) => a * b),
+        };
+    }
+
+    private static Trial Adaptive(Draw d, int rank, bool max)
+    {
+        long[] parts = Many(d, rank, 1, 4);
+        // TorchSharp does not ask whether libtorch has refused.
+        long[] size = [.. Sizes(d, rank).Select(s => Math.Max(s, 1))];
+        return new Trial(
+            $"Adaptive{(max ? "Max" : "Avg")}Pool{rank}d({Text(parts)})",
+            [d.Float(Planes(d, rank, size))],
+            t =>
+                [
+                    (rank, max) switch
+                    {
+                        (1, true) => F.AdaptiveMaxPool1d(t[0], Each(parts)),
+                        (2, true) => F.AdaptiveMaxPool2d(t[0], Each(parts)),
+                        (3, true) => F.AdaptiveMaxPool3d(t[0], Each(parts)),
+                        (1, false) => F.AdaptiveAvgPool1d(t[0], Each(parts)),
+                        (2, false) => F.AdaptiveAvgPool2d(t[0], Each(parts)),
+                        _ => F.AdaptiveAvgPool3d(t[0], Each(parts)),
+                    },
+                ],
+            t =>
+                [
+                    (rank, max) switch
+                    {
+                        (1, true) => nn.AdaptiveMaxPool1d(parts[0]).call(t[0]),
+                        (2, true) => nn.AdaptiveMaxPool2d(parts).call(t[0]),
+                        (3, true) => nn.AdaptiveMaxPool3d(parts).call(t[0]),
+                        (1, false) => nn.AdaptiveAvgPool1d(parts[0]).call(t[0]),
+                        (2, false) => nn.AdaptiveAvgPool2d(parts).call(t[0]),
+                        _ => nn.AdaptiveAvgPool3d(parts).call(t[0]),
+                    },
+                ]
+        )
+        {
+            Terms = 512,
+        };
+    }
+
+    private static IEnumerable<Subject> Norms()
+    {
+        yield return new(
+            "LayerNorm",
+            d =>
+            {
+                var type = d.FloatType();
+                long[] last = [.. Enumerable.Range(0, d.Between(1, 2)).Select(_ => (long)d.Between(2, 7))];
+                var (affine, bias) = (d.Chance(0.7), d.Chance(0.7));
+                double eps = d.Pick(1e-5, 1e-3, 0.5);
+                Sample[] inputs = [d.Of([.. d.Shape(0, 2), .. last], type, tame: true)];
+                Sample[] vectors = affine ? [d.Of(last, type, tame: true)] : [];
+                Sample[] more = bias ? [d.Of(last, type, tame: true)] : [];
+                int at = affine ? 2 : 1;
+                return new Trial(
+                    $"LayerNorm({Text(last)}, eps {eps})",
+                    [.. inputs, .. vectors, .. more],
+                    t => [F.LayerNorm(t[0], last, affine ? t[1] : null, bias ? t[at] : null, eps)],
+                    t => [Functional.layer_norm(t[0], last, affine ? t[1] : null, bias ? t[at] : null, eps)]
+                )
+                {
+                    Terms = 256,
+                    Degree = 2,
+                };
+            }
+        );
+        yield return new(
+            "RmsNorm",
+            d =>
+            {
+                var type = d.FloatType();
+                long[] last = [.. Enumerable.Range(0, d.Between(1, 2)).Select(_ => (long)d.Between(1, 7))];
+                bool affine = d.Chance(0.7);
+                double eps = d.Pick(1e-5, 1e-3, 0.5);
+                int[] dims = [.. last.Select((_, i) => -1 - i)];
+                Sample x = d.Of([.. d.Shape(0, 2), .. last], type, tame: true);
+                return new Trial(
+                    $"RmsNorm({Text(last)}, eps {eps})",
+                    affine ? [x, d.Of(last, type, tame: true)] : [x],
+                    t => [F.RmsNorm(t[0], last, affine ? t[1] : null, eps)],
+                    t =>
+                    {
+                        var scaled = t[0] * (t[0].square().mean([.. dims.Select(i => (long)i)], true) + eps).rsqrt();
+                        return [affine ? scaled * t[1] : scaled];
+                    }
+                )
+                {
+                    Terms = 256,
+                    Degree = 2,
+                };
+            }
+        );
+        yield return new(
+            "GroupNorm",
+            d =>
+            {
+                var type = d.FloatType();
+                long groups = d.Between(1, 3);
+                long c = groups * d.Between(1, 3) + (d.Chance(0.05) ? 1 : 0);
+                bool affine = d.Chance(0.7);
+                long[] more = [.. Enumerable.Range(0, d.Between(0, 3)).Select(_ => (long)d.Between(2, 5))];
+                Sample x = d.Of([d.Chance(0.1) ? 0 : d.Between(2, 3), c, .. more], type, tame: true);
+                return new Trial(
+                    $"GroupNorm({groups})",
+                    affine ? [x, d.Of([c], type, tame: true), d.Of([c], type, tame: true)] : [x],
+                    t => [F.GroupNorm(t[0], groups, affine ? t[1] : null, affine ? t[2] : null)],
+                    t => [Functional.group_norm(t[0], groups, affine ? t[1] : null, affine ? t[2] : null)]
+                )
+                {
+                    Terms = 4096,
+                    Degree = 2,
+                };
+            }
+        );
+        foreach (bool instance in new[] { false, true })
+            yield return new(instance ? "InstanceNorm" : "BatchNorm", d => Running(d, instance));
+    }
+
+    private static Trial Running(Draw d, bool instance)
+    {
+        var type = d.FloatType();
+        long c = d.Between(1, 4);
+        bool training = d.Chance(0.6);
+        bool affine = d.Chance(0.7);
+        bool running = !training || d.Chance(0.6);
+        double momentum = d.Pick(0.1, 1, 0.37);
+        long[] more = [.. Enumerable.Range(0, d.Between(instance ? 1 : 0, 3)).Select(_ => (long)d.Between(2, 5))];
+        Sample x = d.Of([d.Between(2, 3), c, .. more], type, tame: true);
+        Sample[] inputs = affine ? [x, d.Of([c], type, tame: true), d.Of([c], type, tame: true)] : [x];
+        string text = instance ? "InstanceNorm" : "BatchNorm";
+        return new Trial(
+            $"{text}(training {training}, running {running}, momentum {momentum})",
+            inputs,
+            t =>
+            {
+                var mean = running ? Tensor.Full([c], 0.25, t[0].DType) : null;
+                var variance = running ? Tensor.Full([c], 1.5, t[0].DType) : null;
+                var (gain, bias) = affine ? (t[1], t[2]) : (null, null);
+                var y = instance
+                    ? F.InstanceNorm(t[0], mean, variance, gain, bias, training, momentum)
+                    : F.BatchNorm(t[0], mean, variance, gain, bias, training, momentum);
+                return running ? [y, mean!, variance!] : [y];
+            },
+            t =>
+            {
+                var mean = running ? torch.full([c], 0.25, dtype: t[0].dtype) : null;
+                var variance = running ? torch.full([c], 1.5, dtype: t[0].dtype) : null;
+                var (gain, bias) = affine ? (t[1], t[2]) : (null, null);
+                var y = instance
+                    ? Functional.instance_norm(t[0], mean, variance, gain, bias, training, momentum)
+                    : Functional.batch_norm(t[0], mean, variance, gain, bias, training, momentum);
+                return running ? [y, mean!, variance!] : [y];
+            }
+        )
+        {
+            Terms = 4096,
+            Degree = 2,
+        };
+    }
+
+    // Five steps of gradient descent from the same weights: the losses, and what became of the filters.
+    private static Trial Network(Draw d)
+    {
+        var type = d.Pick(DType.Float32, DType.Float64);
+        long channels = d.Between(1, 3);
+        long filters = d.Between(2, 5);
+        long size = 2 * d.Between(3, 6);
+        long n = d.Between(2, 5);
+        bool max = d.Chance(0.5);
+        const long Classes = 3;
+        Sample[] inputs =
+        [
+            d.Of([n, channels, size, size], type, tame: true),
+            d.Whole([n], DType.Int64, 0, Classes - 1),
+            d.Of([filters, channels, 3, 3], type, tame: true),
+            d.Of([filters], type, tame: true),
+            d.Of([filters], type, tame: true),
+            d.Of([filters], type, tame: true),
+            d.Of([Classes, filters * size * size / 4], type, tame: true),
+        ];
+        return new Trial(
+            $"a network of images(max {max})",
+            inputs,
+            t =>
+            {
+                Tensor[] weights = [.. t[2..].Select(w => (w.Detach() * 0.25).RequiresGrad_())];
+                var losses = new List<Tensor>();
+                for (int step = 0; step < 5; step++)
+                {
+                    var y = F.Conv2d(t[0].Detach(), weights[0], weights[1], padding: 1);
+                    y = F.BatchNorm(y, null, null, weights[2], weights[3], training: true).Relu();
+                    y = max ? F.MaxPool2d(y, 2) : F.AvgPool2d(y, 2);
+                    var loss = F.CrossEntropy(F.Linear(y.Flatten(1), weights[4]), t[1]);
+                    loss.Backward();
+                    losses.Add(loss.Detach());
+                    using var off = Tensor.NoGrad();
+                    foreach (var w in weights)
+                    {
+                        w.Copy_(w.Detach() - w.Grad! * 0.1);
+                        w.Grad = null;
+                    }
+                }
+                return [.. losses, weights[0].Detach()];
+            },
+            t =>
+            {
+                TorchTensor[] weights = [.. t[2..].Select(w => (w.detach() * 0.25).requires_grad_())];
+                var losses = new List<TorchTensor>();
+                for (int step = 0; step < 5; step++)
+                {
+                    var y = Functional.conv2d(t[0].detach(), weights[0], weights[1], padding: [1, 1]);
+                    y = Functional.batch_norm(y, null, null, weights[2], weights[3], training: true).relu();
+                    y = max ? Functional.max_pool2d(y, [2, 2]) : Functional.avg_pool2d(y, [2, 2]);
+                    var loss = Functional.cross_entropy(Functional.linear(y.flatten(1), weights[4]), t[1]);
+                    loss.backward();
+                    losses.Add(loss.detach());
+                    using var off = torch.no_grad();
+                    foreach (var w in weights)
+                    {
+                        w.copy_(w.detach() - w.grad! * 0.1);
+                        w.grad = null;
+                    }
+                }
+                return [.. losses, weights[0].detach()];
+            }
+        )
+        {
+            Terms = 4096,
+            Degree = 2,
+            Gradients = false,
+        };
+    }
+}
