@@ -17,7 +17,8 @@ public class LegalShapeTests(ITestOutputHelper output)
     private const int Compiled = 10;
 
     // Filters of 1,000 x 257 x 24 at stride 2 keep an index in registers that no thread can be told of (docs/search.md).
-    public static TheoryData<string> Operators => [.. OperatorLibrary.All.Select(o => o.Name).Where(n => n != "conv_transpose3d")];
+    public static TheoryData<string> Operators =>
+        [.. OperatorLibrary.All.Select(o => o.Name).Where(n => n != "conv_transpose3d")];
 
     [Theory]
     [MemberData(nameof(Operators))]
