@@ -31,7 +31,9 @@ internal static class ImageCases
         yield return new($"ConvTranspose{rank}d", d => Convolution(d, rank, transposed: true));
         yield return new($"MaxPool{rank}d", d => MaxPool(d, rank));
         yield return new($"AvgPool{rank}d", d => AvgPool(d, rank));
-        yield return new($"AdaptiveMaxPool{rank}d", d => Adaptive(d, rank, max: true));
+        // TorchSharp 0.107 loses the result of the one of three dimensions.
+        if (rank < 3)
+            yield return new($"AdaptiveMaxPool{rank}d", d => Adaptive(d, rank, max: true));
         yield return new($"AdaptiveAvgPool{rank}d", d => Adaptive(d, rank, max: false));
     }
 
