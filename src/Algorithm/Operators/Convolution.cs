@@ -188,13 +188,15 @@ internal static class Convolution
     private static string? CheckTransposed(OperatorSpec spec)
     {
         var window = WindowOf(spec);
+        if (window.ListProblem() is { } bad)
+            return bad;
         var more = spec.List("opad", window.Rank);
         if (more.Length != window.Rank)
             return $"opad has {more.Length} numbers; give one, or one for each of {window.Rank} dimensions";
-        if ((window with { Size = window.Kernel, Padding = [.. window.Kernel] }).Problem("") is { } wrong)
-            return wrong;
         for (int d = 0; d < window.Rank; d++)
         {
+            if (more[d] < 0)
+                return $"opad={more[d]} must be at least 0";
             if (more[d] >= Math.Max(window.Stride[d], window.Dilation[d]))
                 return $"opad={more[d]} must be less than stride={window.Stride[d]} or dil={window.Dilation[d]}";
         }

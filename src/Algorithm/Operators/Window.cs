@@ -82,7 +82,11 @@ internal sealed record Window(
     }
 
     /// <summary>What is wrong with the numbers of an instance; null for nothing.</summary>
-    public string? Problem(string what)
+    public string? Problem(string what) =>
+        ListProblem() ?? (Places.Any(p => p < 1) ? $"{what}, spread by dil, is larger than what is padded" : null);
+
+    /// <summary>What is wrong with strides, paddings and dilations alone; null for nothing.</summary>
+    public string? ListProblem()
     {
         foreach (var (name, list, least) in new[] { ("stride", Stride, 1), ("pad", Padding, 0), ("dil", Dilation, 1) })
         {
@@ -93,7 +97,7 @@ internal sealed record Window(
             if (list.Any(n => n > 1 << 30))
                 return $"{name}={string.Join(',', list)} is more than {1 << 30}";
         }
-        return Places.Any(p => p < 1) ? $"{what}, spread by dil, is larger than what is padded" : null;
+        return null;
     }
 
     private static long FloorDiv(long a, long b) => a >= 0 ? a / b : -((-a + b - 1) / b);

@@ -84,6 +84,7 @@ public class OperatorReferenceTests
         "conv_transpose2d n=1 c=3 h=4 w=3 oc=2 kh=3 kw=2 stride=2,3 pad=1 dil=2,1 opad=1,0 dtype=bf16",
         "conv_transpose2d n=1 c=1 h=1 w=1 oc=1 kh=1 kw=1",
         "conv_transpose1d n=1 c=2 w=4 oc=2 kw=3 dil=3 opad=2 dtype=f64",
+        "conv_transpose1d n=1 c=2 w=4 oc=2 kw=3 dil=5 stride=2 pad=3",
         "conv_transpose3d n=1 c=4 d=2 h=3 w=2 oc=4 kd=2 kh=1 kw=2 stride=2 groups=4 bias=1",
         "max_pool2d n=2 h=7 w=9 kh=3 kw=2 stride=2 pad=1,0 ceil=1",
         "max_pool1d n=5 w=13 kw=3 dil=2 stride=2 indices=1 dtype=bf16",

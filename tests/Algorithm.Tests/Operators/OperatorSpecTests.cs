@@ -76,6 +76,10 @@ public class OperatorSpecTests
     [InlineData("sum shape=3x3 axes=a", "axes=a is not a whole number")]
     [InlineData("sum rows=3 shape=3", "not both")]
     [InlineData("argmax shape=3x3 axes=0,1", "give one")]
+    [InlineData("conv3d n=1 c=2 d=4 h=3 w=5 oc=3 kd=2 kh=3 kw=3 stride=1,2", "stride has 2 numbers; give one, or one")]
+    [InlineData("conv_transpose3d n=1 c=2 d=4 h=3 w=5 oc=3 kd=2 kh=3 kw=3 pad=1,1", "pad has 2 numbers; give one, or")]
+    [InlineData("conv_transpose1d n=1 c=2 w=5 oc=3 kw=3 dil=1,1,1", "dil has 3 numbers; give one, or")]
+    [InlineData("conv_transpose1d n=1 c=2 w=5 oc=3 kw=3 pad=4", "the padding takes the whole result away")]
     public void Refusals_say_why(string text, string reason)
     {
         var refusal = Assert.Throws<OperatorSpecException>(() => OperatorSpec.Parse(text));
