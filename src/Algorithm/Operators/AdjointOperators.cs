@@ -217,7 +217,8 @@ public static class AdjointOperators
         return input.Role switch
         {
             DerivedRole.Input => inner.Definition.Domain(inner, input.Of),
-            DerivedRole.Output => RangeOf(inner.Build(), input.Of),
+            DerivedRole.Output => inner.Definition.ResultDomain?.Invoke(inner, input.Of)
+                ?? RangeOf(inner.Build(), input.Of),
             _ => InputDomain.Any,
         };
     }

@@ -65,6 +65,9 @@ public sealed record OperatorDefinition(
     /// <summary>What each input holds.</summary>
     public Func<OperatorSpec, Buffer, InputDomain> Domain { get; init; } = (_, _) => InputDomain.Any;
 
+    /// <summary>What an output holds, where its algorithm does not say it by its form; gradients read it again.</summary>
+    public Func<OperatorSpec, Buffer, InputDomain>? ResultDomain { get; init; }
+
     /// <summary>
     /// Replaces generated inputs that belong to others: saved results. Gets the seed and the kind that they were made with.
     /// </summary>

@@ -37,6 +37,7 @@ internal static class Pools
             Example = $"max_pool{rank}d n=3 {Example(rank)} indices=1",
             Operands = Operands(rank, "_", ", I:i64[n.., {0}]?indices"),
             Check = Check,
+            ResultDomain = Places,
         };
 
     private static OperatorDefinition AvgPool(int rank) =>
@@ -73,6 +74,7 @@ internal static class Pools
         {
             Example = $"adaptive_max_pool{rank}d n=3 {AdaptiveExample(rank)} indices=1",
             Operands = Operands(rank, "o", ", I:i64[n.., {0}]?indices"),
+            ResultDomain = Places,
         };
 
     private static OperatorDefinition AdaptiveAvgPool(int rank) =>
@@ -86,6 +88,12 @@ internal static class Pools
             Example = $"adaptive_avg_pool{rank}d n=3 {AdaptiveExample(rank)}",
             Operands = Operands(rank, "o", ""),
         };
+
+    // Of maxima: places in a plane.
+    private static InputDomain Places(OperatorSpec spec, Buffer result) =>
+        result.Type.IsFloat()
+            ? InputDomain.Any
+            : InputDomain.Index(Window.Names[Rank(spec)].Aggregate(1L, (a, n) => a * spec.Dim(n)));
 
     private static string Example(int rank) =>
         rank switch

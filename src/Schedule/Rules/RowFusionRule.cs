@@ -73,8 +73,29 @@ public sealed class RowFusionRule : ScheduleRule
             StagewiseRule.Schedule(s, algorithm.Stages[count..], target, parallel, vectors);
         }
         if (parallel)
-            s.Parallel(rows.FirstOrDefault(l => s.Nest.Loop(l).ConstantExtent >= target.Threads) ?? row);
+            Parallel(s, rows, target.Threads);
         return s.Nest;
+    }
+
+    // The outermost loop of rows that has enough for all threads, else the largest; of what is left of them where rows go side
+    // by side as one loop of vectors. Iterations that may touch the same elements stay one after another.
+    private static void Parallel(Schedule s, string[] rows, int threads)
+    {
+        var left = s.Nest.Loops.Where(l => rows.Contains(l.Name)).ToList();
+        var loops = left.Count > 0 ? left : [.. s.Nest.Loops.Take(1).Where(l => l.Kind == LoopKind.Serial)];
+        long Extent(For loop) => Math.Min(loop.ConstantExtent ?? long.MaxValue, threads);
+        foreach (var loop in loops.OrderByDescending(Extent))
+        {
+            try
+            {
+                s.Parallel(loop.Name);
+                return;
+            }
+            catch (ScheduleException)
+            {
+                // Not certain to be independent: the next loop.
+            }
+        }
     }
 
     /// <summary>How many stages, from the first on, run over the same rows, and how many axes a row has; 0 where there are none.</summary>
@@ -88,12 +109,25 @@ public sealed class RowFusionRule : ScheduleRule
         // All but stages that gather the rows' results.
         for (int count = stages.Length - 1; count > 1; count--)
         {
-            bool results = stages[..count].All(s => s.Kind == StageKind.Reduce);
+            bool results = stages[..count].All(s => s.Kind == StageKind.Reduce && !GoesDown(s));
             if (results && RowAxes(stages[..count]) is > 0 and var some)
                 return (count, some);
         }
         return (0, 0);
     }
+
+    // Whether a reduction goes down columns, which are its vectors: rows that go together would be the lanes of one.
+    private static bool GoesDown(Stage stage) =>
+        stage.SpatialAxes.LastOrDefault() is { } across
+        && stage
+            .Values[0]
+            .Loads()
+            .Any(l =>
+                l.Indices.Length > 1
+                && l.Indices[^1].Uses(across.Var)
+                && stage.ReduceAxes.Any(r => l.Indices.Any(i => i.Uses(r.Var)))
+                && !stage.ReduceAxes.Any(r => l.Indices[^1].Uses(r.Var))
+            );
 
     // Axes that the row consists of: as many as all stages begin with, where a stage reads others at its own row only.
     private static int RowAxes(ImmutableArray<Stage> fused)
