@@ -30,8 +30,7 @@ internal sealed class AdjointOperator : Operator
     public bool Fits => Roles.Inputs.Length + Roles.Outputs.Length <= OpCall.MostOperands;
 
     // What is read depends on the operator, and not on sizes.
-    private DerivedAlgorithm Roles =>
-        _roles ??= AdjointOperators.Roles(ExampleOf(Definition));
+    private DerivedAlgorithm Roles => _roles ??= AdjointOperators.Roles(ExampleOf(Definition));
 
     private OperatorDefinition Definition =>
         OperatorLibrary.Find(Name)
