@@ -66,6 +66,29 @@ public static partial class ScalarFunctions
             (x, y, g) => Op.Select(Op.And(Op.Lt(x[0], x[1]), Op.Lt(x[1], x[2])), g, Zero(g)),
             (x, y, g) => Op.Select(Op.Or(Op.Lt(x[2], x[0]), Op.Lt(x[2], x[1])), g, Zero(g)),
         ],
+        Types = DTypes.Numbers,
+    };
+
+    /// <summary>The same without an upper bound: where x is the bound all goes to x, unlike in <see cref="Maximum"/>.</summary>
+    public static readonly ScalarFunction ClampMin = ScalarFunction.Composed("clamp_min", Op.Max) with
+    {
+        Derivatives =
+        [
+            (x, y, g) => Op.Select(Op.Le(x[1], x[0]), g, Zero(g)),
+            (x, y, g) => Op.Select(Op.Lt(x[0], x[1]), g, Zero(g)),
+        ],
+        Types = DTypes.Numbers,
+    };
+
+    /// <summary>The same without a lower bound.</summary>
+    public static readonly ScalarFunction ClampMax = ScalarFunction.Composed("clamp_max", Op.Min) with
+    {
+        Derivatives =
+        [
+            (x, y, g) => Op.Select(Op.Le(x[0], x[1]), g, Zero(g)),
+            (x, y, g) => Op.Select(Op.Lt(x[1], x[0]), g, Zero(g)),
+        ],
+        Types = DTypes.Numbers,
     };
 
     // In Float64 below 0, x·e^(x/2)·e^(x/2)/(1 + e^x): where σ(x) is denormal, x·σ(x) need not be.

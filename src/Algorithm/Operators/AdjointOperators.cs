@@ -106,9 +106,12 @@ public static class AdjointOperators
     {
         var original = spec.As(inner);
         var algorithm = original.Build();
-        DerivedAlgorithm Of(Algorithm a) =>
-            Adjoint.Of(a, Named(spec, wrt, a.Inputs, a.Name), Named(spec, of, a.Outputs, a.Name));
-        var result = Of(algorithm);
+        DerivedAlgorithm Of(OperatorSpec instance, Algorithm a)
+        {
+            var (wanted, given) = (Named(spec, wrt, a.Inputs, a.Name), Named(spec, of, a.Outputs, a.Name));
+            return inner.Adjoint?.Invoke(instance, a) ?? Adjoint.Of(a, wanted, given);
+        }
+        var result = Of(original, algorithm);
         var example = Example(inner, original);
         string which = $"{example};{(spec.Has(wrt) ? spec.Choice(wrt) : "")};{(spec.Has(of) ? spec.Choice(of) : "")}";
         var reads = Reads.GetOrAdd(
@@ -118,7 +121,7 @@ public static class AdjointOperators
                 if (example.Equals(original))
                     return Places(result, algorithm);
                 var ofExample = example.Build();
-                return Places(Of(ofExample), ofExample);
+                return Places(Of(example, ofExample), ofExample);
             }
         );
         result = Reading(result, algorithm, reads);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Picograd.Algorithms.Adjoints;
 using Picograd.Algorithms.Evaluation;
 
 namespace Picograd.Algorithms.Operators;
@@ -72,6 +73,9 @@ public sealed record OperatorDefinition(
     /// Replaces generated inputs that belong to others: saved results. Gets the seed and the kind that they were made with.
     /// </summary>
     public Action<OperatorSpec, Dictionary<Buffer, NDArray>, int, InputKind>? Complete { get; init; }
+
+    /// <summary>The gradient of an instance's algorithm where it is not to be derived.</summary>
+    public Func<OperatorSpec, Algorithm, DerivedAlgorithm>? Adjoint { get; init; }
 
     /// <summary>Bytes that must move; null: every input and output once.</summary>
     public Func<OperatorSpec, long>? Bytes { get; init; }

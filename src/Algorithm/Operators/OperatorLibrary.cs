@@ -11,7 +11,7 @@ public static class OperatorLibrary
     [
         ("matrix products", [Matmul.Definition]),
         ("one operand", [.. Open(UnaryOperators.Definitions)]),
-        ("two operands", [.. Open(BinaryOperators.Definitions)]),
+        ("two or three operands", [.. Open(BroadcastOperators.Definitions)]),
         ("reductions", [.. Open(Reductions.Definitions)]),
         ("softmax", [.. Open(Softmax.Definitions)]),
         ("normalization", [.. Open(Norms.Definitions)]),

@@ -40,6 +40,12 @@ public sealed record ReductionFunction
     /// <summary>Value and place together, along one dimension; null where there is a <see cref="Result"/>.</summary>
     public Func<Axis, Expr, Reduction>? Pair { get; }
 
+    /// <summary>
+    /// What an element gets of the gradient, from the stages, the element, the result and the gradient of the result; null where that is
+    /// derived from <see cref="Result"/>.
+    /// </summary>
+    public Func<ReductionStages, Expr, Expr, Expr, Expr>? Slope { get; init; }
+
     /// <summary>Dtypes of elements and result. Those of 16 bits are seen as float32, and the result is rounded.</summary>
     public ImmutableArray<DType> Types { get; init; } = DTypes.Floats;
 

@@ -45,6 +45,22 @@ public static class ReductionFunctions
         InBools = All,
     };
 
+    /// <summary>Of all elements: as <see cref="Max"/>, but of NaNs each gets its share of the gradient, as in PyTorch.</summary>
+    public static readonly ReductionFunction MaxOfAll = new("max_of_all", (r, x) => r.Max(x))
+    {
+        Types = DTypes.Numbers,
+        InBools = Any,
+        Slope = Shared,
+    };
+
+    /// <inheritdoc cref="MaxOfAll"/>
+    public static readonly ReductionFunction MinOfAll = new("min_of_all", (r, x) => r.Min(x))
+    {
+        Types = DTypes.Numbers,
+        InBools = All,
+        Slope = Shared,
+    };
+
     public static readonly ReductionFunction Prod = new("prod", (r, x) => r.Prod(x))
     {
         Types = DTypes.Numbers,
@@ -105,6 +121,14 @@ public static class ReductionFunctions
 
     /// <summary>Every reduction.</summary>
     public static ImmutableArray<ReductionFunction> Table => s_all.Value;
+
+    // Among all that are the extreme; if that is NaN, among the NaNs.
+    private static Expr Shared(ReductionStages r, Expr x, Expr y, Expr g)
+    {
+        var hit = Op.Or(Op.Eq(x, y), Op.Ne(x, x));
+        var (one, zero) = (Op.Const(1, g.Type), Op.Const(0, g.Type));
+        return Op.Select(hit, g / r.Sum(Op.Select(hit, one, zero)), zero);
+    }
 
     // The mean is mended by the mean of what is left of it: without that seven times 0.1 would spread by a rounding error, and the
     // slope of their deviation were ±1. Of infinities nothing is left that could be mended.

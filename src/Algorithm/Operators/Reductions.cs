@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Picograd.Algorithms.Adjoints;
 
 namespace Picograd.Algorithms.Operators;
 
@@ -38,6 +39,7 @@ internal static class Reductions
             Opens = (s, key) => key != "cols" || s.Choice("axis") != "0" || s.Dim("cols") >= 64,
             Check = spec => Check(spec, function),
             Domain = (_, _) => function.Domain,
+            Adjoint = function.Slope is null ? null : (spec, of) => Sloped(spec, of, function),
         };
 
     private static string? Check(OperatorSpec spec, ReductionFunction function)
@@ -64,17 +66,46 @@ internal static class Reductions
         return axes.Length > 1 && function.Pair is not null ? "the index is along one axis; give one" : null;
     }
 
-    private static Algorithm Build(OperatorSpec spec, ReductionFunction function)
+    // All axes, those of the result, those that are reduced.
+    private static (Axis[] All, Axis[] Kept, Axis[] Over) Axes(OperatorSpec spec, ImmutableArray<Expr> shape)
     {
-        bool matrix = spec.Has("rows");
-        ImmutableArray<Expr> shape = matrix ? [spec.Extent("rows"), spec.Extent("cols")] : spec.Extents("shape");
-        ImmutableArray<long> reduced = matrix ? [spec.Dim("axis")] : spec.List("axes");
+        ImmutableArray<long> reduced = spec.Has("rows") ? [spec.Dim("axis")] : spec.List("axes");
+        var axes = Elementwise.Axes(shape);
+        return (axes, [.. axes.Where((_, d) => !reduced.Contains(d))], [.. axes.Where((_, d) => reduced.Contains(d))]);
+    }
+
+    // The gradient that the table gives.
+    private static DerivedAlgorithm Sloped(OperatorSpec spec, Algorithm of, ReductionFunction function)
+    {
         var type = spec.Type();
         var compute = Elementwise.ComputeType(type);
-        var axes = Elementwise.Axes(shape);
-        Axis[] kept = [.. axes.Where((_, d) => !reduced.Contains(d))];
-        Axis[] over = [.. axes.Where((_, d) => reduced.Contains(d))];
+        var (x, y) = (of.Inputs[0], of.Outputs[0]);
+        var dy = y.With(name: "dY");
+        var (axes, kept, over) = Axes(spec, x.Shape);
+        var g = new AlgorithmBuilder(of.Name + AdjointOperators.Suffix);
+        foreach (var parameter in of.Parameters)
+            g.Add(parameter);
+        foreach (var input in new[] { x, y, dy })
+            g.Input(input);
+        Expr At(Buffer b, Axis[] at) => Op.Cast(compute, b[[.. at.Select(a => (Expr)a.Var)]]);
+        var stages = new ReductionStages(g, kept, over, compute);
+        var slope = function.Slope!(stages, At(x, axes), At(y, kept), At(dy, kept));
+        var algorithm = g.Build(g.Stage("dX", axes, Op.Cast(type, slope)));
+        return new(
+            algorithm,
+            [new(x, DerivedRole.Input, x), new(y, DerivedRole.Output, y), new(dy, DerivedRole.Gradient, y)],
+            [x]
+        );
+    }
 
+    private static Algorithm Build(OperatorSpec spec, ReductionFunction function)
+    {
+        var type = spec.Type();
+        var compute = Elementwise.ComputeType(type);
+        var (axes, kept, over) = Axes(
+            spec,
+            spec.Has("rows") ? [spec.Extent("rows"), spec.Extent("cols")] : spec.Extents("shape")
+        );
         var g = spec.Builder();
         var x = g.Input("X", type, [.. axes.Select(a => a.Extent)]);
         var value = Op.Cast(compute, x[[.. axes.Select(a => (Expr)a.Var)]]);

@@ -106,20 +106,6 @@ internal static partial class Derivatives
         }
     );
 
-    // The extreme of all elements: where it is NaN, the NaNs share the gradient, as in PyTorch's max.
-    public static readonly Rule ExtremeOfAll = new(
-        "max",
-        Saves.A | Saves.Output,
-        static (n, g) =>
-        {
-            var extreme = n.Output.ReshapeTo(n.Kept);
-            n.Send(0, Shared(g, n.A.Eq(extreme) | n.A.Ne(n.A), extreme.Layout, Zero(g)));
-        }
-    );
-
-    private static Tensor Shared(Tensor grad, Tensor hits, Layout kept, Tensor others) =>
-        Tensor.Where(hits, grad.ReshapeTo(kept.Sizes) / hits.To(grad.DType).SumTo(kept), others);
-
     public static readonly Rule Prod = OfProd(ofAll: false);
 
     // Of all elements: beside two zeros no other matters, even one that is not finite.
@@ -144,39 +130,12 @@ internal static partial class Derivatives
                     n.Send(0, grad * (n.Output.ReshapeTo(kept) / n.A));
                     return;
                 }
-                var product = grad * OtherFactors(n.A, kept);
-                if (ofAll && !GradMode.Enabled)
-                {
-                    var zeros = n.A.Eq(0).To(g.DType).ReduceTo(ReductionFunctions.Sum, kept);
-                    product = Tensor.Where(zeros >= 2, Zero(g), product);
-                }
-                n.Send(0, product);
+                if (ofAll && !GradMode.Enabled && (n.A.Eq(0).Sum() >= 2).Item() != 0)
+                    n.Send(0, Tensor.ZerosLike(n.A));
+                else
+                    ((Calls.Reduction)ReductionFunctions.Prod).GradientOf(1).Send(n, g);
             }
         );
-
-    // The products of all other elements along the dimensions that have size 1 in kept: those before times those behind,
-    // each of them by doubling the number of factors.
-    private static Tensor OtherFactors(Tensor x, long[] kept)
-    {
-        int[] order = [.. Enumerable.Range(0, x.Rank).OrderBy(d => kept[d] == 1)];
-        int left = order.Count(d => kept[d] != 1);
-        var moved = x.Permute(order);
-        long rows = moved.Layout.Product(0, left);
-        long n = moved.Layout.Product(left, x.Rank);
-        var flat = moved.Reshape(rows, n);
-        Tensor Ones(long count) => Tensor.Ones([rows, count], x.DType, x.Device);
-        var before = Tensor.Cat([Ones(1), flat.Narrow(1, 0, n - 1)], 1);
-        var behind = Tensor.Cat([flat.Narrow(1, 1, n - 1), Ones(1)], 1);
-        for (long step = 1; step < n; step *= 2)
-        {
-            before = before * Tensor.Cat([Ones(step), before.Narrow(1, 0, n - step)], 1);
-            behind = behind * Tensor.Cat([behind.Narrow(1, step, n - step), Ones(step)], 1);
-        }
-        int[] back = new int[order.Length];
-        for (int d = 0; d < back.Length; d++)
-            back[order[d]] = d;
-        return (before * behind).ReshapeTo([.. moved.Shape]).Permute(back);
-    }
 
     // Products.
 

@@ -1,4 +1,5 @@
 using Picograd.Algorithms;
+using Picograd.Algorithms.Functions;
 using Picograd.Calls;
 
 namespace Picograd.Autograd;
@@ -34,48 +35,6 @@ internal static partial class Derivatives
         }
     );
 
-    // Data: the bounds; all goes through at the bounds, nothing at NaN.
-    public static readonly Rule Clamp = new(
-        "clamp",
-        Saves.A,
-        static (n, g) =>
-        {
-            var (low, high) = ((Scalar?, Scalar?))n.Data!;
-            var above = low is { } min ? n.A >= min : null;
-            var below = high is { } max ? n.A <= max : null;
-            var passes =
-                above is null ? below!
-                : below is null ? above
-                : above & below;
-            n.Send(0, Tensor.Where(passes, g, Zero(g)));
-        }
-    );
-
-    // Between B and C. Data: which of them there are. An element on a bound is A's own; nothing goes through at NaN.
-    public static readonly Rule ClampBetween = new(
-        "clamp",
-        Saves.A | Saves.B | Saves.C,
-        static (n, g) =>
-        {
-            var (bounded, limited) = ((bool, bool))n.Data!;
-            if (n.Needs(0))
-            {
-                var passes = bounded ? n.A >= n.B : n.A <= n.C;
-                n.Send(0, Tensor.Where(bounded && limited ? passes & (n.A <= n.C) : passes, g, Zero(g)));
-            }
-            if (n.Needs(1))
-            {
-                var below = n.A < n.B;
-                n.Send(1, Tensor.Where(limited ? below & (n.B < n.C) : below, g, Zero(g)));
-            }
-            if (n.Needs(2))
-            {
-                var above = n.A > n.C;
-                n.Send(2, Tensor.Where(bounded ? above | (n.C < n.B) : above, g, Zero(g)));
-            }
-        }
-    );
-
     // With a plain number X; I is 1 where the number comes first.
 
     public static readonly Rule AddNumber = new("add", Saves.Nothing, static (n, g) => n.Send(0, g));
@@ -87,7 +46,17 @@ internal static partial class Derivatives
     public static readonly Rule DivNumber = new(
         "div",
         Saves.A,
-        static (n, g) => n.Send(0, n.I == 1 ? -(g * (n.X / n.A / n.A)) : g / n.X)
+        static (n, g) =>
+        {
+            if (n.I == 0)
+            {
+                n.Send(0, g / n.X);
+                return;
+            }
+            // As if a tensor were divided: one kernel.
+            var number = Tensor.Full([], n.X, n.A.DType, n.A.Device);
+            Node.Of(((ElementFunction)ScalarFunctions.Div).Rule!, g, number, n.A).Apply(g);
+        }
     );
 
     // What does not depend on its input, or only by steps: rounding, the power 0.

@@ -18,12 +18,7 @@ internal sealed class Reduction : Operator
         : base(function.Name, rule: rule, derives: rule is null && function.Types.Any(t => t.IsFloat()))
     {
         Function = function;
-        RuleOfAll = function.Name switch
-        {
-            "prod" => Derivatives.ProdOfAll,
-            "max" or "min" => Derivatives.ExtremeOfAll,
-            _ => null,
-        };
+        RuleOfAll = function.Name == "prod" ? Derivatives.ProdOfAll : null;
     }
 
     public ReductionFunction Function { get; }

@@ -82,18 +82,11 @@ public sealed partial class Tensor
         RequireNumbers("clamp", type);
         min?.Require(type, "clamp", wraps: false);
         max?.Require(type, "clamp", wraps: false);
-        var x = To(type);
-        var result = x;
-        using (NoGrad())
-        {
-            if (min is { } low)
-                result = result.Maximum(Full([], low, type, Device));
-            if (max is { } high)
-                result = result.Minimum(Full([], high, type, Device));
-        }
-        if (Records(x))
-            result.Record(Derivatives.Clamp, x).Data = (min, max);
-        return result;
+        return Clamped(
+            To(type),
+            min is { } low ? Number(low, type, Device) : null,
+            max is { } high ? Number(high, type, Device) : null
+        );
     }
 
     /// <summary>Cut to a range that tensors give, element by element, with broadcasting; null leaves an end open.</summary>
@@ -103,18 +96,19 @@ public sealed partial class Tensor
             throw new ArgumentException("clamp: neither min nor max is given; give at least one of them.");
         var type = Promotion.Of(this, min, max);
         RequireNumbers("clamp", type);
-        var (x, low, high) = (To(type), min?.To(type), max?.To(type));
-        var result = x;
-        using (NoGrad())
-        {
-            if (low is not null)
-                result = result.Maximum(low);
-            if (high is not null)
-                result = result.Minimum(high);
-        }
-        if (Records(x, low ?? x, high ?? x))
-            result.Record(Derivatives.ClampBetween, x, low, high).Data = (low is not null, high is not null);
-        return result;
+        return Clamped(To(type), min?.To(type), max?.To(type));
+    }
+
+    // Of one dtype; at least one bound is given.
+    private static Tensor Clamped(Tensor x, Tensor? low, Tensor? high)
+    {
+        if (x.DType == DType.UInt8)
+            return Operator.Cast(Clamped(x.To(DType.Int32), low?.To(DType.Int32), high?.To(DType.Int32)), DType.UInt8);
+        ElementFunction function =
+            high is null ? ScalarFunctions.ClampMin
+            : low is null ? ScalarFunctions.ClampMax
+            : ScalarFunctions.Clamp;
+        return function.Recorded(x, low ?? high, low is null ? null : high);
     }
 
     public Tensor Neg() => Apply(ScalarFunctions.Neg, this);

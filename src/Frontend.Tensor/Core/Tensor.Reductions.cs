@@ -53,10 +53,10 @@ public sealed partial class Tensor
         Summable(dtype).Reduce(ReductionFunctions.Prod, [dim], keepdim);
 
     /// <summary>The largest element; NaN if there is one.</summary>
-    public Tensor Max() => ReduceAll(ReductionFunctions.Max);
+    public Tensor Max() => ReduceAll(ReductionFunctions.MaxOfAll);
 
     /// <summary>The smallest element; NaN if there is one.</summary>
-    public Tensor Min() => ReduceAll(ReductionFunctions.Min);
+    public Tensor Min() => ReduceAll(ReductionFunctions.MinOfAll);
 
     /// <inheritdoc cref="Maximum(Tensor)"/>
     public Tensor Max(Tensor other) => Maximum(Given(other));

@@ -57,7 +57,7 @@ internal static class ReductionReferences
                     break;
                 default:
                     if (
-                        first || (spec.Name.EndsWith("max", StringComparison.Ordinal) ? v > values[at] : v < values[at])
+                        first || (spec.Name.Contains("max", StringComparison.Ordinal) ? v > values[at] : v < values[at])
                     )
                         (values[at], indices[at]) = (v, index);
                     break;

@@ -75,6 +75,8 @@ internal static class References
         ["atan2"] = (a, b) => new System.Numerics.Complex(b, a).Phase,
         ["maximum"] = (a, b) => a > b ? a : b,
         ["minimum"] = (a, b) => a < b ? a : b,
+        ["clamp_min"] = (a, b) => a < b ? b : a,
+        ["clamp_max"] = (a, b) => a > b ? b : a,
         ["eq"] = (a, b) => a == b ? 1 : 0,
         ["ne"] = (a, b) => a != b ? 1 : 0,
         ["lt"] = (a, b) => a < b ? 1 : 0,
@@ -158,6 +160,10 @@ internal static class References
                     v => Shift(spec.Name == "left_shift", spec.Type() == DType.Int64 ? 64 : 32, v[0], v[1])
                 ),
             ],
+            "clamp" =>
+            [
+                Broadcast([g["A"], g["B"], g["C"]], v => v[0] < v[1] ? Math.Min(v[1], v[2]) : Math.Min(v[0], v[2])),
+            ],
             "where" => [Broadcast([g["C"], g["A"], g["B"]], v => v[0] != 0 ? v[1] : v[2])],
             "cast" => [Each(g["X"].Length, i => Cast(g["X"].At(i), spec.Choice("to")))],
             "fill" => [Each((int)spec.Dim("n"), _ => g.Scalar("V"))],
@@ -167,6 +173,8 @@ internal static class References
             or "mean"
             or "max"
             or "min"
+            or "max_of_all"
+            or "min_of_all"
             or "prod"
             or "any"
             or "all"

@@ -4,15 +4,17 @@ using Picograd.Algorithms.Functions;
 namespace Picograd.Algorithms.Operators;
 
 /// <summary>
-/// Y = f(A, B) with broadcasting: <c>add n=6400</c> for two vectors of the same length, <c>add a=32x200 b=200</c> for
-/// shapes that broadcast (a shape of 1 is a scalar).
+/// Y = f(A, B) or f(A, B, C) with broadcasting: <c>add n=6400</c> for two vectors of the same length, <c>add a=32x200 b=200</c>
+/// for shapes that broadcast (a shape of 1 is a scalar).
 /// </summary>
-internal static class BinaryOperators
+internal static class BroadcastOperators
 {
+    private static readonly string[] Operands = ["A", "B", "C"];
+
     private static readonly string[] Precise = ["mul", "div"];
 
     public static ImmutableArray<OperatorDefinition> Definitions { get; } =
-    [.. ScalarFunctions.All.Where(f => f.Arity == 2 && !f.Types.IsDefault).Select(Define), Where];
+    [.. ScalarFunctions.All.Where(f => f.Arity > 1 && !f.Types.IsDefault).Select(Define), Where];
 
     private static OperatorDefinition Where =>
         new(
@@ -27,23 +29,30 @@ internal static class BinaryOperators
             Check = s => Elementwise.CheckShapes(s, "c", "a", "b"),
         };
 
-    private static OperatorDefinition Define(ScalarFunction function) =>
-        new(
+    private static OperatorDefinition Define(ScalarFunction function)
+    {
+        string[] operands = Operands[..function.Arity];
+        string[] keys = Array.ConvertAll(operands, o => o.ToLowerInvariant());
+        return new(
             function.Name,
-            function.Description ?? $"{function.Name}(A, B), element by element with broadcasting",
+            function.Description
+                ?? $"{function.Name}({string.Join(", ", operands)}), element by element with broadcasting",
             [
-                .. Elementwise.ShapeKeys("a", "b"),
+                .. Elementwise.ShapeKeys(keys),
                 .. Precise.Contains(function.Name) ? [Number] : (OperatorKey[])[],
                 OperatorKey.Types(function.Types),
             ],
-            Build
+            spec => Build(spec, keys)
         )
         {
-            Example = $"{function.Name} a=3x5 b=5",
-            Operands = function.GivesBool ? "A[*], B[*] -> Y:bool[*]" : "A[*], B[*] -> Y[*]",
-            Check = s => Elementwise.CheckShapes(s, "a", "b") ?? CheckNumber(s),
-            Domain = (_, buffer) => function.Domains[buffer.Name == "B" ? 1 : 0],
+            Example = $"{function.Name} a=3x5 b=5" + (function.Arity == 3 ? " c=1" : ""),
+            Operands =
+                string.Join(", ", operands.Select(o => o + "[*]"))
+                + (function.GivesBool ? " -> Y:bool[*]" : " -> Y[*]"),
+            Check = s => Elementwise.CheckShapes(s, keys) ?? CheckNumber(s),
+            Domain = (_, buffer) => function.Domains[Array.IndexOf(operands, buffer.Name)],
         };
+    }
 
     // A number that a half type is multiplied with, or divided by, is as precise as what is computed, as in PyTorch.
     private static OperatorKey Number =>
@@ -59,20 +68,20 @@ internal static class BinaryOperators
         : spec.Has("n") || spec.Shape("b") is not [1] ? "number=b needs the shape b=1"
         : null;
 
-    private static Algorithm Build(OperatorSpec spec)
+    private static Algorithm Build(OperatorSpec spec, string[] keys)
     {
         var type = spec.Type();
         var compute = Elementwise.ComputeType(type);
-        var (shapeA, shapeB) = (Elementwise.ShapeOf(spec, "a"), Elementwise.ShapeOf(spec, "b"));
+        var shapes = Array.ConvertAll(keys, key => Elementwise.ShapeOf(spec, key));
         var g = spec.Builder();
-        var axes = Elementwise.Axes(Elementwise.BroadcastExtents(shapeA, shapeB));
-        var a = g.Input("A", type, [.. shapeA]);
-        var b = g.Input("B", IsNumber(spec, "b") ? compute : type, [.. shapeB]);
-        var value = Elementwise.Function(
-            spec.Name,
-            Op.Cast(compute, Elementwise.Element(a, axes)),
-            Op.Cast(compute, Elementwise.Element(b, axes))
-        );
+        var axes = Elementwise.Axes(Elementwise.BroadcastExtents(shapes));
+        var elements = new Expr[keys.Length];
+        for (int i = 0; i < keys.Length; i++)
+        {
+            var operand = g.Input(Operands[i], IsNumber(spec, keys[i]) ? compute : type, [.. shapes[i]]);
+            elements[i] = Op.Cast(compute, Elementwise.Element(operand, axes));
+        }
+        var value = Elementwise.Function(spec.Name, elements);
         return g.Build(g.Stage("Y", axes, value.Type == compute ? Op.Cast(type, value) : value));
     }
 
