@@ -42,16 +42,16 @@ public sealed class CpuBackend : IBackend
     public bool SharesKernels => true;
 
     /// <summary>The compiler as one list: name and rewrite of each pass, in order.</summary>
-    public ImmutableArray<(string Name, Func<LoopNest, LoopNest> Run)> Passes => [.. Ordering, .. Translating];
+    public ImmutableArray<(string Name, Func<LoopNest, LoopNest> Run)> Passes => [.. Ordering([]), .. Translating];
 
-    // What decides in which order a kernel computes: for a class of shapes, over symbolic extents.
-    private ImmutableArray<(string Name, Func<LoopNest, LoopNest> Run)> Ordering =>
+    // What decides in which order a kernel computes: for a class of shapes, over symbolic extents, of which one shape has these.
+    private ImmutableArray<(string Name, Func<LoopNest, LoopNest> Run)> Ordering(IReadOnlyList<long> extents) =>
         [
             ("expand-calls", ExpandCalls.Run),
             ("storage-placement", StoragePlacement.Run),
             ("lower-blocks", LowerBlocks.Run),
             ("guard-sums", GuardSums.Run),
-            ("loop-partition", LoopPartition.Run),
+            ("loop-partition", nest => LoopPartition.Run(nest, extents)),
             ("trim-loops", TrimLoops.Run),
             ("hoist-tests", HoistTests.Run),
             ("block-sums", new BlockSums(_target.VectorBits / 8 * _target.VectorRegisters / 2).Run),
@@ -85,7 +85,7 @@ public sealed class CpuBackend : IBackend
     public CpuKernel Compile(LoopNest nest, IReadOnlyList<long> extents)
     {
         long start = Stopwatch.GetTimestamp();
-        var ordered = Run(Ordering, nest);
+        var ordered = Run(Ordering(extents), nest);
         var lowered = Run(Translating, FixExtents.Run(ordered, extents));
         return Generate(lowered, Stopwatch.GetElapsedTime(start));
     }

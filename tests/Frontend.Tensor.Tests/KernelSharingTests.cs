@@ -127,20 +127,20 @@ public sealed class KernelSharingTests : IDisposable
         Assert.InRange(first.Count(w => w.IsAlive), 0, 4);
     }
 
-    // Products have a kernel a shape.
+    // Products of few rows have a kernel for each number of columns.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Fill(int from, int to, List<WeakReference>? kernels)
     {
         for (int m = from; m < to; m++)
         {
             using var scope = Tensor.Scope();
-            var y = Tensor.Ones(m + 1, 2).MatMul(Tensor.Ones(2, 3));
-            Assert.Equal(2, y[m, 1].Item());
+            var y = Tensor.Ones(3, 2).MatMul(Tensor.Ones(2, m + 1));
+            Assert.Equal(2, y[1, m].Item());
             if (kernels is not null)
                 kernels.Add(
                     new WeakReference(
                         Dispatcher
-                            .Resolve(Algorithms.Operators.OperatorSpec.Parse($"matmul m={m + 1} n=3 k=2"))
+                            .Resolve(Algorithms.Operators.OperatorSpec.Parse($"matmul m=3 n={m + 1} k=2"))
                             .Schedule.Kernel
                     )
                 );

@@ -42,8 +42,8 @@ internal static class Attention
             Example = "attention b=2 h=2 tq=5 tk=7 d=3",
             Operands = "Q[b, h, tq, d], K[b, hk=h, tk, d], V[b, hk=h, tk, dv=d] -> Y[b, h, tq, dv=d]",
             Check = Check,
-            // One query at the end of keys that grow by one a token.
-            Opens = (s, key) => s.Dim("tq") == 1 && key == "tk",
+            // Prompts are of any length, and one query at their end has keys that grow by one a token.
+            Opens = (_, key) => key is "b" or "tq" or "tk",
             // Scores grow with both; an unbounded one makes weights that say nothing but which key has the largest.
             Domain = (_, b) => b.Name == "V" ? InputDomain.Any : InputDomain.Unit,
         };
@@ -58,7 +58,7 @@ internal static class Attention
         var type = spec.Type();
         var compute = Elementwise.ComputeType(type);
         var (tq, tk) = (spec.Extent("tq"), spec.Extent("tk"));
-        var (b, h) = (new Axis("b", spec.Dim("b")), new Axis("h", spec.Dim("h")));
+        var (b, h) = (new Axis("b", spec.Extent("b")), new Axis("h", spec.Dim("h")));
         var (i, j) = (new Axis("i", tq), new Axis("j", tk));
         var (e, c) = (new Axis("e", spec.Dim("d")), new Axis("c", spec.Dim(spec.Has("dv") ? "dv" : "d")));
         long heads = spec.Has("hk") ? spec.Dim("hk") : spec.Dim("h");

@@ -8,7 +8,7 @@ namespace Picograd.Algorithms.Operators;
 /// <summary>
 /// An operator instance whose sizes and strides are open: symbolic extents within a range, so that one kernel serves all shapes
 /// of the class. Sizes of 1, strides of 0 and 1 and everything that is no size are what they are, since they say what the
-/// operator does, and so are the elements of rows of less than a vector. Other sizes lie between two powers of four, those up to
+/// operator does, and so are the elements of rows of less than a vector. Other sizes lie between 64 times two powers of sixteen, those up to
 /// 64 together; those of rows between bounds at which schedules change. Which class a shape belongs to depends on that shape only.
 /// </summary>
 public sealed class OpenOperator
@@ -31,10 +31,12 @@ public sealed class OpenOperator
 
     // Points that sizes which are not open make.
     private readonly long _closed;
+    private readonly int _level;
 
     private OpenOperator(
         OperatorSpec exact,
         string name,
+        string family,
         ImmutableDictionary<string, ImmutableArray<Expr>> open,
         ImmutableArray<Parameter> parameters,
         ImmutableArray<long> extents,
@@ -42,21 +44,57 @@ public sealed class OpenOperator
     )
     {
         _exact = exact;
-        Name = name;
+        (Name, Family) = (name, family);
         _open = open;
         _parameters = parameters;
         _closed = closed;
         Extents = extents;
+        _level = Level(CountPoints(parameters, extents, closed));
     }
 
     /// <summary>The class as text, <c>softmax rows=257.. cols=16.. many</c>: equal for instances that share kernels.</summary>
     public string Name { get; }
 
+    /// <summary>The operator with everything that is not open, <c>softmax rows=* cols=*</c>: what differs in open sizes only has the same.</summary>
+    public string Family { get; }
+
+    /// <summary>The parameters of the classes' algorithm, with their bounds.</summary>
+    public ImmutableArray<Parameter> Parameters => _parameters;
+
+    /// <summary>
+    /// Which parameter a number of a key is, of a shape or a list the one at a place; -1 for a number that all shapes of the class have.
+    /// </summary>
+    public int ParameterAt(string key, int place)
+    {
+        if (!_open.TryGetValue(key, out var exprs) || exprs[place] is not Var)
+            return -1;
+        return IndexOf(exprs[place]);
+    }
+
+    /// <summary>Whether strides may have any order: what is said of the class is said of one order of them.</summary>
+    public static bool IsStrides(OperatorKey key) => key.Kind == KeyKind.List && key.Name is "strides" or "to";
+
+    /// <summary>Whether an instance of the same closed numbers, with its open ones within their bounds, is of this class.</summary>
+    /// <param name="extents">Its values of the parameters.</param>
+    public bool IsOfLevel(ReadOnlySpan<long> extents) => Level(CountPoints(extents)) == _level;
+
+    /// <summary>Points of an instance of the class, at most 2^31.</summary>
+    public long CountPoints(ReadOnlySpan<long> extents)
+    {
+        long points = _closed;
+        for (int i = 0; i < extents.Length; i++)
+        {
+            if (!IsStride(_parameters[i]))
+                points = Math.Min(points * Math.Min(extents[i], 1L << 31), 1L << 31);
+        }
+        return Math.Max(1, points);
+    }
+
     /// <summary>The instance's values of the algorithm's parameters, in order.</summary>
     public ImmutableArray<long> Extents { get; }
 
     /// <summary>Points of the instance, at most 2^31.</summary>
-    public long Points => Math.Max(1, CountPoints(_parameters, Extents, _closed));
+    public long Points => CountPoints(Extents.AsSpan());
 
     /// <summary>The algorithm with symbolic extents.</summary>
     public Algorithm Build() => _exact.BuildOpen(_open, _parameters);
@@ -70,6 +108,7 @@ public sealed class OpenOperator
         var parameters = new List<Parameter>();
         var extents = ImmutableArray.CreateBuilder<long>();
         var name = new StringBuilder(spec.Name);
+        var family = new StringBuilder(spec.Name);
         long closed = 1;
         long shortest = 1;
         int rank = spec
@@ -81,25 +120,28 @@ public sealed class OpenOperator
         {
             if (!spec.Has(key.Name))
                 continue;
-            bool strides = key.Kind == KeyKind.List && key.Name is "strides" or "to";
+            bool strides = IsStrides(key);
             if ((key.Kind is not (KeyKind.Dimension or KeyKind.Shape) && !strides) || !opens(spec, key.Name))
             {
                 closed *= key.Kind == KeyKind.Dimension ? spec.Dim(key.Name) : 1;
                 name.Append(CultureInfo.InvariantCulture, $" {key.Name}={spec.Choice(key.Name)}");
+                family.Append(CultureInfo.InvariantCulture, $" {key.Name}={spec.Choice(key.Name)}");
                 continue;
             }
             ImmutableArray<long> values =
                 key.Kind == KeyKind.Dimension ? [spec.Dim(key.Name)]
                 : strides ? spec.List(key.Name)
                 : spec.Shape(key.Name);
+            long fewest = spec.Definition.FewestOpen?.Invoke(key.Name) ?? 0;
             var exprs = ImmutableArray.CreateBuilder<Expr>(values.Length);
             name.Append(' ').Append(key.Name).Append('=');
+            family.Append(CultureInfo.InvariantCulture, $" {key.Name}=*{values.Length}");
             for (int d = 0; d < values.Length; d++)
             {
                 name.Append(d > 0 ? "x" : "");
                 // Elements of a row, which lie side by side in vectors.
                 bool inner = key.Kind == KeyKind.Shape ? rank > 1 && d == values.Length - 1 : IsRowLength(key.Name);
-                if (values[d] <= 1 || (inner && values[d] < ShortRow))
+                if (values[d] <= 1 || values[d] < fewest || (inner && values[d] < ShortRow))
                 {
                     exprs.Add(values[d]);
                     name.Append(CultureInfo.InvariantCulture, $"{values[d]}");
@@ -118,7 +160,7 @@ public sealed class OpenOperator
                         strides ? (2, OperatorSpec.LargestTensor)
                         : inner ? RowRange(values[d])
                         : Range(values[d]);
-                    parameter = new Parameter(new Var(extent), least, most);
+                    parameter = new Parameter(new Var(extent), Math.Max(least, fewest), most);
                     parameters.Add(parameter);
                     extents.Add(values[d]);
                 }
@@ -139,6 +181,7 @@ public sealed class OpenOperator
         return new OpenOperator(
             spec,
             name.ToString(),
+            family.ToString(),
             open.ToImmutable(),
             [.. parameters],
             extents.ToImmutable(),
@@ -161,7 +204,7 @@ public sealed class OpenOperator
             p.Max <= 64 ? small
             : p.Max == 127 ? Math.Max(small, 91)
             : p.Max == 511 ? 181
-            : Math.Min(2 * p.Min + 5, OperatorKey.LargestDimension) | 1
+            : Math.Min(2 * p.Min + (p.Min % 2 == 0 ? 5 : 9), OperatorKey.LargestDimension) | 1
         );
         if (Level(CountPoints(_parameters, chosen, _closed)) < level)
             chosen = Sizes(p => (p.Max - 1) | 1);
@@ -237,13 +280,13 @@ public sealed class OpenOperator
 
     private static bool IsRowLength(string key) => key is "cols" or "classes" or "dim";
 
-    // Beyond a power of four up to the next; 2 to 64 together. Sums of 256 terms are one stretch, longer ones several.
+    // Beyond a power of sixteen up to the next, 2 to 64 together: a length that grows comes by few classes.
     private static (long Least, long Most) Range(long size)
     {
         if (size <= 64)
             return (2, 64);
-        long power = 1L << (BitOperations.Log2((ulong)(size - 1)) & ~1);
-        return (power + 1, 4 * power);
+        int log = (BitOperations.Log2((ulong)(size - 1)) - 6 & ~3) + 6;
+        return ((1L << log) + 1, 16L << log);
     }
 
     // Rows of up to 63 and 127 elements have fewer vectors side by side than longer ones.

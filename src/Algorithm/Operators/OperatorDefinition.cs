@@ -82,9 +82,12 @@ public sealed record OperatorDefinition(
 
     /// <summary>
     /// Which dimensions <see cref="Build"/> takes as symbolic extents, for an instance and the name of a key: see
-    /// <see cref="OpenOperator"/>. Null for none.
+    /// <see cref="OpenOperator"/>. Null for none. Instances of one class have the same answers.
     /// </summary>
     public Func<OperatorSpec, string, bool>? Opens { get; init; }
+
+    /// <summary>From which value on a key that <see cref="Opens"/> is symbolic in a class of shapes; null for all from 2 on.</summary>
+    public Func<string, long>? FewestOpen { get; init; }
 
     /// <summary>
     /// Shapes and dtypes of inputs and outputs in terms of the keys, as <see cref="OperatorSignature"/> reads them; null where

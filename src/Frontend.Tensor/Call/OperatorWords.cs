@@ -141,6 +141,27 @@ internal sealed class OperatorWords
     /// <summary>Whether the operator has such a key.</summary>
     public bool Has(string key) => _places.ContainsKey(key);
 
+    /// <summary>For each word the key and which of its numbers it is; null for the head.</summary>
+    public (OperatorKey Key, int Number)?[] Meanings(ReadOnlySpan<long> words)
+    {
+        var meanings = new (OperatorKey, int)?[words.Length];
+        int next = 1 + Dims;
+        foreach (var key in _definition.Keys)
+        {
+            if (!_places.TryGetValue(key.Name, out var place))
+                continue;
+            if (key.Kind is KeyKind.Dimension or KeyKind.Real)
+                meanings[1 + place.At] = (key, 0);
+            else if (key.Kind is KeyKind.Shape or KeyKind.List)
+            {
+                long numbers = words[0] >> place.At & ((1L << place.Width) - 1);
+                for (int i = 0; i < numbers; i++)
+                    meanings[next++] = (key, i);
+            }
+        }
+        return meanings;
+    }
+
     /// <summary>The text form of the instance that words stand for.</summary>
     public string Text(ReadOnlySpan<long> words)
     {

@@ -1,20 +1,23 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
+using Picograd.Calls;
 using Picograd.Schedules.Backend;
 using Picograd.Schedules.Defaults;
 using Picograd.Schedules.Ir;
 using Picograd.Schedules.Traces;
+using Picograd.TuneDb;
 
 namespace Picograd.Dispatch;
 
 /// <summary>
-/// Kernels of shapes that are of a class: the first ones, and those that run often, have one of their own, the others share that of
-/// the class. Where floats are added up, all are made of the same nest, ordered before extents become constants, so that no result
+/// Kernels of shapes that are of a class: the first ones of an operator, and those that run often, have one of their own, the others
+/// share that of the class. Where floats are added up, all are made of the same nest, ordered before extents become constants, so that no result
 /// depends on which ran.
 /// </summary>
 internal sealed partial class DispatchContext
 {
-    // Shapes of a class that have kernels of their own before there is one for all: most models have no more.
+    // Shapes of an operator that have kernels of their own before there is one for all of a class: most models have no more, and in
+    // those that have, sizes vary.
     private const int OwnKernels = 2;
 
     // Calls on the kernel of its class after which a shape gets one of its own, which takes 1 to 15 ms on another thread: as many
@@ -25,9 +28,12 @@ internal sealed partial class DispatchContext
 
     private readonly Dictionary<string, Lazy<ShapeClass>> _classing = [];
 
-    // By class: how many of its shapes have a kernel of their own.
+    // By operator with what is not open: how many of its shapes have a kernel of their own from the start.
     private readonly Dictionary<string, int> _firsts = [];
     private Task _making = Task.CompletedTask;
+
+    // One for all kernels.
+    private Action<DispatchedKernel, ShapeClass>? _queueOwn;
 
     /// <summary>Whether a shape has a kernel of its own from the start though it is of a class, as the first few have.</summary>
     private bool IsAmongFirst(OpenOperator open)
@@ -36,8 +42,8 @@ internal sealed partial class DispatchContext
         {
             if (_firsts.Count >= MostFamilies)
                 _firsts.Clear();
-            int before = _firsts.GetValueOrDefault(open.Name);
-            _firsts[open.Name] = before + 1;
+            int before = _firsts.GetValueOrDefault(open.Family);
+            _firsts[open.Family] = before + 1;
             return before < OwnKernels;
         }
     }
@@ -95,11 +101,60 @@ internal sealed partial class DispatchContext
         CompiledSchedule shared,
         List<string> notes
     ) =>
-        Kernel(text, shared, KernelSource.Default, [.. notes, $"one kernel for {members.Name}"], extents: open.Extents)
-            .TellAfter(
-                (int)Math.Clamp(PointsUntilOwn / open.Points, LeastCallsUntilOwn, MostCallsUntilOwn),
-                kernel => QueueOwn(kernel, members)
+        Told(
+            Kernel(text, shared, KernelSource.Default, [.. notes, .. members.Notes], extents: open.Extents),
+            members,
+            open.Points
+        );
+
+    // The kernel of a call whose words say that it is of a class which has one, without a text of it.
+    private DispatchedKernel? OfKnownClass(Operator op, ReadOnlySpan<long> words)
+    {
+        lock (_gate)
+        {
+            if (Table.Find(words) is { } known)
+                return known;
+            if (_cache.Member(words) is not var (pattern, extents) || pattern.Members.Schedule is not { } shared)
+                return null;
+            var text = new CallText(op, words.ToArray());
+            var kernel = Told(
+                new DispatchedKernel(text, shared, KernelSource.Default, pattern.Members.Notes, null)
+                {
+                    Values = extents,
+                    Realigning = Realigning,
+                },
+                pattern.Members,
+                pattern.Points(extents)
             );
+            _cache.Add(text.Words, kernel);
+            return kernel;
+        }
+    }
+
+    // What tells the members of a class by their words, where no shape of its family has a record.
+    private ClassPattern? PatternOf(Operator op, ReadOnlySpan<long> words, Problem problem, ShapeClass members)
+    {
+        if (_store is { MayFind: true })
+        {
+            var family = FamilyOf(TuneKeys.Of(problem, Backend.Target));
+            lock (_gate)
+            {
+                if (!_withoutRecords.Contains(family))
+                    return null;
+            }
+        }
+        return
+            new ClassPattern(op.Words, words, OpenOperator.Of(problem.Operator!)!, members) is { IsWhole: true } whole
+            ? whole
+            : null;
+    }
+
+    private DispatchedKernel Told(DispatchedKernel kernel, ShapeClass members, long points) =>
+        kernel.TellAfter(
+            (int)Math.Clamp(PointsUntilOwn / points, LeastCallsUntilOwn, MostCallsUntilOwn),
+            members,
+            _queueOwn ??= QueueOwn
+        );
 
     // A kernel for one shape that gives the bits of that for its class; null where it does not compile.
     private DispatchedKernel? Own(string text, OpenOperator open, ShapeClass members, List<string> notes)
@@ -140,7 +195,7 @@ internal sealed partial class DispatchContext
 
     private void MakeOwn(DispatchedKernel kernel, ShapeClass members)
     {
-        string text = kernel.Spec.ToString();
+        string text = kernel.Instance;
         lock (_gate)
         {
             // The same instance may be called in several ways. A record that was stored meanwhile has guards, and bits, of its own.
@@ -159,7 +214,10 @@ internal sealed partial class DispatchContext
             kernel.Become(
                 own,
                 Timed(text, kernel.Source, null, own),
-                [.. kernel.Notes.SkipLast(1), $"a kernel of its own, as it runs often; before, that of {members.Name}"]
+                [
+                    .. kernel.Notes.Except(members.Notes),
+                    $"a kernel of its own, as it runs often; before, that of {members.Name}",
+                ]
             );
             if (_cache.Instance(text) is null)
                 _cache.Add(text, kernel);

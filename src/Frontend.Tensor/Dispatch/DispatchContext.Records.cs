@@ -42,10 +42,7 @@ internal sealed partial class DispatchContext
         }
         var key = TuneKeys.Of(problem, Backend.Target);
         // Of a family without records only the first instance is looked for.
-        var family = key with
-        {
-            Shapes = string.Concat(key.Shapes.Where(c => !char.IsAsciiDigit(c))),
-        };
+        var family = FamilyOf(key);
         lock (_gate)
         {
             if (_withoutRecords.Contains(family))
@@ -89,6 +86,12 @@ internal sealed partial class DispatchContext
         }
         return null;
     }
+
+    private static TuneKey FamilyOf(TuneKey key) =>
+        key with
+        {
+            Shapes = string.Concat(key.Shapes.Where(c => !char.IsAsciiDigit(c))),
+        };
 
     /// <summary>
     /// The record of this very instance, tuned for another number of threads, where it is sure not to cost anything: it spreads

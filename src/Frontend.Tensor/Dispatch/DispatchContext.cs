@@ -97,7 +97,10 @@ internal sealed partial class DispatchContext
     {
         (_store as TuneServing)?.LookAgain();
         lock (_gate)
+        {
             _withoutRecords.Clear();
+            _cache.ForgetPatterns();
+        }
         if (Recorded(problem, []) is not { Source: not KernelSource.Default } made)
             return false;
         lock (_gate)
@@ -108,15 +111,26 @@ internal sealed partial class DispatchContext
     /// <summary>The kernel of a call that is not in the table yet.</summary>
     public DispatchedKernel Miss(Operator op, ReadOnlySpan<long> words)
     {
+        // What is recorded is written down by the text of each instance.
+        if (_recorder is null && OfKnownClass(op, words) is { } member)
+            return member;
         long began = Stopwatch.GetTimestamp();
-        var kernel = Resolve(OperatorSpec.Parse(op.Words.Text(words)));
+        var problem = OperatorSpec.Parse(op.Words.Text(words)).Problem;
+        var kernel = Resolve(problem);
         _recorder?.AddMaking(Stopwatch.GetElapsedTime(began));
+        var pattern = kernel.Members is { } members ? PatternOf(op, words, problem, members) : null;
         lock (_gate)
         {
             // Another thread may have been faster.
             if (Table.Find(words) is { } known)
                 return known;
-            _cache.Add(words, kernel);
+            _cache.Add(words.ToArray(), kernel);
+            if (
+                pattern is not null
+                && _cache.Class(pattern.Members.Name) == pattern.Members
+                && _cache.Member(words) is null
+            )
+                _cache.Add(pattern);
             return kernel;
         }
     }

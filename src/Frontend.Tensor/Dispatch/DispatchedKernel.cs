@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
+using Picograd.Calls;
 using Picograd.Schedules;
 using Picograd.Schedules.Backend;
 using Picograd.Schedules.Ir;
@@ -20,16 +21,26 @@ public enum KernelSource
     Default,
 }
 
+/// <summary>The text of a call's instance, from its words.</summary>
+internal sealed class CallText(Operator op, long[] words)
+{
+    /// <summary>The words, as the table keeps them.</summary>
+    public long[] Words => words;
+
+    public string Write() => OperatorSpec.Parse(op.Words.Text(words)).ToString();
+}
+
 /// <summary>
 /// The kernel that dispatch chose for an operator instance, with how it came to be chosen. Thread-safe to run.
 /// </summary>
 public sealed unsafe class DispatchedKernel
 {
-    private readonly string _spec;
+    // Its text, or what says it, which is written out when somebody asks.
+    private readonly object _spec;
     private CompiledSchedule _schedule;
     private ICompiledKernel _compiled;
     private DispatchedKernel? _fallback;
-    private Action<DispatchedKernel>? _tell;
+    private Action<DispatchedKernel, ShapeClass>? _tell;
     private int _callsLeft;
     private bool _used;
 
@@ -38,8 +49,9 @@ public sealed unsafe class DispatchedKernel
     private long _guardFailures;
     private int _toldOfMemory;
 
+    /// <param name="spec">The text of the operator instance, or a <see cref="CallText"/>.</param>
     internal DispatchedKernel(
-        string spec,
+        object spec,
         CompiledSchedule schedule,
         KernelSource source,
         ImmutableArray<string> notes,
@@ -82,10 +94,10 @@ public sealed unsafe class DispatchedKernel
     }
 
     /// <summary>The text of the operator instance.</summary>
-    internal string Instance => _spec;
+    internal string Instance => _spec as string ?? ((CallText)_spec).Write();
 
     /// <summary>The operator instance.</summary>
-    public OperatorSpec Spec => OperatorSpec.Parse(_spec);
+    public OperatorSpec Spec => OperatorSpec.Parse(Instance);
 
     /// <summary>What is computed; its Arguments give the order of the addresses to <see cref="Run"/>.</summary>
     public Algorithm Algorithm => Nest.Algorithm;
@@ -114,10 +126,13 @@ public sealed unsafe class DispatchedKernel
     /// <summary>Why better sources were passed over, one sentence each; empty for an exact record without trouble.</summary>
     public ImmutableArray<string> Notes { get; private set; }
 
-    /// <summary>Tells someone after a number of calls. Returns itself.</summary>
-    internal DispatchedKernel TellAfter(int calls, Action<DispatchedKernel> tell)
+    /// <summary>The class whose kernel it began with; null for none.</summary>
+    internal ShapeClass? Members { get; private set; }
+
+    /// <summary>Tells someone after a number of calls of a kernel of a class. Returns itself.</summary>
+    internal DispatchedKernel TellAfter(int calls, ShapeClass members, Action<DispatchedKernel, ShapeClass> tell)
     {
-        (_callsLeft, _tell, _isPlain) = (calls, tell, false);
+        (_callsLeft, _tell, Members, _isPlain) = (calls, tell, members, false);
         return this;
     }
 
@@ -160,7 +175,7 @@ public sealed unsafe class DispatchedKernel
     {
         // Calls of other threads may be lost count of.
         if (_callsLeft > 0 && --_callsLeft == 0)
-            _tell!(this);
+            _tell!(this, Members!);
         if (!Guards.IsEmpty && !GuardsHold(arguments))
         {
             Interlocked.Increment(ref _guardFailures);

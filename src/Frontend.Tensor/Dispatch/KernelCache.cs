@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Picograd.Algorithms.Operators;
 using Picograd.Schedules;
 using Picograd.Schedules.Ir;
@@ -12,8 +13,12 @@ namespace Picograd.Dispatch;
 /// <remarks>But for the table's look-up, callers hold the context's lock.</remarks>
 internal sealed class KernelCache(CacheLimits limits)
 {
+    // Classes of one operator, with its flags and dtypes, that are told by words.
+    private const int MostPatterns = 32;
+
     private readonly Dictionary<string, DispatchedKernel> _instances = [];
     private readonly Dictionary<string, ShapeClass> _classes = [];
+    private readonly Dictionary<long, List<ClassPattern>> _patterns = [];
     private long _codeBytes;
     private int _schedules;
 
@@ -29,6 +34,33 @@ internal sealed class KernelCache(CacheLimits limits)
     public DispatchedKernel? Instance(string spec) => _instances.GetValueOrDefault(spec);
 
     public ShapeClass? Class(string name) => _classes.GetValueOrDefault(name);
+
+    /// <summary>The class that a call is of, with the values of its sizes; null where that is not known from its words.</summary>
+    public (ClassPattern Pattern, long[] Extents)? Member(ReadOnlySpan<long> words)
+    {
+        if (!_patterns.TryGetValue(words[0], out var patterns))
+            return null;
+        foreach (var pattern in patterns)
+        {
+            if (pattern.ExtentsOf(words) is { } extents)
+                return (pattern, extents);
+        }
+        return null;
+    }
+
+    /// <summary>Adds what calls are of a class that has a kernel.</summary>
+    public void Add(ClassPattern pattern)
+    {
+        if (!_patterns.TryGetValue(pattern.Head, out var patterns))
+            _patterns.Add(pattern.Head, patterns = []);
+        // Those met last come first; of more, lengths are looked at one by one.
+        if (patterns.Count == MostPatterns)
+            patterns.RemoveAt(patterns.Count - 1);
+        patterns.Insert(0, pattern);
+    }
+
+    /// <summary>Calls are looked at one by one again, as there may be records for them.</summary>
+    public void ForgetPatterns() => _patterns.Clear();
 
     public void Add(string spec, DispatchedKernel kernel)
     {
@@ -54,7 +86,7 @@ internal sealed class KernelCache(CacheLimits limits)
     }
 
     /// <summary>Adds what dispatch finds for a signature from now on.</summary>
-    public void Add(ReadOnlySpan<long> signature, DispatchedKernel kernel)
+    public void Add(long[] signature, DispatchedKernel kernel)
     {
         Table.Add(signature, kernel);
         if (Table.Count > limits.Signatures || _schedules > limits.Kernels || _codeBytes > limits.CodeBytes)
@@ -104,6 +136,12 @@ internal sealed class KernelCache(CacheLimits limits)
             if (made.Schedule is null || !kept.Contains(made.Schedule))
                 _classes.Remove(made.Name);
         }
+        foreach (var (head, patterns) in _patterns.ToList())
+        {
+            patterns.RemoveAll(p => !_classes.ContainsKey(p.Members.Name));
+            if (patterns.Count == 0)
+                _patterns.Remove(head);
+        }
         foreach (var entry in signatures)
             entry.Kernel.Used = false;
         foreach (var schedule in kept)
@@ -134,6 +172,9 @@ internal sealed class ShapeClass(string name, LoopNest? nest)
     public string Name => name;
 
     public LoopNest? Nest => nest;
+
+    /// <summary>What is told of its kernel, the same for all its shapes.</summary>
+    public ImmutableArray<string> Notes { get; } = [$"one kernel for {name}"];
 
     /// <summary>Whether its kernel was asked for.</summary>
     public bool IsCompiled => _compiled;

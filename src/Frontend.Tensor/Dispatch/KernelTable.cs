@@ -28,7 +28,8 @@ internal sealed class KernelTable
         return null;
     }
 
-    public void Add(ReadOnlySpan<long> signature, DispatchedKernel kernel)
+    /// <summary>Adds a kernel; the signature is kept.</summary>
+    public void Add(long[] signature, DispatchedKernel kernel)
     {
         int hash = HashOf(signature);
         lock (_gate)
@@ -36,7 +37,7 @@ internal sealed class KernelTable
             if (_count >= _buckets.Length)
                 Grow();
             ref var bucket = ref _buckets[hash & (_buckets.Length - 1)];
-            Volatile.Write(ref bucket, new Entry(hash, signature.ToArray(), kernel, _added++, bucket));
+            Volatile.Write(ref bucket, new Entry(hash, signature, kernel, _added++, bucket));
             _count++;
         }
     }

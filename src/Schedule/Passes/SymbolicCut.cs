@@ -7,12 +7,29 @@ namespace Picograd.Schedules.Passes;
 /// Where a loop over ⌈X / c⌉ tiles of c points, X symbolic, stops being whole: iterations below <c>Whole</c> = ⌊X / c⌋ need no test
 /// of c·v + point &lt; X, and at most one more is left, which there is where <c>HasRest</c> holds.
 /// </summary>
-internal sealed record SymbolicCut(Expr Whole, Expr HasRest, IReadOnlySet<Expr> Decided)
+/// <param name="Whole">Iterations without tests.</param>
+/// <param name="HasRest">Whether there is one more.</param>
+/// <param name="Rest">How many points that one has, less than <paramref name="Tile"/>.</param>
+/// <param name="Tile">Points of an iteration; 0 where that differs.</param>
+/// <param name="Decided">
+/// The conditions, each with what it is in the last iteration: the point within it, which is to be less than <c>Rest</c>.
+/// </param>
+internal sealed record SymbolicCut(
+    Expr Whole,
+    Expr HasRest,
+    Expr Rest,
+    long Tile,
+    IReadOnlyDictionary<Expr, Expr> Decided
+)
 {
     /// <summary>An expression of the whole part: the conditions that hold there are true.</summary>
     public Expr Decide(Expr e) =>
         // Only what may be among them is looked up: hashing an expression walks all of it.
-        e.Map(node => IsComparison(node) && Decided.Contains(node) ? Op.True : null);
+        e.Map(node => IsComparison(node) && Decided.ContainsKey(node) ? Op.True : null);
+
+    /// <summary>An expression of the last iteration where that has so many points.</summary>
+    public Expr DecideRest(Expr e, long points) =>
+        e.Map(node => IsComparison(node) && Decided.TryGetValue(node, out var point) ? Op.Lt(point, points) : null);
 
     private static bool IsComparison(Expr e) =>
         e is Binary { Kind: BinaryOp.Lt or BinaryOp.Le } compare && compare.A.Type == DTypes.Index;
@@ -21,10 +38,12 @@ internal sealed record SymbolicCut(Expr Whole, Expr HasRest, IReadOnlySet<Expr> 
     public static SymbolicCut? Of(For f, LoopRanges outer)
     {
         var ranges = new Dictionary<Var, Interval>(outer);
-        var decided = new HashSet<Expr>();
+        var decided = new Dictionary<Expr, Expr>();
         Expr? whole = null;
         Expr? rest = null;
-        return Collect(f.Body) && whole is not null ? new(whole, rest!, decided) : null;
+        Expr? left = null;
+        long tile = 0;
+        return Collect(f.Body) && whole is not null ? new(whole, rest!, left!, tile, decided) : null;
 
         bool Collect(Stmt stmt)
         {
@@ -79,7 +98,12 @@ internal sealed record SymbolicCut(Expr Whole, Expr HasRest, IReadOnlySet<Expr> 
                 return false;
             whole = cut;
             rest = Op.Lt(simplifier.Visit(cut * c), x);
-            decided.Add(part);
+            var remaining = simplifier.Visit(x - cut * c);
+            // Two tilings that end alike are told apart by their conditions only.
+            tile = left is null || (left == remaining && tile == c) ? c : 0;
+            left = remaining;
+            // At v = Whole: c·Whole + points < x − c + worst.
+            decided[part] = simplifier.Visit(points.ToExpr() + (c - worst) - (compare.Kind == BinaryOp.Le ? 1 : 0));
             return true;
         }
     }

@@ -264,7 +264,7 @@ public sealed partial class OnlineSoftmax : Primitive
         var masks = SeenKeys.Of(
             max.Values[0],
             max.ReduceAxes.Single().Var,
-            max.SpatialAxes.Select(a => a.Var),
+            max.SpatialAxes.Select(a => a.Var).Concat(nest.Algorithm.Parameters.Select(p => p.Var)),
             load => use.MapAt(load)
         );
         if (masks.IsEmpty)
@@ -297,7 +297,10 @@ public sealed partial class OnlineSoftmax : Primitive
         Expr extent = loop.Extent;
         foreach (var mask in masks)
         {
-            var most = mask.Most(v => rows.Dims[max.Indices.IndexOf(v)]);
+            // A symbolic extent (a causal mask ends at the last key) is the same for all rows.
+            var most = mask.Most(v =>
+                max.Indices.IndexOf(v) is >= 0 and var d ? rows.Dims[d] : new Span(v, v, true, false)
+            );
             extent = Op.Min(extent, Op.FloorDiv(Op.Max(most, 0), mask.Step * keys.Extent) + 1);
         }
         return Simplifier.Simplify(extent, nest.Ranges(nest.LoopsAround(loop)));
