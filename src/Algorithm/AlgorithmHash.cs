@@ -20,8 +20,11 @@ public static class AlgorithmHash
     /// in a mean) count as that extent. Of strides only their order and which are 0 and 1 remain; of a symbolic extent
     /// only that it is one.
     /// </summary>
-    public static string Family(Algorithm algorithm) =>
-        AlgorithmText.Digest(new FamilyText(algorithm, new AlgorithmExtents(algorithm)).Write());
+    public static string Family(Algorithm algorithm)
+    {
+        algorithm = OwnFunctions.Written(algorithm);
+        return AlgorithmText.Digest(new FamilyText(algorithm, new AlgorithmExtents(algorithm)).Write());
+    }
 
     /// <summary>The algorithm as text with numbers for names and extents abstracted; nobody reads it again.</summary>
     private sealed class FamilyText(Algorithm algorithm, AlgorithmExtents classes)

@@ -211,7 +211,7 @@ public sealed class CustomOperatorTests : IDisposable
             () => OwnOperators.Distances.Call(x, Tensor.Zeros([4, 3], DType.Float64)),
             "Y is f64, but must be f32; convert it with To()"
         );
-        Refused(() => OwnOperators.Distances.Call(x.To(DType.Int64), x), "X is i64, but must be a float");
+        Refused(() => OwnOperators.Distances.Call(x.To(DType.Bool), x), "X is bool, but must be f32 or f64");
         Refused(() => OwnOperators.Moments.Call(x), "several outputs; use CallAll");
         Refused(() => OwnOperators.Gated.Call(x, y), "do not broadcast");
     }

@@ -85,9 +85,9 @@ internal sealed class Draw(int seed, int halves = 0)
 
     public Sample Float(long[] shape) => Of(shape, FloatType());
 
-    public Sample Of(long[] shape, DType type, bool tame = false)
+    public Sample Of(long[] shape, DType type, bool tame = false, Placement? placed = null)
     {
-        var placement = PlacementOf(shape);
+        var placement = placed ?? PlacementOf(shape);
         long count = Sample.CountOf(shape, placement);
         return new Sample(shape, type, placement, Values(count, type, tame));
     }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Reflection;
 
@@ -23,6 +24,8 @@ public static partial class ScalarFunctions
         All.ToDictionary(f => f.Name)
     );
 
+    private static readonly ConcurrentDictionary<string, ScalarFunction> s_own = new();
+
     private static readonly Lazy<ScalarFunction?[]> s_byUnary = new(() =>
         [.. Enum.GetValues<UnaryOp>().Select(k => All.FirstOrDefault(f => f.UnaryNode == k))]
     );
@@ -36,6 +39,19 @@ public static partial class ScalarFunctions
 
     /// <summary>The function of a name, or null.</summary>
     public static ScalarFunction? Find(string name) => s_byName.Value.GetValueOrDefault(name);
+
+    /// <summary>
+    /// Adds a function of the program, so that texts that name it can be read here; false where its name is taken. Texts name what is
+    /// neither composed nor has an expansion for the dtype.
+    /// </summary>
+    public static bool TryAdd(ScalarFunction function)
+    {
+        ArgumentNullException.ThrowIfNull(function);
+        return Find(function.Name) is null && s_own.GetOrAdd(function.Name, function) == function;
+    }
+
+    /// <summary>The function of a name in the table, or of the program, or null.</summary>
+    internal static ScalarFunction? FindOrOwn(string name) => Find(name) ?? s_own.GetValueOrDefault(name);
 
     /// <summary>The function of a node of the expression language, or null (integer divisions, not).</summary>
     public static ScalarFunction? Of(UnaryOp kind) => s_byUnary.Value[(int)kind];

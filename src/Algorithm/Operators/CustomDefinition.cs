@@ -35,6 +35,9 @@ public sealed record CustomDefinition(
     // Points of stages that are evaluated to see whether an instance stays within its buffers.
     private const double MostPoints = 1e5;
 
+    /// <summary>What operands may be whose dtype the signature does not say.</summary>
+    public ImmutableArray<DType> Types { get; init; } = DTypes.Floats;
+
     private const string TypeKey = "dtype";
     private const int MostOperands = 8;
 
@@ -84,15 +87,28 @@ public sealed record CustomDefinition(
         string[] dims = [.. operands.SelectMany(o => o.Dims).Select(d => d.Key).Where(k => k.Length > 0).Distinct()];
         bool typed = operands.Any(o => o.Type == TypeKey);
         var keys = dims.Select(d => OperatorKey.Dimension(d, $"size of {d}")).ToList();
-        if (typed)
-            keys.Add(OperatorKey.Types(DTypes.Floats));
         // What is wrong with the function shows on any instance; now is better than at the first call.
-        static long Size(int dimension) => 5 + 2 * dimension;
-        var sample = Built(new AlgorithmBuilder(name), parsed, build, d => Size(Array.IndexOf(dims, d)), DType.Float32);
+        var above = new Dictionary<string, long>();
+        long Size(string dim) => 5 + 2 * Array.IndexOf(dims, dim) + above.GetValueOrDefault(dim);
+        Algorithm Sample(DType type) => Built(new AlgorithmBuilder(name), parsed, build, d => Size(d), type);
+        _ = Sample(DType.Float32);
+        ImmutableArray<DType> types = typed
+            ?
+            [
+                .. DTypes
+                    .OfTensors.Where(type => type.IsFloat() || Takes(Sample, type))
+                    .OrderBy(type => !type.IsFloat()),
+            ]
+            : [];
+        if (typed)
+            keys.Add(OperatorKey.Types(types));
         // For all sizes; where that cannot be told, each instance has a kernel of its own and is evaluated.
         var any = new AlgorithmBuilder(name);
         var sizes = dims.ToDictionary(d => d, d => any.Parameter($"size.{d}", OperatorSpec.LargestTensor));
-        var rules = IndexRules.Of(Built(any, parsed, build, d => sizes[d], DType.Float32));
+        InputDomain? Given(Buffer input) => domains?.GetValueOrDefault(input.Name);
+        var rules = IndexRules.Of(Built(any, parsed, build, d => sizes[d], DType.Float32), Given);
+        foreach (var (dim, size) in sizes)
+            above[dim] = rules.Above.GetValueOrDefault(size.Var);
         long Limit(int input, Func<string, long> size)
         {
             var values = sizes.ToDictionary(s => s.Value.Var, s => (Expr)size(s.Key));
@@ -108,11 +124,11 @@ public sealed record CustomDefinition(
             ?? InputDomain.Any;
         Algorithm InRange(Algorithm algorithm, Func<string, long> size)
         {
-            if (!rules.AreProven && !IndexRules.Of(algorithm).AreProven)
+            if (!rules.AreProven && !IndexRules.Of(algorithm, Given).AreProven)
                 RequireInRange(Problem.Of(algorithm, [.. algorithm.Inputs.Select(b => Domain(b.Name, size))]));
             return algorithm;
         }
-        InRange(sample, d => Size(Array.IndexOf(dims, d)));
+        InRange(Sample(DType.Float32), Size);
         var definition = new OperatorDefinition(
             name,
             $"an operator of the program: {signature}",
@@ -127,15 +143,47 @@ public sealed record CustomDefinition(
             Operands = signature,
             Opens = (_, _) => rules.AreProven,
             Domain = (spec, buffer) => Domain(buffer.Name, spec.Dim),
-            Example = name + string.Concat(dims.Select((d, i) => $" {d}={Size(i)}")),
+            Example = name + string.Concat(dims.Select(d => $" {d}={Size(d)}")),
         };
         return new(
             definition,
             parsed,
             (size, type) => Built(new AlgorithmBuilder(name), parsed, build, d => size(d), type),
             indices
-        );
+        )
+        {
+            Types = types,
+        };
     }
+
+    // Whether what the function does is defined for whole numbers or bools: the builder says so. There is no arithmetic in bytes.
+    private static bool Takes(Func<DType, Algorithm> build, DType type)
+    {
+        Algorithm made;
+        try
+        {
+            made = build(type);
+        }
+        catch (ArgumentException)
+        {
+            return false;
+        }
+        return DTypes.Numbers.Contains(type)
+            || made.Stages.All(s =>
+                s.Kind is StageKind.Map or StageKind.Scatter
+                && (s.Reducer is null || s.Reducer.IsLast)
+                && s.Values.All(value => IsMoved(value, type))
+            );
+    }
+
+    // Loaded, chosen, compared with nothing.
+    private static bool IsMoved(Expr value, DType type) =>
+        value switch
+        {
+            Load or IntImm => true,
+            Select s => IsMoved(s.Then, type) && IsMoved(s.Else, type) && !s.Cond.Loads().Any(l => l.Type == type),
+            _ => false,
+        };
 
     /// <summary>
     /// A function of elements of shapes that broadcast, with the keys of the library's: n, or a shape each.

@@ -21,13 +21,20 @@ internal sealed class IndexRules
     private readonly List<IndexInput> _inputs = [];
     private readonly HashSet<(Expr, bool)> _met = [];
 
-    private IndexRules(Algorithm algorithm)
+    private readonly Func<Buffer, InputDomain?> _domain;
+    private readonly Dictionary<Var, IndexInput> _declared = [];
+    private readonly Dictionary<Var, long> _above = [];
+
+    private IndexRules(Algorithm algorithm, Func<Buffer, InputDomain?> domain)
     {
-        _algorithm = algorithm;
+        (_algorithm, _domain) = (algorithm, domain);
         _ranges = new(algorithm.Parameters.Select(p => KeyValuePair.Create(p.Var, new Interval(p.Min, p.Max))));
         foreach (var stage in algorithm.Stages)
             Visit(stage);
     }
+
+    /// <summary>Sizes that have to be as large, or about as large, for places beside indices of declared domains to be in range.</summary>
+    public IReadOnlyDictionary<Var, long> Above => _above;
 
     /// <summary>Inputs whose elements are indices, each limit once.</summary>
     public ImmutableArray<IndexInput> Inputs => [.. _inputs.Distinct()];
@@ -36,8 +43,12 @@ internal sealed class IndexRules
     public bool AreProven { get; private set; } = true;
 
     /// <summary>What an algorithm's indices ask for.</summary>
+    /// <param name="algorithm">The algorithm.</param>
+    /// <param name="domain">
+    /// What an input was declared to hold: indices below a limit are proven with, and so are looked at in each call.
+    /// </param>
     /// <exception cref="ArgumentException">A place depends on data and may be anywhere; names stage, buffer and index.</exception>
-    public static IndexRules Of(Algorithm algorithm) => new(algorithm);
+    public static IndexRules Of(Algorithm algorithm, Func<Buffer, InputDomain?> domain) => new(algorithm, domain);
 
     private void Visit(Stage stage)
     {
@@ -101,8 +112,12 @@ internal sealed class IndexRules
     {
         var extent = buffer.Shape[dim];
         var place = WithoutData(Op.Cast(DTypes.Index, index));
+        var declared = place.FreeVars().Where(_declared.ContainsKey).Select(v => _declared[v]).ToList();
         if (IsNotNegative(place) && IsBelow(place, extent))
+        {
+            _inputs.AddRange(declared);
             return;
+        }
         if (chosen || index.Loads().Count == 0)
         {
             AreProven = false;
@@ -120,9 +135,18 @@ internal sealed class IndexRules
             _inputs.Add(new(input, extent));
             return;
         }
+        // Of sizes that are not known yet: each instance has to be proven by itself.
+        if (declared.Count > 0 && declared.Count == index.Loads().Count && _algorithm.Parameters.Length > 0)
+        {
+            foreach (var size in extent.FreeVars())
+                _above[size] = Math.Max(_above.GetValueOrDefault(size), declared.Max(d => ((IntImm)d.Limit).Value));
+            _inputs.AddRange(declared);
+            AreProven = false;
+            return;
+        }
         throw new ArgumentException(
-            $"{_algorithm.Name}: stage {stage.Name} has the index {index} into dimension {dim} of {buffer.Name}, which depends on data and may be anywhere; "
-                + "bring it into range (Op.Mod, or Op.Max and Op.Min), choose by a condition on it (Op.Select), or take an element of an integer input as it is, which is checked in each call"
+            $"{_algorithm.Name}: stage {stage.Name} has the index {index} into dimension {dim} of {buffer.Name}, which depends on data and may be anywhere{(declared.Count > 0 ? $" up to {Interval.Of(place, _ranges).Max} of {extent}" : "")}; "
+                + "bring it into range (Op.Mod, or Op.Max and Op.Min), choose by a condition on it (Op.Select), declare what the input holds (InputDomain.Index), or take an element of an integer input as it is, which is checked in each call"
         );
     }
 
@@ -157,6 +181,14 @@ internal sealed class IndexRules
             _elements.Add(load, element);
             if (_held.GetValueOrDefault(load.Buffer) is { } limit)
                 _ranges.Enter(element, limit);
+            else if (
+                _domain(load.Buffer) is { Kind: DomainKind.Index, Limit: var most }
+                && _algorithm.Inputs.IndexOf(load.Buffer) is >= 0 and var input
+            )
+            {
+                _ranges[element] = new Interval(0, most - 1);
+                _declared[element] = new(input, most);
+            }
             else
                 _ranges[element] = Interval.Of(load, _ranges);
         }

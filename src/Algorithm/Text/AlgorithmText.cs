@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Picograd.Algorithms.Functions;
 
 namespace Picograd.Algorithms.Text;
 
@@ -15,8 +16,8 @@ namespace Picograd.Algorithms.Text;
 ///   output Y
 /// </code>
 /// It is canonical: algorithms of the same structure and names have the same text, whichever objects their expressions share.
-/// Two things are not kept: constants of float32 are written as the nearest float32, which is what every evaluator and back end
-/// makes of them; and names that two things share are told apart.
+/// Three things are not kept: constants of float32 are written as the nearest float32, which is what every evaluator and back end
+/// makes of them; names that two things share are told apart; and a function that is in no table is what it stands for.
 /// </summary>
 public static class AlgorithmText
 {
@@ -30,6 +31,16 @@ public static class AlgorithmText
     {
         ArgumentNullException.ThrowIfNull(text);
         return new AlgorithmParser(text).Parse().Algorithm;
+    }
+
+    /// <summary>
+    /// A function that texts of the algorithm can only name, as it is in no table and has no expansion for the dtype: none but a program
+    /// that has added it (<see cref="ScalarFunctions.TryAdd"/>) reads them. Null where there is none.
+    /// </summary>
+    public static ScalarFunction? Unreadable(Algorithm algorithm)
+    {
+        ArgumentNullException.ThrowIfNull(algorithm);
+        return OwnFunctions.Unwritten(algorithm);
     }
 
     /// <summary>The text with names by position: equal for algorithms that differ in names only.</summary>

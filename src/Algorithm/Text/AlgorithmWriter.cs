@@ -6,23 +6,33 @@ using Picograd.Algorithms.Operators;
 namespace Picograd.Algorithms.Text;
 
 /// <summary>Writes an algorithm as text, one statement a line.</summary>
-/// <param name="algorithm">What is written.</param>
-/// <param name="domains">What each input holds; default for any numbers.</param>
-/// <param name="byPosition">Names given by position, so that texts are equal where only names differ.</param>
-internal sealed class AlgorithmWriter(Algorithm algorithm, ImmutableArray<InputDomain> domains, bool byPosition)
+internal sealed class AlgorithmWriter
 {
     private readonly StringBuilder _text = new();
-    private readonly AlgorithmNames _names = new(algorithm, byPosition);
+    private readonly Algorithm _algorithm;
+    private readonly ImmutableArray<InputDomain> _domains;
+    private readonly bool _byPosition;
+    private readonly AlgorithmNames _names;
+
+    /// <param name="algorithm">What is written.</param>
+    /// <param name="domains">What each input holds; default for any numbers.</param>
+    /// <param name="byPosition">Names given by position, so that texts are equal where only names differ.</param>
+    public AlgorithmWriter(Algorithm algorithm, ImmutableArray<InputDomain> domains, bool byPosition)
+    {
+        _algorithm = OwnFunctions.Written(algorithm);
+        (_domains, _byPosition) = (domains, byPosition);
+        _names = new(_algorithm, byPosition);
+    }
 
     public string Write()
     {
-        Line(0, byPosition ? "algorithm" : $"algorithm {AlgorithmNames.Quoted(algorithm.Name)}");
-        foreach (var p in algorithm.Parameters)
+        Line(0, _byPosition ? "algorithm" : $"algorithm {AlgorithmNames.Quoted(_algorithm.Name)}");
+        foreach (var p in _algorithm.Parameters)
             Line(1, string.Create(CultureInfo.InvariantCulture, $"parameter {_names.Of(p.Var)} in {p.Min}..{p.Max}"));
-        for (int i = 0; i < algorithm.Inputs.Length; i++)
+        for (int i = 0; i < _algorithm.Inputs.Length; i++)
         {
-            var input = algorithm.Inputs[i];
-            string domain = domains.IsDefault ? "" : DomainText.Of(domains[i]);
+            var input = _algorithm.Inputs[i];
+            string domain = _domains.IsDefault ? "" : DomainText.Of(_domains[i]);
             Line(
                 1,
                 $"input {_names.Of(input)}: {input.Type.Name()}[{List(input.Shape)}]{Layout(input)}{(domain.Length > 0 ? " " + domain : "")}"
@@ -35,14 +45,14 @@ internal sealed class AlgorithmWriter(Algorithm algorithm, ImmutableArray<InputD
             Line(1, $"reducer {_names.Of(reducer)}({List(reducer.Identity)}) = {List(reducer.Result)}");
             Define(parts);
         }
-        foreach (var stage in algorithm.Stages)
+        foreach (var stage in _algorithm.Stages)
         {
             var parts = new SharedParts(stage.Indices.Concat(stage.Values));
             _names.Enter(stage.Axes, parts);
             Line(1, Statement(stage));
             Define(parts);
         }
-        Line(1, $"output {string.Join(", ", algorithm.Outputs.Select(_names.Of))}");
+        Line(1, $"output {string.Join(", ", _algorithm.Outputs.Select(_names.Of))}");
         return _text.ToString();
     }
 

@@ -378,7 +378,7 @@ internal sealed class ExprParser(List<Token> tokens)
                 throw Wrong(at, $"fma needs floats, not {c.Type.Name()}");
             return Sized(at, new Fma(a, b, c));
         }
-        if (ScalarFunctions.Find(name) is { UnaryNode: null, BinaryNode: null } function)
+        if (ScalarFunctions.FindOrOwn(name) is { UnaryNode: null, BinaryNode: null } function)
         {
             Count(at, operands, function.Arity);
             var (x, last) = (operands.ToArray(), operands.Length - 1);
@@ -393,7 +393,16 @@ internal sealed class ExprParser(List<Token> tokens)
             .Concat(ScalarFunctions.All.Where(f => f is { UnaryNode: null, BinaryNode: null }).Select(f => f.Name))
             .Concat(Types.Keys)
             .Concat(["select", "fma"]);
-        throw Wrong(at, $"there is no function {at}{Spelling.Hint(name, known)}");
+        string hint = Spelling.Hint(name, known);
+        throw Wrong(
+            at,
+            $"there is no function {at}"
+                + (
+                    hint.Length > 0
+                        ? hint
+                        : "; one of a program's own is read by that program alone, unless it is composed or has an expansion for the dtype"
+                )
+        );
     }
 
     private static void Count(Token at, ImmutableArray<Expr> operands, int count)

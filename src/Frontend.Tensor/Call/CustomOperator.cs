@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Functions;
 using Picograd.Algorithms.Operators;
+using Picograd.Algorithms.Text;
 using Picograd.Calls;
 
 namespace Picograd;
@@ -158,6 +159,7 @@ public sealed class CustomOperator
     public static CustomOperator Elementwise(ScalarFunction function, CustomOperator? gradient = null)
     {
         ArgumentNullException.ThrowIfNull(function);
+        ScalarFunctions.TryAdd(function);
         return Elements(function.Name, function.Arity, x => Op.Call(function, x.AsSpan()), gradient);
     }
 
@@ -195,9 +197,15 @@ public sealed class CustomOperator
         using var recorder = new Recorder();
         using (recorder.Enter())
             _operator.RunAll(shapes);
-        return recorder.Calls is [{ Spec: var spec }]
-            ? Problem.Of(OperatorSpec.Parse(spec)).Text
-            : throw new ArgumentException($"{Name}: of empty tensors nothing is computed that could be tuned.");
+        if (recorder.Calls is not [{ Spec: var spec }])
+            throw new ArgumentException($"{Name}: of empty tensors nothing is computed that could be tuned.");
+        var problem = Problem.Of(OperatorSpec.Parse(spec));
+        return AlgorithmText.Unreadable(problem.Algorithm) is { } function
+            ? throw new ArgumentException(
+                $"{Name}: the function {function.Name} is known to this program alone, so that no other could read a text with it; "
+                    + $"give it an expansion for the dtype ({nameof(ScalarFunction.Float32)}, {nameof(ScalarFunction.Float64)}), or compose it."
+            )
+            : problem.Text;
     }
 
     public override string ToString() => $"{Name}: {Signature}";

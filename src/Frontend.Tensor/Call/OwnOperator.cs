@@ -36,9 +36,10 @@ internal sealed class OwnOperator(CustomDefinition definition, OwnOperator? grad
             var (operand, input) = (operands[i], given[i]);
             bool typed = DTypes.Parse(operand.Type) is not null;
             var wanted = DTypes.Parse(operand.Type) ?? (common ??= input.DType);
-            if (input.DType != wanted || (!typed && !wanted.IsFloat()))
+            bool takes = typed || definition.Types.Contains(wanted);
+            if (input.DType != wanted || !takes)
                 throw new ArgumentException(
-                    $"{Name}: {operand.Name} is {input.DType.Name()}, but must be {(typed || wanted.IsFloat() ? wanted.Name() : "a float")}; convert it with To()."
+                    $"{Name}: {operand.Name} is {input.DType.Name()}, but must be {(takes ? wanted.Name() : string.Join(" or ", definition.Types.Select(t => t.Name())))}; convert it with To()."
                 );
             bool many = operand.Dims.Any(d => d.Many);
             int rank = operand.Dims.Length - (many ? 1 : 0);

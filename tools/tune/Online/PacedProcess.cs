@@ -26,10 +26,7 @@ internal sealed class PacedProcess(double share)
         if (!ProcessControl.IsSupported)
             return RunUnpaced(start);
         using var page = PacePage.Create();
-        // A whole core is what it may have anyway.
-        bool isPaced = share < 1;
-        if (isPaced)
-            page.GiveTo(start.Environment);
+        page.GiveTo(start.Environment);
         int parent = ProcessControl.Parent;
         using var process = Process.Start(start)!;
         int id = process.Id;
@@ -50,7 +47,7 @@ internal sealed class PacedProcess(double share)
                 ProcessControl.End(process.Id);
                 break;
             }
-            var (runs, time) = isPaced ? pace.Next(spent.Now()) : (true, TimeSpan.FromSeconds(1));
+            var (runs, time) = pace.Next(spent.Now());
             if (runs)
             {
                 if (process.WaitForExit(Most(time)))
