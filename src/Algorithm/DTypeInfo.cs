@@ -69,10 +69,9 @@ public sealed record DTypeInfo(DType Type, string Name, DTypeKind Kind, int Byte
 
     /// <summary>The row of a dtype.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such dtype.</exception>
-    public static DTypeInfo Of(DType type) =>
-        (uint)type < (uint)Table.Length
-            ? Table[(int)type]
-            : throw new ArgumentOutOfRangeException(nameof(type), type, "unknown dtype");
+    public static DTypeInfo Of(DType type) => (uint)type < (uint)Table.Length ? Table[(int)type] : throw Unknown(type);
+
+    private static ArgumentOutOfRangeException Unknown(DType type) => new(nameof(type), type, "unknown dtype");
 
     /// <summary>The dtype whose elements a .NET type has; null where tensors have no such elements.</summary>
     public static DType? Of(Type clr)

@@ -147,7 +147,7 @@ public class ErrorTests
     public static TheoryData<Func<object>, string> OtherArguments =>
         new()
         {
-            { () => Tensor.Zeros(-1, 2), "Full: the shape [-1, 2] has a negative size" },
+            { () => Tensor.Zeros(-1, 2), "Zeros: the shape [-1, 2] has a negative size" },
             { () => Tensor.Zeros(1L << 40, 1L << 40), "has more elements than can be counted" },
             { () => Tensor.Cat([]), "cat: there must be at least one tensor" },
             { () => Tensor.Cat([Tensor.From(1f)]), "use Stack" },

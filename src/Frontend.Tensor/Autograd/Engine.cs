@@ -67,7 +67,7 @@ internal sealed class Engine
         else
         {
             var sum = before + grad;
-            before.ReleaseGrad();
+            before.ReleaseGrad(ofPass: true);
             sum.GradHolders++;
             node.Grad = sum;
             node.GradIsOwn = true;
@@ -100,7 +100,7 @@ internal sealed class Engine
         {
             var sum = before + grad;
             leaf.SetGrad(sum);
-            before.ReleaseGrad();
+            before.ReleaseGrad(ofPass: false);
         }
         grad.DropIfUnheld();
     }
@@ -121,7 +121,7 @@ internal sealed class Engine
                 node.Apply(grad);
                 if (!retainGraph)
                     node.Release();
-                grad.ReleaseGrad();
+                grad.ReleaseGrad(ofPass: true);
             }
         }
         catch

@@ -159,17 +159,18 @@ public sealed partial class Tensor
     internal Node? NodeForGrad() => RequiresGrad ? _node ??= Node.OfLeaf(this) : null;
 
     /// <summary>One holder less; frees what nobody holds.</summary>
-    internal void ReleaseGrad()
+    /// <param name="ofPass">Whether it was made in the pass under way.</param>
+    internal void ReleaseGrad(bool ofPass)
     {
         if (--GradHolders <= 0 && !GradMode.Enabled)
-            Dispose();
+            Dispose(recycles: ofPass);
     }
 
-    /// <summary>Frees a gradient that was merged into another one and is held nowhere.</summary>
+    /// <summary>Frees a gradient of the pass under way that was merged into another one and is held nowhere.</summary>
     internal void DropIfUnheld(Tensor? successor = null)
     {
         if (GradHolders == 0 && !GradMode.Enabled && !ReferenceEquals(this, successor))
-            Dispose();
+            Recycle();
     }
 
     /// <summary>Whether an operator on these tensors is to be recorded.</summary>

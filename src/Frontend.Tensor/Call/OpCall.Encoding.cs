@@ -1,7 +1,8 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
-using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
+using Picograd.Algorithms;
+using Picograd.Dispatch;
 
 namespace Picograd.Calls;
 
@@ -57,7 +58,7 @@ internal unsafe ref partial struct OpCall
         int skipped = dims[0].Optional && sizes.Length < dims.Length ? 1 : 0;
         for (int i = skipped; i < dims.Length; i++)
         {
-            var dim = dims[i];
+            ref readonly var dim = ref dims[i];
             int behind = dims.Length - 1 - i;
             long size = 1;
             if (dim.Many)

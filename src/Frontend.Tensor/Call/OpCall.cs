@@ -128,7 +128,7 @@ internal unsafe ref partial struct OpCall
         if (!ReferenceEquals(_runtime, runtime))
         {
             if (_runtime is not null)
-                throw DeviceRuntime.Mixed(Operator.Title, _runtime.Device, runtime.Device);
+                throw CommonDevice.Mixed(Operator.Title, _runtime.Device, runtime.Device);
             _runtime = runtime;
         }
         // The first operand of a dtype that a key names says which.
@@ -205,7 +205,7 @@ internal unsafe ref partial struct OpCall
     /// The addresses of all operands in order, as kernels take them; valid as long as the call is. Numbers on the stack are
     /// where a kernel that is started next finds them.
     /// </summary>
-    public nint* Addresses()
+    private nint* Addresses()
     {
         int at = 0;
         for (int i = 0; i < _next; i++)
@@ -220,7 +220,7 @@ internal unsafe ref partial struct OpCall
     }
 
     /// <summary>Keeps the operands' memory while a kernel has it.</summary>
-    public readonly void KeepAlive()
+    private readonly void KeepAlive()
     {
         for (int i = 0; i < _next; i++)
             GC.KeepAlive(_tensors[i]);
@@ -240,7 +240,18 @@ internal unsafe ref partial struct OpCall
         if (Executor.Current is { } executor)
             executor.Run(ref this);
         else
-            _runtime!.Run(ref this);
+            Start();
+    }
+
+    /// <summary>Finds its kernel by its words and starts it.</summary>
+    public void Start()
+    {
+        if (!_runtime!.Computes)
+            return;
+        var context = _runtime.Context;
+        var kernel = context.Table.Find(Words) ?? context.Miss(_plan, Words);
+        kernel.Run(Addresses());
+        KeepAlive();
     }
 
     private readonly DType Type(OperandPlan plan)

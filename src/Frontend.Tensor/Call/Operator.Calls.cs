@@ -93,9 +93,9 @@ internal unsafe partial class Operator
         if (b is null || Words.Form != OperandForm.Broadcast)
             return;
         if (c is null)
-            DeviceRuntime.Align(Title, ref a, ref b);
+            CommonDevice.Align(Title, ref a, ref b);
         else
-            DeviceRuntime.Align(Title, ref a, ref b, ref c);
+            CommonDevice.Align(Title, ref a, ref b, ref c);
     }
 
     /// <summary>f(x, number) or, turned around, f(number, x).</summary>
@@ -124,7 +124,7 @@ internal unsafe partial class Operator
     [SkipLocalsInit]
     public Tensor RunPrecise(Tensor x, Tensor number)
     {
-        DeviceRuntime.Align(Title, ref x, ref number);
+        CommonDevice.Align(Title, ref x, ref number);
         var call = new OpCall(this, stackalloc long[OpCall.MostWords]) { Apart = true };
         call.In(x);
         call.In(number);

@@ -1,8 +1,9 @@
 using System.Numerics;
-using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Operators;
+using Picograd.Algorithms;
 using Picograd.Autograd;
+using Picograd.Dispatch;
 
 namespace Picograd.Calls;
 

@@ -72,7 +72,7 @@ internal sealed class Recorder : Executor, IDisposable
     public override void Run(scoped ref OpCall call)
     {
         _calls.Add(RecordedCall.Of(ref call));
-        call.Runtime.Run(ref call);
+        call.Start();
     }
 
     /// <summary>Lets go of the operands.</summary>

@@ -12,6 +12,9 @@ namespace Picograd;
 internal sealed class Storage
 {
     private DeviceMemory _memory;
+
+    // How many tensors share it, and a bit that says whether it ever was more than one.
+    private const int Shared = 1 << 30;
     private int _owners = 1;
 
     private Storage(DeviceMemory memory, DeviceRuntime runtime)
@@ -34,16 +37,31 @@ internal sealed class Storage
     public nint Address => _memory.Address;
 
     /// <summary>How many tensors share it and are not disposed.</summary>
-    public int Owners => Volatile.Read(ref _owners);
+    public int Owners => Volatile.Read(ref _owners) & ~Shared;
 
-    public void AddOwner() => Interlocked.Increment(ref _owners);
+    public void AddOwner()
+    {
+        if ((_owners & Shared) == 0)
+            Interlocked.Or(ref _owners, Shared);
+        Interlocked.Increment(ref _owners);
+    }
 
     /// <summary>One sharing tensor less; returns whether others are left.</summary>
     public bool Release()
     {
-        if (Interlocked.Decrement(ref _owners) != 0)
+        if ((Interlocked.Decrement(ref _owners) & ~Shared) != 0)
             return true;
         _memory.Dispose();
+        return false;
+    }
+
+    /// <summary>As <see cref="Release"/>, by a tensor that was reachable ever since it was made.</summary>
+    public bool Recycle()
+    {
+        if (_owners != 1)
+            return Release();
+        _owners = 0;
+        Surrender().Recycle();
         return false;
     }
 

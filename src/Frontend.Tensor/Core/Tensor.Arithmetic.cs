@@ -257,7 +257,7 @@ public sealed partial class Tensor
         if (function.Rule is { } rule && Records(a, number))
         {
             var rounded = number.To(a.DType);
-            DeviceRuntime.Align(function.Title, ref a, ref rounded);
+            CommonDevice.Align(function.Title, ref a, ref rounded);
             result.Record(rule, a, rounded);
         }
         return result;

@@ -7,23 +7,26 @@ namespace Picograd;
 public sealed partial class Tensor
 {
     /// <summary>Float32 zeros.</summary>
-    public static Tensor Zeros(params ReadOnlySpan<long> shape) => Full(shape, 0, DType.Float32);
+    public static Tensor Zeros(params ReadOnlySpan<long> shape) => Full(shape, 0, DType.Float32, null, "Zeros");
 
     /// <summary>Zeros of a dtype.</summary>
     public static Tensor Zeros(ReadOnlySpan<long> shape, DType dtype, Device? device = null) =>
-        Full(shape, 0, dtype, device);
+        Full(shape, 0, dtype, device, "Zeros");
 
     /// <summary>Float32 ones.</summary>
-    public static Tensor Ones(params ReadOnlySpan<long> shape) => Full(shape, 1, DType.Float32);
+    public static Tensor Ones(params ReadOnlySpan<long> shape) => Full(shape, 1, DType.Float32, null, "Ones");
 
     /// <summary>Ones of a dtype.</summary>
     public static Tensor Ones(ReadOnlySpan<long> shape, DType dtype, Device? device = null) =>
-        Full(shape, 1, dtype, device);
+        Full(shape, 1, dtype, device, "Ones");
 
     /// <summary>One value everywhere; the dtype is the value's (a float makes float32) where none is given.</summary>
-    public static Tensor Full(ReadOnlySpan<long> shape, Scalar value, DType? dtype = null, Device? device = null)
+    public static Tensor Full(ReadOnlySpan<long> shape, Scalar value, DType? dtype = null, Device? device = null) =>
+        Full(shape, value, dtype ?? value.Type, device, "Full");
+
+    private static Tensor Full(ReadOnlySpan<long> shape, Scalar value, DType dtype, Device? device, string what)
     {
-        var tensor = Empty(shape, dtype ?? value.Type, device, "Full");
+        var tensor = Empty(shape, dtype, device, what);
         value.Require(tensor.DType, "full");
         Operator.Fill(tensor, value);
         return tensor;

@@ -34,7 +34,7 @@ public sealed partial class Tensor
         var parts = new List<Tensor>(tensors.Length);
         foreach (var next in tensors)
         {
-            DeviceRuntime.Common("cat", first, next);
+            CommonDevice.Of("cat", first, next);
             type = Promotion.Of(type, Promotion.Rank.Tensor, next.DType, Promotion.Rank.Tensor);
             records |= Records(next);
             if (IsNothing(next))

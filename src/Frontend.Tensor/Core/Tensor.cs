@@ -119,14 +119,23 @@ public sealed partial class Tensor : IDisposable
     /// Gives its memory back, once no other view of it is left. Using it afterwards throws ObjectDisposedException.
     /// Calling this is never necessary: unreachable tensors are collected, and the collector knows how large they are.
     /// </summary>
-    public void Dispose()
+    public void Dispose() => Dispose(recycles: false);
+
+    /// <summary>
+    /// As <see cref="Dispose()"/>, for what has been reachable ever since it was made, as what a scope or the pass of gradients under
+    /// way holds is: what it consists of serves again. A finalizer of it might be on its way otherwise.
+    /// </summary>
+    internal void Recycle() => Dispose(recycles: true);
+
+    private void Dispose(bool recycles)
     {
         var storage = _storage;
         if (storage is null)
             return;
         _storage = null;
         // Views that are left may still ask for the history of their base.
-        if (!storage.Release() || _base is not null)
+        bool isShared = recycles ? storage.Recycle() : storage.Release();
+        if (!isShared || _base is not null)
             _node = null;
         _base = null;
         _flags &= ~Flags.Follows;

@@ -74,7 +74,7 @@ public sealed class TensorScope : IDisposable
             var tensor = _made[i];
             _made[i] = null;
             if (tensor is { IsKept: false })
-                tensor.Dispose();
+                tensor.Recycle();
         }
         _count = 0;
         t_spare = this;

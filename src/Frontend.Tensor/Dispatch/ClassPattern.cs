@@ -1,5 +1,4 @@
 using Picograd.Algorithms.Operators;
-using Picograd.Calls;
 
 namespace Picograd.Dispatch;
 

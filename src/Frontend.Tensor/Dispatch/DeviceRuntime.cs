@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Picograd.Calls;
 using Picograd.Schedules.Backend;
 using Picograd.Schedules.Ir;
 
@@ -9,6 +8,9 @@ namespace Picograd.Dispatch;
 internal abstract class DeviceRuntime
 {
     public abstract Device Device { get; }
+
+    /// <summary>Whether calls are to compute anything.</summary>
+    public bool Computes { get; protected init; } = true;
 
     /// <summary>The kernels of this device, by its store, back end and rules.</summary>
     public abstract DispatchContext Context { get; }
@@ -34,15 +36,6 @@ internal abstract class DeviceRuntime
     /// </summary>
     public abstract nint Cells(nint cells, int bytes);
 
-    /// <summary>A call at once: finds its kernel by its words and starts it.</summary>
-    public virtual unsafe void Run(scoped ref OpCall call)
-    {
-        var context = Context;
-        var kernel = context.Table.Find(call.Words) ?? context.Miss(call.Operator, call.Words);
-        kernel.Run(call.Addresses());
-        call.KeepAlive();
-    }
-
     /// <summary>Before a call that is timed; gives what <see cref="EndCall"/> wants.</summary>
     public virtual long BeginCall() => Stopwatch.GetTimestamp();
 
@@ -55,47 +48,6 @@ internal abstract class DeviceRuntime
         device.IsCpu ? CpuRuntime.Instance
         : device.IsMeta ? MetaRuntime.Instance
         : Gpus.Of(device.Index);
-
-    /// <summary>The one device of all operands.</summary>
-    /// <exception cref="ArgumentException">They are on two devices; names the operator and both.</exception>
-    public static DeviceRuntime Common(string what, Tensor a, Tensor b)
-    {
-        var runtime = a.Runtime;
-        return ReferenceEquals(runtime, b.Runtime) ? runtime : throw Mixed(what, runtime.Device, b.Device);
-    }
-
-    /// <summary>
-    /// The one device of operands that broadcast; scalars of the CPU go along with tensors of a GPU, as in PyTorch.
-    /// </summary>
-    /// <exception cref="ArgumentException">They are on two devices.</exception>
-    public static DeviceRuntime Align(string what, ref Tensor a, ref Tensor b)
-    {
-        var runtime = a.Runtime;
-        if (ReferenceEquals(runtime, b.Runtime))
-            return runtime;
-        if (a.Rank == 0 && a.Device.IsCpu)
-        {
-            a = a.ToDevice(b.Device);
-            return b.Runtime;
-        }
-        if (b.Rank == 0 && b.Device.IsCpu)
-        {
-            b = b.ToDevice(a.Device);
-            return runtime;
-        }
-        throw Mixed(what, a.Device, b.Device);
-    }
-
-    /// <inheritdoc cref="Align(string, ref Tensor, ref Tensor)"/>
-    public static DeviceRuntime Align(string what, ref Tensor a, ref Tensor b, ref Tensor c)
-    {
-        Align(what, ref b, ref c);
-        Align(what, ref a, ref b);
-        return Align(what, ref a, ref c);
-    }
-
-    internal static ArgumentException Mixed(string what, Device a, Device b) =>
-        new($"{what}: the tensors are on two devices, {a} and {b}; move one of them with ToDevice().");
 }
 
 /// <summary>Main memory and the processor.</summary>

@@ -1,6 +1,5 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
-using Picograd.Calls;
 using Picograd.Schedules.Backend;
 using Picograd.Schedules.Defaults;
 using Picograd.Schedules.Ir;
@@ -108,7 +107,7 @@ internal sealed partial class DispatchContext
         );
 
     // The kernel of a call whose words say that it is of a class which has one, without a text of it.
-    private DispatchedKernel? OfKnownClass(Operator op, ReadOnlySpan<long> words)
+    private DispatchedKernel? OfKnownClass(OperatorWords plan, ReadOnlySpan<long> words)
     {
         lock (_gate)
         {
@@ -116,7 +115,7 @@ internal sealed partial class DispatchContext
                 return known;
             if (_cache.Member(words) is not var (pattern, extents) || pattern.Members.Schedule is not { } shared)
                 return null;
-            var text = new CallText(op, words.ToArray());
+            var text = new CallText(plan, words.ToArray());
             var kernel = Told(
                 new DispatchedKernel(text, shared, KernelSource.Default, pattern.Members.Notes, null)
                 {
@@ -132,7 +131,7 @@ internal sealed partial class DispatchContext
     }
 
     // What tells the members of a class by their words, where no shape of its family has a record.
-    private ClassPattern? PatternOf(Operator op, ReadOnlySpan<long> words, Problem problem, ShapeClass members)
+    private ClassPattern? PatternOf(OperatorWords plan, ReadOnlySpan<long> words, Problem problem, ShapeClass members)
     {
         if (_store is { MayFind: true })
         {
@@ -144,7 +143,7 @@ internal sealed partial class DispatchContext
             }
         }
         return
-            new ClassPattern(op.Words, words, OpenOperator.Of(problem.Operator!)!, members) is { IsWhole: true } whole
+            new ClassPattern(plan, words, OpenOperator.Of(problem.Operator!)!, members) is { IsWhole: true } whole
             ? whole
             : null;
     }

@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
-using Picograd.Calls;
 using Picograd.Dispatch.Profiles;
 using Picograd.Schedules.Backend;
 using Picograd.Schedules.Defaults;
@@ -109,16 +108,18 @@ internal sealed partial class DispatchContext
     }
 
     /// <summary>The kernel of a call that is not in the table yet.</summary>
-    public DispatchedKernel Miss(Operator op, ReadOnlySpan<long> words)
+    /// <param name="plan">What its words mean.</param>
+    /// <param name="words">Its words.</param>
+    public DispatchedKernel Miss(OperatorWords plan, ReadOnlySpan<long> words)
     {
         // What is recorded is written down by the text of each instance.
-        if (_recorder is null && OfKnownClass(op, words) is { } member)
+        if (_recorder is null && OfKnownClass(plan, words) is { } member)
             return member;
         long began = Stopwatch.GetTimestamp();
-        var problem = OperatorSpec.Parse(op.Words.Text(words)).Problem;
+        var problem = OperatorSpec.Parse(plan.Text(words)).Problem;
         var kernel = Resolve(problem);
         _recorder?.AddMaking(Stopwatch.GetElapsedTime(began));
-        var pattern = kernel.Members is { } members ? PatternOf(op, words, problem, members) : null;
+        var pattern = kernel.Members is { } members ? PatternOf(plan, words, problem, members) : null;
         lock (_gate)
         {
             // Another thread may have been faster.

@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
-using Picograd.Calls;
 using Picograd.Schedules;
 using Picograd.Schedules.Backend;
 using Picograd.Schedules.Ir;
@@ -22,12 +21,12 @@ public enum KernelSource
 }
 
 /// <summary>The text of a call's instance, from its words.</summary>
-internal sealed class CallText(Operator op, long[] words)
+internal sealed class CallText(OperatorWords plan, long[] words)
 {
     /// <summary>The words, as the table keeps them.</summary>
     public long[] Words => words;
 
-    public string Write() => OperatorSpec.Parse(op.Words.Text(words)).ToString();
+    public string Write() => OperatorSpec.Parse(plan.Text(words)).ToString();
 }
 
 /// <summary>

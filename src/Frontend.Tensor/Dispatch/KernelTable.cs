@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Picograd.Dispatch;
 
 /// <summary>
@@ -22,7 +24,7 @@ internal sealed class KernelTable
         var buckets = Volatile.Read(ref _buckets);
         for (var entry = buckets[hash & (buckets.Length - 1)]; entry is not null; entry = entry.Next)
         {
-            if (entry.Hash == hash && signature.SequenceEqual(entry.Signature))
+            if (entry.Hash == hash && AreEqual(signature, entry.Signature))
                 return entry.Kernel;
         }
         return null;
@@ -81,6 +83,20 @@ internal sealed class KernelTable
             to = entry with { Next = to };
         }
         Volatile.Write(ref _buckets, buckets);
+    }
+
+    // Two to four words, mostly: a call of SequenceEqual takes longer than the comparison.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool AreEqual(ReadOnlySpan<long> a, long[] b)
+    {
+        if (a.Length != b.Length)
+            return false;
+        for (int i = 0; i < a.Length; i++)
+        {
+            if (a[i] != b[i])
+                return false;
+        }
+        return true;
     }
 
     private static int HashOf(ReadOnlySpan<long> signature)

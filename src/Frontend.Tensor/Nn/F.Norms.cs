@@ -73,7 +73,7 @@ public static partial class F
     )
     {
         const string What = "group_norm";
-        long channels = CheckChannels(What, x, ("weight", weight), ("bias", bias));
+        long channels = CheckChannels(What, x, weight, bias);
         if (numGroups < 1 || channels % numGroups != 0)
             throw new ArgumentException(
                 $"{What}: numGroups is {numGroups}, which must divide the {channels} channels in dimension 1 of the input of shape {x.Layout}."
@@ -98,14 +98,7 @@ public static partial class F
     )
     {
         const string What = "instance_norm";
-        long channels = CheckChannels(
-            What,
-            x,
-            ("weight", weight),
-            ("bias", bias),
-            ("runningMean", runningMean),
-            ("runningVar", runningVar)
-        );
+        long channels = CheckChannels(What, x, weight, bias, runningMean, runningVar);
         if (!useInputStats)
             return BatchNorm(x, runningMean, runningVar, weight, bias, training: false, momentum, eps);
         long elements = x.Layout.Product(2, x.Rank);
@@ -150,14 +143,7 @@ public static partial class F
     )
     {
         const string What = "batch_norm";
-        long channels = CheckChannels(
-            What,
-            x,
-            ("weight", weight),
-            ("bias", bias),
-            ("runningMean", runningMean),
-            ("runningVar", runningVar)
-        );
+        long channels = CheckChannels(What, x, weight, bias, runningMean, runningVar);
         var gain = weight ?? Tensor.Ones([channels], x.DType, x.Device);
         var shift = bias ?? Tensor.Zeros([channels], x.DType, x.Device);
         if (!training)
@@ -260,7 +246,14 @@ public static partial class F
         return x.Layout.Product(x.Rank - shape.Length, x.Rank);
     }
 
-    private static long CheckChannels(string what, Tensor x, params ReadOnlySpan<(string Name, Tensor? Tensor)> vectors)
+    private static long CheckChannels(
+        string what,
+        Tensor x,
+        Tensor? weight,
+        Tensor? bias,
+        Tensor? runningMean = null,
+        Tensor? runningVar = null
+    )
     {
         ArgumentNullException.ThrowIfNull(x);
         if (x.Rank < 2)
@@ -269,6 +262,13 @@ public static partial class F
             );
         x.RequireFloat(what);
         long channels = x.Layout.Sizes[1];
+        ReadOnlySpan<(string, Tensor?)> vectors =
+        [
+            ("weight", weight),
+            ("bias", bias),
+            ("runningMean", runningMean),
+            ("runningVar", runningVar),
+        ];
         foreach (var (name, tensor) in vectors)
         {
             if (tensor is not null && (tensor.Rank != 1 || tensor.Layout.Sizes[0] != channels))

@@ -23,6 +23,7 @@ public static partial class F
         // The gradient goes to the places of maxima.
         bool placed = indices || Tensor.Records(x);
         var key = new MaxPoolKey(
+            rank,
             kernel,
             stride.Count == 0 ? kernel : stride,
             padding.Or(0),
@@ -30,7 +31,7 @@ public static partial class F
             ceil,
             placed
         );
-        var op = MaxPools[rank][key];
+        var op = MaxPools[key];
         CheckPlanes(what, rank, x);
         var sizes = PlacesOf(what, rank, x, key.Kernel, key.Stride, key.Padding, key.Dilation, ceil);
         for (int d = 0; d < rank; d++)
@@ -83,6 +84,7 @@ public static partial class F
         if (divisor == 0)
             throw new ArgumentException($"{what}: divisorOverride is 0, but sums are divided by it.");
         var key = new AvgPoolKey(
+            rank,
             kernel,
             stride.Count == 0 ? kernel : stride,
             padding.Or(0),
@@ -90,7 +92,7 @@ public static partial class F
             !countsPadding,
             divisor ?? 0
         );
-        var op = AvgPools[rank][key];
+        var op = AvgPools[key];
         CheckPlanes(what, rank, x);
         for (int d = 0; rank == 3 && d < rank; d++)
         {
@@ -116,7 +118,7 @@ public static partial class F
         bool placed = max && (indices || Tensor.Records(x));
         if (parts.Count == 0)
             throw new ArgumentException($"{what}: outputSize is not given.");
-        var op = AdaptivePools[rank][new(parts, max, placed)];
+        var op = AdaptivePools[new(rank, parts, max, placed)];
         CheckPlanes(what, rank, x);
         long[] sizes = [.. x.Layout.Sizes];
         for (int d = 0; d < rank; d++)
@@ -124,31 +126,31 @@ public static partial class F
         return max ? Maxima(op, x, sizes, placed) : (op.RecordedAs(sizes, x), null!);
     }
 
-    private static Operator Of(MaxPoolKey key, int rank) =>
+    private static Operator Of(MaxPoolKey key) =>
         new(
-            $"max_pool{rank}d",
-            WindowText(key.Kernel, key.Stride, key.Padding, $"max_pool{rank}d", rank)
-                + $" dil={key.Dilation.Checked(rank, $"max_pool{rank}d", "dilation", 1)}"
+            $"max_pool{key.Rank}d",
+            WindowText(key.Kernel, key.Stride, key.Padding, $"max_pool{key.Rank}d", key.Rank)
+                + $" dil={key.Dilation.Checked(key.Rank, $"max_pool{key.Rank}d", "dilation", 1)}"
                 + (key.Ceil ? " ceil=1" : "")
                 + (key.Indices ? " indices=1" : ""),
             derives: true
         );
 
-    private static Operator Of(AvgPoolKey key, int rank) =>
+    private static Operator Of(AvgPoolKey key) =>
         new(
-            $"avg_pool{rank}d",
-            WindowText(key.Kernel, key.Stride, key.Padding, $"avg_pool{rank}d", rank)
+            $"avg_pool{key.Rank}d",
+            WindowText(key.Kernel, key.Stride, key.Padding, $"avg_pool{key.Rank}d", key.Rank)
                 + (key.Ceil ? " ceil=1" : "")
                 + (key.Inside ? " inside=1" : "")
                 + (key.Divisor == 0 ? "" : $" divisor={key.Divisor.ToString(CultureInfo.InvariantCulture)}"),
             derives: true
         );
 
-    private static Operator Of(AdaptivePoolKey key, int rank)
+    private static Operator Of(AdaptivePoolKey key)
     {
-        string what = $"adaptive_{(key.Max ? "max" : "avg")}_pool{rank}d";
-        key.Parts.Checked(rank, what, "outputSize", 1);
-        return new Operator(what, Each(rank, "o", key.Parts) + (key.Indices ? " indices=1" : ""), derives: true);
+        string what = $"adaptive_{(key.Max ? "max" : "avg")}_pool{key.Rank}d";
+        key.Parts.Checked(key.Rank, what, "outputSize", 1);
+        return new Operator(what, Each(key.Rank, "o", key.Parts) + (key.Indices ? " indices=1" : ""), derives: true);
     }
 
     private static string WindowText(

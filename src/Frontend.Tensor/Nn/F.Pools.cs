@@ -7,6 +7,7 @@ namespace Picograd;
 public static partial class F
 {
     private readonly record struct MaxPoolKey(
+        int Rank,
         PerDimension Kernel,
         PerDimension Stride,
         PerDimension Padding,
@@ -16,6 +17,7 @@ public static partial class F
     );
 
     private readonly record struct AvgPoolKey(
+        int Rank,
         PerDimension Kernel,
         PerDimension Stride,
         PerDimension Padding,
@@ -24,22 +26,11 @@ public static partial class F
         long Divisor
     );
 
-    private readonly record struct AdaptivePoolKey(PerDimension Parts, bool Max, bool Indices);
+    private readonly record struct AdaptivePoolKey(int Rank, PerDimension Parts, bool Max, bool Indices);
 
-    private static readonly OperatorFamily<MaxPoolKey>[] MaxPools =
-    [
-        .. Enumerable.Range(0, 4).Select(rank => new OperatorFamily<MaxPoolKey>(k => Of(k, rank))),
-    ];
-
-    private static readonly OperatorFamily<AvgPoolKey>[] AvgPools =
-    [
-        .. Enumerable.Range(0, 4).Select(rank => new OperatorFamily<AvgPoolKey>(k => Of(k, rank))),
-    ];
-
-    private static readonly OperatorFamily<AdaptivePoolKey>[] AdaptivePools =
-    [
-        .. Enumerable.Range(0, 4).Select(rank => new OperatorFamily<AdaptivePoolKey>(k => Of(k, rank))),
-    ];
+    private static readonly OperatorFamily<MaxPoolKey> MaxPools = new(Of);
+    private static readonly OperatorFamily<AvgPoolKey> AvgPools = new(Of);
+    private static readonly OperatorFamily<AdaptivePoolKey> AdaptivePools = new(Of);
 
     /// <summary>The largest element of each window over images [.., h, w], of 3 or 4 dimensions.</summary>
     /// <param name="x">Floats; none of its sizes but the first of four may be 0.</param>

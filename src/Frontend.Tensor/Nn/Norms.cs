@@ -179,6 +179,9 @@ public abstract class RunningNorm : Module
     // How far running statistics move; null: so that they are the mean over all batches.
     private protected double? Momentum { get; }
 
+    // Whether statistics are those of the input.
+    private protected bool TakesInputs => Training || RunningMean is null;
+
     private protected double Counted()
     {
         if (!Training || NumBatchesTracked is null)
@@ -187,11 +190,11 @@ public abstract class RunningNorm : Module
         return Momentum ?? 1.0 / NumBatchesTracked.Item<long>();
     }
 
-    private protected Tensor WithRank(Tensor x, params ReadOnlySpan<int> ranks) =>
-        ranks.Contains(Tensor.Given(x).Rank)
+    private protected Tensor WithRank(Tensor x, int least, int most) =>
+        Tensor.Given(x).Rank >= least && x.Rank <= most
             ? x
             : throw new ArgumentException(
-                $"{GetType().Name}: the input has the shape {x.Shape}, but must have {string.Join(" or ", ranks.ToArray())} dimensions."
+                $"{GetType().Name}: the input has the shape {x.Shape}, but must have {(least < most ? $"{least} or " : "")}{most} dimensions."
             );
 
     protected override string ExtraRepr() =>
@@ -200,8 +203,37 @@ public abstract class RunningNorm : Module
 
 /// <summary>
 /// Deviations from the mean of each channel of a batch over their root mean square, times a weight (1 at first) plus a bias (0), while
-/// the module is in training; else with the running statistics. Of 2 or 3 dimensions; see <see cref="F.BatchNorm"/>.
+/// the module is in training; else with the running statistics. See <see cref="F.BatchNorm"/>.
 /// </summary>
+public abstract class BatchNormNd : RunningNorm
+{
+    private readonly int _rank;
+
+    private protected BatchNormNd(
+        int rank,
+        long numFeatures,
+        double eps,
+        double? momentum,
+        bool affine,
+        bool trackRunningStats,
+        DType dtype
+    )
+        : base(numFeatures, eps, momentum, affine, trackRunningStats, dtype) => _rank = rank;
+
+    public override Tensor Forward(Tensor x) =>
+        F.BatchNorm(
+            WithRank(x, _rank == 1 ? 2 : _rank + 2, _rank + 2),
+            RunningMean,
+            RunningVar,
+            Weight,
+            Bias,
+            TakesInputs,
+            Counted(),
+            Eps
+        );
+}
+
+/// <summary><see cref="BatchNormNd"/> of vectors [n, channels] and sequences [n, channels, w].</summary>
 public sealed class BatchNorm1d(
     long numFeatures,
     double eps = 1e-5,
@@ -209,25 +241,9 @@ public sealed class BatchNorm1d(
     bool affine = true,
     bool trackRunningStats = true,
     DType dtype = DType.Float32
-) : RunningNorm(numFeatures, eps, momentum, affine, trackRunningStats, dtype)
-{
-    public override Tensor Forward(Tensor x) =>
-        F.BatchNorm(
-            WithRank(x, 2, 3),
-            RunningMean,
-            RunningVar,
-            Weight,
-            Bias,
-            Training || RunningMean is null,
-            Counted(),
-            Eps
-        );
-}
+) : BatchNormNd(1, numFeatures, eps, momentum, affine, trackRunningStats, dtype);
 
-/// <summary>
-/// Deviations from the mean of each channel of a batch over their root mean square, times a weight (1 at first) plus a bias (0), while
-/// the module is in training; else with the running statistics. Of 4 dimensions; see <see cref="F.BatchNorm"/>.
-/// </summary>
+/// <summary><see cref="BatchNormNd"/> of images [n, channels, h, w].</summary>
 public sealed class BatchNorm2d(
     long numFeatures,
     double eps = 1e-5,
@@ -235,25 +251,9 @@ public sealed class BatchNorm2d(
     bool affine = true,
     bool trackRunningStats = true,
     DType dtype = DType.Float32
-) : RunningNorm(numFeatures, eps, momentum, affine, trackRunningStats, dtype)
-{
-    public override Tensor Forward(Tensor x) =>
-        F.BatchNorm(
-            WithRank(x, 4),
-            RunningMean,
-            RunningVar,
-            Weight,
-            Bias,
-            Training || RunningMean is null,
-            Counted(),
-            Eps
-        );
-}
+) : BatchNormNd(2, numFeatures, eps, momentum, affine, trackRunningStats, dtype);
 
-/// <summary>
-/// Deviations from the mean of each channel of a batch over their root mean square, times a weight (1 at first) plus a bias (0), while
-/// the module is in training; else with the running statistics. Of 5 dimensions; see <see cref="F.BatchNorm"/>.
-/// </summary>
+/// <summary><see cref="BatchNormNd"/> of volumes [n, channels, d, h, w].</summary>
 public sealed class BatchNorm3d(
     long numFeatures,
     double eps = 1e-5,
@@ -261,25 +261,45 @@ public sealed class BatchNorm3d(
     bool affine = true,
     bool trackRunningStats = true,
     DType dtype = DType.Float32
-) : RunningNorm(numFeatures, eps, momentum, affine, trackRunningStats, dtype)
+) : BatchNormNd(3, numFeatures, eps, momentum, affine, trackRunningStats, dtype);
+
+/// <summary>
+/// Deviations from the mean of each channel of each example over their root mean square; an input of one dimension less is one
+/// example. See <see cref="F.InstanceNorm"/>.
+/// </summary>
+public abstract class InstanceNormNd : RunningNorm
 {
-    public override Tensor Forward(Tensor x) =>
-        F.BatchNorm(
-            WithRank(x, 5),
+    private readonly int _rank;
+
+    private protected InstanceNormNd(
+        int rank,
+        long numFeatures,
+        double eps,
+        double? momentum,
+        bool affine,
+        bool trackRunningStats,
+        DType dtype
+    )
+        : base(numFeatures, eps, momentum, affine, trackRunningStats, dtype) => _rank = rank;
+
+    public override Tensor Forward(Tensor x)
+    {
+        bool single = WithRank(x, _rank + 1, _rank + 2).Rank == _rank + 1;
+        var result = F.InstanceNorm(
+            single ? x.Unsqueeze(0) : x,
             RunningMean,
             RunningVar,
             Weight,
             Bias,
-            Training || RunningMean is null,
+            TakesInputs,
             Counted(),
             Eps
         );
+        return single ? result.Squeeze(0) : result;
+    }
 }
 
-/// <summary>
-/// Deviations from the mean of each channel of each example over their root mean square; an input of one dimension less is one
-/// example. Of 2 or 3 dimensions; see <see cref="F.InstanceNorm"/>.
-/// </summary>
+/// <summary><see cref="InstanceNormNd"/> of sequences [n, channels, w].</summary>
 public sealed class InstanceNorm1d(
     long numFeatures,
     double eps = 1e-5,
@@ -287,29 +307,9 @@ public sealed class InstanceNorm1d(
     bool affine = false,
     bool trackRunningStats = false,
     DType dtype = DType.Float32
-) : RunningNorm(numFeatures, eps, momentum, affine, trackRunningStats, dtype)
-{
-    public override Tensor Forward(Tensor x)
-    {
-        bool single = WithRank(x, 2, 3).Rank == 2;
-        var result = F.InstanceNorm(
-            single ? x.Unsqueeze(0) : x,
-            RunningMean,
-            RunningVar,
-            Weight,
-            Bias,
-            Training || RunningMean is null,
-            Counted(),
-            Eps
-        );
-        return single ? result.Squeeze(0) : result;
-    }
-}
+) : InstanceNormNd(1, numFeatures, eps, momentum, affine, trackRunningStats, dtype);
 
-/// <summary>
-/// Deviations from the mean of each channel of each example over their root mean square; an input of one dimension less is one
-/// example. Of 3 or 4 dimensions; see <see cref="F.InstanceNorm"/>.
-/// </summary>
+/// <summary><see cref="InstanceNormNd"/> of images [n, channels, h, w].</summary>
 public sealed class InstanceNorm2d(
     long numFeatures,
     double eps = 1e-5,
@@ -317,29 +317,9 @@ public sealed class InstanceNorm2d(
     bool affine = false,
     bool trackRunningStats = false,
     DType dtype = DType.Float32
-) : RunningNorm(numFeatures, eps, momentum, affine, trackRunningStats, dtype)
-{
-    public override Tensor Forward(Tensor x)
-    {
-        bool single = WithRank(x, 3, 4).Rank == 3;
-        var result = F.InstanceNorm(
-            single ? x.Unsqueeze(0) : x,
-            RunningMean,
-            RunningVar,
-            Weight,
-            Bias,
-            Training || RunningMean is null,
-            Counted(),
-            Eps
-        );
-        return single ? result.Squeeze(0) : result;
-    }
-}
+) : InstanceNormNd(2, numFeatures, eps, momentum, affine, trackRunningStats, dtype);
 
-/// <summary>
-/// Deviations from the mean of each channel of each example over their root mean square; an input of one dimension less is one
-/// example. Of 4 or 5 dimensions; see <see cref="F.InstanceNorm"/>.
-/// </summary>
+/// <summary><see cref="InstanceNormNd"/> of volumes [n, channels, d, h, w].</summary>
 public sealed class InstanceNorm3d(
     long numFeatures,
     double eps = 1e-5,
@@ -347,24 +327,7 @@ public sealed class InstanceNorm3d(
     bool affine = false,
     bool trackRunningStats = false,
     DType dtype = DType.Float32
-) : RunningNorm(numFeatures, eps, momentum, affine, trackRunningStats, dtype)
-{
-    public override Tensor Forward(Tensor x)
-    {
-        bool single = WithRank(x, 4, 5).Rank == 4;
-        var result = F.InstanceNorm(
-            single ? x.Unsqueeze(0) : x,
-            RunningMean,
-            RunningVar,
-            Weight,
-            Bias,
-            Training || RunningMean is null,
-            Counted(),
-            Eps
-        );
-        return single ? result.Squeeze(0) : result;
-    }
-}
+) : InstanceNormNd(3, numFeatures, eps, momentum, affine, trackRunningStats, dtype);
 
 /// <summary>Sizes and numbers as norms print them.</summary>
 internal static class NormShape

@@ -20,14 +20,10 @@ public sealed unsafe class CpuBuffer : DeviceMemory
     public const long MaxLength = (1L << 46) - 1;
 
     private nint _pointer;
-    private readonly int _class;
+    private long _length;
+    private int _class;
 
-    private CpuBuffer(byte* pointer, long length, int sizeClass)
-    {
-        _pointer = (nint)pointer;
-        Length = length;
-        _class = sizeClass;
-    }
+    private CpuBuffer() { }
 
     /// <summary>Gives memory back that nobody disposed.</summary>
     ~CpuBuffer()
@@ -54,7 +50,12 @@ public sealed unsafe class CpuBuffer : DeviceMemory
             );
         }
         int sizeClass = CpuMemory.ClassOf(bytes);
-        return new CpuBuffer(CpuMemory.Rent(sizeClass), bytes, sizeClass);
+        byte* pointer = CpuMemory.Rent(sizeClass, out CpuBuffer? spare);
+        CpuBuffer buffer = spare ?? new CpuBuffer();
+        buffer._pointer = (nint)pointer;
+        buffer._length = bytes;
+        buffer._class = sizeClass;
+        return buffer;
     }
 
     /// <summary>As <see cref="Rent"/>, with every byte zero.</summary>
@@ -66,7 +67,7 @@ public sealed unsafe class CpuBuffer : DeviceMemory
     }
 
     /// <summary>Bytes asked for.</summary>
-    public override long Length { get; }
+    public override long Length => _length;
 
     /// <summary>Bytes that may be touched: <see cref="Length"/> rounded up to the pool's size class.</summary>
     public long Capacity => CpuMemory.BytesOf(_class);
@@ -123,6 +124,18 @@ public sealed unsafe class CpuBuffer : DeviceMemory
             GC.SuppressFinalize(this);
             CpuMemory.Return((byte*)pointer, _class);
         }
+    }
+
+    /// <summary>
+    /// Gives the memory back with the object, whose finalizer stays armed: making and finding finalizable objects takes 35 ns each.
+    /// </summary>
+    public override void Recycle()
+    {
+        nint pointer = _pointer;
+        if (pointer == 0)
+            return;
+        _pointer = 0;
+        CpuMemory.Return((byte*)pointer, _class, this);
     }
 
     private static void ThrowDisposed() =>

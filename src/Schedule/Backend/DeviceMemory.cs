@@ -17,4 +17,10 @@ public abstract class DeviceMemory : IDisposable
     public abstract long Length { get; }
 
     public abstract void Dispose();
+
+    /// <summary>
+    /// As <see cref="Dispose"/>, and the object may serve again as other memory: for an owner that nobody shares the object with, and
+    /// that was reachable ever since it got it, so that no finalizer of the object can be on its way.
+    /// </summary>
+    public virtual void Recycle() => Dispose();
 }

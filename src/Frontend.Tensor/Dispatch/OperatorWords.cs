@@ -1,10 +1,11 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Numerics;
 using System.Text;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 
-namespace Picograd.Calls;
+namespace Picograd.Dispatch;
 
 /// <summary>
 /// The attributes of an operator as words, by the keys of its definition: [head, one word a dimension or real number, then the numbers
@@ -78,7 +79,7 @@ internal sealed class OperatorWords
         Operands = [.. signature.Inputs.Concat(signature.Outputs).Select(Plan)];
         for (int i = Inputs; i < Operands.Length; i++)
             Operands[i].Source = Array.FindIndex(Operands, 0, Inputs, o => o.HasShapeOf(Operands[i]));
-        Batch = Operands.SelectMany(o => o.Dims).FirstOrDefault(d => d.Optional)?.Slot ?? -1;
+        Batch = Operands.Select(o => o.Batch).FirstOrDefault(b => b >= 0, -1);
         string[] typeKeys = [.. Operands.Select(o => o.TypeKey).OfType<string>().Distinct()];
         foreach (var operand in Operands)
         {
@@ -244,7 +245,7 @@ internal sealed class OperatorWords
         {
             Shape = operand,
             Fixed = DTypes.Parse(operand.Type),
-            Dims = [.. operand.Dims.Select(d => Plan(d))],
+            Dims = Plan(operand.Dims),
             HasMany = operand.Dims.Any(d => d.Many),
             All = operand.Dims is [{ Many: true, Key: var key }] ? Slot(key) : -1,
             Key = broadcasts ? Array.IndexOf(Lists, _places[name].At) : -1,
@@ -256,18 +257,29 @@ internal sealed class OperatorWords
         };
     }
 
-    private DimPlan Plan(OperandDim dim) =>
-        new(
-            dim.Key.Length == 0 ? -1 : Slot(dim.Key),
-            dim.Constant,
-            dim.Many,
-            dim.Optional,
-            dim.Default is { } other ? Slot(other) : -1
-        );
+    private DimPlan[] Plan(ImmutableArray<OperandDim> dims)
+    {
+        var plans = new DimPlan[dims.Length];
+        for (int d = 0; d < plans.Length; d++)
+        {
+            var dim = dims[d];
+            plans[d] = new(
+                dim.Key.Length == 0 ? -1 : Slot(dim.Key),
+                checked((int)dim.Constant),
+                dim.Many,
+                dim.Optional,
+                (short)(dim.Default is { } other ? Slot(other) : -1)
+            );
+        }
+        return plans;
+    }
 }
 
-/// <summary>A dimension of an operand: the word of its key (-1: a constant), and the word whose value it has by default (-1: none).</summary>
-internal sealed record DimPlan(int Slot, long Constant, bool Many, bool Optional, int Default);
+/// <summary>
+/// A dimension of an operand: the word of its key (-1: a constant), and the word whose value it has by default (-1: none). A value:
+/// kernels drive what describes a call out of the first cache, so it is to lie in few lines of it.
+/// </summary>
+internal readonly record struct DimPlan(int Slot, int Constant, bool Many, bool Optional, short Default);
 
 /// <summary>An operand as calls read it.</summary>
 internal sealed class OperandPlan
@@ -310,6 +322,9 @@ internal sealed class OperandPlan
     public int Source { get; set; } = -1;
 
     public string? TypeKey => Fixed is null && Shape.Type != OperatorSignature.Computed ? Shape.Type : null;
+
+    /// <summary>The word of a dimension that it may lack; -1 for none.</summary>
+    public int Batch => Array.FindIndex(Dims, d => d.Optional) is >= 0 and var at ? Dims[at].Slot : -1;
 
     public bool HasShapeOf(OperandPlan other) =>
         Dims.Length > 0 && Shape.When is null && !Shape.Transposable && Dims.AsSpan().SequenceEqual(other.Dims);

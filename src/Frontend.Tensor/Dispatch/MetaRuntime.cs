@@ -1,7 +1,6 @@
-using Picograd.Dispatch;
 using Picograd.Schedules.Backend;
 
-namespace Picograd.Calls;
+namespace Picograd.Dispatch;
 
 /// <summary>
 /// Tensors without elements (<see cref="Device.Meta"/>): calls infer shapes and dtypes as everywhere and then do nothing.
@@ -9,6 +8,8 @@ namespace Picograd.Calls;
 internal sealed class MetaRuntime : DeviceRuntime
 {
     public static readonly MetaRuntime Instance = new();
+
+    private MetaRuntime() => Computes = false;
 
     public override Device Device => Device.Meta;
 
@@ -18,8 +19,6 @@ internal sealed class MetaRuntime : DeviceRuntime
     public override void Use(DispatchContext context) => _ = Context;
 
     public override DeviceMemory Rent(long bytes) => new Nothing(bytes);
-
-    public override void Run(scoped ref OpCall call) { }
 
     public override void Write(nint to, nint from, long bytes) => throw NoElements();
 
