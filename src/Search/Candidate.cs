@@ -44,6 +44,9 @@ public static class OutcomeNames
     /// <summary>Compiled, ran, and gave a wrong result: a bug of a primitive or of the back end.</summary>
     public const string WrongResult = "wrong-result";
 
+    /// <summary>Right, but adds up in another order than the pinned policy has.</summary>
+    public const string OtherOrder = "other-order";
+
     /// <summary>The worker process died.</summary>
     public const string Crash = "crash";
 

@@ -46,6 +46,9 @@ public sealed unsafe class Certifier(Problem problem, ITuningTarget target, int 
     /// <summary>Memory of the problem's arguments to use instead of new one; what it holds is lost.</summary>
     internal ArgumentMemory? Memory { get; init; }
 
+    /// <summary>What the outputs' bits must be on all kinds of inputs; null where they may be any within the bound.</summary>
+    internal PinnedBits? Pinned { get; init; }
+
     /// <summary>Makes what is run of a nest; of one over symbolic extents a kernel at the problem's.</summary>
     internal Func<IBackend, LoopNest, ICompiledKernel> Compile { get; init; } =
         (backend, nest) => backend.Compile(nest);
@@ -133,6 +136,8 @@ public sealed unsafe class Certifier(Problem problem, ITuningTarget target, int 
             if (k == 0 || !isLong)
             {
                 bits = memory.OutputDigests();
+                if (Pinned is not null && !Pinned.Of(memory).AsSpan().SequenceEqual(bits))
+                    return Failed(worst, $"gives other bits than the pinned order ({kind} inputs)");
                 if (!IsBitStable(kernel, memory, bits, out int runs))
                     return Failed(worst, $"repeated runs differ in bits ({kind} inputs)", bitStable: false);
                 fewest = Math.Min(fewest, runs);

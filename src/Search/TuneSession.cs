@@ -257,10 +257,7 @@ internal sealed partial class TuneSession : IDisposable
     /// </summary>
     private int MeasureStandard()
     {
-        var schedules = DefaultSchedule
-            .Fallbacks(Task.Measured.Algorithm, Task.Target)
-            .Prepend(() => DefaultSchedule.For(Task.Measured.Algorithm, Task.Target));
-        foreach (var schedule in schedules)
+        foreach (var schedule in Task.Defaults)
         {
             LoopNest nest;
             try

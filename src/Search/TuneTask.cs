@@ -16,6 +16,9 @@ public enum TimingPolicy
 
     /// <summary>Nothing of the operands in any cache.</summary>
     Cold,
+
+    /// <summary>As <see cref="Warm"/>, among kernels that give the bits of <see cref="PinnedOrder"/>.</summary>
+    Pinned,
 }
 
 /// <summary>
@@ -31,6 +34,16 @@ public sealed record TuneTask(Problem Problem, ITuningTarget On, TimingPolicy Po
 
     /// <summary>What kernels are timed on: the problem, or of a range its point.</summary>
     public Problem Measured => Problem.AtPoint;
+
+    /// <summary>The schedules that dispatch would run untuned, the first that compiles; of a range those of its point.</summary>
+    public IEnumerable<Func<LoopNest>> Defaults =>
+        Policy == TimingPolicy.Pinned
+            ? PinnedOrder
+                .Fallbacks(Measured.Algorithm, Target)
+                .Prepend(() => PinnedOrder.For(Measured.Algorithm, Target))
+            : DefaultSchedule
+                .Fallbacks(Measured.Algorithm, Target)
+                .Prepend(() => DefaultSchedule.For(Measured.Algorithm, Target));
 
     /// <summary>The schedule that a rule made for <see cref="Measured"/>, for the problem.</summary>
     /// <exception cref="ScheduleException">It does not replay over the range.</exception>
@@ -67,7 +80,13 @@ public sealed record TuneTask(Problem Problem, ITuningTarget On, TimingPolicy Po
     public string PolicyName => Name(Policy);
 
     /// <summary>As keys and commands write it: warm, cold.</summary>
-    public static string Name(TimingPolicy policy) => policy == TimingPolicy.Warm ? TuneKeys.WarmPolicy : "cold";
+    public static string Name(TimingPolicy policy) =>
+        policy switch
+        {
+            TimingPolicy.Warm => TuneKeys.WarmPolicy,
+            TimingPolicy.Pinned => PinnedOrder.Policy,
+            _ => "cold",
+        };
 
     /// <exception cref="FormatException">Neither warm nor cold.</exception>
     public static TimingPolicy ParsePolicy(string text) =>
@@ -75,7 +94,8 @@ public sealed record TuneTask(Problem Problem, ITuningTarget On, TimingPolicy Po
         {
             "warm" => TimingPolicy.Warm,
             "cold" => TimingPolicy.Cold,
-            _ => throw new FormatException($"policy '{text}' is unknown; allowed are warm and cold"),
+            PinnedOrder.Policy => TimingPolicy.Pinned,
+            _ => throw new FormatException($"policy '{text}' is unknown; allowed are warm, cold and pinned"),
         };
 }
 

@@ -16,6 +16,21 @@ internal static class DefaultRules
     /// <summary>The environment variable that names the number of threads of programs that do not.</summary>
     public const string ThreadsVariable = "PICOGRAD_NUM_THREADS";
 
+    /// <summary>The environment variable that says what results depend on.</summary>
+    public const string DeterminismVariable = "PICOGRAD_DETERMINISM";
+
+    /// <summary>What results depend on where the program says nothing.</summary>
+    /// <exception cref="InvalidOperationException">The variable is neither free nor pinned.</exception>
+    public static Determinism Determinism =>
+        Environment.GetEnvironmentVariable(DeterminismVariable) switch
+        {
+            null or "" or "free" => Determinism.Free,
+            "pinned" => Determinism.Pinned,
+            var other => throw new InvalidOperationException(
+                $"The environment variable {DeterminismVariable} is '{other}', but must be 'free' or 'pinned'."
+            ),
+        };
+
     /// <summary>The number of threads where the program names none: the variable's, else that of physical cores.</summary>
     /// <exception cref="InvalidOperationException">The variable is no whole number that this machine allows.</exception>
     public static int Threads

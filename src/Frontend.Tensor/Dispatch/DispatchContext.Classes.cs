@@ -135,7 +135,7 @@ internal sealed partial class DispatchContext
     {
         if (_store is { MayFind: true })
         {
-            var family = FamilyOf(TuneKeys.Of(problem, Backend.Target));
+            var family = FamilyOf(KeyIn(problem));
             lock (_gate)
             {
                 if (!_withoutRecords.Contains(family))

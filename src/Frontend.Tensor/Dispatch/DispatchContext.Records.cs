@@ -40,7 +40,7 @@ internal sealed partial class DispatchContext
             notes.Add(NoRecord);
             return null;
         }
-        var key = TuneKeys.Of(problem, Backend.Target);
+        var key = KeyIn(problem);
         // Of a family without records only the first instance is looked for.
         var family = FamilyOf(key);
         lock (_gate)
@@ -60,7 +60,7 @@ internal sealed partial class DispatchContext
                     ? FromRecord(problem, exact, KernelSource.Exact, notes)
                     : FromRules(problem, notes, exact);
         }
-        if (Ranged(problem, key, notes) is { } within)
+        if (!IsPinned && Ranged(problem, key, notes) is { } within)
             return within;
         notes.Add(NoRecord);
         foreach (string target in alike.Where(t => !TuneTargets.AreSame(t, key.Target)))
@@ -110,7 +110,7 @@ internal sealed partial class DispatchContext
         double ratio = theirs / (double)Backend.Target.Threads;
         bool isFaster = record.DefaultMilliseconds * Math.Min(1, ratio) > record.Milliseconds;
         var algorithm = problem.Algorithm;
-        if (!isFaster && !IsParallel(record) && IsParallel(_rule(algorithm, Backend.Target)))
+        if (!isFaster && !IsParallel(record) && IsParallel(DefaultOf(algorithm)))
         {
             notes.Add($"{whose} does not spread its work over threads, which the default schedule does");
             return null;
@@ -153,7 +153,7 @@ internal sealed partial class DispatchContext
     {
         if (_store is not { MayFind: true })
             return null;
-        var key = TuneKeys.Of(problem, Backend.Target);
+        var key = KeyIn(problem);
         foreach (var record in Ask(() => _store.FindNear(key, NearRecordsTried), notes) ?? [])
         {
             if (IsRange(record))

@@ -24,6 +24,7 @@ internal sealed partial class DispatchContext
     private readonly DefaultScheduleRule _rule;
     private readonly DeviceRuntime _runtime;
     private readonly CacheLimits _limits;
+    private readonly Determinism _determinism;
     private readonly Lock _gate = new();
     private readonly KernelCache _cache;
     private readonly Dictionary<string, Lazy<DispatchedKernel>> _choosing = [];
@@ -36,9 +37,11 @@ internal sealed partial class DispatchContext
         int threads,
         DefaultScheduleRule rule,
         DeviceRuntime runtime,
-        CacheLimits? limits = null
+        CacheLimits? limits = null,
+        Determinism determinism = Determinism.Free
     )
     {
+        _determinism = determinism;
         _limits = limits ?? CacheLimits.Default;
         _cache = new(_limits);
         _runtime = runtime;
@@ -57,7 +60,19 @@ internal sealed partial class DispatchContext
     /// <summary>Signatures that have a kernel.</summary>
     public KernelTable Table => _cache.Table;
 
-    public DispatchContext WithThreads(int threads) => new(_store, _backends, threads, _rule, _runtime, _limits);
+    public DispatchContext WithThreads(int threads) => With(threads, _determinism);
+
+    public DispatchContext With(int threads, Determinism determinism) =>
+        new(_store, _backends, threads, _rule, _runtime, _limits, determinism);
+
+    private bool IsPinned => _determinism == Determinism.Pinned;
+
+    // Of a problem without a record.
+    private LoopNest DefaultOf(Algorithm algorithm) =>
+        IsPinned ? PinnedOrder.For(algorithm, Backend.Target) : _rule(algorithm, Backend.Target);
+
+    private TuneKey KeyIn(Problem problem) =>
+        TuneKeys.Of(problem, Backend.Target, IsPinned ? PinnedOrder.Policy : TuneKeys.WarmPolicy);
 
     public DispatchStatistics Statistics
     {
@@ -166,7 +181,8 @@ internal sealed partial class DispatchContext
     private DispatchedKernel Choose(Problem problem)
     {
         string text = KeyOf(problem);
-        var open = Backend.SharesKernels && problem.Operator is { } spec ? OpenOperator.Of(spec) : null;
+        // Lengths that are symbolic are added up in other stretches than constant ones.
+        var open = !IsPinned && Backend.SharesKernels && problem.Operator is { } spec ? OpenOperator.Of(spec) : null;
         var notes = new List<string>();
         var made = Recorded(problem, notes);
         if (made is null && open is not null)
@@ -186,7 +202,9 @@ internal sealed partial class DispatchContext
             else if (own)
                 made = FromRules(problem, notes);
         }
-        made ??= Near(problem, notes) ?? FromRules(problem, notes);
+        if (!IsPinned)
+            made ??= Near(problem, notes);
+        made ??= FromRules(problem, notes);
         lock (_gate)
         {
             if (_cache.Instance(text) is { } known)
@@ -204,7 +222,7 @@ internal sealed partial class DispatchContext
         var algorithm = problem.Algorithm;
         try
         {
-            var nest = _rule(algorithm, Backend.Target);
+            var nest = DefaultOf(algorithm);
             bool isTuned = record is not null && Trace.Of(nest).ToString() == record.Trace;
             if (record is not null && !isTuned)
                 notes.Add("the tuned record of this instance did not beat the default schedule, which runs instead");
@@ -220,7 +238,10 @@ internal sealed partial class DispatchContext
         {
             notes.Add($"the default schedule was refused: {FirstLine(refusal.Message)}");
         }
-        foreach (var rule in DefaultSchedule.Fallbacks(algorithm, Backend.Target))
+        var simpler = IsPinned
+            ? PinnedOrder.Fallbacks(algorithm, Backend.Target)
+            : DefaultSchedule.Fallbacks(algorithm, Backend.Target);
+        foreach (var rule in simpler)
         {
             try
             {

@@ -27,6 +27,9 @@ public static class Dispatcher
     // 0 until the program names a number.
     private static int s_threads;
 
+    // Null until the program names one.
+    private static Determinism? s_determinism;
+
     /// <summary>
     /// Told, once, in one sentence, that the user's database cannot be read and that models run on default schedules. Writes
     /// to standard error unless set.
@@ -72,7 +75,14 @@ public static class Dispatcher
             s_threads = threads;
             Volatile.Write(
                 ref s_current,
-                new DispatchContext(store, backends, threads, rule ?? DefaultRules.Rule, CpuRuntime.Instance)
+                new DispatchContext(
+                    store,
+                    backends,
+                    threads,
+                    rule ?? DefaultRules.Rule,
+                    CpuRuntime.Instance,
+                    determinism: Determinism
+                )
             );
         }
     }
@@ -136,6 +146,29 @@ public static class Dispatcher
             s_threads = threads;
             if (s_current is { } now && now.Threads != threads)
                 Volatile.Write(ref s_current, now.WithThreads(threads));
+        }
+    }
+
+    /// <summary>
+    /// What results of processors depend on. At first what the environment variable PICOGRAD_DETERMINISM says, <c>free</c> or
+    /// <c>pinned</c>, and free where it says nothing.
+    /// </summary>
+    public static Determinism Determinism => s_determinism ?? DefaultRules.Determinism;
+
+    /// <summary>What results of processors depend on from now on; kernels made before are forgotten.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Neither free nor pinned.</exception>
+    public static void SetDeterminism(Determinism determinism)
+    {
+        if (!Enum.IsDefined(determinism))
+            throw new ArgumentOutOfRangeException(
+                nameof(determinism),
+                $"SetDeterminism: determinism is {determinism}, but must be {nameof(Dispatch.Determinism.Free)} or {nameof(Dispatch.Determinism.Pinned)}."
+            );
+        lock (Gate)
+        {
+            s_determinism = determinism;
+            if (s_current is { } now)
+                Volatile.Write(ref s_current, now.With(now.Threads, determinism));
         }
     }
 
@@ -212,7 +245,8 @@ public static class Dispatcher
                 DefaultRules.Backend,
                 Threads,
                 DefaultRules.Rule,
-                CpuRuntime.Instance
+                CpuRuntime.Instance,
+                determinism: Determinism
             );
             Volatile.Write(ref s_current, made);
             return made;

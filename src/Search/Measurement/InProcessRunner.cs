@@ -42,6 +42,7 @@ public sealed class InProcessRunner : ICandidateRunner
     private readonly Reference _reference;
     private readonly ArgumentMemory _memory;
     private readonly KernelTimer _timer;
+    private readonly PinnedBits? _pinned;
     private readonly int _seed;
 
     /// <param name="task">What is tuned.</param>
@@ -69,6 +70,8 @@ public sealed class InProcessRunner : ICandidateRunner
             throw;
         }
         _timer = new KernelTimer(task.Policy, task.On);
+        _pinned = task.Policy == TimingPolicy.Pinned ? new PinnedBits(task) : null;
+        _pinned?.Remember(_memory);
         PrepareSeconds = RunningTime.Since(start).TotalSeconds;
     }
 
@@ -114,6 +117,8 @@ public sealed class InProcessRunner : ICandidateRunner
         {
             var nest = replay();
             replayed = RunningTime.GetTimestamp();
+            if (_pinned?.OtherOrder(nest) is { } order)
+                return Measured.Failed(OutcomeNames.OtherOrder, order);
             using var kernel = Compile(nest);
             double compile = RunningTime.Since(replayed).TotalMilliseconds;
             double replaying = Stopwatch.GetElapsedTime(start, replayed).TotalMilliseconds;
@@ -242,7 +247,7 @@ public sealed class InProcessRunner : ICandidateRunner
             return new RangeCertifier(_task.Problem, _target, _seed).Certify(nest);
         try
         {
-            return new Certifier(_task.Problem, _target, _seed) { Memory = _memory }.Certify(nest);
+            return new Certifier(_task.Problem, _target, _seed) { Memory = _memory, Pinned = _pinned }.Certify(nest);
         }
         finally
         {
@@ -261,6 +266,7 @@ public sealed class InProcessRunner : ICandidateRunner
     {
         _memory.Dispose();
         _timer.Dispose();
+        _pinned?.Dispose();
     }
 
     internal static Measured Failure(Exception e) =>
@@ -289,6 +295,8 @@ public sealed class InProcessRunner : ICandidateRunner
             return Measured.Failed(OutcomeNames.WrongResult, broken);
         }
         var (_, wrong) = _reference.Check(_memory);
+        if (wrong is null && _pinned?.Differs(_memory) == true)
+            return Measured.Failed(OutcomeNames.OtherOrder, "its sums have other bits than those of the pinned order");
         return wrong is null
             ? _timer.Time(kernel, _memory, bestMilliseconds, checking)
             : Measured.Failed(OutcomeNames.WrongResult, wrong);

@@ -28,6 +28,11 @@ internal static class OpCommand
             Description = "A schedule written by hand, timed beside the best found",
             HelpName = "FILE",
         };
+        var pinned = new Option<bool>("--pinned")
+        {
+            Description =
+                "Among kernels that keep the pinned order of sums only; served where PICOGRAD_DETERMINISM is pinned",
+        };
         var command = new Command("op", "Searches a fast schedule for one operator or several")
         {
             spec,
@@ -38,6 +43,7 @@ internal static class OpCommand
             seed,
             trace,
             algorithm,
+            pinned,
         };
         command.SetAction(parsed =>
         {
@@ -47,6 +53,8 @@ internal static class OpCommand
                 OperatorMemory.RequireRoom(wanted);
             if (specs.Any(s => s.IsRange) && parsed.GetValue(trace) is not null)
                 throw new UsageException("--trace is for one shape, but a range is given.");
+            if (parsed.GetValue(pinned) && specs.Any(s => s.IsRange))
+                throw new UsageException("--pinned is for one shape, but a range is given.");
             var spend = BudgetOption.Of(parsed, budget, StandardBudget);
             int count = CommonOptions.ThreadsOf(parsed, threads);
             string? hand = parsed.GetValue(trace) is { } file ? ReadTrace(file, specs) : null;
@@ -60,7 +68,10 @@ internal static class OpCommand
             )
             {
                 Began = console.Began,
+                Policy = parsed.GetValue(pinned) ? TimingPolicy.Pinned : TimingPolicy.Warm,
             };
+            if (run.Policy == TimingPolicy.Pinned && run.Target.Backend.Target.Gpu is not null)
+                throw new UsageException("--pinned is for processors, but a GPU is given.");
             int failed = 0;
             foreach (var wanted in specs)
             {

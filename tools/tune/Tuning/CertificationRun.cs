@@ -1,6 +1,7 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Algorithms.Text;
+using Picograd.Schedules.Defaults;
 using Picograd.Search;
 using Picograd.TuneDb;
 
@@ -96,6 +97,8 @@ internal sealed class CertificationRun(ToolConsole console, string? db, int seed
             var spec = Problem.Read(record.Spec, record.ProblemText);
             OperatorMemory.RequireRoom(spec);
             var task = run.TaskOf(spec);
+            if (record.Key.Policy == PinnedOrder.Policy)
+                task = task with { Policy = TimingPolicy.Pinned };
             // Versions of the compiler named shapes in other ways, too; what the record is of, its problem says.
             if (record.Key.Policy != task.Key.Policy || record.Key.DTypes != task.Key.DTypes)
                 return Undecided("it was measured in another way");

@@ -68,6 +68,9 @@ internal sealed class TuningRun : IDisposable
     /// <summary>When the budget of the first tuning began to be spent, as a timestamp; null: when it is asked for.</summary>
     public long? Began { get; init; }
 
+    /// <summary>How kernels are timed, and which are allowed.</summary>
+    public TimingPolicy Policy { get; init; }
+
     /// <summary>For tests: what candidates are run through; the worker process as it is where null.</summary>
     public Func<ICandidateRunner, ICandidateRunner>? Wrap { get; init; }
 
@@ -77,7 +80,7 @@ internal sealed class TuningRun : IDisposable
             ? throw new UsageException(
                 $"{spec}: ranges are for processors; kernels of '{Target.Device}' are made for each shape."
             )
-            : new(spec, Target);
+            : new(spec, Target, Policy);
 
     /// <summary>Tunes one instance.</summary>
     /// <exception cref="FailureException">Nothing was measured.</exception>
