@@ -32,6 +32,39 @@ public class GradientSemanticsTests
         return x.Grad!.ToDoubles();
     }
 
+    // Σ (x − mean) drops out of these slopes, also where it is no number: PyTorch's have no such term either.
+    [Fact]
+    public void SpreadsOfInfinitiesAreThoseWithoutTheSumOfDeviations()
+    {
+        Assert.Equal([-Inf, -Inf, NaN, -Inf], Gradient(x => x.Var(), [1, 2, Inf, 4]));
+        Assert.Equal([NaN, NaN, NaN, NaN], Gradient(x => x.Var(), [1, -Inf, Inf, 4]));
+        Assert.Equal([NaN, NaN, NaN, NaN], Gradient(x => x.Std(), [1, 2, Inf, 4]));
+        Assert.Equal([NaN, NaN, NaN, NaN], Gradient(x => F.LayerNorm(x, [4]).Sum(), [1, 2, Inf, 4]));
+    }
+
+    [Fact]
+    public void SlopesOfClampAreAllOrNothing()
+    {
+        Assert.Equal([0, 1, 1, 1, 0, 0], Gradient(x => x.Clamp(-1, 2), [-3, -1, 0, 2, 5, NaN], 1));
+        Assert.Equal([0, 0, Inf], Gradient(x => x.Clamp(max: 1), [2, NaN, 1], Inf));
+        Assert.Equal([0, 0, Inf], Gradient(x => x.Clamp(min: 1), [0, NaN, 1], Inf));
+        var (a, low, high) = (Leaf(0, 1, 2, 3, NaN, 5), Leaf(1, 1, 1, 4, 1, 1), Leaf(3, 3, 1, 2, 3, 3));
+        a.Clamp(low, high).Backward(Tensor.Full([6], Inf, DType.Float64));
+        Assert.Equal([0, Inf, 0, 0, 0, 0], a.Grad!.ToDoubles());
+        Assert.Equal([Inf, 0, 0, 0, 0, 0], low.Grad!.ToDoubles());
+        Assert.Equal([0, 0, Inf, Inf, 0, Inf], high.Grad!.ToDoubles());
+    }
+
+    [Fact]
+    public void ExtremesOfAllShareAlsoAmongNaNs()
+    {
+        Assert.Equal([0, 3, 3, 0], Gradient(x => x.Max(), [1, 2, 2, -1], 6));
+        Assert.Equal([0, 3, 0, 3], Gradient(x => x.Min(), [1, NaN, 2, NaN], 6));
+        Assert.Equal([0, 0, Inf], Gradient(x => x.Max(), [-Inf, 2, 3], Inf));
+        // 2 / x, of which only x wants a gradient.
+        Assert.Equal([-Inf, -0.5, 0], Gradient(x => 2 / x, [0, 2, Inf]));
+    }
+
     [Fact]
     public void SlopesOfZeroMeetInfinities()
     {
