@@ -1,6 +1,7 @@
 using Picograd.Algorithms;
 using Picograd.Schedules.Ir;
 using Picograd.Schedules.Primitives;
+using Picograd.Schedules.Rules;
 
 namespace Picograd.Schedules;
 
@@ -25,6 +26,7 @@ public sealed partial class Schedule(LoopNest nest)
     public IReadOnlyList<string> Apply(Step step)
     {
         Nest = PrimitiveRegistry.Get(step.Primitive).Apply(Nest, step);
+        StepAuthors.Note(Nest);
         return Nest.Trace[^1].Results;
     }
 }

@@ -37,6 +37,24 @@ public sealed record Trial(Candidate Candidate, double PredictedMilliseconds, Me
 /// <param name="Detail">More on the outcome; may be empty.</param>
 public sealed record LoggedCandidate(string Outcome, string Description, Trial? Trial, string Detail);
 
+/// <summary>What a search goes without, so that what it is worth is seen.</summary>
+internal enum Ablation
+{
+    None,
+
+    /// <summary>Programs are measured in random order.</summary>
+    Model,
+
+    /// <summary>The model keeps what it knew before the search.</summary>
+    Learning,
+
+    /// <summary>All knobs are decided at once instead of coarse to fine.</summary>
+    Levels,
+
+    /// <summary>What is far slower than the best is timed to the end.</summary>
+    GivingUp,
+}
+
 /// <summary>How a search is done; the defaults suit single operators.</summary>
 public sealed record SearchSettings
 {
@@ -46,20 +64,40 @@ public sealed record SearchSettings
     /// <summary>Programs kept from level to level.</summary>
     public int BeamWidth { get; init; } = 8;
 
-    /// <summary>Programs measured between two looks at the cost model.</summary>
+    /// <summary>Programs measured between two looks at the models, on devices; on processors half as many.</summary>
     public int BatchSize { get; init; } = 8;
 
     /// <summary>Share of a batch taken at random instead of by prediction.</summary>
     public double Exploration { get; init; } = 0.125;
 
-    /// <summary>Points generated from one program at one level, at most.</summary>
+    /// <summary>Partial schedules that are looked at in one round of a level, about.</summary>
     public int MostExpansions { get; init; } = 256;
+
+    /// <summary>Programs made for each that is measured.</summary>
+    public double LookAhead { get; init; } = 2;
+
+    /// <summary>Programs that were made and not measured of which the best are kept for later rounds.</summary>
+    public int Unmeasured { get; init; } = 64;
+
+    /// <summary>Random mutations that are looked at in one round of refining.</summary>
+    public int Mutations { get; init; } = 64;
+
+    /// <summary>Standard deviations by which a guess is taken to be too high where little is known.</summary>
+    public double Hope { get; init; } = 0.1;
+
+    /// <summary>
+    /// How much it takes to believe that a rule's choices count other than the cost model says: a factor of the penalties of the model of choices.
+    /// </summary>
+    public double Doubt { get; init; } = 12;
+
+    /// <summary>The same of features of programs.</summary>
+    public double FeatureDoubt { get; init; } = 1;
 
     /// <summary>Share of the budget for the levels; the rest is for local refinement.</summary>
     public double LevelShare { get; init; } = 0.6;
 
     /// <summary>Batches without improvement that end a level.</summary>
-    public int LevelPatience { get; init; } = 3;
+    public int LevelPatience { get; init; } = 2;
 
     /// <summary>Refinement rounds without improvement that end the search.</summary>
     public int Patience { get; init; } = 8;
@@ -87,6 +125,15 @@ public sealed record SearchSettings
 
     /// <inheritdoc cref="LeastDefaultTime"/>
     public TimeSpan LeastDeviceDefaultTime { get; init; } = TimeSpan.FromSeconds(8);
+
+    /// <summary>Begin with random choices instead of the rules' defaults, and with a model that knows its analytic terms only.</summary>
+    public bool FromScratch { get; init; }
+
+    /// <summary>For ablations: what programs are ranked by, and in which order knobs are decided.</summary>
+    internal Ablation Without { get; init; }
+
+    /// <summary>Rounds that make no new program after which the space counts as spent.</summary>
+    public int DryRounds { get; init; } = 64;
 
     /// <summary>Tells the time; tests give one that they move.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;

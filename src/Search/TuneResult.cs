@@ -1,5 +1,7 @@
 using Picograd.Search.CostModels;
 using Picograd.Search.Measurement;
+using Picograd.Search.Space;
+using Picograd.Search.Strategies;
 using Picograd.Search.Worker;
 using Picograd.TuneDb;
 
@@ -26,6 +28,12 @@ public sealed record TuneResult
     public required Roofline Ceiling { get; init; }
 
     public required StopReason Stop { get; init; }
+
+    /// <summary>What might have been chosen, by rule.</summary>
+    public required CandidateSpace Space { get; init; }
+
+    /// <summary>How far the search was after its defaults, after each level, and at its end.</summary>
+    public required IReadOnlyList<LevelResult> Levels { get; init; }
 
     /// <summary>Candidates by outcome, refused and duplicate ones included.</summary>
     public required IReadOnlyDictionary<string, int> Outcomes { get; init; }

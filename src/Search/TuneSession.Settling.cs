@@ -112,6 +112,8 @@ internal sealed partial class TuneSession
             DefaultStands = chosen.DefaultStands,
             Ceiling = Ceiling,
             Stop = Stop,
+            Space = _search.Space,
+            Levels = _search.Levels,
             Outcomes = Outcomes(),
             Tried = Tried,
             RankCorrelation = RankCorrelation.Spearman(

@@ -8,6 +8,7 @@ using Picograd.Schedules.Ir;
 using Picograd.Schedules.Traces;
 using Picograd.Search.CostModels;
 using Picograd.Search.Measurement;
+using Picograd.Search.Strategies;
 using Picograd.TuneDb;
 
 namespace Picograd.Search;
@@ -87,8 +88,10 @@ internal sealed partial class TuneSession : IDisposable
             Phases.Start,
             () => options.Runner?.Invoke(task) ?? new InProcessRunner(task, options.Seed)
         );
-        var model = new CostModel(task.Target, task.On.Backend.Lower);
-        Teach(model);
+        bool scratch = options.Settings.FromScratch;
+        var model = new CostModel(task.Target, task.On.Backend.Lower, scratch ? null : Residuals.Of(task.Target));
+        if (!scratch)
+            Teach(model);
         _search = new BeamSearch(
             task,
             options.Rules,
@@ -149,7 +152,8 @@ internal sealed partial class TuneSession : IDisposable
             _prepareSeconds = _phases.Time(Phases.Start, () => _runner.Prepare(limit() is { } most ? All(most) : null));
             _begun = true;
             // Asked before this run adds to the log.
-            var unfinished = _options.OnlyGiven ? [] : Unfinished();
+            bool alone = _options.Settings.FromScratch;
+            var unfinished = _options.OnlyGiven || alone ? [] : Unfinished();
             // Without it there is nothing to compare with, and perhaps nothing to certify, so it may take all there is.
             _runner.Limit = limit() is { } all ? All(all) : null;
             _phases.Time(Phases.Default, MeasureStandard);
@@ -160,7 +164,7 @@ internal sealed partial class TuneSession : IDisposable
                 {
                     MeasureGiven(cancel);
                     FindWaiting();
-                    _stored = Given(FindStored()?.Trace)?.Candidate.Hash;
+                    _stored = alone ? null : Given(FindStored()?.Trace)?.Candidate.Hash;
                     if (!cancel.IsCancellationRequested && !IsOver())
                         MeasureWaiting();
                     foreach (string trace in unfinished)
@@ -223,6 +227,7 @@ internal sealed partial class TuneSession : IDisposable
             Tried = Tried,
             PhaseSeconds = _phases.Seconds,
             RuleErrors = RuleErrors,
+            Levels = _search.Levels,
         };
 
     private IReadOnlyList<string> RuleErrors => [.. _ruleErrors.Concat(_search.RuleErrors).Distinct()];

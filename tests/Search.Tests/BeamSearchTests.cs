@@ -3,6 +3,7 @@ using Picograd.Schedules.Ir;
 using Picograd.Schedules.Rules;
 using Picograd.Search;
 using Picograd.Search.CostModels;
+using Picograd.Search.Strategies;
 using Xunit;
 
 namespace Picograd.Tests;

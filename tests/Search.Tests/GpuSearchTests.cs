@@ -7,6 +7,7 @@ using Picograd.Schedules.Ir;
 using Picograd.Search;
 using Picograd.Search.CostModels;
 using Picograd.Search.Measurement;
+using Picograd.Search.Strategies;
 using Xunit;
 
 namespace Picograd.Tests;

@@ -88,6 +88,8 @@ public static class TuneCommand
         root.Subcommands.Add(DbCommand.Create(console));
         root.Subcommands.Add(CompletionCommand.Create(console));
         root.Subcommands.Add(OnlineCommand.Create(console));
+        root.Subcommands.Add(SearchBenchCommand.Create(console));
+        root.Subcommands.Add(SearchTrainCommand.Create(console));
         root.Subcommands.Add(WorkerCommand.Create());
         // Without the names that other systems give it: they would be offered as completions.
         root.Options.Remove(root.Options.OfType<HelpOption>().First());

@@ -19,7 +19,8 @@ internal sealed record BlockCost(
     double ForkJoin,
     double Statements,
     double VectorShare,
-    double Pressure
+    double Pressure,
+    TileShape Tile
 )
 {
     // Round figures of current x64 and Arm64 cores; the residual learns what they miss on the machine at hand.
@@ -102,12 +103,20 @@ internal sealed record BlockCost(
 
         double moves = 0;
         double live = 0;
+        double gathers = 0;
+        double loadCount = 0;
         foreach (var load in loads)
         {
             double count = Instructions(load, tile, vector, vectors, extents, out double cycles);
             bool invariant = tile > 0 && !load.Depends[tile - 1];
             if (!load.IsRegister)
+            {
                 moves += cycles / LoadsPerCycle / (invariant ? extents[tile - 1] : 1);
+                if (cycles > count)
+                    gathers += cycles / LoadsPerCycle / (invariant ? extents[tile - 1] : 1);
+                if (!invariant)
+                    loadCount += count;
+            }
             // What changes in every iteration streams through a few registers; what does not would like to stay.
             live +=
                 load.IsRegister || invariant
@@ -158,7 +167,22 @@ internal sealed record BlockCost(
             forks * ForkJoinCycles,
             tileOperations * (1 + loads.Count),
             vector < 0 ? 0 : extents[vector] / (vectors * lanes),
-            pressure
+            pressure,
+            new TileShape(
+                tileOperations,
+                vectors,
+                accumulators,
+                tile > 0 ? extents[tile - 1] : 1,
+                tile > 1 ? extents[tile - 2] : 1,
+                hoisted,
+                gathers / Math.Max(1e-9, moves),
+                loads.Count == 0 ? 0 : loadCount / Math.Max(1, tileOperations),
+                all.Sum(a => a.Footprint(Math.Max(0, tile - 1))),
+                all.Sum(a => a.Footprint(Math.Max(0, tile - 2))),
+                points / extents.Aggregate(1.0, (p, e) => p * e),
+                loops.Any(l => l.Peel),
+                tile
+            )
         );
     }
 
@@ -266,3 +290,33 @@ internal sealed record BlockCost(
                 }
             );
 }
+
+/// <summary>The register tile of a block and what is around it, for the learned part of the cost model.</summary>
+/// <param name="Operations">Vector operations of the tile.</param>
+/// <param name="Vectors">Side by side along its vector loop.</param>
+/// <param name="Accumulators">Registers of its sums.</param>
+/// <param name="Trips">Of the loop around the tile.</param>
+/// <param name="OuterTrips">Of the loop around that.</param>
+/// <param name="Hoisted">Whether sums stay in registers over the loop around it.</param>
+/// <param name="Gathers">Share of its loads that are lane by lane.</param>
+/// <param name="LoadsPerOperation">Loads that are not kept, an operation.</param>
+/// <param name="Bytes">Touched by one run of the loop around the tile.</param>
+/// <param name="OuterBytes">Touched by one run of the loop around that.</param>
+/// <param name="Inside">Share of the loops' points at which there is something to do.</param>
+/// <param name="Peeled">Whether tails have code of their own.</param>
+/// <param name="Depth">Loops around the tile.</param>
+internal sealed record TileShape(
+    double Operations,
+    double Vectors,
+    double Accumulators,
+    double Trips,
+    double OuterTrips,
+    bool Hoisted,
+    double Gathers,
+    double LoadsPerOperation,
+    double Bytes,
+    double OuterBytes,
+    double Inside,
+    bool Peeled,
+    int Depth
+);

@@ -18,7 +18,10 @@ public sealed record CostFeatures(double AnalyticMilliseconds, double[] Values);
 /// Makes the form that code is generated from (<see cref="IBackend.Lower"/>), which is what is looked at for a GPU; null for
 /// the nest itself.
 /// </param>
-public sealed class CostModel(TargetInfo target, Func<LoopNest, LoopNest>? lower = null)
+/// <param name="residual">
+/// What was learned of other tasks, of features of processors; null for the analytic terms alone. See <see cref="Residuals"/>.
+/// </param>
+public sealed class CostModel(TargetInfo target, Func<LoopNest, LoopNest>? lower = null, BoostedTrees? residual = null)
 {
     /// <summary>Only the scale of analytic times; the residual's constant term corrects it after one measurement.</summary>
     private const double CyclesPerMillisecond = 3e6;
@@ -30,9 +33,13 @@ public sealed class CostModel(TargetInfo target, Func<LoopNest, LoopNest>? lower
     private const double Ridge = 2;
     private const double RidgeOfConstant = 1e-3;
 
-    private readonly RidgeRegression _residual = new(FeatureCount, Ridge, RidgeOfConstant);
+    private const int LinearFeatures = 13;
 
-    private const int FeatureCount = 13;
+    private readonly RidgeRegression _residual = new(LinearFeatures, Ridge, RidgeOfConstant);
+
+    /// <summary>For features that were recorded, which are not computed anew.</summary>
+    internal static CostModel OfRecording(BoostedTrees? residual) =>
+        new(new TargetInfo("", "", 0, 0, 1, 1, 1, 1), residual: residual);
 
     /// <summary>Measurements learned from.</summary>
     public int Observations => _residual.Observations;
@@ -63,8 +70,30 @@ public sealed class CostModel(TargetInfo target, Func<LoopNest, LoopNest>? lower
             Math.Log2(1 + Main(c => c.Statements)) / 8,
             Main(c => c.VectorShare),
             Math.Min(2, Main(c => c.Pressure) / Math.Max(1, target.VectorRegisters)),
+            // What follows only the trees look at.
+            Log(total / Math.Max(1, costs.Sum(c => c.Arithmetic * c.ParallelShare))),
+            Log(costs.Max(c => c.Tile.Operations)),
+            Log(costs.Sum(c => c.Statements)),
+            Main(c => Log(c.Tile.Vectors)),
+            Main(c => c.Tile.Accumulators) / Math.Max(1, target.VectorRegisters),
+            Main(c => Log(c.Tile.Trips)),
+            Main(c => Log(c.Tile.OuterTrips)),
+            Main(c => c.Tile.Hoisted ? 1 : 0),
+            Main(c => c.Tile.Gathers),
+            Main(c => c.Tile.LoadsPerOperation),
+            Main(c => Math.Log2((1 + c.Tile.Bytes) / target.L1Bytes)),
+            Main(c => Math.Log2((1 + c.Tile.OuterBytes) / target.L1Bytes)),
+            Main(c => c.Tile.Inside),
+            Main(c => c.Tile.Peeled ? 1 : 0),
+            Main(c => c.Tile.Depth),
+            costs.Count,
+            1 - costs.Max(c => c.Total) / total,
+            Share(c => c.ForkJoin),
+            Log(total),
         ];
         return new CostFeatures(total / CyclesPerMillisecond, values);
+
+        static double Log(double value) => Math.Log2(Math.Max(1e-6, value));
 
         void Collect(Stmt stmt, List<For> loops)
         {
@@ -110,9 +139,18 @@ public sealed class CostModel(TargetInfo target, Func<LoopNest, LoopNest>? lower
 
     /// <summary>Predicted milliseconds.</summary>
     public double Predict(CostFeatures features) =>
-        features.AnalyticMilliseconds * Math.Exp(Math.Clamp(_residual.Predict(features.Values), -8, 8));
+        Known(features) * Math.Exp(Math.Clamp(_residual.Predict(Linear(features)), -8, 8));
 
     /// <summary>Takes a measurement into account.</summary>
     public void Learn(CostFeatures features, double milliseconds) =>
-        _residual.Add(features.Values, Math.Log(milliseconds / features.AnalyticMilliseconds));
+        _residual.Add(Linear(features), Math.Log(milliseconds / Known(features)));
+
+    /// <summary>What was known before anything of the task was measured.</summary>
+    private double Known(CostFeatures features) =>
+        residual is not null && residual.FeatureCount == features.Values.Length
+            ? features.AnalyticMilliseconds * Math.Exp(Math.Clamp(residual.Predict(features.Values), -8, 8))
+            : features.AnalyticMilliseconds;
+
+    /// <summary>Those that a linear function of makes sense; the first is 1.</summary>
+    internal static double[] Linear(CostFeatures features) => features.Values[..LinearFeatures];
 }

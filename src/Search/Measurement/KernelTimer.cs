@@ -92,6 +92,20 @@ internal sealed unsafe class KernelTimer : IDisposable
         return new Measured(OutcomeNames.Timed, best, samples);
     }
 
+    /// <summary>What the calls of a kernel take in all, its check included, by what one takes: so recordings tell what measuring it costs.</summary>
+    internal static double CallsMilliseconds(double milliseconds, double bestMilliseconds)
+    {
+        if (milliseconds > Math.Max(ColdMilliseconds, AbandonAtOnceFactor * bestMilliseconds))
+            return milliseconds;
+        if (3 * milliseconds > MostMilliseconds)
+            return 2 * milliseconds;
+        if (milliseconds > AbandonFactor * bestMilliseconds)
+            return 3 * milliseconds;
+        double sample = milliseconds * Math.Clamp(Math.Ceiling(SampleMilliseconds / milliseconds), 1, 100_000);
+        return 2 * milliseconds
+            + Groups * Math.Floor(Math.Clamp(GroupMilliseconds / sample, 1, MostSamplesInGroup)) * sample;
+    }
+
     /// <summary>How many calls make a sample of a length; always 1 with cold caches.</summary>
     public int Calls(double milliseconds, double sampleMilliseconds) =>
         _policy == TimingPolicy.Cold

@@ -33,6 +33,11 @@ internal static class OpCommand
             Description =
                 "Among kernels that keep the pinned order of sums only; served where PICOGRAD_DETERMINISM is pinned",
         };
+        var scratch = new Option<bool>("--from-scratch")
+        {
+            Description =
+                "Search without default schedules, earlier results and what the cost model was taught; the default is only compared with",
+        };
         var command = new Command("op", "Searches a fast schedule for one operator or several")
         {
             spec,
@@ -42,6 +47,7 @@ internal static class OpCommand
             db,
             seed,
             trace,
+            scratch,
             algorithm,
             pinned,
         };
@@ -69,6 +75,7 @@ internal static class OpCommand
             {
                 Began = console.Began,
                 Policy = parsed.GetValue(pinned) ? TimingPolicy.Pinned : TimingPolicy.Warm,
+                FromScratch = parsed.GetValue(scratch),
             };
             if (run.Policy == TimingPolicy.Pinned && run.Target.Backend.Target.Gpu is not null)
                 throw new UsageException("--pinned is for processors, but a GPU is given.");

@@ -19,6 +19,7 @@ internal static class ShowCommand
         var spec = SpecWords.Argument(optional: true);
         var algorithm = AlgorithmOption.Create();
         var passes = new Option<bool>("--passes") { Description = "The nest after each pass of the compiler" };
+        var why = new Option<bool>("--why") { Description = "Which rule, with which choices, wrote each step" };
         var asm = new Option<bool>("--asm") { Description = "The machine code" };
         var trace = new Option<string?>("--trace") { Description = "A schedule written by hand", HelpName = "FILE" };
         var threads = CommonOptions.Threads();
@@ -29,6 +30,7 @@ internal static class ShowCommand
             spec,
             passes,
             asm,
+            why,
             trace,
             threads,
             target,
@@ -64,6 +66,8 @@ internal static class ShowCommand
             var (nest, origin) = Choose(wanted, hand);
             console.Out.WriteLine($"{wanted}: {origin}, {backend.Target.Fingerprint}");
             ShowNest(console.Out, nest);
+            if (parsed.GetValue(why))
+                ScheduleOrigin.Show(console.Out, wanted, nest, backend.Target, parsed.GetValue(db));
             if (backend is CpuBackend cpu)
                 ShowWarnings(console.Out, nest, cpu);
             if (parsed.GetValue(passes))

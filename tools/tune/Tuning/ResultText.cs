@@ -2,6 +2,7 @@ using System.Globalization;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Search;
+using Picograd.Search.Space;
 using Picograd.TuneDb;
 
 namespace Picograd.Tune;
@@ -15,8 +16,13 @@ internal static class ResultText
         to.WriteLine($"{spec} on {r.Task.Target.Fingerprint}");
         if (spec.IsRange)
             to.WriteLine($"  measured at  {r.Task.Measured}");
+        to.WriteLine($"  space        {Space(r.Space)}");
+        foreach (var level in r.Levels.Where(l => double.IsFinite(l.BestMilliseconds)))
+            to.WriteLine(
+                $"  {level.Name, -12} {Figures.Time(level.BestMilliseconds)} after {level.Timed} timed: {level.Best}"
+            );
         to.WriteLine(
-            $"  stopped      {r.Stop.ToString().ToLowerInvariant()} after {Figures.Number(r.SearchSeconds)} s of search"
+            $"  stopped      {r.Stop.ToString().ToLowerInvariant()} after {Figures.Number(r.SearchSeconds)} s of search: {Why(r.Stop)}"
         );
         to.WriteLine(
             $"  candidates   {r.Tried} tried, {Figures.Number(r.CandidatesPerSecond)} a second: {Outcomes(r.Outcomes)}"
@@ -37,6 +43,33 @@ internal static class ResultText
             to.WriteLine($"  certified    {r.Certification.Detail}");
         to.WriteLine($"  stored       {Stored(r, database)}");
     }
+
+    /// <summary>How many schedules there are, by rule.</summary>
+    public static string Space(CandidateSpace space) =>
+        $"{Points(space.Size)} of {space.Rules.Length} {(space.Rules.Length == 1 ? "rule" : "rules")}: {string.Join(", ", space.Rules.Select(r => $"{r.Name} {Count(r.Size)}{Knobs(r)}"))}";
+
+    private static string Points(double size) => size == 1 ? "1 schedule" : $"{Count(size)} schedules";
+
+    private static string Count(double size) =>
+        size < 1e15 ? Figures.Count((long)size) : size.ToString("0.0e0", CultureInfo.InvariantCulture);
+
+    private static string Knobs(RuleSpace rule)
+    {
+        var open = rule.Knobs.Where(k => k.Values.Length > 1).Select(k => k.Name).ToList();
+        return open.Count == 0 ? "" : $" ({string.Join(" ", open)})";
+    }
+
+    /// <summary>Why a search ended, in words.</summary>
+    public static string Why(StopReason stop) =>
+        stop switch
+        {
+            StopReason.Budget => "it is spent",
+            StopReason.Plateau => "many rounds brought nothing better",
+            StopReason.Roofline => "the best is at the machine's ceiling",
+            StopReason.Exhausted => "nothing new is left to try",
+            StopReason.Cancelled => "interrupted",
+            _ => throw new ArgumentOutOfRangeException(nameof(stop), stop, "an unknown reason"),
+        };
 
     /// <summary>Counts by name, most first.</summary>
     public static string Outcomes(IReadOnlyDictionary<string, int> outcomes) =>

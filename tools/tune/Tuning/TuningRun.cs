@@ -71,6 +71,9 @@ internal sealed class TuningRun : IDisposable
     /// <summary>How kernels are timed, and which are allowed.</summary>
     public TimingPolicy Policy { get; init; }
 
+    /// <summary>Search without default schedules, earlier results and what the cost model was taught.</summary>
+    public bool FromScratch { get; init; }
+
     /// <summary>For tests: what candidates are run through; the worker process as it is where null.</summary>
     public Func<ICandidateRunner, ICandidateRunner>? Wrap { get; init; }
 
@@ -94,7 +97,8 @@ internal sealed class TuningRun : IDisposable
             var task = TaskOf(spec);
             foreach (string note in OtherTargets.Notes(Store, spec, task.Target))
                 _console.Error.WriteLine($"tune: {note}");
-            var options = Options(budget, began) with { Traces = [.. traces, .. Waiting(task)] };
+            string[] waiting = FromScratch ? [] : [.. Waiting(task)];
+            var options = Options(budget, began) with { Traces = [.. traces, .. waiting] };
             return Tuner.Tune(task, options, progress, _console.Cancel);
         }
         catch (TuneException e)
@@ -256,6 +260,7 @@ internal sealed class TuningRun : IDisposable
             Seed = _seed,
             Store = Store,
             Machine = Machine,
+            Settings = new SearchSettings { FromScratch = FromScratch },
             Runner = Runner(task => new WorkerRunner(task, _worker, _seed) { CertifySoon = _console.Cancel }),
         };
 
