@@ -16,7 +16,7 @@ public sealed class SearchBenchTests : IDisposable
     {
         string list = _folder.Write("list", "matmul m=16 n=32 k=16\nmatmul m=24 n=48 k=16\n");
         string bench =
-            $"search-bench {list} --recordings {Recordings} --points 60 --seeds 2 --budget 200ms --threads 1 --strategies beam,random";
+            $"search-bench {list} --recordings {Recordings} --points 160 --seeds 2 --budget 200ms --threads 1 --strategies beam,random";
         var first = ToolRun.Line(bench);
         string text = first.Succeeded();
         Assert.Contains("2 tasks, 2 seeds", text);
