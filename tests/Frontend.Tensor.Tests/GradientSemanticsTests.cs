@@ -43,6 +43,18 @@ public class GradientSemanticsTests
     }
 
     [Fact]
+    public void TermsOfARepeatedDivisorAreDividedEach()
+    {
+        var (x, y) = (Leaf(1, -2, 3, 4), Leaf(0, 2));
+        (x.Reshape(2, 2) / y).Sum().Backward();
+        // −1 / 0² − 3 / 0², and (2 − 4) / 2².
+        Assert.Equal([-Inf, -0.5], y.Grad!.ToDoubles());
+        var (a, b) = (Leaf(1, -2), Leaf(0));
+        (a / b).Sum().Backward();
+        Assert.Equal([NaN], b.Grad!.ToDoubles());
+    }
+
+    [Fact]
     public void SlopesOfClampAreAllOrNothing()
     {
         Assert.Equal([0, 1, 1, 1, 0, 0], Gradient(x => x.Clamp(-1, 2), [-3, -1, 0, 2, 5, NaN], 1));

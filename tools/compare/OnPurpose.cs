@@ -112,11 +112,6 @@ internal sealed record OnPurpose(string Reason, Regex Case, Regex Difference)
             Of("Prod\\(float"),
             Values("[-0-9.E+]+ here, (NaN|-?Infinity) there")
         ),
-        new(
-            "what the slopes of a divisor that is repeated have in common is divided by after they are added up",
-            Of("(/|Div_)\\("),
-            new("^gradient 1: element [0-9]+ is -?Infinity here, NaN there$")
-        ),
         new("MseLoss takes floats of two widths", Of("MseLoss"), There("Found dtype .* but expected")),
     ];
 

@@ -20,7 +20,8 @@ internal sealed partial class StageGraph
             bool Outside(Expr e) =>
                 !over.Exists(a => e.Uses(a.Var)) && e.Loads().All(l => l.Indices.All(x => x is Var or IntImm));
             var factors = common.Factors.Where(Outside).ToImmutableList();
-            var divisors = common.Divisors.Where(Outside).ToImmutableList();
+            // Not what is given: by 0 each term is divided, so that infinities of both signs are no number.
+            var divisors = common.Divisors.Where(d => Outside(d) && !IsGiven(d)).ToImmutableList();
             double coefficient = terms.TrueForAll(t => t.Coefficient == terms[0].Coefficient)
                 ? terms[0].Coefficient
                 : 1;
@@ -62,6 +63,9 @@ internal sealed partial class StageGraph
             Reread(stage.Output, l => Algebra.Mul(Outer(l), l));
         }
     }
+
+    private bool IsGiven(Expr e) =>
+        e is Cast { A: var narrow } ? IsGiven(narrow) : e is Load l && _original.Inputs.Contains(l.Buffer);
 
     // x − Σ x / n over all n: adds up to rounding errors only.
     private bool IsDeviation(Expr value, Stage sum)

@@ -1,6 +1,6 @@
+using Picograd.Algorithms;
 using Picograd.Algorithms.Adjoints;
 using Picograd.Algorithms.Operators;
-using Picograd.Algorithms;
 using Picograd.Dispatch;
 
 namespace Picograd.Calls;

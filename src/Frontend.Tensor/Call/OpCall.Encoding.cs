@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
-using Picograd.Algorithms.Operators;
 using Picograd.Algorithms;
+using Picograd.Algorithms.Operators;
 using Picograd.Dispatch;
 
 namespace Picograd.Calls;

@@ -1,7 +1,7 @@
 using System.Numerics;
+using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Operators;
-using Picograd.Algorithms;
 using Picograd.Autograd;
 using Picograd.Dispatch;
 

@@ -142,8 +142,7 @@ internal sealed partial class DispatchContext
                     return null;
             }
         }
-        return
-            new ClassPattern(plan, words, OpenOperator.Of(problem.Operator!)!, members) is { IsWhole: true } whole
+        return new ClassPattern(plan, words, OpenOperator.Of(problem.Operator!)!, members) is { IsWhole: true } whole
             ? whole
             : null;
     }
