@@ -139,7 +139,7 @@ public sealed class OperatorRange
     /// The prime next to a value, or to the middle of the logarithms of the bounds, though not to less than what schedules take at a
     /// time (of fewer they make no loop, and do not replay on more); if there is one within the bounds.
     /// </summary>
-    internal static long PointOf(long min, long max, long? near = null)
+    public static long PointOf(long min, long max, long? near = null)
     {
         long middle = (long)Math.Round(Math.Sqrt((double)Math.Max(min, 1) * max));
         long at = Math.Clamp(near ?? Math.Max(middle, LongerThanTiles), min, max);

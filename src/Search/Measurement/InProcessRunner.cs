@@ -259,7 +259,7 @@ public sealed class InProcessRunner : ICandidateRunner
     private ICompiledKernel Compile(LoopNest nest)
     {
         var kernel = _target.Backend.Compile(nest);
-        return _task.Problem.IsRange ? new KernelAtExtents(kernel, _task.Problem.Point, owned: true) : kernel;
+        return _task.Problem.IsRange ? new KernelAtPoints(kernel, _task.Problem) : kernel;
     }
 
     public void Dispose()

@@ -128,7 +128,8 @@ internal sealed unsafe class KernelTimer : IDisposable
             kernel.Run(arguments, null);
         long ticks = RunningTime.GetTimestamp() - start;
         // Never zero: a time of nothing would win every comparison.
-        return Math.Max(1, ticks) * 1000.0 / Stopwatch.Frequency / calls;
+        int points = kernel is KernelAtPoints several ? several.Points : 1;
+        return Math.Max(1, ticks) * 1000.0 / Stopwatch.Frequency / calls / points;
     }
 
     public void Dispose()

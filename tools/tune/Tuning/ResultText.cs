@@ -15,7 +15,7 @@ internal static class ResultText
         var spec = r.Task.Problem;
         to.WriteLine($"{spec} on {r.Task.Target.Fingerprint}");
         if (spec.IsRange)
-            to.WriteLine($"  measured at  {r.Task.Measured}");
+            to.WriteLine($"  measured at  {r.Task.Measured}, and as much at a point half way down");
         to.WriteLine($"  space        {Space(r.Space)}");
         foreach (var level in r.Levels.Where(l => double.IsFinite(l.BestMilliseconds)))
             to.WriteLine(
