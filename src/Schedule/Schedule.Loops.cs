@@ -27,6 +27,10 @@ public sealed partial class Schedule
 
     public string Fuse(string outer, string inner) => Apply(Step.Of("fuse", outer, inner))[0];
 
+    public Schedule FuseSiblings(string first, string second) => Do(Step.Of("fuse_siblings", first, second));
+
+    public Schedule SkipZeros(string loop) => Do(Step.Of("skip_zeros", loop));
+
     /// <returns>A loop of one iteration, right around the block or loop.</returns>
     public string UnitLoop(string blockOrLoop) => Apply(Step.Of("unit_loop", blockOrLoop))[0];
 

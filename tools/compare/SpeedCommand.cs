@@ -109,6 +109,7 @@ internal static class SpeedCommand
         [
             .. Cases.OperatorContests.All(),
             .. Functions(),
+            .. Cases.NormContests.All(),
             .. Cases.RowContests.All().Select(c => Contest.Of(c.Name, c.Ours, c.Theirs)),
         ];
 

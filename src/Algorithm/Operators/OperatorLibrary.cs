@@ -18,7 +18,7 @@ public static class OperatorLibrary
         ("convolution", [.. Convolution.Definitions]),
         ("pools", [.. Pools.Definitions]),
         ("losses", [.. Open(CrossEntropy.Definitions), .. Open(MseLoss.Definitions)]),
-        ("attention", [Attention.Definition]),
+        ("attention", [.. Attention.Definitions]),
         ("indexing and copies", [.. Open(Indexing.Definitions)]),
         ("scans", [.. Open(Scans.Definitions)]),
         ("optimizers", [.. Open(Optimizers.Definitions)]),

@@ -177,6 +177,9 @@ internal sealed class Node
     /// <summary>An output that was saved, by its place among inputs and outputs.</summary>
     public Tensor SavedOutput(int operand) => _saved is null ? Output : Saved(operand);
 
+    /// <summary>Whether an input or output was saved, by its place among inputs and outputs.</summary>
+    public bool IsSaved(int operand) => _saved?[operand] is not null;
+
     public int InputCount => _nextMore?.Length ?? 3;
 
     /// <summary>Shape of an input.</summary>

@@ -8,8 +8,6 @@ namespace Picograd.Calls;
 /// </summary>
 internal static class Ops
 {
-    private const string AttentionTitle = "scaled_dot_product_attention";
-
     public static readonly Operator Where = new("where", derives: true);
     public static readonly Operator LogicalNot = new("logical_not");
 
@@ -24,14 +22,6 @@ internal static class Ops
     // Products.
     public static readonly Operator Matmul = new("matmul", rule: Derivatives.Matmul);
     public static readonly Operator Linear = new("matmul", rule: Derivatives.Linear) { Title = "linear" };
-    public static readonly Operator Attention = new("attention", rule: Derivatives.Attention)
-    {
-        Title = AttentionTitle,
-    };
-    public static readonly Operator CausalAttention = new("attention", "causal=1", Derivatives.CausalAttention)
-    {
-        Title = AttentionTitle,
-    };
     public static readonly Operator CrossEntropy = new("cross_entropy", derives: true);
 
     public static readonly Operator MseLoss = new("mse_loss", derives: true);

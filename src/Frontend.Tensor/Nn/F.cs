@@ -66,44 +66,6 @@ public static partial class F
     /// <summary>Embedding by dense int64 indices known to be in range.</summary>
     internal static Tensor EmbeddingOf(Tensor table, Tensor places) => Ops.Embedding.Recorded(table, places);
 
-    /// <summary>
-    /// softmax(q · kᵀ / √d) · v of each head, in one kernel: q [b, h, tq, d], k [b, hk, tk, d] and v [b, hk, tk, dv] with hk a
-    /// divisor of h (heads of k and v are shared by neighbouring heads of q); gives [b, h, tq, dv]. Causal: query i sees keys up to
-    /// i + tk − tq, so the last query sees all (PyTorch's mask is the same for tq = tk); a query that sees no key gives 0.
-    /// </summary>
-    /// <exception cref="ArgumentException">Shapes that do not fit, or dtypes that differ; names them.</exception>
-    public static Tensor ScaledDotProductAttention(Tensor q, Tensor k, Tensor v, bool isCausal = false)
-    {
-        ArgumentNullException.ThrowIfNull(q);
-        ArgumentNullException.ThrowIfNull(k);
-        ArgumentNullException.ThrowIfNull(v);
-        const string What = "scaled_dot_product_attention";
-        bool fits =
-            q.Rank == 4
-            && k.Rank == 4
-            && v.Rank == 4
-            && k.Layout.Sizes.AsSpan(0, 3).SequenceEqual(v.Layout.Sizes.AsSpan(0, 3))
-            && q.Size(0) == k.Size(0)
-            && q.Size(3) == k.Size(3)
-            && k.Size(1) > 0
-            && q.Size(1) % k.Size(1) == 0
-            && k.NumElements > 0;
-        if (!fits)
-            throw new ArgumentException(
-                $"{What}: queries of shape {q.Layout} do not fit keys of shape {k.Layout} and values of shape {v.Layout}; they "
-                    + "must be [b, h, tq, d], [b, hk, tk, d] and [b, hk, tk, dv], with at least one key and h a multiple of hk."
-            );
-        if (q.DType != k.DType || q.DType != v.DType)
-            throw new ArgumentException(
-                $"{What}: the queries are {q.DType.Name()}, the keys {k.DType.Name()}, the values {v.DType.Name()}; all must "
-                    + "be of one dtype."
-            );
-        q.RequireFloat(What);
-        if (q.NumElements == 0 || v.NumElements == 0)
-            return Tensor.Empty([q.Size(0), q.Size(1), q.Size(2), v.Size(3)], q.DType, q.Device);
-        return (isCausal ? Ops.CausalAttention : Ops.Attention).Recorded(q, k, v);
-    }
-
     /// <summary>(x − target)², its mean by default. Shapes that differ are refused, which PyTorch only warns of.</summary>
     /// <exception cref="ArgumentException">The shapes differ.</exception>
     public static Tensor MseLoss(Tensor x, Tensor target, LossReduction reduction = LossReduction.Mean)

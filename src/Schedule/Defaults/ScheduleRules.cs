@@ -28,6 +28,7 @@ public static class ScheduleRules
         new MatvecRule(),
         new MatmulRule(),
         new OnlineRule(),
+        new OnlineGradientRule(),
         new TileRule(),
         new RowFusionRule(),
         new StagewiseRule(),

@@ -64,9 +64,8 @@ public sealed class LoopPartition
         }
         if (f.Peel && f.ConstantExtent is { } extent && Threshold(f, range, ranges) is { } cut && cut < extent)
         {
-            Stmt? main = cut > 0 ? Part(f, 0, cut, ranges) : null;
-            var tail = Part(f, cut, extent - cut, ranges);
-            return main is null ? tail : Seq.Of(main, tail);
+            var main = Part(f, 0, cut, ranges);
+            return Seq.Of(main, Part(f, cut, extent - cut, ranges));
         }
         if (f.Peel && f.ConstantExtent is null && SymbolicCut.Of(f, ranges) is { } symbolic)
             return Parts(f, symbolic, ranges);
@@ -187,7 +186,7 @@ public sealed class LoopPartition
     private static Stmt PeelInner(Stmt stmt) =>
         stmt.MapUp(s => s is For { Kind: LoopKind.Serial, Peel: false } loop ? loop with { Peel = true } : s);
 
-    /// <summary>First iteration at which some condition on the variable may fail; null where there is none.</summary>
+    /// <summary>First iteration but 0 at which some condition on the variable may fail; null where there is none.</summary>
     private static long? Threshold(For f, Interval range, LoopRanges outer)
     {
         long? cut = null;
@@ -197,9 +196,9 @@ public sealed class LoopPartition
             outer,
             (coefficient, worst) =>
             {
-                // Always true while coefficient·v + worst < 0.
-                if (coefficient > 0)
-                    cut = Math.Min(cut ?? long.MaxValue, Math.Max(0, Op.FloorDiv(-worst - 1, coefficient) + 1));
+                // Always true while coefficient·v + worst < 0. What may fail at once (a causal mask), no cut decides.
+                if (coefficient > 0 && Op.FloorDiv(-worst - 1, coefficient) + 1 is > 0 and var first)
+                    cut = Math.Min(cut ?? long.MaxValue, first);
             }
         );
         return cut;
@@ -236,7 +235,8 @@ public sealed class LoopPartition
                     ranges[inner.Var] = new Interval(0, Math.Max(0, Interval.Of(inner.Extent, ranges).Max - 1));
                     Collect(inner.Body);
                     return;
-                case If i:
+                // What is asked once for loops within costs nothing, and holds for most iterations or few (skip_zeros).
+                case If i when !i.Then.Nodes().Any(s => s is For { Kind: LoopKind.Serial }):
                     Test(i.Cond);
                     break;
                 case Store s:

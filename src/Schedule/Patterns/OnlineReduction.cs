@@ -24,6 +24,9 @@ internal sealed record OnlineReduction(
     /// <summary>The maps among the stages.</summary>
     public required ImmutableArray<Stage> Maps { get; init; }
 
+    /// <summary>Maps of rows that are results besides the mixture (the logarithms of their sums).</summary>
+    public required ImmutableArray<Stage> Beside { get; init; }
+
     public Axis Row => Last.Axes[^2];
 
     public Axis Column => Last.Axes[^1];
@@ -78,8 +81,16 @@ internal sealed record OnlineReduction(
         if (algorithm.Stages.Any(s => s.Axes.Any(a => a.Extent is not IntImm { Value: > 0 })))
             return null;
         if (
-            algorithm.Outputs.Length != 1
-            || algorithm.Stages[^1] is not { Kind: StageKind.Map, Axes.Length: >= 3 } last
+            algorithm.Stages.FirstOrDefault(s => s.Output == algorithm.Outputs[0])
+            is not { Kind: StageKind.Map, Axes.Length: >= 3 } last
+        )
+            return null;
+        // Besides the mixture what is known of each row.
+        var beside = algorithm.Stages.Where(s => s != last && algorithm.Outputs.Contains(s.Output)).ToImmutableArray();
+        if (
+            beside.Any(s =>
+                s.Kind != StageKind.Map || !s.Axes.Select(Extent).SequenceEqual(last.Axes.SkipLast(1).Select(Extent))
+            )
         )
             return null;
         if (
@@ -109,6 +120,7 @@ internal sealed record OnlineReduction(
         return new OnlineReduction(dot, max, sum, mix, last, query, key, value)
         {
             Maps = [.. algorithm.Stages.Where(s => s.Kind == StageKind.Map)],
+            Beside = beside,
         };
     }
 

@@ -148,6 +148,17 @@ public sealed class Rfactor : Primitive
         }
         if (loops.FirstOrDefault(l => block.SpatialAxes.Any(a => a.Binding.Uses(l.Var))) is { } both)
             throw Refuse(nest, both, $"loop {both.Name} drives spatial and reduce axes of block {block.Name} at once");
+        // A part that a condition leaves out would be taken together unwritten.
+        if (
+            nest.Body.PathTo(block)!.Value.OfType<If>().FirstOrDefault(i => loops.Any(l => i.Cond.Uses(l.Var))) is
+            { } branch
+        )
+            throw Refuse(
+                nest,
+                branch,
+                $"block {block.Name} is under a condition on loops of its reduction",
+                "rfactor before skip_zeros"
+            );
         if (block.Init && loop.Extent.FreeVars().Any(v => around.Any(l => l.Var == v)))
             throw Refuse(nest, loop, $"the extent of loop {loop.Name} depends on other loops");
         if (!block.Init && !block.ArePlainAxes(block.Indices))

@@ -20,6 +20,8 @@ public static class SampleAlgorithms
             ["scatter"] = Scatter,
             ["rows"] = Rows,
             ["window"] = Window,
+            ["moments"] = Moments,
+            ["masked"] = Masked,
         };
 
     /// <summary>C[6, 8] = sum over k&lt;10 of A[6, 10] · B[10, 8].</summary>
@@ -128,6 +130,28 @@ public static class SampleAlgorithms
         Expr at = x.Var + k.Var - 1;
         var inside = Op.And(Op.Le(0, at), Op.Lt(at, 16));
         return g.Build(g.Stage("Y", [x], AlgorithmBuilder.Sum([k], a[at] * b[k], inside)));
+    }
+
+    /// <summary>B[4, 10] = A · 2, an intermediate; S[4] = sums of its rows, Q[4] = sums of their squares.</summary>
+    public static Algorithm Moments()
+    {
+        var g = new AlgorithmBuilder("moments");
+        var a = g.Input("A", DType.Float32, 4, 10);
+        var (i, j) = (new Axis("i", 4), new Axis("j", 10));
+        var b = g.Stage("B", [i, j], a[i, j] * 2f);
+        var sum = g.Stage("S", [i], AlgorithmBuilder.Sum(j, b[i, j]));
+        return g.Build(sum, g.Stage("Q", [i], AlgorithmBuilder.Sum(j, b[i, j] * b[i, j])));
+    }
+
+    /// <summary>T[8, 12] = A where column j is at most i + 2, else 0, an intermediate; C[8, 3] = T · V[12, 3].</summary>
+    public static Algorithm Masked()
+    {
+        var g = new AlgorithmBuilder("masked");
+        var a = g.Input("A", DType.Float32, 8, 12);
+        var v = g.Input("V", DType.Float32, 12, 3);
+        var (i, j, c) = (new Axis("i", 8), new Axis("j", 12), new Axis("c", 3));
+        var t = g.Stage("T", [i, j], Op.Select(j.Var <= i.Var + 2, a[i, j], 0f));
+        return g.Build(g.Stage("C", [i, c], AlgorithmBuilder.Sum(j, t[i, j] * v[j, c])));
     }
 
     private static Algorithms.Buffer Product(AlgorithmBuilder g, string name)

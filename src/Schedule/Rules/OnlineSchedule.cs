@@ -17,6 +17,7 @@ internal sealed class OnlineSchedule
     private readonly Choices _choices;
     private readonly Schedule _s;
     private readonly int _lanes;
+    private readonly VectorRecipes _vectors;
 
     // Loops over tiles of rows, and over blocks of keys where there are several.
     private string _tile = "";
@@ -28,6 +29,7 @@ internal sealed class OnlineSchedule
         _p = OnlineReduction.Of(algorithm)!;
         _s = new Schedule(algorithm);
         _lanes = target.Lanes(DType.Float32);
+        _vectors = new VectorRecipes(_s, _lanes);
     }
 
     public LoopNest Build()
@@ -35,7 +37,9 @@ internal sealed class OnlineSchedule
         string[] batch = [.. _p.Last.Axes.SkipLast(2).Select(a => $"{_p.Last.Name}.{a.Name}")];
         long rows = Math.Min(_p.Rows, _choices[OnlineKnobs.Rv] * _lanes);
         (_tile, _) = Split($"{_p.Last.Name}.{_p.Row.Name}", rows);
-        foreach (var stage in _algorithm.Stages.Reverse().Skip(1))
+        foreach (var stage in _p.Beside)
+            Join(stage, batch, rows);
+        foreach (var stage in _algorithm.Stages.Reverse().Where(s => s != _p.Last && !_p.Beside.Contains(s)))
             _s.ComputeAt(stage.Name, _tile);
         string? scores = Scores();
         Blocks(scores);
@@ -50,14 +54,23 @@ internal sealed class OnlineSchedule
         {
             bool done = block.Name == _p.Dot.Name || block.Name == queries || block.Name == scores;
             if (!done && !block.IsReduction)
-                Lanes(block.Name);
+                _vectors.Lanes(block.Name);
         }
         Statistic(_p.Max.Name);
         Statistic(_p.Sum.Name);
         Mixture(rows);
         if (_choices[OnlineKnobs.Parallel])
-            Share([.. batch, _tile]);
+            _vectors.Share([.. batch, _tile], _target.Threads);
         return _s.Nest;
+    }
+
+    // What rows have besides comes into the tiles of the mixture.
+    private void Join(Stage stage, string[] batch, long rows)
+    {
+        string[] own = [.. stage.Axes.Select(a => $"{stage.Name}.{a.Name}")];
+        (own[^1], _) = Split(own[^1], rows);
+        foreach (var (first, second) in batch.Append(_tile).Zip(own))
+            _s.FuseSiblings(first, second);
     }
 
     // The stage whose values the maximum is taken of; what lies between it and the dot products is computed on the spot.
@@ -134,45 +147,15 @@ internal sealed class OnlineSchedule
             );
         }
         _s.ComputeAt(copy, _tile);
-        Transposed(copy, load);
+        _vectors.Transposed(copy, load);
         return copy;
-    }
-
-    // A copy whose vectors lie across memory: as many loads as a vector has lanes, which are transposed in registers.
-    private void Transposed(string copy, Load load)
-    {
-        string lane = LaneLoop(copy)!;
-        var block = _s.Nest.Block(copy);
-        var source = block.Loads.Single();
-        var own = _s.Nest.OwnLoops(block);
-        string? along = own.LastOrDefault(l =>
-            l.Name != lane
-            && LinearForm
-                .Of(source.Buffer.Offset([.. source.Indices.Select(i => i.Substitute(block.Bindings))]))
-                .CoefficientOf(l.Var) == 1
-        )?.Name;
-        if (along is null || _s.Nest.Loop(along).ConstantExtent < _lanes)
-        {
-            Lanes(copy);
-            return;
-        }
-        var (far, near) = Split(along, _lanes);
-        var order = own.Select(l => l.Name).Where(n => n != lane && n != along).Append(far).ToList();
-        if (_s.Nest.Loop(lane).ConstantExtent > _lanes)
-        {
-            (string lanes, lane) = Split(lane, _lanes);
-            order.Add(lanes);
-        }
-        _s.Reorder([.. order, near, lane]);
-        _s.Unroll(near);
-        _s.Vectorize(lane);
     }
 
     // Scores: a register tile of keys × vectors of rows, over all of the summed axis.
     private void Product(string scores, long rows)
     {
         string dot = _p.Dot.Name;
-        string lane = LaneLoop(dot)!;
+        string lane = _vectors.LaneLoop(dot)!;
         var own = _s.Nest.OwnLoops(_s.Nest.Block(dot)).Select(l => l.Name).ToList();
         string depth = own[^1];
         string key = own[^2];
@@ -182,7 +165,7 @@ internal sealed class OnlineSchedule
         _s.ReverseComputeAt(scores, far);
         _s.Unroll(near);
         _s.Vectorize(lane);
-        Lanes(scores, unroll: true);
+        _vectors.Lanes(scores, unroll: true);
         _s.DecomposeReduction(dot, depth);
         long eu = _choices[OnlineKnobs.Eu];
         if (eu > 1 && _s.Nest.Loop(depth).ConstantExtent > eu)
@@ -192,14 +175,14 @@ internal sealed class OnlineSchedule
     // A maximum or sum of each row over the keys, in registers; with blocks of keys that of a block, then of all so far.
     private void Statistic(string name)
     {
-        string lane = LaneLoop(name)!;
+        string lane = _vectors.LaneLoop(name)!;
         var own = _s.Nest.OwnLoops(_s.Nest.Block(name)).Select(l => l.Name).ToList();
         string key = own[^1];
         _s.Reorder([.. own.Where(l => l != lane), lane]);
         _s.Vectorize(lane);
         if (_keys is null)
         {
-            Lanes(_s.CacheWrite(_s.Nest.Block(name).Output.Name, Scope.Register).Copy);
+            _vectors.Lanes(_s.CacheWrite(_s.Nest.Block(name).Output.Name, Scope.Register).Copy);
             _s.DecomposeReduction(name, key);
             return;
         }
@@ -208,7 +191,7 @@ internal sealed class OnlineSchedule
         string part = _s.Rfactor(name, _keys);
         _s.SetScope(part, Scope.Register);
         _s.DecomposeReduction(part, key);
-        Lanes(name);
+        _vectors.Lanes(name);
     }
 
     // Results: register tiles of rows × vectors of columns over a block of keys, added to what there is.
@@ -217,7 +200,7 @@ internal sealed class OnlineSchedule
         string mix = _p.Mix.Name;
         var own = _s.Nest.OwnLoops(_s.Nest.Block(mix)).Select(l => l.Name).ToList();
         string key = own[^1];
-        string lane = LaneLoop(mix)!;
+        string lane = _vectors.LaneLoop(mix)!;
         string row = own[^3];
         long pr = Math.Min(_choices[OnlineKnobs.Pr], rows);
         long width = Math.Min(_choices[OnlineKnobs.Pv] * _lanes, _p.Columns);
@@ -245,46 +228,8 @@ internal sealed class OnlineSchedule
         }
         _s.Unroll(near);
         _s.Vectorize(lane);
-        Lanes(sum, unroll: true);
+        _vectors.Lanes(sum, unroll: true);
         _s.DecomposeReduction(part, key);
-    }
-
-    // Vectors along the last dimension of what a block writes; the loop around them unrolled.
-    private void Lanes(string name, bool unroll = false)
-    {
-        if (LaneLoop(name) is not { } lane)
-            return;
-        var own = _s.Nest.OwnLoops(_s.Nest.Block(name)).Select(l => l.Name).ToList();
-        if (own[^1] != lane)
-            _s.Reorder([.. own.Where(l => l != lane), lane]);
-        if (_s.Nest.Loop(lane) is not { Kind: LoopKind.Serial, ConstantExtent: > 1 and var extent })
-            return;
-        if (extent > 8 * _lanes)
-            (_, lane) = Split(lane, 4 * _lanes);
-        _s.Vectorize(lane);
-        if (unroll && own.LastOrDefault(l => l != lane) is { } around && _s.Nest.Loop(around).ConstantExtent > 1)
-            _s.Unroll(around);
-    }
-
-    // The innermost own loop that drives the last dimension of what a block writes.
-    private string? LaneLoop(string name)
-    {
-        var block = _s.Nest.Block(name);
-        var last = block.Indices[^1].Substitute(block.Bindings);
-        return _s.Nest.OwnLoops(block).LastOrDefault(l => last.Uses(l.Var))?.Name;
-    }
-
-    // Threads share the outermost loop that has enough for all, else all of them together.
-    private void Share(string[] loops)
-    {
-        bool Enough(string loop)
-        {
-            long extent = _s.Nest.Loop(loop).ConstantExtent ?? 1;
-            return extent % _target.Threads == 0 || extent >= 4 * _target.Threads;
-        }
-        string shared = loops.FirstOrDefault(Enough) ?? loops.Aggregate((outer, inner) => _s.Fuse(outer, inner));
-        if (_s.Nest.Loop(shared).ConstantExtent > 1)
-            _s.Parallel(shared, partition: "dynamic");
     }
 
     private (string Outer, string Inner) Split(string loop, long factor) =>

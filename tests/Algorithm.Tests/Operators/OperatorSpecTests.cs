@@ -62,6 +62,8 @@ public class OperatorSpecTests
     [InlineData("matmul m=1 n=2 k=3 bcast=a", "bcast needs batch greater than 1")]
     [InlineData("matmul m=1 n=2 k=3 dtype=bf16 tf32=1", "tf32=1 rounds f32 operands, and dtype is bf16")]
     [InlineData("attention b=1 h=6 tq=3 tk=3 d=4 hk=4", "hk=4 does not divide h=6; every head of K and V serves")]
+    [InlineData("attention b=1 h=6 tq=3 tk=3 d=4 first=1", "it needs causal=1")]
+    [InlineData("attention b=3 h=6 tq=3 tk=3 d=4 bias=1 mb=2", "mb=2 is neither 1 nor b=3")]
     [InlineData("attention b=1 h=6 tq=3 d=4", "attention: tk (keys and values) is missing")]
     [InlineData("add", "give n, or the shapes a, b")]
     [InlineData("add a=3x4", "give n, or the shapes a, b")]

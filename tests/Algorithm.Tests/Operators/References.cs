@@ -195,6 +195,7 @@ internal static class References
             var name when name.StartsWith("conv", StringComparison.Ordinal) => [ImageReferences.Convolution(g)],
             var name when name.Contains("_pool", StringComparison.Ordinal) => ImageReferences.Pool(g),
             "attention" => RowReferences.Attention(g),
+            "attention_grad" => RowReferences.AttentionGrad(g),
             "cumsum" or "cumprod" => RowReferences.Scan(g),
             "embedding" or "embedding.adjoint" or "gather" or "gather.adjoint" => RowReferences.Indexed(g),
             "index" or "index_put" => [IndexReferences.Of(g)],

@@ -87,42 +87,114 @@ internal static class RowReferences
         return [g.Spec.Name == "cross_entropy" ? [loss] : gradient];
     }
 
+    // Weights of the keys for a query, 0 for what it does not see; null where it sees none.
+    private static double[] Weights(Given g, long b, long h, long i, out double sum)
+    {
+        var (q, k) = (g["Q"], g["K"]);
+        var (heads, queries, size) = (q.Shape[1], q.Shape[2], q.Shape[3]);
+        long keys = k.Shape[2];
+        double scale = ScaleOf(g);
+        long seen = keys;
+        if (g.Spec.Flag("causal"))
+            // The last query sees all keys, the one before it all but one; or the first one key.
+            seen = Math.Clamp(g.Spec.Flag("first") ? i + 1 : keys - (queries - 1 - i), 0, keys);
+        long own = h * k.Shape[1] / heads;
+        double Mask(string name, long j)
+        {
+            var mask = g[name];
+            return mask[b % mask.Shape[0], h % mask.Shape[1], i % mask.Shape[2], j];
+        }
+        double[] weights = new double[keys];
+        for (long j = 0; j < seen; j++)
+        {
+            if (g.Spec.Flag("seen") && Mask("C", j) == 0)
+                continue;
+            double dot = 0;
+            for (long c = 0; c < size; c++)
+                dot += q[b, h, i, c] * k[b, own, j, c];
+            weights[j] = Math.Exp(dot * scale + (g.Spec.Flag("bias") ? Mask("B", j) : 0));
+        }
+        sum = weights.Sum();
+        return weights;
+    }
+
+    private static double ScaleOf(Given g)
+    {
+        double scale = g.Spec.Has("scale") ? g.Spec.Real("scale") : 1 / Math.Sqrt(g["Q"].Shape[3]);
+        return g["Q"].Type == DType.Float64 ? scale : (float)scale;
+    }
+
     public static double[][] Attention(Given g)
     {
         var (q, k, v) = (g["Q"], g["K"], g["V"]);
-        var (sequences, heads, queries, size) = (q.Shape[0], q.Shape[1], q.Shape[2], q.Shape[3]);
-        long keys = k.Shape[2];
-        double scale = 1 / Math.Sqrt(size);
-        if (q.Type != DType.Float64)
-            scale = (float)scale;
         var result = new List<double>();
-        for (long b = 0; b < sequences; b++)
-        for (long h = 0; h < heads; h++)
-        for (long i = 0; i < queries; i++)
+        var (maxima, parts) = (new List<double>(), new List<double>());
+        for (long b = 0; b < q.Shape[0]; b++)
+        for (long h = 0; h < q.Shape[1]; h++)
+        for (long i = 0; i < q.Shape[2]; i++)
         {
-            // The last query sees all keys, the one before it all but one.
-            long seen = g.Spec.Flag("causal") ? Math.Max(0, keys - (queries - 1 - i)) : keys;
-            long own = h * k.Shape[1] / heads;
-            var weights = new double[seen];
-            for (long j = 0; j < seen; j++)
-            {
-                double dot = 0;
-                for (long c = 0; c < size; c++)
-                    dot += q[b, h, i, c] * k[b, own, j, c];
-                weights[j] = Math.Exp(dot * scale);
-            }
+            double[] weights = Weights(g, b, h, i, out double sum);
+            double max = sum == 0 ? 0 : Math.Log(weights.Max());
+            maxima.Add(max);
+            parts.Add(sum == 0 ? 0 : Math.Exp(max) / sum);
             for (long c = 0; c < v.Shape[3]; c++)
             {
                 double mixed = 0;
-                for (long j = 0; j < seen; j++)
-                    mixed += weights[j] * v[b, own, j, c];
-                result.Add(seen == 0 ? 0 : mixed / weights.Sum());
+                for (long j = 0; j < weights.Length; j++)
+                    mixed += weights[j] * v[b, h * k.Shape[1] / q.Shape[1], j, c];
+                result.Add(sum == 0 ? 0 : mixed / sum);
             }
         }
-        return
-        [
-            [.. result],
-        ];
+        return g.Spec.Flag("stats")
+            ?
+            [
+                [.. result],
+                [.. maxima],
+                [.. parts],
+            ]
+            :
+            [
+                [.. result],
+            ];
+    }
+
+    // Y, X and Z are taken as they are given, whether or not they belong to the other inputs.
+    public static double[][] AttentionGrad(Given g)
+    {
+        var (q, k, v, y, grad) = (g["Q"], g["K"], g["V"], g["Y"], g["G"]);
+        var (heads, queries, size) = (q.Shape[1], q.Shape[2], q.Shape[3]);
+        var (keys, width, shared) = (k.Shape[2], v.Shape[3], k.Shape[1]);
+        double scale = ScaleOf(g);
+        double[] dq = new double[q.Count];
+        double[] dk = new double[k.Count];
+        double[] dv = new double[v.Count];
+        for (long b = 0; b < q.Shape[0]; b++)
+        for (long h = 0; h < heads; h++)
+        for (long i = 0; i < queries; i++)
+        {
+            long own = h * shared / heads;
+            double[] weights = Weights(g, b, h, i, out _);
+            double mean = 0;
+            for (long c = 0; c < width; c++)
+                mean += y[b, h, i, c] * grad[b, h, i, c];
+            for (long j = 0; j < keys; j++)
+            {
+                double p = weights[j] * Math.Exp(-g["X"][b, h, i]) * g["Z"][b, h, i];
+                double slope = 0;
+                for (long c = 0; c < width; c++)
+                {
+                    slope += grad[b, h, i, c] * v[b, own, j, c];
+                    dv[((b * shared + own) * keys + j) * width + c] += p * grad[b, h, i, c];
+                }
+                double t = p * (slope - mean) * scale;
+                for (long e = 0; e < size; e++)
+                {
+                    dq[((b * heads + h) * queries + i) * size + e] += t * k[b, own, j, e];
+                    dk[((b * shared + own) * keys + j) * size + e] += t * q[b, h, i, e];
+                }
+            }
+        }
+        return [dq, dk, dv];
     }
 
     public static double[][] Scan(Given g)

@@ -111,12 +111,21 @@ internal sealed record GradientCase(string Name, Func<Tensor[], Tensor> Run, str
         new("softmax down", t => t[0].Softmax(0), "3x5"),
         new("log_softmax", t => t[0].LogSoftmax(), "3x5"),
         new("attention", t => F.ScaledDotProductAttention(t[0], t[1], t[2]), "1x2x3x2 1x2x4x2 1x2x4x2"),
-        new("causal attention", t => F.ScaledDotProductAttention(t[0], t[1], t[2], true), "2x1x4x3 2x1x3x3 2x1x3x3"),
+        new(
+            "causal attention",
+            t => F.ScaledDotProductAttention(t[0], t[1], t[2], isCausal: true),
+            "2x1x4x3 2x1x3x3 2x1x3x3"
+        ),
         new("attention, wide values", t => F.ScaledDotProductAttention(t[0], t[1], t[2]), "1x2x3x2 1x2x4x2 1x2x4x5"),
         new(
             "attention, shared heads",
-            t => F.ScaledDotProductAttention(t[0], t[1], t[2], true),
+            t => F.ScaledDotProductAttention(t[0], t[1], t[2], isCausal: true, enableGqa: true),
             "1x4x2x2 1x2x3x2 1x2x3x2"
+        ),
+        new(
+            "attention with a mask",
+            t => F.ScaledDotProductAttention(t[0], t[1], t[2], t[3], scale: 0.7),
+            "2x2x3x2 2x2x4x2 2x2x4x2 2x1x3x4"
         ),
         new("cross_entropy", t => F.CrossEntropy(t[0], Picks), "3x5"),
         new("cross_entropy, sum", t => F.CrossEntropy(t[0], Picks, LossReduction.Sum), "3x5"),

@@ -77,6 +77,7 @@ internal sealed class AlgorithmWriter
             Form.Scatter => Scatter(name, source, at, other, choice),
             Form.Pad => Pad(name, source, at, choice),
             Form.Mixture when Type.IsFloat() => Mixture(name, source, at, choice),
+            Form.Masked when Type.IsFloat() => Masked(name, source, at, choice),
             _ => Scan(name, source, at, choice),
         };
     }
@@ -211,6 +212,21 @@ internal sealed class AlgorithmWriter
         var sum = _g.Stage($"{name}.l", kept, AlgorithmBuilder.Sum(key, weight))[row];
         var mixed = _g.Stage($"{name}.o", kept, AlgorithmBuilder.Sum(key, weight * value))[row];
         return new(_g.Stage(name, kept, mixed / sum), DimsOf(source, axes, kept));
+    }
+
+    // Σ of what lies up to a place, further and further from row to row, perhaps by way of a map.
+    private Value Masked(string name, Value source, int at, int choice)
+    {
+        var axes = Axes(source.Dims);
+        Axis[] kept = [.. axes.Where((_, i) => i != at)];
+        Expr end = choice % 4 == 1 || kept.Length == 0 ? choice % 5 : kept[^1].Var + choice % 3;
+        var value = Op.Select(axes[at].Var <= end, At(source, axes), Zero);
+        if (choice % 3 == 0)
+            value = _g.Stage($"{name}.t", axes, value)[[.. axes.Select(a => (Expr)a.Var)]];
+        return new(
+            _g.Stage(name, kept, AlgorithmBuilder.Sum(axes[at], value * Op.Const(1 + choice % 2, Type))),
+            DimsOf(source, axes, kept)
+        );
     }
 
     private Value ArgMax(string name, Value source, int at, int choice)

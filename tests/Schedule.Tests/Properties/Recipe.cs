@@ -25,6 +25,9 @@ internal enum Form
 
     /// <summary>A mean weighted by softmax. Only where a situation asks for it: it says nothing about other primitives.</summary>
     Mixture,
+
+    /// <summary>A sum up to a place that depends on the row. Only where a situation asks for it.</summary>
+    Masked,
 }
 
 /// <summary>
@@ -59,7 +62,7 @@ internal sealed record Recipe(
             for (int d = 0; d < extents.Length; d++)
                 extents[d] = Sizes[random.Next(Sizes.Length)];
         } while (extents.Aggregate(1L, (n, e) => n * e) > 1500);
-        Form[] all = [.. Enum.GetValues<Form>().Where(f => f != Form.Mixture)];
+        Form[] all = [.. Enum.GetValues<Form>().Where(f => f is not (Form.Mixture or Form.Masked))];
         int count = Math.Max(random.Next(1, 4), first.Length);
         var forms = Enumerable.Range(0, count).Select(i => i < first.Length ? first[i] : all[random.Next(all.Length)]);
         double type = random.NextDouble();

@@ -69,6 +69,15 @@ internal sealed record Situation(Form[][] Forms, params string[] Steps)
                 "split"
             ),
             ["set_scope"] = new([Chain]),
+            ["skip_zeros"] = new(
+                [
+                    [Form.Masked],
+                    [Form.Map, Form.Masked],
+                ],
+                "split",
+                "reorder",
+                "decompose_reduction"
+            ),
             ["specialize"] = new([]) { Fit = r => r with { Symbolic = true } },
             ["storage_align"] = new([
                 [Form.Broadcast, Form.Map],

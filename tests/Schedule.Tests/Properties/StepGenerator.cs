@@ -33,6 +33,7 @@ internal static partial class StepGenerator
             ["decompose_reduction"] = (r, n) => BlockAndOwnLoop("decompose_reduction", r, n),
             ["double_buffer"] = (r, n) => Sequence("double_buffer", r, n),
             ["fuse"] = Fuse,
+            ["fuse_siblings"] = FuseSiblings,
             ["online_softmax"] = OnlineSoftmax,
             ["pad_einsum"] = PadEinsum,
             ["parallel"] = Parallel,
@@ -44,6 +45,7 @@ internal static partial class StepGenerator
                 Pick(r, n.Blocks) is { } b ? Step.Of("reverse_compute_inline", b.Name) : null,
             ["rfactor"] = Rfactor,
             ["set_scope"] = (r, n) => BufferStep("set_scope", r, n.Intermediates, Pick(r, Scopes)),
+            ["skip_zeros"] = (r, n) => LoopStep("skip_zeros", r, n),
             ["specialize"] = Specialize,
             ["split"] = Split,
             ["storage_align"] = StorageAlign,
@@ -84,6 +86,20 @@ internal static partial class StepGenerator
         return step is not null && random.Next(3) == 0
             ? step.With("at", Pick(random, nest.LoopsAround(nest.Block(step.Args[0])))?.Name)
             : step;
+    }
+
+    // Two loops of one sequence, mostly in their order.
+    private static Step? FuseSiblings(Random random, LoopNest nest)
+    {
+        if (Pick(random, nest.Body.Nodes().OfType<Seq>().Where(s => s.Items.OfType<For>().Count() > 1)) is not { } seq)
+            return null;
+        string[] loops = [.. seq.Items.OfType<For>().Select(l => l.Name)];
+        int first = random.Next(loops.Length - 1);
+        return Step.Of(
+            "fuse_siblings",
+            loops[first],
+            loops[random.Next(5) == 0 ? 0 : random.Next(first + 1, loops.Length)]
+        );
     }
 
     private static Step? OnlineSoftmax(Random random, LoopNest nest)

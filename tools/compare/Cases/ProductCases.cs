@@ -60,32 +60,47 @@ internal static class ProductCases
                 };
             }
         );
-        yield return new(
-            "ScaledDotProductAttention",
-            d =>
-            {
-                var type = d.FloatType();
-                long b = d.Between(1, 3);
-                long h = d.Between(1, 3);
-                long t = Math.Max(1, d.Size());
-                bool causal = d.Chance(0.5);
-                long s = causal ? t : Math.Max(1, d.Size());
-                long width = Math.Max(1, d.Size());
-                return new Trial(
-                    $"ScaledDotProductAttention(causal {causal})",
-                    [
-                        d.Of([b, h, t, width], type, tame: true),
-                        d.Of([b, h, s, width], type, tame: true),
-                        d.Of([b, h, s, Math.Max(1, d.Size())], type, tame: true),
-                    ],
-                    x => [F.ScaledDotProductAttention(x[0], x[1], x[2], causal)],
-                    x => [Functional.scaled_dot_product_attention(x[0], x[1], x[2], is_casual: causal)]
-                )
-                {
-                    Terms = 4 * (s + width),
-                };
-            }
-        );
+        yield return new("ScaledDotProductAttention", Attention);
+    }
+
+    // Of two to five dimensions, causal, with a mask that broadcasts, with a scale.
+    private static Trial Attention(Draw d)
+    {
+        var type = d.FloatType();
+        long[] leading = d.Chance(0.2) ? d.Shape(0, 3) : [d.Between(1, 3), d.Between(1, 3)];
+        long t = Math.Max(1, d.Size());
+        long s = Math.Max(1, d.Size());
+        long width = Math.Max(1, d.Size());
+        double? scale = d.Chance(0.3) ? d.Between(-3, 3) / 4.0 : null;
+        string kind = d.Pick(["none", "causal", "added", "seen"]);
+        var inputs = new List<Sample>
+        {
+            d.Of([.. leading, t, width], type, tame: true),
+            d.Of([.. leading, s, width], type, tame: true),
+            d.Of([.. leading, s, Math.Max(1, d.Size())], type, tame: true),
+        };
+        if (kind is "added" or "seen")
+        {
+            long[] all = [.. leading, t, s];
+            long[] shape = [.. all[d.Pick([0, Math.Max(0, all.Length - 2)])..].Select(n => d.Chance(0.3) ? 1 : n)];
+            inputs.Add(kind == "seen" ? d.Of(shape, DType.Bool) : d.Of(shape, type, tame: true));
+        }
+        return new Trial(
+            $"ScaledDotProductAttention({kind}, scale {scale})",
+            [.. inputs],
+            x => [F.ScaledDotProductAttention(x[0], x[1], x[2], x.ElementAtOrDefault(3), 0, kind == "causal", scale)],
+            x => [Attended(x, kind == "causal", scale)]
+        )
+        {
+            Terms = 4 * (s + width),
+        };
+    }
+
+    // TorchSharp has no scale; queries have it beforehand.
+    private static TorchTensor Attended(TorchTensor[] x, bool causal, double? scale)
+    {
+        var q = scale is { } factor ? x[0] * (factor * Math.Sqrt(x[0].shape[^1])) : x[0];
+        return Functional.scaled_dot_product_attention(q, x[1], x[2], x.ElementAtOrDefault(3)!, is_casual: causal);
     }
 
     private static IEnumerable<Subject> Losses()

@@ -18,10 +18,17 @@ internal static class RowContests
         }
         yield return Attention(12, 1, 2048, 64, false);
         yield return Attention(12, 1, 2048, 128, false);
-        foreach (
-            var (t, d, causal) in new[] { (256L, 64L, false), (256, 64, true), (1024, 64, true), (1024, 128, false) }
-        )
-            yield return Backward(12, t, d, causal);
+        foreach (long d in new[] { 64L, 128 })
+        {
+            foreach (long t in new[] { 256L, 1024, 4096 })
+            {
+                foreach (bool causal in new[] { false, true })
+                    yield return Backward(12, t, d, causal);
+            }
+        }
+        yield return Backward(1, 1024, 64, false);
+        yield return Backward(12, 1000, 80, true);
+        yield return Backward(12, 197, 64, false);
         yield return Of(
             "softmax 4096x1024",
             [

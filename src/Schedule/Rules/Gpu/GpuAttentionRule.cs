@@ -16,7 +16,7 @@ public sealed class GpuAttentionRule : ScheduleRule
     public override string Name => "gpu-attention";
 
     public override bool Applies(Algorithm algorithm, TargetInfo target) =>
-        target.Gpu is not null && OnlineReduction.Of(algorithm) is not null;
+        target.Gpu is not null && OnlineReduction.Of(algorithm) is { Beside.IsEmpty: true };
 
     public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
     {

@@ -21,7 +21,7 @@ public sealed class GpuTensorAttentionRule : ScheduleRule
 
     public override bool Applies(Algorithm algorithm, TargetInfo target) =>
         target.Gpu is { HasAsyncCopy: true }
-        && OnlineReduction.Of(algorithm) is { } p
+        && OnlineReduction.Of(algorithm) is { Beside.IsEmpty: true } p
         && p.Query.Type is DType.BFloat16 or DType.Float16
         && p.Key.Type == p.Query.Type
         && p.Value.Type == p.Query.Type

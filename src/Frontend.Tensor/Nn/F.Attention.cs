@@ -1,0 +1,270 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using Picograd.Algorithms;
+using Picograd.Autograd;
+using Picograd.Calls;
+
+namespace Picograd;
+
+public static partial class F
+{
+    private const string AttentionName = "scaled_dot_product_attention";
+
+    /// <summary>What attention is called with besides tensors; for its gradient too.</summary>
+    internal readonly record struct AttentionKey(bool Causal, bool First, double? Scale, bool Stats)
+    {
+        public string Attributes =>
+            (Causal ? " causal=1" : "")
+            + (First ? " first=1" : "")
+            + (Scale is { } scale ? $" scale={scale.ToString("R", CultureInfo.InvariantCulture)}" : "")
+            + (Stats ? " stats=1" : "");
+    }
+
+    private static readonly OperatorFamily<AttentionKey> Attentions = new(k =>
+        new("attention", k.Attributes) { Title = AttentionName }
+    );
+
+    private static readonly OperatorFamily<AttentionKey> AttentionGradients = new(k =>
+        new("attention_grad", k.Attributes) { Title = AttentionName }
+    );
+
+    /// <summary>
+    /// softmax(query · keyᵀ · scale + mask) · value of each head; a query that sees no key gives 0. Dimensions before the last two (sequences,
+    /// heads) broadcast.
+    /// </summary>
+    /// <param name="query">[…, h, tq, d], floats.</param>
+    /// <param name="key">[…, h, tk, d] of the same dtype.</param>
+    /// <param name="value">[…, h, tk, dv] of the same dtype.</param>
+    /// <param name="attnMask">
+    /// Broadcasts to […, h, tq, tk]: bools, true where a query sees a key, or floats that are added to scores. Null for none.
+    /// </param>
+    /// <param name="dropoutP">Must be 0: weights are not dropped.</param>
+    /// <param name="isCausal">Query i sees keys up to i, counted from the first ones; goes without attnMask.</param>
+    /// <param name="scale">Finite; null for 1 / √d.</param>
+    /// <param name="enableGqa">Whether key and value may have fewer heads, a divisor of those of the query, of which each serves neighbours.</param>
+    /// <returns>[…, h, tq, dv].</returns>
+    /// <exception cref="ArgumentException">Shapes, dtypes or settings that do not fit; names them.</exception>
+    public static Tensor ScaledDotProductAttention(
+        Tensor query,
+        Tensor key,
+        Tensor value,
+        Tensor? attnMask = null,
+        double dropoutP = 0,
+        bool isCausal = false,
+        double? scale = null,
+        bool enableGqa = false
+    )
+    {
+        ArgumentNullException.ThrowIfNull(query);
+        ArgumentNullException.ThrowIfNull(key);
+        ArgumentNullException.ThrowIfNull(value);
+        CheckAttention(query, key, value, attnMask, dropoutP, isCausal, scale);
+        var (tq, tk) = (query.Size(-2), key.Size(-2));
+        // Sequences, heads of queries, heads of keys.
+        var shape = AttentionShape.Of(query, key, value, enableGqa);
+        long[] sizes = [.. shape.Leading, tq, value.Size(-1)];
+        if (query.NumElements == 0 || value.NumElements == 0 || key.NumElements == 0 || shape.Batch * shape.Heads == 0)
+            return OfNothing(
+                sizes,
+                attnMask is { DType: not DType.Bool } ? [query, key, value, attnMask] : [query, key, value]
+            );
+        var (q, k, v) = (shape.Queries(query), shape.Keys(key), shape.Keys(value));
+        var mask = attnMask is null ? null : shape.Mask(attnMask, tq, tk, query.DType);
+        bool first = isCausal && tq != tk;
+        return Attend(q, k, v, mask, new(isCausal, first, scale, false)).ReshapeTo(sizes);
+    }
+
+    // Nothing is seen: zeros, of which all gradients are 0.
+    private static Tensor OfNothing(long[] sizes, Tensor[] inputs)
+    {
+        var zeros = Tensor.Zeros(sizes, inputs[0].DType, inputs[0].Device);
+        if (inputs.Any(Tensor.Records))
+            zeros.SetNode(Derivatives.NodeOfNothing(inputs));
+        return zeros;
+    }
+
+    // Operands of four dimensions.
+    private static Tensor Attend(Tensor q, Tensor k, Tensor v, Tensor? mask, AttentionKey key)
+    {
+        long[] sizes = [q.Size(0), q.Size(1), q.Size(2), v.Size(3)];
+        var y = Tensor.Allocate(sizes, q.DType, q.Runtime);
+        bool recorded = Tensor.Records(q, k, v) || (mask is not null && Tensor.Records(mask));
+        bool fused = recorded && Derivatives.HasFusedAttention(q, k, mask);
+        if (!fused)
+        {
+            RunAttention(Attentions[key], [q, k, v], mask, [y]);
+            if (recorded)
+                y.SetNode(Derivatives.AttentionNode(key, q, k, v, mask, y, null, null));
+            return y;
+        }
+        var max = Tensor.Allocate(sizes.AsSpan(0, 3), q.DType.Compute(), q.Runtime);
+        var part = Tensor.Allocate(sizes.AsSpan(0, 3), q.DType.Compute(), q.Runtime);
+        RunAttention(Attentions[key with { Stats = true }], [q, k, v], mask, [y, max, part]);
+        y.SetNode(Derivatives.AttentionNode(key, q, k, v, mask, y, max, part));
+        return y;
+    }
+
+    /// <summary>Gradients of queries, keys and values, not recorded.</summary>
+    /// <param name="inputs">Queries, keys, values, result, gradient, maxima, reciprocal sums.</param>
+    internal static Tensor[] AttentionGradient(AttentionKey key, ReadOnlySpan<Tensor> inputs, Tensor? mask)
+    {
+        Tensor[] results =
+        [
+            inputs[0].AllocateLike(inputs[0].DType),
+            inputs[1].AllocateLike(inputs[1].DType),
+            inputs[2].AllocateLike(inputs[2].DType),
+        ];
+        RunAttention(AttentionGradients[key], inputs, mask, results);
+        return results;
+    }
+
+    [SkipLocalsInit]
+    private static void RunAttention(
+        Operator op,
+        ReadOnlySpan<Tensor> inputs,
+        Tensor? mask,
+        ReadOnlySpan<Tensor> results
+    )
+    {
+        var call = new OpCall(op, stackalloc long[OpCall.MostWords]);
+        foreach (var input in inputs)
+            call.In(input);
+        // What is added, then what is seen.
+        if (mask is { DType: not DType.Bool })
+            call.In(mask);
+        else
+            call.Skip();
+        if (mask is { DType: DType.Bool })
+            call.In(mask);
+        else
+            call.Skip();
+        foreach (var result in results)
+            call.Place(result);
+        call.RunInto();
+    }
+
+    private static void CheckAttention(
+        Tensor q,
+        Tensor k,
+        Tensor v,
+        Tensor? mask,
+        double dropoutP,
+        bool isCausal,
+        double? scale
+    )
+    {
+        q.RequireFloat(AttentionName);
+        if (q.Rank < 2 || k.Rank < 2 || v.Rank < 2)
+            throw new ArgumentException(
+                $"{AttentionName}: query, key and value must have at least two dimensions, but their shapes are {q.Layout}, {k.Layout} and {v.Layout}."
+            );
+        if (q.Size(-1) != k.Size(-1) || k.Size(-2) != v.Size(-2))
+            throw new ArgumentException(
+                $"{AttentionName}: a query of shape {q.Layout} does not fit a key of shape {k.Layout} and a value of shape {v.Layout}; they "
+                    + "must be […, tq, d], […, tk, d] and […, tk, dv]."
+            );
+        if (q.DType != k.DType || q.DType != v.DType)
+            throw new ArgumentException(
+                $"{AttentionName}: the query is {q.DType.Name()}, the key {k.DType.Name()}, the value {v.DType.Name()}; all must be of one dtype."
+            );
+        if (mask is not null && mask.DType != DType.Bool && mask.DType != q.DType && mask.DType != DType.Float32)
+            throw new ArgumentException(
+                $"{AttentionName}: attnMask is {mask.DType.Name()}, but must be bool, f32 or {q.DType.Name()} as the query."
+            );
+        if (mask is not null && isCausal)
+            throw new ArgumentException($"{AttentionName}: isCausal goes without attnMask; make one mask of both.");
+        if (dropoutP != 0)
+            throw new ArgumentException(
+                $"{AttentionName}: dropoutP is {dropoutP.ToString(CultureInfo.InvariantCulture)}, but weights are not dropped; it must be 0."
+            );
+        if (scale is { } factor && !double.IsFinite(factor))
+            throw new ArgumentException(
+                $"{AttentionName}: scale is {factor.ToString(CultureInfo.InvariantCulture)}, but must be a finite number."
+            );
+    }
+
+    // How operands of any rank become [batch, heads, t, d].
+    private readonly record struct AttentionShape(long[] Leading, long Batch, long Heads, long KeyHeads)
+    {
+        public static AttentionShape Of(Tensor q, Tensor k, Tensor v, bool grouped)
+        {
+            var (lq, lk, lv) = (q.Layout.Sizes[..^2], k.Layout.Sizes[..^2], v.Layout.Sizes[..^2]);
+            long heads = lq.Length == 0 ? 1 : lq[^1];
+            long keyHeads = lk.Length == 0 ? 1 : lk[^1];
+            bool fewer = grouped && lk.Length > 0 && lv.Length > 0 && lk[^1] == lv[^1] && keyHeads != heads;
+            if (fewer)
+            {
+                if (keyHeads == 0 || heads % keyHeads != 0)
+                    throw Misfit(q, k, v, "heads of the query must be a multiple of those of key and value");
+                lk = [.. lk[..^1], heads];
+                lv = [.. lv[..^1], heads];
+            }
+            var leading = Broadcasting.Shape(lq, lk) is { } both ? Broadcasting.Shape(both, lv) : null;
+            if (leading is null)
+                throw Misfit(
+                    q,
+                    k,
+                    v,
+                    "dimensions before the last two must be equal or 1; with enableGqa, heads of the query (dimension -3) may be a multiple of those of key and value"
+                );
+            heads = leading.Length == 0 ? 1 : leading[^1];
+            // One head of keys and values for all is such a group, too.
+            if (!fewer)
+                keyHeads = (lk.Length == 0 || lk[^1] == 1) && (lv.Length == 0 || lv[^1] == 1) ? 1 : heads;
+            long batch = 1;
+            foreach (long size in leading.AsSpan(0, Math.Max(0, leading.Length - 1)))
+                batch *= size;
+            return new(leading, batch, heads, keyHeads);
+        }
+
+        public Tensor Queries(Tensor t) => Four(t, Heads, t.Size(-2), t.Size(-1));
+
+        public Tensor Keys(Tensor t) => Four(t, KeyHeads, t.Size(-2), t.Size(-1));
+
+        private Tensor Four(Tensor t, long heads, long rows, long columns)
+        {
+            if (t.Rank == 4 && t.Size(0) == Batch && t.Size(1) == heads)
+                return t;
+            if (Leading.Length == 0)
+                return t.ReshapeTo([1, 1, rows, columns]);
+            return t.Expand([.. Leading.AsSpan(..^1), heads, rows, columns]).ReshapeTo([Batch, heads, rows, columns]);
+        }
+
+        /// <summary>[b or 1, h or 1, tq or 1, tk].</summary>
+        public Tensor Mask(Tensor mask, long tq, long tk, DType type)
+        {
+            var sizes = mask.Layout.Sizes;
+            long[] all = [.. Leading, tq, tk];
+            if (
+                sizes.Length < 2
+                || Broadcasting.Shape(sizes, all) is not { } shape
+                || !shape.AsSpan().SequenceEqual(all)
+            )
+                throw new ArgumentException(
+                    $"{AttentionName}: attnMask of shape {mask.Layout} does not broadcast to the scores, {new Dimensions(all)}; it must have "
+                        + "at least two dimensions, each 1 or that of the scores."
+                );
+            if (mask.DType != DType.Bool)
+                mask = mask.To(type);
+            // Dimensions of 1 stay, but among sequences and keys they are written out where others are not 1.
+            long rows = sizes[^2];
+            long heads = sizes.Length > 2 ? sizes[^3] : 1;
+            bool shared = true;
+            for (int d = 0; d < sizes.Length - 3; d++)
+                shared &= sizes[d] == 1;
+            if (shared)
+                return (sizes[^1] == tk ? mask : mask.Expand([.. sizes.AsSpan(..^1), tk])).ReshapeTo([
+                    1,
+                    heads,
+                    rows,
+                    tk,
+                ]);
+            return mask.Expand([.. Leading.AsSpan(..^1), heads, rows, tk]).ReshapeTo([Batch, heads, rows, tk]);
+        }
+
+        private static ArgumentException Misfit(Tensor q, Tensor k, Tensor v, string why) =>
+            new(
+                $"{AttentionName}: a query of shape {q.Layout} does not fit a key of shape {k.Layout} and a value of shape {v.Layout}: {why}."
+            );
+    }
+}

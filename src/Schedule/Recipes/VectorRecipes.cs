@@ -1,0 +1,82 @@
+using Picograd.Algorithms;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Primitives;
+
+namespace Picograd.Schedules.Recipes;
+
+/// <summary>Vectors and threads for the blocks of a tile: what schedules of online reductions and of their gradients share.</summary>
+/// <param name="s">The schedule.</param>
+/// <param name="lanes">Elements of a vector.</param>
+internal sealed class VectorRecipes(Schedule s, int lanes)
+{
+    /// <summary>A copy whose vectors lie across memory: as many loads as a vector has lanes, which are transposed in registers.</summary>
+    public void Transposed(string copy, Load load)
+    {
+        string lane = LaneLoop(copy)!;
+        var block = s.Nest.Block(copy);
+        var source = block.Loads.Single();
+        var own = s.Nest.OwnLoops(block);
+        string? along = own.LastOrDefault(l =>
+            l.Name != lane
+            && LinearForm
+                .Of(source.Buffer.Offset([.. source.Indices.Select(i => i.Substitute(block.Bindings))]))
+                .CoefficientOf(l.Var) == 1
+        )?.Name;
+        if (along is null || s.Nest.Loop(along).ConstantExtent < lanes)
+        {
+            Lanes(copy);
+            return;
+        }
+        var (far, near) = Split(along, lanes);
+        var order = own.Select(l => l.Name).Where(n => n != lane && n != along).Append(far).ToList();
+        if (s.Nest.Loop(lane).ConstantExtent > lanes)
+        {
+            (string outer, lane) = Split(lane, lanes);
+            order.Add(outer);
+        }
+        s.Reorder([.. order, near, lane]);
+        s.Unroll(near);
+        s.Vectorize(lane);
+    }
+
+    /// <summary>Vectors along the last dimension of what a block writes; the loop around them unrolled.</summary>
+    public void Lanes(string name, bool unroll = false)
+    {
+        if (LaneLoop(name) is not { } lane)
+            return;
+        var own = s.Nest.OwnLoops(s.Nest.Block(name)).Select(l => l.Name).ToList();
+        if (own[^1] != lane)
+            s.Reorder([.. own.Where(l => l != lane), lane]);
+        if (s.Nest.Loop(lane) is not { Kind: LoopKind.Serial, ConstantExtent: > 1 and var extent })
+            return;
+        if (extent > 8 * lanes)
+            (_, lane) = Split(lane, 4 * lanes);
+        s.Vectorize(lane);
+        if (unroll && own.LastOrDefault(l => l != lane) is { } around && s.Nest.Loop(around).ConstantExtent > 1)
+            s.Unroll(around);
+    }
+
+    /// <summary>The innermost own loop that drives the last dimension of what a block writes.</summary>
+    public string? LaneLoop(string name)
+    {
+        var block = s.Nest.Block(name);
+        var last = block.Indices[^1].Substitute(block.Bindings);
+        return s.Nest.OwnLoops(block).LastOrDefault(l => last.Uses(l.Var))?.Name;
+    }
+
+    /// <summary>Threads share the outermost loop that has enough for all, else all of them together.</summary>
+    public void Share(string[] loops, int threads)
+    {
+        bool Enough(string loop)
+        {
+            long extent = s.Nest.Loop(loop).ConstantExtent ?? 1;
+            return extent % threads == 0 || extent >= 4 * threads;
+        }
+        string shared = loops.FirstOrDefault(Enough) ?? loops.Aggregate((outer, inner) => s.Fuse(outer, inner));
+        if (s.Nest.Loop(shared).ConstantExtent > 1)
+            s.Parallel(shared, partition: "dynamic");
+    }
+
+    private (string Outer, string Inner) Split(string loop, long factor) =>
+        LoopRecipes.SplitTile(s, loop, factor, s.Nest.Loop(loop).ConstantExtent!.Value);
+}
