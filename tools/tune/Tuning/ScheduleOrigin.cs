@@ -1,5 +1,6 @@
 using System.Globalization;
 using Picograd.Algorithms;
+using Picograd.Schedules;
 using Picograd.Schedules.Backend;
 using Picograd.Schedules.Defaults;
 using Picograd.Schedules.Ir;

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Picograd.Schedules.Ir;
 
-namespace Picograd.Schedules.Rules;
+namespace Picograd.Schedules;
 
 /// <summary>
 /// Says which part of a rule wrote each step of a schedule: the methods of rules and recipes that were at work when a primitive was applied.
@@ -53,7 +53,7 @@ public static class StepAuthors
                 type = outer;
             if (
                 type.Namespace?.StartsWith("Picograd.Schedules", StringComparison.Ordinal) != true
-                || type == typeof(ScheduleRule)
+                || type.Name == nameof(Rules.ScheduleRule)
             )
                 continue;
             bool isPart = type.Namespace.Contains(".Rules") || type.Namespace.Contains(".Recipes");
