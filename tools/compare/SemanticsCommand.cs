@@ -54,6 +54,9 @@ internal static class SemanticsCommand
             .. IndexCases.All,
             .. ProductCases.All,
             .. ImageCases.All,
+            .. RearrangingCases.All,
+            .. OrderCases.All,
+            .. SurfaceCases.All,
         ];
         var chosen = subjects.Where(s => filter is null || s.Name.Contains(filter, StringComparison.Ordinal)).ToArray();
         if (chosen.Length == 0)

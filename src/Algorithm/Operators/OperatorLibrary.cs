@@ -19,8 +19,9 @@ public static class OperatorLibrary
         ("pools", [.. Pools.Definitions]),
         ("losses", [.. Open(CrossEntropy.Definitions), .. Open(MseLoss.Definitions)]),
         ("attention", [.. Attention.Definitions]),
-        ("indexing and copies", [.. Open(Indexing.Definitions)]),
-        ("scans", [.. Open(Scans.Definitions)]),
+        ("indexing and copies", [.. Open(Indexing.Definitions), .. Open(Scattering.Definitions)]),
+        ("elements in other places", [.. Moving.Definitions, .. Resampling.Definitions]),
+        ("scans", [.. Open(Scans.Definitions), .. RunningExtremes.Definitions]),
         ("optimizers", [.. Open(Optimizers.Definitions)]),
         ("random numbers", [.. Open(RandomNumbers.Definitions)]),
     ];

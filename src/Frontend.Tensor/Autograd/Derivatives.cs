@@ -62,6 +62,31 @@ internal static partial class Derivatives
     // What does not depend on its input, or only by steps: rounding, the power 0.
     public static readonly Rule Flat = new("round", Saves.Nothing, static (n, g) => n.Send(0, Tensor.ZerosLike(g)));
 
+    /// <summary>The same of two inputs.</summary>
+    public static readonly Rule FlatOfTwo = new(
+        "div",
+        Saves.Nothing,
+        static (n, g) =>
+        {
+            var zeros = Tensor.ZerosLike(g);
+            n.Send(0, zeros);
+            n.Send(1, zeros);
+        }
+    );
+
+    // The sign has no slope.
+    public static readonly Rule Copysign = new(
+        "copysign",
+        Saves.A | Saves.Output,
+        static (n, g) =>
+        {
+            if (n.Needs(0))
+                n.Send(0, Tensor.Where(n.A.Eq(0), Zero(g), g * (n.Output / n.A)));
+            if (n.Needs(1))
+                n.Send(1, Tensor.ZerosLike(g));
+        }
+    );
+
     public static readonly Rule Clone = new("clone", Saves.Nothing, static (n, g) => n.Send(0, g));
 
     // Data: the device moved from.

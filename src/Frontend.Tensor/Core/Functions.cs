@@ -79,6 +79,8 @@ internal sealed class ElementFunction : Operator
             {
                 "add" => Derivatives.Add,
                 "sub" => Derivatives.Sub,
+                "copysign" => Derivatives.Copysign,
+                "floor_divide" or "trunc_divide" => Derivatives.FlatOfTwo,
                 _ => null,
             };
 

@@ -218,10 +218,10 @@ public sealed partial class Tensor
     /// </summary>
     internal Tensor Region(Layout layout, Layout? dense) => TakeView(layout, Derivatives.Region, dense);
 
-    /// <summary>Zeros of a shape with a tensor in the place of a region.</summary>
-    internal static Tensor IntoRegion(Tensor values, Layout shape, Layout dense)
+    /// <summary>Zeros, or another value, of a shape with a tensor in the place of a region.</summary>
+    internal static Tensor IntoRegion(Tensor values, Layout shape, Layout dense, Scalar? elsewhere = null)
     {
-        var result = Zeros(shape.Sizes, values.DType, values.Device);
+        var result = Full(shape.Sizes, elsewhere ?? 0, values.DType, values.Device);
         using (var region = result.Alias(dense))
             Copying.Into(region, values);
         if (Records(values))

@@ -60,6 +60,8 @@ internal static class References
         ["sign"] = x => Math.Sign(x),
         ["trunc"] = Math.Truncate,
         ["softplus"] = x => Math.Log(1 + Math.Exp(x)),
+        ["logit"] = x => 2 * Math.Atanh(2 * x - 1),
+        ["sinc"] = x => Math.Sin(Math.PI * x) / (Math.PI * x),
         ["isnan"] = x => double.IsNaN(x) ? 1 : 0,
         ["isinf"] = x => double.IsInfinity(x) ? 1 : 0,
         ["isfinite"] = x => double.IsFinite(x) ? 1 : 0,
@@ -77,6 +79,21 @@ internal static class References
         ["minimum"] = (a, b) => a < b ? a : b,
         ["clamp_min"] = (a, b) => a < b ? b : a,
         ["clamp_max"] = (a, b) => a > b ? b : a,
+        ["fmod"] = (a, b) => a % b,
+        ["remainder"] = (a, b) => a - b * Math.Floor(a / b),
+        ["floor_divide"] = (a, b) => Math.Floor(a / b),
+        ["trunc_divide"] = (a, b) => Math.Truncate(a / b),
+        ["floor_quotient"] = (a, b) => Math.Floor(a / b),
+        ["trunc_quotient"] = (a, b) => Math.Truncate(a / b),
+        ["floor_rest"] = (a, b) => a - b * Math.Floor(a / b),
+        ["trunc_rest"] = (a, b) => a % b,
+        ["logaddexp"] = (a, b) => Math.Log(Math.Exp(a) + Math.Exp(b)),
+        ["logaddexp2"] = (a, b) => Math.Log2(Math.Pow(2, a) + Math.Pow(2, b)),
+        ["hypot"] = (a, b) => Math.Sqrt(a * a + b * b),
+        ["copysign"] = Math.CopySign,
+        ["fmax"] = Math.Max,
+        ["fmin"] = Math.Min,
+        ["xlogy"] = (a, b) => a * Math.Log(b),
         ["eq"] = (a, b) => a == b ? 1 : 0,
         ["ne"] = (a, b) => a != b ? 1 : 0,
         ["lt"] = (a, b) => a < b ? 1 : 0,
@@ -165,6 +182,9 @@ internal static class References
                 Broadcast([g["A"], g["B"], g["C"]], v => v[0] < v[1] ? Math.Min(v[1], v[2]) : Math.Min(v[0], v[2])),
             ],
             "where" => [Broadcast([g["C"], g["A"], g["B"]], v => v[0] != 0 ? v[1] : v[2])],
+            "lerp" => [Broadcast([g["A"], g["B"], g["C"]], v => v[0] + v[2] * (v[1] - v[0]))],
+            "addcmul" => [Broadcast([g["A"], g["B"], g["C"]], v => v[0] + v[1] * v[2])],
+            "addcdiv" => [Broadcast([g["A"], g["B"], g["C"]], v => v[0] + v[1] / v[2])],
             "cast" => [Each(g["X"].Length, i => Cast(g["X"].At(i), spec.Choice("to")))],
             "fill" => [Each((int)spec.Dim("n"), _ => g.Scalar("V"))],
             "copy" => [Each(g["X"].Length, i => g["X"].At(i))],
@@ -197,6 +217,16 @@ internal static class References
             "attention" => RowReferences.Attention(g),
             "attention_grad" => RowReferences.AttentionGrad(g),
             "cumsum" or "cumprod" => RowReferences.Scan(g),
+            "flip"
+            or "pad"
+            or "tril"
+            or "triu"
+            or "im2col"
+            or "resample"
+            or "scatter"
+            or "cummax"
+            or "cummin"
+            or "logcumsumexp" => MovingReferences.Of(g),
             "embedding" or "embedding.adjoint" or "gather" or "gather.adjoint" => RowReferences.Indexed(g),
             "index" or "index_put" => [IndexReferences.Of(g)],
             "sgd" => [Each(g["P"].Length, i => g["P"].At(i) - g.Scalar("lr") * g["G"].At(i))],
