@@ -52,8 +52,18 @@ internal sealed partial class ExprCompiler
     private Emitted FusedMultiplyAdd(Fma f)
     {
         var (a, b, c) = (Emit(f.A), Emit(f.B), Emit(f.C));
-        L product = Let(L.Multiply(a.Value, b.Value));
-        L value = Let(L.Add(product, c.Value));
+        // Rounded once, also where what is left is small beside the product.
+        L value = Let(
+            L.Call(
+                typeof(Math).GetMethod(
+                    nameof(Math.FusedMultiplyAdd),
+                    [typeof(double), typeof(double), typeof(double)]
+                )!,
+                a.Value,
+                b.Value,
+                c.Value
+            )
+        );
         if (!track)
             return new(value, null);
         L e = L.Add(Rule(nameof(BoundRules.Mul), a.Value, a.Bound ?? Zero, b.Value, b.Bound ?? Zero), c.Bound ?? Zero);

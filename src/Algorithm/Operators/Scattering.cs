@@ -23,7 +23,7 @@ internal static class Scattering
             Build
         )
         {
-            Example = "scatter rows=3 cols=7 n=4",
+            Example = "scatter rows=3 cols=7 n=4 reduce=sum",
             Operands = "X[rows.., cols], I:i64[rows.., n], V[rows.., n] -> Y[rows.., cols]",
             Domain = (s, b) => b.Name == "I" ? InputDomain.Index(s.Dim("cols")) : InputDomain.Any,
             Check = s =>

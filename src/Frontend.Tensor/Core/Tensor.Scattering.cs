@@ -7,7 +7,7 @@ namespace Picograd;
 // Values put where indices say, and more ways to pick.
 public sealed partial class Tensor
 {
-    private static readonly Operator AssignOperator = new("scatter", derives: true);
+    private static readonly Operator AssignOperator = new("scatter", "reduce=assign", derives: true);
     private static readonly Operator ScatterSum = new("scatter", "reduce=sum", derives: true);
     private static readonly Operator ScatterProd = new("scatter", "reduce=prod", derives: true);
     private static readonly Operator ScatterMax = new("scatter", "reduce=amax", derives: true);
