@@ -29,7 +29,7 @@ internal static class Pools
                 OperatorKey.Numbers("dil", "distance of the window's elements", "1"),
                 OperatorKey.Flag("ceil", "also a last window that reaches beyond the padding"),
                 OperatorKey.Flag("indices", "places of the maxima, too"),
-                OperatorKey.Types(DTypes.Floats),
+                OperatorKey.Types(DTypes.Numbers),
             ],
             Build
         )
@@ -278,11 +278,9 @@ internal static class Pools
         long count = view.Elements.Aggregate(1L, (a, e) => a * ((IntImm)e.Extent).Value);
         Expr number = Flat(view.Elements.Select(e => (Expr)e.Var), view.Elements);
         Expr real = Op.Cast(compute, number);
-        Expr candidate = Op.Select(
-            Op.IsNan(element),
-            Op.Const(-1, compute) - real,
-            Op.Select(Op.Eq(element, most[here]), real, Op.Const(count, compute))
-        );
+        Expr candidate = Op.Select(Op.Eq(element, most[here]), real, Op.Const(count, compute));
+        if (compute.IsFloat())
+            candidate = Op.Select(Op.IsNan(element), Op.Const(-1, compute) - real, candidate);
         var which = g.Stage("K", axes, AlgorithmBuilder.Min(view.Elements, candidate, view.Inside), detached: true);
         Expr chosen = which[here];
         Expr found = Op.Cast(

@@ -188,7 +188,7 @@ public sealed partial class Tensor
     public Tensor Addmm(Tensor mat1, Tensor mat2, double beta = 1, double alpha = 1)
     {
         ArgumentNullException.ThrowIfNull(mat1);
-        return Sum("addmm", mat1.Mm(mat2), beta, alpha);
+        return Sum("addmm", mat1.Mm(Given(mat2)), beta, alpha);
     }
 
     /// <summary>beta · this + alpha · batch1 · batch2, for batches of matrices.</summary>
@@ -196,7 +196,7 @@ public sealed partial class Tensor
     public Tensor Baddbmm(Tensor batch1, Tensor batch2, double beta = 1, double alpha = 1)
     {
         ArgumentNullException.ThrowIfNull(batch1);
-        return Sum("baddbmm", batch1.Bmm(batch2), beta, alpha);
+        return Sum("baddbmm", batch1.Bmm(Given(batch2)), beta, alpha);
     }
 
     /// <summary>beta · this + alpha · mat · vec.</summary>
@@ -204,7 +204,7 @@ public sealed partial class Tensor
     public Tensor Addmv(Tensor mat, Tensor vec, double beta = 1, double alpha = 1)
     {
         ArgumentNullException.ThrowIfNull(mat);
-        return Sum("addmv", mat.Mv(vec), beta, alpha);
+        return Sum("addmv", mat.Mv(Given(vec)), beta, alpha);
     }
 
     /// <summary>beta · this + alpha · vec1 ⊗ vec2.</summary>
@@ -212,7 +212,7 @@ public sealed partial class Tensor
     public Tensor Addr(Tensor vec1, Tensor vec2, double beta = 1, double alpha = 1)
     {
         ArgumentNullException.ThrowIfNull(vec1);
-        return Sum("addr", vec1.Outer(vec2), beta, alpha);
+        return Sum("addr", vec1.Outer(Given(vec2)), beta, alpha);
     }
 
     private Tensor Sum(string what, Tensor product, double beta, double alpha)
@@ -229,8 +229,8 @@ public sealed partial class Tensor
                 $"{what}: the tensor of shape {Layout} does not broadcast to the shape {product.Layout} of the product."
             );
         Scalar Of(double by) =>
-            DType.IsFloat() ? by
-            : by == Math.Truncate(by) ? (long)by
+            DType.IsFloat() ? (Scalar)by
+            : by == Math.Truncate(by) ? (Scalar)(long)by
             : throw new ArgumentException(
                 $"{what}: alpha and beta must be whole numbers for {DType.Name()}, but one is {by}."
             );

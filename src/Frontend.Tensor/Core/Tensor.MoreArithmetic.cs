@@ -9,18 +9,18 @@ namespace Picograd;
 public sealed partial class Tensor
 {
     /// <summary>this + alpha · other.</summary>
-    public Tensor Add(Tensor other, Scalar? alpha = null) => this + Times(other, alpha);
+    public Tensor Add(Tensor other, Scalar? alpha = null) => this + Times(Given(other), alpha);
 
     /// <summary>this + other.</summary>
     public Tensor Add(Scalar other) => this + other;
 
     /// <summary>this − alpha · other.</summary>
-    public Tensor Sub(Tensor other, Scalar? alpha = null) => this - Times(other, alpha);
+    public Tensor Sub(Tensor other, Scalar? alpha = null) => this - Times(Given(other), alpha);
 
     /// <summary>this − other.</summary>
     public Tensor Sub(Scalar other) => this - other;
 
-    public Tensor Mul(Tensor other) => this * other;
+    public Tensor Mul(Tensor other) => this * Given(other);
 
     public Tensor Mul(Scalar other) => this * other;
 
@@ -203,11 +203,11 @@ public sealed partial class Tensor
 
     /// <summary>The larger of two, where one is NaN the other.</summary>
     public Tensor Fmax(Tensor other) =>
-        DType.IsFloat() || Given(other).DType.IsFloat() ? Apply(ScalarFunctions.Fmax, this, other) : Maximum(other);
+        Given(other).DType.IsFloat() || DType.IsFloat() ? Apply(ScalarFunctions.Fmax, this, other) : Maximum(other);
 
     /// <summary>The smaller of two, where one is NaN the other.</summary>
     public Tensor Fmin(Tensor other) =>
-        DType.IsFloat() || Given(other).DType.IsFloat() ? Apply(ScalarFunctions.Fmin, this, other) : Minimum(other);
+        Given(other).DType.IsFloat() || DType.IsFloat() ? Apply(ScalarFunctions.Fmin, this, other) : Minimum(other);
 
     /// <summary>a · log b, where a is 0 always 0 (NaN where b is).</summary>
     public Tensor Xlogy(Tensor other) => Apply(ScalarFunctions.Xlogy, this, Given(other));
@@ -261,22 +261,22 @@ public sealed partial class Tensor
     public Tensor Sinc() => Apply(ScalarFunctions.Sinc, this);
 
     /// <summary>Bitwise and; logical of bools.</summary>
-    public Tensor BitwiseAnd(Tensor other) => this & other;
+    public Tensor BitwiseAnd(Tensor other) => this & Given(other);
 
     /// <summary>Bitwise or; logical of bools.</summary>
-    public Tensor BitwiseOr(Tensor other) => this | other;
+    public Tensor BitwiseOr(Tensor other) => this | Given(other);
 
     /// <summary>Bitwise exclusive or; logical of bools.</summary>
-    public Tensor BitwiseXor(Tensor other) => this ^ other;
+    public Tensor BitwiseXor(Tensor other) => this ^ Given(other);
 
     /// <summary>Every bit turned over; not, of bools.</summary>
     public Tensor BitwiseNot() => ~this;
 
     /// <summary>See the operator &lt;&lt;.</summary>
-    public Tensor BitwiseLeftShift(Tensor other) => this << other;
+    public Tensor BitwiseLeftShift(Tensor other) => this << Given(other);
 
     /// <summary>See the operator >>.</summary>
-    public Tensor BitwiseRightShift(Tensor other) => this >> other;
+    public Tensor BitwiseRightShift(Tensor other) => this >> Given(other);
 
     /// <summary>Whether elements differ by at most atol + rtol · |other|; infinities of one sign are equal, NaN only with equalNan.</summary>
     /// <exception cref="ArgumentException">Dtypes that differ, or negative tolerances.</exception>

@@ -34,13 +34,18 @@ public sealed partial class Tensor
 
     /// <summary>The same, where values are added ("add") or multiplied ("multiply") instead of assigned.</summary>
     /// <inheritdoc cref="Scatter(int, Tensor, Tensor)"/>
-    public Tensor Scatter(int dim, Tensor index, Tensor src, string reduce) =>
-        reduce switch
+    public Tensor Scatter(int dim, Tensor index, Tensor src, string reduce)
+    {
+        ArgumentNullException.ThrowIfNull(index);
+        ArgumentNullException.ThrowIfNull(src);
+        ArgumentNullException.ThrowIfNull(reduce);
+        return reduce switch
         {
             "add" => ScatterAdd(dim, index, src),
             "multiply" => ScatterReduce(dim, index, src, "prod"),
             _ => throw new ArgumentException($"scatter: reduce is \"{reduce}\", but must be \"add\" or \"multiply\"."),
         };
+    }
 
     /// <summary>A copy to which values are added where they are put; those of equal indices all.</summary>
     /// <inheritdoc cref="Scatter(int, Tensor, Tensor)"/>
@@ -58,6 +63,7 @@ public sealed partial class Tensor
     {
         ArgumentNullException.ThrowIfNull(index);
         ArgumentNullException.ThrowIfNull(src);
+        ArgumentNullException.ThrowIfNull(reduce);
         const string What = "scatter_reduce";
         var (op, neutral) = reduce switch
         {
@@ -97,7 +103,7 @@ public sealed partial class Tensor
 
     /// <summary><see cref="Scatter(int, Tensor, Tensor)"/> in place. Returns itself.</summary>
     public Tensor Scatter_(int dim, Tensor index, Tensor src) =>
-        InPlace("scatter_", src, t => t.Scatter(dim, index, src));
+        InPlace("scatter_", Given(src), t => t.Scatter(dim, index, src));
 
     /// <inheritdoc cref="Scatter_(int, Tensor, Tensor)"/>
     public Tensor Scatter_(int dim, Tensor index, Scalar value) =>
@@ -105,11 +111,11 @@ public sealed partial class Tensor
 
     /// <summary><see cref="ScatterAdd"/> in place. Returns itself.</summary>
     public Tensor ScatterAdd_(int dim, Tensor index, Tensor src) =>
-        InPlace("scatter_add_", src, t => t.ScatterAdd(dim, index, src));
+        InPlace("scatter_add_", Given(src), t => t.ScatterAdd(dim, index, src));
 
     /// <summary><see cref="ScatterReduce"/> in place. Returns itself.</summary>
     public Tensor ScatterReduce_(int dim, Tensor index, Tensor src, string reduce, bool includeSelf = true) =>
-        InPlace("scatter_reduce_", src, t => t.ScatterReduce(dim, index, src, reduce, includeSelf));
+        InPlace("scatter_reduce_", Given(src), t => t.ScatterReduce(dim, index, src, reduce, includeSelf));
 
     // What a function makes of it takes its place.
     private Tensor InPlace(string what, Tensor other, Func<Tensor, Tensor> function)
@@ -209,7 +215,7 @@ public sealed partial class Tensor
 
     /// <summary><see cref="IndexAdd"/> in place. Returns itself.</summary>
     public Tensor IndexAdd_(int dim, Tensor index, Tensor source, Scalar? alpha = null) =>
-        InPlace("index_add_", source, t => t.IndexAdd(dim, index, source, alpha));
+        InPlace("index_add_", Given(source), t => t.IndexAdd(dim, index, source, alpha));
 
     /// <summary>A copy in which slices of a dimension are those of another tensor, where a vector of indices says; of equal ones the last.</summary>
     /// <inheritdoc cref="IndexAdd"/>
@@ -218,7 +224,7 @@ public sealed partial class Tensor
 
     /// <summary><see cref="IndexCopy"/> in place. Returns itself.</summary>
     public Tensor IndexCopy_(int dim, Tensor index, Tensor source) =>
-        InPlace("index_copy_", source, t => t.IndexCopy(dim, index, source));
+        InPlace("index_copy_", Given(source), t => t.IndexCopy(dim, index, source));
 
     /// <summary>A copy in which slices of a dimension are one value, where a vector of indices says.</summary>
     /// <inheritdoc cref="IndexAdd"/>
@@ -356,7 +362,7 @@ public sealed partial class Tensor
 
     /// <summary><see cref="MaskedScatter"/> in place. Returns itself.</summary>
     public Tensor MaskedScatter_(Tensor mask, Tensor source) =>
-        InPlace("masked_scatter_", source, t => t.MaskedScatter(mask, source));
+        InPlace("masked_scatter_", Given(source), t => t.MaskedScatter(mask, source));
 
     /// <summary>A 0-d tensor's value where a mask is true, this tensor's elements elsewhere; mask and tensor broadcast.</summary>
     /// <inheritdoc cref="MaskedFill(Tensor, Scalar)"/>

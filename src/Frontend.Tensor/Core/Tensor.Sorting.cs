@@ -138,6 +138,7 @@ public sealed partial class Tensor
     public Tensor Quantile(Tensor q, int? dim = null, bool keepdim = false, string interpolation = "linear")
     {
         ArgumentNullException.ThrowIfNull(q);
+        ArgumentNullException.ThrowIfNull(interpolation);
         const string What = "quantile";
         if (DType is not (DType.Float32 or DType.Float64) || q.DType != DType)
             throw new ArgumentException(

@@ -26,7 +26,8 @@ public abstract class ConvNd : Module
         long groups,
         bool bias,
         Generator? generator,
-        DType dtype
+        DType dtype,
+        string paddingMode = "zeros"
     )
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(inChannels, 1);
@@ -44,7 +45,18 @@ public abstract class ConvNd : Module
         (KernelSize, Stride, Padding) = (kernelSize.Spread(rank, 1), stride.Spread(rank, 1), padding.Spread(rank, 0));
         (OutputPadding, Dilation, Groups) = (outputPadding.Spread(rank, 0), dilation.Spread(rank, 1), groups);
         Stride.Checked(rank, name, nameof(stride), 1);
-        Padding.Checked(rank, name, nameof(padding), 0);
+        if (!Padding.IsSame)
+            Padding.Checked(rank, name, nameof(padding), 0);
+        else if (transposed || Stride.Any(1))
+            throw new ArgumentException(
+                $"{name}: padding is \"same\", which is for convolutions of stride 1 that are not transposed."
+            );
+        ArgumentNullException.ThrowIfNull(paddingMode);
+        if (paddingMode is not ("zeros" or "reflect" or "replicate" or "circular"))
+            throw new ArgumentException(
+                $"{name}: paddingMode is \"{paddingMode}\", but must be \"zeros\", \"reflect\", \"replicate\" or \"circular\"."
+            );
+        PaddingMode = paddingMode;
         OutputPadding.Checked(rank, name, nameof(outputPadding), 0);
         Dilation.Checked(rank, name, nameof(dilation), 1);
         long[] shape = transposed
@@ -68,12 +80,27 @@ public abstract class ConvNd : Module
 
     public PerDimension Padding { get; }
 
+    /// <summary>What the padding holds: "zeros", or what <see cref="F.Pad"/> puts there.</summary>
+    public string PaddingMode { get; }
+
     /// <summary>Of transposed convolutions; else 0.</summary>
     public PerDimension OutputPadding { get; }
 
     public PerDimension Dilation { get; }
 
     public long Groups { get; }
+
+    /// <summary>The input with what is no zeros around it, and the padding that is left for the convolution.</summary>
+    private protected (Tensor Padded, PerDimension Left) Padded(Tensor x)
+    {
+        if (PaddingMode == "zeros")
+            return (x, Padding);
+        int rank = Weight.Rank - 2;
+        long[] pads = Padding.IsSame
+            ? F.SamePads(rank, [.. Weight.Shape.ToArray()[2..]], Dilation)
+            : [.. Enumerable.Range(0, rank).Reverse().SelectMany(d => new[] { Padding[d], Padding[d] })];
+        return (F.Pad(x, pads, PaddingMode), 0);
+    }
 
     protected override string ExtraRepr()
     {
@@ -82,11 +109,13 @@ public abstract class ConvNd : Module
         text += Dilation.Any(1) ? $", dilation={Tuple(Dilation)}" : "";
         text += OutputPadding.Any(0) ? $", output_padding={Tuple(OutputPadding)}" : "";
         text += Groups != 1 ? string.Create(CultureInfo.InvariantCulture, $", groups={Groups}") : "";
-        return text + (Bias is null ? ", bias=False" : "");
+        text += Bias is null ? ", bias=False" : "";
+        return text + (PaddingMode == "zeros" ? "" : $", padding_mode={PaddingMode}");
     }
 
     // Python's tuples of one have a comma.
-    private static string Tuple(PerDimension numbers) => numbers.Count == 1 ? $"({numbers},)" : numbers.ToString();
+    private static string Tuple(PerDimension numbers) =>
+        numbers.IsSame || numbers.Count != 1 ? numbers.ToString() : $"({numbers},)";
 }
 
 /// <summary>Convolution of sequences [n, in, w]; see <see cref="F.Conv1d"/>.</summary>
@@ -100,6 +129,7 @@ public sealed class Conv1d(
     PerDimension dilation = default,
     long groups = 1,
     bool bias = true,
+    string paddingMode = "zeros",
     Generator? generator = null,
     DType dtype = DType.Float32
 )
@@ -116,10 +146,15 @@ public sealed class Conv1d(
         groups,
         bias,
         generator,
-        dtype
+        dtype,
+        paddingMode
     )
 {
-    public override Tensor Forward(Tensor x) => F.Conv1d(x, Weight, Bias, Stride, Padding, Dilation, Groups);
+    public override Tensor Forward(Tensor x)
+    {
+        var (padded, padding) = Padded(x);
+        return F.Conv1d(padded, Weight, Bias, Stride, padding, Dilation, Groups);
+    }
 }
 
 /// <summary>Convolution of images [n, in, h, w]; see <see cref="F.Conv2d"/>.</summary>
@@ -133,6 +168,7 @@ public sealed class Conv2d(
     PerDimension dilation = default,
     long groups = 1,
     bool bias = true,
+    string paddingMode = "zeros",
     Generator? generator = null,
     DType dtype = DType.Float32
 )
@@ -149,10 +185,15 @@ public sealed class Conv2d(
         groups,
         bias,
         generator,
-        dtype
+        dtype,
+        paddingMode
     )
 {
-    public override Tensor Forward(Tensor x) => F.Conv2d(x, Weight, Bias, Stride, Padding, Dilation, Groups);
+    public override Tensor Forward(Tensor x)
+    {
+        var (padded, padding) = Padded(x);
+        return F.Conv2d(padded, Weight, Bias, Stride, padding, Dilation, Groups);
+    }
 }
 
 /// <summary>Convolution of volumes [n, in, d, h, w]; see <see cref="F.Conv3d"/>.</summary>
@@ -166,6 +207,7 @@ public sealed class Conv3d(
     PerDimension dilation = default,
     long groups = 1,
     bool bias = true,
+    string paddingMode = "zeros",
     Generator? generator = null,
     DType dtype = DType.Float32
 )
@@ -182,10 +224,15 @@ public sealed class Conv3d(
         groups,
         bias,
         generator,
-        dtype
+        dtype,
+        paddingMode
     )
 {
-    public override Tensor Forward(Tensor x) => F.Conv3d(x, Weight, Bias, Stride, Padding, Dilation, Groups);
+    public override Tensor Forward(Tensor x)
+    {
+        var (padded, padding) = Padded(x);
+        return F.Conv3d(padded, Weight, Bias, Stride, padding, Dilation, Groups);
+    }
 }
 
 /// <summary>Transposed convolution of sequences [n, in, w]; see <see cref="F.ConvTranspose1d"/>.</summary>

@@ -144,6 +144,8 @@ public static partial class F
     )
     {
         string what = $"conv{rank}d";
+        if (padding.IsSame)
+            (x, padding) = SamePadded(what, rank, x, weight, stride, dilation);
         var key = new ConvolutionKey(stride.Or(1), padding.Or(0), dilation.Or(1), 0, groups, bias is not null);
         var op = CheckConvolution(what, Convolutions[rank], key, rank, x, weight, bias);
         bool single = x.Rank == rank + 1;
@@ -172,6 +174,42 @@ public static partial class F
         }
         var result = op.RecordedAs(sizes, images, weight, bias);
         return single ? result.Squeeze(0) : result;
+    }
+
+    // What is added, and by whom: by the convolution where both sides get as much. One more goes behind.
+    private static (Tensor X, PerDimension Padding) SamePadded(
+        string what,
+        int rank,
+        Tensor x,
+        Tensor weight,
+        PerDimension stride,
+        PerDimension dilation
+    )
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(weight);
+        if (stride.Or(1).Any(1))
+            throw new ArgumentException($"{what}: padding is \"same\", but stride is {stride}, and must be 1 then.");
+        // Shapes that do not fit are refused there.
+        if (weight.Rank != rank + 2 || x.Rank < rank + 1)
+            return (x, 0);
+        long[] pads = SamePads(rank, [.. weight.Layout.Sizes[2..]], dilation);
+        long[] left = [.. Enumerable.Range(0, rank).Select(d => pads[2 * (rank - 1 - d)])];
+        bool even = Enumerable.Range(0, rank).All(d => pads[2 * d] == pads[2 * d + 1]);
+        return even ? (x, PerDimension.Of(left)) : (Pad(x, pads), 0);
+    }
+
+    /// <summary>In front and behind of each dimension from the last on, for results of the input's size.</summary>
+    internal static long[] SamePads(int rank, long[] kernel, PerDimension dilation)
+    {
+        long[] pads = new long[2 * rank];
+        for (int d = 0; d < rank; d++)
+        {
+            long total = dilation.Or(1)[d] * (kernel[d] - 1);
+            int at = 2 * (rank - 1 - d);
+            (pads[at], pads[at + 1]) = (total / 2, total - total / 2);
+        }
+        return pads;
     }
 
     private static Tensor ConvolveTransposed(

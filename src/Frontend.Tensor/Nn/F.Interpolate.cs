@@ -96,7 +96,9 @@ public static partial class F
         var result = needs is null ? input : input.To(type);
         for (int d = rank - 1; d >= 0; d--)
         {
-            if (to[d] == result.Layout.Sizes[d + 2] && mode != "bicubic")
+            // Of one size places are the same, but not those that a factor is about.
+            bool same = to[d] == result.Layout.Sizes[d + 2];
+            if (same && (needs is not null ? mode != "bicubic" : scales[d] is null or 1))
                 continue;
             var sampling = new Sampling(result.Layout.Sizes[d + 2], to[d], scales[d], align, type == DType.Float32);
             result = needs is null

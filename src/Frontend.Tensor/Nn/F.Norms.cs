@@ -29,6 +29,8 @@ public static partial class F
     {
         const string What = "layer_norm";
         long columns = CheckRows(What, x, normalizedShape, weight, bias);
+        if (IsWider(weight, x) || IsWider(bias, x))
+            return LayerNorm(x.To(DType.Float32), normalizedShape, weight, bias, eps).To(x.DType);
         var op = LayerNorms[new(eps, weight is not null || bias is not null)];
         if (weight is null && bias is null)
             return Rows(x, normalizedShape.Length, columns, rows => op.RecordedLike(rows));
@@ -54,7 +56,10 @@ public static partial class F
     {
         const string What = "rms_norm";
         long columns = CheckRows(What, x, normalizedShape, weight, null);
-        var op = RmsNorms[new(eps ?? Math.ScaleB(1, 1 - x.DType.Info().Significand), weight is not null)];
+        eps ??= Math.ScaleB(1, 1 - x.DType.Info().Significand);
+        if (IsWider(weight, x))
+            return RmsNorm(x.To(DType.Float32), normalizedShape, weight, eps).To(x.DType);
+        var op = RmsNorms[new(eps.Value, weight is not null)];
         var gain = weight?.Reshape(columns);
         return Rows(x, normalizedShape.Length, columns, rows => op.RecordedLike(rows, gain));
     }
@@ -74,6 +79,8 @@ public static partial class F
     {
         const string What = "group_norm";
         long channels = CheckChannels(What, x, weight, bias);
+        if (IsWider(weight, x) || IsWider(bias, x))
+            return GroupNorm(x.To(DType.Float32), numGroups, weight, bias, eps).To(x.DType);
         if (numGroups < 1 || channels % numGroups != 0)
             throw new ArgumentException(
                 $"{What}: numGroups is {numGroups}, which must divide the {channels} channels in dimension 1 of the input of shape {x.Layout}."
@@ -99,6 +106,18 @@ public static partial class F
     {
         const string What = "instance_norm";
         long channels = CheckChannels(What, x, weight, bias, runningMean, runningVar);
+        if (IsWider(weight, x) || IsWider(bias, x) || IsWider(runningMean, x) || IsWider(runningVar, x))
+            return InstanceNorm(
+                    x.To(DType.Float32),
+                    runningMean,
+                    runningVar,
+                    weight,
+                    bias,
+                    useInputStats,
+                    momentum,
+                    eps
+                )
+                .To(x.DType);
         if (!useInputStats)
             return BatchNorm(x, runningMean, runningVar, weight, bias, training: false, momentum, eps);
         long elements = x.Layout.Product(2, x.Rank);
@@ -144,6 +163,9 @@ public static partial class F
     {
         const string What = "batch_norm";
         long channels = CheckChannels(What, x, weight, bias, runningMean, runningVar);
+        if (IsWider(weight, x) || IsWider(bias, x) || IsWider(runningMean, x) || IsWider(runningVar, x))
+            return BatchNorm(x.To(DType.Float32), runningMean, runningVar, weight, bias, training, momentum, eps)
+                .To(x.DType);
         var gain = weight ?? Tensor.Ones([channels], x.DType, x.Device);
         var shift = bias ?? Tensor.Zeros([channels], x.DType, x.Device);
         if (!training)
@@ -280,9 +302,12 @@ public static partial class F
         return channels;
     }
 
+    // float32 beside 16 bits, which are computed in it anyway.
+    private static bool IsWider(Tensor? vector, Tensor x) => vector is { DType: DType.Float32 } && x.DType.IsStorage();
+
     private static void CheckType(string what, string name, Tensor? tensor, Tensor x)
     {
-        if (tensor is not null && tensor.DType != x.DType)
+        if (tensor is not null && tensor.DType != x.DType && !IsWider(tensor, x))
             throw new ArgumentException(
                 $"{what}: the input is {x.DType.Name()}, {name} is {tensor.DType.Name()}; all must be of one dtype."
             );

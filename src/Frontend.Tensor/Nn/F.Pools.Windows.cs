@@ -22,6 +22,11 @@ public static partial class F
         string what = $"max_pool{rank}d";
         // The gradient goes to the places of maxima.
         bool placed = indices || Tensor.Records(x);
+        if (x.DType == DType.UInt8)
+        {
+            var (wide, at) = MaxPool(rank, x.To(DType.Int32), kernel, stride, padding, dilation, ceil, indices);
+            return (wide.To(DType.UInt8), at);
+        }
         var key = new MaxPoolKey(
             rank,
             kernel,
@@ -32,7 +37,7 @@ public static partial class F
             placed
         );
         var op = MaxPools[key];
-        CheckPlanes(what, rank, x);
+        CheckPlanes(what, rank, x, integers: true);
         var sizes = PlacesOf(what, rank, x, key.Kernel, key.Stride, key.Padding, key.Dilation, ceil);
         for (int d = 0; d < rank; d++)
         {
@@ -118,6 +123,13 @@ public static partial class F
         bool placed = max && (indices || Tensor.Records(x));
         if (parts.Count == 0)
             throw new ArgumentException($"{what}: outputSize is not given.");
+        if (parts.Contains(PerDimension.None) && x.Rank > rank)
+        {
+            long[] each = new long[rank];
+            for (int d = 0; d < rank; d++)
+                each[d] = parts[d] == PerDimension.None ? x.Layout.Sizes[x.Rank - rank + d] : parts[d];
+            parts = PerDimension.Of(each);
+        }
         var op = AdaptivePools[new(rank, parts, max, placed)];
         CheckPlanes(what, rank, x);
         long[] sizes = [.. x.Layout.Sizes];
@@ -185,13 +197,14 @@ public static partial class F
                 .Select(d => string.Create(CultureInfo.InvariantCulture, $"{prefix}{"dhw"[3 - rank + d]}={numbers[d]}"))
         );
 
-    private static void CheckPlanes(string what, int rank, Tensor x)
+    private static void CheckPlanes(string what, int rank, Tensor x, bool integers = false)
     {
         if (x.Rank != rank + 1 && x.Rank != rank + 2)
             throw new ArgumentException(
                 $"{what}: the input has the shape {x.Layout}, but must have {rank + 1} or {rank + 2} dimensions: [n, channels, …] or [channels, …]."
             );
-        x.RequireFloat(what);
+        if (!integers || x.DType == DType.Bool)
+            x.RequireFloat(what);
         for (int d = x.Rank - rank - 1; d < x.Rank; d++)
         {
             if (x.Layout.Sizes[d] == 0)

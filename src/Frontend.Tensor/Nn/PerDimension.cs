@@ -12,6 +12,11 @@ public readonly record struct PerDimension
 {
     private const long Most = 1 << 30;
 
+    private const long SameMark = long.MinValue + 1;
+
+    /// <summary>In the size of an adaptive pool: that of the input, PyTorch's <c>None</c>.</summary>
+    public const long None = long.MinValue;
+
     // As many as there are, at most three; of one number it is for all.
     private readonly long _first;
     private readonly long _second;
@@ -56,6 +61,22 @@ public readonly record struct PerDimension
 
     public static implicit operator PerDimension(long[] each) => Of(each);
 
+    /// <summary>A padding: "valid" is 0, "same" as much as makes results of the input's size.</summary>
+    /// <exception cref="ArgumentException">Another word.</exception>
+    public static implicit operator PerDimension(string padding) =>
+        padding switch
+        {
+            "valid" => new(1, 0),
+            "same" => new(1, SameMark),
+            _ => throw new ArgumentException(
+                $"padding is \"{padding}\", but must be a number, one for each dimension, \"valid\" or \"same\".",
+                nameof(padding)
+            ),
+        };
+
+    /// <summary>Whether it is "same".</summary>
+    internal bool IsSame => Count == 1 && _first == SameMark;
+
     public IEnumerator<long> GetEnumerator() => Each().AsEnumerable().GetEnumerator();
 
     /// <summary>As PyTorch prints it: <c>2</c>, <c>(1, 0)</c>.</summary>
@@ -63,6 +84,9 @@ public readonly record struct PerDimension
 
     /// <summary>The same, or a number for all where none is given.</summary>
     internal PerDimension Or(long all) => Count == 0 ? all : this;
+
+    /// <summary>Whether a number differs.</summary>
+    internal bool Contains(long number) => Array.IndexOf(Each(), number) >= 0;
 
     /// <summary>Whether a number differs.</summary>
     internal bool Any(long from) => Array.Exists(Each(), n => n != from);
@@ -82,7 +106,8 @@ public readonly record struct PerDimension
 
     /// <summary>The same, one for each of some dimensions, as PyTorch's modules have it.</summary>
     internal PerDimension Spread(int rank, long by) =>
-        rank == 1 || Count > 1 ? (Count == 0 ? by : this)
+        IsSame ? this
+        : rank == 1 || Count > 1 ? (Count == 0 ? by : this)
         : Count == 0 ? Of(Enumerable.Repeat(by, rank).ToArray())
         : Of(Enumerable.Repeat(_first, rank).ToArray());
 
@@ -92,5 +117,11 @@ public readonly record struct PerDimension
         : Count == 2 ? [_first, _second]
         : [_first, _second, _third];
 
-    private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
+    private static string Text(long number) =>
+        number switch
+        {
+            None => "None",
+            SameMark => "same",
+            _ => number.ToString(CultureInfo.InvariantCulture),
+        };
 }
