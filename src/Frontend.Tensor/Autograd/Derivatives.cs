@@ -68,9 +68,8 @@ internal static partial class Derivatives
         Saves.Nothing,
         static (n, g) =>
         {
-            var zeros = Tensor.ZerosLike(g);
-            n.Send(0, zeros);
-            n.Send(1, zeros);
+            n.Send(0, Tensor.ZerosLike(g));
+            n.Send(1, Tensor.ZerosLike(g));
         }
     );
 

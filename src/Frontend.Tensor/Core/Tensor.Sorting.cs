@@ -156,7 +156,7 @@ public sealed partial class Tensor
                 throw new ArgumentException($"{What}: q is {part}, but must be from 0 to 1.");
         }
         int d = Layout.Dim(dim ?? 0, What);
-        if (Rank > 0 && (dim is null ? NumElements : Layout.Sizes[d]) == 0)
+        if (NumElements == 0)
             throw new ArgumentException($"{What}: of the shape {Layout} there is nothing to choose from.");
         bool along = dim is not null && Rank > 0;
         var x = along ? MoveDim(d, -1) : Reshape(-1);

@@ -1,0 +1,140 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Text;
+using System.Text.RegularExpressions;
+using Xunit;
+
+namespace Picograd.Tests;
+
+/// <summary>
+/// docs/pytorch-functions.md is written from the public methods of tensors and of <see cref="F"/>: PICOGRAD_UPDATE_PAGES=1 writes it anew.
+/// </summary>
+public sealed partial class FunctionPageTests
+{
+    // What PyTorch writes in one word.
+    private static readonly HashSet<string> OneWord =
+    [
+        "AllClose",
+        "ArgMax",
+        "ArgMin",
+        "ArgSort",
+        "CumMax",
+        "CumMin",
+        "CumProd",
+        "Deg2Rad",
+        "FlipLr",
+        "FlipUd",
+        "IsClose",
+        "IsFinite",
+        "IsInf",
+        "IsNan",
+        "KthValue",
+        "LogAddExp",
+        "LogAddExp2",
+        "LogCumSumExp",
+        "LogSumExp",
+        "MatMul",
+        "MoveDim",
+        "NanMean",
+        "NanMedian",
+        "NanSum",
+        "NonZero",
+        "Rad2Deg",
+        "RandInt",
+        "RandPerm",
+        "SearchSorted",
+        "TensorDot",
+        "TopK",
+    ];
+
+    private static readonly Dictionary<string, string> OtherNames = new()
+    {
+        ["From"] = "tensor",
+        ["ToDevice"] = "to",
+        ["RandIntLike"] = "randint_like",
+        ["ToArray"] = "numpy",
+        ["Var"] = "var",
+    };
+
+    // What has no counterpart there.
+    private static readonly HashSet<string> Own =
+    [
+        "Dispose",
+        "Equals",
+        "GetHashCode",
+        "GetType",
+        "ToString",
+        "Keep",
+        "Scope",
+        "ToDoubles",
+        "ZeroGrad_",
+    ];
+
+    [Fact]
+    public void The_page_lists_what_there_is()
+    {
+        string path = Path.Combine(Root(), "docs", "pytorch-functions.md");
+        string written = Page();
+        if (Environment.GetEnvironmentVariable("PICOGRAD_UPDATE_PAGES") == "1")
+            File.WriteAllText(path, written);
+        Assert.Equal(written, File.ReadAllText(path).ReplaceLineEndings("\n"));
+    }
+
+    [Fact]
+    public void Names_of_the_lists_are_those_of_methods()
+    {
+        var names = Methods().Select(m => m.Name).ToHashSet();
+        Assert.Empty(OneWord.Concat(OtherNames.Keys).Where(n => !names.Contains(n)));
+    }
+
+    private static IEnumerable<MethodInfo> Methods() =>
+        new[] { typeof(Tensor), typeof(F) }
+            .SelectMany(t =>
+                t.GetMethods(
+                    BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly
+                )
+            )
+            .Where(m => !m.IsSpecialName && !Own.Contains(m.Name));
+
+    private static string Page()
+    {
+        var text = new StringBuilder();
+        text.Append(
+            "# PyTorch's functions and those here\n\n"
+                + "Written from the public methods by `FunctionPageTests`. `t.` are methods of tensors, `Tensor.` and `F.` functions; several forms "
+                + "are separated by ·. Operators (`+`, `@`'s `MatMul`, `<`, `&`, `[…]`) and what differs on purpose are in [pytorch.md](pytorch.md).\n\n"
+                + "| PyTorch | here |\n|---|---|\n"
+        );
+        foreach (
+            var functions in Methods()
+                .GroupBy(m => (Theirs: NameOf(m.Name), m.DeclaringType))
+                .OrderBy(g => g.Key.Theirs, StringComparer.Ordinal)
+                .ThenBy(g => g.Key.DeclaringType!.Name, StringComparer.Ordinal)
+        )
+        {
+            var forms = functions.Select(Form).Distinct().OrderBy(f => f.Length).ThenBy(f => f, StringComparer.Ordinal);
+            string module = functions.Key.DeclaringType == typeof(F) ? "nn.functional." : "";
+            text.Append($"| `{module}{functions.Key.Theirs}` | `{string.Join("` · `", forms)}` |\n");
+        }
+        return text.ToString();
+    }
+
+    private static string NameOf(string name) =>
+        OtherNames.GetValueOrDefault(name)
+        ?? (OneWord.Contains(name.TrimEnd('_')) ? name : Word().Replace(name, "_$1")).ToLowerInvariant();
+
+    private static string Form(MethodInfo m)
+    {
+        string on =
+            m.DeclaringType == typeof(F) ? "F."
+            : m.IsStatic ? "Tensor."
+            : "t.";
+        return $"{on}{m.Name}({string.Join(", ", m.GetParameters().Select(p => p.Name + (p.IsOptional ? "?" : "")))})";
+    }
+
+    private static string Root([CallerFilePath] string here = "") =>
+        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(here)!, "..", ".."));
+
+    [GeneratedRegex("(?<=[a-z0-9])([A-Z])")]
+    private static partial Regex Word();
+}
