@@ -22,12 +22,26 @@ internal static class SpeedCommand
         };
         var turns = new Option<int>("--turns") { Description = "Turns of each", DefaultValueFactory = _ => 9 };
         var filter = new Option<string?>("--filter") { Description = "Only functions whose name holds this" };
-        var command = new Command("speed", "Times, in turns") { threads, turns, filter };
-        command.SetAction(parsed => Run(parsed.GetValue(threads), parsed.GetValue(turns), parsed.GetValue(filter)));
+        var skip = new Option<int>("--skip") { Description = "So many of them are left out first" };
+        var take = new Option<int>("--take")
+        {
+            Description = "So many of them at most",
+            DefaultValueFactory = _ => int.MaxValue,
+        };
+        var command = new Command("speed", "Times, in turns") { threads, turns, filter, skip, take };
+        command.SetAction(parsed =>
+            Run(
+                parsed.GetValue(threads),
+                parsed.GetValue(turns),
+                parsed.GetValue(filter),
+                parsed.GetValue(skip),
+                parsed.GetValue(take)
+            )
+        );
         return command;
     }
 
-    private static int Run(int threads, int turns, string? filter)
+    private static int Run(int threads, int turns, string? filter, int skip, int take)
     {
         torch.set_num_threads(threads);
         Tensor.SetNumThreads(threads);
@@ -35,7 +49,10 @@ internal static class SpeedCommand
         double logs = 0;
         int count = 0;
         foreach (
-            var contest in Contests().Where(c => filter is null || c.Name.Contains(filter, StringComparison.Ordinal))
+            var contest in Contests()
+                .Where(c => filter is null || c.Name.Contains(filter, StringComparison.Ordinal))
+                .Skip(skip)
+                .Take(take)
         )
         {
             var (here, there) = (contest.Ours(), contest.Theirs());
@@ -110,6 +127,7 @@ internal static class SpeedCommand
             .. Cases.OperatorContests.All(),
             .. Functions(),
             .. Cases.NormContests.All(),
+            .. Cases.MemoryContests.All(),
             .. Cases.RowContests.All().Select(c => Contest.Of(c.Name, c.Ours, c.Theirs)),
         ];
 

@@ -85,6 +85,45 @@ public static unsafe class BoolVectors
     public static void Store512x8(nint to, Vector512<long> mask) =>
         *(ulong*)to = Avx512F.ConvertToVector128Byte((mask & Vector512<long>.One).AsUInt64()).AsUInt64().ToScalar();
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> Load128x1(nint from) =>
+        ~Vector128.Equals(Vector128.Load((byte*)from), Vector128<byte>.Zero);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> Load256x1(nint from) =>
+        ~Vector256.Equals(Vector256.Load((byte*)from), Vector256<byte>.Zero);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> Load512x1(nint from) =>
+        ~Vector512.Equals(Vector512.Load((byte*)from), Vector512<byte>.Zero);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store128x1(nint to, Vector128<byte> mask) => (mask & Vector128<byte>.One).Store((byte*)to);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store256x1(nint to, Vector256<byte> mask) => (mask & Vector256<byte>.One).Store((byte*)to);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Store512x1(nint to, Vector512<byte> mask) => (mask & Vector512<byte>.One).Store((byte*)to);
+
+    public static Vector128<byte> MaskLoad128x1(nint from, Vector128<byte> mask) =>
+        ~Vector128.Equals(MaskedMemory.Load128((byte*)from, mask), Vector128<byte>.Zero);
+
+    public static Vector256<byte> MaskLoad256x1(nint from, Vector256<byte> mask) =>
+        ~Vector256.Equals(MaskedMemory.Load256((byte*)from, mask), Vector256<byte>.Zero);
+
+    public static Vector512<byte> MaskLoad512x1(nint from, Vector512<byte> mask) =>
+        ~Vector512.Equals(Avx512BW.MaskLoad((byte*)from, mask, default), Vector512<byte>.Zero);
+
+    public static void MaskStore128x1(nint to, Vector128<byte> mask, Vector128<byte> value) =>
+        MaskedMemory.Store128((byte*)to, mask, value & Vector128<byte>.One);
+
+    public static void MaskStore256x1(nint to, Vector256<byte> mask, Vector256<byte> value) =>
+        MaskedMemory.Store256((byte*)to, mask, value & Vector256<byte>.One);
+
+    public static void MaskStore512x1(nint to, Vector512<byte> mask, Vector512<byte> value) =>
+        Avx512BW.MaskStore((byte*)to, mask, value & Vector512<byte>.One);
+
     public static Vector128<int> MaskLoad128x4(nint from, Vector128<int> mask)
     {
         ulong bytes = Gather(from, mask.ExtractMostSignificantBits());

@@ -23,7 +23,7 @@ internal sealed record CpuType(DType Type, Type Scalar, OpCode Load, OpCode Stor
         new(DType.Int32, typeof(int), OpCodes.Ldind_I4, OpCodes.Stind_I4, typeof(int)),
         new(DType.Int64, typeof(long), OpCodes.Ldind_I8, OpCodes.Stind_I8, typeof(long)),
         new(DType.UInt32, typeof(uint), OpCodes.Ldind_U4, OpCodes.Stind_I4, typeof(uint)),
-        new(DType.UInt8, typeof(int), OpCodes.Ldind_U1, OpCodes.Stind_I1, null),
+        new(DType.UInt8, typeof(int), OpCodes.Ldind_U1, OpCodes.Stind_I1, typeof(byte)),
         new(DType.Bool, typeof(int), OpCodes.Ldind_U1, OpCodes.Stind_I1, null),
     ];
 

@@ -52,5 +52,12 @@ internal sealed record VectorContext(Var Lane, int Lanes, int Count, int Element
         return any;
     }
 
-    public DType IndexType => ElementSize == 4 ? DType.Int32 : DType.Int64;
+    /// <summary>Of lane numbers. In bytes only whether they are below a number is asked.</summary>
+    public DType IndexType =>
+        ElementSize switch
+        {
+            1 => DType.UInt8,
+            4 => DType.Int32,
+            _ => DType.Int64,
+        };
 }

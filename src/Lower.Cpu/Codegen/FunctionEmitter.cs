@@ -271,7 +271,7 @@ internal sealed partial class FunctionEmitter
 
     private void EmitVector(For f)
     {
-        int size = VectorAnalysis.SizeOfLegal(f);
+        int size = f.LaneBytes;
         int lanes = size == 0 ? 1 : _kernel.Isa.Bits / 8 / size;
         if (_values.Vector is not null || size == 0 || f.ConstantExtent is not { } extent || extent > lanes)
         {
@@ -363,6 +363,7 @@ internal sealed partial class FunctionEmitter
             _promoted[a.Buffer] = new PromotedBuffer(
                 a.Buffer,
                 lanes,
+                a.Buffer.Type == DType.Bool && lanes > 1 ? _kernel.Isa.Bits / 8 / lanes : 0,
                 noBlend,
                 type => _il.NewLocal(RegisterType(type))
             );
@@ -377,7 +378,7 @@ internal sealed partial class FunctionEmitter
     }
 
     private Type RegisterType(ValueType type) =>
-        type.IsVector ? _kernel.Isa.Vector(VectorIsa.Scalar(type.Element)) : CpuType.Of(type.Element).Scalar;
+        type.IsVector ? VectorIsa.Of(type).Vector(VectorIsa.LaneOf(type)) : CpuType.Of(type.Element).Scalar;
 
     private void BindWorkspace(Buffer buffer, bool inBody)
     {
@@ -418,10 +419,11 @@ internal sealed partial class FunctionEmitter
 
     private void EmitStoreAll(StoreAll all)
     {
-        var values = all.Stores.Select(s => _values.Build(s.Value)).ToArray();
+        bool Lanes(Store s) => _values.Vector is { } vector && s.Indices.Any(i => i.Uses(vector.Lane));
+        var values = all.Stores.Select(s => Lanes(s) ? _values.BuildLanes(s.Value) : _values.Build(s.Value)).ToArray();
         _region.Add(EffectKind.Materialize, null, values);
         for (int i = 0; i < values.Length; i++)
-            Put(all.Stores[i], values[i], false);
+            Put(all.Stores[i], values[i], Lanes(all.Stores[i]));
     }
 
     private void Put(Store s, Node value, bool lanes)
@@ -434,10 +436,12 @@ internal sealed partial class FunctionEmitter
                 _region.Add(EffectKind.RegisterWriteLane, (element, lane), value);
             else
             {
-                if (lanes && element.Blends && _values.MemoryMask() is { } mask)
+                if (element.Type is { IsVector: true, Element: DType.Bool } && lanes)
+                    value = _values.Resized(value, element.Type.MaskBytes);
+                if (lanes && element.Blends && _values.MemoryMask(s.Buffer.Type) is { } mask)
                 {
                     var old = _region.Make(NodeOp.RegisterRead, element.Type, element, element.Epoch);
-                    value = _region.Make(NodeOp.Select, element.Type, null, mask, value, old);
+                    value = _values.Choice(mask, value, old);
                 }
                 _region.Add(EffectKind.RegisterWrite, element, value);
             }
@@ -452,11 +456,18 @@ internal sealed partial class FunctionEmitter
         else
         {
             long stride = _addressing.FormOf(s, s.Buffer, s.Indices).CoefficientOf(vector!.Lane);
-            var mask = _values.MemoryMask();
+            var mask = _values.MemoryMask(s.Buffer.Type);
+            if (s.Buffer.Type == DType.Bool)
+                value = _values.Resized(value, vector.ElementSize);
             if (stride != 1)
                 _region.Add(
                     EffectKind.StridedStore,
-                    (stride * s.Buffer.Type.Size(), vector.Count, s.Buffer.Type),
+                    new StridedStore(
+                        stride * s.Buffer.Type.Size(),
+                        vector.Count,
+                        s.Buffer.Type,
+                        !_region.WasRead(s.Buffer)
+                    ),
                     address,
                     value
                 );

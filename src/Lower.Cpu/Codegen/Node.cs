@@ -5,12 +5,26 @@ using Picograd.Lower.Cpu.Runtime;
 
 namespace Picograd.Lower.Cpu.Codegen;
 
-/// <summary>Type of a value in generated code: a scalar (Lanes 1) or a vector. A Bool vector is a mask.</summary>
-internal readonly record struct ValueType(DType Element, int Lanes)
+/// <summary>
+/// Type of a value in generated code: a scalar (Lanes 1) or a vector. A Bool vector is a mask, of integers of MaskBytes with
+/// all bits set or clear.
+/// </summary>
+internal readonly record struct ValueType(DType Element, int Lanes, int MaskBytes = 0)
 {
     public bool IsVector => Lanes > 1;
 
+    /// <summary>Bytes of a lane.</summary>
+    public int LaneBytes => Element == DType.Bool ? MaskBytes : CpuType.Of(Element).LaneSize;
+
+    /// <summary>Of the vector that holds it: narrow values beside wide ones fill less of one.</summary>
+    public int Bits => Math.Max(128, 8 * Lanes * LaneBytes);
+
+    /// <summary>Whether there is more of the vector than lanes; what is in there says nothing.</summary>
+    public bool IsPartial => 8 * Lanes * LaneBytes < 128;
+
     public static ValueType Scalar(DType type) => new(type, 1);
+
+    public static ValueType Mask(int lanes, int bytes) => new(DType.Bool, lanes, bytes);
 }
 
 internal enum NodeOp
@@ -39,6 +53,9 @@ internal enum NodeOp
 
     /// <summary>Mask from a scalar bool.</summary>
     SplatMask,
+
+    /// <summary>A mask for lanes of another size.</summary>
+    MaskCast,
 
     /// <summary>Whether a mask has any lane on.</summary>
     AnyLane,

@@ -9,6 +9,7 @@ namespace Picograd.Lower.Cpu.Codegen;
 internal sealed class Region
 {
     private readonly Dictionary<Buffer, int> _epochs = [];
+    private readonly HashSet<Buffer> _read = [];
 
     // Innermost last: what is built inside may share what is outside, not the other way round.
     private readonly List<Dictionary<Key, Node>> _scopes =
@@ -89,9 +90,17 @@ internal sealed class Region
         return node;
     }
 
-    public int EpochOf(Buffer buffer) => _epochs.GetValueOrDefault(buffer);
+    /// <summary>How often a buffer has been written, for a load of it.</summary>
+    public int EpochOf(Buffer buffer)
+    {
+        _read.Add(buffer);
+        return _epochs.GetValueOrDefault(buffer);
+    }
 
-    public void Written(Buffer buffer) => _epochs[buffer] = EpochOf(buffer) + 1;
+    /// <summary>Whether there is a load of a buffer.</summary>
+    public bool WasRead(Buffer buffer) => _read.Contains(buffer);
+
+    public void Written(Buffer buffer) => _epochs[buffer] = _epochs.GetValueOrDefault(buffer) + 1;
 
     public void Add(EffectKind kind, object? data, params Node[] inputs) => Effects.Add(new Effect(kind, inputs, data));
 

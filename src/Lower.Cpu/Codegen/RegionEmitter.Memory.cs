@@ -51,14 +51,13 @@ internal sealed partial class RegionEmitter
         load.Uses--;
         var whole =
             !load.Type.IsVector ? typeof(ushort)
-            : isa.Bits == 128 ? typeof(long)
-            : VectorIsa.Of(isa.Bits / 2).Vector(typeof(ushort));
+            : load.Type.Bits == 128 ? typeof(long)
+            : VectorIsa.Of(load.Type.Bits / 2).Vector(typeof(ushort));
         il.Emit(OpCodes.Ldobj, whole);
         il.Emit(OpCodes.Stobj, whole);
     }
 
-    private MethodInfo Bools(string name, Node mask) =>
-        BoolVectors.Method(name, isa.Bits, isa.Bits / 8 / mask.Type.Lanes);
+    private MethodInfo Bools(string name, Node mask) => BoolVectors.Method(name, mask.Type.Bits, mask.Type.MaskBytes);
 
     private void MaskedLoad(Node node)
     {
@@ -74,14 +73,15 @@ internal sealed partial class RegionEmitter
         {
             Push(node.Inputs[0]);
             PushMask(node.Inputs[1], typeof(int));
-            il.Call(half.Vectors("MaskLoad", isa.Bits));
+            il.Call(half.Vectors("MaskLoad", node.Type.Bits));
             return;
         }
-        var (load, _, takesMerge, _) = isa.Masked(lane);
+        var own = VectorIsa.Of(node.Type);
+        var (load, _, takesMerge, _) = own.Masked(lane);
         Push(node.Inputs[0]);
         PushMask(node.Inputs[1], lane);
         if (takesMerge)
-            il.Call(isa.Zero(lane));
+            il.Call(own.Zero(lane));
         il.Call(load);
     }
 
@@ -101,11 +101,11 @@ internal sealed partial class RegionEmitter
             Push(effect.Inputs[0]);
             PushMask(effect.Inputs[2], typeof(int));
             PushToStore(effect.Inputs[1], stored);
-            il.Call(half.Vectors("MaskStore", isa.Bits));
+            il.Call(half.Vectors("MaskStore", effect.Inputs[1].Type.Bits));
             return;
         }
         var lane = VectorIsa.Scalar(stored);
-        var (_, store, _, _) = isa.Masked(lane);
+        var (_, store, _, _) = VectorIsa.Of(effect.Inputs[1].Type).Masked(lane);
         Push(effect.Inputs[0]);
         PushMask(effect.Inputs[2], lane);
         Push(effect.Inputs[1]);
@@ -115,9 +115,9 @@ internal sealed partial class RegionEmitter
     private void PushMask(Node mask, Type lane)
     {
         Push(mask);
-        var from = VectorIsa.MaskLane(isa.Bits / 8 / mask.Type.Lanes);
+        var from = VectorIsa.LaneOf(mask.Type);
         if (from != lane)
-            il.Call(isa.As(from, lane));
+            il.Call(VectorIsa.Of(mask.Type).As(from, lane));
     }
 
     private void StridedLoad(Node node)
@@ -126,11 +126,25 @@ internal sealed partial class RegionEmitter
         // Halves are converted together.
         var lane = type.Half is null ? type.Lane! : typeof(int);
         var access = (StridedAccess)node.Data!;
+        if (
+            type.Half is null
+            && access.Symbolic is null
+            && access.Count == node.Type.Lanes
+            && StridedVectors.Load(node.Type.Bits, type.LaneSize, access.Stride / type.LaneSize) is { } whole
+        )
+        {
+            Push(node.Inputs[0]);
+            il.Call(whole);
+            if (lane != StridedVectors.Lane(type.LaneSize))
+                il.Call(VectorIsa.Of(node.Type).As(StridedVectors.Lane(type.LaneSize), lane));
+            return;
+        }
         var address = il.Rent(typeof(nint));
         Push(node.Inputs[0]);
         il.Store(address);
         var stride = Transpose.Walk(il, access);
-        for (int i = 0; i < node.Type.Lanes; i++)
+        int all = node.Type.Bits / 8 / node.Type.LaneBytes;
+        for (int i = 0; i < all; i++)
         {
             if (i >= access.Count)
             {
@@ -144,9 +158,9 @@ internal sealed partial class RegionEmitter
             if (i + 1 < access.Count)
                 Transpose.Advance(il, address, stride);
         }
-        il.Call(isa.Create(lane, node.Type.Lanes));
+        il.Call(VectorIsa.Of(node.Type).Create(lane, all));
         if (type.Half is not null)
-            il.Call(type.Vectors("Widen", isa.Bits));
+            il.Call(type.Vectors("Widen", node.Type.Bits));
         il.Return(address);
         if (stride is not null)
             il.Return(stride);
@@ -166,16 +180,17 @@ internal sealed partial class RegionEmitter
 
     private void StridedStore(Effect effect)
     {
-        var (stride, count, stored) = ((long, int, DType))effect.Data!;
+        var (stride, count, stored, _) = (StridedStore)effect.Data!;
         var type = CpuType.Of(stored);
         var lane = type.Half is null ? type.Lane! : typeof(int);
         var address = il.Rent(typeof(nint));
-        var value = il.Rent(isa.Vector(lane));
+        var own = VectorIsa.Of(effect.Inputs[1].Type);
+        var value = il.Rent(own.Vector(lane));
         Push(effect.Inputs[0]);
         il.Store(address);
         PushToStore(effect.Inputs[1], stored);
         if (type.Half is not null)
-            il.Call(type.Vectors("Narrow", isa.Bits));
+            il.Call(type.Vectors("Narrow", own.Bits));
         il.Store(value);
         for (int i = 0; i < count; i++)
         {
@@ -183,7 +198,7 @@ internal sealed partial class RegionEmitter
             il.AddOffset(i * stride);
             il.Load(value);
             il.Int(i);
-            il.Call(isa.WithInt("GetElement", lane));
+            il.Call(own.WithInt("GetElement", lane));
             il.Emit(type.Store);
         }
         il.Return(address);

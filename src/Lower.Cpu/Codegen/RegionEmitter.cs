@@ -33,7 +33,7 @@ internal sealed partial class RegionEmitter(IlWriter il, VectorIsa isa)
         var angles = _near.Select(a => a.Inputs[1]).ToList();
         foreach (var angle in angles)
             Prepare(angle);
-        new VectorArithmetic(il, isa, Push).BranchIfFar(angles, far);
+        new VectorArithmetic(il, Push).BranchIfFar(angles, far);
         EmitEffects(region);
     }
 
@@ -50,18 +50,80 @@ internal sealed partial class RegionEmitter(IlWriter il, VectorIsa isa)
 
     private void EmitEffects(Region region)
     {
-        foreach (var effect in region.Effects)
+        for (int i = 0; i < region.Effects.Count; i++)
         {
-            Emit(effect);
+            if (Interleaved(region.Effects, i) is { } stores)
+            {
+                StoreInterleaved(stores);
+                i += stores.Length - 1;
+            }
+            else
+                Emit(region.Effects[i]);
             il.CheckLimits();
         }
+    }
+
+    // Strided stores that follow one another and together fill a stretch of memory, by their places.
+    private static Effect[]? Interleaved(List<Effect> effects, int first)
+    {
+        if (effects[first] is not { Kind: EffectKind.StridedStore, Data: StridedStore store })
+            return null;
+        int size = store.Type.Size();
+        long apart = store.Stride / size;
+        if (
+            store.Type.IsStorage()
+            || first + apart > effects.Count
+            || StridedVectors.Store(effects[first].Inputs[1].Type.Bits, size, apart) is null
+        )
+            return null;
+        var all = effects.GetRange(first, (int)apart);
+        if (
+            !all.TrueForAll(e =>
+                e.Kind == EffectKind.StridedStore
+                && e.Data is StridedStore s
+                && s == store
+                && s.Alone
+                && s.Count == e.Inputs[1].Type.Lanes
+                && Place(e).Pointer == Place(all[0]).Pointer
+                && e.Inputs[0].Inputs.SequenceEqual(all[0].Inputs[0].Inputs)
+            )
+        )
+            return null;
+        var ordered = all.OrderBy(e => Place(e).Displacement).ToArray();
+        long start = Place(ordered[0]).Displacement;
+        return ordered.Index().All(e => Place(e.Item).Displacement == start + e.Index * size) ? ordered : null;
+    }
+
+    private static PointerRef Place(Effect store) => (PointerRef)store.Inputs[0].Data!;
+
+    private void StoreInterleaved(Effect[] stores)
+    {
+        foreach (var store in stores)
+        {
+            foreach (var input in store.Inputs)
+                Prepare(input);
+        }
+        var type = stores[0].Inputs[1].Type;
+        var (own, whole) = (VectorIsa.LaneOf(type), StridedVectors.Lane(type.LaneBytes));
+        Push(stores[0].Inputs[0]);
+        foreach (var store in stores)
+        {
+            Push(store.Inputs[1]);
+            if (own != whole)
+                il.Call(VectorIsa.Of(type).As(own, whole));
+            if (store != stores[0])
+                Forget(store.Inputs[0]);
+        }
+        il.Call(StridedVectors.Store(type.Bits, type.LaneBytes, stores.Length)!);
     }
 
     // Strided loads that together read a square block are computed together, at the first of them.
     private void FindBlocks()
     {
         var transpose = new Transpose(il, isa);
-        var candidates = _stridedLoads.Where(n => transpose.IsAvailable(n.Type.Element));
+        var candidates = _stridedLoads.Where(n =>
+            transpose.IsAvailable(n.Type.Element) && n.Type.Lanes == isa.Bits / 32
+        );
         foreach (var block in Transpose.Groups(candidates, isa.Bits / 32))
         {
             foreach (var column in block)
@@ -146,10 +208,12 @@ internal sealed partial class RegionEmitter(IlWriter il, VectorIsa isa)
                     PushToStore(value, stored);
                     if (stored == DType.Bool)
                         il.Call(Bools("Store", value));
-                    else if (lane.Half is null)
-                        il.Emit(OpCodes.Stobj, isa.Vector(lane.Lane!));
+                    else if (lane.Half is not null)
+                        il.Call(lane.Vectors("Store", value.Type.Bits));
+                    else if (value.Type.IsPartial)
+                        StorePartial(value.Type);
                     else
-                        il.Call(lane.Vectors("Store", isa.Bits));
+                        il.Emit(OpCodes.Stobj, VectorIsa.Of(value.Type).Vector(lane.Lane!));
                 }
                 else
                 {
@@ -173,7 +237,9 @@ internal sealed partial class RegionEmitter(IlWriter il, VectorIsa isa)
                 il.Load(element.Local);
                 il.Int(at);
                 Push(effect.Inputs[0]);
-                il.Call(isa.WithInt("WithElement", VectorIsa.Scalar(element.Type.Element)));
+                if (element.Type.Element == DType.Bool)
+                    ToMaskLane(element.Type.MaskBytes);
+                il.Call(VectorIsa.Of(element.Type).WithInt("WithElement", VectorIsa.LaneOf(element.Type)));
                 il.Store(element.Local);
                 break;
             case EffectKind.Prefetch:
@@ -253,13 +319,31 @@ internal sealed partial class RegionEmitter(IlWriter il, VectorIsa isa)
     }
 
     private Type ClrType(ValueType type) =>
-        type.IsVector
-            ? isa.Vector(
-                type.Element == DType.Bool
-                    ? VectorIsa.MaskLane(isa.Bits / 8 / type.Lanes)
-                    : VectorIsa.Scalar(type.Element)
-            )
-            : CpuType.Of(type.Element).Scalar;
+        type.IsVector ? VectorIsa.Of(type).Vector(VectorIsa.LaneOf(type)) : CpuType.Of(type.Element).Scalar;
+
+    private void StorePartial(ValueType type)
+    {
+        if (VectorIsa.LaneOf(type) != typeof(byte))
+            il.Call(VectorIsa.Of(type).As(VectorIsa.LaneOf(type), typeof(byte)));
+        il.Call(PartialVectors.Method("Store", type.Lanes * type.LaneBytes));
+    }
+
+    private void LoadPartial(ValueType type)
+    {
+        il.Call(PartialVectors.Method("Load", type.Lanes * type.LaneBytes));
+        if (VectorIsa.LaneOf(type) != typeof(byte))
+            il.Call(VectorIsa.Of(type).As(typeof(byte), VectorIsa.LaneOf(type)));
+    }
+
+    // All bits from a bool.
+    private void ToMaskLane(int bytes)
+    {
+        il.Emit(OpCodes.Neg);
+        if (bytes == 8)
+            il.Emit(OpCodes.Conv_I8);
+        else if (bytes == 1)
+            il.Emit(OpCodes.Conv_U1);
+    }
 
     private void Compute(Node node)
     {
@@ -297,9 +381,11 @@ internal sealed partial class RegionEmitter(IlWriter il, VectorIsa isa)
                 if (node.Type.IsVector && node.Type.Element == DType.Bool)
                     il.Call(Bools("Load", node));
                 else if (node.Type.IsVector && CpuType.Of(node.Type.Element) is { Half: not null } half)
-                    il.Call(half.Vectors("Load", isa.Bits));
+                    il.Call(half.Vectors("Load", node.Type.Bits));
+                else if (node.Type.IsPartial && node.Type.IsVector)
+                    LoadPartial(node.Type);
                 else if (node.Type.IsVector)
-                    il.Emit(OpCodes.Ldobj, isa.Vector(VectorIsa.Scalar(node.Type.Element)));
+                    il.Emit(OpCodes.Ldobj, ClrType(node.Type));
                 else
                     LoadScalar((DType)node.Data!);
                 break;
@@ -313,27 +399,37 @@ internal sealed partial class RegionEmitter(IlWriter il, VectorIsa isa)
                 il.Load(((RegisterElement)node.Data!).Local);
                 break;
             case NodeOp.ExtractLane:
+                var from = node.Inputs[0].Type;
                 Push(node.Inputs[0]);
                 il.Int((int)node.Data!);
-                il.Call(isa.WithInt("GetElement", VectorIsa.Scalar(node.Type.Element)));
+                il.Call(VectorIsa.Of(from).WithInt("GetElement", VectorIsa.LaneOf(from)));
+                if (from.Element == DType.Bool)
+                {
+                    il.Emit(OpCodes.Conv_I4);
+                    il.Int(1);
+                    il.Emit(OpCodes.And);
+                }
                 break;
             case NodeOp.Splat:
                 Push(node.Inputs[0]);
-                il.Call(isa.Create(VectorIsa.Scalar(node.Type.Element), 1));
+                if (node.Type.Element == DType.UInt8)
+                    il.Emit(OpCodes.Conv_U1);
+                il.Call(VectorIsa.Of(node.Type).Create(VectorIsa.LaneOf(node.Type), 1));
                 break;
             case NodeOp.Iota:
-                il.Call(isa.Indices(VectorIsa.Scalar(node.Type.Element)));
+                il.Call(VectorIsa.Of(node.Type).Indices(VectorIsa.LaneOf(node.Type)));
                 break;
             case NodeOp.SplatMask:
                 Push(node.Inputs[0]);
-                il.Emit(OpCodes.Neg);
-                var maskLane = VectorIsa.MaskLane(isa.Bits / 8 / node.Type.Lanes);
-                if (maskLane == typeof(long))
-                    il.Emit(OpCodes.Conv_I8);
-                il.Call(isa.Create(maskLane, 1));
+                ToMaskLane(node.Type.MaskBytes);
+                il.Call(VectorIsa.Of(node.Type).Create(VectorIsa.LaneOf(node.Type), 1));
+                break;
+            case NodeOp.MaskCast:
+                Push(node.Inputs[0]);
+                il.Call(LaneCasts.Mask(node.Inputs[0].Type.MaskBytes, node.Type.MaskBytes, node.Type.Lanes));
                 break;
             case NodeOp.AnyLane:
-                var lane = VectorIsa.MaskLane(isa.Bits / 8 / node.Inputs[0].Type.Lanes);
+                var lane = VectorIsa.LaneOf(node.Inputs[0].Type);
                 Push(node.Inputs[0]);
                 il.Call(isa.Zero(lane));
                 il.Call(isa.Op("EqualsAll", lane, 2));
@@ -348,7 +444,7 @@ internal sealed partial class RegionEmitter(IlWriter il, VectorIsa isa)
                 break;
             default:
                 if (node.Type.IsVector)
-                    new VectorArithmetic(il, isa, Push).Compute(node);
+                    new VectorArithmetic(il, Push).Compute(node);
                 else
                     new ScalarArithmetic(il, Push).Compute(node);
                 break;

@@ -18,6 +18,7 @@ internal sealed class RegisterPromotion
 
     private readonly Buffer _buffer;
     private int _lanes = 1;
+    private int? _varied;
     private bool _possible = true;
     private readonly List<Touch> _accesses = [];
     private readonly List<Touch> _writes = [];
@@ -147,7 +148,12 @@ internal sealed class RegisterPromotion
     {
         bool varying = vector is not null && indices.Any(i => i.Uses(vector.Var));
         if (varying)
-            _lanes = bits / 8 / _buffer.Type.Size();
+        {
+            // Of all loops that touch it the same: legalize-vectors sees to that.
+            int lanes = bits / 8 / Math.Max(1, vector!.LaneBytes);
+            _possible &= _varied is null || _varied == lanes;
+            _varied = _lanes = lanes;
+        }
         _accesses.Add(new(indices, varying ? vector!.Var : null, null));
     }
 

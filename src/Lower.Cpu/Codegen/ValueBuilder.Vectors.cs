@@ -24,8 +24,10 @@ internal sealed partial class ValueBuilder
                 return Region.Make(NodeOp.Unary, Lanes(u.Type), u.Kind, BuildLanes(u.A));
             case Apply a:
                 return Region.Make(NodeOp.Function, Lanes(a.Type), a.Function, [.. a.Arguments.Select(BuildLanes)]);
-            case Binary b when b.Type == DType.Bool && b.A.Type == DTypes.Index:
+            case Binary b when b.Type == DType.Bool && VectorAnalysis.IsAffine(b.A - b.B, vector.Lane):
                 return CompareIndices(b);
+            case Var or Binary when VectorAnalysis.IsAffine(e, vector.Lane):
+                return IndexLanes(e);
             case Binary { Kind: BinaryOp.Shl or BinaryOp.Shr } b:
                 var amount = Region.Int(((IntImm)b.B).Value, DType.Int32);
                 return Region.Make(NodeOp.Binary, Lanes(b.Type), b.Kind, BuildLanes(b.A), amount);
@@ -38,9 +40,12 @@ internal sealed partial class ValueBuilder
                     b.Kind == BinaryOp.And ? UnderMask(b.A, first, b.B) : UnderMask(Op.Not(b.A), null, b.B, first);
                 if (Known(first) is not null || Known(second) == (b.Kind == BinaryOp.Or))
                     return second;
-                return Known(second) is not null
-                    ? first
-                    : Region.Make(NodeOp.Binary, Lanes(b.Type), b.Kind, first, second);
+                return Known(second) is not null ? first : Combined(b.Kind, first, second);
+            case Binary { A.Type: DType.Bool } b:
+                return Combined(b.Kind, BuildLanes(b.A), BuildLanes(b.B));
+            case Binary { Type: DType.Bool } b:
+                var (left, right) = (BuildLanes(b.A), BuildLanes(b.B));
+                return Region.Make(NodeOp.Binary, Mask(left.Type.LaneBytes), b.Kind, left, right);
             case Binary b:
                 return Region.Make(NodeOp.Binary, Lanes(b.Type), b.Kind, BuildLanes(b.A), BuildLanes(b.B));
             case Fma f:
@@ -53,28 +58,34 @@ internal sealed partial class ValueBuilder
                     return BuildLanes(chosen ? s.Then : s.Else);
                 var then = UnderMask(s.Cond, mask, s.Then);
                 var otherwise = UnderMask(Op.Not(s.Cond), null, s.Else, mask);
-                return Region.Make(NodeOp.Select, Lanes(s.Type), null, mask, then, otherwise);
-            case Cast c when c.A.Type == DTypes.Index && c.To != DType.Float64:
-                var lanes = IndexLanes(c.A);
-                return c.To == vector.IndexType ? lanes : Region.Make(NodeOp.Cast, Lanes(c.To), null, lanes);
+                return Choice(mask, then, otherwise);
+            case Cast { To: DType.Float32 or DType.Int32 or DType.UInt32 } c
+                when VectorAnalysis.IsAffine(c.A, vector.Lane):
+                return Converted(Converted(IndexLanes(c.A), DType.Int32), c.To);
             case Cast { A.Type: DType.Bool } c:
-                return Region.Make(
-                    NodeOp.Select,
-                    Lanes(c.To),
-                    null,
-                    BuildLanes(c.A),
-                    BuildLanes(Op.Const(1, c.To)),
-                    BuildLanes(Op.Const(0, c.To))
-                );
+                return Choice(BuildLanes(c.A), BuildLanes(Op.Const(1, c.To)), BuildLanes(Op.Const(0, c.To)));
             case Cast { To: DType.Bool } c:
                 return Build(Op.Ne(c.A, Op.Const(0, c.A.Type)));
             case Cast c:
-                return Region.Make(NodeOp.Cast, Lanes(c.To), null, BuildLanes(c.A));
+                return Converted(BuildLanes(c.A), c.To);
             case Bitcast c:
                 return Region.Make(NodeOp.Bitcast, Lanes(c.To), null, BuildLanes(c.A));
             default:
                 throw new LoweringException("unsupported", $"vector {e.GetType().Name} on the CPU");
         }
+    }
+
+    private Node Converted(Node value, DType to)
+    {
+        if (value.Type.Element == to)
+            return value;
+        var route =
+            LaneCasts.Route(value.Type.Element, to)
+            ?? throw new LoweringException(
+                "unsupported",
+                $"vector conversion from {value.Type.Element.Name()} to {to.Name()}"
+            );
+        return route.Aggregate(value, (v, type) => Region.Make(NodeOp.Cast, Lanes(type), null, v));
     }
 
     // Loads of an operand that is not chosen must not touch memory.
@@ -93,10 +104,10 @@ internal sealed partial class ValueBuilder
     public Node And(Node? a, Node b) =>
         a is null || Known(a) == true || Known(b) == false ? b
         : Known(a) == false || Known(b) == true ? a
-        : Region.Make(NodeOp.Binary, Lanes(DType.Bool), BinaryOp.And, a, b);
+        : Combined(BinaryOp.And, a, b);
 
     public Node Not(Node mask) =>
-        Known(mask) is { } value ? Mask(!value) : Region.Make(NodeOp.Unary, Lanes(DType.Bool), UnaryOp.Not, mask);
+        Known(mask) is { } value ? Mask(!value) : Region.Make(NodeOp.Unary, mask.Type, UnaryOp.Not, mask);
 
     private Node Mask(bool all) => Splat(Region.Int(all ? 1 : 0, DType.Bool));
 
@@ -104,8 +115,22 @@ internal sealed partial class ValueBuilder
     private static bool? Known(Node mask) =>
         mask is { Op: NodeOp.SplatMask, Inputs: [{ Op: NodeOp.IntConst, Data: long value }] } ? value != 0 : null;
 
-    /// <summary>Lanes on for memory accesses: those that exist and are not masked; null for all.</summary>
-    public Node? MemoryMask()
+    /// <summary>
+    /// Lanes on for accesses of memory of a type, of its size: those that exist and are not masked; null for all. Where a
+    /// vector of the type has more lanes than there are, those are off.
+    /// </summary>
+    public Node? MemoryMask(DType type)
+    {
+        if (MemoryMask() is not { } mask)
+            return null;
+        int full = _vector!.ElementSize;
+        int bytes = type == DType.Bool ? full : CpuType.Of(type).LaneSize;
+        return ValueType.Mask(_vector.Lanes, bytes).IsPartial && Known(mask) is null
+            ? Region.Make(NodeOp.MaskCast, Mask(bytes), null, Resized(mask, full))
+            : Resized(mask, bytes);
+    }
+
+    private Node? MemoryMask()
     {
         var vector = _vector!;
         if (vector.Exist is { } exist)
@@ -114,7 +139,7 @@ internal sealed partial class ValueBuilder
             return vector.Mask;
         var iota = Region.Make(NodeOp.Iota, Lanes(vector.IndexType), null);
         var count = Splat(Region.Int(vector.Count, vector.IndexType));
-        var tail = Region.Make(NodeOp.Binary, Lanes(DType.Bool), BinaryOp.Lt, iota, count);
+        var tail = Region.Make(NodeOp.Binary, Mask(vector.ElementSize), BinaryOp.Lt, iota, count);
         return vector.Mask is null ? tail : And(vector.Mask, tail);
     }
 
@@ -132,7 +157,7 @@ internal sealed partial class ValueBuilder
         int epoch = Region.EpochOf(l.Buffer);
         if (stride == 1 && addressing.StrideOf(form, vector.Lane, 1) is null)
         {
-            return MemoryMask() is { } mask
+            return MemoryMask(l.Type) is { } mask
                 ? Region.Make(NodeOp.MaskedLoad, Lanes(l.Type), null, epoch, address, mask)
                 : Region.Make(NodeOp.Load, Lanes(l.Type), null, epoch, address);
         }
@@ -186,6 +211,16 @@ internal sealed partial class ValueBuilder
             _ => throw new LoweringException("unsupported", $"vector {comparison} of indices"),
         };
 
+    private Node Clamped(Node bound, long low, long high, DType type)
+    {
+        if (bound is { Op: NodeOp.IntConst, Data: long constant })
+            return Region.Int(Math.Clamp(constant, low, high), type);
+        var long64 = ValueType.Scalar(DType.Int64);
+        bound = Region.Make(NodeOp.Binary, long64, BinaryOp.Min, bound, Region.Int(high));
+        bound = Region.Make(NodeOp.Binary, long64, BinaryOp.Max, bound, Region.Int(low));
+        return Region.Make(NodeOp.Cast, ValueType.Scalar(type), null, bound);
+    }
+
     // a op b  ⇔  c·lane op −rest; the scalar side is clamped so that it fits a lane without changing the comparison.
     private Node CompareIndices(Binary b)
     {
@@ -205,19 +240,17 @@ internal sealed partial class ValueBuilder
         }
         if (vector.IndexType == DType.Int32)
         {
-            if (bound.Op == NodeOp.IntConst)
-                bound = Region.Int(Math.Clamp((long)bound.Data!, -(1L << 30), 1L << 30), DType.Int32);
-            else
-            {
-                var long64 = ValueType.Scalar(DType.Int64);
-                bound = Region.Make(NodeOp.Binary, long64, BinaryOp.Min, bound, Region.Int(1L << 30));
-                bound = Region.Make(NodeOp.Binary, long64, BinaryOp.Max, bound, Region.Int(-(1L << 30)));
-                bound = Region.Make(NodeOp.Cast, ValueType.Scalar(DType.Int32), null, bound);
-            }
+            bound = Clamped(bound, -(1L << 30), 1L << 30, DType.Int32);
+        }
+        else if (vector.IndexType == DType.UInt8)
+        {
+            if (b.Kind != BinaryOp.Lt || form.CoefficientOf(vector.Lane) != 1)
+                throw new LoweringException("unsupported", $"{b} in lanes of one byte");
+            bound = Clamped(bound, 0, byte.MaxValue, DType.UInt8);
         }
         return Region.Make(
             NodeOp.Binary,
-            Lanes(DType.Bool),
+            Mask(vector.ElementSize),
             b.Kind,
             Steps(form.CoefficientOf(vector.Lane)),
             Splat(bound)

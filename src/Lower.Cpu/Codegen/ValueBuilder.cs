@@ -68,7 +68,9 @@ internal sealed partial class ValueBuilder(
         return varying;
     }
 
-    private ValueType Lanes(DType type) => new(type, _vector!.Lanes);
+    private ValueType Lanes(DType type) => type == DType.Bool ? Mask(_vector!.ElementSize) : new(type, _vector!.Lanes);
+
+    private ValueType Mask(int bytes) => ValueType.Mask(_vector!.Lanes, bytes);
 
     public Node Splat(Node node)
     {
@@ -77,6 +79,36 @@ internal sealed partial class ValueBuilder(
         return node.Type.Element == DType.Bool
             ? Region.Make(NodeOp.SplatMask, Lanes(DType.Bool), null, node)
             : Region.Make(NodeOp.Splat, Lanes(node.Type.Element), null, node);
+    }
+
+    // A mask for lanes of a size.
+    public Node Resized(Node mask, int bytes) =>
+        mask.Type.MaskBytes == bytes ? mask
+        : mask.Op == NodeOp.SplatMask ? Region.Make(NodeOp.SplatMask, Mask(bytes), null, mask.Inputs[0])
+        : mask.Op == NodeOp.MaskCast && mask.Inputs[0].Type.MaskBytes == bytes ? mask.Inputs[0]
+        : Region.Make(NodeOp.MaskCast, Mask(bytes), null, mask);
+
+    // Masks of one size: the smaller.
+    private (Node A, Node B) Alike(Node a, Node b)
+    {
+        int bytes =
+            a.Op == NodeOp.SplatMask ? b.Type.MaskBytes
+            : b.Op == NodeOp.SplatMask ? a.Type.MaskBytes
+            : Math.Min(a.Type.MaskBytes, b.Type.MaskBytes);
+        return (Resized(a, bytes), Resized(b, bytes));
+    }
+
+    private Node Combined(BinaryOp kind, Node a, Node b)
+    {
+        (a, b) = Alike(a, b);
+        return Region.Make(NodeOp.Binary, a.Type, kind, a, b);
+    }
+
+    public Node Choice(Node mask, Node then, Node otherwise)
+    {
+        if (then.Type.Element == DType.Bool)
+            (then, otherwise) = Alike(then, otherwise);
+        return Region.Make(NodeOp.Select, then.Type, null, Resized(mask, then.Type.LaneBytes), then, otherwise);
     }
 
     // ---- scalars
@@ -183,7 +215,7 @@ internal sealed partial class ValueBuilder(
             return Region.Contains(NodeOp.Load, ValueType.Scalar(l.Type), l.Type, epoch, address);
         return addressing.FormOf(l, l.Buffer, l.Indices).CoefficientOf(_vector!.Lane) == 1
             && (
-                MemoryMask() is { } mask
+                MemoryMask(l.Type) is { } mask
                     ? Region.Contains(NodeOp.MaskedLoad, Lanes(l.Type), null, epoch, address, mask)
                     : Region.Contains(NodeOp.Load, Lanes(l.Type), null, epoch, address)
             );
@@ -220,7 +252,7 @@ internal sealed partial class ValueBuilder(
     // surely.
     private Node? Guard(VectorContext vector) =>
         vector.UnknownGuard
-            ? Region.Make(NodeOp.AnyLane, ValueType.Scalar(DType.Bool), null, MemoryMask()!)
+            ? Region.Make(NodeOp.AnyLane, ValueType.Scalar(DType.Bool), null, MemoryMask(DType.Bool)!)
             : vector.Guard;
 
     // f < 0 for the conditions of the branches around.
@@ -317,6 +349,7 @@ internal sealed partial class ValueBuilder(
 internal sealed class PromotedBuffer(
     Buffer buffer,
     int lanes,
+    int maskBytes,
     IReadOnlySet<long> noBlend,
     Func<ValueType, LocalBuilder> newLocal
 )
@@ -331,7 +364,7 @@ internal sealed class PromotedBuffer(
             ?? throw new InvalidOperationException($"{buffer.Name} was promoted with an index that is not constant");
         if (!_elements.TryGetValue(key, out var element))
         {
-            var type = new ValueType(buffer.Type, lanes);
+            var type = new ValueType(buffer.Type, lanes, maskBytes);
             _elements[key] = element = new RegisterElement(newLocal(type), type, !noBlend.Contains(key));
         }
         return (element, at);

@@ -6,50 +6,43 @@ using Picograd.Schedules.Ir;
 namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>
-/// Whether the body of a vector loop can be written with vector instructions: every value that varies over the lanes
-/// has one element size, and addresses advance by a constant.
+/// Whether the body of a vector loop can be written with vector instructions, and of how many lanes: as many as a vector holds
+/// of the widest values below. Narrower ones fill a part of a vector. Addresses advance by a constant.
 /// </summary>
 internal sealed class VectorAnalysis
 {
     // Stands for a stride by symbolic extents: neither 0 nor 1.
     private const long SymbolicStride = long.MaxValue;
 
-    // Bytes of a lane where there is nothing but bools.
-    private const int BoolSize = 4;
+    // Bytes of numbers of lanes, where more is asked of them than whether they are below a number.
+    private const int IndexSize = 4;
 
     private readonly Var _lane;
     private readonly IReadOnlySet<Var> _extents;
     private int _size;
-    private bool _bools;
+    private bool _halves;
+    private Expr? _refused;
 
     private VectorAnalysis(Var lane, IReadOnlySet<Var> extents) => (_lane, _extents) = (lane, extents);
 
-    /// <summary>Bytes an element (4 or 8), or 0 where lanes must run one by one.</summary>
+    /// <summary>Bytes of a lane of the widest values (1, 4 or 8), or 0 where lanes must run one by one.</summary>
     /// <param name="loop">A vector loop.</param>
     /// <param name="extents">The algorithm's symbolic extents, by which loads may be apart.</param>
-    public static int ElementSize(For loop, IReadOnlySet<Var> extents)
+    /// <param name="bits">Of a vector.</param>
+    public static int ElementSize(For loop, IReadOnlySet<Var> extents, int bits)
     {
         var analysis = new VectorAnalysis(loop.Var, extents);
-        return !analysis.Accepts(loop.Body, false) ? 0
-            : analysis._size > 0 ? analysis._size
-            : analysis._bools ? BoolSize
-            : 0;
+        bool accepted = analysis.Accepts(loop.Body, false);
+        // Halves are read and written by whole vectors of floats.
+        return accepted && !(analysis._halves && bits / analysis._size < 32) ? analysis._size : 0;
     }
 
-    /// <summary>Bytes an element of a loop that <see cref="LegalizeVectors"/> left a vector loop; 0 where it stores nothing.</summary>
-    public static int SizeOfLegal(For loop) =>
-        loop.Body.Nodes().OfType<Store>().ToList() is not { Count: > 0 } stores ? 0
-        : stores.Find(s => s.Buffer.Type != DType.Bool) is { } store ? CpuType.Of(store.Buffer.Type).LaneSize
-        : stores.Select(s => SizeOf(s.Value, loop.Var)).FirstOrDefault(size => size > 0, BoolSize);
-
-    // Bools take the size of what they are made of.
-    private static int SizeOf(Expr e, Var lane)
+    /// <summary>What vectors cannot hold of a loop for which <see cref="ElementSize"/> is 0; null where that is no value.</summary>
+    public static Expr? Refused(For loop, IReadOnlySet<Var> extents)
     {
-        if (e is Load l)
-            return l.Type != DType.Bool && l.Uses(lane) ? CpuType.Of(l.Type).LaneSize : 0;
-        if (!e.Uses(lane) || e is Binary { A.Type: DTypes.Index } && !e.Loads().Any())
-            return 0;
-        return e.Children().Select(child => SizeOf(child, lane)).FirstOrDefault(size => size > 0);
+        var analysis = new VectorAnalysis(loop.Var, extents);
+        analysis.Accepts(loop.Body, false);
+        return analysis._refused;
     }
 
     private bool Accepts(Stmt stmt, bool masked) =>
@@ -61,6 +54,7 @@ internal sealed class VectorAnalysis
                 && Accepts(i.Then, masked || i.Cond.Uses(_lane))
                 && (i.Else is null || Accepts(i.Else, masked || i.Cond.Uses(_lane))),
             Store s => AcceptsStore(s, masked),
+            StoreAll all => all.Stores.All(s => AcceptsStore(s, masked)),
             Prefetch p => !p.Indices.Any(x => x.Uses(_lane)),
             _ => false,
         };
@@ -68,10 +62,8 @@ internal sealed class VectorAnalysis
     private bool AcceptsStore(Store s, bool masked)
     {
         var stride = Stride(s.Buffer, s.Indices);
-        if (s.Buffer.Type == DType.Bool)
-            return stride == 1 && Bools(s.Buffer) && s.Value.Type == DType.Bool && Accepts(s.Value, masked);
         return stride is not null and not 0 and not SymbolicStride
-            && (stride == 1 || !masked)
+            && (stride == 1 || (!masked && s.Buffer.Type.Size() > 1))
             && !s.Indices.Any(i => i.Loads().Any(l => l.Indices.Any(x => x.Uses(_lane))))
             && Size(s.Buffer.Type)
             && s.Value.Type == s.Buffer.Type
@@ -107,28 +99,35 @@ internal sealed class VectorAnalysis
     private bool Size(DType type)
     {
         var cpu = CpuType.Of(type);
-        if (cpu.Lane is null)
+        if (cpu.Lane is null && type != DType.Bool)
             return false;
-        if (_size == 0)
-            _size = cpu.LaneSize;
-        return _size == cpu.LaneSize;
+        _size = Math.Max(_size, cpu.LaneSize);
+        _halves |= cpu.Half is not null;
+        return true;
     }
 
-    // In memory; their lanes are those of what they are made of or decide.
-    private bool Bools(Buffer buffer)
+    // Numbers of lanes as vectors of integers.
+    private bool Indices()
     {
-        _bools = true;
-        return buffer.Scope != Scope.Register;
+        _size = Math.Max(_size, IndexSize);
+        return true;
     }
 
     // Steps of lanes are computed in 32 bits; those of 16 lanes stay below the 2^30 at which the other side is clamped.
     private const long MaxStep = 1L << 26;
 
-    private bool IsLaneAffine(Expr e) => e.Type == DTypes.Index && IsLaneAffine(LinearForm.Of(e));
+    /// <summary>Whether an integer is a number of the lane's, times a constant, and what all lanes have in common.</summary>
+    public static bool IsAffine(Expr e, Var lane) =>
+        e.Type == DTypes.Index
+        && LinearForm.Of(e) is var form
+        && !form.Terms.Any(t => !ReferenceEquals(t.Atom, lane) && t.Atom.Uses(lane))
+        && Math.Abs(form.CoefficientOf(lane)) <= MaxStep;
 
-    private bool IsLaneAffine(LinearForm form) =>
-        !form.Terms.Any(t => !ReferenceEquals(t.Atom, _lane) && t.Atom.Uses(_lane))
-        && Math.Abs(form.CoefficientOf(_lane)) <= MaxStep;
+    private bool IsLaneAffine(Expr e) => IsAffine(e, _lane);
+
+    // lane < number, for which bytes do.
+    private bool IsBelow(Binary compare) =>
+        compare.Kind == BinaryOp.Lt && (LinearForm.Of(compare.A) - LinearForm.Of(compare.B)).CoefficientOf(_lane) == 1;
 
     // Whether an index surely fits 32 bits, which it goes through on the way to a float: no data, no large constant.
     private static bool IsSmall(Expr e) =>
@@ -150,18 +149,22 @@ internal sealed class VectorAnalysis
 
     private bool Accepts(Expr e, bool masked)
     {
+        bool accepted = Holds(e, masked);
+        if (!accepted)
+            _refused ??= e;
+        return accepted;
+    }
+
+    private bool Holds(Expr e, bool masked)
+    {
         if (!e.Uses(_lane))
             return !masked || !MayFault(e);
         switch (e)
         {
-            case Load { Type: DType.Bool } l:
-                return Stride(l.Buffer, l.Indices) == 1
-                    && Bools(l.Buffer)
-                    && !l.Indices.Any(i => i.Loads().Any(inner => inner.Uses(_lane)));
             case Load l:
                 return Size(l.Type)
                     && Stride(l.Buffer, l.Indices) is { } stride
-                    && (stride == 1 || !masked)
+                    && (stride == 1 || (!masked && l.Type.Size() > 1))
                     && !l.Indices.Any(i => i.Loads().Any(inner => inner.Uses(_lane)));
             case Unary u:
                 return u.Kind
@@ -174,17 +177,19 @@ internal sealed class VectorAnalysis
                             or UnaryOp.Round
                     && (u.Type == DType.Bool || Size(u.Type))
                     && Accepts(u.A, masked);
+            case Var or Binary when IsLaneAffine(e):
+                return Size(DTypes.Index);
             case Apply a:
                 return a.Function.Kernel is not null
                     && a.Type == DType.Float32
                     && Size(a.Type)
                     && a.Arguments.All(x => Accepts(x, masked));
-            case Binary b when b.Type == DType.Bool && b.A.Type == DTypes.Index:
-                return IsLaneAffine(b.A - b.B);
+            case Binary b when b.Type == DType.Bool && b.A.Type == DTypes.Index && IsLaneAffine(b.A - b.B):
+                return IsBelow(b) || Indices();
             case Binary { Kind: BinaryOp.And or BinaryOp.Or } b when b.Type == DType.Bool:
                 return Accepts(b.A, masked) && Accepts(b.B, masked || b.B.Loads().Any());
             case Binary b:
-                if (b.Kind is BinaryOp.Shl or BinaryOp.Shr && b.B is not IntImm)
+                if (b.Kind is BinaryOp.Shl or BinaryOp.Shr && (b.B is not IntImm || b.Type == DType.UInt8))
                     return false;
                 if (b.Kind is BinaryOp.FloorDiv or BinaryOp.Mod)
                     return false;
@@ -202,29 +207,14 @@ internal sealed class VectorAnalysis
                     && Accepts(s.Cond, masked)
                     && Accepts(s.Then, inner && !leading)
                     && Accepts(s.Else, inner);
-            case Cast c when c.A.Type == DTypes.Index && c.To is DType.Float32 or DType.Int32 or DType.UInt32:
-                return Size(c.To) && IsLaneAffine(c.A) && (c.To != DType.Float32 || IsSmall(c.A));
+            case Cast { To: DType.Float32 or DType.Int32 or DType.UInt32 } c when IsLaneAffine(c.A):
+                return Size(c.To) && (c.To != DType.Float32 || IsSmall(c.A));
             case Cast { A.Type: DType.Bool } c:
                 return !c.To.IsStorage() && Size(c.To) && Accepts(c.A, masked);
-            case Cast { To: DType.Bool } c when c.A.Type != DTypes.Index:
+            case Cast { To: DType.Bool } c:
                 return Size(c.A.Type) && Accepts(c.A, masked);
             case Cast c:
-                // The lanes of a half type are those of the type it is computed in.
-                return (
-                        c.A.Type.IsStorage() && c.To == c.A.Type.Compute()
-                        || c.To.IsStorage() && c.A.Type == c.To.Compute()
-                        || (c.A.Type, c.To)
-                            is
-                                (DType.Int32 or DType.UInt32, DType.Float32)
-                                or
-                                (DType.Float32, DType.Int32)
-                                or
-                                (DType.Int32, DType.UInt32)
-                                or
-                                (DType.UInt32, DType.Int32)
-                    )
-                    && Size(c.To)
-                    && Accepts(c.A, masked);
+                return LaneCasts.Route(c.A.Type, c.To) is { } route && route.All(Size) && Accepts(c.A, masked);
             case Bitcast c:
                 return Size(c.To) && Size(c.A.Type) && Accepts(c.A, masked);
             default:

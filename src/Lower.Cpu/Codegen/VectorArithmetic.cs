@@ -8,16 +8,17 @@ using Picograd.Schedules.Ir;
 namespace Picograd.Lower.Cpu.Codegen;
 
 /// <summary>Calls of vector operators. Masks are integer vectors with all bits of a lane set or clear.</summary>
-internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> push)
+internal sealed class VectorArithmetic(IlWriter il, Action<Node> push)
 {
     public void Compute(Node node)
     {
         var type = node.Type.Element;
+        var isa = VectorIsa.Of(node.Type);
         switch (node.Op)
         {
             case NodeOp.Unary:
                 push(node.Inputs[0]);
-                Unary((UnaryOp)node.Data!, Lane(node));
+                Unary((UnaryOp)node.Data!, node);
                 break;
             case NodeOp.Function:
                 foreach (var argument in node.Inputs)
@@ -45,7 +46,7 @@ internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> 
                 break;
             case NodeOp.Cast:
                 push(node.Inputs[0]);
-                Cast(Lane(node.Inputs[0]), Lane(node), node.Inputs[0].Type.Element, type);
+                Cast(node, node.Inputs[0].Type.Element, type);
                 break;
             case NodeOp.FarAngle:
                 FarAngle(node);
@@ -62,13 +63,13 @@ internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> 
     /// <summary>Branches where a lane of an angle is beyond the range, or NaN. The evaluation stack must be empty.</summary>
     public void BranchIfFar(IReadOnlyList<Node> angles, Label far)
     {
-        foreach (var group in angles.GroupBy(Lane))
-            BranchIfFar([.. group], group.Key == typeof(double), far);
+        foreach (var group in angles.GroupBy(a => a.Type))
+            BranchIfFar([.. group], VectorIsa.Of(group.Key), Lane(group.First()) == typeof(double), far);
     }
 
     // Bits without the sign, as integers, order as the magnitudes do, with NaN above infinity. The units for products,
     // which the functions keep busy, take no part: a sum of squares is half as many instructions, but slower.
-    private void BranchIfFar(Node[] angles, bool wide, Label far)
+    private void BranchIfFar(Node[] angles, VectorIsa isa, bool wide, Label far)
     {
         var bits = wide ? typeof(long) : typeof(int);
         for (int i = 0; i < angles.Length; i++)
@@ -102,6 +103,7 @@ internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> 
     private void FarAngle(Node node)
     {
         var lane = Lane(node);
+        var isa = VectorIsa.Of(node.Type);
         var (near, angle) = (il.NewLocal(isa.Vector(lane)), il.NewLocal(isa.Vector(lane)));
         push(node.Inputs[0]);
         il.Store(near);
@@ -126,12 +128,9 @@ internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> 
         il.Load(near);
     }
 
-    private Type Lane(Node node) =>
-        node.Type.Element == DType.Bool
-            ? VectorIsa.MaskLane(isa.Bits / 8 / node.Type.Lanes)
-            : VectorIsa.Scalar(node.Type.Element);
+    private static Type Lane(Node node) => VectorIsa.LaneOf(node.Type);
 
-    private void Unary(UnaryOp kind, Type lane)
+    private void Unary(UnaryOp kind, Node node)
     {
         string name = kind switch
         {
@@ -144,13 +143,14 @@ internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> 
             UnaryOp.Round => "Round",
             _ => throw new LoweringException("unsupported", $"vector {kind} reached code generation unexpanded"),
         };
-        il.Call(isa.Op(name, lane, 1));
+        il.Call(VectorIsa.Of(node.Type).Op(name, Lane(node), 1));
     }
 
     private void Binary(Node node, BinaryOp kind)
     {
         var (a, b) = (node.Inputs[0], node.Inputs[1]);
         var lane = Lane(a);
+        var isa = VectorIsa.Of(a.Type);
         if (kind is BinaryOp.Shl or BinaryOp.Shr)
         {
             push(a);
@@ -192,8 +192,10 @@ internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> 
         }
     }
 
-    private void Cast(Type fromLane, Type toLane, DType from, DType to)
+    private void Cast(Node node, DType from, DType to)
     {
+        var isa = VectorIsa.Of(node.Inputs[0].Type);
+        var (fromLane, toLane) = (Lane(node.Inputs[0]), Lane(node));
         switch (from, to)
         {
             // The lanes of halves are floats.
@@ -219,7 +221,8 @@ internal sealed class VectorArithmetic(IlWriter il, VectorIsa isa, Action<Node> 
                 il.Call(isa.As(fromLane, toLane));
                 break;
             default:
-                throw new LoweringException("unsupported", $"vector conversion from {from.Name()} to {to.Name()}");
+                il.Call(LaneCasts.Method(fromLane, toLane, node.Type.Lanes));
+                break;
         }
     }
 }

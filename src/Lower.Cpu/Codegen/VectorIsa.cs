@@ -11,7 +11,7 @@ namespace Picograd.Lower.Cpu.Codegen;
 /// </summary>
 internal sealed class VectorIsa
 {
-    private static readonly Dictionary<int, VectorIsa> Instances = [];
+    private static readonly VectorIsa[] Instances = [new(128), new(256), new(512)];
 
     private readonly Type _ops;
     private readonly Type _open;
@@ -25,28 +25,40 @@ internal sealed class VectorIsa
             128 => (typeof(Vector128), typeof(Vector128<>)),
             256 => (typeof(Vector256), typeof(Vector256<>)),
             512 => (typeof(Vector512), typeof(Vector512<>)),
-            _ => throw new ArgumentOutOfRangeException(nameof(bits), bits, "vector width must be 128, 256 or 512"),
+            _ => (typeof(Vector512), typeof(Vector512<>)),
         };
     }
 
     public int Bits { get; }
 
-    public static VectorIsa Of(int bits)
-    {
-        lock (Instances)
+    public static VectorIsa Of(int bits) =>
+        bits switch
         {
-            if (!Instances.TryGetValue(bits, out var isa))
-                Instances[bits] = isa = new VectorIsa(bits);
-            return isa;
-        }
-    }
+            128 => Instances[0],
+            256 => Instances[1],
+            512 => Instances[2],
+            _ => throw new ArgumentOutOfRangeException(nameof(bits), bits, "vector width must be 128, 256 or 512"),
+        };
 
     /// <summary>The .NET type of scalars of a dtype as vectors hold them.</summary>
     public static Type Scalar(DType type) =>
         CpuType.Of(type).Lane ?? throw new ArgumentOutOfRangeException(nameof(type), type, "no vectors of this type");
 
     /// <summary>The lane type of masks over elements of a size.</summary>
-    public static Type MaskLane(int size) => size == 4 ? typeof(int) : typeof(long);
+    public static Type MaskLane(int size) =>
+        size switch
+        {
+            1 => typeof(byte),
+            4 => typeof(int),
+            _ => typeof(long),
+        };
+
+    /// <summary>The type of the lanes of a value: what masks are made of, too.</summary>
+    public static Type LaneOf(ValueType type) =>
+        type.Element == DType.Bool ? MaskLane(type.MaskBytes) : Scalar(type.Element);
+
+    /// <summary>The methods for vectors of a value's type.</summary>
+    public static VectorIsa Of(ValueType type) => Of(type.Bits);
 
     public Type Vector(Type lane) => _open.MakeGenericType(lane);
 
@@ -151,13 +163,24 @@ internal sealed class VectorIsa
     /// </summary>
     public (MethodInfo Load, MethodInfo Store, bool TakesMerge, bool MaskIsLane) Masked(Type lane)
     {
-        if (Bits == 512 ? Avx512F.IsSupported : Avx512F.VL.IsSupported)
+        bool bytes = lane == typeof(byte);
+        if (
+            Bits == 512 ? Avx512F.IsSupported
+            : bytes ? Avx512BW.VL.IsSupported
+            : Avx512F.VL.IsSupported
+        )
         {
-            var owner = Bits == 512 ? typeof(Avx512F) : typeof(Avx512F.VL);
+            var owner = (bytes, Bits == 512) switch
+            {
+                (true, true) => typeof(Avx512BW),
+                (true, false) => typeof(Avx512BW.VL),
+                (false, true) => typeof(Avx512F),
+                (false, false) => typeof(Avx512F.VL),
+            };
             return (Find(owner, "MaskLoad", lane), Find(owner, "MaskStore", lane), true, true);
         }
         bool floating = lane == typeof(float) || lane == typeof(double);
-        if (floating ? Avx.IsSupported : Avx2.IsSupported)
+        if (!bytes && (floating ? Avx.IsSupported : Avx2.IsSupported))
         {
             var owner = floating ? typeof(Avx) : typeof(Avx2);
             return (Find(owner, "MaskLoad", lane), Find(owner, "MaskStore", lane), false, true);
@@ -173,7 +196,7 @@ internal sealed class VectorIsa
 
     private MethodInfo Find(Type owner, string name, Type lane) =>
         Cached(
-            owner.Name + name,
+            owner.FullName + name,
             lane,
             null,
             () =>

@@ -1,5 +1,6 @@
 using Picograd.Algorithms;
 using Picograd.Lower.Cpu.Codegen;
+using Picograd.Schedules.Analysis;
 using Picograd.Schedules.Backend;
 using Picograd.Schedules.Ir;
 
@@ -7,19 +8,55 @@ namespace Picograd.Lower.Cpu.Passes;
 
 /// <summary>
 /// Cuts vector loops to the machine's width: an extent of 40 becomes two unrolled vectors of 16 lanes and one with 8 of
-/// its lanes on. Loops that vector instructions cannot express become serial.
+/// its lanes on. Loops that vector instructions cannot express become serial. Loops that touch the same register buffer get as
+/// many lanes, those of the one with the widest values.
 /// </summary>
 /// <param name="bits">Of a vector.</param>
 /// <param name="limit">Vectors in all beyond which nothing could be compiled anyway (unroll-too-large).</param>
 internal sealed class LegalizeVectors(int bits, int limit = CpuBackend.MaxStatements)
 {
+    private readonly Dictionary<For, int> _sizes = new(ReferenceEqualityComparer.Instance);
     private long _vectors;
     private HashSet<Var> _extents = [];
 
     public LoopNest Run(LoopNest nest)
     {
         _extents = [.. nest.Algorithm.Parameters.Select(p => p.Var)];
+        Measure(nest.Body);
         return nest with { Body = Visit(nest.Body) };
+    }
+
+    // Bytes of a lane of each vector loop.
+    private void Measure(Stmt body)
+    {
+        foreach (var f in body.Nodes().OfType<For>().Where(f => f.Kind == LoopKind.Vector))
+            _sizes[f] = VectorAnalysis.ElementSize(f, _extents, bits);
+        if (_sizes.Values.Where(size => size > 0).Distinct().Count() < 2)
+            return;
+        var touched = new List<(For Loop, Buffer Buffer)>();
+        foreach (var (f, size) in _sizes)
+        {
+            if (size == 0)
+                continue;
+            foreach (var access in BufferAccess.Below(f.Body))
+            {
+                if (access.Buffer.Scope == Scope.Register && access.Indices.Any(i => i.Uses(f.Var)))
+                    touched.Add((f, access.Buffer));
+            }
+        }
+        for (bool changed = true; changed; )
+        {
+            changed = false;
+            foreach (var group in touched.GroupBy(t => t.Buffer))
+            {
+                int most = group.Max(t => _sizes[t.Loop]);
+                foreach (var (loop, _) in group)
+                {
+                    changed |= _sizes[loop] != most;
+                    _sizes[loop] = most;
+                }
+            }
+        }
     }
 
     private Stmt Visit(Stmt stmt)
@@ -28,12 +65,12 @@ internal sealed class LegalizeVectors(int bits, int limit = CpuBackend.MaxStatem
             return stmt.WithChildren(Visit);
         if (f.ConstantExtent is not { } extent)
             throw new LoweringException("vector-symbolic", $"vector loop {f.Name} has the extent {f.Extent}");
-        int size = VectorAnalysis.ElementSize(f, _extents);
+        int size = _sizes[f];
         if (size == 0)
             return Trimmed(f with { Kind = LoopKind.Serial, Body = Visit(f.Body) }, extent);
         long lanes = bits / 8 / size;
         if (extent <= lanes)
-            return f;
+            return f with { LaneBytes = size };
         long full = extent / lanes;
         long rest = extent % lanes;
         _vectors += full;
@@ -44,9 +81,9 @@ internal sealed class LegalizeVectors(int bits, int limit = CpuBackend.MaxStatem
             );
         var parts = new List<Stmt>();
         for (long i = 0; i < full; i++)
-            parts.Add(IfAny(f, i * lanes, Chunk(f, i * lanes, lanes)));
+            parts.Add(IfAny(f, i * lanes, Chunk(f, i * lanes, lanes, size)));
         if (rest > 0)
-            parts.Add(IfAny(f, full * lanes, Chunk(f, full * lanes, rest)));
+            parts.Add(IfAny(f, full * lanes, Chunk(f, full * lanes, rest, size)));
         return Seq.Of(parts);
     }
 
@@ -89,13 +126,13 @@ internal sealed class LegalizeVectors(int bits, int limit = CpuBackend.MaxStatem
         return ascends ? new If(compare.Substitute(new Dictionary<Var, Expr> { [f.Var] = start }), chunk) : chunk;
     }
 
-    private For Chunk(For f, long start, long count)
+    private For Chunk(For f, long start, long count, int size)
     {
         var var = start == 0 ? f.Var : new Var(f.Var.Name);
         var body = start == 0 ? f.Body : f.Body.Substitute(new Dictionary<Var, Expr> { [f.Var] = var + start });
-        var chunk = new For(var, count, LoopKind.Vector, body);
+        var chunk = new For(var, count, LoopKind.Vector, body) { LaneBytes = size };
         // What is affine from 0 on need not be from elsewhere.
-        return start == 0 || VectorAnalysis.ElementSize(chunk, _extents) > 0
+        return start == 0 || VectorAnalysis.ElementSize(chunk, _extents, bits) > 0
             ? chunk
             : chunk with
             {

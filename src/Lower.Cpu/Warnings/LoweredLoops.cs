@@ -148,8 +148,7 @@ internal sealed class LoweredLoops
         }
     }
 
-    private bool IsOneVector(For f, long extent) =>
-        VectorAnalysis.SizeOfLegal(f) is > 0 and var size && extent <= _bits / 8 / size;
+    private bool IsOneVector(For f, long extent) => f.LaneBytes is > 0 and var size && extent <= _bits / 8 / size;
 
     private double Trips(For f) =>
         f.ConstantExtent
@@ -221,6 +220,12 @@ internal sealed class LoweredLoops
                 return 1;
             if (blocks.Contains(load))
                 return LaneCost;
+            if (
+                !load.Type.IsStorage()
+                && Stride(load.Buffer, load.Indices, lane.Var) is { } apart
+                && StridedVectors.Load(_bits, load.Type.Size(), apart) is not null
+            )
+                return LaneCost * apart;
             site.Strided.Add(load.Buffer);
             return LaneCost * Lanes(lane);
         }

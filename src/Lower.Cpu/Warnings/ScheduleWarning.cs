@@ -15,6 +15,7 @@ public sealed record ScheduleWarning(WarningKind Kind, string Problem, string Pl
     public const string SumsInMemory = "sums-in-memory";
     public const string ScalarInnerLoop = "scalar-inner-loop";
     public const string StridedVector = "strided-vector";
+    public const string SerialVector = "serial-vector";
 
     /// <summary>Every warning that there is.</summary>
     public static ImmutableArray<WarningKind> Kinds { get; } =
@@ -43,6 +44,11 @@ public sealed record ScheduleWarning(WarningKind Kind, string Problem, string Pl
             StridedVector,
             "the lanes of a vector are loaded or stored one by one",
             "vectorize another loop; unroll as many as there are lanes, which transposes in registers; cache_read and transform_layout"
+        ),
+        new(
+            SerialVector,
+            "a loop that is marked vector runs one element at a time, since vectors cannot hold what is in it",
+            "vectorize another loop, along which the accesses run through memory"
         ),
     ];
 

@@ -58,6 +58,7 @@ public sealed class ScheduleWarnings
             warnings.Sums();
             warnings.Scalars();
             warnings.StridedVectors();
+            warnings.SerialVectors();
         }
         return [.. warnings._warnings.OrderByDescending(w => w.Share)];
     }
@@ -319,6 +320,34 @@ public sealed class ScheduleWarnings
             site,
             share,
             $"{mend} makes them one access"
+        );
+    }
+
+    // ---- serial-vector
+
+    private void SerialVectors()
+    {
+        if (_warnings.Exists(w => w.Name == ScheduleWarning.ScalarInnerLoop))
+            return;
+        var marked = _nest.Loops.Where(l => l.Kind == LoopKind.Vector).Select(l => l.Name).ToHashSet();
+        var loops = _code
+            .Loops.Where(l => l.Loop is { Kind: not LoopKind.Vector } loop && marked.Contains(loop.Name))
+            .ToList();
+        double share = loops.Sum(l => l.Stores.Sum(s => s.Work)) / _code.Work;
+        if (share < Hot)
+            return;
+        var worst = loops.MaxBy(l => l.Stores.Sum(s => s.Work))!;
+        var extents = _nest.Algorithm.Parameters.Select(p => p.Var).ToHashSet();
+        string what = VectorAnalysis.Refused(worst.Loop!, extents) is { } value
+            ? $"vectors cannot hold {value}"
+            : "its stores are no vectors";
+        Warn(
+            ScheduleWarning.SerialVector,
+            $"{worst.Loop!.Name} is marked vector, but runs one element at a time: {what}",
+            worst,
+            worst.Stores[0],
+            share,
+            "vectorize of another loop, along which the accesses run through memory, or none, says what is meant"
         );
     }
 

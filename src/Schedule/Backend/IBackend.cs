@@ -41,6 +41,20 @@ public sealed record TargetInfo(
     /// <summary>What the address of an argument of a type must be a multiple of.</summary>
     public int AlignmentOf(DType type) => Math.Max(ArgumentAlignment, type.Size());
 
+    /// <summary>
+    /// Lanes of the vectors of a stage: as many as one holds of the widest elements that it reads or writes.
+    /// </summary>
+    public int Lanes(Stage stage)
+    {
+        int widest = stage.Outputs.Max(o => o.Type.Compute().Size());
+        foreach (var load in stage.Values.SelectMany(v => v.Loads()))
+        {
+            if (stage.Axes.Any(a => load.Uses(a.Var)))
+                widest = Math.Max(widest, load.Type.Compute().Size());
+        }
+        return Math.Max(1, VectorBits / 8 / widest);
+    }
+
     /// <summary>Lanes of a vector of a type; of bools, those of a mask of 32 bits a lane.</summary>
     public int Lanes(DType type) => Math.Max(1, VectorBits / 8 / (type == DType.Bool ? 4 : type.Compute().Size()));
 }

@@ -117,6 +117,12 @@ public sealed record For(Var Var, Expr Extent, LoopKind Kind, Stmt Body) : Stmt
     public ImmutableSortedDictionary<string, string> Annotations { get; init; } =
         ImmutableSortedDictionary<string, string>.Empty;
 
+    /// <summary>
+    /// Of a vector loop whose width a back end has decided on: bytes of a lane of the widest values below, which with the bytes of a
+    /// vector says how many lanes there are. 0 before.
+    /// </summary>
+    public int LaneBytes { get; init; }
+
     public long? ConstantExtent => (Extent as IntImm)?.Value;
 }
 

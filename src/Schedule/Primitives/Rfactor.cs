@@ -19,7 +19,8 @@ public sealed class Rfactor : Primitive
     public override string Requirements =>
         """
             The block is a reduction. The loop is around it and drives reduce axes only, as do the other loops of those
-            axes. Predicates on those loops depend on nothing else; where they do not hold, the identity is combined.
+            axes. Predicates on those loops depend on nothing else but loops that each are a spatial axis; where they do
+            not hold, the identity is combined.
             With its implicit initial value, other users of the outputs are not below the loop. Without it, the
             block writes at its own axes, all loops of the reduction are at or below the loop, and each iteration adds
             its partial result to what is there.
@@ -228,12 +229,16 @@ public sealed class Rfactor : Primitive
                 predicate = Op.And(predicate, test);
                 continue;
             }
-            if (around.FirstOrDefault(l => used.Contains(l.Var) && !touched.Loops.Contains(l)) is { } mixed)
-                throw Refuse(
-                    nest,
-                    block,
-                    $"the condition {test} of block {block.Name} also depends on loop {mixed.Name}"
-                );
+            foreach (var other in around.Where(l => used.Contains(l.Var) && !touched.Loops.Contains(l)))
+            {
+                if (block.SpatialAxes.FirstOrDefault(a => ReferenceEquals(a.Binding, other.Var)) is not { } axis)
+                    throw Refuse(
+                        nest,
+                        block,
+                        $"the condition {test} of block {block.Name} also depends on loop {other.Name}"
+                    );
+                byLoop[other.Var] = values[axis.Var];
+            }
             inside = Op.And(inside, test.Substitute(byLoop));
             if (Simplifier.Proves(test.Substitute(first), ranges))
                 predicate = Op.And(predicate, test);

@@ -17,6 +17,16 @@ public sealed class StagewiseRule : ScheduleRule
     // Bytes of results of a row from which sums across rows go by blocks of rows.
     private const long LongRow = 2048;
 
+    // Elements side by side that are stored from as many vectors.
+    private const long Interleaved = 4;
+
+    // Elements that one of several threads adds up, in a sum of all: whatever the number of threads, so that it has no part in the
+    // order of additions.
+    private const long Share = 1 << 15;
+
+    // Rows from which several results of a column are partial ones in registers, and how many rows these are of.
+    private const long TupleRows = 8;
+
     public override string Name => "stagewise";
 
     public override bool Applies(Algorithm algorithm, TargetInfo target) => target.Gpu is null && target.VectorBits > 0;
@@ -65,7 +75,7 @@ public sealed class StagewiseRule : ScheduleRule
         foreach (var stage in stages)
         {
             bool spread = parallel && Points(stage) >= 1 << 12;
-            int lanes = target.Lanes(stage.Output.Type);
+            int lanes = target.Lanes(stage);
             var before = s.Nest;
             try
             {
@@ -108,6 +118,11 @@ public sealed class StagewiseRule : ScheduleRule
         bool canVectorize = CanVectorize(s, block, inner);
         if (inner.ConstantExtent > 1 && IsSpatial(s, block, inner) && Crosswise(s, block, loops) is { } along)
         {
+            if (canVectorize && inner.ConstantExtent <= Interleaved && along.ConstantExtent > lanes)
+            {
+                Interleave(s, along, inner, lanes, parallel);
+                return;
+            }
             Tiles(s, along, inner, lanes, canVectorize, parallel);
             return;
         }
@@ -181,11 +196,25 @@ public sealed class StagewiseRule : ScheduleRule
         return null;
     }
 
+    // Few elements side by side from as many long rows (channels last from channels first): vectors along the rows, stored so that
+    // they alternate.
+    private static void Interleave(Schedule s, For along, For inner, int lanes, bool parallel)
+    {
+        var (tile, lane) = LoopRecipes.SplitTile(s, along.Name, lanes, along.ConstantExtent!.Value);
+        s.Reorder(tile, inner.Name, lane);
+        s.Unroll(inner.Name);
+        s.Vectorize(lane);
+        if (parallel)
+            s.Parallel(s.Nest.LoopsAround(s.Nest.Loop(tile)).FirstOrDefault()?.Name ?? tile);
+    }
+
     // Tiles of as many rows as a vector has lanes, which are transposed in registers, within larger ones that are read and
     // written in long pieces (4096 x 4096 floats, 1 thread: 175 ms row by row, 7.3 in small tiles, 5.4 in both).
     private static void Tiles(Schedule s, For along, For inner, int lanes, bool vectors, bool parallel)
     {
         const long Large = 64;
+        // More rows than lanes of four bytes are too many to be written out (1024² bools: 0.28 ms, in squares of 64 0.50).
+        lanes = Math.Min(lanes, 16);
         var large = new List<string>();
         var small = new List<string>();
         var lowest = new List<string>();
@@ -223,13 +252,13 @@ public sealed class StagewiseRule : ScheduleRule
     )
     {
         string block = stage.Name;
-        int lanes = target.Lanes(stage.Output.Type);
+        int lanes = target.Lanes(stage);
         var reduce = stage.ReduceAxes.Last();
-        bool wide = stage.Outputs.Length == 1 && stage.Output.Type.Compute().Size() >= 4;
+        bool single = stage.Outputs.Length == 1;
         var loads = stage.Values[0].Loads().ToList();
         // Elements that other elements point to (X[r, T[r]]) come one by one.
         bool gathers = loads.Any(l => l.Indices.Any(i => i.Loads().Any(at => at.Uses(reduce.Var))));
-        bool along = wide && !gathers && loads.Any(l => IsLastDimension(l, reduce));
+        bool along = !gathers && loads.Any(l => IsLastDimension(l, reduce));
         // Of two operands, one may run through memory with the results instead (E[i, j] · V[j, c]): then so do vectors. A
         // result of the row (M[r]) is no such operand: it stays the same along the reduction.
         along &=
@@ -248,15 +277,35 @@ public sealed class StagewiseRule : ScheduleRule
             && !s.Nest.OwnLoops(own).Any(l => spatial.Contains(l.Name));
         long? columns = (stage.SpatialAxes.LastOrDefault()?.Extent as IntImm)?.Value;
         if (along && reduce.Extent is IntImm { Value: var extent } && extent >= lanes)
-            AlongLanes(s, stage, spatial, ks, extent, lanes, vectors, fused && inner);
-        else if (wide && !along && columns > 1)
+        {
+            if (parallel && spatial.Count == 0 && !fused && Points(stage) >= 4 * Share)
+            {
+                Shared(s, stage, ks, lanes, vectors);
+                return;
+            }
+            AlongLanes(s, block, spatial, ks, extent, lanes, vectors, fused && inner);
+        }
+        else if (single && !along && columns > 1)
             AcrossLanes(s, stage, spatial, ks, columns.Value, lanes * vectors, rows, parallel ? target.Threads : 1);
+        else if (!single && !along && columns > 1 && s.Nest.Loop(ks[0]).ConstantExtent > TupleRows)
+            // Values and places of a column: what of them is in registers for some rows is taken to memory as seldom (argmax of
+            // 4096 x 768 over the rows, 1 thread: 1.4 ms, row by row in memory 5.6).
+            AcrossLanes(
+                s,
+                stage,
+                spatial,
+                ks,
+                columns.Value,
+                lanes * (target.VectorRegisters >= 32 ? Math.Min(vectors, 2) : 1),
+                rows > 0 ? rows : TupleRows,
+                parallel ? target.Threads : 1
+            );
         else if (
             !inner
             && columns > 1
             && loads.Any(l => stage.SpatialAxes.LastOrDefault() is { } c && IsLastDimension(l, c) && l.Uses(reduce.Var))
         )
-            ByRows(s, block, spatial, ks, columns.Value);
+            ByRows(s, block, spatial, ks, columns.Value, lanes * Math.Min(vectors, 2));
         else if (spatial.Count > 0)
         {
             var (_, write) = s.CacheWrite(stage.Output.Name, Scope.Register);
@@ -268,10 +317,22 @@ public sealed class StagewiseRule : ScheduleRule
             s.Parallel(first.Name);
     }
 
+    // All elements to one result: threads share stretches, whose results are then taken together.
+    private static void Shared(Schedule s, Stage stage, string[] ks, int lanes, long vectors)
+    {
+        long extent = s.Nest.Loop(ks[0]).ConstantExtent!.Value;
+        long share = Math.Clamp(Share / Math.Max(1, Points(stage) / extent), 1, extent);
+        var (stretch, within) = LoopRecipes.SplitTile(s, ks[0], share, extent);
+        string part = s.Rfactor(stage.Name, stretch);
+        string[] rest = [within, .. ks[1..]];
+        AlongLanes(s, part, [stretch], rest, s.Nest.Loop(rest[^1]).ConstantExtent!.Value, lanes, vectors, false);
+        s.Parallel(stretch);
+    }
+
     // One partial result a lane, in several vectors; then the vectors together, then the lanes.
     private static void AlongLanes(
         Schedule s,
-        Stage stage,
+        string block,
         List<string> spatial,
         string[] ks,
         long extent,
@@ -280,15 +341,17 @@ public sealed class StagewiseRule : ScheduleRule
         bool inRow
     )
     {
-        string block = stage.Name;
+        var results = s.Nest.Block(block).Outputs;
         // Below a row loop that it shares with its readers, the result itself is a register.
         if (inRow)
-            s.SetScope(stage.Output.Name, Scope.Register);
-        string? write = spatial.Count > 0 && !inRow ? s.CacheWrite(stage.Output.Name, Scope.Register).Copy : null;
+            s.SetScope(results[0].Name, Scope.Register);
+        bool rows = spatial.Count > 0 && !inRow;
+        // Of several results (a value and where it is) the last lanes go to memory one by one.
+        string? write = rows && results.Length == 1 ? s.CacheWrite(results[0].Name, Scope.Register).Copy : null;
         long width = Math.Min(lanes * vectors, extent / lanes * lanes);
         var (ko, ki) = s.Split(ks[^1], width, extent % width == 0 ? Tail.None : Tail.Peel);
         var parts = new List<string> { s.Rfactor(block, ki) };
-        s.SetScope(s.Nest.Block(parts[0]).Output.Name, Scope.Register);
+        InRegisters(s, parts[0]);
         s.Vectorize(ki);
         string? vector = null;
         string lane = "";
@@ -296,13 +359,15 @@ public sealed class StagewiseRule : ScheduleRule
         {
             (vector, lane) = s.Split(Around(s, block)[^1].Name, lanes);
             parts.Add(s.Rfactor(block, lane));
-            s.SetScope(s.Nest.Block(parts[1]).Output.Name, Scope.Register);
+            InRegisters(s, parts[1]);
         }
-        if (write is not null)
+        if (rows)
         {
             string row = spatial[^1];
-            foreach (string later in parts.Skip(1).Append(block).Append(write))
+            foreach (string later in parts.Skip(1).Append(block))
                 s.ReverseComputeAt(later, row);
+            if (write is not null)
+                s.ReverseComputeAt(write, row);
             // Loops of their own below the row: one of the lanes, one of the vectors.
             if (vector is not null)
                 (lane, vector) = (Around(s, parts[1])[^2].Name, Around(s, parts[1])[^1].Name);
@@ -319,8 +384,14 @@ public sealed class StagewiseRule : ScheduleRule
             var outermost = loops.First(l => s.Nest.Block(part).ReduceAxes.Any(a => a.Binding.Uses(l.Var)));
             s.DecomposeReduction(part, outermost.Name);
         }
-        if (write is not null || inRow)
+        if (rows || inRow)
             s.DecomposeReduction(block, Around(s, block)[^1].Name);
+    }
+
+    private static void InRegisters(Schedule s, string block)
+    {
+        foreach (var output in s.Nest.Block(block).Outputs)
+            s.SetScope(output.Name, Scope.Register);
     }
 
     // Vectors across results, accumulated in registers: over all of the reduction, or over `block` rows of it at a time,
@@ -344,7 +415,7 @@ public sealed class StagewiseRule : ScheduleRule
         {
             var (ko, ki) = s.Split(ks[0], rows, extent % rows == 0 ? Tail.None : Tail.Peel);
             part = s.Rfactor(block, ko);
-            s.SetScope(s.Nest.Block(part).Output.Name, Scope.Register);
+            InRegisters(s, part);
             (outer, ks) = ([ko], [ki, .. ks[1..]]);
         }
         else
@@ -361,7 +432,8 @@ public sealed class StagewiseRule : ScheduleRule
             string[] share = [];
             if (threads > 1 && spatial.Count == 1 && s.Nest.Loop(tile).ConstantExtent is { } tiles && tiles >= threads)
             {
-                (string each, tile) = LoopRecipes.SplitTile(s, tile, (tiles + threads - 1) / threads, tiles);
+                // What divides here need not do so in other shapes of the class.
+                (string each, tile) = s.Split(tile, (tiles + threads - 1) / threads, Tail.Peel);
                 share = [each];
             }
             s.Reorder([.. share, .. outer, tile, .. ks, lane]);
@@ -383,9 +455,9 @@ public sealed class StagewiseRule : ScheduleRule
             s.Vectorize(last.Name);
     }
 
-    // What no vector can hold (values with their indices, narrow types): row by row of a stretch of columns whose results
+    // Several results of a column (values with their indices): row by row of a stretch of columns whose results
     // stay in the cache (argmax of 4096 x 4096 over the rows, 1 thread: 33 ms, column by column 62).
-    private static void ByRows(Schedule s, string block, List<string> spatial, string[] ks, long columns)
+    private static void ByRows(Schedule s, string block, List<string> spatial, string[] ks, long columns, long width)
     {
         const long Stretch = 512;
         string column = spatial[^1];
@@ -397,15 +469,17 @@ public sealed class StagewiseRule : ScheduleRule
         }
         s.Reorder([.. spatial.SkipLast(1), .. tile, .. ks, column]);
         s.DecomposeReduction(block, ks[0]);
+        if (s.Nest.Loop(column).ConstantExtent is not { } stretch)
+            return;
+        if (stretch > width)
+            column = LoopRecipes.SplitTile(s, column, width, stretch).Inner;
+        s.Vectorize(column);
     }
 
     private static bool CanVectorize(Schedule s, string name, For loop)
     {
         var block = s.Nest.Block(name);
-        return IsSpatial(s, name, loop)
-            && block.Outputs.Length == 1
-            && loop.Kind == LoopKind.Serial
-            && block.Outputs.All(o => o.Type == DType.Bool || o.Type.Compute().Size() >= 4);
+        return IsSpatial(s, name, loop) && block.Outputs.Length == 1 && loop.Kind == LoopKind.Serial;
     }
 
     private static bool IsSpatial(Schedule s, string name, For loop) =>
@@ -429,7 +503,7 @@ public sealed class StagewiseRule : ScheduleRule
         int most = algorithm.Stages.Max(s => s.Axes.Length);
         var sides = algorithm.Stages.Where(s => s.Axes.Length == most).Select(Side).OfType<Axis>().ToList();
         long longest = sides.Select(a => (a.Extent as IntImm)?.Value ?? 64).Append(1).Max();
-        int lanes = target.Lanes(algorithm.Stages[^1].Output.Type);
+        int lanes = target.Lanes(algorithm.Stages[^1]);
         long vectors = longest / lanes;
         // Sums across rows have nothing left to add up at the end.
         if (sides.TrueForAll(a => a.Kind == AxisKind.Spatial) && algorithm.Stages.All(s => s.Kind == StageKind.Reduce))

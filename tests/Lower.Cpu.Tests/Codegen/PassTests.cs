@@ -171,6 +171,7 @@ public class PassTests
     [InlineData(256, DType.Float32, new long[] { 8, 8, 8, 8, 8 })]
     [InlineData(512, DType.Float32, new long[] { 16, 16, 8 })]
     [InlineData(512, DType.Float64, new long[] { 8, 8, 8, 8, 8 })]
+    [InlineData(256, DType.UInt8, new long[] { 32, 8 })]
     public void Vector_loops_are_cut_to_the_width_of_the_machine(int bits, DType type, long[] extents)
     {
         var vectors = Legal(bits, type).Nodes().OfType<For>().ToList();
@@ -181,9 +182,34 @@ public class PassTests
     [Fact]
     public void What_vectors_cannot_hold_runs_lane_by_lane()
     {
-        var loop = Assert.IsType<For>(Legal(256, DType.UInt8));
+        var g = new AlgorithmBuilder("gather");
+        var i = new Axis("i", 40);
+        var x = g.Input("X", DType.Float32, 100);
+        var at = g.Input("I", DType.Int64, 40);
+        var s = new Schedule(g.Build(g.Stage("Y", [i], x[at[i]])));
+        s.Vectorize("Y.i");
+        var loop = Assert.IsType<For>(new LegalizeVectors(256).Run(LowerBlocks.Run(StoragePlacement.Run(s.Nest))).Body);
         Assert.Equal(LoopKind.Serial, loop.Kind);
         Assert.Equal(40, loop.ConstantExtent);
+    }
+
+    // As many lanes as a vector holds of the widest; what sets a register buffer of bools has as many as what goes on from it.
+    [Fact]
+    public void Loops_of_values_of_several_sizes_have_the_lanes_of_the_widest()
+    {
+        var g = new AlgorithmBuilder("any");
+        var k = new Axis("k", 64);
+        var x = g.Input("X", DType.Float32, 64);
+        var s = new Schedule(g.Build(g.Stage("Y", [], AlgorithmBuilder.Any([k], Op.Lt(0f, x[k])))));
+        var (_, inner) = s.Split("Y.k", 8, Tail.None);
+        string part = s.Rfactor("Y", inner);
+        s.SetScope(s.Nest.Block(part).Output.Name, Scope.Register);
+        s.Vectorize(inner);
+        s.DecomposeReduction(part, s.Nest.LoopsAround(s.Nest.Block(part))[0].Name);
+        var nest = new LegalizeVectors(256).Run(LowerBlocks.Run(StoragePlacement.Run(s.Nest)));
+        var vectors = nest.Loops.Where(l => l.Kind == LoopKind.Vector).ToList();
+        Assert.Equal(2, vectors.Count);
+        Assert.All(vectors, v => Assert.Equal(4, v.LaneBytes));
     }
 
     // Quotients that join to a plain index from 0 on must still do so from the second vector on.

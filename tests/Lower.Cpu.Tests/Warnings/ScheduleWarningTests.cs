@@ -58,6 +58,20 @@ public sealed class ScheduleWarningTests
 
     [SkippableTheory]
     [MemberData(nameof(Bits))]
+    public void Loops_marked_vector_that_vectors_cannot_hold(int bits)
+    {
+        var g = new AlgorithmBuilder("gather");
+        var i = new Axis("i", 4096);
+        var x = g.Input("X", DType.Float32, 100);
+        var at = g.Input("I", DType.Int64, 4096);
+        var s = new Schedule(g.Build(g.Stage("Y", [i], x[at[i]] + 1f)));
+        s.Vectorize("Y.i");
+        string problem = Only(s, bits, ScheduleWarning.SerialVector).Problem;
+        Assert.StartsWith("Y.i is marked vector, but runs one element at a time: vectors cannot hold X[I[", problem);
+    }
+
+    [SkippableTheory]
+    [MemberData(nameof(Bits))]
     public void A_test_for_the_first_iteration_of_a_reduction(int bits)
     {
         var warning = Only(
