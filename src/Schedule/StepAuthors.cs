@@ -15,7 +15,7 @@ public static class StepAuthors
     /// <summary>Makes a schedule and says who wrote its steps.</summary>
     /// <param name="build">Applies a rule.</param>
     /// <returns>
-    /// For each step of the nest's trace the methods, from the rule to what it called: <c>MatmulRule.Build › LoopRecipes.SplitTile</c>. A method
+    /// For each step of the nest's trace the methods, from the rule to what it called: <c>TileRule.Build › LoopRecipes.SplitTile</c>. A method
     /// that the compiler made part of its caller goes by the caller's name.
     /// </returns>
     /// <exception cref="ScheduleException">As <paramref name="build"/> throws.</exception>

@@ -25,8 +25,6 @@ public static class ScheduleRules
         new GpuReductionRule(),
         new GpuPlainRule(),
         // For processors.
-        new MatvecRule(),
-        new MatmulRule(),
         new OnlineRule(),
         new OnlineGradientRule(),
         new TileRule(),

@@ -8,7 +8,7 @@ namespace Picograd.Schedules.Passes;
 /// <summary>
 /// A loop marked Peel is cut where the conditions below it stop being always true: [0, t) without tests, [t, extent)
 /// with them. One marked PeelBegin too is also cut where others begin to be: [0, b) with tests, [b, t) without, and the rest. A
-/// part of one iteration loses its loop. Where the extent is symbolic, so is the cut: the whole tiles, then
+/// part of one iteration loses its loop; both parts of a parallel loop are branches in one loop. Where the extent is symbolic, so is the cut: the whole tiles, then
 /// under a condition what is left. Expects plain statements (after LowerBlocks). Throws
 /// <see cref="LoweringException"/> (partition-too-large) where loops inside loops would be cut into very many parts.
 /// </summary>
@@ -64,6 +64,9 @@ public sealed class LoopPartition
         }
         if (f.Peel && f.ConstantExtent is { } extent && Threshold(f, range, ranges) is { } cut && cut < extent)
         {
+            // Threads share the last part as well: it is a branch of the same loop.
+            if (f.Kind == LoopKind.Parallel && cut > 0)
+                return Branches(f, cut, extent, ranges);
             var main = Part(f, 0, cut, ranges);
             return Seq.Of(main, Part(f, cut, extent - cut, ranges));
         }
@@ -73,6 +76,19 @@ public sealed class LoopPartition
         var body = Visit(f.Body, ranges);
         ranges.Leave(f.Var);
         return f with { Body = body, Peel = false, PeelBegin = false };
+    }
+
+    private Stmt Branches(For f, long cut, long extent, LoopRanges ranges)
+    {
+        Count(f);
+        ranges.Enter(f.Var, cut);
+        var main = Visit(SimplifyConditions.Run(f.Body, ranges), ranges);
+        ranges.Leave(f.Var);
+        var rest = extent - cut > 1 ? f.Body : f.Body.Substitute(new Dictionary<Var, Expr> { [f.Var] = cut });
+        ranges.Enter(f.Var, extent);
+        var tail = Visit(SimplifyConditions.Run(PeelInner(rest), ranges), ranges);
+        ranges.Leave(f.Var);
+        return f with { Body = new If(Op.Lt(f.Var, cut), main, tail), Peel = false };
     }
 
     private Stmt Parts(For f, SymbolicCut cut, LoopRanges ranges)

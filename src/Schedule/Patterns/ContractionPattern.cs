@@ -15,6 +15,19 @@ namespace Picograd.Schedules.Patterns;
 /// <param name="Operands">The elements that a value is computed from, each buffer and place once.</param>
 public sealed record ContractionPattern(Stage Stage, Expr? Guard, ImmutableArray<ContractionOperand> Operands)
 {
+    // Asked again and again for every tile that is looked at.
+    private readonly Dictionary<Axis, long> _groups = [];
+    private readonly Dictionary<Axis, long> _periods = [];
+    private readonly Dictionary<(Load, Axis), bool> _varies = [];
+    private readonly Dictionary<(Load, Axis), long> _remainders = [];
+
+    private static TValue Known<TKey, TValue>(Dictionary<TKey, TValue> known, TKey key, Func<TKey, TValue> find)
+        where TKey : notnull
+    {
+        lock (known)
+            return known.TryGetValue(key, out var value) ? value : known[key] = find(key);
+    }
+
     /// <summary>Axes of the results, with their loops in order.</summary>
     public ImmutableArray<Axis> Spatial { get; } = [.. Stage.SpatialAxes];
 
@@ -24,13 +37,19 @@ public sealed record ContractionPattern(Stage Stage, Expr? Guard, ImmutableArray
     public ImmutableArray<WindowPattern> Windows { get; } =
     [.. Operands.SelectMany(o => WindowPattern.Of(o.Load, Stage))];
 
-    /// <summary>Null for what is none: other reducers than sums, maxima and minima of one float, reads at data-dependent places.</summary>
+    /// <summary>
+    /// Null for what is none: other reducers than sums, maxima and minima of one float or sums of one integer, reads at data-dependent
+    /// places.
+    /// </summary>
     public static ContractionPattern? Of(Stage stage)
     {
         if (
             stage.Kind != StageKind.Reduce
             || stage.Outputs.Length != 1
-            || stage.Output.Type is not (DType.Float32 or DType.Float64)
+            || !(
+                stage.Output.Type is DType.Float32 or DType.Float64
+                || (stage.Output.Type is DType.Int32 or DType.Int64 && stage.Reducer!.IsSum)
+            )
             || Identity(stage.Reducer!) is not { } identity
             || stage.Axes.Any(a => a.Extent is not IntImm)
         )
@@ -59,7 +78,9 @@ public sealed record ContractionPattern(Stage Stage, Expr? Guard, ImmutableArray
     /// Neighbours along an axis of the results that read the same elements where they depend on the axis by its quotient only
     /// (channels of one group): how many; the extent where nothing depends on a quotient.
     /// </summary>
-    public long GroupSize(Axis axis)
+    public long GroupSize(Axis axis) => Known(_groups, axis, FindGroupSize);
+
+    private long FindGroupSize(Axis axis)
     {
         long extent = ((IntImm)axis.Extent).Value;
         // With its remainder too, an axis is cut in phases (a transposed convolution), which no two neighbours share.
@@ -79,7 +100,10 @@ public sealed record ContractionPattern(Stage Stage, Expr? Guard, ImmutableArray
     }
 
     /// <summary>Whether what an operand reads differs between neighbours of a group.</summary>
-    public bool Varies(ContractionOperand operand, Axis axis)
+    public bool Varies(ContractionOperand operand, Axis axis) =>
+        Known(_varies, (operand.Load, axis), _ => FindVaries(operand, axis));
+
+    private bool FindVaries(ContractionOperand operand, Axis axis)
     {
         if (!operand.Uses(axis))
             return false;
@@ -101,6 +125,13 @@ public sealed record ContractionPattern(Stage Stage, Expr? Guard, ImmutableArray
     {
         if (!Varies(operand, axis))
             return 1;
+        long remainders = Known(_remainders, (operand.Load, axis), _ => Remainders(operand, axis));
+        return remainders > 0 ? Math.Min(neighbours, remainders) : neighbours;
+    }
+
+    // Into how many remainders an operand depends on an axis; 0 where it does so otherwise.
+    private static long Remainders(ContractionOperand operand, Axis axis)
+    {
         long modulus = 0;
         Expr? Remainder(Expr e)
         {
@@ -110,11 +141,13 @@ public sealed record ContractionPattern(Stage Stage, Expr? Guard, ImmutableArray
             return 0;
         }
         bool otherwise = operand.Load.Indices.Any(i => i.Map(Remainder).Uses(axis.Var));
-        return modulus > 0 && !otherwise ? Math.Min(neighbours, modulus) : neighbours;
+        return otherwise ? 0 : modulus;
     }
 
     /// <summary>Neighbours along an axis after which remainders begin anew; 1 where there are none.</summary>
-    public long Period(Axis axis) =>
+    public long Period(Axis axis) => Known(_periods, axis, FindPeriod);
+
+    private long FindPeriod(Axis axis) =>
         Operands
             .SelectMany(o => o.Load.Indices)
             .SelectMany(i => i.Nodes())
@@ -146,23 +179,33 @@ public sealed record ContractionPattern(Stage Stage, Expr? Guard, ImmutableArray
 /// <param name="Converted">What the elements are converted to before anything else; null: they are used as they are.</param>
 public sealed record ContractionOperand(Load Load, DType? Converted)
 {
+    // Asked again and again for every tile that is looked at.
+    private readonly Dictionary<Axis, (bool Uses, int Dimension, long? Step)> _axes = [];
+
     public Algorithms.Buffer Buffer => Load.Buffer;
 
-    public bool Uses(Axis axis) => Load.Indices.Any(i => i.Uses(axis.Var));
+    public bool Uses(Axis axis) => Of(axis).Uses;
 
     /// <summary>The dimension whose index is the axis itself, and which alone depends on it; -1: there is none.</summary>
-    public int Dimension(Axis axis)
-    {
-        int at = Load.Indices.IndexOf(axis.Var);
-        return at >= 0 && Load.Indices.Count(i => i.Uses(axis.Var)) == 1 ? at : -1;
-    }
+    public int Dimension(Axis axis) => Of(axis).Dimension;
 
     /// <summary>Elements between neighbours along an axis; null where these are not always as far apart.</summary>
-    public long? Step(Axis axis)
+    public long? Step(Axis axis) => Of(axis).Step;
+
+    private (bool Uses, int Dimension, long? Step) Of(Axis axis)
     {
-        var form = LinearForm.Of(Buffer.Offset(Load.Indices));
-        return form.Terms.Any(t => !ReferenceEquals(t.Atom, axis.Var) && t.Atom.Uses(axis.Var))
-            ? null
-            : form.CoefficientOf(axis.Var);
+        lock (_axes)
+        {
+            if (_axes.TryGetValue(axis, out var known))
+                return known;
+            int at = Load.Indices.IndexOf(axis.Var);
+            var form = LinearForm.Of(Buffer.Offset(Load.Indices));
+            bool varies = form.Terms.Any(t => !ReferenceEquals(t.Atom, axis.Var) && t.Atom.Uses(axis.Var));
+            return _axes[axis] = (
+                Load.Indices.Any(i => i.Uses(axis.Var)),
+                at >= 0 && Load.Indices.Count(i => i.Uses(axis.Var)) == 1 ? at : -1,
+                varies ? null : form.CoefficientOf(axis.Var)
+            );
+        }
     }
 }

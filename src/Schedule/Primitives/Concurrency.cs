@@ -26,17 +26,23 @@ internal static class Concurrency
                 RequireAxes(nest, loop, block, kind, ranges);
         }
         var same = nest.ParameterRanges.Keys.Concat(around.Select(l => l.Var)).ToHashSet();
-        foreach (var group in Dependence.Accesses(loop.Body).GroupBy(a => a.Buffer))
+        var bounded = ranges.ToDictionary();
+        foreach (
+            var group in Dependence
+                .Accesses(loop.Body)
+                .Select(a => WholeOfGuards(a, loop, bounded))
+                .GroupBy(a => a.Buffer)
+        )
         {
             if (
                 !group.Any(a => a.IsWrite)
                 || ThreadReductions.Combine(group, loop, kind, ranges)
-                || Dependence.Determined(group, ranges, same).Contains(loop.Var)
+                || Dependence.Determined(group, bounded, same).Contains(loop.Var)
                 || Dependence.IsPrivate(nest, loop, group.Key, kind)
             )
                 continue;
             var writes = group.Where(a => a.IsWrite).ToList();
-            int shared = writes.FindIndex(a => !Dependence.Determined([a], ranges, same).Contains(loop.Var));
+            int shared = writes.FindIndex(a => !Dependence.Determined([a], bounded, same).Contains(loop.Var));
             var culprit = writes[Math.Max(shared, 0)];
             throw new ScheduleException(
                 nest,
@@ -45,6 +51,34 @@ internal static class Concurrency
                 $"a loop that alone decides which elements of {group.Key.Name} are written"
             );
         }
+    }
+
+    // Where a guard bounds a sum of loops below (8·a + b < 13: the rest of a tile), the sum is one value of known range.
+    private static BufferAccess WholeOfGuards(BufferAccess access, For loop, Dictionary<Var, Interval> ranges)
+    {
+        var indices = access.Indices;
+        foreach (var guard in access.Guards)
+        {
+            if (guard is not Binary { Kind: BinaryOp.Lt } test || test.Uses(loop.Var))
+                continue;
+            var sum = LinearForm.Of(test.A) - LinearForm.Of(test.B);
+            if (sum.Terms.Length < 2 || !sum.IsAffine || sum.Terms.Any(t => !ranges.ContainsKey((Var)t.Atom)))
+                continue;
+            var terms = sum.WithConstant(0);
+            var range = new Interval(terms.Range(ranges).Min, -sum.Constant - 1);
+            if (range.Max < range.Min)
+                continue;
+            for (int d = 0; d < indices.Length; d++)
+            {
+                var index = LinearForm.Of(indices[d]);
+                if (!sum.Terms.All(t => index.CoefficientOf(t.Atom) == t.Coefficient))
+                    continue;
+                var whole = new Var("whole");
+                ranges[whole] = range;
+                indices = indices.SetItem(d, (index - terms).ToExpr() + whole);
+            }
+        }
+        return access with { Indices = indices };
     }
 
     /// <summary>

@@ -36,6 +36,21 @@ internal sealed class ContractionKnobs(string suffix)
     /// <summary>Whether what follows reads the results from their registers.</summary>
     public SwitchKnob Inline { get; } = new("inline" + suffix, 2);
 
+    /// <summary>Steps of the reduction's outermost axis that a tile takes at a time, before the next tile; 0: all.</summary>
+    public NumberKnob Block { get; } = new("block" + suffix, 2);
+
+    /// <summary>Tiles along the rows that pass each tile of vectors before others do, so that what they read stays near; 0: all.</summary>
+    public NumberKnob Panel { get; } = new("panel" + suffix, 2);
+
+    /// <summary>Whether operands that lie along the vectors are packed too, so that a tile reads one stream of memory.</summary>
+    public SwitchKnob PackVectors { get; } = new("pack_vectors" + suffix, 2);
+
+    /// <summary>Whether what rows read is packed, so that a tile's rows are neighbours.</summary>
+    public SwitchKnob PackRows { get; } = new("pack_rows" + suffix, 2);
+
+    /// <summary>Whether operands are packed where they are used: for a part of the reduction, or a tile of vectors.</summary>
+    public SwitchKnob PackIn { get; } = new("pack_in" + suffix, 2);
+
     public IEnumerable<Knob> Offer(
         Algorithm algorithm,
         ContractionPattern pattern,
@@ -52,7 +67,7 @@ internal sealed class ContractionKnobs(string suffix)
             double points = pattern.Stage.Axes.Aggregate(1.0, (n, a) => n * RegisterTiles.Extent(a));
             yield return Parallel.Offer(points >= Many);
         }
-        yield return Vectors.Offer([1, 2, 3, 4], best.Vectors);
+        yield return Vectors.Offer(RegisterTiles.Widths, best.Vectors);
         yield return Rows.Offer(
             [.. Enumerable.Range(1, 16).Select(i => (long)i)],
             best.Rows is [var (_, most), ..] ? most : 1
@@ -62,9 +77,36 @@ internal sealed class ContractionKnobs(string suffix)
             ContractionRecipe.Unrolled(pattern, tiles, best)
         );
         yield return Inner.Offer(false);
+        foreach (var knob in Blocking(pattern, tiles, best))
+            yield return knob;
         if (!tiles.Axes.All(a => tiles.IsDirect(a[0])))
             yield return RowsOut.Offer(false);
         if (algorithm.Stages.Length > 1)
             yield return Inline.Offer(true);
+    }
+
+    private IEnumerable<Knob> Blocking(ContractionPattern pattern, RegisterTiles tiles, RegisterTile best)
+    {
+        var outermost = pattern.Reduced[0];
+        long steps = RegisterTiles.Extent(outermost);
+        long inner = pattern.Reduced.Skip(1).Aggregate(1L, (n, a) => n * RegisterTiles.Extent(a));
+        ImmutableArray<long> parts =
+        [
+            .. new long[] { 64, 128, 192, 256, 384, 512, 768 }
+                .Select(p => p / inner)
+                .Where(p => p > 0 && p <= steps / 2)
+                .Distinct(),
+        ];
+        bool streams = tiles.StreamsPay(best) && steps >= 16;
+        if (streams)
+            parts = [.. new long[] { 8, 16, 32 }.Where(p => p <= steps / 2), .. parts];
+        bool splits =
+            pattern.Guard?.Uses(outermost.Var) != true && !parts.IsEmpty && tiles.Axes.Any(a => tiles.IsDirect(a[0]));
+        if (splits)
+            yield return Block.Offer([0, .. parts], streams ? 8 : 0);
+        yield return Panel.Offer([0, 2, 4, 8, 16, 32], 0);
+        yield return PackVectors.Offer(tiles.PanelsPay(best));
+        yield return PackRows.Offer(false);
+        yield return PackIn.Offer(true);
     }
 }

@@ -8,7 +8,7 @@ using Picograd.Schedules.Primitives;
 namespace Picograd.Schedules.Recipes;
 
 /// <summary>Which axes of a contraction's results a register tile has, and how far it goes along each.</summary>
-/// <param name="Vector">The axis along which vectors run.</param>
+/// <param name="Vector">The axis along which vectors run: one of the results, or one that is summed up, lane by lane.</param>
 /// <param name="Vectors">How many of them, side by side.</param>
 /// <param name="Rows">Axes that are unrolled with so many points each, outermost first.</param>
 internal sealed record RegisterTile(Axis Vector, long Vectors, ImmutableArray<(Axis Axis, long Points)> Rows)
@@ -21,6 +21,12 @@ internal sealed class RegisterTiles
 {
     /// <summary>References to locals up to which the code of a tile is no problem for any compiler, by the estimate.</summary>
     public const double MostReferences = 8000;
+
+    // Cycles to add up the lanes of a vector.
+    private const double LaneSum = 8;
+
+    /// <summary>Vectors side by side that a tile may have.</summary>
+    public static readonly ImmutableArray<long> Widths = [1, 2, 3, 4, 6, 8];
 
     private readonly ContractionPattern _pattern;
     private readonly TargetInfo _target;
@@ -40,9 +46,9 @@ internal sealed class RegisterTiles
     /// <summary>The tile that costs least by the estimate; null where no axis carries vectors.</summary>
     public RegisterTile? Best { get; }
 
-    /// <summary>Whether the results of a tile stay in registers, beside a step's vectors and one element of a row.</summary>
+    /// <summary>Whether the results of a tile stay in registers, beside a step's vectors, which all rows use, and one element of a row.</summary>
     public bool Fits(RegisterTile tile) =>
-        tile.Accumulators + Math.Min(tile.Vectors, tile.Accumulators / tile.Vectors) + 1 < _target.VectorRegisters
+        tile.Accumulators + (tile.Accumulators == tile.Vectors ? 1 : tile.Vectors) + 1 < _target.VectorRegisters
         && (!IsShort(tile) || tile.Accumulators <= _target.VectorRegisters / 2 - (RowsSlide(tile) ? 4 : 0));
 
     // Few steps along vectors that slide are all in one piece of code, which keeps what they read too (3 x 3 of each of 64 channels:
@@ -62,14 +68,105 @@ internal sealed class RegisterTiles
         operand.Dimension(axis) >= 0 && pattern.Operands.Count(o => o.Buffer == operand.Buffer) == 1;
 
     /// <summary>Whether the results lie side by side in memory along the axis.</summary>
-    public bool IsDirect(Axis axis) => ReferenceEquals(_pattern.Stage.Indices[^1], axis.Var);
+    public bool IsDirect(Axis axis) =>
+        _pattern.Spatial.Contains(axis)
+        && _pattern.Spatial.Skip(_pattern.Spatial.IndexOf(axis) + 1).All(a => Extent(a) == 1);
+
+    /// <summary>
+    /// Whether what lies along the vectors is worth a copy for a tile of them: many tiles of rows read it, and it is too much for the
+    /// second-level cache, where its rows are a stream each (256 x 768 x 3072: 5.3 ms, 5.7 without; 1024³ 8.4 and 9.2; AVX-512).
+    /// </summary>
+    public bool PanelsPay(RegisterTile tile) =>
+        tile.Rows.Length > 0
+        && Within(tile.Rows[0].Axis) >= 96
+        && Within(tile.Vector) > tile.Vectors * _lanes
+        && _pattern.Operands.Any(o => IsPanel(o, tile) && BytesTogether(o, tile) > _target.L2Bytes / 2);
+
+    /// <summary>
+    /// Whether few rows go along with the vectors, and what these read is far: then it is best read in the order of memory, some steps
+    /// of the reduction at a time (1 x 1009 x 997: 37 µs, 43 without; 1 x 50257 x 768: 3.5 ms and 5.1).
+    /// </summary>
+    public bool StreamsPay(RegisterTile tile)
+    {
+        double rows = tile.Rows.Aggregate(1.0, (n, r) => n * r.Points);
+        double bytes = _pattern
+            .Operands.Where(o => o.Uses(tile.Vector))
+            .Sum(o => (double)(o.Buffer.ConstantSize() ?? 0) * o.Buffer.Type.Size());
+        return RunsAlong(tile.Vector)
+            && _pattern.Reduced.Length == 1
+            && ((rows == 1 && bytes > _target.L2Bytes / 2) || (rows <= 8 && bytes > _target.L3Bytes / 2));
+    }
+
+    /// <summary>
+    /// Whether a tile of vectors alone has what it reads of the operand, for all of its rows, so that it can be copied for it, once.
+    /// </summary>
+    public bool IsPanel(ContractionOperand operand, RegisterTile tile) =>
+        tile.Rows.All(r => !operand.Uses(r.Axis))
+        && CanPack(_pattern, operand, tile.Vector)
+        && _pattern
+            .Spatial.Where(a => a != tile.Vector && tile.Rows.All(r => r.Axis != a))
+            .All(a => Extent(a) == 1 || operand.Uses(a));
+
+    // What tiles read of an operand that differ in vectors and rows only.
+    private long BytesTogether(ContractionOperand operand, RegisterTile tile) =>
+        _pattern
+            .Spatial.Where(a => a != tile.Vector && tile.Rows.All(r => r.Axis != a) && operand.Uses(a))
+            .Aggregate((operand.Buffer.ConstantSize() ?? 0) * operand.Buffer.Type.Size(), (n, a) => n / Extent(a));
+
+    /// <summary>The axes of a number; of one that is none, the nearest.</summary>
+    public ImmutableArray<Axis> Chosen(long axes) => Axes[(int)Math.Clamp(axes, 0, Axes.Length - 1)];
+
+    /// <summary>The tile for some axes if vectors are along one that is summed up, else null.</summary>
+    /// <exception cref="ScheduleException">Its partial sums are twice as many as there are registers.</exception>
+    public RegisterTile? Dot(long axes, long vectors, long rows)
+    {
+        var chosen = Chosen(axes);
+        if (!IsDot(chosen[0]))
+            return null;
+        var tile = Dot(chosen, Math.Max(1, vectors), Math.Clamp(rows, 1, chosen.Length > 1 ? Extent(chosen[1]) : 1));
+        if (tile.Accumulators > _target.VectorRegisters * 2)
+            throw new ScheduleException(
+                null,
+                null,
+                $"a tile of {tile.Accumulators} vectors",
+                $"up to twice the {_target.VectorRegisters} registers"
+            );
+        return tile;
+    }
+
+    private static RegisterTile Dot(ImmutableArray<Axis> axes, long vectors, long rows) =>
+        new(
+            axes[0],
+            vectors,
+            axes.Length == 1 ? []
+                : axes.Length == 2 ? [(axes[1], rows)]
+                : [(axes[1], rows), (axes[2], Extent(axes[2]))]
+        );
+
+    // Whether nothing is packed for the vectors.
+    private bool RunsAlong(Axis axis) =>
+        IsDirect(axis) && _pattern.Operands.All(o => !o.Uses(axis) || o.Step(axis) == 1);
+
+    private static bool IsDot(Axis axis) => axis.Kind == AxisKind.Reduce;
+
+    // An axis that is summed up, along which what is long lies in memory.
+    private bool CarriesDots(Axis axis)
+    {
+        if (Extent(axis) < _lanes || _pattern.Guard?.Uses(axis.Var) == true)
+            return false;
+        double all = _pattern.Operands.Sum(o => (double)(o.Buffer.ConstantSize() ?? 0));
+        return _pattern.Operands.All(o =>
+                o.Step(axis) is 0 or 1
+                || (CanPack(_pattern, o, axis) && o.Buffer.ConstantSize() is { } size && size <= all / 4)
+            ) && _pattern.Operands.Any(o => o.Step(axis) == 1);
+    }
 
     // Points of an axis that a tile may cover: those of a group.
-    private long Within(Axis axis) => _pattern.GroupSize(axis);
+    private long Within(Axis axis) => IsDot(axis) ? Extent(axis) : _pattern.GroupSize(axis);
 
     private IEnumerable<ImmutableArray<Axis>> Combinations()
     {
-        foreach (var v in _pattern.Spatial.Where(CarriesVectors))
+        foreach (var v in _pattern.Spatial.Where(CarriesVectors).Concat(_pattern.Reduced.Where(CarriesDots)))
         {
             // The last first: what lies side by side in memory.
             var others = _pattern.Spatial.Where(a => a != v && Within(a) > 1).Reverse().ToList();
@@ -112,7 +209,7 @@ internal sealed class RegisterTiles
         foreach (var axes in Axes)
         {
             long vectors = (Within(axes[0]) + _lanes - 1) / _lanes;
-            for (long nv = 1; nv <= Math.Min(vectors, 4); nv++)
+            foreach (long nv in Widths.Where(w => w <= vectors && (w <= 4 || RunsAlong(axes[0]))))
             {
                 var shortRow = axes.Length > 2 ? axes[2] : null;
                 long around = shortRow is null ? 1 : Extent(shortRow);
@@ -128,12 +225,16 @@ internal sealed class RegisterTiles
                     );
                     if (!Fits(tile))
                         break;
+                    // Very wide tiles are for few rows (256 x 768 x 3072: 6.0 ms by 4 rows of 6 vectors, 5.4 by 6 of 4).
+                    if (nv > 4 && axes.Length > 1 && Within(axes[1]) > 4)
+                        break;
                     if (References(tile, 1) > MostReferences)
                         continue;
                     if (Within(tile.Rows.Length > 0 ? tile.Rows[0].Axis : tile.Vector) % rows != 0 && IsGrouped(axes))
                         continue;
                     // All else being equal, long rows of vectors where these lie in memory, elsewhere two.
-                    double cost = Cost(tile) * (1 + 0.01 * (IsDirect(tile.Vector) ? 1.0 / nv : Math.Abs(nv - 2)));
+                    bool inMemory = RunsAlong(tile.Vector) || IsDot(tile.Vector);
+                    double cost = Cost(tile) * (1 + 0.01 * (inMemory ? 1.0 / nv : Math.Abs(nv - 2)));
                     if (cost < least * 0.999)
                         (best, least) = (tile, cost);
                 }
@@ -175,6 +276,8 @@ internal sealed class RegisterTiles
     /// <summary>Estimated cycles for all of the stage on one thread.</summary>
     public double Cost(RegisterTile tile)
     {
+        if (IsDot(tile.Vector))
+            return DotCost(tile);
         // Tiles of whole size and the rest of each axis, as (points of the tile, how many of them).
         long within = Within(tile.Vector);
         long groups = Extent(tile.Vector) / within;
@@ -192,11 +295,52 @@ internal sealed class RegisterTiles
         foreach (var operand in _pattern.Operands.Where(o => o.Uses(tile.Vector) && o.Dimension(tile.Vector) >= 0))
         {
             if (operand.Step(tile.Vector) != 1)
-                total += (operand.Buffer.ConstantSize() ?? 0) * 0.5;
+                total += (operand.Buffer.ConstantSize() ?? 0) * (0.5 + 2 * Distance(operand) / _lanes);
         }
+        // Rows that are a multiple of a page apart have one set of the first-level cache between them (2048³: 72 ms by 6 rows, 82 by 14).
+        if (
+            tile.Rows is [var (row, count), ..]
+            && count > 8
+            && _pattern.Operands.Any(o =>
+                !o.Uses(tile.Vector) && o.Step(row) is > 0 and var step && step * o.Buffer.Type.Size() % 4096 == 0
+            )
+        )
+            total *= 1 + 0.01 * (count - 8);
         if (!IsDirect(tile.Vector))
             total += points * 0.35;
         return total;
+    }
+
+    // Besides the steps, each result is a sum of lanes.
+    private double DotCost(RegisterTile tile)
+    {
+        double points = _pattern.Spatial.Aggregate(1.0, (n, a) => n * Extent(a));
+        double depth = _pattern.Reduced.Where(a => a != tile.Vector).Aggregate(1.0, (n, a) => n * Extent(a));
+        double outer = points;
+        foreach (var (axis, _) in tile.Rows)
+            outer /= Extent(axis);
+        double cycles = 0;
+        foreach (var (vectors, times) in Parts((Extent(tile.Vector) + _lanes - 1) / _lanes, tile.Vectors))
+            cycles += times * Rows(tile, vectors, [], 0);
+        double copies = _pattern
+            .Operands.Where(o => o.Step(tile.Vector) is not (0 or 1))
+            .Sum(o => (double)(o.Buffer.ConstantSize() ?? 0));
+        // What is too much for the second-level cache comes again for all that a tile has no part of.
+        double again = 0;
+        foreach (var operand in _pattern.Operands)
+        {
+            double bytes = (double)(operand.Buffer.ConstantSize() ?? 0) * operand.Buffer.Type.Size();
+            double times = _pattern
+                .Spatial.Where(a => !operand.Uses(a) && tile.Rows.All(r => r.Axis != a))
+                .Aggregate(1.0, (n, a) => n * Extent(a));
+            if (times > 1 && bytes > _target.L2Bytes / 2)
+                again += bytes * times / 8;
+        }
+        // Each row is a stream of memory.
+        if (tile.Rows is [var (_, streams), ..])
+            cycles *= 1 + 0.05 * (streams - 1);
+        double ends = LaneSum + (tile.Vectors - 1) + 8.0 / (tile.Accumulators / tile.Vectors);
+        return cycles * outer * depth + points * ends + copies + again;
     }
 
     private double Rows(RegisterTile tile, long vectors, ImmutableArray<(Axis Axis, long Points)> rows, int at)
@@ -233,7 +377,8 @@ internal sealed class RegisterTiles
             else
                 loads += places * vectors * 12 * (1 + 12 * AtEdges(tile));
         }
-        double cycles = Math.Max(Math.Max(sums, loads) / 2, 4) + 0.5;
+        double cycles =
+            Math.Max(Math.Max(Math.Max(sums, loads) / 2, 4), IsDot(tile.Vector) ? Far(vectors, rows) : 0) + 0.5;
         foreach (var (axis, points) in rows)
         {
             // Which remainders the rows of a tile have is known if all tiles begin with the same.
@@ -249,6 +394,30 @@ internal sealed class RegisterTiles
                 cycles *= 1.3;
         }
         return cycles;
+    }
+
+    // Cycles to read what is not in the first-level cache.
+    private double Far(long vectors, ImmutableArray<(Axis Axis, long Points)> rows)
+    {
+        double cycles = 0;
+        foreach (var operand in _pattern.Operands)
+        {
+            cycles += rows.Aggregate(
+                Distance(operand) * vectors,
+                (n, r) => n * _pattern.Places(operand, r.Axis, r.Points)
+            );
+        }
+        return cycles;
+    }
+
+    // Cycles for each vector of an operand, by the cache that holds it.
+    private double Distance(ContractionOperand operand)
+    {
+        double bytes = (double)(operand.Buffer.ConstantSize() ?? 0) * operand.Buffer.Type.Size();
+        return bytes > _target.L3Bytes / 2 ? 8
+            : bytes > _target.L2Bytes / 2 ? 2.5
+            : bytes > _target.L1Bytes / 2 ? 1.2
+            : 0;
     }
 
     // How much of the vectors' axis lies in tiles at the edges of images, where each lane has its test (5 x 5 at stride 4, padding of

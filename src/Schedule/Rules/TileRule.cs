@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Picograd.Algorithms;
 using Picograd.Schedules.Backend;
 using Picograd.Schedules.Ir;
@@ -39,6 +40,21 @@ public sealed class TileRule : ScheduleRule
     /// <summary>The pattern and tiles of a stage; null for one that is better off otherwise.</summary>
     internal static (ContractionPattern Pattern, RegisterTiles Tiles)? Match(Stage stage, TargetInfo target)
     {
+        // Whether the rule applies, its knobs and its schedule are asked for one after the other.
+        if (Known.TryGetValue(stage, out var known) && known.Item1 == target)
+            return known.Item2;
+        var found = Find(stage, target);
+        Known.AddOrUpdate(stage, Tuple.Create(target, found));
+        return found;
+    }
+
+    private static readonly ConditionalWeakTable<
+        Stage,
+        Tuple<TargetInfo, (ContractionPattern Pattern, RegisterTiles Tiles)?>
+    > Known = [];
+
+    private static (ContractionPattern Pattern, RegisterTiles Tiles)? Find(Stage stage, TargetInfo target)
+    {
         if (
             ContractionPattern.Of(stage) is not { } pattern
             || stage.Axes.Any(a => a.Extent is not IntImm { Value: > 0 })
@@ -76,7 +92,12 @@ public sealed class TileRule : ScheduleRule
         foreach (var (pattern, tiles, knobs) in Matches(algorithm, target))
         {
             parallel |= choices[knobs.Parallel];
-            done.UnionWith(new ContractionRecipe(s, algorithm, pattern, tiles, target, knobs, choices).Apply());
+            var tile = tiles.Dot(choices[knobs.Axes], choices[knobs.Vectors], choices[knobs.Rows]);
+            done.UnionWith(
+                tile is not null
+                    ? new DotRecipe(s, algorithm, pattern, tile, target, choices[knobs.Parallel]).Apply()
+                    : new ContractionRecipe(s, algorithm, pattern, tiles, target, knobs, choices).Apply()
+            );
         }
         StagewiseRule.Schedule(s, algorithm.Stages.Where(x => !done.Contains(x.Name)), target, parallel);
         return s.Nest;

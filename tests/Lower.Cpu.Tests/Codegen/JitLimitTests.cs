@@ -70,17 +70,20 @@ public class JitLimitTests
     {
         var backend = Widths.Backend(bits);
         var algorithm = OperatorSpec.Parse("matmul m=48 n=64 k=256").Build();
-        var rule = ScheduleRules.All.Single(r => r.Name == "matmul");
-        LoopNest Unrolled(long times) =>
-            rule.Apply(
-                algorithm,
-                backend.Target,
-                rule.Defaults(algorithm, backend.Target)
-                    .ToImmutableDictionary()
-                    .SetItem("mr", 6)
-                    .SetItem("nv", 2)
-                    .SetItem("ku", times)
-            );
+        var rule = ScheduleRules.All.Single(r => r.Name == "tile");
+        var tile = rule.Apply(
+            algorithm,
+            backend.Target,
+            rule.Defaults(algorithm, backend.Target).ToImmutableDictionary().SetItem("rows", 6).SetItem("nv", 2)
+        );
+        LoopNest Unrolled(long times)
+        {
+            var s = new Schedule(algorithm);
+            foreach (var step in tile.Trace)
+                s.Apply(step);
+            s.Unroll(s.Split("C.k", times).Inner);
+            return s.Nest;
+        }
         using var kernel = backend.Compile(Unrolled(8));
         Assert.InRange(kernel.LocalReferences, 1, IlWriter.MaxLocalReferences - 1);
         var refusal = Assert.Throws<LoweringException>(() => backend.Compile(Unrolled(128)));

@@ -101,7 +101,7 @@ public class DefaultLengthTests
 
     [SkippableTheory]
     [InlineData("conv2d n=1 c=3 h=20 w=20 oc=64 kh=7 kw=7 pad=3", "tile")]
-    [InlineData("matmul m=64 n=64 k=64", "matmul")]
+    [InlineData("matmul m=64 n=64 k=64", "tile")]
     public void A_refused_default_gives_way_to_shorter_code_of_its_rule(string text, string name)
     {
         var algorithm = OperatorSpec.Parse(text).Build();

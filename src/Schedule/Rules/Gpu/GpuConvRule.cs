@@ -41,8 +41,8 @@ public sealed class GpuConvRule : ScheduleRule
     {
         var tile = GpuConvTile.For(algorithm, target.Gpu!);
         var spatial = algorithm.Stages[0].SpatialAxes.ToList();
-        long channels = MatmulRule.Extent(spatial[1]);
-        long places = spatial.Skip(2).Aggregate(1L, (n, a) => n * MatmulRule.Extent(a));
+        long channels = Contraction.Extent(spatial[1]);
+        long places = spatial.Skip(2).Aggregate(1L, (n, a) => n * Contraction.Extent(a));
         long each =
             channels >= 8 ? 8
             : channels >= 4 ? 4

@@ -2,6 +2,7 @@ using Picograd.Algorithms;
 using Picograd.Schedules.Analysis;
 using Picograd.Schedules.Backend;
 using Picograd.Schedules.Ir;
+using Picograd.Schedules.Patterns;
 using Picograd.Schedules.Primitives;
 using Picograd.Schedules.Recipes;
 
@@ -32,9 +33,9 @@ internal sealed class GpuConvTileSchedule
         long group = _form.GroupSize;
         _channels = GpuConvTile.Largest(group, _choices[GpuConvKnobs.Channels]);
         _slices = GpuConvTile.Largest(group / _channels, _choices[GpuConvKnobs.Slices]);
-        _columns = GpuConvTile.Largest(MatmulRule.Extent(_form.Places[^1]), _choices[GpuConvKnobs.Columns]);
+        _columns = GpuConvTile.Largest(Contraction.Extent(_form.Places[^1]), _choices[GpuConvKnobs.Columns]);
         _places = GpuConvTile.Largest(_columns, _choices[GpuConvKnobs.Places]);
-        _rows = HasRows ? GpuConvTile.Largest(MatmulRule.Extent(_form.Places[0]), _choices[GpuConvKnobs.Rows]) : 1;
+        _rows = HasRows ? GpuConvTile.Largest(Contraction.Extent(_form.Places[0]), _choices[GpuConvKnobs.Rows]) : 1;
         if (Threads > GpuInfo.MaxThreadsPerBlock)
             throw new ScheduleException(
                 null,

@@ -30,10 +30,10 @@ public sealed class GpuMatmulRule : ScheduleRule
     {
         var c = Contraction.Of(algorithm.Stages[0])!;
         var gpu = target.Gpu!;
-        long m = MatmulRule.Extent(c.M[^1]);
-        long n = MatmulRule.Extent(c.N);
-        long k = MatmulRule.Extent(c.K);
-        long batch = c.Outer.Concat(c.M.SkipLast(1)).Aggregate(1L, (x, a) => x * MatmulRule.Extent(a));
+        long m = Contraction.Extent(c.M[^1]);
+        long n = Contraction.Extent(c.N);
+        long k = Contraction.Extent(c.K);
+        long batch = c.Outer.Concat(c.M.SkipLast(1)).Aggregate(1L, (x, a) => x * Contraction.Extent(a));
         long size = c.Stage.Output.Type.Size();
         var (bm, bn) = Tile(m, n, batch, gpu, size);
         long blocks = Ceil(m, bm) * Ceil(n, bn) * batch;
@@ -58,7 +58,7 @@ public sealed class GpuMatmulRule : ScheduleRule
             // At least a warp, up to four, as long as every multiprocessor gets a block.
             long threads = bm / tm * (bn / tn);
             while (
-                products * 2 <= MatmulRule.Extent(axis)
+                products * 2 <= Contraction.Extent(axis)
                 && threads * products * 2 <= 128
                 && (threads * products < GpuInfo.WarpSize || blocks / (products * 2) >= 2 * gpu.Multiprocessors)
             )

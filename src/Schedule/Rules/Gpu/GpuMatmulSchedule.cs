@@ -199,7 +199,7 @@ internal sealed class GpuMatmulSchedule
     // Neighbours along k go to different rows of the tile: an odd number of vectors apart they meet in few banks.
     private void PadRows(string copy, Load load, Axis axis, TilePart part)
     {
-        if (!Contraction.IsContiguous(load, _c.K) || MatmulRule.Extent(axis) == 1)
+        if (!Contraction.IsContiguous(load, _c.K) || Contraction.Extent(axis) == 1)
             return;
         var buffer = _s.Nest.Block(copy).Output;
         int size = load.Buffer.Type.Size();
@@ -240,7 +240,7 @@ internal sealed class GpuMatmulSchedule
         if (IsAsync && _choices[GpuMatmulKnobs.Stages] > 1)
         {
             // One copy goes to one place: what changes its order goes element by element, what is not aligned too.
-            long inner = straight ? MatmulRule.Extent(axis) : 1;
+            long inner = straight ? Contraction.Extent(axis) : 1;
             while (vector > 1 && (inner % vector != 0 || !load.Buffer.Strides.IsDefault))
                 vector /= 2;
         }
@@ -283,7 +283,7 @@ internal sealed class GpuMatmulSchedule
         _s.Reorder([.. products, m.Thread, n.Thread, m.Group, m.Item, n.Group, n.Item]);
         string thread = FuseThreads(block, products, m.Thread, n.Thread);
         _s.Bind(thread, LoopKind.ThreadX);
-        bool whole = MatmulRule.Extent(_c.N) % _n.Items == 0;
+        bool whole = Contraction.Extent(_c.N) % _n.Items == 0;
         if (_n.Items > 1 && whole)
             _s.Vectorize(n.Item);
         foreach (string loop in new[] { m.Group, m.Item, n.Group }.Concat(whole || _n.Items == 1 ? [] : [n.Item]))
