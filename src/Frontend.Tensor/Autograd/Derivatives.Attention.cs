@@ -1,4 +1,5 @@
 using Picograd.Algorithms;
+using Picograd.Calls;
 
 namespace Picograd.Autograd;
 
@@ -24,7 +25,7 @@ internal static partial class Derivatives
     /// the gradient in one kernel, maxima and reciprocal sums of rows.
     /// </summary>
     public static Node AttentionNode(
-        F.AttentionKey key,
+        AttentionCalls.Key key,
         Tensor q,
         Tensor k,
         Tensor v,
@@ -53,7 +54,7 @@ internal static partial class Derivatives
     // The weights are computed again.
     private static void OfAttention(Node n, Tensor g)
     {
-        var key = (F.AttentionKey)n.Data!;
+        var key = (AttentionCalls.Key)n.Data!;
         bool masked = n.InputCount > 3;
         var (q, k, v) = (n.Saved(0), n.Saved(1), n.Saved(2));
         var mask = masked ? n.Saved(3) : null;
@@ -61,7 +62,7 @@ internal static partial class Derivatives
         // A gradient that is differentiated in its turn is made of operators.
         if (n.IsSaved(more) && !GradMode.Enabled)
         {
-            var results = F.AttentionGradient(
+            var results = AttentionCalls.Gradient(
                 key,
                 [q, k, v, n.SavedOutput(more), g.Contiguous(), n.SavedOutput(more + 1), n.SavedOutput(more + 2)],
                 mask

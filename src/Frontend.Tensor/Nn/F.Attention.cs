@@ -8,25 +8,7 @@ namespace Picograd;
 
 public static partial class F
 {
-    private const string AttentionName = "scaled_dot_product_attention";
-
-    /// <summary>What attention is called with besides tensors; for its gradient too.</summary>
-    internal readonly record struct AttentionKey(bool Causal, bool First, double? Scale, bool Stats)
-    {
-        public string Attributes =>
-            (Causal ? " causal=1" : "")
-            + (First ? " first=1" : "")
-            + (Scale is { } scale ? $" scale={scale.ToString("R", CultureInfo.InvariantCulture)}" : "")
-            + (Stats ? " stats=1" : "");
-    }
-
-    private static readonly OperatorFamily<AttentionKey> Attentions = new(k =>
-        new("attention", k.Attributes) { Title = AttentionName }
-    );
-
-    private static readonly OperatorFamily<AttentionKey> AttentionGradients = new(k =>
-        new("attention_grad", k.Attributes) { Title = AttentionName }
-    );
+    private const string AttentionName = AttentionCalls.Name;
 
     /// <summary>
     /// softmax(query · keyᵀ · scale + mask) · value of each head; a query that sees no key gives 0. Dimensions before the last two (sequences,
@@ -71,7 +53,7 @@ public static partial class F
         var (q, k, v) = (shape.Queries(query), shape.Keys(key), shape.Keys(value));
         var mask = attnMask is null ? null : shape.Mask(attnMask, tq, tk, query.DType);
         bool first = isCausal && tq != tk;
-        return Attend(q, k, v, mask, new(isCausal, first, scale, false)).ReshapeTo(sizes);
+        return AttentionCalls.Attend(q, k, v, mask, new(isCausal, first, scale, false)).ReshapeTo(sizes);
     }
 
     // Nothing is seen: zeros, of which all gradients are 0.
@@ -81,66 +63,6 @@ public static partial class F
         if (inputs.Any(Tensor.Records))
             zeros.SetNode(Derivatives.NodeOfNothing(inputs));
         return zeros;
-    }
-
-    // Operands of four dimensions.
-    private static Tensor Attend(Tensor q, Tensor k, Tensor v, Tensor? mask, AttentionKey key)
-    {
-        long[] sizes = [q.Size(0), q.Size(1), q.Size(2), v.Size(3)];
-        var y = Tensor.Allocate(sizes, q.DType, q.Runtime);
-        bool recorded = Tensor.Records(q, k, v) || (mask is not null && Tensor.Records(mask));
-        bool fused = recorded && Derivatives.HasFusedAttention(q, k, mask);
-        if (!fused)
-        {
-            RunAttention(Attentions[key], [q, k, v], mask, [y]);
-            if (recorded)
-                y.SetNode(Derivatives.AttentionNode(key, q, k, v, mask, y, null, null));
-            return y;
-        }
-        var max = Tensor.Allocate(sizes.AsSpan(0, 3), q.DType.Compute(), q.Runtime);
-        var part = Tensor.Allocate(sizes.AsSpan(0, 3), q.DType.Compute(), q.Runtime);
-        RunAttention(Attentions[key with { Stats = true }], [q, k, v], mask, [y, max, part]);
-        y.SetNode(Derivatives.AttentionNode(key, q, k, v, mask, y, max, part));
-        return y;
-    }
-
-    /// <summary>Gradients of queries, keys and values, not recorded.</summary>
-    /// <param name="inputs">Queries, keys, values, result, gradient, maxima, reciprocal sums.</param>
-    internal static Tensor[] AttentionGradient(AttentionKey key, ReadOnlySpan<Tensor> inputs, Tensor? mask)
-    {
-        Tensor[] results =
-        [
-            inputs[0].AllocateLike(inputs[0].DType),
-            inputs[1].AllocateLike(inputs[1].DType),
-            inputs[2].AllocateLike(inputs[2].DType),
-        ];
-        RunAttention(AttentionGradients[key], inputs, mask, results);
-        return results;
-    }
-
-    [SkipLocalsInit]
-    private static void RunAttention(
-        Operator op,
-        ReadOnlySpan<Tensor> inputs,
-        Tensor? mask,
-        ReadOnlySpan<Tensor> results
-    )
-    {
-        var call = new OpCall(op, stackalloc long[OpCall.MostWords]);
-        foreach (var input in inputs)
-            call.In(input);
-        // What is added, then what is seen.
-        if (mask is { DType: not DType.Bool })
-            call.In(mask);
-        else
-            call.Skip();
-        if (mask is { DType: DType.Bool })
-            call.In(mask);
-        else
-            call.Skip();
-        foreach (var result in results)
-            call.Place(result);
-        call.RunInto();
     }
 
     private static void CheckAttention(

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Functions;
 using Picograd.Lower.Cpu.Passes;
@@ -22,6 +23,10 @@ internal sealed class VectorAnalysis
     private int _size;
     private bool _halves;
     private Expr? _refused;
+
+    // What was found of an expression: those of random numbers share parts of parts, as trees they are a hundred times as many.
+    private readonly Dictionary<Expr, bool> _uses = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<(Expr Value, bool Masked), bool> _held = new(SameValue.Instance);
 
     private VectorAnalysis(Var lane, IReadOnlySet<Var> extents) => (_lane, _extents) = (lane, extents);
 
@@ -119,9 +124,21 @@ internal sealed class VectorAnalysis
     /// <summary>Whether an integer is a number of the lane's, times a constant, and what all lanes have in common.</summary>
     public static bool IsAffine(Expr e, Var lane) =>
         e.Type == DTypes.Index
+        && MayBeAffine(e, lane)
         && LinearForm.Of(e) is var form
         && !form.Terms.Any(t => !ReferenceEquals(t.Atom, lane) && t.Atom.Uses(lane))
         && Math.Abs(form.CoefficientOf(lane)) <= MaxStep;
+
+    // Sums and multiples of the lane by their looks: a linear form of bits and remainders compares long expressions in vain.
+    private static bool MayBeAffine(Expr e, Var lane) =>
+        e switch
+        {
+            Var or IntImm => true,
+            Unary { Kind: UnaryOp.Neg } u => MayBeAffine(u.A, lane),
+            Binary { Kind: BinaryOp.Add or BinaryOp.Sub or BinaryOp.Mul } b => MayBeAffine(b.A, lane)
+                && MayBeAffine(b.B, lane),
+            _ => !e.Uses(lane),
+        };
 
     private bool IsLaneAffine(Expr e) => IsAffine(e, _lane);
 
@@ -149,15 +166,37 @@ internal sealed class VectorAnalysis
 
     private bool Accepts(Expr e, bool masked)
     {
-        bool accepted = Holds(e, masked);
+        bool accepted;
+        if (e is not (Binary or Fma or Select))
+            accepted = Holds(e, masked);
+        else if (!_held.TryGetValue((e, masked), out accepted))
+            _held[(e, masked)] = accepted = Holds(e, masked);
         if (!accepted)
             _refused ??= e;
         return accepted;
     }
 
+    // Only what has more below it than one operation is kept: the rest is asked again sooner than looked up.
+    private bool UsesLane(Expr e) =>
+        e switch
+        {
+            Var => ReferenceEquals(e, _lane),
+            IntImm or FloatImm => false,
+            Unary u => UsesLane(u.A),
+            Cast c => UsesLane(c.A),
+            Bitcast c => UsesLane(c.A),
+            Binary { A: Var or IntImm or FloatImm, B: Var or IntImm or FloatImm } b => UsesLane(b.A) || UsesLane(b.B),
+            Load l => l.Uses(_lane),
+            _ when _uses.TryGetValue(e, out bool known) => known,
+            Binary b => _uses[e] = UsesLane(b.A) || UsesLane(b.B),
+            Fma f => _uses[e] = UsesLane(f.A) || UsesLane(f.B) || UsesLane(f.C),
+            Select s => _uses[e] = UsesLane(s.Cond) || UsesLane(s.Then) || UsesLane(s.Else),
+            _ => _uses[e] = e.Children().Any(UsesLane),
+        };
+
     private bool Holds(Expr e, bool masked)
     {
-        if (!e.Uses(_lane))
+        if (!UsesLane(e))
             return !masked || !MayFault(e);
         switch (e)
         {
@@ -220,5 +259,16 @@ internal sealed class VectorAnalysis
             default:
                 return false;
         }
+    }
+
+    private sealed class SameValue : IEqualityComparer<(Expr Value, bool Masked)>
+    {
+        public static SameValue Instance { get; } = new();
+
+        public bool Equals((Expr Value, bool Masked) x, (Expr Value, bool Masked) y) =>
+            ReferenceEquals(x.Value, y.Value) && x.Masked == y.Masked;
+
+        public int GetHashCode((Expr Value, bool Masked) key) =>
+            RuntimeHelpers.GetHashCode(key.Value) * 2 + (key.Masked ? 1 : 0);
     }
 }
