@@ -29,19 +29,7 @@ public static partial class ScalarFunctions
     };
 
     /// <summary>⌊a / b⌋ of the exact quotient.</summary>
-    public static readonly ScalarFunction FloorDivide = Flat(
-        ScalarFunction.Composed(
-            "floor_divide",
-            (a, b) =>
-            {
-                var rest = Rest(a, b);
-                var quotient = (a - rest) / b;
-                var down = Op.Select(Differ(rest, b), quotient - Op.Const(1, a.Type), quotient);
-                var zero = Zero(a);
-                return Op.Select(Op.Eq(b, zero), a / b, Op.Select(Op.Eq(rest, rest), Op.Round(down), down));
-            }
-        )
-    ) with
+    public static readonly ScalarFunction FloorDivide = Flat(ScalarFunction.Composed("floor_divide", Quotient)) with
     {
         Domains = [InputDomain.Any, InputDomain.NonZero],
         Types = DTypes.Floats,
@@ -105,23 +93,37 @@ public static partial class ScalarFunctions
             Types = [DType.Int32, DType.Int64],
         };
 
-    // In Float64, where quotients of Float32 numbers are below 2⁵³ or so large that nothing is known.
+    // Of Float32 numbers in Float64, where quotients are below 2⁵³ or so large that nothing is known.
+    private static Expr InFloat64(Func<Expr, Expr, Expr> function, Expr a, Expr b) =>
+        Op.Cast(a.Type, function(Op.Cast(DType.Float64, a), Op.Cast(DType.Float64, b)));
+
+    // Of magnitudes; of the sign of a, zeros included.
     private static Expr Rest(Expr a, Expr b)
     {
         if (a.Type == DType.Float32)
-            return Op.Cast(DType.Float32, Rest(Op.Cast(DType.Float64, a), Op.Cast(DType.Float64, b)));
+            return InFloat64(Rest, a, b);
         var zero = Zero(a);
-        var rest = Op.Fma(-Op.Trunc(a / b), b, a);
+        var (most, least) = (Op.Abs(a), Op.Abs(b));
+        var rest = Op.Fma(-Op.Floor(most / least), least, most);
         // A quotient that was rounded up leaves too little.
-        var more = Op.Select(Op.Lt(a, zero), -Op.Abs(b), Op.Abs(b));
-        rest = Op.Select(Differ(rest, a), rest + more, rest);
-        return Op.Select(Op.And(Op.IsInf(b), Op.IsFinite(a)), a, rest);
+        rest = Op.Select(Op.Lt(rest, zero), rest + least, rest);
+        return Op.Select(Op.Lt(most, least), a, Op.Select(Op.Lt(a, zero), -rest, rest));
     }
 
-    // Not 0, and of another sign.
+    private static Expr Quotient(Expr a, Expr b)
+    {
+        if (a.Type == DType.Float32)
+            return InFloat64(Quotient, a, b);
+        var down = Op.Floor(a / b);
+        // Of an infinite b as of the largest: what is left is a.
+        var divisor = Op.Max(Op.Min(b, Op.Const(double.MaxValue, b.Type)), Op.Const(double.MinValue, b.Type));
+        var rest = Op.Fma(-down, divisor, a);
+        // A quotient that was rounded up.
+        down = Op.Select(Differ(rest, b), down - Op.Const(1, a.Type), down);
+        return Op.Select(Op.And(Op.IsInf(a), Op.Ne(b, Zero(b))), Op.Const(double.NaN, a.Type), down);
+    }
+
+    // Not 0, and of another sign; true of some that are no number.
     private static Expr Differ(Expr rest, Expr than) =>
-        Op.Or(
-            Op.And(Op.Lt(rest, Zero(rest)), Op.Lt(Zero(than), than)),
-            Op.And(Op.Lt(Zero(rest), rest), Op.Lt(than, Zero(than)))
-        );
+        Op.And(Op.Ne(rest, Zero(rest)), Op.Ne(Op.Lt(rest, Zero(rest)), Op.Lt(than, Zero(than))));
 }

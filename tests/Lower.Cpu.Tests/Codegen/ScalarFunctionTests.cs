@@ -2,6 +2,7 @@ using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Functions;
 using Picograd.Algorithms.Operators;
+using Picograd.Lower.Cpu.Codegen;
 using Picograd.Lower.Cpu.Machine;
 using Picograd.Schedules.Defaults;
 using Picograd.Schedules.Interpret;
@@ -37,6 +38,11 @@ public class ScalarFunctionTests
             foreach (var nest in new[] { DefaultSchedule.For(algorithm, backend.Target), InitialNest.Of(algorithm) })
             {
                 using var kernel = backend.Compile(nest);
+                // Room for several functions in a kernel; the longest has 11 KB.
+                Assert.True(
+                    kernel.IlBytes < IlWriter.MaxIlBytes / 4,
+                    $"{spec}, {bits} bits: {kernel.IlBytes} bytes of IL"
+                );
                 var y = Execution.Run(kernel, algorithm, inputs);
                 var wrong = Execution.Wrong(algorithm, y, expected);
                 Assert.True(wrong is null, $"{spec}, {bits} bits: {wrong}");
