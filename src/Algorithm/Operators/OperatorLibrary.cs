@@ -26,7 +26,15 @@ public static class OperatorLibrary
         ("random numbers", [.. Open(RandomNumbers.Definitions)]),
     ];
 
-    public static ImmutableArray<OperatorDefinition> All { get; } = [.. Groups.SelectMany(g => g.Operators)];
+    public static ImmutableArray<OperatorDefinition> All { get; } = OfAllGroups();
+
+    private static ImmutableArray<OperatorDefinition> OfAllGroups()
+    {
+        var all = new List<OperatorDefinition>();
+        foreach (var (_, operators) in Groups)
+            all.AddRange(operators);
+        return [.. all];
+    }
 
     // Their algorithms are written over extents that may be symbolic.
     private static IEnumerable<OperatorDefinition> Open(ImmutableArray<OperatorDefinition> definitions) =>

@@ -32,12 +32,10 @@ internal sealed class ClassPattern
         _most = [.. open.Parameters.Select(p => p.Max)];
         var meanings = plan.Meanings(words);
         // A word of 0 is a dimension that is not given.
-        _parameters =
-        [
-            .. meanings.Select(
-                (m, i) => m is { } known && _member[i] > 0 ? open.ParameterAt(known.Key.Name, known.Number) : -1
-            ),
-        ];
+        _parameters = new int[meanings.Length];
+        for (int i = 0; i < meanings.Length; i++)
+            _parameters[i] =
+                meanings[i] is { } known && _member[i] > 0 ? open.ParameterAt(known.Key.Name, known.Number) : -1;
         var pairs = new List<(int, int)>();
         for (int i = 0; i < _member.Length; i++)
         {

@@ -33,26 +33,31 @@ internal sealed partial class FunctionEmitter
         if (!nodes.All(n => n is Seq or Store or Prefetch or For { Kind: LoopKind.Vector }))
             return false;
         var stores = nodes.OfType<Store>().ToList();
-        var angles = stores.SelectMany(s => Angles(s.Value)).ToList();
+        if (stores.Count > MaxFarEffects)
+            return false;
+        var angles = Angles(stores);
         var written = stores.Select(s => s.Buffer).ToHashSet();
-        return angles.Count > 0
-            && stores.Count <= MaxFarEffects
-            && !angles.Any(a => a.Loads().Any(l => written.Contains(l.Buffer)));
+        return angles.Count > 0 && !angles.Any(a => a.Loads().Any(l => written.Contains(l.Buffer)));
     }
 
-    private static IEnumerable<Expr> Angles(Expr e)
+    // What values share is looked at once.
+    private static List<Expr> Angles(List<Store> stores)
     {
+        var angles = new List<Expr>();
         var seen = new HashSet<Expr>(ReferenceEqualityComparer.Instance);
-        var open = new Stack<Expr>([e]);
+        var open = new Stack<Expr>();
+        foreach (var store in stores)
+            open.Push(store.Value);
         while (open.TryPop(out var node))
         {
             if (!seen.Add(node))
                 continue;
             if (node is Select s && ScalarFunctions.FarAngle(s) is var (_, angle))
-                yield return angle;
+                angles.Add(angle);
             foreach (var child in node.Children())
                 open.Push(child);
         }
+        return angles;
     }
 
     private void EmitNearAndFar(For f, LocalBuilder variable, Label top, Action next, Action end)

@@ -1,5 +1,4 @@
-using System.Collections.Frozen;
-using System.Collections.Immutable;
+using System.Collections.Concurrent;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
@@ -13,69 +12,83 @@ namespace Picograd.Lower.Cpu.Codegen;
 /// </summary>
 public static class LaneCasts
 {
-    private static readonly FrozenDictionary<(DType, DType), ImmutableArray<DType>> Routes = MakeRoutes();
+    // By the number of the first type, then of the last. Arrays: .NET has code for them before the program runs.
+    private static readonly DType[]?[][] Routes = MakeRoutes();
+
+    // By types and lanes: code asks for the same ones again and again, and each time all methods would be listed.
+    private static readonly ConcurrentDictionary<string, MethodInfo> Methods = new();
 
     /// <summary>
     /// The types that a value goes through on its way to another, which is the last of them: each step is exact but one. Null where
     /// vectors have no such conversion that gives what scalar code does.
     /// </summary>
-    internal static ImmutableArray<DType>? Route(DType from, DType to) =>
-        Routes.TryGetValue((from, to), out var route) ? route : null;
+    internal static DType[]? Route(DType from, DType to) => Routes[(int)from][(int)to];
 
-    private static FrozenDictionary<(DType, DType), ImmutableArray<DType>> MakeRoutes()
+    private static DType[]?[][] MakeRoutes()
     {
-        var routes = new Dictionary<(DType, DType), ImmutableArray<DType>>
-        {
-            [(DType.UInt8, DType.Int32)] = [DType.Int32],
-            [(DType.UInt8, DType.UInt32)] = [DType.Int32, DType.UInt32],
-            [(DType.UInt8, DType.Int64)] = [DType.Int32, DType.Int64],
-            [(DType.UInt8, DType.Float32)] = [DType.Int32, DType.Float32],
-            [(DType.UInt8, DType.Float64)] = [DType.Int32, DType.Float64],
-            [(DType.Int32, DType.UInt8)] = [DType.UInt8],
-            [(DType.Int32, DType.UInt32)] = [DType.UInt32],
-            [(DType.Int32, DType.Int64)] = [DType.Int64],
-            [(DType.Int32, DType.Float32)] = [DType.Float32],
-            [(DType.Int32, DType.Float64)] = [DType.Float64],
-            [(DType.UInt32, DType.UInt8)] = [DType.Int32, DType.UInt8],
-            [(DType.UInt32, DType.Int32)] = [DType.Int32],
-            [(DType.UInt32, DType.Int64)] = [DType.Int64],
-            [(DType.UInt32, DType.Float32)] = [DType.Float32],
-            [(DType.UInt32, DType.Float64)] = [DType.Int64, DType.Float64],
-            [(DType.Int64, DType.UInt8)] = [DType.Int32, DType.UInt8],
-            [(DType.Int64, DType.Int32)] = [DType.Int32],
-            [(DType.Int64, DType.UInt32)] = [DType.Int32, DType.UInt32],
-            [(DType.Int64, DType.Float64)] = [DType.Float64],
-            [(DType.Float32, DType.Int32)] = [DType.Int32],
-            [(DType.Float32, DType.UInt32)] = [DType.Float64, DType.Int64, DType.Int32, DType.UInt32],
-            [(DType.Float32, DType.UInt8)] = [DType.Int32, DType.UInt8],
-            [(DType.Float32, DType.Int64)] = [DType.Float64, DType.Int64],
-            [(DType.Float32, DType.Float64)] = [DType.Float64],
-            [(DType.Float64, DType.Int32)] = [DType.Int32],
-            [(DType.Float64, DType.UInt32)] = [DType.Int64, DType.Int32, DType.UInt32],
-            [(DType.Float64, DType.UInt8)] = [DType.Int32, DType.UInt8],
-            [(DType.Float64, DType.Int64)] = [DType.Int64],
-            [(DType.Float64, DType.Float32)] = [DType.Float32],
-        };
+        var routes = new DType[]?[DTypes.All.Length][];
+        for (int i = 0; i < routes.Length; i++)
+            routes[i] = new DType[]?[routes.Length];
+        void Add(DType from, params DType[] route) => routes[(int)from][(int)route[^1]] = route;
+
+        Add(DType.UInt8, DType.Int32);
+        Add(DType.UInt8, DType.Int32, DType.UInt32);
+        Add(DType.UInt8, DType.Int32, DType.Int64);
+        Add(DType.UInt8, DType.Int32, DType.Float32);
+        Add(DType.UInt8, DType.Int32, DType.Float64);
+        Add(DType.Int32, DType.UInt8);
+        Add(DType.Int32, DType.UInt32);
+        Add(DType.Int32, DType.Int64);
+        Add(DType.Int32, DType.Float32);
+        Add(DType.Int32, DType.Float64);
+        Add(DType.UInt32, DType.Int32, DType.UInt8);
+        Add(DType.UInt32, DType.Int32);
+        Add(DType.UInt32, DType.Int64);
+        Add(DType.UInt32, DType.Float32);
+        Add(DType.UInt32, DType.Int64, DType.Float64);
+        Add(DType.Int64, DType.Int32, DType.UInt8);
+        Add(DType.Int64, DType.Int32);
+        Add(DType.Int64, DType.Int32, DType.UInt32);
+        Add(DType.Int64, DType.Float64);
+        Add(DType.Float32, DType.Int32);
+        Add(DType.Float32, DType.Float64, DType.Int64, DType.Int32, DType.UInt32);
+        Add(DType.Float32, DType.Int32, DType.UInt8);
+        Add(DType.Float32, DType.Float64, DType.Int64);
+        Add(DType.Float32, DType.Float64);
+        Add(DType.Float64, DType.Int32);
+        Add(DType.Float64, DType.Int64, DType.Int32, DType.UInt32);
+        Add(DType.Float64, DType.Int32, DType.UInt8);
+        Add(DType.Float64, DType.Int64);
+        Add(DType.Float64, DType.Float32);
         // By way of float64 it would be rounded twice.
         if (Avx512DQ.VL.IsSupported)
-            routes[(DType.Int64, DType.Float32)] = [DType.Float32];
+            Add(DType.Int64, DType.Float32);
         // The lanes of halves are floats.
-        foreach (var half in Enum.GetValues<DType>().Where(t => t.IsStorage() && t.Compute() == DType.Float32))
+        for (var half = (DType)0; (int)half < routes.Length; half++)
         {
-            foreach (var ((from, to), route) in routes.ToList())
+            if (!half.IsStorage() || half.Compute() != DType.Float32)
+                continue;
+            for (var to = (DType)0; (int)to < routes.Length; to++)
             {
-                if (from == DType.Float32 && !to.IsStorage())
-                    routes[(half, to)] = [DType.Float32, .. route];
+                if (to.IsStorage() || routes[(int)DType.Float32][(int)to] is not { } route)
+                    continue;
+                var longer = new DType[1 + route.Length];
+                longer[0] = DType.Float32;
+                Array.Copy(route, 0, longer, 1, route.Length);
+                Add(half, longer);
             }
-            routes[(half, DType.Float32)] = [DType.Float32];
-            routes[(DType.Float32, half)] = [half];
-            routes[(DType.UInt8, half)] = [DType.Int32, DType.Float32, half];
+            Add(half, DType.Float32);
+            Add(DType.Float32, half);
+            Add(DType.UInt8, DType.Int32, DType.Float32, half);
         }
-        return routes.ToFrozenDictionary();
+        return routes;
     }
 
     /// <summary>The conversion of so many lanes; for one step of a route, and for masks.</summary>
-    internal static MethodInfo Method(Type from, Type to, int lanes)
+    internal static MethodInfo Method(Type from, Type to, int lanes) =>
+        Methods.GetOrAdd($"{from.Name} {to.Name} {lanes}", _ => Find(from, to, lanes));
+
+    private static MethodInfo Find(Type from, Type to, int lanes)
     {
         var argument = VectorIsa.Of(Math.Max(128, 8 * lanes * Size(from))).Vector(from);
         var result = VectorIsa.Of(Math.Max(128, 8 * lanes * Size(to))).Vector(to);

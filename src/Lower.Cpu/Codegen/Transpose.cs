@@ -49,12 +49,15 @@ internal sealed class Transpose(IlWriter il, VectorIsa isa)
         var loads = stridedLoads.ToList();
         if (loads.Count < lanes)
             yield break;
-        var sets = loads.GroupBy(n =>
+        // In the order of their first; lists, since .NET has no code for groups by a struct.
+        var sets = new List<List<Node>>();
+        foreach (var load in loads)
         {
-            var address = n.Inputs[0];
-            var pointer = (PointerRef)address.Data!;
-            return (pointer.Pointer, Dynamic: address.Inputs.FirstOrDefault(), n.Data, n.Type);
-        });
+            if (sets.Find(s => IsNeighbour(s[0], load)) is { } set)
+                set.Add(load);
+            else
+                sets.Add([load]);
+        }
         foreach (var set in sets)
         {
             var byDisplacement = set.OrderBy(Displacement).ToList();
@@ -69,6 +72,15 @@ internal sealed class Transpose(IlWriter il, VectorIsa isa)
             }
         }
     }
+
+    // Whether two loads differ in their displacements only.
+    private static bool IsNeighbour(Node a, Node b) =>
+        Pointer(a) == Pointer(b)
+        && a.Inputs[0].Inputs.FirstOrDefault() == b.Inputs[0].Inputs.FirstOrDefault()
+        && Equals(a.Data, b.Data)
+        && a.Type == b.Type;
+
+    private static LocalBuilder Pointer(Node load) => ((PointerRef)load.Inputs[0].Data!).Pointer;
 
     private static long Displacement(Node load) => ((PointerRef)load.Inputs[0].Data!).Displacement;
 

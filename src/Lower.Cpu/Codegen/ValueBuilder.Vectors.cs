@@ -85,7 +85,9 @@ internal sealed partial class ValueBuilder
                 "unsupported",
                 $"vector conversion from {value.Type.Element.Name()} to {to.Name()}"
             );
-        return route.Aggregate(value, (v, type) => Region.Make(NodeOp.Cast, Lanes(type), null, v));
+        foreach (var type in route)
+            value = Region.Make(NodeOp.Cast, Lanes(type), null, value);
+        return value;
     }
 
     // Loads of an operand that is not chosen must not touch memory.

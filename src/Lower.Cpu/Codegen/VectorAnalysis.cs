@@ -111,6 +111,16 @@ internal sealed class VectorAnalysis
         return true;
     }
 
+    private bool Sizes(DType[] types)
+    {
+        foreach (var type in types)
+        {
+            if (!Size(type))
+                return false;
+        }
+        return true;
+    }
+
     // Numbers of lanes as vectors of integers.
     private bool Indices()
     {
@@ -253,7 +263,7 @@ internal sealed class VectorAnalysis
             case Cast { To: DType.Bool } c:
                 return Size(c.A.Type) && Accepts(c.A, masked);
             case Cast c:
-                return LaneCasts.Route(c.A.Type, c.To) is { } route && route.All(Size) && Accepts(c.A, masked);
+                return LaneCasts.Route(c.A.Type, c.To) is { } route && Sizes(route) && Accepts(c.A, masked);
             case Bitcast c:
                 return Size(c.To) && Size(c.A.Type) && Accepts(c.A, masked);
             default:

@@ -63,8 +63,18 @@ internal sealed class VectorArithmetic(IlWriter il, Action<Node> push)
     /// <summary>Branches where a lane of an angle is beyond the range, or NaN. The evaluation stack must be empty.</summary>
     public void BranchIfFar(IReadOnlyList<Node> angles, Label far)
     {
-        foreach (var group in angles.GroupBy(a => a.Type))
-            BranchIfFar([.. group], VectorIsa.Of(group.Key), Lane(group.First()) == typeof(double), far);
+        // Groups of one type, in the order of their first; by loops, since .NET has no code for groups by a struct.
+        for (int i = 0; i < angles.Count; i++)
+        {
+            var type = angles[i].Type;
+            bool seen = false;
+            for (int j = 0; j < i && !seen; j++)
+                seen = angles[j].Type == type;
+            if (seen)
+                continue;
+            Node[] group = [.. angles.Where(a => a.Type == type)];
+            BranchIfFar(group, VectorIsa.Of(type), Lane(group[0]) == typeof(double), far);
+        }
     }
 
     // Bits without the sign, as integers, order as the magnitudes do, with NaN above infinity. The units for products,

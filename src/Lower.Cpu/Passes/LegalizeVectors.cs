@@ -31,7 +31,14 @@ internal sealed class LegalizeVectors(int bits, int limit = CpuBackend.MaxStatem
     {
         foreach (var f in body.Nodes().OfType<For>().Where(f => f.Kind == LoopKind.Vector))
             _sizes[f] = VectorAnalysis.ElementSize(f, _extents, bits);
-        if (_sizes.Values.Where(size => size > 0).Distinct().Count() < 2)
+        int least = int.MaxValue;
+        int most = 0;
+        foreach (int size in _sizes.Values)
+        {
+            if (size > 0)
+                (least, most) = (Math.Min(least, size), Math.Max(most, size));
+        }
+        if (least >= most)
             return;
         var touched = new List<(For Loop, Buffer Buffer)>();
         foreach (var (f, size) in _sizes)
@@ -49,11 +56,11 @@ internal sealed class LegalizeVectors(int bits, int limit = CpuBackend.MaxStatem
             changed = false;
             foreach (var group in touched.GroupBy(t => t.Buffer))
             {
-                int most = group.Max(t => _sizes[t.Loop]);
+                int widest = group.Max(t => _sizes[t.Loop]);
                 foreach (var (loop, _) in group)
                 {
-                    changed |= _sizes[loop] != most;
-                    _sizes[loop] = most;
+                    changed |= _sizes[loop] != widest;
+                    _sizes[loop] = widest;
                 }
             }
         }

@@ -22,6 +22,9 @@ public sealed record LoopNest(
     /// <summary>Ranges of the symbolic extents.</summary>
     public ImmutableDictionary<Var, Interval> ParameterRanges => Algorithm.ParameterRanges;
 
+    /// <summary>The variables of symbolic extents.</summary>
+    internal IEnumerable<Var> Parameters => Algorithm.Parameters.Select(p => p.Var);
+
     public IEnumerable<For> Loops => Body.Nodes().OfType<For>();
 
     public IEnumerable<Block> Blocks => Body.Nodes().OfType<Block>();

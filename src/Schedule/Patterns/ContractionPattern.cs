@@ -147,15 +147,16 @@ public sealed record ContractionPattern(Stage Stage, Expr? Guard, ImmutableArray
     /// <summary>Neighbours along an axis after which remainders begin anew; 1 where there are none.</summary>
     public long Period(Axis axis) => Known(_periods, axis, FindPeriod);
 
-    private long FindPeriod(Axis axis) =>
-        Operands
-            .SelectMany(o => o.Load.Indices)
-            .SelectMany(i => i.Nodes())
-            .OfType<Binary>()
-            .Where(b => b.Kind == BinaryOp.Mod && b.B is IntImm && b.A.Uses(axis.Var))
-            .Select(b => ((IntImm)b.B).Value)
-            .Append(1)
-            .Max();
+    private long FindPeriod(Axis axis)
+    {
+        long period = 1;
+        foreach (var node in Operands.SelectMany(o => o.Load.Indices).SelectMany(i => i.Nodes()))
+        {
+            if (node is Binary { Kind: BinaryOp.Mod, B: IntImm by } rest && rest.A.Uses(axis.Var))
+                period = Math.Max(period, by.Value);
+        }
+        return period;
+    }
 
     private static double? Identity(Reducer reducer) =>
         reducer.IsSum ? 0

@@ -25,8 +25,10 @@ internal static class Concurrency
             if (stmt is Block block)
                 RequireAxes(nest, loop, block, kind, ranges);
         }
-        var same = nest.ParameterRanges.Keys.Concat(around.Select(l => l.Var)).ToHashSet();
-        var bounded = ranges.ToDictionary();
+        var same = nest.Parameters.Concat(around.Select(l => l.Var)).ToHashSet();
+        var bounded = new Dictionary<Var, Interval>();
+        foreach (var (variable, range) in ranges)
+            bounded.Add(variable, range);
         foreach (
             var group in Dependence
                 .Accesses(loop.Body)

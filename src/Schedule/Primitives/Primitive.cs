@@ -91,7 +91,7 @@ public abstract class Primitive
     /// <summary>Refuses to move a block whose expressions use loops around it directly, as those of a pipeline do.</summary>
     protected static void RequireOwnAxes(LoopNest nest, Block block)
     {
-        var own = block.Axes.Select(a => a.Var).Concat(nest.ParameterRanges.Keys).ToHashSet();
+        var own = block.Axes.Select(a => a.Var).Concat(nest.Parameters).ToHashSet();
         var used = block
             .Indices.Concat(block.Values)
             .SelectMany(e => e.FreeVars())

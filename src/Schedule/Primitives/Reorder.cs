@@ -107,7 +107,7 @@ public sealed class Reorder : Primitive
     {
         var body = chain[^1].Body;
         var ranges = nest.Ranges(nest.Loops);
-        var same = nest.ParameterRanges.Keys.Concat(nest.LoopsAround(chain[0]).Select(l => l.Var)).ToHashSet();
+        var same = nest.Parameters.Concat(nest.LoopsAround(chain[0]).Select(l => l.Var)).ToHashSet();
         foreach (var group in Dependence.Accesses(body).GroupBy(a => a.Buffer))
         {
             if (!group.Any(a => a.IsWrite) || Dependence.IsPrivate(nest, chain[^1], group.Key, LoopKind.Serial))

@@ -93,7 +93,7 @@ public sealed class ReverseComputeInline : Primitive
                 $"block {block.Name} runs only where a predicate holds",
                 "fold before its loops are split"
             );
-        var known = block.Axes.Select(a => a.Var).Concat(nest.ParameterRanges.Keys).ToHashSet();
+        var known = block.Axes.Select(a => a.Var).Concat(nest.Parameters).ToHashSet();
         if (
             block.Indices.Concat(block.Values).SelectMany(e => e.FreeVars()).FirstOrDefault(v => !known.Contains(v)) is
             { } loop

@@ -170,7 +170,7 @@ public sealed class Split : Primitive
                 );
         }
         var ranges = nest.Ranges(nest.Loops);
-        var same = nest.ParameterRanges.Keys.Concat(nest.LoopsAround(loop).Select(l => l.Var)).ToHashSet();
+        var same = nest.Parameters.Concat(nest.LoopsAround(loop).Select(l => l.Var)).ToHashSet();
         foreach (var group in Dependence.Accesses(loop.Body).GroupBy(a => a.Buffer))
         {
             if (

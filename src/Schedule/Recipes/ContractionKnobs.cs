@@ -59,19 +59,14 @@ internal sealed class ContractionKnobs(string suffix)
     )
     {
         var best = tiles.Best!;
-        var axes = best.Rows.Select(r => r.Axis).Prepend(best.Vector).ToList();
-        ImmutableArray<long> all = [.. Enumerable.Range(0, tiles.Axes.Length).Select(i => (long)i)];
-        yield return Axes.Offer(all, all.First(i => tiles.Axes[(int)i].SequenceEqual(axes)));
+        yield return Axes.Offer(UpFrom(0, tiles.Axes.Length), tiles.IndexOf(best));
         if (target.Threads > 1)
         {
             double points = pattern.Stage.Axes.Aggregate(1.0, (n, a) => n * RegisterTiles.Extent(a));
             yield return Parallel.Offer(points >= Many);
         }
         yield return Vectors.Offer(RegisterTiles.Widths, best.Vectors);
-        yield return Rows.Offer(
-            [.. Enumerable.Range(1, 16).Select(i => (long)i)],
-            best.Rows is [var (_, most), ..] ? most : 1
-        );
+        yield return Rows.Offer(UpFrom(1, 16), best.Rows is [var (_, most), ..] ? most : 1);
         yield return Unroll.Offer(
             ContractionRecipe.Unrollable(pattern),
             ContractionRecipe.Unrolled(pattern, tiles, best)
@@ -79,7 +74,7 @@ internal sealed class ContractionKnobs(string suffix)
         yield return Inner.Offer(false);
         foreach (var knob in Blocking(pattern, tiles, best))
             yield return knob;
-        if (!tiles.Axes.All(a => tiles.IsDirect(a[0])))
+        if (!tiles.AllDirect)
             yield return RowsOut.Offer(false);
         if (algorithm.Stages.Length > 1)
             yield return Inline.Offer(true);
@@ -90,23 +85,40 @@ internal sealed class ContractionKnobs(string suffix)
         var outermost = pattern.Reduced[0];
         long steps = RegisterTiles.Extent(outermost);
         long inner = pattern.Reduced.Skip(1).Aggregate(1L, (n, a) => n * RegisterTiles.Extent(a));
-        ImmutableArray<long> parts =
-        [
-            .. new long[] { 64, 128, 192, 256, 384, 512, 768 }
-                .Select(p => p / inner)
-                .Where(p => p > 0 && p <= steps / 2)
-                .Distinct(),
-        ];
         bool streams = tiles.StreamsPay(best) && steps >= 16;
+        var parts = new List<long> { 0 };
+        void Add(long part)
+        {
+            if (part > 0 && part <= steps / 2)
+                parts.Add(part);
+        }
         if (streams)
-            parts = [.. new long[] { 8, 16, 32 }.Where(p => p <= steps / 2), .. parts];
-        bool splits =
-            pattern.Guard?.Uses(outermost.Var) != true && !parts.IsEmpty && tiles.Axes.Any(a => tiles.IsDirect(a[0]));
+        {
+            foreach (long part in (ReadOnlySpan<long>)[8, 16, 32])
+                Add(part);
+        }
+        long last = 0;
+        foreach (long points in (ReadOnlySpan<long>)[64, 128, 192, 256, 384, 512, 768])
+        {
+            long part = points / inner;
+            if (part != last)
+                Add(part);
+            last = part;
+        }
+        bool splits = pattern.Guard?.Uses(outermost.Var) != true && parts.Count > 1 && tiles.AnyDirect;
         if (splits)
-            yield return Block.Offer([0, .. parts], streams ? 8 : 0);
+            yield return Block.Offer([.. parts], streams ? 8 : 0);
         yield return Panel.Offer([0, 2, 4, 8, 16, 32], 0);
         yield return PackVectors.Offer(tiles.PanelsPay(best));
         yield return PackRows.Offer(false);
         yield return PackIn.Offer(true);
+    }
+
+    private static ImmutableArray<long> UpFrom(long first, int count)
+    {
+        long[] values = new long[count];
+        for (int i = 0; i < count; i++)
+            values[i] = first + i;
+        return [.. values];
     }
 }

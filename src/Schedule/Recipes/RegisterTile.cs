@@ -36,12 +36,58 @@ internal sealed class RegisterTiles
     {
         (_pattern, _target) = (pattern, target);
         _lanes = target.Lanes(pattern.Stage.Output.Type);
-        Axes = [.. Combinations()];
+        var axes = new List<ImmutableArray<Axis>>();
+        foreach (var combination in Combinations())
+            axes.Add(combination);
+        Axes = [.. axes];
         Best = Choose();
     }
 
     /// <summary>Axes that tiles may have: that of vectors, then those of rows.</summary>
     public ImmutableArray<ImmutableArray<Axis>> Axes { get; }
+
+    /// <summary>Whether all axes that vectors may run along have the results side by side.</summary>
+    public bool AllDirect
+    {
+        get
+        {
+            foreach (var axes in Axes)
+            {
+                if (!IsDirect(axes[0]))
+                    return false;
+            }
+            return true;
+        }
+    }
+
+    /// <summary>Whether any axis that vectors may run along has the results side by side.</summary>
+    public bool AnyDirect
+    {
+        get
+        {
+            foreach (var axes in Axes)
+            {
+                if (IsDirect(axes[0]))
+                    return true;
+            }
+            return false;
+        }
+    }
+
+    /// <summary>The number of a tile's axes in <see cref="Axes"/>.</summary>
+    public int IndexOf(RegisterTile tile)
+    {
+        for (int i = 0; i < Axes.Length; i++)
+        {
+            var axes = Axes[i];
+            bool same = axes.Length == 1 + tile.Rows.Length && axes[0] == tile.Vector;
+            for (int r = 0; r < tile.Rows.Length && same; r++)
+                same = axes[1 + r] == tile.Rows[r].Axis;
+            if (same)
+                return i;
+        }
+        throw new InvalidOperationException($"no tile along {tile.Vector.Name} has these rows");
+    }
 
     /// <summary>The tile that costs least by the estimate; null where no axis carries vectors.</summary>
     public RegisterTile? Best { get; }
@@ -89,9 +135,12 @@ internal sealed class RegisterTiles
     public bool StreamsPay(RegisterTile tile)
     {
         double rows = tile.Rows.Aggregate(1.0, (n, r) => n * r.Points);
-        double bytes = _pattern
-            .Operands.Where(o => o.Uses(tile.Vector))
-            .Sum(o => (double)(o.Buffer.ConstantSize() ?? 0) * o.Buffer.Type.Size());
+        double bytes = 0;
+        foreach (var operand in _pattern.Operands)
+        {
+            if (operand.Uses(tile.Vector))
+                bytes += (double)(operand.Buffer.ConstantSize() ?? 0) * operand.Buffer.Type.Size();
+        }
         return RunsAlong(tile.Vector)
             && _pattern.Reduced.Length == 1
             && ((rows == 1 && bytes > _target.L2Bytes / 2) || (rows <= 8 && bytes > _target.L3Bytes / 2));
@@ -154,7 +203,9 @@ internal sealed class RegisterTiles
     {
         if (Extent(axis) < _lanes || _pattern.Guard?.Uses(axis.Var) == true)
             return false;
-        double all = _pattern.Operands.Sum(o => (double)(o.Buffer.ConstantSize() ?? 0));
+        double all = 0;
+        foreach (var operand in _pattern.Operands)
+            all += operand.Buffer.ConstantSize() ?? 0;
         return _pattern.Operands.All(o =>
                 o.Step(axis) is 0 or 1
                 || (CanPack(_pattern, o, axis) && o.Buffer.ConstantSize() is { } size && size <= all / 4)
@@ -209,8 +260,10 @@ internal sealed class RegisterTiles
         foreach (var axes in Axes)
         {
             long vectors = (Within(axes[0]) + _lanes - 1) / _lanes;
-            foreach (long nv in Widths.Where(w => w <= vectors && (w <= 4 || RunsAlong(axes[0]))))
+            foreach (long nv in Widths)
             {
+                if (nv > vectors || (nv > 4 && !RunsAlong(axes[0])))
+                    continue;
                 var shortRow = axes.Length > 2 ? axes[2] : null;
                 long around = shortRow is null ? 1 : Extent(shortRow);
                 long most = axes.Length > 1 ? Math.Min(Within(axes[1]), 16) : 1;
@@ -322,9 +375,12 @@ internal sealed class RegisterTiles
         double cycles = 0;
         foreach (var (vectors, times) in Parts((Extent(tile.Vector) + _lanes - 1) / _lanes, tile.Vectors))
             cycles += times * Rows(tile, vectors, [], 0);
-        double copies = _pattern
-            .Operands.Where(o => o.Step(tile.Vector) is not (0 or 1))
-            .Sum(o => (double)(o.Buffer.ConstantSize() ?? 0));
+        double copies = 0;
+        foreach (var operand in _pattern.Operands)
+        {
+            if (operand.Step(tile.Vector) is not (0 or 1))
+                copies += operand.Buffer.ConstantSize() ?? 0;
+        }
         // What is too much for the second-level cache comes again for all that a tile has no part of.
         double again = 0;
         foreach (var operand in _pattern.Operands)

@@ -81,8 +81,13 @@ public sealed class TileRule : ScheduleRule
         }
     }
 
-    public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target) =>
-        [.. Matches(algorithm, target).SelectMany(m => m.Knobs.Offer(algorithm, m.Pattern, m.Tiles, target))];
+    public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
+    {
+        var all = new List<Knob>();
+        foreach (var (pattern, tiles, knobs) in Matches(algorithm, target))
+            all.AddRange(knobs.Offer(algorithm, pattern, tiles, target));
+        return [.. all];
+    }
 
     protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices)
     {
