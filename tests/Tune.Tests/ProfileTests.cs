@@ -50,7 +50,7 @@ public sealed class ProfileTests : IDisposable
     private static long CallsOf(OperatorProfile profile, string spec) =>
         Assert.Single(profile.Operators, o => o.Spec == spec).Calls;
 
-    private const string Attention = "attention b=8 h=4 tq=32 tk=32 d=16 causal=1";
+    private const string Attention = "attention b=8 h=4 tq=32 tk=32 d=16 causal=1 stats=1";
 
     [Fact]
     public void Several_processes_add_to_one_file()
