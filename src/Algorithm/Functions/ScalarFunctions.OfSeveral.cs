@@ -40,14 +40,14 @@ public static partial class ScalarFunctions
         Types = DTypes.Floats,
     };
 
-    /// <summary>|a| with the sign of b, −0 included. No slope where a is 0.</summary>
+    /// <summary>|a| with the sign bit of b, also where that is −0 or NaN. No slope where a is 0.</summary>
     public static readonly ScalarFunction Copysign = ScalarFunction.Composed(
         "copysign",
         (a, b) =>
         {
-            var zero = Zero(b);
-            var negative = Op.Or(Op.Lt(b, zero), Op.And(Op.Eq(b, zero), Op.Lt(Op.Const(1, b.Type) / b, zero)));
-            return Op.Select(negative, -Op.Abs(a), Op.Abs(a));
+            var bits = b.Type == DType.Float64 ? DType.Int64 : DType.Int32;
+            var magnitude = Op.Abs(a);
+            return Op.Select(Op.Lt(Op.Bitcast(bits, b), Op.Const(0, bits)), -magnitude, magnitude);
         }
     ) with
     {

@@ -233,7 +233,7 @@ public sealed partial class Tensor
         return Where(Eq(double.NegativeInfinity), Of(neginf ?? -info.Highest), kept);
     }
 
-    /// <summary>Whether the sign bit is set: of negative numbers and −0.</summary>
+    /// <summary>Whether the sign bit is set: of negative numbers, −0 and some NaNs.</summary>
     public Tensor Signbit() =>
         DType.IsFloat() ? OnesLike(this.Detach()).Copysign(this.Detach()) < 0
         : DType == DType.Bool ? Zeros(Shape, DType.Bool, Device)

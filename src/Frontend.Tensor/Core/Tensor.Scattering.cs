@@ -13,6 +13,19 @@ public sealed partial class Tensor
     private static readonly Operator ScatterMax = new("scatter", "reduce=amax", derives: true);
     private static readonly Operator ScatterMin = new("scatter", "reduce=amin", derives: true);
 
+    // Of an index without elements.
+    private static readonly Rule NothingPutRule = new(
+        "scatter",
+        Saves.B,
+        static (n, g) =>
+        {
+            if (n.Needs(0))
+                n.Send(0, g);
+            if (n.Needs(1))
+                n.Send(1, ZerosLike(n.B));
+        }
+    );
+
     /// <summary>
     /// A copy in which values are put along a dimension: out[index[i, j], j] = src[i, j] for dimension 0 of two. Of equal indices the last
     /// one assigns, and the gradient goes to all.
@@ -162,7 +175,7 @@ public sealed partial class Tensor
         ArgumentNullException.ThrowIfNull(src);
         int d = CheckScatter(what, dim, index, src);
         if (index.NumElements == 0)
-            return Clone();
+            return NothingPut(src);
         if (Rank == 0 || index.Rank == 0 || src.Rank == 0)
         {
             Tensor Vector(Tensor t) => t.Rank == 0 ? t.ReshapeTo([1]) : t;
@@ -192,6 +205,14 @@ public sealed partial class Tensor
                     .Transpose(d, -1)
                     .Contiguous();
         return part ? WithRegion(new Layout(target.Layout.Sizes, Layout.RowMajor(Layout.Sizes), 0), result) : result;
+    }
+
+    private Tensor NothingPut(Tensor src)
+    {
+        var result = Copying.Dense(this);
+        if (DType.IsFloat() && Records(this, src))
+            result.Record(NothingPutRule, this, src);
+        return result;
     }
 
     private static Tensor Fitting(Tensor t, int dim, long size) =>

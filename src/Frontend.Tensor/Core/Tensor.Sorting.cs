@@ -67,7 +67,7 @@ public sealed partial class Tensor
         return Picked(d, OrderOf("kthvalue", d, false, k).Narrow(d, k - 1, 1), keepdim);
     }
 
-    /// <summary>The median of all elements, the lower of two; NaN if there is one, or none at all (of integers 0). Equal elements share the gradient.</summary>
+    /// <summary>The median of all elements, the lower of two; NaN if there is one, or none at all (of integers the lowest that there is). Equal elements share the gradient.</summary>
     public Tensor Median() => MedianOfAll("median", ignoreNan: false);
 
     /// <summary>The median of all elements that are numbers; NaN if there is none.</summary>
@@ -329,7 +329,7 @@ public sealed partial class Tensor
         using (NoGrad())
             result =
                 NumElements == 0
-                    ? Full([], DType.IsFloat() ? double.NaN : 0, DType, Device)
+                    ? Full([], DType.IsFloat() ? double.NaN : Neutral(double.NegativeInfinity), DType, Device)
                     : Flatten().MedianAlong(what, 0, false, ignoreNan).Values;
         if (Records(this))
             result.Record(MedianRule, this);
