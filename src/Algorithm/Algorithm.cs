@@ -49,13 +49,13 @@ public sealed class Algorithm
         ?? throw new ArgumentException($"{output.Name} is not the output of a stage of {Name}");
 
     /// <summary>Range of each symbolic extent, for simplification.</summary>
-    public ImmutableDictionary<Var, Interval> ParameterRanges
+    public IReadOnlyDictionary<Var, Interval> ParameterRanges
     {
         get
         {
-            var ranges = ImmutableDictionary<Var, Interval>.Empty;
+            var ranges = new Dictionary<Var, Interval>();
             foreach (var p in Parameters)
-                ranges = ranges.Add(p.Var, new Interval(p.Min, p.Max));
+                ranges.Add(p.Var, new Interval(p.Min, p.Max));
             return ranges;
         }
     }
@@ -77,7 +77,7 @@ public sealed class Algorithm
                 throw new ArgumentException($"{p.Name} is {extents[i]}, but lies between {p.Min} and {p.Max}");
             values[p.Var] = extents[i];
         }
-        var none = ImmutableDictionary<Var, Interval>.Empty;
+        var none = new Dictionary<Var, Interval>();
         var buffers = new Dictionary<Buffer, Buffer>();
         Buffer Sized(Buffer b)
         {

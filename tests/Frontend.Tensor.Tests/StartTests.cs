@@ -11,7 +11,7 @@ namespace Picograd.Tests;
 /// </summary>
 public class StartTests
 {
-    // On 2026-11-30: 285 and 397 methods; 11.4 and 105 MiB. A third of the bytes of the step, and most of those of the product, go into
+    // On 2026-11-30: 253 and 360 methods; 11.4 and 105 MiB. A third of the bytes of the step, and about half of those of the product, go into
     // kernels that fill tensors with random numbers: in vectors, which run 3.7 times as fast as scalars and are four times the work for
     // the compiler. Next are register tiles of products and the analysis of vector loops.
     private const int MethodsOfProduct = 300;

@@ -69,7 +69,7 @@ internal sealed class RegisterPromotion
         var plain = cond.Substitute(vector.Var, AnyLane);
         _mask =
             saved is not null && plain.FreeVars().All(v => v == AnyLane) && !plain.Loads().Any()
-                ? $"{saved}&{Simplifier.Simplify(plain, System.Collections.Immutable.ImmutableDictionary<Var, Interval>.Empty)}"
+                ? $"{saved}&{Simplifier.Simplify(plain, new Dictionary<Var, Interval>())}"
                 : null;
         Visit(stmt, vector, bits);
         _mask = saved;

@@ -20,7 +20,7 @@ public sealed record LoopNest(
 )
 {
     /// <summary>Ranges of the symbolic extents.</summary>
-    public ImmutableDictionary<Var, Interval> ParameterRanges => Algorithm.ParameterRanges;
+    public IReadOnlyDictionary<Var, Interval> ParameterRanges => Algorithm.ParameterRanges;
 
     /// <summary>The variables of symbolic extents.</summary>
     internal IEnumerable<Var> Parameters => Algorithm.Parameters.Select(p => p.Var);

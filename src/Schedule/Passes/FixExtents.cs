@@ -27,7 +27,7 @@ public static class FixExtents
     private sealed class Rewriter(IReadOnlyDictionary<Var, Expr> values, IReadOnlyDictionary<Buffer, Buffer> arguments)
     {
         private readonly Dictionary<Buffer, Buffer> _buffers = new(arguments);
-        private readonly LoopRanges _ranges = new(ImmutableDictionary<Var, Interval>.Empty);
+        private readonly LoopRanges _ranges = new([]);
 
         public Stmt Visit(Stmt stmt) =>
             stmt switch
