@@ -122,7 +122,10 @@ public sealed class OnlineTests(ITestOutputHelper output) : IDisposable
         )
             start.ArgumentList.Add(argument);
         long began = Stopwatch.GetTimestamp();
-        Assert.Equal(7, new PacedProcess(share).Run(start));
+        // What the tests before took is none of it: half a minute would be paid for in three.
+        using var tests = Process.GetCurrentProcess();
+        var paced = new PacedProcess(share) { Before = tests.TotalProcessorTime };
+        Assert.Equal(7, paced.Run(start));
         double wall = Stopwatch.GetElapsedTime(began).TotalSeconds;
         string[] said = File.ReadAllLines(times);
         double spent = Regex.Matches(said[0], "([0-9]+)m([0-9.]+)s").Sum(m => Number(m, 1) * 60 + Number(m, 2));

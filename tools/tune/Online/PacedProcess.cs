@@ -18,6 +18,9 @@ internal sealed class PacedProcess(double share)
     private const double Step = 1.25;
     private const int Lowest = 19;
 
+    /// <summary>Processor time of this process that is not for the one that is paced; all the rest of its time counts.</summary>
+    public TimeSpan Before { get; init; }
+
     /// <summary>Exit code of the process.</summary>
     /// <param name="start">How to start it.</param>
     /// <param name="cancel">Ends it.</param>
@@ -39,7 +42,7 @@ internal sealed class PacedProcess(double share)
         ProcessControl.Lower(process.Id, Niceness());
         ProcessControl.Continue(process.Id);
         var pace = new CpuShare(share);
-        var spent = new Spent(process.Id, page);
+        var spent = new Spent(process.Id, page, Before);
         while (true)
         {
             if (cancel.IsCancellationRequested || ProcessControl.Parent != parent)
@@ -82,7 +85,7 @@ internal sealed class PacedProcess(double share)
     /// Processor time of the process, its worker, and this one, and what devices did for the worker, in the place of which is known how
     /// long it waited for them.
     /// </summary>
-    private sealed class Spent(int process, PacePage page)
+    private sealed class Spent(int process, PacePage page, TimeSpan before)
     {
         private TimeSpan _process;
         private TimeSpan _workers;
@@ -106,7 +109,7 @@ internal sealed class PacedProcess(double share)
                 _devices += waited < most ? waited : most;
             _worker = (id, time, device);
             _ran = ran;
-            return (ProcessControl.ProcessorTime(0) ?? TimeSpan.Zero) + _process + _workers + _devices;
+            return (ProcessControl.ProcessorTime(0) ?? before) - before + _process + _workers + _devices;
         }
     }
 }
