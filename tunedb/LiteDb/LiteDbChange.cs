@@ -193,6 +193,7 @@ internal sealed class LiteDbChange : IDocuments, IDisposable
         {
             throw failure;
         }
+        // What LiteDB throws of pages that are not what they say, its own NotImplementedException of unknown kinds of pages too.
         catch (Exception e)
             when (e
                     is LiteException

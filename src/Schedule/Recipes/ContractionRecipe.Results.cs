@@ -1,0 +1,152 @@
+using System.Collections.Immutable;
+using Picograd.Algorithms;
+using Picograd.Schedules.Backend;
+using Picograd.Schedules.Ir;
+using Picograd.Schedules.Patterns;
+using Picograd.Schedules.Primitives;
+
+namespace Picograd.Schedules.Recipes;
+
+// Where the results of a tile go, and what follows on it.
+internal sealed partial class ContractionRecipe
+{
+    /// <summary>Element-wise stages that follow and have the same axes, where nothing else asks for what they follow.</summary>
+    public static List<string> Epilogue(Algorithm algorithm, ContractionPattern pattern)
+    {
+        var names = new List<string>();
+        var made = new HashSet<Algorithms.Buffer> { pattern.Stage.Output };
+        foreach (var stage in algorithm.Stages.SkipWhile(x => x != pattern.Stage).Skip(1))
+        {
+            bool follows =
+                stage.Kind == StageKind.Map
+                && Contraction.SameAxes(stage, pattern.Stage)
+                && stage.Outputs.Length == 1
+                && stage.Reads.Any(made.Contains)
+                && stage.Reads.All(b => made.Contains(b) || algorithm.Inputs.Contains(b));
+            if (!follows)
+                break;
+            made.Add(stage.Output);
+            names.Add(stage.Name);
+        }
+        // What others read, or who called, has to be there as a whole.
+        bool readElsewhere =
+            algorithm.Outputs.Contains(pattern.Stage.Output)
+            || algorithm
+                .Stages.Where(x => x != pattern.Stage && !names.Contains(x.Name))
+                .Any(x => x.Reads.Contains(pattern.Stage.Output));
+        return readElsewhere ? [] : names;
+    }
+
+    // Registers for the results; what takes them to memory, and the blocks that follow on the tile.
+    private (string? Write, List<string> Later) Results(List<string> after)
+    {
+        string output = _pattern.Stage.Output.Name;
+        List<string> later = [.. after];
+        if (_direct)
+        {
+            var (_, write) = _s.CacheWrite(output, Scope.Register);
+            bool cheap = !_algorithm
+                .Stages.Where(x => after.Contains(x.Name))
+                .Any(x => x.Values[0].Nodes().Any(n => n.IsFunction()));
+            if (after.Count > 0 && cheap && _choices[_knobs.Inline])
+            {
+                _s.ComputeInline(write);
+                return (null, later);
+            }
+            return (write, later);
+        }
+        // Vectors are not along the results' rows: tiles go to the stack, and from there with rows and columns exchanged.
+        string tile = output;
+        if (after.Count == 0)
+        {
+            (tile, string copy) = _s.CacheWrite(output, Scope.Stack);
+            later.Add(copy);
+        }
+        else
+        {
+            _s.SetScope(output, Scope.Stack);
+        }
+        string[] names = [.. Enumerable.Range(0, _pattern.Spatial.Length).Select(d => $"d{d}")];
+        int along = _pattern.Spatial.IndexOf(_tile.Vector);
+        _s.TransformLayout(
+            tile,
+            $"{string.Join(",", names)}->{string.Join(",", names.Where((_, d) => d != along).Append(names[along]))}"
+        );
+        return (_s.CacheWrite(tile, Scope.Register).Copy, later);
+    }
+
+    // From registers to memory, a vector at a time.
+    private void Write(string? block, string at)
+    {
+        if (block is null)
+            return;
+        _s.ReverseComputeAt(block, at);
+        InnermostAlong(
+            block,
+            _direct ? _pattern.Spatial.IndexOf(_tile.Vector) : _pattern.Spatial.Length - 1,
+            vectorize: true
+        );
+    }
+
+    // Moves the loop over a dimension of what a block writes inside of its others.
+    private string? InnermostAlong(string block, int dimension, bool vectorize)
+    {
+        if (LoopOver(block, dimension) is not { } loop)
+            return null;
+        var own = _s
+            .Nest.LoopsAround(_s.Nest.Block(block))
+            .SkipWhile(l => l.Name != loop.Name)
+            .Select(l => l.Name)
+            .ToList();
+        if (own.Count > 1)
+            _s.Reorder([.. own.Skip(1), loop.Name]);
+        if (vectorize && loop.ConstantExtent > 1)
+            _s.Vectorize(loop.Name);
+        return loop.Name;
+    }
+
+    private For? LoopOver(string block, int dimension)
+    {
+        var target = _s.Nest.Block(block);
+        var index = target.Indices[dimension].Substitute(target.Bindings);
+        return _s.Nest.OwnLoops(target).LastOrDefault(l => l.Kind == LoopKind.Serial && index.Uses(l.Var));
+    }
+
+    private void Finish(string block, string at)
+    {
+        _s.ReverseComputeAt(block, at);
+        int rank = _pattern.Spatial.Length;
+        if (_direct)
+        {
+            InnermostAlong(block, _pattern.Spatial.IndexOf(_tile.Vector), vectorize: true);
+            return;
+        }
+        if (LoopOver(block, rank - 1) is null)
+            return;
+        // As many vectors of the tile as lanes: a square block, transposed in registers.
+        string? low = null;
+        if (LoopOver(block, _pattern.Spatial.IndexOf(_tile.Vector)) is { ConstantExtent: > 1 and var width } along)
+        {
+            low = along.Name;
+            if (width > _lanes)
+                (_, low) = LoopRecipes.SplitTile(_s, along.Name, _lanes, width);
+        }
+        string row = InnermostAlong(block, rank - 1, vectorize: false)!;
+        long extent = _s.Nest.Loop(row).ConstantExtent!.Value;
+        if (extent > _lanes)
+            (_, row) = LoopRecipes.SplitTile(_s, row, _lanes, extent);
+        if (low is not null)
+        {
+            var between = _s
+                .Nest.LoopsAround(_s.Nest.Block(block))
+                .SkipWhile(l => l.Name != low)
+                .Select(l => l.Name)
+                .ToList();
+            if (between.Count > 2)
+                _s.Reorder([.. between.Skip(1).SkipLast(1), low, row]);
+            _s.Unroll(low);
+        }
+        if (_s.Nest.Loop(row).ConstantExtent > 1)
+            _s.Vectorize(row);
+    }
+}
