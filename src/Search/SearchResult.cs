@@ -108,9 +108,6 @@ public sealed record SearchSettings
     /// <summary>Stop when the ceiling is at least this share of the best time.</summary>
     public double RooflineShare { get; init; } = 0.97;
 
-    /// <summary>A ceiling so many times the best time is taken to be measured wrong and stops nothing.</summary>
-    public double CeilingError { get; init; } = 1.1;
-
     /// <summary>Programs predicted so many times slower than the best are not run.</summary>
     public double HopelessFactor { get; init; } = 20;
 

@@ -27,6 +27,9 @@ public sealed record TuneResult
     /// <summary>The machine's limit for this task.</summary>
     public required Roofline Ceiling { get; init; }
 
+    /// <summary>That the ceiling was beaten and measured again, in one sentence; null where it was not.</summary>
+    public string? CeilingNote { get; init; }
+
     public required StopReason Stop { get; init; }
 
     /// <summary>What might have been chosen, by rule.</summary>

@@ -99,6 +99,7 @@ internal sealed partial class TuneSession
                 break;
         }
         var chosen = verdict ?? failed!;
+        RenewCeiling(chosen.Milliseconds);
         var result = new TuneResult
         {
             Task = Task,
@@ -111,6 +112,7 @@ internal sealed partial class TuneSession
             DefaultMilliseconds = chosen.DefaultMilliseconds,
             DefaultStands = chosen.DefaultStands,
             Ceiling = Ceiling,
+            CeilingNote = _ceilingNote,
             Stop = Stop,
             Space = _search.Space,
             Levels = _search.Levels,

@@ -106,12 +106,31 @@ internal sealed partial class TuneSession : IDisposable
         {
             OnBatch = OnBatch,
             Known = TakeOver,
+            RenewCeiling = () =>
+            {
+                RenewCeiling(BestMilliseconds!.Value);
+                return Roofline.Of(Task, Task.On.Ceilings).Milliseconds;
+            },
         };
     }
 
     public TuneTask Task { get; }
 
-    public Roofline Ceiling { get; }
+    public Roofline Ceiling { get; private set; }
+
+    /// <summary>Told of a ceiling that was beaten, once at most; null: none was.</summary>
+    private string? _ceilingNote;
+
+    /// <summary>Nothing is faster than the ceiling: one that something beats is measured again.</summary>
+    private void RenewCeiling(double milliseconds) =>
+        Ceiling =
+            _ceilingNote is null ? Roofline.Of(Task, Task.On.Ceilings, milliseconds, note => _ceilingNote = note)
+            : Roofline.Of(Task, Task.On.Ceilings) is var line && line.Milliseconds > milliseconds
+                ? line with
+                {
+                    Milliseconds = milliseconds,
+                }
+            : line;
 
     public StopReason Stop { get; private set; } = StopReason.Budget;
 

@@ -49,4 +49,42 @@ public sealed class RooflineTests
         Assert.Equal(task.Problem.Flops / (gflops * 1e6), roofline.Milliseconds, 12);
         Assert.Equal(task.Problem.Flops / 1e9, Roofline.Of(task, Ceilings(null)).Milliseconds, 12);
     }
+
+    [Theory]
+    [InlineData("matmul m=64 n=64 k=64", "arithmetic")]
+    [InlineData("add n=100000", "memory")]
+    [InlineData("add n=1000", "l1")]
+    public void ACeilingThatIsBeatenIsMeasuredAgainAndReplaced(string spec, string limit)
+    {
+        int asked = 0;
+        // The machine was busy the first time.
+        double Ask() => asked++ == 0 ? 100 : 200;
+        double Ample() => 1e9;
+        var ceilings = new TargetCeilings(
+            limit == "arithmetic" ? Ask : Ample,
+            [
+                new MemoryLevel("l1", 50_000, limit == "l1" ? Ask : Ample),
+                new MemoryLevel("memory", long.MaxValue, Ample),
+            ],
+            limit == "memory" ? Ask : Ample
+        );
+        var task = new TuneTask(OperatorSpec.Parse(spec), Machine.Cpu);
+        var first = Roofline.Of(task, ceilings);
+        Assert.Equal(limit, first.Limit);
+        var notes = new List<string>();
+
+        Assert.Equal(first, Roofline.Of(task, ceilings, first.Milliseconds * 1.5, notes.Add));
+        Assert.Empty(notes);
+
+        var renewed = Roofline.Of(task, ceilings, first.Milliseconds * 0.7, notes.Add);
+        Assert.Equal(first.Milliseconds / 2, renewed.Milliseconds, 9);
+        Assert.Contains("200", Assert.Single(notes));
+        Assert.Contains("instead of 100", notes[0]);
+        // For what follows, too; and never lower than before.
+        Assert.Equal(renewed, Roofline.Of(task, ceilings));
+        Assert.Equal(2, asked);
+
+        // What beats the new one as well is the ceiling itself.
+        Assert.Equal(first.Milliseconds / 5, Roofline.Of(task, ceilings, first.Milliseconds / 5).Milliseconds, 9);
+    }
 }

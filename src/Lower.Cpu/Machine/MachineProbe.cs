@@ -42,7 +42,9 @@ public sealed record MachineCeilings(
 
 /// <summary>
 /// Measures <see cref="MachineCeilings"/>. Each figure is the best of many samples of a fraction of a millisecond, because
-/// whatever else the machine does can only make a sample slower.
+/// whatever else the machine does can only make a sample slower. Where other processes take more than a tenth of the machine,
+/// it goes on up to four times as long, with pauses, and what every core does for itself is put together of the cores' own
+/// best times: with two threads it hardly ever happens there that both run.
 /// </summary>
 public static unsafe class MachineProbe
 {
@@ -105,8 +107,8 @@ public static unsafe class MachineProbe
         context[3] = passes;
         context[4] = target.VectorBits;
         double seconds = name == "memory" ? MemorySeconds : CacheSeconds;
-        double best = Best(seconds, threads, &ProbeKernels.Read, context);
-        return new LevelBandwidth(name, bytes, bytes * passes * threads / best / 1e9);
+        double rate = Rate(seconds, threads, &ProbeKernels.Read, context, isOfCore: name is "l1" or "l2");
+        return new LevelBandwidth(name, bytes, bytes * passes * rate / 1e9);
     }
 
     /// <summary>Only copying in memory (see <see cref="MachineCeilings.CopyGbps"/>).</summary>
@@ -122,8 +124,7 @@ public static unsafe class MachineProbe
         context[2] = bytes;
         context[3] = (long)memory.Address + bytes * threads;
         context[4] = target.VectorBits;
-        double best = Best(MemorySeconds, threads, &CopyThereAndBack, context);
-        return 4.0 * bytes * threads / best / 1e9;
+        return 4.0 * bytes * Rate(MemorySeconds, threads, &CopyThereAndBack, context, isOfCore: false) / 1e9;
     }
 
     private static void CopyThereAndBack(long* context, long begin, long end, long worker)
@@ -140,9 +141,8 @@ public static unsafe class MachineProbe
         long* context = stackalloc long[2];
         context[0] = target.VectorBits;
         context[1] = 4000;
-        double best = Best(FmaSeconds, threads, &ProbeKernels.FusedMultiplyAdd, context);
         long flops = 2 * context[1] * ProbeKernels.FmaPerIteration(target.VectorBits) * target.VectorFloats;
-        return flops * (double)threads / best / 1e9;
+        return flops * Rate(FmaSeconds, threads, &ProbeKernels.FusedMultiplyAdd, context, isOfCore: true) / 1e9;
     }
 
     private static void Check(int threads)
@@ -179,16 +179,61 @@ public static unsafe class MachineProbe
     private const int AgreeingRuns = 8;
     private const double LeastShare = 0.2;
 
+    /// <summary>Of the machine's processors, what others may take before they count.</summary>
+    private const double QuietShare = 0.1;
+
+    /// <summary>Spans of a measurement on a machine on which others take more than that, and the pause between two.</summary>
+    private const int BusySpans = 4;
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>Where the parts of a run are kept: body, context, threads, then the shortest time of each part, then who did each last.</summary>
+    private const int Parts = 3;
+
+    /// <summary>The cores' own best times count where together they are so many times as fast as the best run of all at once.</summary>
+    private const double Hindered = 1.05;
+
     /// <summary>
-    /// The shortest time of one parallel run of the body, in seconds, over the given span and at least five runs; ends early, though not
-    /// before a fifth of the span, where eight runs agree with the shortest to a hundredth.
+    /// How often a second the body's work is done, all threads together, by the shortest of many parallel runs over the given span, at least
+    /// five. Ends early, though not before a fifth of the span, where eight runs agree with the shortest to a hundredth.
     /// </summary>
-    private static double Best(
+    /// <param name="seconds">The span.</param>
+    /// <param name="threads">Workers, each of which does the work once a run.</param>
+    /// <param name="body">The work.</param>
+    /// <param name="context">Of the body.</param>
+    /// <param name="isOfCore">Whether no core takes from what another one has.</param>
+    private static double Rate(
         double seconds,
         int threads,
         delegate* managed<long*, long, long, long, void> body,
-        long* context
+        long* context,
+        bool isOfCore
     )
+    {
+        long* timed = stackalloc long[Parts + 2 * threads];
+        timed[1] = (long)context;
+        timed[2] = threads;
+        for (int i = 0; i < threads; i++)
+            timed[Parts + i] = long.MaxValue;
+        timed[0] = (long)body;
+        long best = long.MaxValue;
+        var before = MachineLoad.Now();
+        for (int span = 0; span < BusySpans; span++)
+        {
+            if (span > 0)
+                Thread.Sleep(Pause);
+            best = Math.Min(best, Shortest(seconds, threads, timed));
+            if (MachineLoad.Now().OthersSince(before) is null or < QuietShare)
+                return (double)threads * Stopwatch.Frequency / best;
+        }
+        double together = (double)threads / best;
+        double apart = 0;
+        for (int i = 0; i < threads; i++)
+            apart += 1.0 / timed[Parts + i];
+        bool hindered = isOfCore && threads <= PhysicalCores.Count && apart > Hindered * together;
+        return Stopwatch.Frequency * (hindered ? apart : together);
+    }
+
+    private static long Shortest(double seconds, int threads, long* timed)
     {
         long start = Stopwatch.GetTimestamp();
         long best = long.MaxValue;
@@ -197,18 +242,45 @@ public static unsafe class MachineProbe
         for (int run = 0; run < 5 || elapsed < seconds; run++)
         {
             long begin = Stopwatch.GetTimestamp();
-            WorkerPool.Run(body, context, threads, threads, dynamic: false);
+            WorkerPool.Run(&Timed, timed, threads, threads, dynamic: false);
             long time = Stopwatch.GetTimestamp() - begin;
             // Those that agreed with one that was slower by more than that do not count.
             if (best > time * Agreement)
                 agreeing = 0;
             best = Math.Min(best, time);
-            if (time <= best * Agreement)
+            // One thread that does the work of another, whose core is busy, does so always in the same time.
+            if (time <= best * Agreement && IsByAll(timed, threads))
                 agreeing++;
             elapsed = Stopwatch.GetElapsedTime(start).TotalSeconds;
             if (agreeing >= AgreeingRuns && elapsed >= LeastShare * seconds)
                 break;
         }
-        return (double)best / Stopwatch.Frequency;
+        return best;
+    }
+
+    private static bool IsByAll(long* timed, int threads)
+    {
+        for (int i = 0; i < threads; i++)
+        {
+            for (int j = 0; j < i; j++)
+            {
+                if (timed[Parts + threads + i] == timed[Parts + threads + j])
+                    return false;
+            }
+        }
+        return true;
+    }
+
+    // The body; of each thread's part the shortest time, and who did it last.
+    private static void Timed(long* timed, long begin, long end, long worker)
+    {
+        var body = (delegate* managed<long*, long, long, long, void>)timed[0];
+        for (long part = begin; part < end; part++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            body((long*)timed[1], part, part + 1, worker);
+            timed[Parts + part] = Math.Min(timed[Parts + part], Stopwatch.GetTimestamp() - start);
+            timed[Parts + timed[2] + part] = Environment.CurrentManagedThreadId;
+        }
     }
 }

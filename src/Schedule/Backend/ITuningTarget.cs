@@ -3,19 +3,46 @@ using Picograd.Schedules.Ir;
 
 namespace Picograd.Schedules.Backend;
 
+/// <summary>A figure that is measured when it is first asked for.</summary>
+/// <param name="measure">Measures it.</param>
+internal sealed class MeasuredFigure(Func<double> measure)
+{
+    private readonly Lock _lock = new();
+    private double? _value;
+
+    public double Value
+    {
+        get
+        {
+            lock (_lock)
+                return _value ??= measure();
+        }
+    }
+
+    /// <summary>Measures once more; the higher figure stays, since whatever else a machine does can only lower one.</summary>
+    public double Again()
+    {
+        lock (_lock)
+            return (_value = Math.Max(_value ?? 0, measure())).Value;
+    }
+}
+
 /// <summary>A level of memory.</summary>
 /// <param name="name">l1, l2, memory.</param>
 /// <param name="bytes">That fit, all threads together.</param>
-/// <param name="readGbps">Measures reading, in 10^9 bytes a second; asked once.</param>
+/// <param name="readGbps">Measures reading, in 10^9 bytes a second; asked once, and where <see cref="MeasureAgain"/> is called.</param>
 public sealed class MemoryLevel(string name, long bytes, Func<double> readGbps)
 {
-    private readonly Lazy<double> _readGbps = new(readGbps);
+    private readonly MeasuredFigure _readGbps = new(readGbps);
 
     public string Name => name;
 
     public long Bytes => bytes;
 
     public double ReadGbps => _readGbps.Value;
+
+    /// <summary>Measures <see cref="ReadGbps"/> once more, and keeps the higher figure.</summary>
+    public double MeasureAgain() => _readGbps.Again();
 
     /// <summary>One whose bandwidth is known.</summary>
     public static implicit operator MemoryLevel((string Name, long Bytes, double ReadGbps) known) =>
@@ -24,15 +51,15 @@ public sealed class MemoryLevel(string name, long bytes, Func<double> readGbps)
 
 /// <summary>
 /// The most that a target can do, measured: each figure when it is first asked for, since what limits one operator needs few of
-/// them.
+/// them. One that something beats was measured while the machine was busy, and can be measured again.
 /// </summary>
 /// <param name="gflops">See <see cref="Gflops"/>.</param>
 /// <param name="levels">See <see cref="Levels"/>.</param>
 /// <param name="copyGbps">See <see cref="CopyGbps"/>.</param>
 public sealed class TargetCeilings(Func<double> gflops, IReadOnlyList<MemoryLevel> levels, Func<double> copyGbps)
 {
-    private readonly Lazy<double> _gflops = new(gflops);
-    private readonly Lazy<double> _copyGbps = new(copyGbps);
+    private readonly MeasuredFigure _gflops = new(gflops);
+    private readonly MeasuredFigure _copyGbps = new(copyGbps);
 
     /// <summary>Figures that are known.</summary>
     public TargetCeilings(double gflops, IReadOnlyList<MemoryLevel> levels, double copyGbps)
@@ -46,6 +73,12 @@ public sealed class TargetCeilings(Func<double> gflops, IReadOnlyList<MemoryLeve
 
     /// <summary>Copying in memory, bytes read plus bytes written, in 10^9 a second.</summary>
     public double CopyGbps => _copyGbps.Value;
+
+    /// <summary>Measures <see cref="Gflops"/> once more, and keeps the higher figure.</summary>
+    public double MeasureGflopsAgain() => _gflops.Again();
+
+    /// <summary>Measures <see cref="CopyGbps"/> once more, and keeps the higher figure.</summary>
+    public double MeasureCopyAgain() => _copyGbps.Again();
 
     /// <summary>
     /// Products of matrices of 16-bit floats with sums in 32 bits (tensor cores), in 10^9 operations a second; null where
@@ -107,7 +140,7 @@ public interface ITuningTarget
     /// <summary>A timer of the target's own; null where the processor's clock does.</summary>
     IKernelTimer? CreateTimer() => null;
 
-    /// <summary>The ceilings, measured when they are asked for, in up to a fifth of a second each. Later calls give the same figures.</summary>
+    /// <summary>The ceilings, measured when they are asked for, in up to a fifth of a second each, longer on a busy machine. Later calls give the same figures.</summary>
     TargetCeilings Ceilings { get; }
 
     /// <summary>

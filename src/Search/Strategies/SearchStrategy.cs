@@ -10,7 +10,8 @@ namespace Picograd.Search.Strategies;
 public abstract class SearchStrategy
 {
     private readonly ISearchMachine _machine;
-    private readonly double _ceilingMilliseconds;
+    private double _ceilingMilliseconds;
+    private bool _ceilingIsRenewed;
     private readonly HashSet<ulong> _programs = [];
     private readonly HashSet<string> _points = [];
     private readonly List<Timed> _timed = [];
@@ -29,6 +30,9 @@ public abstract class SearchStrategy
 
     /// <summary>Trials made elsewhere, by the program's hash: what it returns is not run again and becomes the search's own.</summary>
     public Func<ulong, Trial?>? Known { get; init; }
+
+    /// <summary>Measures the ceiling again, in milliseconds, where something beat it: asked once. Null: it is as it is.</summary>
+    internal Func<double>? RenewCeiling { get; init; }
 
     /// <summary>Errors of rules that are no refusals, one line each: what each rule said last.</summary>
     public IReadOnlyList<string> RuleErrors => _ruleErrors;
@@ -177,14 +181,20 @@ public abstract class SearchStrategy
     {
         if (cancel.IsCancellationRequested)
             throw new Stop(StopReason.Cancelled);
-        // A best far beyond the ceiling says that the ceiling was measured while the machine was busy: no reason to stop.
-        while (
-            _ceilingMilliseconds >= Settings.RooflineShare * BestMilliseconds
-            && _ceilingMilliseconds <= Settings.CeilingError * BestMilliseconds
-        )
+        while (_ceilingMilliseconds >= Settings.RooflineShare * BestMilliseconds)
         {
-            if (!Confirm(meter, cancel))
-                throw new Stop(StopReason.Roofline);
+            if (Confirm(meter, cancel))
+                continue;
+            // What beats it says that the ceiling was measured while the machine was busy.
+            if (_ceilingMilliseconds > Roofline.Tolerance * BestMilliseconds)
+            {
+                if (_ceilingIsRenewed || RenewCeiling is null)
+                    break;
+                _ceilingIsRenewed = true;
+                _ceilingMilliseconds = RenewCeiling();
+                continue;
+            }
+            throw new Stop(StopReason.Roofline);
         }
         if (meter.IsSpent)
             throw new Stop(StopReason.Budget);

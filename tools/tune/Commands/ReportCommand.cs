@@ -172,7 +172,12 @@ internal static class ReportCommand
         {
             return null;
         }
-        var ceiling = Roofline.Of(new TuneTask(spec, tuning), tuning.Ceilings);
+        var ceiling = Roofline.Of(
+            new TuneTask(spec, tuning),
+            tuning.Ceilings,
+            times[0],
+            note => console.Error.WriteLine($"tune: {spec}: {note}")
+        );
         var (gflops, gbps) = Rate.Of(spec, times[0]);
         return new Line(
             spec.ToString(),

@@ -39,6 +39,8 @@ internal static class ResultText
         to.WriteLine(
             $"  speed        {Rate.Text(r.Task.Measured, r.Milliseconds)}, {Figures.Percent(r.CeilingShare)} of the ceiling ({Figures.Time(r.Ceiling.Milliseconds)}, set by {r.Ceiling.Limit})"
         );
+        if (r.CeilingNote is { } note)
+            to.WriteLine($"  ceiling      {note}");
         if (spec.IsRange && r.Certification.Ok)
             to.WriteLine($"  certified    {r.Certification.Detail}");
         to.WriteLine($"  stored       {Stored(r, database)}");
