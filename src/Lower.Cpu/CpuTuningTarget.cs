@@ -29,6 +29,8 @@ public sealed unsafe class CpuTuningTarget(CpuTarget target, int threads) : ITun
 
     public TargetCeilings Ceilings { get; } = CeilingsOf(target, threads);
 
+    public int SpareCores => Math.Max(0, PhysicalCores.Count - threads);
+
     public nint Allocate(long bytes)
     {
         var buffer = CpuBuffer.Rent(bytes);

@@ -38,6 +38,8 @@ public sealed class FaultyTarget(ITuningTarget real) : ITuningTarget, IBackend
 
     public TargetCeilings Ceilings => real.Ceilings;
 
+    public int SpareCores => real.SpareCores;
+
     public nint Allocate(long bytes) => real.Allocate(bytes);
 
     public void Free(nint memory, long bytes) => real.Free(memory, bytes);

@@ -37,7 +37,36 @@ public sealed class WorkerTests : IDisposable
             results.Select(r => r.Outcome)
         );
         Assert.Contains("as the test asked", results[1].Detail);
-        Assert.Equal(2, _process.Starts);
+        // Where others were compiled meanwhile, of which the process may have died as well, it is tried once more alone.
+        Assert.Equal(task.On.SpareCores > 0 ? 3 : 2, _process.Starts);
+    }
+
+    [Fact]
+    public void WhatIsCompiledAheadIsTimedAsWhatIsNot()
+    {
+        var task = Machine.Task(Small);
+        using var runner = new WorkerRunner(task, _process, seed: 1);
+        // More than are under way at once, some refused, one twice.
+        Candidate[] candidates =
+        [
+            Machine.Tiled(task, mr: 2),
+            Machine.Tiled(task, "refuse"),
+            Machine.Tiled(task, mr: 4),
+            Machine.Tiled(task, "throw"),
+            Machine.Tiled(task, mr: 4),
+            Machine.Tiled(task, "refuse"),
+            Machine.Tiled(task, mr: 6),
+        ];
+        var results = runner.Measure(candidates, double.PositiveInfinity, CancellationToken.None);
+        const string Refused = "il-too-large";
+        const string Error = OutcomeNames.InternalError;
+        const string Timed = OutcomeNames.Timed;
+        Assert.Equal([Timed, Refused, Timed, Error, Timed, Refused, Timed], results.Select(r => r.Outcome));
+        Assert.All(
+            results.Where(r => r.IsTimed),
+            r => Assert.True(r is { ReplayMilliseconds: > 0, CompileMilliseconds: > 0 })
+        );
+        Assert.Equal(1, _process.Starts);
     }
 
     [Fact]

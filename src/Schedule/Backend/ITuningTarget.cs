@@ -115,6 +115,12 @@ public interface ITuningTarget
     IReadOnlyList<IBackend> OtherThreads => [];
 
     /// <summary>
+    /// Cores that neither kernels nor what shares a core with them use: a candidate can be compiled there while another is timed. 0 where
+    /// kernels run elsewhere.
+    /// </summary>
+    int SpareCores => 0;
+
+    /// <summary>
     /// Memory as tensors of the target have it (alignment, large pages); contents undefined. Freed by <see cref="Free"/>.
     /// </summary>
     nint Allocate(long bytes);

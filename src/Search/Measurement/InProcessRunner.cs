@@ -109,28 +109,48 @@ public sealed class InProcessRunner : ICandidateRunner
     }
 
     /// <summary>Measures one; <paramref name="replay"/> makes the nest, and its time is part of the answer.</summary>
-    internal Measured Measure(Func<LoopNest> replay, double bestMilliseconds)
+    internal Measured Measure(Func<LoopNest> replay, double bestMilliseconds) =>
+        Measure(Prepare(replay), bestMilliseconds);
+
+    /// <summary>From trace to running code: what may be done on another thread, ahead of <see cref="Measure(ReadyKernel, double)"/>.</summary>
+    internal ReadyKernel Prepare(Func<LoopNest> replay)
     {
         long start = RunningTime.GetTimestamp();
-        long replayed = start;
         try
         {
             var nest = replay();
-            replayed = RunningTime.GetTimestamp();
+            long replayed = RunningTime.GetTimestamp();
             if (_pinned?.OtherOrder(nest) is { } order)
-                return Measured.Failed(OutcomeNames.OtherOrder, order);
-            using var kernel = Compile(nest);
+                return new ReadyKernel(null, Measured.Failed(OutcomeNames.OtherOrder, order), 0, 0);
+            var kernel = Compile(nest);
             double compile = RunningTime.Since(replayed).TotalMilliseconds;
-            double replaying = Stopwatch.GetElapsedTime(start, replayed).TotalMilliseconds;
-            return Measure(kernel, bestMilliseconds) with
-            {
-                ReplayMilliseconds = replaying,
-                CompileMilliseconds = compile,
-            };
+            return new ReadyKernel(kernel, null, Stopwatch.GetElapsedTime(start, replayed).TotalMilliseconds, compile);
         }
         catch (Exception e)
         {
             // Whatever goes wrong with one candidate is that candidate's outcome, told apart by name.
+            return new ReadyKernel(null, Failure(e), 0, 0);
+        }
+    }
+
+    /// <summary>Checks and times a kernel, and disposes of it.</summary>
+    internal Measured Measure(ReadyKernel ready, double bestMilliseconds)
+    {
+        if (ready.Kernel is not { } kernel)
+            return ready.Failure!;
+        try
+        {
+            using (kernel)
+            {
+                return Measure(kernel, bestMilliseconds) with
+                {
+                    ReplayMilliseconds = ready.ReplayMilliseconds,
+                    CompileMilliseconds = ready.CompileMilliseconds,
+                };
+            }
+        }
+        catch (Exception e)
+        {
             return Failure(e);
         }
     }
@@ -354,3 +374,15 @@ public sealed class InProcessRunner : ICandidateRunner
         private void Arm(TimeSpan time) => _timer.Change(time, Timeout.InfiniteTimeSpan);
     }
 }
+
+/// <summary>A candidate's kernel, or why there is none.</summary>
+/// <param name="Kernel">Ready to run; null where there is none.</param>
+/// <param name="Failure">Why not.</param>
+/// <param name="ReplayMilliseconds">From trace to nest.</param>
+/// <param name="CompileMilliseconds">From nest to running code.</param>
+internal sealed record ReadyKernel(
+    ICompiledKernel? Kernel,
+    Measured? Failure,
+    double ReplayMilliseconds,
+    double CompileMilliseconds
+);

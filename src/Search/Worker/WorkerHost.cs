@@ -38,12 +38,13 @@ public static class WorkerHost
         using var tasks = new WorkerTasks();
         var sender = new Lock();
         WorkerTask? task = null;
+        int unanswered = 0;
         var reader = new Thread(() =>
         {
             while (WorkerMessages.Read<WorkerRequest>(input) is { } request)
             {
-                // What waits behind another candidate is compiled meanwhile, where the back end can.
-                if (request.Measure is { } measure)
+                // What waits behind another candidate is compiled meanwhile.
+                if (Interlocked.Increment(ref unanswered) > 1 && request.Measure is { } measure)
                     Volatile.Read(ref task)?.Ahead(measure.Trace);
                 requests.Add(request);
             }
@@ -81,6 +82,7 @@ public static class WorkerHost
                 };
             }
             bool lost = reply.Lost == true || reply.Measured is { TargetLost: true };
+            Interlocked.Decrement(ref unanswered);
             lock (sender)
                 WorkerMessages.Write(output, reply);
             // Nothing can be run on the target by this process any more; the parent starts another.
@@ -141,6 +143,7 @@ public static class WorkerHost
         private readonly TuneTask _task;
         private readonly InProcessRunner _runner;
         private readonly IAheadCompiler? _ahead;
+        private readonly KernelsAhead? _kernels;
 
         public WorkerTask(WorkerInit init, Func<WorkerInit, ITuningTarget> open, Action<string> cutOff)
         {
@@ -149,6 +152,8 @@ public static class WorkerHost
             _ahead = target.Backend as IAheadCompiler;
             _task = new TuneTask(problem, target, TuneTask.ParsePolicy(init.Policy));
             _runner = new InProcessRunner(_task, init.Seed) { CutOff = cutOff };
+            if (target is { IsHostMemory: true, SpareCores: > 0 })
+                _kernels = new KernelsAhead(Prepare);
         }
 
         /// <summary>Of all arguments.</summary>
@@ -161,6 +166,7 @@ public static class WorkerHost
         /// <summary>Begins to compile a candidate that will be asked for.</summary>
         public void Ahead(string trace)
         {
+            _kernels?.Begin(trace);
             if (_ahead is not { } compiler)
                 return;
             ThreadPool.QueueUserWorkItem(_ =>
@@ -180,7 +186,10 @@ public static class WorkerHost
         public WorkerReply Answer(WorkerRequest request)
         {
             if (request.Measure is { } measure)
-                return new WorkerReply { Measured = _runner.Measure(() => Replay(measure.Trace), measure.Best) };
+            {
+                var ready = _kernels?.Take(measure.Trace) ?? Prepare(measure.Trace);
+                return new WorkerReply { Measured = _runner.Measure(ready, measure.Best) };
+            }
             if (request.Race is { } race)
             {
                 return new WorkerReply
@@ -197,7 +206,13 @@ public static class WorkerHost
                 : new WorkerReply { Failed = "the request is empty" };
         }
 
-        public void Dispose() => _runner.Dispose();
+        public void Dispose()
+        {
+            _kernels?.Dispose();
+            _runner.Dispose();
+        }
+
+        private ReadyKernel Prepare(string trace) => _runner.Prepare(() => Replay(trace));
 
         private LoopNest Replay(string trace) => _task.Replay(trace, ReplayLimits.OfSearch);
     }

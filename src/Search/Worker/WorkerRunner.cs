@@ -17,6 +17,12 @@ public sealed class WorkerRunner : ICandidateRunner
     /// </summary>
     private readonly int _inFlight;
 
+    /// <summary>Where nothing is compiled ahead.</summary>
+    private const int InFlight = 2;
+
+    /// <summary>As many as a batch of a search has on a processor.</summary>
+    private const int InFlightBesideCompiler = 4;
+
     private const string KilledText =
         "the worker process was killed from outside, as systems do that are short of memory";
 
@@ -43,7 +49,10 @@ public sealed class WorkerRunner : ICandidateRunner
         _timeout = timeout ?? TimeSpan.FromSeconds(20);
         _ownsProcess = ownsProcess;
         var target = task.Target;
-        _inFlight = task.On.Backend is IAheadCompiler ahead ? ahead.Parallelism + 1 : 2;
+        _inFlight =
+            task.On.Backend is IAheadCompiler ahead ? ahead.Parallelism + 1
+            : task.On.SpareCores > 0 ? InFlightBesideCompiler
+            : InFlight;
         _init = new WorkerInit(
             task.Problem.Label,
             task.Problem.Text,
@@ -92,13 +101,17 @@ public sealed class WorkerRunner : ICandidateRunner
     {
         var results = new List<Measured>();
         int sent = 0;
+        // What may have died of another that was compiled meanwhile is tried once more, and so are those, one by one.
+        int alone = 0;
         // After an interrupt nothing more is sent, but what is under way is still answered.
         while (results.Count < candidates.Count && !(cancel.IsCancellationRequested && sent == results.Count))
         {
             _process.Prepare(_init);
             for (
                 ;
-                sent < candidates.Count && sent - results.Count < _inFlight && !cancel.IsCancellationRequested;
+                sent < candidates.Count
+                    && sent - results.Count < (results.Count < alone ? 1 : _inFlight)
+                    && !cancel.IsCancellationRequested;
                 sent++
             )
                 _process.Send(
@@ -106,6 +119,12 @@ public sealed class WorkerRunner : ICandidateRunner
                 );
             var timeout = CandidateTimeout;
             var failure = _process.Receive(timeout, CancellationToken.None, out var reply);
+            if (failure == WorkerFailure.Crash && _inFlight > InFlight && sent - results.Count > 1)
+            {
+                alone = sent;
+                sent = results.Count;
+                continue;
+            }
             results.Add(Result(failure, reply, timeout));
             EndIfLost(reply);
             // The process is gone, and with it what was sent ahead.
