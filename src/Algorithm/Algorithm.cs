@@ -44,6 +44,12 @@ public sealed class Algorithm
     /// <summary>The same with other inputs, all that it reads among them: callers give what it does not read as well.</summary>
     internal Algorithm WithInputs(ImmutableArray<Buffer> inputs) => new(Name, Parameters, inputs, Outputs, Stages);
 
+    /// <summary>
+    /// The same with other arguments: of a program that makes something its stages only read, or is given what another made.
+    /// </summary>
+    public Algorithm WithArguments(ImmutableArray<Buffer> inputs, ImmutableArray<Buffer> outputs) =>
+        new(Name, Parameters, inputs, outputs, Stages);
+
     public Stage StageOf(Buffer output) =>
         Stages.FirstOrDefault(s => s.Outputs.Contains(output))
         ?? throw new ArgumentException($"{output.Name} is not the output of a stage of {Name}");

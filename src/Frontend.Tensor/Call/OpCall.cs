@@ -250,8 +250,43 @@ internal unsafe ref partial struct OpCall
             return;
         var context = _runtime.Context;
         var kernel = context.Table.Find(Words) ?? context.Miss(_plan, Words);
-        kernel.Run(Addresses());
+        nint* arguments = Addresses();
+        if (kernel.Packing is not { } packing || !TryRunPacked(kernel, packing, arguments))
+            kernel.Run(arguments);
         KeepAlive();
+    }
+
+    // On copies of operands that earlier calls found as they are now.
+    private readonly bool TryRunPacked(DispatchedKernel kernel, OperandPacking packing, nint* arguments)
+    {
+        int operands = packing.Operands;
+        for (int i = 0; i < operands; i++)
+        {
+            if (Argument(packing.Input(i)) is not { } tensor)
+                continue;
+            var storage = tensor.Storage;
+            int version = storage.Version;
+            long offset = tensor.Address - storage.Address;
+            if (kernel.TryRunPacked(packing, i, storage, offset, version, arguments))
+            {
+                storage.MayBePacked();
+                return true;
+            }
+        }
+        return false;
+    }
+
+    // The tensor that is an argument of the kernel, by its number among those that are there; null for a number.
+    private readonly Tensor? Argument(int argument)
+    {
+        for (int i = 0; i < _next; i++)
+        {
+            if (_tensors[i] is null && BytesOf(i) == 0)
+                continue;
+            if (argument-- == 0)
+                return _tensors[i];
+        }
+        return null;
     }
 
     private readonly DType Type(OperandPlan plan)

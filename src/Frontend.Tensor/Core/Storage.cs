@@ -13,8 +13,10 @@ internal sealed class Storage
 {
     private DeviceMemory _memory;
 
-    // How many tensors share it, and a bit that says whether it ever was more than one.
+    // How many tensors share it, and bits that say whether it ever was more than one, and whether kernels may keep copies of it.
     private const int Shared = 1 << 30;
+    private const int Packed = 1 << 29;
+    private const int Flags = Shared | Packed;
     private int _owners = 1;
 
     private Storage(DeviceMemory memory, DeviceRuntime runtime)
@@ -37,7 +39,7 @@ internal sealed class Storage
     public nint Address => _memory.Address;
 
     /// <summary>How many tensors share it and are not disposed.</summary>
-    public int Owners => Volatile.Read(ref _owners) & ~Shared;
+    public int Owners => Volatile.Read(ref _owners) & ~Flags;
 
     public void AddOwner()
     {
@@ -46,11 +48,21 @@ internal sealed class Storage
         Interlocked.Increment(ref _owners);
     }
 
+    /// <summary>Kernels may keep copies of what is there from now on, which go when this does.</summary>
+    public void MayBePacked()
+    {
+        if ((_owners & Packed) == 0)
+            Interlocked.Or(ref _owners, Packed);
+    }
+
     /// <summary>One sharing tensor less; returns whether others are left.</summary>
     public bool Release()
     {
-        if ((Interlocked.Decrement(ref _owners) & ~Shared) != 0)
+        int left = Interlocked.Decrement(ref _owners);
+        if ((left & ~Flags) != 0)
             return true;
+        if ((left & Packed) != 0)
+            PackedOperands.Free(this);
         _memory.Dispose();
         return false;
     }

@@ -12,6 +12,9 @@ internal sealed class CompiledSchedule(LoopNest nest, ICompiledKernel kernel)
 
     public ICompiledKernel Kernel => kernel;
 
+    /// <summary>Keeps copies of its operands between calls; null where it makes none, or is not to.</summary>
+    public OperandPacking? Packing { get; init; }
+
     /// <summary>Later ones have larger numbers.</summary>
     public long Number { get; } = Interlocked.Increment(ref s_made);
 

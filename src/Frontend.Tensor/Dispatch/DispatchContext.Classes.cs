@@ -81,7 +81,7 @@ internal sealed partial class DispatchContext
             CompiledSchedule? schedule = null;
             try
             {
-                schedule = new CompiledSchedule(members.Nest!, Backend.Compile(members.Nest!));
+                schedule = Compiled(members.Nest!);
             }
             catch (LoweringException)
             {
@@ -159,7 +159,7 @@ internal sealed partial class DispatchContext
     {
         try
         {
-            var own = new CompiledSchedule(members.Nest!, Backend.Compile(members.Nest!, open.Extents));
+            var own = Compiled(members.Nest!, [.. open.Extents]);
             notes = [.. notes, $"a kernel of its own, in the order of {members.Name}"];
             return Kernel(text, own, KernelSource.Default, notes, extents: open.Extents);
         }
@@ -205,7 +205,7 @@ internal sealed partial class DispatchContext
         }
         var spec = kernel.Spec;
         var own = SumsFloats(spec)
-            ? new CompiledSchedule(members.Nest!, Backend.Compile(members.Nest!, kernel.Extents.ToArray()))
+            ? Compiled(members.Nest!, kernel.Extents.ToArray())
             : FromRules(spec.Problem, []).Schedule;
         lock (_gate)
         {

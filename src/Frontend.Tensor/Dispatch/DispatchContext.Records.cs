@@ -229,7 +229,10 @@ internal sealed partial class DispatchContext
                 named = Trace.Parse(record.Trace).Adopt(algorithm);
                 bool sameShape = record.Spec == problem.Label;
                 var (nest, compiled) = Replayed(algorithm, record, sameShape);
-                schedule = new CompiledSchedule(nest, compiled);
+                schedule = new CompiledSchedule(nest, compiled)
+                {
+                    Packing = OperandPacking.Of(nest, null, Backend, _runtime),
+                };
                 if (source == KernelSource.Near)
                     note = sameShape
                         ? $"replayed the record for {TuneTargets.ThreadsOf(record.Key.Target)} threads"
@@ -299,7 +302,7 @@ internal sealed partial class DispatchContext
         if (!range.IsRange)
             throw new TraceException("its problem has no symbolic extents");
         var nest = Trace.Parse(record.Trace).Replay(range.Algorithm);
-        return (range, new CompiledSchedule(nest, Backend.Compile(nest)));
+        return (range, Compiled(nest));
     }
 
     private DispatchedKernel? Refuse(TuneRecord record, string why, List<string> notes)

@@ -261,7 +261,15 @@ internal sealed partial class DispatchContext
         List<string> notes,
         KernelSource source = KernelSource.Default,
         TuneRecord? record = null
-    ) => Kernel(problem.Label, new CompiledSchedule(nest, Backend.Compile(nest)), source, notes, record);
+    ) => Kernel(problem.Label, Compiled(nest), source, notes, record);
+
+    /// <param name="nest">The program.</param>
+    /// <param name="extents">Values of its symbolic extents; null for code for all that they may have.</param>
+    private CompiledSchedule Compiled(LoopNest nest, long[]? extents = null) =>
+        new(nest, extents is null ? Backend.Compile(nest) : Backend.Compile(nest, extents))
+        {
+            Packing = OperandPacking.Of(nest, extents, Backend, _runtime),
+        };
 
     private DispatchedKernel Kernel(
         string spec,

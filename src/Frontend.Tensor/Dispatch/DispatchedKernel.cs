@@ -47,6 +47,7 @@ public sealed unsafe class DispatchedKernel
     private bool _isPlain = true;
     private long _guardFailures;
     private int _toldOfMemory;
+    private Action<string>? _note;
 
     /// <param name="spec">The text of the operator instance, or a <see cref="CallText"/>.</param>
     internal DispatchedKernel(
@@ -62,7 +63,11 @@ public sealed unsafe class DispatchedKernel
         _compiled = timed ?? schedule.Kernel;
         Source = source;
         Notes = notes;
+        Packing = PackingOf(schedule);
     }
+
+    /// <summary>Keeps copies of operands; null where the kernel makes none, or is not yet what it stays.</summary>
+    internal OperandPacking? Packing { get; private set; }
 
     /// <summary>Values of the symbolic extents; null where there are none.</summary>
     internal long[]? Values { get; init; }
@@ -132,6 +137,7 @@ public sealed unsafe class DispatchedKernel
     internal DispatchedKernel TellAfter(int calls, ShapeClass members, Action<DispatchedKernel, ShapeClass> tell)
     {
         (_callsLeft, _tell, Members, _isPlain) = (calls, tell, members, false);
+        Packing = null;
         return this;
     }
 
@@ -144,6 +150,35 @@ public sealed unsafe class DispatchedKernel
         Notes = notes;
         _schedule = schedule;
         Volatile.Write(ref _compiled, timed ?? schedule.Kernel);
+        Packing = PackingOf(schedule);
+    }
+
+    // What is timed runs whole.
+    private OperandPacking? PackingOf(CompiledSchedule schedule) =>
+        ReferenceEquals(_compiled, schedule.Kernel) ? schedule.Packing : null;
+
+    /// <summary>Runs a call on the kept copy of an operand; false where there is none: then it has to <see cref="Run"/>.</summary>
+    /// <param name="packing">Its <see cref="Packing"/>.</param>
+    /// <param name="number">Which of the operands that are copied.</param>
+    /// <param name="memory">Stands for the operand's memory as long as that lives.</param>
+    /// <param name="offset">Bytes to the operand.</param>
+    /// <param name="version">Of the memory.</param>
+    /// <param name="arguments">As of <see cref="Run"/>.</param>
+    internal bool TryRunPacked(
+        OperandPacking packing,
+        int number,
+        object memory,
+        long offset,
+        int version,
+        nint* arguments
+    )
+    {
+        if (!Guards.IsEmpty && !GuardsHold(arguments))
+            return false;
+        if (!packing.TryRun(number, memory, offset, version, arguments, Values, _note ??= Note))
+            return false;
+        _used = true;
+        return true;
     }
 
     /// <summary>Adds a sentence to the notes.</summary>

@@ -1,0 +1,98 @@
+using System.Runtime.CompilerServices;
+using Picograd.Schedules.Backend;
+
+namespace Picograd.Dispatch;
+
+/// <summary>
+/// Copies of operands as kernels read them (packed for vectors, converted), kept beside the memory that they were made of: a weight
+/// is packed once, not in each call. They go with that memory. An in-place change raises its version, so that a copy of an earlier one is
+/// not found, and is overwritten by whoever needs the next.
+/// </summary>
+internal static class PackedOperands
+{
+    // A storage holds one weight, or the parts of one: those of queries, keys and values.
+    private const int Most = 8;
+
+    /// <summary>One copy.</summary>
+    /// <param name="Layout">How it is packed (<see cref="Schedules.Prepacking.Layout"/>).</param>
+    /// <param name="Offset">Bytes from the begin of the memory to the operand.</param>
+    /// <param name="Version">Of the memory, when it was copied.</param>
+    /// <param name="Memory">Where the copy is.</param>
+    internal sealed record Copy(string Layout, long Offset, int Version, DeviceMemory Memory);
+
+    private sealed class Copies
+    {
+        // Replaced, not changed, so that calls read it without a lock.
+        public Copy[] All = [];
+    }
+
+    private static readonly ConditionalWeakTable<object, Copies> Kept = [];
+
+    /// <summary>The copy of what is there now; null for none.</summary>
+    /// <param name="memory">Stands for the operand's memory as long as that lives.</param>
+    /// <param name="layout">How it is to be packed.</param>
+    /// <param name="offset">Bytes to the operand.</param>
+    /// <param name="version">Of the memory now.</param>
+    public static Copy? Find(object memory, string layout, long offset, int version)
+    {
+        if (!Kept.TryGetValue(memory, out var copies))
+            return null;
+        foreach (var copy in Volatile.Read(ref copies.All))
+        {
+            if (copy.Version == version && copy.Offset == offset && copy.Layout == layout)
+                return copy;
+        }
+        return null;
+    }
+
+    /// <summary>How many copies there are of some memory, of whatever version.</summary>
+    public static int Count(object memory) => Kept.TryGetValue(memory, out var copies) ? copies.All.Length : 0;
+
+    /// <summary>The copy of what is there now, which is made if there is none.</summary>
+    /// <param name="memory">As of <see cref="Find"/>.</param>
+    /// <param name="layout">How it is packed.</param>
+    /// <param name="offset">Bytes to the operand.</param>
+    /// <param name="version">Of the memory now.</param>
+    /// <param name="rent">Memory for a copy.</param>
+    /// <param name="pack">Writes it.</param>
+    public static Copy Make(
+        object memory,
+        string layout,
+        long offset,
+        int version,
+        Func<DeviceMemory> rent,
+        Action<nint> pack
+    )
+    {
+        var copies = Kept.GetOrCreateValue(memory);
+        lock (copies)
+        {
+            // Another thread may have been faster.
+            if (Find(memory, layout, offset, version) is { } there)
+                return there;
+            var all = copies.All.ToList();
+            int stale = all.FindIndex(c => c.Layout == layout && c.Offset == offset);
+            // Who reads an earlier version while the operand changes would read the operand itself while it changes.
+            var room = stale >= 0 ? all[stale].Memory : rent();
+            pack(room.Address);
+            var made = new Copy(layout, offset, version, room);
+            if (stale >= 0)
+                all.RemoveAt(stale);
+            // A call may still read the one that goes, whose memory the garbage collector finds.
+            else if (all.Count == Most)
+                all.RemoveAt(0);
+            all.Add(made);
+            Volatile.Write(ref copies.All, [.. all]);
+            return made;
+        }
+    }
+
+    /// <summary>The memory is given back, and its copies with it.</summary>
+    public static void Free(object memory)
+    {
+        if (!Kept.TryGetValue(memory, out var copies) || !Kept.Remove(memory))
+            return;
+        foreach (var copy in copies.All)
+            copy.Memory.Dispose();
+    }
+}
