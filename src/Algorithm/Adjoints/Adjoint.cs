@@ -60,8 +60,8 @@ public static class Adjoint
         var names = new StageNames(algorithm, "d");
         var sweep = new ReverseSweep(algorithm, names, inputs);
         if (!outputs.Any(sweep.IsActive))
-            throw new AdjointException(
-                $"{algorithm.Name} has no gradient: {List(outputs)} do not depend on {List(inputs)} by float arithmetic"
+            throw new IndependentException(
+                $"{algorithm.Name} has no gradient by {List(inputs)}: {List(outputs)} {IndependentException.Reason}"
             );
         var gradients = outputs.ToDictionary(o => o, o => new Buffer(names.Gradient(o), o.Type, o.Shape));
         foreach (var (output, gradient) in gradients)

@@ -1,7 +1,7 @@
 using Picograd.Algorithms;
 using Picograd.Calls;
 
-namespace Picograd.Autograd;
+namespace Picograd.Gradients;
 
 internal static partial class Derivatives
 {

@@ -1,6 +1,6 @@
 using Picograd.Calls;
 
-namespace Picograd.Autograd;
+namespace Picograd.Gradients;
 
 /// <summary>What index tensors pick from a region of a dense tensor.</summary>
 internal sealed record PartOfRegion(Layout Region, IndexPart Part);

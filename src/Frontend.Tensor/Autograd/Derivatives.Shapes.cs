@@ -3,7 +3,7 @@ using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
 using Picograd.Calls;
 
-namespace Picograd.Autograd;
+namespace Picograd.Gradients;
 
 internal static partial class Derivatives
 {

@@ -2,7 +2,7 @@ using Picograd.Algorithms;
 using Picograd.Algorithms.Functions;
 using Picograd.Calls;
 
-namespace Picograd.Autograd;
+namespace Picograd.Gradients;
 
 /// <summary>
 /// The table of derivatives. In each row n holds what the operator saved (A, B, C: its inputs; Output), g is the gradient

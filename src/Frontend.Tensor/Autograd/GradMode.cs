@@ -1,4 +1,4 @@
-namespace Picograd.Autograd;
+namespace Picograd.Gradients;
 
 /// <summary>Whether operators on this thread record how to differentiate them.</summary>
 internal static class GradMode

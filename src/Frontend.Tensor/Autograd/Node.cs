@@ -1,12 +1,12 @@
 using Picograd.Algorithms;
 
-namespace Picograd.Autograd;
+namespace Picograd.Gradients;
 
 /// <summary>
 /// One recorded operator: its rule, the nodes of its inputs, and what its derivative reads. A leaf has a node too, which
 /// adds what it receives to the leaf's gradient. One flat class for all operators keeps recording at one allocation.
 /// </summary>
-internal sealed class Node
+internal sealed partial class Node
 {
     private static long s_order;
 
@@ -35,7 +35,12 @@ internal sealed class Node
     {
         _rule = rule;
         Order = Interlocked.Increment(ref s_order);
+        if (Recording.IsWatched)
+            Recording.Made(this);
     }
+
+    /// <summary>The number of the node that was made last.</summary>
+    public static long LastOrder => Interlocked.Read(ref s_order);
 
     /// <summary>Later nodes have higher numbers, so falling order is a topological order.</summary>
     public long Order { get; }
@@ -45,8 +50,22 @@ internal sealed class Node
     /// <summary>The leaf whose gradient this node adds to; null for an operator.</summary>
     public Tensor? Leaf { get; private init; }
 
+    /// <summary>What few nodes have: hooks, a tensor that keeps its gradient, where it was recorded.</summary>
+    public NodeExtras? Extras { get; private set; }
+
+    /// <summary><see cref="Extras"/>, made where there are none.</summary>
+    public NodeExtras Extra => Extras ??= new NodeExtras();
+
     /// <summary>A non-leaf tensor that wants to keep its gradient.</summary>
-    public Tensor? Retaining { get; set; }
+    public Tensor? Retaining
+    {
+        get => Extras?.Retaining;
+        set
+        {
+            if (value is not null || Extras is not null)
+                Extra.Retaining = value;
+        }
+    }
 
     /// <summary>Attributes of the operator, as its row of the table says.</summary>
     public object? Data;
@@ -163,6 +182,9 @@ internal sealed class Node
     /// <summary>Inputs of a node that is made by <see cref="Of"/>.</summary>
     public const int MostInputs = 3;
 
+    /// <summary>Whether what it saved was let go of.</summary>
+    public bool IsReleased => _released;
+
     /// <summary>An input that was saved.</summary>
     public Tensor Saved(int input) =>
         _saved is not null
@@ -204,7 +226,7 @@ internal sealed class Node
             };
 
     /// <summary>Whether an input wants its gradient.</summary>
-    public bool Needs(int input) => Next(input) is not null;
+    public bool Needs(int input) => Next(input) is { } next && !(Engine.IsPartial && Engine.Skips(next));
 
     /// <summary>
     /// Hands an input its gradient. One of a larger shape, because the input was broadcast, is summed to the input's shape.
@@ -220,6 +242,8 @@ internal sealed class Node
             grad.DropIfUnheld(summed);
             grad = summed;
         }
+        if (Anomalies.IsOn)
+            Anomalies.Check(this, input, grad);
         Engine.Deliver(next, grad);
     }
 
@@ -230,6 +254,8 @@ internal sealed class Node
                 $"Backward: the graph of {Name} was already used and freed; call Backward(retainGraph: true) the first time "
                     + "to go through it twice."
             );
+        if (Extras is { Forgotten: not null })
+            Recall();
         _rule.Apply(this, grad);
     }
 
@@ -239,6 +265,8 @@ internal sealed class Node
     /// </summary>
     public void Release()
     {
+        if (Data is FunctionContext context)
+            context.Release();
         if (_a is null && _b is null && _c is null && _output is null && _saved is null)
             return;
         _released = true;

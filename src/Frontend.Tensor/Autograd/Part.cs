@@ -1,4 +1,4 @@
-namespace Picograd.Autograd;
+namespace Picograd.Gradients;
 
 /// <summary>
 /// Where a part of a tensor's elements lies, for gradients, which are dense. A tensor that is dense itself is seen as it

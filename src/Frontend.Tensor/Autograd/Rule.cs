@@ -1,4 +1,4 @@
-namespace Picograd.Autograd;
+namespace Picograd.Gradients;
 
 /// <summary>Which tensors an operator keeps for its derivative.</summary>
 [Flags]
@@ -27,7 +27,7 @@ internal sealed class Rule(string name, Func<Saves> saves, Derivative apply)
 
     /// <inheritdoc cref="Rule(string, Func{Saves}, Derivative)"/>
     public Rule(string name, Saves saves, Derivative apply)
-        : this(name, static () => Autograd.Saves.Nothing, apply) => _saves = saves;
+        : this(name, static () => Gradients.Saves.Nothing, apply) => _saves = saves;
 
     public string Name => name;
 

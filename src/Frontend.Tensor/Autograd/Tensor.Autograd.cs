@@ -1,5 +1,5 @@
 using Picograd.Algorithms;
-using Picograd.Autograd;
+using Picograd.Gradients;
 
 namespace Picograd;
 
@@ -25,7 +25,7 @@ public sealed partial class Tensor
     public bool IsLeaf => !RequiresGrad || _node is null || _node.Leaf is not null;
 
     /// <summary>
-    /// The gradient that <see cref="Backward(Tensor?, bool, bool)"/> left: of leaves that require one, and of tensors with
+    /// The gradient that <see cref="Backward"/> left: of leaves that require one, and of tensors with
     /// <see cref="RetainGrad"/>. Null when there is none (yet). Same shape and dtype as the tensor.
     /// </summary>
     /// <exception cref="ArgumentException">Set to a tensor of another shape, dtype or device, or to itself.</exception>
@@ -98,6 +98,18 @@ public sealed partial class Tensor
     /// <summary>Operators on this thread are recorded again until the result is disposed, within a NoGrad scope.</summary>
     public static GradModeScope EnableGrad() => new(enabled: true);
 
+    /// <summary>Operators on this thread are recorded, or not, from now on; what was is restored when the result is disposed.</summary>
+    public static GradModeScope SetGradEnabled(bool mode) => new(mode);
+
+    /// <summary>Whether operators on this thread are recorded.</summary>
+    public static bool IsGradEnabled => GradMode.Enabled;
+
+    /// <summary>
+    /// Operators on this thread are not recorded until the result is disposed: <see cref="NoGrad"/> under PyTorch's other name. What
+    /// is made in it is an ordinary tensor.
+    /// </summary>
+    public static GradModeScope InferenceMode(bool mode = true) => new(!mode && GradMode.Enabled);
+
     /// <summary>
     /// Adds the gradient of this tensor with respect to every leaf that it was computed from to the leaf's
     /// <see cref="Grad"/>.
@@ -105,10 +117,28 @@ public sealed partial class Tensor
     /// <param name="gradient">Gradient of what is to be differentiated with respect to this tensor; 1 for a single element.</param>
     /// <param name="retainGraph">Keep the record, so that it can be gone through again.</param>
     /// <param name="createGraph">Record the derivatives too, so that gradients can be differentiated.</param>
+    /// <param name="inputs">Only these get a gradient, leaves or not; null for all leaves.</param>
     /// <exception cref="InvalidOperationException">Nothing was recorded; more than one element and no gradient given; a
-    /// saved tensor was changed in place; the record was freed.</exception>
-    public void Backward(Tensor? gradient = null, bool retainGraph = false, bool createGraph = false)
+    /// saved tensor was changed in place; the record was freed; an input that requires no gradient.</exception>
+    /// <exception cref="ArgumentException">No inputs; a gradient of another shape or dtype.</exception>
+    public void Backward(
+        Tensor? gradient = null,
+        bool retainGraph = false,
+        bool createGraph = false,
+        IEnumerable<Tensor>? inputs = null
+    )
     {
+        if (inputs is not null)
+        {
+            Gradients.GradientsOf.Accumulate(
+                [this],
+                gradient is null ? null : [gradient],
+                inputs,
+                retainGraph,
+                createGraph
+            );
+            return;
+        }
         if (!RequiresGrad)
             throw new InvalidOperationException(
                 $"Backward: this tensor of shape {Layout} does not require a gradient and was not computed from one that does."
@@ -181,6 +211,60 @@ public sealed partial class Tensor
         && GradMode.Enabled
         && (a.RequiresGrad | (b?.RequiresGrad ?? false) | (c?.RequiresGrad ?? false));
 
+    /// <summary>
+    /// Calls a function with the gradient of this tensor whenever that was computed, before it is used: all of it, summed. What the
+    /// function returns takes its place; null leaves it. Hooks are called in the order in which they were registered.
+    /// </summary>
+    /// <returns>What takes the hook out again.</returns>
+    /// <exception cref="InvalidOperationException">The tensor requires no gradient.</exception>
+    public RemovableHandle RegisterHook(Func<Tensor, Tensor?> hook)
+    {
+        ArgumentNullException.ThrowIfNull(hook);
+        if (!RequiresGrad)
+            throw new InvalidOperationException(
+                "RegisterHook: cannot register a hook on a tensor that doesn't require gradient."
+            );
+        var node = NodeForGrad()!;
+        if (node.Leaf is not null)
+            Engine.NoteLeafHook();
+        return (node.Extra.Hooks ??= new()).Add(hook);
+    }
+
+    /// <inheritdoc cref="RegisterHook(Func{Tensor, Tensor?})"/>
+    public RemovableHandle RegisterHook(Action<Tensor> hook)
+    {
+        ArgumentNullException.ThrowIfNull(hook);
+        return RegisterHook(grad =>
+        {
+            hook(grad);
+            return null;
+        });
+    }
+
+    /// <summary>Calls a function with this leaf whenever a pass has added all that it had to its <see cref="Grad"/>.</summary>
+    /// <returns>What takes the hook out again.</returns>
+    /// <exception cref="InvalidOperationException">The tensor requires no gradient, or is no leaf.</exception>
+    public RemovableHandle RegisterPostAccumulateGradHook(Action<Tensor> hook)
+    {
+        ArgumentNullException.ThrowIfNull(hook);
+        if (!RequiresGrad)
+            throw new InvalidOperationException(
+                "RegisterPostAccumulateGradHook: cannot register a hook on a tensor that doesn't require gradient."
+            );
+        if (!IsLeaf)
+            throw new InvalidOperationException(
+                "RegisterPostAccumulateGradHook: post accumulate grad hooks cannot be registered on non-leaf tensors."
+            );
+        Engine.NoteLeafHook();
+        return (NodeForGrad()!.Extra.AfterAccumulation ??= new()).Add(hook);
+    }
+
+    /// <summary>The recorded operator that computed it, <c>AddBackward0</c>; null for leaves and what is not recorded.</summary>
+    public GradFn? GradFn => RequiresGrad && _node is { Leaf: null } node ? new GradFn(node) : null;
+
+    /// <summary>Whether the gradient is kept though it is no leaf.</summary>
+    public bool RetainsGrad => RequiresGrad && ReferenceEquals(_node?.Retaining, this);
+
     private const Flags Recorded = Flags.RequiresGrad | Flags.Follows;
 
     /// <summary>Marks this tensor as the result of a recorded operator.</summary>
@@ -194,6 +278,8 @@ public sealed partial class Tensor
             (_node.Retaining, node.Retaining) = (null, this);
         _node = node;
         _flags |= Flags.RequiresGrad;
+        if (Recording.IsWatched && Recording.Keeps)
+            (node.Extra.Of, node.Extra.Retaining) = (this, this);
         return node;
     }
 }

@@ -1,5 +1,5 @@
 using Picograd.Algorithms;
-using Picograd.Autograd;
+using Picograd.Gradients;
 
 namespace Picograd;
 
@@ -73,5 +73,20 @@ public sealed partial class Tensor
         var owner = _base ?? this;
         owner.SetNode(Node.OfPart(Derivatives.Overwrite, owner, Part.Of(owner.Layout, part), part, values));
         return this;
+    }
+
+    /// <summary>As a function of a program's own gives it: with the history of a node, or none.</summary>
+    /// <param name="node">The node; null for no gradient.</param>
+    /// <param name="isDirty">Whether it is an input that was changed in place.</param>
+    /// <param name="isInput">Whether it is an input.</param>
+    internal Tensor AsResult(Node? node, bool isDirty, bool isInput)
+    {
+        if (isDirty)
+            return Changed(node);
+        // Views that were made without record, and inputs that were handed through, are tensors of their own.
+        var result = isInput || (_flags & Flags.Follows) != 0 ? Alias(Layout) : this;
+        if (node is not null)
+            result.SetNode(node);
+        return result;
     }
 }

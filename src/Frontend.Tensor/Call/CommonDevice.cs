@@ -10,8 +10,13 @@ internal static class CommonDevice
     public static DeviceRuntime Of(string what, Tensor a, Tensor b)
     {
         var runtime = a.Runtime;
-        return ReferenceEquals(runtime, b.Runtime) ? runtime : throw Mixed(what, runtime.Device, b.Device);
+        return ReferenceEquals(runtime, b.Runtime) ? runtime : Joined(what, runtime, b.Runtime);
     }
+
+    /// <summary>The one of two runtimes that operands on both are on together: that of samples beside what these share.</summary>
+    /// <exception cref="ArgumentException">They are two devices.</exception>
+    public static DeviceRuntime Joined(string what, DeviceRuntime a, DeviceRuntime b) =>
+        DeviceRuntime.Joined(a, b) ?? throw Mixed(what, a.Device, b.Device);
 
     /// <summary>
     /// The one device of operands that broadcast; scalars of the CPU go along with tensors of a GPU, as in PyTorch.
@@ -22,6 +27,8 @@ internal static class CommonDevice
         var runtime = a.Runtime;
         if (ReferenceEquals(runtime, b.Runtime))
             return runtime;
+        if (runtime.Device == b.Device)
+            return Joined(what, runtime, b.Runtime);
         if (a.Rank == 0 && a.Device.IsCpu)
         {
             a = a.ToDevice(b.Device);

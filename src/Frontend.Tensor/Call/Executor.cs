@@ -18,12 +18,15 @@ internal abstract class Executor
     /// <summary>Takes the calls of this thread until the result is disposed.</summary>
     public Scope Enter() => new(this);
 
+    /// <summary>Another one takes them until the result is disposed; null: they simply run.</summary>
+    public static Scope Enter(Executor? other) => new(other);
+
     /// <summary>Restores the executor before.</summary>
     public readonly struct Scope : IDisposable
     {
         private readonly Executor? _before;
 
-        internal Scope(Executor executor)
+        internal Scope(Executor? executor)
         {
             _before = t_current;
             t_current = executor;

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using Picograd.Algorithms.Adjoints;
 using Picograd.Algorithms.Operators;
-using Picograd.Autograd;
+using Picograd.Gradients;
 
 namespace Picograd.Calls;
 
@@ -58,6 +58,15 @@ internal sealed class Gradient
                     : Saves.Nothing;
             return saves;
         }
+    }
+
+    /// <summary>Itself, whose operators there are.</summary>
+    /// <exception cref="ArgumentException">There is no such gradient.</exception>
+    public Gradient Checked()
+    {
+        foreach (var part in _parts)
+            _ = Sources(part);
+        return this;
     }
 
     private GradientSource[] Sources(Part part) => _sources ?? ((AdjointOperator)part.By).Sources;

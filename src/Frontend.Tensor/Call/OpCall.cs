@@ -98,6 +98,9 @@ internal unsafe ref partial struct OpCall
     public readonly (nint At, int Bytes) Cell(int operand) =>
         BytesOf(operand) is > 0 and var bytes ? (_pointers[operand], bytes) : (0, 0);
 
+    /// <summary>Whether the transpose of an operand's matrices was meant.</summary>
+    public readonly bool Swapped(int operand) => (_swapped >> operand & 1) != 0;
+
     private readonly int BytesOf(int operand) => operand < MostCells ? (int)(_cellBytes >> (8 * operand) & 0xff) : 0;
 
     /// <summary>
@@ -127,9 +130,7 @@ internal unsafe ref partial struct OpCall
         var runtime = t.Runtime;
         if (!ReferenceEquals(_runtime, runtime))
         {
-            if (_runtime is not null)
-                throw CommonDevice.Mixed(Operator.Title, _runtime.Device, runtime.Device);
-            _runtime = runtime;
+            _runtime = _runtime is null ? runtime : CommonDevice.Joined(Operator.Title, _runtime, runtime);
         }
         // The first operand of a dtype that a key names says which.
         var plan = _plan.Operands[_next];

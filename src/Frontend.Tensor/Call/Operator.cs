@@ -2,8 +2,8 @@ using System.Numerics;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Algorithms.Operators;
-using Picograd.Autograd;
 using Picograd.Dispatch;
+using Picograd.Gradients;
 
 namespace Picograd.Calls;
 
@@ -29,6 +29,7 @@ internal partial class Operator(string name, string attributes = "", Rule? rule 
     private Rule? _rule = rule;
     private OperatorWords? _words;
     private Gradient?[] _gradients = [];
+    private long[]? _independent;
 
     public string Name { get; } = name;
 
@@ -74,6 +75,27 @@ internal partial class Operator(string name, string attributes = "", Rule? rule 
         return made;
     }
 
+    /// <summary>The same, or null where the output does not depend on these inputs.</summary>
+    private Gradient? GradientOrNull(int wanted, int output)
+    {
+        long at = (long)output << 32 | (uint)wanted;
+        if (_independent?.Contains(at) == true)
+            return null;
+        try
+        {
+            return GradientOf(wanted, output).Checked();
+        }
+        // The text form of an operator passes the reason on in an error of its own.
+        catch (Exception e)
+            when (e is ArgumentException or OperatorSpecException
+                && e.Message.EndsWith(Algorithms.Adjoints.IndependentException.Reason, StringComparison.Ordinal)
+            )
+        {
+            _independent = [.. _independent ?? [], at];
+            return null;
+        }
+    }
+
     /// <summary>Results with the nodes that their gradients go through, where inputs want any.</summary>
     /// <param name="inputs">All inputs.</param>
     /// <param name="results">All results.</param>
@@ -96,7 +118,9 @@ internal partial class Operator(string name, string attributes = "", Rule? rule 
         {
             if (!results[i].DType.IsFloat())
                 continue;
-            var gradient = GradientOf(wanted, i);
+            // A derivative of several results may have some that do not depend on what is recorded.
+            if (GradientOrNull(wanted, i) is not { } gradient)
+                continue;
             results[i]
                 .SetNode(Node.OfMany(gradient.Rule, inputs, gradient.Kept(inputs, results)))
                 .OfReduced(whole, over);

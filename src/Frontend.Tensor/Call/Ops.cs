@@ -1,4 +1,4 @@
-using Picograd.Autograd;
+using Picograd.Gradients;
 
 namespace Picograd.Calls;
 

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
-using Picograd.Autograd;
+using Picograd.Gradients;
 
 namespace Picograd.Calls;
 

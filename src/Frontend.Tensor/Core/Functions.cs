@@ -1,7 +1,7 @@
 using Picograd.Algorithms;
 using Picograd.Algorithms.Functions;
-using Picograd.Autograd;
 using Picograd.Calls;
+using Picograd.Gradients;
 
 namespace Picograd;
 

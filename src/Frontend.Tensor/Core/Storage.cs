@@ -19,7 +19,7 @@ internal sealed class Storage
     private const int Flags = Shared | Packed;
     private int _owners = 1;
 
-    private Storage(DeviceMemory memory, DeviceRuntime runtime)
+    public Storage(DeviceMemory memory, DeviceRuntime runtime)
     {
         _memory = memory;
         Runtime = runtime;
@@ -32,6 +32,9 @@ internal sealed class Storage
     public int Version;
 
     public static Storage Allocate(long bytes, DeviceRuntime runtime) => new(runtime.Rent(bytes), runtime);
+
+    /// <summary>What it consists of.</summary>
+    public DeviceMemory Memory => _memory;
 
     /// <summary>Bytes.</summary>
     public long Length => _memory.Length;

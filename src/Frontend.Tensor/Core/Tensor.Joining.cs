@@ -1,6 +1,6 @@
-using Picograd.Autograd;
 using Picograd.Calls;
 using Picograd.Dispatch;
+using Picograd.Gradients;
 
 namespace Picograd;
 

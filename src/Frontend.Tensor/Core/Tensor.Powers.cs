@@ -1,8 +1,8 @@
 using System.Numerics;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Functions;
-using Picograd.Autograd;
 using Picograd.Calls;
+using Picograd.Gradients;
 
 namespace Picograd;
 

@@ -1,8 +1,8 @@
 using System.Numerics;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Operators;
-using Picograd.Autograd;
 using Picograd.Calls;
+using Picograd.Gradients;
 using Reduction = Picograd.Calls.Reduction;
 
 namespace Picograd;

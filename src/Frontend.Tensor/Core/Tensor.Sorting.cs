@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
-using Picograd.Autograd;
 using Picograd.Calls;
+using Picograd.Gradients;
 
 namespace Picograd;
 

@@ -1,5 +1,5 @@
-using Picograd.Autograd;
 using Picograd.Calls;
+using Picograd.Gradients;
 
 namespace Picograd;
 

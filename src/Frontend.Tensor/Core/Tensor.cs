@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 using Picograd.Algorithms;
-using Picograd.Autograd;
+using Picograd.Gradients;
 
 namespace Picograd;
 

@@ -18,6 +18,7 @@ public sealed class TensorScope : IDisposable
     private int _count;
     private TensorScope? _outer;
     private bool _open;
+    private bool _watches;
 
     private TensorScope() { }
 
@@ -31,6 +32,33 @@ public sealed class TensorScope : IDisposable
         scope._open = true;
         t_current = scope;
         return scope;
+    }
+
+    /// <summary>As <see cref="Enter"/>, for who wants to know what is made: at the end all of it goes to the enclosing scope.</summary>
+    internal static TensorScope Watch()
+    {
+        var scope = Enter();
+        scope._watches = true;
+        return scope;
+    }
+
+    /// <summary>Whether a tensor was made inside, here or in a scope within, whose memory this is.</summary>
+    internal bool Made(Storage storage)
+    {
+        for (var scope = t_current; scope is not null; scope = scope._outer)
+        {
+            for (int i = 0; i < scope._count; i++)
+            {
+                if (
+                    scope._made[i] is { IsDisposed: false, IsView: false } made
+                    && ReferenceEquals(made.Storage, storage)
+                )
+                    return true;
+            }
+            if (scope == this)
+                break;
+        }
+        return false;
     }
 
     /// <summary>Tensors made inside so far, kept ones included.</summary>
@@ -68,6 +96,13 @@ public sealed class TensorScope : IDisposable
             );
         _open = false;
         t_current = _outer;
+        for (int i = 0; _watches && i < _count; i++)
+        {
+            if (_made[i] is { } made)
+                _outer?.Add(made);
+            _made[i] = null;
+        }
+        _watches = false;
         _outer = null;
         for (int i = 0; i < _count; i++)
         {

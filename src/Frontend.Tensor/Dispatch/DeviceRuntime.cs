@@ -12,6 +12,9 @@ internal abstract class DeviceRuntime
     /// <summary>Whether calls are to compute anything.</summary>
     public bool Computes { get; protected init; } = true;
 
+    /// <summary>Of tensors that stand for a batch of others: the device of those.</summary>
+    public virtual DeviceRuntime? Inner => null;
+
     /// <summary>The kernels of this device, by its store, back end and rules.</summary>
     public abstract DispatchContext Context { get; }
 
@@ -41,6 +44,22 @@ internal abstract class DeviceRuntime
 
     /// <summary>After it: what it took, in milliseconds.</summary>
     public virtual double EndCall(long began) => Stopwatch.GetElapsedTime(began).TotalMilliseconds;
+
+    /// <summary>Of two runtimes of one device that whose tensors stand for a batch of the other's; null where neither does.</summary>
+    public static DeviceRuntime? Joined(DeviceRuntime a, DeviceRuntime b)
+    {
+        for (var at = a; at is not null; at = at.Inner)
+        {
+            if (ReferenceEquals(at, b))
+                return a;
+        }
+        for (var at = b; at is not null; at = at.Inner)
+        {
+            if (ReferenceEquals(at, a))
+                return b;
+        }
+        return null;
+    }
 
     /// <summary>The runtime of a device.</summary>
     /// <exception cref="InvalidOperationException">This machine has no such device; says what is missing.</exception>

@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using Picograd.Algorithms;
-using Picograd.Autograd;
 using Picograd.Calls;
+using Picograd.Gradients;
 
 namespace Picograd;
 
