@@ -22,29 +22,54 @@ public sealed partial class FunctionPageTests
         "CumMin",
         "CumProd",
         "Deg2Rad",
+        "EigvalsH",
+        "FftFreq",
+        "FftN",
+        "FftShift",
         "FlipLr",
         "FlipUd",
+        "HFftN",
+        "I0E",
+        "I1E",
+        "IFftN",
+        "IFftShift",
+        "IHFftN",
+        "IRFftN",
         "IsClose",
         "IsFinite",
+        "IsIn",
         "IsInf",
         "IsNan",
+        "IsNegInf",
+        "IsPosInf",
+        "IsReal",
         "KthValue",
         "LogAddExp",
         "LogAddExp2",
         "LogCumSumExp",
+        "LogDet",
         "LogSumExp",
+        "LstSq",
         "MatMul",
         "MoveDim",
         "NanMean",
         "NanMedian",
+        "NanQuantile",
         "NanSum",
         "NonZero",
+        "RFftFreq",
+        "RFftN",
         "Rad2Deg",
         "RandInt",
         "RandPerm",
         "SearchSorted",
+        "SlogDet",
+        "SvdVals",
         "TensorDot",
+        "TensorInv",
+        "TensorSolve",
         "TopK",
+        "VecDot",
     ];
 
     private static readonly Dictionary<string, string> OtherNames = new()
@@ -54,6 +79,15 @@ public sealed partial class FunctionPageTests
         ["RandIntLike"] = "randint_like",
         ["ToArray"] = "numpy",
         ["Var"] = "var",
+    };
+
+    // By the class that has their functions.
+    private static readonly Dictionary<Type, string> Modules = new()
+    {
+        [typeof(F)] = "nn.functional.",
+        [typeof(Linalg)] = "linalg.",
+        [typeof(FFT)] = "fft.",
+        [typeof(Special)] = "special.",
     };
 
     // What has no counterpart there.
@@ -67,6 +101,8 @@ public sealed partial class FunctionPageTests
         "Keep",
         "Scope",
         "ToDoubles",
+        "AsSpan",
+        "FromMemory",
         "ZeroGrad_",
     ];
 
@@ -88,7 +124,7 @@ public sealed partial class FunctionPageTests
     }
 
     private static IEnumerable<MethodInfo> Methods() =>
-        new[] { typeof(Tensor), typeof(F) }
+        new[] { typeof(Tensor), typeof(F), typeof(Linalg), typeof(FFT), typeof(Special) }
             .SelectMany(t =>
                 t.GetMethods(
                     BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly
@@ -101,7 +137,7 @@ public sealed partial class FunctionPageTests
         var text = new StringBuilder();
         text.Append(
             "# PyTorch's functions and those here\n\n"
-                + "Written from the public methods by `FunctionPageTests`. `t.` are methods of tensors, `Tensor.` and `F.` functions; several forms "
+                + "Written from the public methods by `FunctionPageTests`. `t.` are methods of tensors, `Tensor.`, `F.`, `Linalg.`, `FFT.` and `Special.` functions; several forms "
                 + "are separated by ·. Operators (`+`, `@`'s `MatMul`, `<`, `&`, `[…]`) and what differs on purpose are in [pytorch.md](pytorch.md).\n\n"
                 + "| PyTorch | here |\n|---|---|\n"
         );
@@ -113,7 +149,7 @@ public sealed partial class FunctionPageTests
         )
         {
             var forms = functions.Select(Form).Distinct().OrderBy(f => f.Length).ThenBy(f => f, StringComparer.Ordinal);
-            string module = functions.Key.DeclaringType == typeof(F) ? "nn.functional." : "";
+            string module = Modules.GetValueOrDefault(functions.Key.DeclaringType!, "");
             text.Append($"| `{module}{functions.Key.Theirs}` | `{string.Join("` · `", forms)}` |\n");
         }
         return text.ToString();
@@ -125,10 +161,7 @@ public sealed partial class FunctionPageTests
 
     private static string Form(MethodInfo m)
     {
-        string on =
-            m.DeclaringType == typeof(F) ? "F."
-            : m.IsStatic ? "Tensor."
-            : "t.";
+        string on = m.IsStatic ? m.DeclaringType!.Name + "." : "t.";
         return $"{on}{m.Name}({string.Join(", ", m.GetParameters().Select(p => p.Name + (p.IsOptional ? "?" : "")))})";
     }
 

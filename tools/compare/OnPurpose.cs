@@ -143,6 +143,21 @@ internal sealed record OnPurpose(string Reason, Regex Case, Regex Difference)
             Of("Pad\\(circular.*-"),
             new("^refused here: pad: ")
         ),
+        new(
+            "nothing has gradients, too",
+            Of("Linalg|Det|LogDet|Inverse|Cholesky|MatrixPower"),
+            new("^gradient [01]: there is one here, none there$")
+        ),
+        new(
+            "matrices of other dtypes are refused, empty or not",
+            Of("Linalg"),
+            new("^refused here: linalg.*: matrices are of float32 or float64")
+        ),
+        new(
+            "a condition number has a derivative",
+            Of("Linalg.Cond"),
+            There("one of the variables needed for gradient computation has been modified")
+        ),
         new("MseLoss takes floats of two widths", Of("MseLoss"), There("Found dtype .* but expected")),
     ];
 

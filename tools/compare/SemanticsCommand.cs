@@ -57,6 +57,9 @@ internal static class SemanticsCommand
             .. RearrangingCases.All,
             .. OrderCases.All,
             .. SurfaceCases.All,
+            .. LinearAlgebraCases.All,
+            .. FourierCases.All,
+            .. MoreSurfaceCases.All,
         ];
         var chosen = subjects.Where(s => filter is null || s.Name.Contains(filter, StringComparison.Ordinal)).ToArray();
         if (chosen.Length == 0)

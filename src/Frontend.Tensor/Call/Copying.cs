@@ -65,7 +65,10 @@ internal static class Copying
 
     /// <summary>Whether a tensor is dense and fills its storage, so that the storage's memory may be swapped.</summary>
     public static bool OwnsAll(Tensor t) =>
-        t.IsContiguous && t.Layout.Offset == 0 && t.NumElements * t.ElementSize == t.Storage.Length;
+        t.IsContiguous
+        && t.Layout.Offset == 0
+        && t.NumElements * t.ElementSize == t.Storage.Length
+        && !t.Storage.IsForeign;
 
     // From one layout of a tensor's memory to one of another's, both of one shape.
     [SkipLocalsInit]

@@ -266,6 +266,9 @@ internal unsafe ref partial struct OpCall
             if (Argument(packing.Input(i)) is not { } tensor)
                 continue;
             var storage = tensor.Storage;
+            // What somebody else may change without a word is never copied.
+            if (storage.IsForeign)
+                continue;
             int version = storage.Version;
             long offset = tensor.Address - storage.Address;
             if (kernel.TryRunPacked(packing, i, storage, offset, version, arguments))

@@ -36,6 +36,45 @@ public sealed class Generator
         return this;
     }
 
+    /// <summary>The seed that it was started with.</summary>
+    public long InitialSeed() => Seed;
+
+    /// <summary>Starts a stream of a seed that nobody knows before, and returns it.</summary>
+    public long SeedAnew()
+    {
+        long seed = System.Security.Cryptography.RandomNumberGenerator.GetInt32(int.MaxValue);
+        seed = seed << 31 | (long)System.Security.Cryptography.RandomNumberGenerator.GetInt32(int.MaxValue);
+        ManualSeed(seed);
+        return seed;
+    }
+
+    /// <summary>Seed and position, as 16 bytes (uint8).</summary>
+    public Tensor GetState()
+    {
+        byte[] state = new byte[16];
+        System.Buffers.Binary.BinaryPrimitives.WriteInt64LittleEndian(state, Seed);
+        System.Buffers.Binary.BinaryPrimitives.WriteInt64LittleEndian(state.AsSpan(8), Position);
+        return Tensor.From(state).Cpu();
+    }
+
+    /// <summary>Goes on where <see cref="GetState"/> was asked. Returns itself.</summary>
+    /// <exception cref="ArgumentException">No such state.</exception>
+    public Generator SetState(Tensor state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        if (state.DType != DType.UInt8 || state.Rank != 1 || state.NumElements != 16)
+            throw new ArgumentException(
+                $"set_state: a state is 16 bytes (u8), but the shape is {state.Layout} and the dtype {state.DType}."
+            );
+        byte[] bytes = state.ToArray<byte>();
+        long position = System.Buffers.Binary.BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(8));
+        if (position < 0)
+            throw new ArgumentException("set_state: these bytes are no state of a generator.");
+        Seed = System.Buffers.Binary.BinaryPrimitives.ReadInt64LittleEndian(bytes);
+        Position = position;
+        return this;
+    }
+
     /// <summary>Takes a number of places of the stream, and returns the first of them.</summary>
     internal long Take(long count) => Interlocked.Add(ref _position, count) - count;
 }

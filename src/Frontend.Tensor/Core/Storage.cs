@@ -36,6 +36,19 @@ internal sealed class Storage
     /// <summary>What it consists of.</summary>
     public DeviceMemory Memory => _memory;
 
+    /// <summary>Memory that somebody else sees, too: it is written to, and never exchanged.</summary>
+    public static Storage Of(DeviceMemory memory, DeviceRuntime runtime) => new(memory, runtime) { IsForeign = true };
+
+    /// <summary>Whether its memory must stay.</summary>
+    public bool IsForeign { get; private set; }
+
+    /// <summary>Somebody else sees its memory from now on.</summary>
+    public void Expose()
+    {
+        IsForeign = true;
+        PackedOperands.Free(this);
+    }
+
     /// <summary>Bytes.</summary>
     public long Length => _memory.Length;
 

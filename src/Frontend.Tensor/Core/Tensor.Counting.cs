@@ -18,12 +18,27 @@ public sealed partial class Tensor
         Tensor sortedSequence,
         Tensor values,
         bool outInt32 = false,
-        bool right = false
+        bool right = false,
+        string? side = null,
+        Tensor? sorter = null
     )
     {
         ArgumentNullException.ThrowIfNull(sortedSequence);
         ArgumentNullException.ThrowIfNull(values);
         const string What = "searchsorted";
+        if (side is not (null or "left" or "right"))
+            throw new ArgumentException($"{What}: side is \"{side}\", but must be \"left\" or \"right\".");
+        if (right && side == "left")
+            throw new ArgumentException($"{What}: side is \"left\" and right is true, which contradict each other.");
+        right |= side == "right";
+        if (sorter is not null)
+        {
+            if (!sorter.Layout.SameSizes(sortedSequence.Layout) || sorter.DType != DType.Int64)
+                throw new ArgumentException(
+                    $"{What}: the sorter must be int64 of the shape {sortedSequence.Layout}, but it is {sorter.DType.Name()} of the shape {sorter.Layout}."
+                );
+            sortedSequence = sortedSequence.Detach().Gather(-1, sorter);
+        }
         if (sortedSequence.DType != values.DType)
             throw new ArgumentException(
                 $"{What}: the sequence is {sortedSequence.DType.Name()} and the values {values.DType.Name()}; convert one with To()."
@@ -59,15 +74,24 @@ public sealed partial class Tensor
         return outInt32 ? result.To(DType.Int32) : result;
     }
 
-    /// <inheritdoc cref="SearchSorted(Tensor, Tensor, bool, bool)"/>
-    public static Tensor SearchSorted(Tensor sortedSequence, Scalar value, bool outInt32 = false, bool right = false)
+    /// <inheritdoc cref="SearchSorted(Tensor, Tensor, bool, bool, string?, Tensor?)"/>
+    public static Tensor SearchSorted(
+        Tensor sortedSequence,
+        Scalar value,
+        bool outInt32 = false,
+        bool right = false,
+        string? side = null,
+        Tensor? sorter = null
+    )
     {
         ArgumentNullException.ThrowIfNull(sortedSequence);
         return SearchSorted(
             sortedSequence,
             Full([], value, sortedSequence.DType, sortedSequence.Device),
             outInt32,
-            right
+            right,
+            side,
+            sorter
         );
     }
 

@@ -144,6 +144,18 @@ public sealed partial class Tensor
     /// <summary>Starts the default generator anew.</summary>
     public static void ManualSeed(long seed) => Generator.Default.ManualSeed(seed);
 
+    /// <summary>The seed of the default generator.</summary>
+    public static long InitialSeed() => Generator.Default.InitialSeed();
+
+    /// <summary>Starts the default generator with a seed that nobody knows before, and returns it.</summary>
+    public static long Seed() => Generator.Default.SeedAnew();
+
+    /// <summary>State of the default generator.</summary>
+    public static Tensor GetRngState() => Generator.Default.GetState();
+
+    /// <summary>Sets the default generator to a state.</summary>
+    public static void SetRngState(Tensor newState) => Generator.Default.SetState(Given(newState));
+
     /// <summary>Zeros of a tensor's shape, and dtype unless one is given.</summary>
     public static Tensor ZerosLike(Tensor like, DType? dtype = null) =>
         Full(Given(like).Shape, 0, dtype ?? like.DType, like.Device);

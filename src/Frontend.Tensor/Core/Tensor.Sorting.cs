@@ -135,46 +135,64 @@ public sealed partial class Tensor
     /// <param name="keepdim">Whether the dimension stays with size 1.</param>
     /// <param name="interpolation">"linear", "lower", "higher", "nearest" or "midpoint".</param>
     /// <inheritdoc cref="Quantile(double, int?, bool, string)"/>
-    public Tensor Quantile(Tensor q, int? dim = null, bool keepdim = false, string interpolation = "linear")
+    public Tensor Quantile(Tensor q, int? dim = null, bool keepdim = false, string interpolation = "linear") =>
+        Quantile("quantile", q, dim, keepdim, interpolation, ignoresNan: false);
+
+    /// <summary>As <see cref="Quantile(double, int?, bool, string)"/>, of what are numbers.</summary>
+    public Tensor NanQuantile(double q, int? dim = null, bool keepdim = false, string interpolation = "linear") =>
+        NanQuantile(Full([], q, DType, Device), dim, keepdim, interpolation);
+
+    /// <inheritdoc cref="NanQuantile(double, int?, bool, string)"/>
+    public Tensor NanQuantile(Tensor q, int? dim = null, bool keepdim = false, string interpolation = "linear") =>
+        Quantile("nanquantile", q, dim, keepdim, interpolation, ignoresNan: true);
+
+    private Tensor Quantile(string what, Tensor q, int? dim, bool keepdim, string interpolation, bool ignoresNan)
     {
         ArgumentNullException.ThrowIfNull(q);
         ArgumentNullException.ThrowIfNull(interpolation);
-        const string What = "quantile";
         if (DType is not (DType.Float32 or DType.Float64) || q.DType != DType)
             throw new ArgumentException(
-                $"{What}: the tensor is {DType.Name()} and q {q.DType.Name()}; both must be float32 or float64, and the same."
+                $"{what}: the tensor is {DType.Name()} and q {q.DType.Name()}; both must be float32 or float64, and the same."
             );
         if (q.Rank > 1)
-            throw new ArgumentException($"{What}: q has the shape {q.Layout}, but must be a number or a vector.");
+            throw new ArgumentException($"{what}: q has the shape {q.Layout}, but must be a number or a vector.");
         if (interpolation is not ("linear" or "lower" or "higher" or "nearest" or "midpoint"))
             throw new ArgumentException(
-                $"{What}: interpolation is \"{interpolation}\", but must be \"linear\", \"lower\", \"higher\", \"nearest\" or \"midpoint\"."
+                $"{what}: interpolation is \"{interpolation}\", but must be \"linear\", \"lower\", \"higher\", \"nearest\" or \"midpoint\"."
             );
         foreach (double part in q.ToDoubles())
         {
             if (!(part >= 0 && part <= 1))
-                throw new ArgumentException($"{What}: q is {part}, but must be from 0 to 1.");
+                throw new ArgumentException($"{what}: q is {part}, but must be from 0 to 1.");
         }
-        int d = Layout.Dim(dim ?? 0, What);
+        int d = Layout.Dim(dim ?? 0, what);
         if (NumElements == 0)
-            throw new ArgumentException($"{What}: of the shape {Layout} there is nothing to choose from.");
+            throw new ArgumentException($"{what}: of the shape {Layout} there is nothing to choose from.");
         bool along = dim is not null && Rank > 0;
         var x = along ? MoveDim(d, -1) : Reshape(-1);
         long n = x.Layout.Sizes[^1];
         var sorted = x.Sort(-1).Values;
-        var ranks = q.Detach().ReshapeTo([q.NumElements]) * (n - 1);
+        var ranks = q.Detach().ReshapeTo([q.NumElements]);
+        if (ignoresNan)
+            ranks = ranks * (x.Detach().IsNan().LogicalNot().To(DType).Sum(-1, keepdim: true) - 1).Clamp(min: 0);
+        else
+            ranks = ranks * (n - 1);
         if (interpolation == "nearest")
             ranks = ranks.Round();
         var below = interpolation == "higher" ? ranks.Ceil() : ranks.Floor();
-        var result = sorted.IndexSelect(-1, below.To(DType.Int64));
+        Tensor At(Tensor rank) =>
+            ignoresNan ? sorted.Gather(-1, rank.To(DType.Int64)) : sorted.IndexSelect(-1, rank.To(DType.Int64));
+        var result = At(below);
         if (interpolation is "linear" or "midpoint")
         {
             var weight = interpolation == "midpoint" ? Full([], 0.5, DType, Device) : ranks - below;
-            result = result.Lerp(sorted.IndexSelect(-1, ranks.Ceil().To(DType.Int64)), weight);
+            result = result.Lerp(At(ranks.Ceil()), weight);
         }
         // NaNs are last, and of a row with one all is NaN.
         var last = sorted.Narrow(-1, n - 1, 1);
-        result = Where(last.Detach().IsNan(), last, result).MoveDim(-1, 0);
+        if (!ignoresNan)
+            result = Where(last.Detach().IsNan(), last, result);
+        result = result.MoveDim(-1, 0);
         if (keepdim)
             result = along
                 ? result.Unsqueeze(d + 1)
@@ -208,12 +226,41 @@ public sealed partial class Tensor
     /// <summary>As <see cref="Unique"/>, but only neighbours are compared, and the order stays.</summary>
     public (Tensor Values, Tensor? Inverse, Tensor? Counts) UniqueConsecutive(
         bool returnInverse = false,
-        bool returnCounts = false
+        bool returnCounts = false,
+        int? dim = null
     )
     {
         using var off = NoGrad();
+        if (dim is { } along)
+            return ConsecutiveSlices(along, returnInverse, returnCounts);
         var flat = Flatten();
         return Runs(flat, null, Layout.Sizes, returnInverse, returnCounts);
+    }
+
+    private (Tensor, Tensor?, Tensor?) ConsecutiveSlices(int dim, bool returnInverse, bool returnCounts)
+    {
+        int d = NeedsDim("unique_consecutive", dim);
+        long n = Layout.Sizes[d];
+        if (NumElements == 0 && n > 0)
+            throw new ArgumentException(
+                $"unique_consecutive: the slices of dimension {dim} of shape {Layout} have no elements to compare."
+            );
+        if (n == 0)
+        {
+            Tensor None() => Empty([0], DType.Int64, Device);
+            return (Clone(), returnInverse ? None() : null, returnCounts ? None() : null);
+        }
+        // Numbers of runs stand for the slices.
+        var slices = MoveDim(d, 0).Reshape(n, NumElements / n);
+        var starts =
+            n == 1
+                ? Ones([1], DType.Bool, Device)
+                : Cat([
+                    Ones([1], DType.Bool, Device),
+                    slices.Narrow(0, 1, n - 1).Ne(slices.Narrow(0, 0, n - 1)).Any(1),
+                ]);
+        var (_, inverse, counts) = Runs(starts.To(DType.Int64).Cumsum(0), null, [n], returnInverse, returnCounts);
+        return (IndexSelect(d, Masks.Places(starts)), inverse, counts);
     }
 
     // Of equal neighbours the first.

@@ -37,6 +37,30 @@ internal static class TensorPrinter
         return text.ToString();
     }
 
+    /// <summary>Complex numbers of two parts of one shape, as <c>1.0000-2.0000j</c>.</summary>
+    public static string Print(Tensor real, Tensor imag, string type)
+    {
+        if (real.IsDisposed || imag.IsDisposed)
+            return $"Tensor {type} disposed";
+        var text = new StringBuilder($"Tensor{real.Layout} {type} {real.Device}");
+        text.Append(real.RequiresGrad ? History(real) : History(imag));
+        if (real.Device.IsMeta)
+            return text.ToString();
+        text.Append('\n');
+        bool cut = real.NumElements > ThresholdElements;
+        var words = new List<List<string>>();
+        foreach (var part in new[] { real, imag })
+        {
+            var here = part.OnCpu();
+            words.Add([]);
+            Collect(here, 0, here.Layout.Offset, cut, words[^1], Format(here, cut));
+        }
+        var both = words[0].Zip(words[1], (a, b) => a + (b[0] is '-' ? b : "+" + b) + "j").ToList();
+        int next = 0;
+        Write(real, 0, cut, both, ref next, both.Count == 0 ? 0 : both.Max(w => w.Length), text);
+        return text.ToString();
+    }
+
     // What cannot be asked for its history can be printed all the same, as in PyTorch.
     private static string History(Tensor tensor)
     {

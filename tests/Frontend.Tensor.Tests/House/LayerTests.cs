@@ -66,7 +66,10 @@ public class LayerTests
                 // A tensor has calls of operators for methods, and the graph's node for its history; a node keeps tensors,
                 // and derivatives are calls.
                 ["Core", "Call", "Autograd"],
+                ["Complex"],
+                ["LinearAlgebra"],
                 ["Nn"],
+                ["Fourier"],
                 ["Optim"],
                 ["Models"],
             ]
