@@ -200,7 +200,7 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
         }
         s.Reorder([t, ko, .. lanes is null ? Array.Empty<string>() : [lanes]]);
         if (lanes is not null)
-            LoadVectors(s, block, ko);
+            LoadVectors(s, block, ko, s.Nest.Loop(lanes));
         s.Bind(blocks, LoopKind.BlockX);
         if (team == ReductionTeam.Warp)
             s.Bind(rowLoop, LoopKind.Warp);
@@ -239,8 +239,8 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
         GpuLoops.BindGrid(s, row, Threads);
     }
 
-    /// <summary>Loads of a block that run along memory become vectors, through registers, below a loop.</summary>
-    internal static void LoadVectors(Schedule s, string block, string at)
+    // Loads of a block that run along memory become vectors, through registers, below a loop.
+    private static void LoadVectors(Schedule s, string block, string at, For lanes)
     {
         foreach (var buffer in s.Nest.Block(block).Reads.ToList())
         {
@@ -252,7 +252,7 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
                 var (_, copy) = s.CacheRead(buffer.Name, block, Scope.Register);
                 s.ComputeAt(copy, at);
                 var own = s.Nest.OwnLoops(s.Nest.Block(copy)).Where(l => l.ConstantExtent > 1).ToList();
-                if (own is [{ ConstantExtent: <= 16 } only])
+                if (own is [{ ConstantExtent: <= 16 } only] && ReadsAsWritten(s, block, copy, only, lanes))
                     s.Vectorize(only.Name);
                 else
                     s.Reset(before);
@@ -263,6 +263,29 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
                 s.Reset(before);
             }
         }
+    }
+
+    // Whether a block reads, lane by lane, what the copy's only loop wrote: of other elements (at the edges of images, several apart,
+    // in descending order) it is not clear which thread has them in its registers.
+    private static bool ReadsAsWritten(Schedule s, string block, string copy, For written, For lanes)
+    {
+        var writer = s.Nest.Block(copy);
+        var reader = s.Nest.Block(block);
+        var own = s.Nest.OwnLoops(writer).ToDictionary(l => l.Var, l => l == written ? (Expr)lanes.Var : 0);
+        var written0 = Bound(writer, writer.Indices).Select(i => LinearForm.Of(i.Substitute(own))).ToList();
+        return reader
+            .Loads.Where(l => l.Buffer == writer.Output)
+            .All(l =>
+                Bound(reader, l.Indices).Select(LinearForm.Of).Zip(written0).All(p => IsZero(p.First - p.Second))
+            );
+
+        static IEnumerable<Expr> Bound(Block b, ImmutableArray<Expr> indices)
+        {
+            var bindings = b.Axes.ToDictionary(a => a.Var, a => a.Binding);
+            return indices.Select(i => i.Substitute(bindings));
+        }
+
+        static bool IsZero(LinearForm form) => form.Terms.IsEmpty && form.Constant == 0;
     }
 
     /// <summary>The reduction's loops as one, inside of all others.</summary>
