@@ -77,6 +77,16 @@ internal sealed partial class RegionEmitter
             return;
         }
         var own = VectorIsa.Of(node.Type);
+        if (node.Data is StridedAccess apart)
+        {
+            Push(node.Inputs[0]);
+            PushMask(node.Inputs[1], typeof(int));
+            il.Int((int)apart.Stride);
+            il.Call(StridedVectors.MaskLoad(node.Type.Bits));
+            if (lane != typeof(int))
+                il.Call(own.As(typeof(int), lane));
+            return;
+        }
         var (load, _, takesMerge, _) = own.Masked(lane);
         Push(node.Inputs[0]);
         PushMask(node.Inputs[1], lane);

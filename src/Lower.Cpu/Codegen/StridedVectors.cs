@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Picograd.Algorithms;
 
 namespace Picograd.Lower.Cpu.Codegen;
 
@@ -28,6 +29,55 @@ public static unsafe class StridedVectors
 
     /// <summary>The lanes that the methods for a size have.</summary>
     internal static Type Lane(int size) => size == 4 ? typeof(int) : typeof(long);
+
+    /// <summary>Whether vectors of which some lanes are off load elements of a type so far apart, and nothing for lanes that are off.</summary>
+    internal static bool MayMask(DType type, long apart) =>
+        Avx2.IsSupported
+        && CpuType.Of(type) is { Half: null, Lane: not null, LaneSize: 4 }
+        && apart is not 0 and > -Farthest and < Farthest;
+
+    // Lanes times that are no number of elements beyond 32 bits.
+    private const long Farthest = 1 << 20;
+
+    /// <summary>
+    /// Load of a vector of so many bits with lanes of 4 bytes (first lane, lanes that are on, elements between lanes); others are 0.
+    /// </summary>
+    internal static MethodInfo MaskLoad(int bits) => typeof(StridedVectors).GetMethod($"MaskLoad{bits}x4")!;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<int> MaskLoad512x4(nint from, Vector512<int> mask, int apart)
+    {
+        var p = (int*)from;
+        if (apart == 2 && Avx512F.IsSupported)
+        {
+            // Element 2·i of the first vector for lane i, element 2·i + 1 of one that begins 15 further for lane i + 8.
+            var off = Vector512<int>.Zero;
+            var even = Vector512.Create(0, 16, 1, 16, 2, 16, 3, 16, 4, 16, 5, 16, 6, 16, 7, 16);
+            var odd = Vector512.Create(16, 8, 16, 9, 16, 10, 16, 11, 16, 12, 16, 13, 16, 14, 16, 15);
+            var first = Avx512F.MaskLoad(p, Avx512F.PermuteVar16x32x2(mask, even, off), off);
+            var second = Avx512F.MaskLoad(p + 15, Avx512F.PermuteVar16x32x2(mask, odd, off), off);
+            var places = Vector512.Create(0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31);
+            return Avx512F.PermuteVar16x32x2(first, places, second);
+        }
+        return Vector512.Create(
+            MaskLoad256x4(from, mask.GetLower(), apart),
+            MaskLoad256x4((nint)(p + 8 * apart), mask.GetUpper(), apart)
+        );
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> MaskLoad256x4(nint from, Vector256<int> mask, int apart) =>
+        Avx2.GatherMaskVector256(
+            Vector256<int>.Zero,
+            (int*)from,
+            Vector256.Create(0, 1, 2, 3, 4, 5, 6, 7) * apart,
+            mask,
+            4
+        );
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<int> MaskLoad128x4(nint from, Vector128<int> mask, int apart) =>
+        Avx2.GatherMaskVector128(Vector128<int>.Zero, (int*)from, Vector128.Create(0, 1, 2, 3) * apart, mask, 4);
 
     private static MethodInfo? Find(string name, int bits, int size, long apart) =>
         (bits == 512 && Avx512F.IsSupported) || (bits == 256 && Avx2.IsSupported)

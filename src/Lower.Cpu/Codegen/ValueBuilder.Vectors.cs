@@ -166,6 +166,15 @@ internal sealed partial class ValueBuilder
         var symbolic = addressing.StrideOf(form, vector.Lane, l.Type.Size());
         if (stride == 0 && symbolic is null)
             throw new LoweringException("unsupported", $"{l} mixes a lane into an index that does not advance");
+        if (
+            (vector.Exist is not null || (vector.Mask is { } some && Leading(some) is null))
+            && symbolic is null
+            && StridedVectors.MayMask(l.Type, stride)
+        )
+        {
+            var apart = new StridedAccess(stride, vector.Count, epoch);
+            return Region.Make(NodeOp.MaskedLoad, Lanes(l.Type), apart, epoch, address, MemoryMask(l.Type)!);
+        }
         if (vector.Exist is not null)
             throw new LoweringException("masked-stride", "a strided load of as many lanes as are known at run time");
         int count = vector.Mask is null ? vector.Count : Math.Min(vector.Count, LeadingLanes(vector.Mask));
@@ -173,13 +182,17 @@ internal sealed partial class ValueBuilder
         return Region.Make(NodeOp.StridedLoad, Lanes(l.Type), data, epoch, address);
     }
 
-    // Lanes that a mask of the form lane < constant leaves on.
-    private static int LeadingLanes(Node mask) =>
+    // Lanes that a mask of the form lane < constant leaves on; null for other masks.
+    private static int? Leading(Node mask) =>
         Known(mask) == false ? 0
         : mask is { Op: NodeOp.Binary, Data: BinaryOp.Lt, Inputs: [{ Op: NodeOp.Iota }, { Op: NodeOp.Splat } bound] }
         && bound.Inputs[0] is { Op: NodeOp.IntConst, Data: long count }
             ? (int)Math.Clamp(count, 0, int.MaxValue)
-        : throw new LoweringException("masked-stride", "a strided load under a mask that is not a leading stretch");
+        : null;
+
+    private static int LeadingLanes(Node mask) =>
+        Leading(mask)
+        ?? throw new LoweringException("masked-stride", "a strided load under a mask that is not a leading stretch");
 
     // rest + c·lane as a vector of 32- (or 64-) bit integers.
     private Node IndexLanes(Expr e)

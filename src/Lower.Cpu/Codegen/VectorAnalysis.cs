@@ -213,7 +213,7 @@ internal sealed class VectorAnalysis
             case Load l:
                 return Size(l.Type)
                     && Stride(l.Buffer, l.Indices) is { } stride
-                    && (stride == 1 || (!masked && l.Type.Size() > 1))
+                    && (stride == 1 || (masked ? StridedVectors.MayMask(l.Type, stride) : l.Type.Size() > 1))
                     && !l.Indices.Any(i => i.Loads().Any(inner => inner.Uses(_lane)));
             case Unary u:
                 return u.Kind
