@@ -154,14 +154,19 @@ public sealed class RowFusionRule : ScheduleRule
         return most;
     }
 
-    // As many as an eighth of the first cache holds, and as leave every thread some (4,096 rows of 1,024, softmax: 0.99 ms
-    // one by one, 1.19 by twos; 512 rows of 32: 0.0151 ms one by one, 0.0087 by sixteens).
+    // Of short rows as many as half of the first cache holds, and as leave every thread some: their sums wait for one another otherwise
+    // (1 thread, layer norm of 2,048 rows of 256: 0.070 ms by fours, 0.056 by sixteens; of 1,024 of 384 0.046 and 0.040; rms norm of
+    // 1,024 of 512 0.044 by twos, 0.036 by eights). Long ones go one by one (rms norm of 4,096 of 768: 0.34 ms by twos, 0.29 one by one).
+    private const long LongRow = 2048;
+
     private static long Together(ImmutableArray<Stage> fused, int axes, TargetInfo target)
     {
         long bytes = fused.Max(s =>
             s.Axes.Skip(axes).Aggregate((long)s.Output.Type.Size(), (n, a) => n * ((a.Extent as IntImm)?.Value ?? 64))
         );
-        long fit = target.L1Bytes / 8 / Math.Max(1, bytes);
+        if (bytes > LongRow)
+            return 1;
+        long fit = target.L1Bytes / 2 / Math.Max(1, bytes);
         if (target.Threads > 1 && fused[0].Axes[axes - 1].Extent is IntImm { Value: var rows })
             fit = Math.Min(fit, rows / (2 * target.Threads));
         return fit >= 16 ? 16

