@@ -105,6 +105,7 @@ internal sealed record BlockCost(
         double live = 0;
         double gathers = 0;
         double loadCount = 0;
+        double broadcasts = 0;
         foreach (var load in loads)
         {
             double count = Instructions(load, tile, vector, vectors, extents, out double cycles);
@@ -114,6 +115,8 @@ internal sealed record BlockCost(
                 moves += cycles / LoadsPerCycle / (invariant ? extents[tile - 1] : 1);
                 if (cycles > count)
                     gathers += cycles / LoadsPerCycle / (invariant ? extents[tile - 1] : 1);
+                if (!invariant && vector >= 0 && !load.Depends[vector])
+                    broadcasts += count;
                 if (!invariant)
                     loadCount += count;
             }
@@ -179,6 +182,12 @@ internal sealed record BlockCost(
                 loads.Count == 0 ? 0 : loadCount / Math.Max(1, tileOperations),
                 all.Sum(a => a.Footprint(Math.Max(0, tile - 1))),
                 all.Sum(a => a.Footprint(Math.Max(0, tile - 2))),
+                all.Sum(a => a.Footprint(0)),
+                Aliasing(loads, tile - 1, vectors, extents),
+                Aliasing(loads, tile - 2, vectors, extents),
+                broadcasts / Math.Max(1, loadCount),
+                accumulators / hoistedOver / Math.Max(1, tileOperations),
+                block.Reducer is null && block.Values.All(v => v is Load),
                 points / extents.Aggregate(1.0, (p, e) => p * e),
                 loops.Any(l => l.Peel),
                 tile
@@ -207,6 +216,31 @@ internal sealed record BlockCost(
             return count;
         cycles = count * (Math.Abs(access.Strides[vector]) == 1 ? vectors : extents[vector] * GatherCyclesPerLane);
         return count * vectors;
+    }
+
+    /// <summary>
+    /// How unevenly the places of loads along a loop lie in the sets of a first-level cache: 0 where every line has a set of its own,
+    /// 6 where all share one (strides of whole pages); the mean of the loads that move with it.
+    /// </summary>
+    private static double Aliasing(List<AccessPattern> loads, int loop, double vectors, long[] extents)
+    {
+        const long Page = 4096;
+        const long Line = 64;
+        if (loop < 0 || extents[loop] * vectors < 16)
+            return 0;
+        double sum = 0;
+        int moving = 0;
+        foreach (var load in loads)
+        {
+            if (load.IsRegister || !load.Depends[loop])
+                continue;
+            long stride = Math.Abs(load.Strides[loop]) * load.Buffer.Type.Size();
+            // The largest power of two that divides it.
+            long power = Math.Clamp(stride & -stride, Line, Page);
+            sum += Math.Log2(power / Line);
+            moving++;
+        }
+        return moving == 0 ? 0 : sum / moving;
     }
 
     /// <summary>Bytes that come from beyond a cache, by where the outermost loop lies whose data fit it.</summary>
@@ -302,6 +336,12 @@ internal sealed record BlockCost(
 /// <param name="LoadsPerOperation">Loads that are not kept, an operation.</param>
 /// <param name="Bytes">Touched by one run of the loop around the tile.</param>
 /// <param name="OuterBytes">Touched by one run of the loop around that.</param>
+/// <param name="AllBytes">Touched in all.</param>
+/// <param name="Aliasing">How unevenly its loads lie in the sets of a cache along the loop around the tile, 0 to 6.</param>
+/// <param name="OuterAliasing">The same along the loop around that.</param>
+/// <param name="Broadcasts">Share of its loads that are one value for a whole vector.</param>
+/// <param name="StoresPerOperation">Results that go to memory, an operation.</param>
+/// <param name="IsCopy">Whether it only moves data.</param>
 /// <param name="Inside">Share of the loops' points at which there is something to do.</param>
 /// <param name="Peeled">Whether tails have code of their own.</param>
 /// <param name="Depth">Loops around the tile.</param>
@@ -316,6 +356,12 @@ internal sealed record TileShape(
     double LoadsPerOperation,
     double Bytes,
     double OuterBytes,
+    double AllBytes,
+    double Aliasing,
+    double OuterAliasing,
+    double Broadcasts,
+    double StoresPerOperation,
+    bool IsCopy,
     double Inside,
     bool Peeled,
     int Depth

@@ -90,6 +90,12 @@ public sealed class CostModel(TargetInfo target, Func<LoopNest, LoopNest>? lower
             1 - costs.Max(c => c.Total) / total,
             Share(c => c.ForkJoin),
             Log(total),
+            Main(c => c.Tile.Aliasing),
+            Main(c => c.Tile.OuterAliasing),
+            Main(c => c.Tile.Broadcasts),
+            Main(c => c.Tile.StoresPerOperation),
+            Main(c => c.Tile.IsCopy ? 1 : 0),
+            Main(c => Math.Log2((1 + c.Tile.AllBytes) / target.L2Bytes)),
         ];
         return new CostFeatures(total / CyclesPerMillisecond, values);
 

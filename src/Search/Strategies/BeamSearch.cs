@@ -26,6 +26,9 @@ public sealed class BeamSearch : SearchStrategy
     /// <summary>Random points of each rule that a search from scratch begins with.</summary>
     private const int RandomStarts = 4;
 
+    /// <summary>How often more points of a rule are drawn of which none was a program.</summary>
+    private const int RandomRounds = 16;
+
     private readonly SearchModel _model;
     private readonly List<Draft> _unmeasured = [];
     private readonly List<LevelResult> _levels = [];
@@ -191,10 +194,20 @@ public sealed class BeamSearch : SearchStrategy
         for (int dry = 0; TimedPrograms.Count == 0 && dry < Settings.DryRounds; dry++)
         {
             CheckStop(meter, cancel);
-            var drafts = Make(
-                [.. Space.Rules.SelectMany(r => Enumerable.Range(0, RandomStarts).Select(_ => r.Draw(Random)))],
-                int.MaxValue
-            );
+            var drafts = new List<Draft>();
+            var rules = Space.Rules.ToList();
+            // Most points of a large space may be refused.
+            for (int i = 0; i < RandomRounds && rules.Count > 0; i++)
+            {
+                CheckStop(meter, cancel);
+                drafts.AddRange(
+                    Make(
+                        [.. rules.SelectMany(r => Enumerable.Range(0, RandomStarts).Select(_ => r.Draw(Random)))],
+                        int.MaxValue
+                    )
+                );
+                rules.RemoveAll(r => drafts.Any(d => d.Point.Rule == r));
+            }
             MeasureDefaults(
                 [.. Predicted(drafts).DistinctBy(d => d.Draft.Point.Rule.Name).Select(d => d.Draft)],
                 meter,
@@ -225,7 +238,8 @@ public sealed class BeamSearch : SearchStrategy
                 var ranked = Predicted(drafts);
                 if (TimedPrograms.Count > 0 && Machine.IsHostMemory)
                     ranked.RemoveAll(d =>
-                        d.Time > Settings.HopelessFactor * BestMilliseconds && d.Time > deadline.TotalMilliseconds / 3
+                        d.Time > Settings.HopelessFactor * BestMilliseconds
+                        && (Settings.FromScratch || d.Time > deadline.TotalMilliseconds / 3)
                     );
                 if (ranked.Count == 0 || allowed == 0)
                     return;
@@ -268,6 +282,9 @@ public sealed class BeamSearch : SearchStrategy
                 var parent = parents[Random.Next(parents.Length)];
                 var other = parents[Random.Next(parents.Length)];
                 points.Add(CandidateSpace.Mutate(parent.Point, other.Point, 1 + Math.Max(stale / 2, dry), Random));
+                // Where all of that is known, the rest of the space: rules of which nothing was a program yet, too.
+                if (dry > 0)
+                    points.Add(Space.Draw(Random));
             }
             if (!Step(points, meter, 1, cancel))
             {
