@@ -65,7 +65,8 @@ public sealed class RangeTuningTests : IDisposable
             [OutcomeNames.Timed, OutcomeNames.Crash, OutcomeNames.WrongResult, OutcomeNames.Timed],
             results.Select(r => r.Outcome)
         );
-        Assert.Equal(2, _process.Starts);
+        // Once more alone where others were compiled meanwhile.
+        Assert.Equal(Task.On.SpareCores > 0 ? 3 : 2, _process.Starts);
         var right = runner.Certify(Standard());
         Assert.True(right.Ok, right.Detail);
         Assert.Contains(" at 1; 200; 131; ", right.Detail, StringComparison.Ordinal);
@@ -123,7 +124,8 @@ public sealed class RangeTuningTests : IDisposable
         using var store = new MemoryTuneStore();
         var result = Tune(
             store,
-            c => 1 + c.Hash % 7,
+            // What the search finds beats the default schedule.
+            c => c.Rule is null ? 9 : 1 + c.Hash % 7,
             _ => new Certification(0, false, false, "no time") { IsRefused = true, IsUnfinished = true }
         );
         Assert.True(result.IsWaiting);

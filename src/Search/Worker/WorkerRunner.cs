@@ -16,6 +16,7 @@ public sealed class WorkerRunner : ICandidateRunner
     /// Requests sent ahead, so that the worker need not wait for the pipe, nor, where it compiles ahead, for the compiler.
     /// </summary>
     private readonly int _inFlight;
+    private readonly bool _isBesideCompiler;
 
     /// <summary>Where nothing is compiled ahead.</summary>
     private const int InFlight = 2;
@@ -49,9 +50,11 @@ public sealed class WorkerRunner : ICandidateRunner
         _timeout = timeout ?? TimeSpan.FromSeconds(20);
         _ownsProcess = ownsProcess;
         var target = task.Target;
+        var ahead = task.On.Backend as IAheadCompiler;
+        _isBesideCompiler = ahead is null && task.On.SpareCores > 0;
         _inFlight =
-            task.On.Backend is IAheadCompiler ahead ? ahead.Parallelism + 1
-            : task.On.SpareCores > 0 ? InFlightBesideCompiler
+            ahead is not null ? ahead.Parallelism + 1
+            : _isBesideCompiler ? InFlightBesideCompiler
             : InFlight;
         _init = new WorkerInit(
             task.Problem.Label,
@@ -119,7 +122,7 @@ public sealed class WorkerRunner : ICandidateRunner
                 );
             var timeout = CandidateTimeout;
             var failure = _process.Receive(timeout, CancellationToken.None, out var reply);
-            if (failure == WorkerFailure.Crash && _inFlight > InFlight && sent - results.Count > 1)
+            if (failure == WorkerFailure.Crash && _isBesideCompiler && sent - results.Count > 1)
             {
                 alone = sent;
                 sent = results.Count;
