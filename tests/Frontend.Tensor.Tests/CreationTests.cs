@@ -128,24 +128,21 @@ public class CreationTests
     }
 
     [Fact]
-    public void TextShowsShapeDTypeDeviceAndRoundedRows()
+    public void TextIsPyTorchs()
     {
         Assert.Equal(
-            "Tensor[2, 2] f32 cpu\n[[ 1.0000, -2.5000],\n [ 0.3333, 10.0000]]",
+            "tensor([[ 1.0000, -2.5000],\n        [ 0.3333, 10.0000]])",
             Tensor.From([1f, -2.5f, 1 / 3f, 10], [2, 2]).ToString()
         );
-        Assert.Equal("Tensor[] i64 cpu\n5", Tensor.From(5L).ToString());
-        Assert.Equal("Tensor[2] bool cpu\n[ true, false]", Tensor.From([true, false]).ToString());
-        Assert.Equal("Tensor[0, 3] f64 cpu\n[]", Tensor.Zeros([0, 3], DType.Float64).ToString());
-        Assert.Equal(
-            "Tensor[3] f32 cpu\n[1.0000e-06, 1.0000e+06,        nan]",
-            Tensor.From([1e-6f, 1e6f, float.NaN]).ToString()
-        );
-        Assert.Equal("Tensor[2000] i64 cpu\n[   0,    1,    2, ..., 1997, 1998, 1999]", Tensor.Arange(2000).ToString());
-        Assert.Equal("Tensor[1, 1, 2] i64 cpu\n[[[0, 1]]]", Tensor.Arange(2).Reshape(1, 1, 2).ToString());
+        Assert.Equal("tensor(5)", Tensor.From(5L).ToString());
+        Assert.Equal("tensor([ True, False])", Tensor.From([true, false]).ToString());
+        Assert.Equal("tensor([], size=(0, 3), dtype=torch.float64)", Tensor.Zeros([0, 3], DType.Float64).ToString());
+        Assert.Equal("tensor([1.0000e-06, 1.0000e+06,        nan])", Tensor.From([1e-6f, 1e6f, float.NaN]).ToString());
+        Assert.Equal("tensor([   0,    1,    2,  ..., 1997, 1998, 1999])", Tensor.Arange(2000).ToString());
+        Assert.Equal("tensor([[[0, 1]]])", Tensor.Arange(2).Reshape(1, 1, 2).ToString());
         var leaf = Tensor.Zeros(1).RequiresGrad_();
-        Assert.StartsWith("Tensor[1] f32 cpu requires_grad\n", leaf.ToString());
-        Assert.StartsWith("Tensor[1] f32 cpu grad_fn=tanh\n", leaf.Tanh().ToString());
+        Assert.Equal("tensor([0.], requires_grad=True)", leaf.ToString());
+        Assert.Equal("tensor([0.], grad_fn=<TanhBackward0>)", leaf.Tanh().ToString());
         leaf.Dispose();
         Assert.Equal("Tensor[1] f32 disposed", leaf.ToString());
     }

@@ -213,7 +213,7 @@ public sealed class FourierTests
         zero.Abs().Sum().Backward();
         Assert.Equal([Complex.Zero, Complex.Zero], zero.Grad!.ToArray());
         Assert.Equal(
-            "Tensor[2] complex128 cpu\n[1.0000+2.0000j, 0.0000-1.5000j]",
+            "tensor([1.+2.0000j, 0.-1.5000j], dtype=torch.complex128)",
             ComplexTensor.From(new Complex(1, 2), new Complex(0, -1.5)).ToString()
         );
     }

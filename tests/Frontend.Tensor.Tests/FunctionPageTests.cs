@@ -78,6 +78,9 @@ public sealed partial class FunctionPageTests
         ["ToDevice"] = "to",
         ["RandIntLike"] = "randint_like",
         ["ToArray"] = "numpy",
+        ["ToMultiArray"] = "tolist",
+        ["SetPrintOptions"] = "set_printoptions",
+        ["GetPrintOptions"] = "get_printoptions",
         ["Var"] = "var",
     };
 
@@ -99,6 +102,7 @@ public sealed partial class FunctionPageTests
         "GetType",
         "ToString",
         "Keep",
+        "Named",
         "Scope",
         "ToDoubles",
         "AsSpan",

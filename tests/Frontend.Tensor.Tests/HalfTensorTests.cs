@@ -33,7 +33,10 @@ public sealed class HalfTensorTests : IDisposable
             y.T.ToDoubles()
         );
         Assert.Equal(1.5f, y[0, 0].Item<float>());
-        Assert.Equal("Tensor[2] bf16 cpu\n[0.1001, 2.0000]", Tensor.From([0.1f, 2f]).To(DType.BFloat16).ToString());
+        Assert.Equal(
+            "tensor([0.1001, 2.0000], dtype=torch.bfloat16)",
+            Tensor.From([0.1f, 2f]).To(DType.BFloat16).ToString()
+        );
         var refusal = Assert.Throws<ArgumentException>(() => x.ToArray<BFloat16>());
         Assert.Contains("the tensor's dtype is f16, but BFloat16 was asked for", refusal.Message);
     }

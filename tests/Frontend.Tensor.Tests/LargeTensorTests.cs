@@ -34,7 +34,7 @@ public sealed class LargeTensorTests : IDisposable
         Assert.Equal([1L, (1L << 30) + 1, (1L << 31) + 1, N - 2], x.NonZero().Flatten().ToArray<long>());
         Assert.Equal([true, true, true, true], x[x].ToArray<bool>());
         Assert.Equal([true, false, false], x[Tensor.From([-2L, N - 1, 0])].ToArray<bool>());
-        Assert.EndsWith("true, false]", x.ToString());
+        Assert.EndsWith("True, False])", x.ToString());
         x[Tensor.From([N - 1, 2])] = Tensor.From([true, true]);
         Assert.Equal([false, true, true], x[new Slice(-3)].ToArray<bool>());
         // As a matrix, written across.

@@ -47,6 +47,13 @@ internal sealed partial class Node
 
     public string Name => _rule.Name;
 
+    /// <summary>Whether it is of a tensor beside a plain number, <see cref="X"/>.</summary>
+    public bool IsByNumber =>
+        _rule == Derivatives.AddNumber
+        || _rule == Derivatives.SubNumber
+        || _rule == Derivatives.MulNumber
+        || _rule == Derivatives.DivNumber;
+
     /// <summary>The leaf whose gradient this node adds to; null for an operator.</summary>
     public Tensor? Leaf { get; private init; }
 

@@ -121,8 +121,8 @@ public sealed unsafe partial class Tensor
         {
             double => number,
             float => (float)number,
-            Half => (Half)number,
-            BFloat16 => (BFloat16)number,
+            System.Half => (System.Half)number,
+            Picograd.BFloat16 => (Picograd.BFloat16)number,
             bool => number != 0,
             long => Checked<long>(),
             int => Checked<int>(),

@@ -135,7 +135,8 @@ public sealed partial class Tensor
     {
         ArgumentNullException.ThrowIfNull(other);
         CheckChange(what, other);
-        var result = function(this);
+        // Derivatives read what was there before.
+        var result = function(Records(this) ? Clone() : this);
         if (!result.Layout.SameSizes(Layout))
             throw new ArgumentException(
                 $"{what}: the result has the shape {result.Layout}, which cannot take the place of one of shape {Layout}."

@@ -151,7 +151,7 @@ public sealed partial class Tensor : IDisposable
     /// <summary>Number of threads that kernels may use.</summary>
     public static int NumThreads => Dispatch.Dispatcher.NumThreads;
 
-    /// <summary>Shape, dtype and device, then rows of rounded values.</summary>
+    /// <summary>As PyTorch prints it: rows of rounded values, then what is not the default; see <see cref="SetPrintOptions"/>.</summary>
     public override string ToString() => TensorPrinter.Print(this);
 
     /// <exception cref="ArgumentException">More bytes than any machine has; names the shape.</exception>

@@ -105,7 +105,7 @@ public sealed class Sequential : Module
     public override Tensor Forward(Tensor x)
     {
         foreach (var module in _modules)
-            x = module.Forward(Tensor.Given(x));
+            x = module.Call(Tensor.Given(x));
         return x;
     }
 }
