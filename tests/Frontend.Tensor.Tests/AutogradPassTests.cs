@@ -32,6 +32,8 @@ public class AutogradPassTests
         var (y, z) = (x * x, x.Sum());
         var grad = Autograd.Grad([y, z], [x], [Tensor.From([1.0, 0.5, 2.0]), null])[0]!;
         Assert.Equal([3, 3, 13], grad.ToDoubles());
+        // Gradients of other floats are converted.
+        Assert.Equal([2, 4, 6], Autograd.Grad(x * x, x, Tensor.Ones(3)).ToDoubles());
         // Of the same input twice, and of an output that is an input.
         var w = Leaf(4);
         var both = Autograd.Grad([w], [w, w]);

@@ -102,13 +102,13 @@ internal static class GradientsOf
                 );
             if (gradOutputs?[i] is { } given)
             {
-                if (!given.Layout.SameSizes(output.Layout) || given.DType != output.DType)
+                if (!given.Layout.SameSizes(output.Layout) || !given.DType.IsFloat())
                     throw new ArgumentException(
                         $"{what}: Mismatch in shape: gradient {i} has shape {given.Layout} and dtype {given.DType.Name()}, output {i} "
                             + $"has shape {output.Layout} and dtype {output.DType.Name()}.",
                         nameof(gradOutputs)
                     );
-                grads[i] = given;
+                grads[i] = given.To(output.DType);
                 continue;
             }
             if (output.NumElements != 1)
