@@ -155,10 +155,19 @@ internal static class TensorPrinter
             int realWidth = width;
             format = at =>
                 real(at).PadLeft(realWidth) + (other(at + apart) is var i && i[0] == '-' ? i : "+" + i) + "j";
-            width += otherWidth + 2;
+            width += otherWidth + 1;
         }
         var text = new StringBuilder();
-        Write(tensor, 0, tensor.Layout.Offset, cut, Prefix.Length, at => format(at).PadLeft(width), width, text);
+        Write(
+            tensor,
+            0,
+            tensor.Layout.Offset,
+            cut,
+            Prefix.Length,
+            at => imag is null ? format(at).PadLeft(width) : format(at),
+            width,
+            text
+        );
         return text.ToString();
     }
 
