@@ -99,26 +99,27 @@ public sealed partial class Tensor
     public Tensor ClampMax_(Scalar max) => Becomes("clamp_max_", t => t.Clamp(max: max));
 
     /// <summary>Adds <paramref name="alpha"/> times another tensor. Returns itself.</summary>
-    public Tensor Add_(Tensor other, Scalar alpha) => Becomes("add_", t => t.Add(other, alpha), other);
+    public Tensor Add_(Tensor other, Scalar alpha) => Becomes("add_", t => t.Add(other, alpha), Given(other));
 
     /// <summary>Subtracts <paramref name="alpha"/> times another tensor. Returns itself.</summary>
-    public Tensor Sub_(Tensor other, Scalar alpha) => Becomes("sub_", t => t.Sub(other, alpha), other);
+    public Tensor Sub_(Tensor other, Scalar alpha) => Becomes("sub_", t => t.Sub(other, alpha), Given(other));
 
     /// <summary>Divides and rounds: <c>floor</c>, <c>trunc</c>, or null. Returns itself.</summary>
-    public Tensor Div_(Tensor other, string? roundingMode) => Becomes("div_", t => t.Div(other, roundingMode), other);
+    public Tensor Div_(Tensor other, string? roundingMode) =>
+        Becomes("div_", t => t.Div(other, roundingMode), Given(other));
 
     /// <inheritdoc cref="Div_(Tensor, string)"/>
     public Tensor Div_(Scalar other, string? roundingMode) => Becomes("div_", t => t.Div(other, roundingMode));
 
-    public Tensor FloorDivide_(Tensor other) => Becomes("floor_divide_", t => t.FloorDivide(other), other);
+    public Tensor FloorDivide_(Tensor other) => Becomes("floor_divide_", t => t.FloorDivide(other), Given(other));
 
     public Tensor FloorDivide_(Scalar other) => Becomes("floor_divide_", t => t.FloorDivide(other));
 
-    public Tensor Remainder_(Tensor other) => Becomes("remainder_", t => t.Remainder(other), other);
+    public Tensor Remainder_(Tensor other) => Becomes("remainder_", t => t.Remainder(other), Given(other));
 
     public Tensor Remainder_(Scalar other) => Becomes("remainder_", t => t.Remainder(other));
 
-    public Tensor Fmod_(Tensor other) => Becomes("fmod_", t => t.Fmod(other), other);
+    public Tensor Fmod_(Tensor other) => Becomes("fmod_", t => t.Fmod(other), Given(other));
 
     public Tensor Fmod_(Scalar other) => Becomes("fmod_", t => t.Fmod(other));
 
@@ -126,15 +127,15 @@ public sealed partial class Tensor
 
     public Tensor Pow_(Scalar exponent) => Becomes("pow_", t => t.Pow(exponent));
 
-    public Tensor Atan2_(Tensor other) => Becomes("atan2_", t => t.Atan2(other), other);
+    public Tensor Atan2_(Tensor other) => Becomes("atan2_", t => t.Atan2(other), Given(other));
 
-    public Tensor Hypot_(Tensor other) => Becomes("hypot_", t => t.Hypot(other), other);
+    public Tensor Hypot_(Tensor other) => Becomes("hypot_", t => t.Hypot(other), Given(other));
 
-    public Tensor Copysign_(Tensor other) => Becomes("copysign_", t => t.Copysign(other), other);
+    public Tensor Copysign_(Tensor other) => Becomes("copysign_", t => t.Copysign(other), Given(other));
 
     public Tensor Copysign_(Scalar other) => Becomes("copysign_", t => t.Copysign(other));
 
-    public Tensor Xlogy_(Tensor other) => Becomes("xlogy_", t => t.Xlogy(other), other);
+    public Tensor Xlogy_(Tensor other) => Becomes("xlogy_", t => t.Xlogy(other), Given(other));
 
     public Tensor Lerp_(Tensor end, double weight) => Becomes("lerp_", t => t.Lerp(end, weight), end);
 
@@ -172,45 +173,45 @@ public sealed partial class Tensor
     public Tensor IndexFill_(int dim, Tensor index, Tensor value) =>
         Becomes("index_fill_", t => t.IndexFill(dim, index, value), value);
 
-    public Tensor Eq_(Tensor other) => Becomes("eq_", t => t.Eq(other), other);
+    public Tensor Eq_(Tensor other) => Becomes("eq_", t => t.Eq(other), Given(other));
 
     public Tensor Eq_(Scalar other) => Becomes("eq_", t => t.Eq(other));
 
-    public Tensor Ne_(Tensor other) => Becomes("ne_", t => t.Ne(other), other);
+    public Tensor Ne_(Tensor other) => Becomes("ne_", t => t.Ne(other), Given(other));
 
     public Tensor Ne_(Scalar other) => Becomes("ne_", t => t.Ne(other));
 
-    public Tensor Lt_(Tensor other) => Becomes("lt_", t => t < other, other);
+    public Tensor Lt_(Tensor other) => Becomes("lt_", t => t < other, Given(other));
 
     public Tensor Lt_(Scalar other) => Becomes("lt_", t => t < other);
 
-    public Tensor Le_(Tensor other) => Becomes("le_", t => t <= other, other);
+    public Tensor Le_(Tensor other) => Becomes("le_", t => t <= other, Given(other));
 
     public Tensor Le_(Scalar other) => Becomes("le_", t => t <= other);
 
-    public Tensor Gt_(Tensor other) => Becomes("gt_", t => t > other, other);
+    public Tensor Gt_(Tensor other) => Becomes("gt_", t => t > other, Given(other));
 
     public Tensor Gt_(Scalar other) => Becomes("gt_", t => t > other);
 
-    public Tensor Ge_(Tensor other) => Becomes("ge_", t => t >= other, other);
+    public Tensor Ge_(Tensor other) => Becomes("ge_", t => t >= other, Given(other));
 
     public Tensor Ge_(Scalar other) => Becomes("ge_", t => t >= other);
 
-    public Tensor LogicalAnd_(Tensor other) => Becomes("logical_and_", t => t.LogicalAnd(other), other);
+    public Tensor LogicalAnd_(Tensor other) => Becomes("logical_and_", t => t.LogicalAnd(other), Given(other));
 
-    public Tensor LogicalOr_(Tensor other) => Becomes("logical_or_", t => t.LogicalOr(other), other);
+    public Tensor LogicalOr_(Tensor other) => Becomes("logical_or_", t => t.LogicalOr(other), Given(other));
 
-    public Tensor LogicalXor_(Tensor other) => Becomes("logical_xor_", t => t.LogicalXor(other), other);
+    public Tensor LogicalXor_(Tensor other) => Becomes("logical_xor_", t => t.LogicalXor(other), Given(other));
 
-    public Tensor BitwiseAnd_(Tensor other) => Becomes("bitwise_and_", t => t & other, other);
+    public Tensor BitwiseAnd_(Tensor other) => Becomes("bitwise_and_", t => t & other, Given(other));
 
-    public Tensor BitwiseOr_(Tensor other) => Becomes("bitwise_or_", t => t | other, other);
+    public Tensor BitwiseOr_(Tensor other) => Becomes("bitwise_or_", t => t | other, Given(other));
 
-    public Tensor BitwiseXor_(Tensor other) => Becomes("bitwise_xor_", t => t ^ other, other);
+    public Tensor BitwiseXor_(Tensor other) => Becomes("bitwise_xor_", t => t ^ other, Given(other));
 
-    public Tensor BitwiseLeftShift_(Tensor other) => Becomes("bitwise_left_shift_", t => t << other, other);
+    public Tensor BitwiseLeftShift_(Tensor other) => Becomes("bitwise_left_shift_", t => t << other, Given(other));
 
-    public Tensor BitwiseRightShift_(Tensor other) => Becomes("bitwise_right_shift_", t => t >> other, other);
+    public Tensor BitwiseRightShift_(Tensor other) => Becomes("bitwise_right_shift_", t => t >> other, Given(other));
 
     /// <summary>Writes a number along the diagonal of a matrix, or of all dimensions of equal size; with <paramref name="wrap"/> again below in tall ones. Returns itself.</summary>
     /// <exception cref="ArgumentException">Fewer than two dimensions; more than two of different sizes.</exception>
@@ -286,7 +287,7 @@ public sealed partial class Tensor
         {
             if (other is null)
                 continue;
-            CheckChange(what, other);
+            CheckChange(what, Given(other));
             records |= Records(other);
         }
         var result = function(records && RequiresGrad ? Clone() : this);
