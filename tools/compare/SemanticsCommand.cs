@@ -60,6 +60,7 @@ internal static class SemanticsCommand
             .. LinearAlgebraCases.All,
             .. FourierCases.All,
             .. MoreSurfaceCases.All,
+            .. LayerCases.All,
         ];
         var chosen = subjects.Where(s => filter is null || s.Name.Contains(filter, StringComparison.Ordinal)).ToArray();
         if (chosen.Length == 0)

@@ -11,13 +11,17 @@ public static class OperatorLibrary
     [
         ("matrix products", [Matmul.Definition]),
         ("one operand", [.. Open(UnaryOperators.Definitions)]),
+        ("activations with settings", [.. Open(Activations.Definitions)]),
         ("two or three operands", [.. Open(BroadcastOperators.Definitions)]),
         ("reductions", [.. Open(Reductions.Definitions)]),
         ("softmax", [.. Open(Softmax.Definitions)]),
         ("normalization", [.. Open(Norms.Definitions)]),
         ("convolution", [.. Convolution.Definitions]),
         ("pools", [.. Pools.Definitions]),
-        ("losses", [.. Open(CrossEntropy.Definitions), .. Open(MseLoss.Definitions)]),
+        (
+            "losses",
+            [.. Open(CrossEntropy.Definitions), .. Open(MseLoss.Definitions), .. Open(ElementLosses.Definitions)]
+        ),
         ("attention", [.. Attention.Definitions]),
         ("indexing and copies", [.. Open(Indexing.Definitions), .. Open(Scattering.Definitions)]),
         ("elements in other places", [.. Moving.Definitions, .. Resampling.Definitions]),

@@ -119,13 +119,19 @@ internal unsafe ref partial struct OpCall
         long elements = first!.Count;
         _words[1] = 0;
         _count = 2;
+        // Settings stand behind the number of elements.
+        if (_plan.Dims > 1)
+        {
+            _plan.Initial.AsSpan(1).CopyTo(_words[2..]);
+            _count = 1 + _plan.Dims;
+        }
         if (alike && (_cellBytes == 0 || elements == 1))
             _words[1] = elements;
         else if (_cellBytes != 0 && first.IsContiguous)
         {
             Head |= (1L << _plan.Lists[0]) | (1L << _plan.Lists[1]);
-            (_words[2], _words[3]) = _tensors[0] is null ? (1L, elements) : (elements, 1L);
-            _count = 4;
+            _words[_count++] = _tensors[0] is null ? 1L : elements;
+            _words[_count++] = _tensors[0] is null ? elements : 1L;
         }
         else if (!_empty && !_shape.AsSpan().Contains(0))
             EncodeShapes();

@@ -149,7 +149,18 @@ public sealed partial class Tensor
     public Tensor Silu() => Apply(ScalarFunctions.Silu, this);
 
     /// <summary>x · Φ(x), with the distribution function of the normal distribution.</summary>
-    public Tensor Gelu() => Apply(ScalarFunctions.Gelu, this);
+    /// <param name="approximate">"none", or "tanh" for x/2 · (1 + tanh(√(2/π) · (x + 0.044715 · x³))).</param>
+    /// <exception cref="ArgumentException">Another word.</exception>
+    public Tensor Gelu(string approximate = "none") =>
+        approximate switch
+        {
+            "none" => Apply(ScalarFunctions.Gelu, this),
+            "tanh" => Apply(ScalarFunctions.GeluTanh, this),
+            _ => throw new ArgumentException(
+                $"gelu: approximate is \"{approximate}\", but must be \"none\" or \"tanh\".",
+                nameof(approximate)
+            ),
+        };
 
     public Tensor Floor() => ToWhole(ScalarFunctions.Floor);
 

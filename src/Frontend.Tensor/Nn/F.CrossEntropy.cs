@@ -32,12 +32,13 @@ public static partial class F
         ArgumentNullException.ThrowIfNull(logits);
         ArgumentNullException.ThrowIfNull(targets);
         logits.RequireFloat("cross_entropy");
+        CheckReduction("cross_entropy", reduction);
         bool probabilities = logits.Layout.SameSizes(targets.Layout) && targets.DType.IsFloat();
         if (probabilities && ignoreIndex >= 0)
             throw new ArgumentException(
                 $"cross_entropy: ignoreIndex is {ignoreIndex}, but targets that are probabilities have no index to ignore."
             );
-        Check(logits, targets, labelSmoothing, weight, probabilities);
+        Check("cross_entropy", logits, targets, labelSmoothing, weight, probabilities);
         // One row an example, its classes side by side.
         var type = logits.DType;
         var rows = logits.Rank == 1 ? logits.Unsqueeze(0) : RowsOf(logits);
@@ -71,7 +72,51 @@ public static partial class F
             return reduction == LossReduction.Sum ? mean * x.Layout.Sizes[0] : mean;
         }
         var wide = weight is null ? null : Wide(weight);
-        return OfClasses(Wide(rows), places, ignored, reduction, labelSmoothing, wide, shape).To(type);
+        return OfClasses(Wide(rows).LogSoftmax(1), places, ignored, reduction, labelSmoothing, wide, shape).To(type);
+    }
+
+    /// <summary>The same with the arguments in PyTorch's order.</summary>
+    /// <inheritdoc cref="CrossEntropy(Tensor, Tensor, LossReduction, long, double, Tensor?)"/>
+    public static Tensor CrossEntropy(
+        Tensor logits,
+        Tensor targets,
+        Tensor? weight,
+        long ignoreIndex = -100,
+        LossReduction reduction = LossReduction.Mean,
+        double labelSmoothing = 0
+    ) => CrossEntropy(logits, targets, reduction, ignoreIndex, labelSmoothing, weight);
+
+    /// <summary>
+    /// −Σ of the logarithms of probabilities, classes in dimension 1 of [n, classes, d1, …] (dimension 0 of [classes]), that targets
+    /// [n, d1, …] name. <see cref="LossReduction.Mean"/> is over the weights of the targets that count.
+    /// </summary>
+    /// <param name="logProbabilities">Floats, such as <see cref="LogSoftmax"/> gives.</param>
+    /// <param name="targets">Classes.</param>
+    /// <param name="weight">A factor for each class [classes]; null for 1.</param>
+    /// <param name="ignoreIndex">Examples of this target count for nothing.</param>
+    /// <param name="reduction">What becomes of the losses of the examples.</param>
+    /// <exception cref="ArgumentException">Shapes or dtypes that do not fit; names them.</exception>
+    /// <exception cref="IndexOutOfRangeException">A target is neither ignored nor in [0, classes).</exception>
+    public static Tensor NllLoss(
+        Tensor logProbabilities,
+        Tensor targets,
+        Tensor? weight = null,
+        long ignoreIndex = -100,
+        LossReduction reduction = LossReduction.Mean
+    )
+    {
+        const string What = "nll_loss";
+        ArgumentNullException.ThrowIfNull(logProbabilities);
+        ArgumentNullException.ThrowIfNull(targets);
+        var x = logProbabilities.RequireFloat(What);
+        CheckReduction(What, reduction);
+        Check(What, x, targets, 0, weight, probabilities: false);
+        var rows = x.Rank == 1 ? x.Unsqueeze(0) : RowsOf(x);
+        long[] shape = x.Rank == 1 ? [] : [x.Layout.Sizes[0], .. x.Layout.Sizes[2..]];
+        var classes = targets.Reshape(rows.Layout.Sizes[0]);
+        var places = IndexCheck.Places(What, classes, rows.Layout.Sizes[1], ignoreIndex, out var ignored);
+        var wide = weight is null ? null : Wide(weight);
+        return OfClasses(Wide(rows), places, ignored, reduction, 0, wide, shape).To(x.DType);
     }
 
     // What several kernels compute is rounded to a half type once, at the end.
@@ -99,7 +144,7 @@ public static partial class F
     }
 
     private static Tensor OfClasses(
-        Tensor rows,
+        Tensor logs,
         Tensor places,
         Tensor? ignored,
         LossReduction reduction,
@@ -108,9 +153,8 @@ public static partial class F
         long[] shape
     )
     {
-        var logs = rows.LogSoftmax(1);
         var factors = weight is null
-            ? Tensor.Ones([places.NumElements], rows.DType, rows.Device)
+            ? Tensor.Ones([places.NumElements], logs.DType, logs.Device)
             : weight.IndexSelect(0, places);
         var losses = -logs.Gather(1, places.Unsqueeze(1)).Squeeze(1);
         if (weight is not null)
@@ -118,7 +162,7 @@ public static partial class F
         if (smoothing != 0)
         {
             var spread = -(weight is null ? logs : logs * weight).Sum(1);
-            losses = losses * (1 - smoothing) + spread * (smoothing / rows.Layout.Sizes[1]);
+            losses = losses * (1 - smoothing) + spread * (smoothing / logs.Layout.Sizes[1]);
         }
         if (ignored is not null)
         {
@@ -133,7 +177,14 @@ public static partial class F
         };
     }
 
-    private static void Check(Tensor logits, Tensor targets, double smoothing, Tensor? weight, bool probabilities)
+    private static void Check(
+        string what,
+        Tensor logits,
+        Tensor targets,
+        double smoothing,
+        Tensor? weight,
+        bool probabilities
+    )
     {
         var (given, wanted) = (targets.Layout.Sizes, logits.Layout.Sizes);
         bool fits =
@@ -145,22 +196,22 @@ public static partial class F
                 && given.AsSpan(1).SequenceEqual(wanted.AsSpan(2));
         if (!fits || logits.Rank == 0)
             throw new ArgumentException(
-                $"cross_entropy: logits of shape {logits.Layout} do not fit targets of shape {targets.Layout}; they must be "
+                $"{what}: logits of shape {logits.Layout} do not fit targets of shape {targets.Layout}; they must be "
                     + "[n, classes, …] and [n, …], or [classes] and a 0-d target, or float targets of the logits' shape."
             );
         long classes = wanted[logits.Rank == 1 ? 0 : 1];
         if (classes == 0)
-            throw new ArgumentException($"cross_entropy: logits of shape {logits.Layout} have no classes.");
+            throw new ArgumentException($"{what}: logits of shape {logits.Layout} have no classes.");
         if (probabilities && targets.DType != logits.DType)
             throw new ArgumentException(
-                $"cross_entropy: the logits are {logits.DType.Name()}, the probabilities {targets.DType.Name()}; convert one "
+                $"{what}: the logits are {logits.DType.Name()}, the probabilities {targets.DType.Name()}; convert one "
                     + "with To()."
             );
         if (!(smoothing >= 0 && smoothing <= 1))
-            throw new ArgumentException($"cross_entropy: labelSmoothing is {smoothing}, but must be from 0 to 1.");
+            throw new ArgumentException($"{what}: labelSmoothing is {smoothing}, but must be from 0 to 1.");
         if (weight is not null && (weight.Rank != 1 || weight.NumElements != classes || weight.DType != logits.DType))
             throw new ArgumentException(
-                $"cross_entropy: a weight of shape {weight.Layout} and dtype {weight.DType.Name()} does not fit {classes} "
+                $"{what}: a weight of shape {weight.Layout} and dtype {weight.DType.Name()} does not fit {classes} "
                     + $"classes of {logits.DType.Name()} logits; it must be [{classes}] of their dtype."
             );
     }

@@ -12,6 +12,9 @@ public enum LossReduction
 
     /// <summary>One loss an example.</summary>
     None,
+
+    /// <summary>Of <see cref="F.KlDiv"/>: the sum over the number of examples.</summary>
+    BatchMean,
 }
 
 /// <summary>The functions behind the modules, without state (PyTorch's nn.functional).</summary>
@@ -72,6 +75,7 @@ public static partial class F
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(target);
+        CheckReduction("mse_loss", reduction);
         if (!x.Layout.SameSizes(target.Layout))
             throw new ArgumentException($"mse_loss: the shapes {x.Layout} and {target.Layout} differ.");
         var type = Promotion.Of(x, target);
@@ -88,16 +92,6 @@ public static partial class F
         };
         return result.To(type);
     }
-
-    public static Tensor Relu(Tensor x) => Tensor.Given(x).Relu();
-
-    public static Tensor Tanh(Tensor x) => Tensor.Given(x).Tanh();
-
-    public static Tensor Sigmoid(Tensor x) => Tensor.Given(x).Sigmoid();
-
-    public static Tensor Softmax(Tensor x, int dim = -1) => Tensor.Given(x).Softmax(dim);
-
-    public static Tensor LogSoftmax(Tensor x, int dim = -1) => Tensor.Given(x).LogSoftmax(dim);
 
     /// <summary>One-hot rows (int64) of integer classes; −1 takes as many classes as the largest index needs.</summary>
     /// <exception cref="ArgumentException">Neither −1 nor at least 1; none given and none to infer them from.</exception>

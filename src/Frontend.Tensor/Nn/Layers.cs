@@ -59,24 +59,6 @@ public sealed class Embedding : Module
     protected override string ExtraRepr() => $"{Weight.Size(0)}, {Weight.Size(1)}";
 }
 
-/// <summary>tanh, element by element.</summary>
-public sealed class Tanh : Module
-{
-    public override Tensor Forward(Tensor x) => Tensor.Given(x).Tanh();
-}
-
-/// <summary>max(x, 0), element by element.</summary>
-public sealed class ReLU : Module
-{
-    public override Tensor Forward(Tensor x) => Tensor.Given(x).Relu();
-}
-
-/// <summary>1 / (1 + e⁻ˣ), element by element.</summary>
-public sealed class Sigmoid : Module
-{
-    public override Tensor Forward(Tensor x) => Tensor.Given(x).Sigmoid();
-}
-
 /// <summary>One dimension out of those from one to another, by default of all but the first.</summary>
 public sealed class Flatten(int from = 1, int to = -1) : Module
 {
@@ -108,17 +90,4 @@ public sealed class Sequential : Module
             x = module.Call(Tensor.Given(x));
         return x;
     }
-}
-
-/// <summary>Softmax and negative log-likelihood in one; see <see cref="F.CrossEntropy"/>.</summary>
-public sealed class CrossEntropyLoss(
-    LossReduction reduction = LossReduction.Mean,
-    long ignoreIndex = -100,
-    double labelSmoothing = 0,
-    Tensor? weight = null
-)
-{
-    /// <summary>The loss of logits [n, classes, …] and targets [n, …] (or probabilities [n, classes, …]).</summary>
-    public Tensor Forward(Tensor logits, Tensor targets) =>
-        F.CrossEntropy(logits, targets, reduction, ignoreIndex, labelSmoothing, weight);
 }

@@ -16,8 +16,12 @@ public abstract partial class Module
     private readonly List<(string Name, Tensor Tensor)> _buffers = [];
     private readonly List<(string Name, Module Module)> _children = [];
 
-    /// <summary>What the module computes.</summary>
-    public abstract Tensor Forward(Tensor x);
+    /// <summary>What the module computes. One that takes several tensors has a Forward of its own with them.</summary>
+    /// <exception cref="NotSupportedException">The module takes several tensors.</exception>
+    public virtual Tensor Forward(Tensor x) =>
+        throw new NotSupportedException(
+            $"{GetType().Name}: there is no Forward of one tensor; it takes other arguments, or was not overridden."
+        );
 
     /// <summary>All parameters, own ones first, in the order of registration; one that is shared comes once.</summary>
     /// <exception cref="InvalidOperationException">A field may hold a part that cannot be had; names it.</exception>

@@ -65,6 +65,42 @@ internal static class References
         ["isnan"] = x => double.IsNaN(x) ? 1 : 0,
         ["isinf"] = x => double.IsInfinity(x) ? 1 : 0,
         ["isfinite"] = x => double.IsFinite(x) ? 1 : 0,
+        ["relu6"] = x => Math.Clamp(x, 0, 6),
+        ["selu"] = x => 1.0507009873554805 * (x > 0 ? x : 1.6732632423543772 * (Math.Exp(x) - 1)),
+        ["gelu_tanh"] = x => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * Math.Pow(x, 3)))),
+        ["mish"] = x => x * Math.Tanh(Math.Log(1 + Math.Exp(x))),
+        ["hardsigmoid"] = x => Math.Clamp(x + 3, 0, 6) / 6,
+        ["hardswish"] = x => x * Math.Clamp(x + 3, 0, 6) / 6,
+        ["softsign"] = x => x / (1 + Math.Abs(x)),
+        ["log_sigmoid"] = x => -Math.Log(1 + Math.Exp(-x)),
+        ["tanhshrink"] = x => x - Math.Tanh(x),
+        ["leaky_relu"] = x => x > 0 ? x : 0.01 * x,
+        ["elu"] = x => x > 0 ? x : Math.Exp(x) - 1,
+        ["celu"] = x => x > 0 ? x : 0.5 * (Math.Exp(2 * x) - 1),
+        ["softplus_of"] = x => Math.Log(1 + Math.Exp(x)),
+        ["hardtanh"] = x => Math.Clamp(x, -1, 1),
+        ["hardshrink"] = x => Math.Abs(x) <= 0.5 ? 0 : x,
+        ["softshrink"] = x => Math.Abs(x) <= 0.5 ? 0 : x - Math.CopySign(0.5, x),
+        ["threshold"] = x => x > 0 ? x : 0,
+    };
+
+    // Losses of an element, its target and, of some, a third number.
+    private static readonly Dictionary<string, Func<double, double, double, double>> Losses = new()
+    {
+        ["l1_loss"] = (x, t, _) => Math.Abs(x - t),
+        ["smooth_l1_loss"] = (x, t, _) => Math.Abs(x - t) < 1 ? Math.Pow(x - t, 2) / 2 : Math.Abs(x - t) - 0.5,
+        ["huber_loss"] = (x, t, _) => Math.Abs(x - t) < 1 ? Math.Pow(x - t, 2) / 2 : Math.Abs(x - t) - 0.5,
+        ["bce_loss"] = (x, t, _) => -(t * Math.Log(x) + (1 - t) * Math.Log(1 - x)),
+        ["bce_with_logits"] = (x, t, _) => t * Math.Log(1 + Math.Exp(-x)) + (1 - t) * Math.Log(1 + Math.Exp(x)),
+        ["bce_with_logits_weighted"] = (x, t, v) =>
+            v * t * Math.Log(1 + Math.Exp(-x)) + (1 - t) * Math.Log(1 + Math.Exp(x)),
+        ["kl_div"] = (x, t, _) => t * (Math.Log(t) - x),
+        ["kl_div_log"] = (x, t, _) => Math.Exp(t) * (t - x),
+        ["poisson_nll_loss"] = (x, t, _) => Math.Exp(x) - t * x,
+        ["gaussian_nll_loss"] = (x, t, v) => 0.5 * (Math.Log(v) + Math.Pow(x - t, 2) / v),
+        ["soft_margin_loss"] = (x, t, _) => Math.Log(1 + Math.Exp(-t * x)),
+        ["hinge_embedding_loss"] = (x, t, _) => (t == 1 ? 0 : Math.Max(1 - x, 0)) + (t == -1 ? 0 : x),
+        ["margin_ranking_loss"] = (x, t, v) => Math.Max(-v * (x - t), 0),
     };
 
     private static readonly Dictionary<string, Func<double, double, double>> BinaryFunctions = new()
@@ -94,6 +130,8 @@ internal static class References
         ["fmax"] = Math.Max,
         ["fmin"] = Math.Min,
         ["xlogy"] = (a, b) => a * Math.Log(b),
+        ["prelu"] = (a, b) => a > 0 ? a : a * b,
+        ["glu"] = (a, b) => a / (1 + Math.Exp(-b)),
         ["eq"] = (a, b) => a == b ? 1 : 0,
         ["ne"] = (a, b) => a != b ? 1 : 0,
         ["lt"] = (a, b) => a < b ? 1 : 0,
@@ -157,6 +195,14 @@ internal static class References
             return [Each(g["X"].Length, i => unary(g["X"].At(i)))];
         if (BinaryFunctions.TryGetValue(spec.Name, out var binary))
             return [Broadcast([g["A"], g["B"]], v => binary(v[0], v[1]))];
+        bool each = spec.Name.EndsWith("_each", StringComparison.Ordinal);
+        if (Losses.TryGetValue(each ? spec.Name[..^5] : spec.Name, out var loss))
+        {
+            bool third = spec.Definition.Operands!.Contains("V[", StringComparison.Ordinal);
+            NDArray[] operands = third ? [g["X"], g["T"], g["V"]] : [g["X"], g["T"]];
+            double[] losses = Broadcast(operands, v => loss(v[0], v[1], third ? v[2] : 0));
+            return [each ? losses : [losses.Average()]];
+        }
         if (Derivatives.TryGetValue(spec.Name, out var d))
         {
             var first = d.Inverse is null ? g["X"] : g["Y"];

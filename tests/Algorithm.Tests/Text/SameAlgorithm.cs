@@ -1,4 +1,5 @@
 using Picograd.Algorithms;
+using Picograd.Algorithms.Functions;
 using Xunit;
 
 namespace Picograd.Tests.Text;
@@ -91,6 +92,12 @@ internal sealed class SameAlgorithm
     {
         if (!_seen.Add((a, b)))
             return;
+        // A function that no table has is written as what it stands for.
+        if (a is Apply { Function: { Definition: { } definition } own } call && ScalarFunctions.Find(own.Name) != own)
+        {
+            Compare(definition(call.Arguments), b);
+            return;
+        }
         Assert.Equal(a.GetType(), b.GetType());
         Assert.Equal(a.Type, b.Type);
         switch (a, b)
