@@ -301,7 +301,7 @@ public class GradientSemanticsTests
 
         public Tied(Generator generator)
         {
-            _table = Register("table", new Embedding(5, 3, generator));
+            _table = Register("table", new Embedding(5, 3, generator: generator));
             _output = Register("output", _table.Weight);
             Register("again", _table);
         }

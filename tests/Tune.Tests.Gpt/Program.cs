@@ -126,8 +126,8 @@ internal static class Program
 
         public Gpt(int vocabulary, int context, int width, int heads, int layers, Generator generator)
         {
-            _tokens = new Embedding(vocabulary, width, generator);
-            _places = new Embedding(context, width, generator);
+            _tokens = new Embedding(vocabulary, width, generator: generator);
+            _places = new Embedding(context, width, generator: generator);
             _blocks = [.. Enumerable.Range(0, layers).Select(_ => new Block(width, heads, generator))];
             _head = new Linear(width, vocabulary, bias: false, generator);
         }

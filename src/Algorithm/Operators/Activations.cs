@@ -26,7 +26,23 @@ internal static class Activations
         new("threshold", "x above the threshold, else the value", [("threshold", 0), ("value", 0)], Threshold),
     ];
 
-    public static ImmutableArray<OperatorDefinition> Definitions { get; } = [.. All.Select(f => f.Each(f.Name))];
+    // X and random numbers from 0 to 1, of which those below p drop an element.
+    private static readonly ImmutableArray<ParametricFunction> Random =
+    [
+        new("dropout", "0 where t is below p, else x/(1 − p)", [("p", 0.5)], p => Dropout(p[0]))
+        {
+            Arity = 2,
+            Domains = [InputDomain.Any, InputDomain.Probability],
+        },
+        new("alpha_dropout", "a·x + b, x first −1.758 where t is below p", [("p", 0.5)], p => AlphaDropout(p[0]))
+        {
+            Arity = 2,
+            Domains = [InputDomain.Any, InputDomain.Probability],
+        },
+    ];
+
+    public static ImmutableArray<OperatorDefinition> Definitions { get; } =
+    [.. All.Concat(Random).Select(f => f.Each(f.Name))];
 
     private static Expr C(double value, Expr like) => Op.Const(value, like.Type);
 
@@ -95,6 +111,29 @@ internal static class Activations
         {
             Derivatives = [(x, _, g) => Op.Select(Beyond(x[0], p[0]), g, C(0, g))],
         };
+
+    private static ScalarFunction Dropout(double p)
+    {
+        double scale = p == 1 ? 0 : 1 / (1 - p);
+        return ScalarFunction.Composed("dropout", (x, t) => Op.Select(Op.Lt(t, C(p, t)), C(0, x), x * C(scale, x))) with
+        {
+            Derivatives = [(x, _, g) => Op.Select(Op.Lt(x[1], C(p, g)), C(0, g), g * C(scale, g)), null],
+        };
+    }
+
+    // Klambauer and others (2017): means of 0 and variances of 1 stay.
+    private static ScalarFunction AlphaDropout(double p)
+    {
+        const double Alpha = 1.7580993408473766;
+        double a = p == 1 ? 0 : 1 / Math.Sqrt((Alpha * Alpha * p + 1) * (1 - p));
+        return ScalarFunction.Composed(
+            "alpha_dropout",
+            (x, t) => Op.Select(Op.Lt(t, C(p, t)), C(Alpha * a * (p - 1), x), x * C(a, x) + C(Alpha * a * p, x))
+        ) with
+        {
+            Derivatives = [(x, _, g) => Op.Select(Op.Lt(x[1], C(p, g)), C(0, g), g * C(a, g)), null],
+        };
+    }
 
     private static ScalarFunction Threshold(double[] p) =>
         ScalarFunction.Composed("threshold", x => Op.Select(Op.Le(x, C(p[0], x)), C(p[1], x), x)) with

@@ -25,7 +25,7 @@ public sealed class CharMlp : Module
         Vocabulary = vocabulary;
         var generator = new Generator(seed);
         int inputs = Options.Context * Options.Embedding;
-        _table = Register("table", new Embedding(vocabulary, Options.Embedding, generator, dtype));
+        _table = Register("table", new Embedding(vocabulary, Options.Embedding, generator: generator, dtype: dtype));
         _layers = Register(
             "layers",
             new Sequential(

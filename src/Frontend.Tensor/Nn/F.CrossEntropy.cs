@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Picograd.Algorithms;
 using Picograd.Calls;
 using Picograd.Gradients;
@@ -77,6 +78,7 @@ public static partial class F
 
     /// <summary>The same with the arguments in PyTorch's order.</summary>
     /// <inheritdoc cref="CrossEntropy(Tensor, Tensor, LossReduction, long, double, Tensor?)"/>
+    [OverloadResolutionPriority(1)]
     public static Tensor CrossEntropy(
         Tensor logits,
         Tensor targets,

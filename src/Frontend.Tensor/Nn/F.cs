@@ -54,12 +54,16 @@ public static partial class F
         return Ops.Linear.RecordedProduct(x, weight, bias, transposed: true);
     }
 
-    /// <summary>Rows of a table [vocab, dim] by indices of any shape; gives [.., dim].</summary>
+    /// <summary>
+    /// Rows of a table [vocab, dim] by indices of any shape; gives [.., dim]. PyTorch's order, indices first, is taken too.
+    /// </summary>
     /// <exception cref="IndexOutOfRangeException">An index is not in [0, vocab).</exception>
     public static Tensor Embedding(Tensor table, Tensor indices)
     {
         ArgumentNullException.ThrowIfNull(table);
         ArgumentNullException.ThrowIfNull(indices);
+        if (table.DType.IsInteger() && indices.DType.IsFloat())
+            (table, indices) = (indices, table);
         if (table.Rank != 2)
             throw new ArgumentException($"embedding: the table must be a matrix, but its shape is {table.Layout}.");
         var places = IndexCheck.Places("embedding", indices, table.Layout.Sizes[0], wrap: false);

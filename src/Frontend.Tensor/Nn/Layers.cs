@@ -35,54 +35,36 @@ public sealed class Linear : Module
         $"in_features={Weight.Size(1)}, out_features={Weight.Size(0)}, bias={Bias is not null}";
 }
 
-/// <summary>A table [vocab, dim], drawn from the normal distribution, whose rows are picked by integer indices.</summary>
-public sealed class Embedding : Module
-{
-    /// <exception cref="ArgumentOutOfRangeException">A size below 1.</exception>
-    public Embedding(long vocab, long dim, Generator? generator = null, DType dtype = DType.Float32)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(vocab, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(dim, 1);
-        Weight = Tensor.Randn([vocab, dim], generator, dtype);
-    }
-
-    /// <summary>[vocab, dim]. Another module's weight may be set, to be shared (tied).</summary>
-    /// <exception cref="ArgumentException">Not a matrix.</exception>
-    public Tensor Weight
-    {
-        get;
-        set => field = Register("weight", Matrix(value));
-    }
-
-    public override Tensor Forward(Tensor x) => F.Embedding(Weight, Tensor.Given(x));
-
-    protected override string ExtraRepr() => $"{Weight.Size(0)}, {Weight.Size(1)}";
-}
-
-/// <summary>One dimension out of those from one to another, by default of all but the first.</summary>
-public sealed class Flatten(int from = 1, int to = -1) : Module
-{
-    public override Tensor Forward(Tensor x) => Tensor.Given(x).Flatten(from, to);
-
-    protected override string ExtraRepr() => $"start_dim={from}, end_dim={to}";
-}
-
-/// <summary>Modules one after the other; parameters are called by place: <c>0.weight</c>.</summary>
+/// <summary>Modules one after the other; parameters are called by place, <c>0.weight</c>, or by the names that are given.</summary>
 public sealed class Sequential : Module
 {
-    private readonly Module[] _modules;
+    private readonly List<Module> _modules = [];
 
     public Sequential(params ReadOnlySpan<Module> modules)
     {
-        _modules = modules.ToArray();
-        for (int i = 0; i < _modules.Length; i++)
-            Register(i.ToString(System.Globalization.CultureInfo.InvariantCulture), _modules[i]);
+        foreach (var module in modules)
+            Append(module);
+    }
+
+    /// <summary>Modules with names of their own.</summary>
+    public Sequential(IEnumerable<(string Name, Module Module)> modules)
+    {
+        ArgumentNullException.ThrowIfNull(modules);
+        foreach (var (name, module) in modules)
+            _modules.Add(Register(name, module));
     }
 
     /// <summary>Number of modules.</summary>
-    public int Count => _modules.Length;
+    public int Count => _modules.Count;
 
-    public Module this[int place] => _modules[place];
+    public Module this[int place] => _modules[place < 0 ? place + _modules.Count : place];
+
+    /// <summary>Adds one at the end. Returns itself.</summary>
+    public Sequential Append(Module module)
+    {
+        _modules.Add(Register(_modules.Count.ToString(System.Globalization.CultureInfo.InvariantCulture), module));
+        return this;
+    }
 
     public override Tensor Forward(Tensor x)
     {
@@ -90,4 +72,6 @@ public sealed class Sequential : Module
             x = module.Call(Tensor.Given(x));
         return x;
     }
+
+    public IEnumerator<Module> GetEnumerator() => _modules.GetEnumerator();
 }

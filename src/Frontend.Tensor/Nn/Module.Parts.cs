@@ -11,7 +11,7 @@ public abstract partial class Module
     private bool _looked;
 
     /// <summary>A tensor of a module with its path.</summary>
-    private sealed record Entry(string Name, Tensor Tensor, bool IsParameter);
+    private sealed record Entry(string Name, Tensor Tensor, bool IsParameter, bool IsSaved = true);
 
     /// <summary>What a module has, registered or found: its own tensors and the modules in it.</summary>
     private sealed class PartList(Module module)
@@ -88,7 +88,9 @@ public abstract partial class Module
         var parts = Parts();
         modules.TryAdd(this, parts);
         entries.AddRange(parts.Parameters.Select(p => new Entry(path + p.Name, p.Tensor, IsParameter: true)));
-        entries.AddRange(_buffers.Select(b => new Entry(path + b.Name, b.Tensor, IsParameter: false)));
+        entries.AddRange(
+            _buffers.Select(b => new Entry(path + b.Name, b.Tensor, IsParameter: false, !_transient.Contains(b.Name)))
+        );
         foreach (var (name, child) in parts.Children)
             child.Walk($"{path}{name}.", entries, modules, around);
         around.Remove(this);
@@ -218,7 +220,9 @@ public abstract partial class Module
             _looked = true;
         }
 
-        public bool IsList { get; }
+        private protected override bool IsList { get; }
+
+        private protected override bool IsGroup => true;
 
         private protected override string KindName =>
             (_children.Count > 0 ? "Module" : "Parameter") + (IsList ? "List" : "Dict");

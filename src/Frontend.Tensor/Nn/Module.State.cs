@@ -10,7 +10,7 @@ public abstract partial class Module
     public OrderedDictionary<string, Tensor> StateDict()
     {
         var state = new OrderedDictionary<string, Tensor>();
-        foreach (var entry in Walk())
+        foreach (var entry in Walk().Where(e => e.IsSaved))
             state.Add(entry.Name, entry.Tensor.Detach().Keep());
         return state;
     }
@@ -25,7 +25,7 @@ public abstract partial class Module
     public void LoadStateDict(IReadOnlyDictionary<string, Tensor> state, bool strict = true)
     {
         ArgumentNullException.ThrowIfNull(state);
-        var entries = Walk();
+        Entry[] entries = [.. Walk().Where(e => e.IsSaved)];
         var wrong = new List<string>();
         foreach (var entry in entries)
         {

@@ -16,6 +16,9 @@ public abstract partial class Module
     private readonly List<(string Name, Tensor Tensor)> _buffers = [];
     private readonly List<(string Name, Module Module)> _children = [];
 
+    // Buffers that are not saved.
+    private readonly HashSet<string> _transient = [];
+
     /// <summary>What the module computes. One that takes several tensors has a Forward of its own with them.</summary>
     /// <exception cref="NotSupportedException">The module takes several tensors.</exception>
     public virtual Tensor Forward(Tensor x) =>
@@ -151,11 +154,18 @@ public abstract partial class Module
     /// Makes a tensor a buffer: it is moved and saved with the module, but not trained. It outlives scopes. Returns it.
     /// </summary>
     /// <exception cref="ArgumentException">The name is empty, has a dot or is a parameter's or a part's.</exception>
-    protected Tensor RegisterBuffer(string name, Tensor buffer)
+    /// <param name="name">Without dots.</param>
+    /// <param name="buffer">Any tensor.</param>
+    /// <param name="persistent">Whether it is part of <see cref="StateDict"/>.</param>
+    protected Tensor RegisterBuffer(string name, Tensor buffer, bool persistent = true)
     {
         ArgumentNullException.ThrowIfNull(buffer);
         CheckName(name, _parameters.Exists(p => p.Name == name) || _children.Exists(c => c.Name == name));
         Put(_buffers, name, buffer.Keep());
+        if (persistent)
+            _transient.Remove(name);
+        else
+            _transient.Add(name);
         return buffer;
     }
 
@@ -213,14 +223,14 @@ public abstract partial class Module
         string[] own = ExtraRepr() is { Length: > 0 } said ? said.Split('\n') : [];
         var parts = Parts();
         var lines = new List<string>(own);
-        if (this is ModuleGroup)
+        if (IsGroup)
             lines.AddRange(parts.Parameters.Select(p => $"({p.Name}): Parameter {p.Tensor.Layout}"));
         // As PyTorch, equal neighbours of a list are one line: (0-5): 6 x Linear(…).
         string[] texts = [.. parts.Children.Select(c => c.Module.Print(around).Replace("\n", "\n  "))];
         for (int i = 0, next; i < texts.Length; i = next)
         {
             next = i + 1;
-            while (this is ModuleGroup { IsList: true } && next < texts.Length && texts[next] == texts[i])
+            while (IsList && next < texts.Length && texts[next] == texts[i])
                 next++;
             lines.Add(
                 next == i + 1
@@ -236,6 +246,12 @@ public abstract partial class Module
             text.Append("\n  ").AppendJoin("\n  ", lines).Append('\n');
         return text.Append(')').ToString();
     }
+
+    /// <summary>Whether it prints equal parts in one line, as lists do.</summary>
+    private protected virtual bool IsList => false;
+
+    /// <summary>Whether it prints the parameters that it holds.</summary>
+    private protected virtual bool IsGroup => false;
 
     private protected virtual string KindName =>
         GetType().Name is var name && name.IndexOf('`') is > 0 and var end ? name[..end] : GetType().Name;

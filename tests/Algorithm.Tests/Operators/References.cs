@@ -132,6 +132,10 @@ internal static class References
         ["xlogy"] = (a, b) => a * Math.Log(b),
         ["prelu"] = (a, b) => a > 0 ? a : a * b,
         ["glu"] = (a, b) => a / (1 + Math.Exp(-b)),
+        ["dropout"] = (x, t) => t < 0.5 ? 0 : 2 * x,
+        ["alpha_dropout"] = (x, t) =>
+            ((t < 0.5 ? -1.7580993408473766 : x) + 0.5 * 1.7580993408473766)
+            / Math.Sqrt(0.5 * (1 + 0.5 * Math.Pow(1.7580993408473766, 2))),
         ["eq"] = (a, b) => a == b ? 1 : 0,
         ["ne"] = (a, b) => a != b ? 1 : 0,
         ["lt"] = (a, b) => a < b ? 1 : 0,
@@ -194,7 +198,13 @@ internal static class References
         if (UnaryFunctions.TryGetValue(spec.Name, out var unary))
             return [Each(g["X"].Length, i => unary(g["X"].At(i)))];
         if (BinaryFunctions.TryGetValue(spec.Name, out var binary))
-            return [Broadcast([g["A"], g["B"]], v => binary(v[0], v[1]))];
+            return
+            [
+                Broadcast(
+                    spec.Name.EndsWith("dropout", StringComparison.Ordinal) ? [g["X"], g["T"]] : [g["A"], g["B"]],
+                    v => binary(v[0], v[1])
+                ),
+            ];
         bool each = spec.Name.EndsWith("_each", StringComparison.Ordinal);
         if (Losses.TryGetValue(each ? spec.Name[..^5] : spec.Name, out var loss))
         {
