@@ -102,6 +102,7 @@ public class NullArgumentTests
         type == typeof(Tensor) ? Tensor.Ones(2, 2)
         : type == typeof(Linear) ? new Linear(2, 2)
         : type == typeof(Embedding) ? new Embedding(2, 2)
+        : type == typeof(ReLU) ? new ReLU()
         : Activator.CreateInstance(type)!;
 
     private static object? Sample(ParameterInfo p)

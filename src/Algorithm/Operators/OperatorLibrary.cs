@@ -25,6 +25,7 @@ public static class OperatorLibrary
         ("attention", [.. Attention.Definitions]),
         ("indexing and copies", [.. Open(Indexing.Definitions), .. Open(Scattering.Definitions)]),
         ("elements in other places", [.. Moving.Definitions, .. Resampling.Definitions]),
+        ("recurrent networks", [.. Open(Recurrent.Definitions)]),
         ("scans", [.. Open(Scans.Definitions), .. RunningExtremes.Definitions]),
         ("optimizers", [.. Open(Optimizers.Definitions)]),
         ("random numbers", [.. Open(RandomNumbers.Definitions)]),

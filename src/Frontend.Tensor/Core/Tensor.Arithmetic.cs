@@ -156,6 +156,7 @@ public sealed partial class Tensor
         {
             "none" => Apply(ScalarFunctions.Gelu, this),
             "tanh" => Apply(ScalarFunctions.GeluTanh, this),
+            null => throw new ArgumentNullException(nameof(approximate)),
             _ => throw new ArgumentException(
                 $"gelu: approximate is \"{approximate}\", but must be \"none\" or \"tanh\".",
                 nameof(approximate)

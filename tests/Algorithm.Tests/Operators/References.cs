@@ -66,15 +66,18 @@ internal static class References
         ["isinf"] = x => double.IsInfinity(x) ? 1 : 0,
         ["isfinite"] = x => double.IsFinite(x) ? 1 : 0,
         ["relu6"] = x => Math.Clamp(x, 0, 6),
-        ["selu"] = x => 1.0507009873554805 * (x > 0 ? x : 1.6732632423543772 * (Math.Exp(x) - 1)),
-        ["gelu_tanh"] = x => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * Math.Pow(x, 3)))),
+        // Constants are those of float32.
+        ["selu"] = x =>
+            x > 0 ? 1.0507009873554805f * x : (float)(1.0507009873554805 * 1.6732632423543772) * (Math.Exp(x) - 1),
+        ["gelu_tanh"] = x =>
+            0.5 * x * (1 + Math.Tanh((float)Math.Sqrt(2 / Math.PI) * (x + 0.044715f * Math.Pow(x, 3)))),
         ["mish"] = x => x * Math.Tanh(Math.Log(1 + Math.Exp(x))),
         ["hardsigmoid"] = x => Math.Clamp(x + 3, 0, 6) / 6,
         ["hardswish"] = x => x * Math.Clamp(x + 3, 0, 6) / 6,
         ["softsign"] = x => x / (1 + Math.Abs(x)),
         ["log_sigmoid"] = x => -Math.Log(1 + Math.Exp(-x)),
         ["tanhshrink"] = x => x - Math.Tanh(x),
-        ["leaky_relu"] = x => x > 0 ? x : 0.01 * x,
+        ["leaky_relu"] = x => x > 0 ? x : 0.01f * x,
         ["elu"] = x => x > 0 ? x : Math.Exp(x) - 1,
         ["celu"] = x => x > 0 ? x : 0.5 * (Math.Exp(2 * x) - 1),
         ["softplus_of"] = x => Math.Log(1 + Math.Exp(x)),
@@ -134,8 +137,11 @@ internal static class References
         ["glu"] = (a, b) => a / (1 + Math.Exp(-b)),
         ["dropout"] = (x, t) => t < 0.5 ? 0 : 2 * x,
         ["alpha_dropout"] = (x, t) =>
-            ((t < 0.5 ? -1.7580993408473766 : x) + 0.5 * 1.7580993408473766)
-            / Math.Sqrt(0.5 * (1 + 0.5 * Math.Pow(1.7580993408473766, 2))),
+        {
+            double a = 1 / Math.Sqrt(0.5 * (1 + 0.5 * Math.Pow(1.7580993408473766, 2)));
+            double half = 0.5 * 1.7580993408473766 * a;
+            return t < 0.5 ? (float)-half : x * (float)a + (float)half;
+        },
         ["eq"] = (a, b) => a == b ? 1 : 0,
         ["ne"] = (a, b) => a != b ? 1 : 0,
         ["lt"] = (a, b) => a < b ? 1 : 0,
@@ -265,6 +271,8 @@ internal static class References
             [
                 [Each(g["X"].Length, i => Math.Pow(g["X"].At(i) - g["T"].At(i), 2)).Average()],
             ],
+            "lstm_cell" or "lstm_cell_grad" or "gru_cell" or "gru_cell_grad" or "rnn_cell" or "rnn_cell_grad" =>
+                RecurrentReferences.Of(g),
             "layernorm" or "rmsnorm" => RowReferences.Norm(g),
             "transpose" => RowReferences.Transpose(g),
             "groupnorm" or "batchnorm" or "batchnorm_eval" => ImageReferences.Norm(g),
