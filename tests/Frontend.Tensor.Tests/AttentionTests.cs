@@ -164,7 +164,7 @@ public class AttentionTests
             "broadcast",
             Refusal(() => F.ScaledDotProductAttention(q, q, q, Tensor.Zeros([1, 1, 1, 3, 3])))
         );
-        Assert.Contains("it must be 0", Refusal(() => F.ScaledDotProductAttention(q, q, q, dropoutP: 0.1)));
+        Assert.Contains("must be from 0 to 1", Refusal(() => F.ScaledDotProductAttention(q, q, q, dropoutP: 1.5)));
         Assert.Contains("finite", Refusal(() => F.ScaledDotProductAttention(q, q, q, scale: double.NaN)));
     }
 

@@ -20,7 +20,7 @@ public static partial class F
     /// <param name="attnMask">
     /// Broadcasts to […, h, tq, tk]: bools, true where a query sees a key, or floats that are added to scores. Null for none.
     /// </param>
-    /// <param name="dropoutP">Must be 0: weights are not dropped.</param>
+    /// <param name="dropoutP">How likely a weight is dropped, from 0 to 1; above 0 weights are in memory.</param>
     /// <param name="isCausal">Query i sees keys up to i, counted from the first ones; goes without attnMask.</param>
     /// <param name="scale">Finite; null for 1 / √d.</param>
     /// <param name="enableGqa">Whether key and value may have fewer heads, a divisor of those of the query, of which each serves neighbours.</param>
@@ -52,8 +52,42 @@ public static partial class F
             );
         var (q, k, v) = (shape.Queries(query), shape.Keys(key), shape.Keys(value));
         var mask = attnMask is null ? null : shape.Mask(attnMask, tq, tk, query.DType);
+        if (dropoutP > 0)
+            return WithDropout(q, k, v, mask, dropoutP, isCausal, scale).ReshapeTo(sizes);
         bool first = isCausal && tq != tk;
         return AttentionCalls.Attend(q, k, v, mask, new(isCausal, first, scale, false)).ReshapeTo(sizes);
+    }
+
+    // Of operands [b, h, t, d], made of operators: the kernel has not all weights at hand.
+    private static Tensor WithDropout(
+        Tensor q,
+        Tensor k,
+        Tensor v,
+        Tensor? mask,
+        double p,
+        bool isCausal,
+        double? scale
+    )
+    {
+        var (batch, heads, tq, tk) = (q.Size(0), q.Size(1), q.Size(2), k.Size(2));
+        long group = heads / k.Size(1);
+        Tensor Repeated(Tensor t) =>
+            group == 1
+                ? t
+                : t.Unsqueeze(2).Expand(batch, t.Size(1), group, tk, t.Size(3)).Reshape(batch, heads, tk, t.Size(3));
+        var scores = (q * (scale ?? 1 / Math.Sqrt(q.Size(3)))).MatMul(Repeated(k).Transpose(-2, -1));
+        var hidden =
+            isCausal ? Tensor.Arange(tk, q.Device) > Tensor.Arange(tq, q.Device).Unsqueeze(1)
+            : mask is { DType: DType.Bool } ? mask.LogicalNot()
+            : null;
+        if (hidden is not null)
+            scores = scores.MaskedFill(hidden, double.NegativeInfinity);
+        else if (mask is not null)
+            scores = scores + mask;
+        // A row of nothing but −∞ has weights of 0.
+        var blind = scores.Detach().Amax([-1], keepdim: true).Eq(double.NegativeInfinity);
+        var weights = scores.MaskedFill(blind, 0).Softmax(-1).MaskedFill(blind, 0);
+        return Dropout(weights, p).MatMul(Repeated(v));
     }
 
     // Nothing is seen: zeros, of which all gradients are 0.
@@ -95,14 +129,10 @@ public static partial class F
             );
         if (mask is not null && isCausal)
             throw new ArgumentException($"{AttentionName}: isCausal goes without attnMask; make one mask of both.");
-        if (dropoutP != 0)
-            throw new ArgumentException(
-                $"{AttentionName}: dropoutP is {dropoutP.ToString(CultureInfo.InvariantCulture)}, but weights are not dropped; it must be 0."
-            );
+        if (!(dropoutP >= 0 && dropoutP <= 1))
+            throw new ArgumentException($"{AttentionName}: dropoutP is {Text(dropoutP)}, but must be from 0 to 1.");
         if (scale is { } factor && !double.IsFinite(factor))
-            throw new ArgumentException(
-                $"{AttentionName}: scale is {factor.ToString(CultureInfo.InvariantCulture)}, but must be a finite number."
-            );
+            throw new ArgumentException($"{AttentionName}: scale is {Text(factor)}, but must be a finite number.");
     }
 
     // How operands of any rank become [batch, heads, t, d].
