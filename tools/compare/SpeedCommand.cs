@@ -127,6 +127,7 @@ internal static class SpeedCommand
             .. Cases.OperatorContests.All(),
             .. Functions(),
             .. Cases.NormContests.All(),
+            .. Cases.LayerContests.All(),
             .. Cases.MemoryContests.All(),
             .. Cases.RowContests.All().Select(c => Contest.Of(c.Name, c.Ours, c.Theirs)),
         ];

@@ -8,7 +8,9 @@ namespace Picograd.Compare.Cases;
 internal static partial class LayerCases
 {
     public static IEnumerable<Subject> All =>
-        new[] { Activations(), Losses(), Distances() }.SelectMany(s => s).Select(s => s with { Name = "nn." + s.Name });
+        new[] { Activations(), Losses(), Distances(), Networks() }
+            .SelectMany(s => s)
+            .Select(s => s with { Name = "nn." + s.Name });
 
     private static Subject One(
         string name,
@@ -319,9 +321,8 @@ internal static partial class LayerCases
                 var (log, full) = (d.Chance(0.5), d.Chance(0.5));
                 return (
                     $"log {log}, full {full}",
-                    (x, t, r) => F.PoissonNllLoss(log ? x : x.Sigmoid(), t.Sigmoid() * 3, log, full, 1e-8f, r),
-                    (x, t, r) =>
-                        Functional.poisson_nll_loss(log ? x : x.sigmoid(), t.sigmoid() * 3, log, full, 1e-8f, r)
+                    (x, t, r) => F.PoissonNllLoss(log ? x : x.Sigmoid(), t.Sigmoid() * 3, log, full, 1e-8, r),
+                    (x, t, r) => PoissonThere(log ? x : x.sigmoid(), t.sigmoid() * 3, log, full, r)
                 );
             }
         );
@@ -501,6 +502,19 @@ internal static partial class LayerCases
         {
             Terms = 4096,
         };
+    }
+
+    // TorchSharp's own gives no eps on.
+    private static TorchTensor PoissonThere(TorchTensor x, TorchTensor t, bool log, bool full, Reduction r)
+    {
+        if (log)
+            return Functional.poisson_nll_loss(x, t, true, full, 1e-8f, r);
+        var each = x - t * (x + 1e-8).log();
+        if (full)
+            each += torch.where(t > 1, t * t.log() - t + 0.5 * (2 * Math.PI * t).log(), torch.zeros_like(t));
+        return r == Reduction.Sum ? each.sum()
+            : r == Reduction.Mean ? each.mean()
+            : each;
     }
 
     private static IEnumerable<Subject> Distances()
