@@ -1,5 +1,5 @@
 using Picograd.Algorithms;
-using Picograd.Autograd;
+using Picograd.Gradients;
 
 namespace Picograd;
 

@@ -1,6 +1,6 @@
 using Picograd.Algorithms;
-using Picograd.Autograd;
 using Picograd.Calls;
+using Picograd.Gradients;
 
 namespace Picograd;
 
@@ -198,9 +198,10 @@ internal sealed class RecurrentSequence(RecurrentKind kind, long[] sizes, bool r
     private void Send(Node n, Tensor grad)
     {
         if (GradMode.Enabled)
-            throw new NotSupportedException(
-                "Backward: the gradient of a recurrent layer has no gradient of its own; leave out createGraph, or go step by step with a cell."
-            );
+        {
+            SendRecorded(n, grad);
+            return;
+        }
         bool biased = kind == RecurrentKind.Gru && n.InputCount == 4;
         int at = biased ? 3 : 2;
         var (weight, h0) = (n.Saved(1), n.Saved(at));
@@ -276,6 +277,43 @@ internal sealed class RecurrentSequence(RecurrentKind kind, long[] sizes, bool r
             n.Send(at, ended.Count == 1 ? ended[0] : Tensor.Cat(ended.ToArray()));
         if (IsLstm && n.Needs(at + 1))
             n.Send(at + 1, endedCells.Count == 1 ? endedCells[0] : Tensor.Cat(endedCells.ToArray()));
+    }
+
+    // A gradient that is differentiated in its turn is that of the steps one by one.
+    private void SendRecorded(Node n, Tensor grad)
+    {
+        Tensor[] inputs = [.. Enumerable.Range(0, n.InputCount).Select(n.Saved)];
+        bool biased = kind == RecurrentKind.Gru && inputs.Length == 4;
+        int at = biased ? 3 : 2;
+        var (states, cells) = (new Tensor[sizes.Length], new Tensor[IsLstm ? sizes.Length : 0]);
+        int before = -1;
+        Tensor Rows(Tensor[] all, Tensor start, long count)
+        {
+            if (before < 0)
+                return start.Narrow(0, 0, count);
+            long there = sizes[before];
+            return there >= count
+                ? all[before].Narrow(0, 0, count)
+                : Tensor.Cat([all[before], start.Narrow(0, there, count - there)]);
+        }
+        foreach (int t in Steps(back: false))
+        {
+            var h = Rows(states, inputs[at], sizes[t]);
+            var c = IsLstm ? Rows(cells, inputs[at + 1], sizes[t]) : null;
+            var product = F.Linear(h, inputs[1], biased ? inputs[2] : null);
+            var (next, cell) = Step(kind, Part(inputs[0], t), product, h, c);
+            states[t] = next;
+            if (cell is not null)
+                cells[t] = cell;
+            before = t;
+        }
+        var y = Tensor.Cat(states);
+        if (IsLstm)
+            y = Tensor.Cat([y, Last(Tensor.Cat(cells))]);
+        int[] wanted = [.. Enumerable.Range(0, inputs.Length).Where(n.Needs)];
+        var slopes = Autograd.Grad([y], [.. wanted.Select(i => inputs[i])], [grad], createGraph: true);
+        for (int i = 0; i < wanted.Length; i++)
+            n.Send(wanted[i], slopes[i]!);
     }
 
     // What comes from the step behind, with rows for the sequences that end here: zeros, or those of the last cells.

@@ -52,6 +52,8 @@ internal static class Operations
                 .Select(k => (Func<Expr, Expr>)(x => Op.Call(k, x))),
             .. ScalarFunctions
                 .All.Where(f => f is { Arity: 1, UnaryNode: null } && f.Types.Contains(type))
+                // Its constants are no 16-bit numbers; operators compute it in float32.
+                .Where(f => f != ScalarFunctions.Selu || !type.IsStorage())
                 .Select(f => (Func<Expr, Expr>)(x => Op.Call(f, x))),
         ];
     }
