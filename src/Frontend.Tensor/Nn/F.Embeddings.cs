@@ -202,10 +202,12 @@ public static partial class F
             throw new ArgumentException(
                 $"bilinear: inputs of shape {x1.Layout} and {x2.Layout} do not fit a weight of shape {weight.Layout}; they must be [.., in1], [.., in2] and [out, in1, in2]."
             );
-        var (a, b) = (x1.Reshape(x1.Layout.Product(0, x1.Rank - 1), x1.Size(-1)), x2.Reshape(-1, x2.Size(-1)));
-        var (count, outputs) = (a.Size(0), weight.Size(0));
+        long rows = x1.Layout.Product(0, x1.Rank - 1);
+        var (a, b) = (x1.Reshape(rows, x1.Size(-1)), x2.Reshape(rows, x2.Size(-1)));
+        long outputs = weight.Size(0);
         // [n, in1] · [in1, out · in2], then each row with that of x2.
-        var left = a.MatMul(weight.Permute(1, 0, 2).Reshape(weight.Size(1), -1)).Reshape(count, outputs, -1);
+        var left = a.MatMul(weight.Permute(1, 0, 2).Reshape(weight.Size(1), outputs * weight.Size(2)))
+            .Reshape(rows, outputs, weight.Size(2));
         var result = left.MatMul(b.Unsqueeze(-1)).Squeeze(-1);
         if (bias is not null)
             result = result + bias;

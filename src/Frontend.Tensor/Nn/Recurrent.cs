@@ -123,7 +123,7 @@ public abstract class RecurrentNetwork : Module
         var c = _kind == RecurrentKind.Lstm ? State(c0, batch, single, HiddenSize, x, "c0") : null;
         long[] sizes = new long[steps];
         Array.Fill(sizes, batch);
-        var (y, hn, cn) = Layers(given.Reshape(steps * batch, -1), sizes, h, c);
+        var (y, hn, cn) = Layers(given.Reshape(steps * batch, InputSize), sizes, h, c);
         y = y.Reshape(steps, batch, y.Size(1));
         if (single)
             return (y.Squeeze(1), hn.Squeeze(1), cn?.Squeeze(1));
