@@ -192,7 +192,7 @@ internal sealed class RecurrentSequence(RecurrentKind kind, long[] sizes, bool r
                 pieces.Add(all.Narrow(0, _offsets[t] + have, sizes[t] - have));
             have = Math.Max(have, sizes[t]);
         }
-        return pieces.Count == 1 ? pieces[0] : Tensor.Cat(pieces.ToArray());
+        return pieces.Count == 0 ? all.Narrow(0, 0, 0) : Joined(pieces);
     }
 
     private void Send(Node n, Tensor grad)
@@ -274,10 +274,16 @@ internal sealed class RecurrentSequence(RecurrentKind kind, long[] sizes, bool r
         if (biased && n.Needs(2))
             n.Send(2, flat.Sum(0));
         if (n.Needs(at))
-            n.Send(at, ended.Count == 1 ? ended[0] : Tensor.Cat(ended.ToArray()));
+            n.Send(at, Started(ended, h0));
         if (IsLstm && n.Needs(at + 1))
-            n.Send(at + 1, endedCells.Count == 1 ? endedCells[0] : Tensor.Cat(endedCells.ToArray()));
+            n.Send(at + 1, Started(endedCells, h0));
     }
+
+    // Of no sequences there is nothing.
+    private static Tensor Started(List<Tensor> ended, Tensor h0) =>
+        ended.Count == 0 ? Tensor.Zeros(h0.Shape, h0.DType, h0.Device) : Joined(ended);
+
+    private static Tensor Joined(List<Tensor> pieces) => pieces.Count == 1 ? pieces[0] : Tensor.Cat(pieces.ToArray());
 
     // A gradient that is differentiated in its turn is that of the steps one by one.
     private void SendRecorded(Node n, Tensor grad)
