@@ -13,10 +13,12 @@ internal sealed class Storage
 {
     private DeviceMemory _memory;
 
-    // How many tensors share it, and bits that say whether it ever was more than one, and whether kernels may keep copies of it.
+    // How many tensors share it, and bits that say whether it ever was more than one, whether kernels may keep copies of it, and whether
+    // somebody else sees the memory.
     private const int Shared = 1 << 30;
     private const int Packed = 1 << 29;
-    private const int Flags = Shared | Packed;
+    private const int Foreign = 1 << 28;
+    private const int Flags = Shared | Packed | Foreign;
     private int _owners = 1;
 
     public Storage(DeviceMemory memory, DeviceRuntime runtime)
@@ -37,15 +39,16 @@ internal sealed class Storage
     public DeviceMemory Memory => _memory;
 
     /// <summary>Memory that somebody else sees, too: it is written to, and never exchanged.</summary>
-    public static Storage Of(DeviceMemory memory, DeviceRuntime runtime) => new(memory, runtime) { IsForeign = true };
+    public static Storage Of(DeviceMemory memory, DeviceRuntime runtime) =>
+        new(memory, runtime) { _owners = 1 | Foreign };
 
     /// <summary>Whether its memory must stay.</summary>
-    public bool IsForeign { get; private set; }
+    public bool IsForeign => (_owners & Foreign) != 0;
 
     /// <summary>Somebody else sees its memory from now on.</summary>
     public void Expose()
     {
-        IsForeign = true;
+        Interlocked.Or(ref _owners, Foreign);
         PackedOperands.Free(this);
     }
 

@@ -23,6 +23,10 @@ public static partial class Linalg
             throw new ArgumentException(
                 $"linalg.vector_norm: needs floats, but the dtype is {x.DType.Name()}; convert it with To()."
             );
+        if (ord < 0 && x.NumElements == 0)
+            throw new ArgumentException(
+                $"linalg.vector_norm: of order {ord} there must be elements, but the shape is {x.Layout}."
+            );
         return x.To(dtype ?? x.DType).Norm(ord, dim, keepdim);
     }
 
@@ -59,9 +63,14 @@ public static partial class Linalg
                 $"linalg.matrix_norm: ord is {ord}, but must be 1, -1, 2, -2, ∞, -∞, \"fro\" or \"nuc\"."
             );
         var (over, other) = size == 1 ? (first, second) : (second, first);
-        RequireSome(a.Layout.Sizes[other], a, ord);
         var sums = a.Abs().Sum([over], keepdim: true);
-        var result = ord > 0 ? sums.Amax([other], keepdim: true) : sums.Amin([other], keepdim: true);
+        bool isNothing = a.Layout.Sizes[other] == 0;
+        if (ord < 0)
+            RequireSome(a.Layout.Sizes[other], a, ord);
+        var result =
+            isNothing ? sums.Sum([other], keepdim: true)
+            : ord > 0 ? sums.Amax([other], keepdim: true)
+            : sums.Amin([other], keepdim: true);
         return keepdim ? result : result.Squeeze(Math.Max(first, second)).Squeeze(Math.Min(first, second));
     }
 
