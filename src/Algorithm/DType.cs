@@ -18,6 +18,8 @@ public enum DType
     UInt32,
     UInt8,
     Bool,
+    Int8,
+    Int16,
 }
 
 public static class DTypes
@@ -35,6 +37,10 @@ public static class DTypes
     public static ImmutableArray<DType> Numbers { get; } =
         DTypeInfo.Where(row => row.Kind == DTypeKind.Float || row is { Kind: DTypeKind.Integer, Signed: true });
 
+    /// <summary>The signed integers that tensors have elements of: what bits are worked on in.</summary>
+    public static ImmutableArray<DType> SignedIntegers { get; } =
+        DTypeInfo.Where(row => row is { Kind: DTypeKind.Integer, Signed: true, OfTensors: true });
+
     /// <summary>What tensors have elements of.</summary>
     public static ImmutableArray<DType> OfTensors { get; } = DTypeInfo.Where(row => row.OfTensors);
 
@@ -48,13 +54,16 @@ public static class DTypes
 
     public static bool IsInteger(this DType type) => DTypeInfo.Of(type).Kind == DTypeKind.Integer;
 
+    /// <summary>Whether elements may be places: int64, int32 and uint8, as in PyTorch.</summary>
+    public static bool IsPlaces(this DType type) => type is DType.Int64 or DType.Int32 or DType.UInt8;
+
     /// <summary>The type that expressions of elements are computed in; another one for the half types only.</summary>
     public static DType Compute(this DType type) => DTypeInfo.Of(type).Compute;
 
     /// <summary>Whether elements are converted after loads and before stores: those of the half types are.</summary>
     public static bool IsStorage(this DType type) => DTypeInfo.Of(type).Compute != type;
 
-    /// <summary>Name as printed and parsed: f32, f64, f16, bf16, i32, i64, u32, u8, bool.</summary>
+    /// <summary>Name as printed and parsed: f32, f64, f16, bf16, i32, i64, u32, u8, bool, i8, i16.</summary>
     public static string Name(this DType type) => DTypeInfo.Of(type).Name;
 
     /// <summary>

@@ -55,6 +55,12 @@ public sealed record DTypeInfo(DType Type, string Name, DTypeKind Kind, int Byte
     /// <summary>Of an integer: whether it may be negative.</summary>
     public bool Signed => Lowest < 0;
 
+    /// <summary>Of an integer: whether it is smaller than what processors compute in, so that results are cut to its bytes.</summary>
+    public bool IsNarrow => Kind == DTypeKind.Integer && Bytes < 4;
+
+    /// <summary>Of an integer: the value of the lowest bits of a number, as many as an element has.</summary>
+    public Func<long, long> Wrap { get; init; } = value => value;
+
     /// <summary>The nearest value that an element has, ties to even; integers are cut towards zero, and wrap.</summary>
     public Func<double, double> Round { get; init; } = value => value;
 
@@ -123,8 +129,8 @@ public sealed record DTypeInfo(DType Type, string Name, DTypeKind Kind, int Byte
     public unsafe long ReadBits(void* memory, long at) =>
         Bytes switch
         {
-            1 => ((byte*)memory)[at],
-            2 => ((ushort*)memory)[at],
+            1 => Wrap(((byte*)memory)[at]),
+            2 => Wrap(((ushort*)memory)[at]),
             4 => ((int*)memory)[at],
             _ => ((long*)memory)[at],
         };
@@ -201,15 +207,15 @@ public sealed record DTypeInfo(DType Type, string Name, DTypeKind Kind, int Byte
                 ToBits = value => ((BFloat16)value).Bits,
                 FromBits = bits => (float)BFloat16.FromBits((ushort)bits),
             },
-            Integer(DType.Int32, "i32", 4, 2, typeof(int), int.MinValue, int.MaxValue, value => (int)value) with
+            Integer(DType.Int32, "i32", 4, 3, typeof(int), int.MinValue, int.MaxValue, value => (int)value) with
             {
                 Aliases = ["int32", "int"],
             },
-            Integer(DType.Int64, "i64", 8, 4, typeof(long), long.MinValue, long.MaxValue, value => value) with
+            Integer(DType.Int64, "i64", 8, 5, typeof(long), long.MinValue, long.MaxValue, value => value) with
             {
                 Aliases = ["int64", "long"],
             },
-            Integer(DType.UInt32, "u32", 4, 3, typeof(uint), 0, uint.MaxValue, value => (uint)value) with
+            Integer(DType.UInt32, "u32", 4, 4, typeof(uint), 0, uint.MaxValue, value => (uint)value) with
             {
                 Aliases = ["uint32", "uint"],
                 OfTensors = false,
@@ -224,6 +230,15 @@ public sealed record DTypeInfo(DType Type, string Name, DTypeKind Kind, int Byte
                 Aliases = ["boolean"],
                 Round = value => value != 0 ? 1 : 0,
                 ToBits = value => value != 0 ? 1 : 0,
+                Wrap = value => value != 0 ? 1 : 0,
+            },
+            Integer(DType.Int8, "i8", 1, 1, typeof(sbyte), sbyte.MinValue, sbyte.MaxValue, value => (sbyte)value) with
+            {
+                Aliases = ["int8", "sbyte", "char"],
+            },
+            Integer(DType.Int16, "i16", 2, 2, typeof(short), short.MinValue, short.MaxValue, value => (short)value) with
+            {
+                Aliases = ["int16", "short"],
             },
         ];
 
@@ -244,5 +259,6 @@ public sealed record DTypeInfo(DType Type, string Name, DTypeKind Kind, int Byte
             Round = value => wrap((long)value),
             ToBits = value => wrap((long)value),
             FromBits = bits => wrap(bits),
+            Wrap = wrap,
         };
 }

@@ -374,14 +374,7 @@ public static class Op
             throw new ArgumentException($"{what} needs a bool, got {e.Type.Name()}: {e}");
     }
 
-    private static long Wrap(long value, DType type) =>
-        type switch
-        {
-            DType.Int32 => (int)value,
-            DType.UInt32 => (uint)value,
-            DType.UInt8 => (byte)value,
-            _ => value,
-        };
+    private static long Wrap(long value, DType type) => type.IsInteger() ? type.Info().Wrap(value) : value;
 
     // An immediate takes the type of the other operand; otherwise types must agree.
     private static (Expr, Expr) Match(Expr a, Expr b, string what)

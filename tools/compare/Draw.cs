@@ -13,6 +13,8 @@ internal sealed class Draw(int seed, int halves = 0)
         DType.Int64,
         DType.UInt8,
         DType.Bool,
+        DType.Int8,
+        DType.Int16,
     ];
 
     private readonly Random _random = new(seed);
@@ -120,6 +122,8 @@ internal sealed class Draw(int seed, int halves = 0)
                 {
                     DType.Bool => _random.Next(2),
                     DType.UInt8 => _random.Next(tame ? 5 : 256),
+                    DType.Int8 when extreme => _random.Next(-128, 128),
+                    DType.Int16 when extreme && Chance(0.5) => _random.Next(short.MinValue, short.MaxValue + 1),
                     DType.Int32 when extreme && Chance(0.3) => Pick<long>(int.MinValue, int.MaxValue, 1L << 30),
                     DType.Int64 when extreme && Chance(0.3) => Pick<long>(
                         long.MinValue,

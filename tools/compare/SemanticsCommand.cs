@@ -61,6 +61,8 @@ internal static class SemanticsCommand
             .. FourierCases.All,
             .. MoreSurfaceCases.All,
             .. LayerCases.All,
+            .. ScatterCases.All,
+            .. DrawnCases.All,
         ];
         var chosen = subjects.Where(s => filter is null || s.Name.Contains(filter, StringComparison.Ordinal)).ToArray();
         if (chosen.Length == 0)

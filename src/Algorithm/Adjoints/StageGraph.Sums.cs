@@ -28,6 +28,9 @@ internal sealed partial class StageGraph
             // Of a sum of zeros nothing can be taken out.
             if (coefficient == 0)
                 coefficient = 1;
+            // Nor what is given, of quotients: 1 / y may overflow where x / y does not.
+            if (terms.Exists(t => t.Divisors.Count > divisors.Count))
+                factors = factors.RemoveAll(IsGiven);
             if (factors.Count == 0 && divisors.Count == 0 && coefficient == 1)
                 continue;
             var outside = new Product(coefficient, factors, divisors).ToExpr(type);

@@ -162,7 +162,7 @@ internal sealed partial class ExprCompiler
             if (!track)
                 return new(value, null);
             bool widens = from.IsFloat() && from.Size() < to.Size();
-            if (widens || from is DType.Bool or DType.UInt8 || from == to)
+            if (widens || (!from.IsFloat() && from.Size() == 1) || from == to)
                 return new(value, x.Bound);
             if (from.IsFloat())
                 return new(value, Rounded(value, x.Bound ?? Zero, to, 1));

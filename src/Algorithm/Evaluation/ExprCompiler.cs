@@ -309,13 +309,7 @@ internal sealed partial class ExprCompiler(
     private L Divide(string method, L a, L b) => Call(method, a, b, L.Constant(stage));
 
     private static L Wrap(L value, DType type) =>
-        type switch
-        {
-            DType.Int32 => L.Convert(L.Convert(value, typeof(int)), typeof(long)),
-            DType.UInt32 => L.Convert(L.Convert(value, typeof(uint)), typeof(long)),
-            DType.UInt8 => L.Convert(L.Convert(value, typeof(byte)), typeof(long)),
-            _ => value,
-        };
+        type.IsInteger() && type != DType.Int64 ? L.Convert(L.Convert(value, type.Info().Clr), typeof(long)) : value;
 
     private static L? Larger(L? a, L? b) =>
         a is null ? b

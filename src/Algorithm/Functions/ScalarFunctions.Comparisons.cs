@@ -52,19 +52,19 @@ public static partial class ScalarFunctions
         ScalarFunction.Operation("bitwise_and", BinaryOp.BitAnd)
     ) with
     {
-        Types = [DType.Int32, DType.Int64],
+        Types = DTypes.SignedIntegers,
     };
 
     public static readonly ScalarFunction BitwiseOr = Flat(ScalarFunction.Operation("bitwise_or", BinaryOp.BitOr)) with
     {
-        Types = [DType.Int32, DType.Int64],
+        Types = DTypes.SignedIntegers,
     };
 
     public static readonly ScalarFunction BitwiseXor = Flat(
         ScalarFunction.Operation("bitwise_xor", BinaryOp.BitXor)
     ) with
     {
-        Types = [DType.Int32, DType.Int64],
+        Types = DTypes.SignedIntegers,
     };
 
     /// <summary>A shift by a negative number, or by the width and more, shifts every bit out, as in PyTorch: 0, or the sign.</summary>
@@ -72,7 +72,7 @@ public static partial class ScalarFunctions
         ScalarFunction.Composed("left_shift", (a, b) => Op.Select(InWidth(b), a << Amount(b), Op.Const(0, a.Type)))
     ) with
     {
-        Types = [DType.Int32, DType.Int64],
+        Types = DTypes.SignedIntegers,
     };
 
     /// <inheritdoc cref="LeftShift"/>
@@ -83,7 +83,7 @@ public static partial class ScalarFunctions
         )
     ) with
     {
-        Types = [DType.Int32, DType.Int64],
+        Types = DTypes.SignedIntegers,
     };
 
     private static ScalarFunction Flat(ScalarFunction function) =>

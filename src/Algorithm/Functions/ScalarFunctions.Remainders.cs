@@ -90,7 +90,7 @@ public static partial class ScalarFunctions
         ) with
         {
             Domains = [InputDomain.Any, InputDomain.NonZero],
-            Types = [DType.Int32, DType.Int64],
+            Types = DTypes.SignedIntegers,
         };
 
     // Of Float32 numbers in Float64, where quotients are below 2⁵³ or so large that nothing is known.

@@ -231,7 +231,7 @@ internal static class SampleInputs
         {
             DomainKind.Index => random.NextInt64(domain.Limit),
             _ when type == DType.Bool => random.Next(2),
-            _ when type is DType.UInt8 or DType.UInt32 => random.Next(1, 100),
+            _ when !type.Info().Signed => random.Next(1, 100),
             DomainKind.Positive => random.Next(1, 100),
             _ => random.Next(2) == 0 ? random.Next(1, 100) : -random.Next(1, 100),
         };

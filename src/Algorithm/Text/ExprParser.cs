@@ -252,14 +252,7 @@ internal sealed class ExprParser(List<Token> tokens)
     {
         if (!long.TryParse(digits, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value))
             return null;
-        bool fits = type switch
-        {
-            DType.Int32 => value == (int)value,
-            DType.UInt32 => value == (uint)value,
-            DType.UInt8 => value == (byte)value,
-            _ => true,
-        };
-        return fits ? new IntImm(value, type) : null;
+        return type.IsInteger() && type.Info().Wrap(value) != value ? null : new IntImm(value, type);
     }
 
     // true, false, Infinity, NaN, and the last two with a type and bits.

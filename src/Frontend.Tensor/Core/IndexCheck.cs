@@ -34,7 +34,7 @@ internal static class IndexCheck
     // Found: whether there is an index that counts from the end, or one that is ignored.
     private static unsafe Tensor Scan(string what, Tensor indices, long limit, bool wrap, long? ignore, out bool found)
     {
-        if (!indices.DType.IsInteger())
+        if (!indices.DType.IsPlaces())
             throw new ArgumentException(
                 $"{what}: indices must be int64 (or int32, uint8), but they are {indices.DType.Name()}."
             );

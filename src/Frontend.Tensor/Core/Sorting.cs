@@ -308,6 +308,15 @@ internal static unsafe class Sorting
                 for (int i = 0; i < to.Length; i++)
                     to[i] = (ints[i] ^ 0x80000000) ^ turn;
                 break;
+            case DType.Int16:
+                var shorts = new ReadOnlySpan<ushort>(row, to.Length);
+                for (int i = 0; i < to.Length; i++)
+                    to[i] = (ulong)(shorts[i] ^ 0x8000) ^ turn;
+                break;
+            case DType.Int8:
+                for (int i = 0; i < to.Length; i++)
+                    to[i] = (ulong)(row[i] ^ 0x80) ^ turn;
+                break;
             case DType.UInt8:
             case DType.Bool:
                 for (int i = 0; i < to.Length; i++)

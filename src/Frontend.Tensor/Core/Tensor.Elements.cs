@@ -8,7 +8,7 @@ namespace Picograd;
 public sealed unsafe partial class Tensor
 {
     /// <summary>A tensor of one dimension with a copy of the values.</summary>
-    /// <typeparam name="TValue">float, double, Half, BFloat16, int, long, byte or bool.</typeparam>
+    /// <typeparam name="TValue">float, double, Half, BFloat16, int, long, short, sbyte, byte or bool.</typeparam>
     public static Tensor From<TValue>(ReadOnlySpan<TValue> values)
         where TValue : unmanaged => From(values, [values.Length]);
 

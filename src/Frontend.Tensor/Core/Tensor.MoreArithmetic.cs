@@ -217,7 +217,8 @@ public sealed partial class Tensor
     {
         var x = To(Promotion.Float(DType));
         if (eps is { } least)
-            x = x.Clamp(least, 1 - least);
+            // The slope of what is no number is none, other than that of the bounds.
+            x = Where(x.IsNan(), x, x.Clamp(least, 1 - least));
         return Apply(ScalarFunctions.Logit, x);
     }
 

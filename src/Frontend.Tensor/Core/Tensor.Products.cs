@@ -38,8 +38,9 @@ public sealed partial class Tensor
     /// </summary>
     internal static Tensor Product(Tensor a, Tensor b)
     {
-        if (a.DType == DType.UInt8)
-            return Operator.Cast(Product(a.To(DType.Int32), b.To(DType.Int32)), DType.UInt8);
+        // The lowest bits of sums are those of the lowest bits.
+        if (a.DType.Info().IsNarrow)
+            return Operator.Cast(Product(a.To(DType.Int32), b.To(DType.Int32)), a.DType);
         return Ops.Matmul.RecordedProduct(a, b);
     }
 

@@ -34,6 +34,15 @@ public sealed partial class Tensor
             Saves.A | Saves.Output,
             static (n, g) =>
             {
+                if (GradMode.Enabled)
+                {
+                    // To be differentiated again: logarithms of what is 0 have no slopes, so all pairs of places are taken.
+                    long size = n.A.Layout.Sizes[^1];
+                    var before = Ones([size, size], DType.Bool, n.A.Device).Tril();
+                    var apart = n.A.Unsqueeze(-2) - n.Output.Unsqueeze(-1);
+                    n.Send(0, (Where(before, apart, double.NegativeInfinity).Exp() * g.Unsqueeze(-1)).Sum(-2));
+                    return;
+                }
                 Tensor Part(Tensor grad) =>
                     ((Where(grad > 0, grad, 0).Log() - n.Output).Flip(-1).LogCumSumExp(-1).Flip(-1) + n.A).Exp();
                 n.Send(0, Part(g) - Part(-g));

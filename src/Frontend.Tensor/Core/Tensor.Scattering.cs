@@ -151,7 +151,7 @@ public sealed partial class Tensor
             throw new ArgumentException(
                 $"{what}: the values are {src.DType.Name()} and the tensor {DType.Name()}; convert one with To()."
             );
-        if (!index.DType.IsInteger())
+        if (!index.DType.IsPlaces())
             throw new ArgumentException(
                 $"{what}: indices must be int64 (or int32, uint8), but they are {index.DType.Name()}."
             );

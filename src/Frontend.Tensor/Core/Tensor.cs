@@ -47,7 +47,7 @@ public sealed partial class Tensor : IDisposable
         TensorScope.Current?.Add(this);
     }
 
-    /// <summary>Type of the elements: Float32, Float64, Float16, BFloat16, Int32, Int64, UInt8 or Bool.</summary>
+    /// <summary>Type of the elements: Float32, Float64, Float16, BFloat16, Int8, Int16, Int32, Int64, UInt8 or Bool.</summary>
     public DType DType { get; private set; }
 
     internal Layout Layout { get; private set; }

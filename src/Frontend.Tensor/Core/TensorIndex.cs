@@ -81,7 +81,7 @@ public readonly struct TensorIndex
             return NewAxis;
         if (tensor.DType == DType.Bool)
             return new(Kind.Mask, tensor: tensor);
-        if (!tensor.DType.IsInteger())
+        if (!tensor.DType.IsPlaces())
             throw new ArgumentException(
                 $"indexing: an index tensor must be int32, int64 or uint8, or a bool mask, but this one is {tensor.DType.Name()}."
             );

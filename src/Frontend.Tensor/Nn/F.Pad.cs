@@ -71,6 +71,7 @@ public static partial class F
                     $"pad: the input of shape {input.Layout} has size 0 in dimension {d}, of which mode \"{mode}\" cannot put anything anywhere."
                 );
         }
+        bool some = false;
         for (int i = 0; i < dims; i++)
         {
             int d = input.Rank - 1 - i;
@@ -84,18 +85,23 @@ public static partial class F
                 throw new ArgumentException(
                     $"pad: {left} in front and {right} behind dimension {d} of shape {input.Layout}; mode \"{mode}\" can put at most {Math.Max(0, most)} on a side there."
                 );
-            RequireSome("pad", input, d, left, right, mode == "circular" ? 0 : 1);
+            RequireSome("pad", input, d, left, right);
+            some |= size + left + right > 0;
         }
+        if (!some && mode != "circular")
+            throw new ArgumentException(
+                $"pad: [{string.Join(", ", pad.ToArray())}] would leave nothing of shape {input.Layout}; mode \"{mode}\" needs an element in one of the dimensions."
+            );
         var result = input;
         for (int i = 0; i < dims; i++)
             result = Continued(result, result.Rank - 1 - i, pad[2 * i], pad[2 * i + 1], mode);
         return ReferenceEquals(result, input) ? input.Clone() : result;
     }
 
-    private static void RequireSome(string what, Tensor input, int dim, long left, long right, long least = 0)
+    private static void RequireSome(string what, Tensor input, int dim, long left, long right)
     {
         long size = input.Layout.Sizes[dim];
-        if ((Int128)size + left + right < least)
+        if ((Int128)size + left + right < 0)
             throw new ArgumentException(
                 $"{what}: {left} in front and {right} behind would leave {(Int128)size + left + right} of the {size} elements that dimension {dim} of shape {input.Layout} has."
             );

@@ -43,8 +43,8 @@ public static partial class F
             );
         if (x.DType == DType.Bool)
             throw new ArgumentException("linear: not defined for bools; convert them with To().");
-        if (x.DType == DType.UInt8)
-            return Linear(x.To(DType.Int32), weight.To(DType.Int32), bias?.To(DType.Int32)).To(DType.UInt8);
+        if (x.DType.Info().IsNarrow)
+            return Linear(x.To(DType.Int32), weight.To(DType.Int32), bias?.To(DType.Int32)).To(x.DType);
         if (x.Rank != 2)
         {
             long[] sizes = [.. x.Layout.Sizes[..^1], weight.Layout.Sizes[0]];

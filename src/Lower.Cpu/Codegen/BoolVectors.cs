@@ -10,7 +10,7 @@ namespace Picograd.Lower.Cpu.Codegen;
 /// Bools in memory, a byte each, as masks of vectors, for generated code: one method a width and size of lanes. Lanes of a
 /// mask of the access that are off are not touched, and load as false.
 /// </summary>
-public static unsafe class BoolVectors
+public static unsafe partial class BoolVectors
 {
     /// <summary>Load, MaskLoad, Store or MaskStore for a width in bits and a size of lanes in bytes.</summary>
     internal static MethodInfo Method(string name, int bits, int size) =>

@@ -52,11 +52,12 @@ internal sealed record VectorContext(Var Lane, int Lanes, int Count, int Element
         return any;
     }
 
-    /// <summary>Of lane numbers. In bytes only whether they are below a number is asked.</summary>
+    /// <summary>Of lane numbers. In one and two bytes only whether they are below a number is asked.</summary>
     public DType IndexType =>
         ElementSize switch
         {
             1 => DType.UInt8,
+            2 => DType.Int16,
             4 => DType.Int32,
             _ => DType.Int64,
         };

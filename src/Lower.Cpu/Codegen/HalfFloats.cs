@@ -27,6 +27,19 @@ public interface IHalf
     static abstract Vector512<int> Narrow(Vector512<float> value);
 }
 
+/// <summary>The conversions of each 16-bit float.</summary>
+internal static class HalfConversions
+{
+    /// <summary>A type that implements <see cref="IHalf"/>.</summary>
+    public static Type Of(DType type) =>
+        type switch
+        {
+            DType.Float16 => typeof(IeeeHalf),
+            DType.BFloat16 => typeof(BrainHalf),
+            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "no conversions of this type"),
+        };
+}
+
 /// <summary>bfloat16: the upper half of a float32.</summary>
 public readonly struct BrainHalf : IHalf
 {

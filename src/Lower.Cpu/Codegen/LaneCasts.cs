@@ -10,7 +10,7 @@ namespace Picograd.Lower.Cpu.Codegen;
 /// Conversions of vectors lane by lane, for generated code. Lanes stay where they are, so that vectors of narrow types are shorter;
 /// of vectors that are not full (<see cref="ValueType.IsPartial"/>) the first lanes count, and narrowing sets the others to zero.
 /// </summary>
-public static class LaneCasts
+public static partial class LaneCasts
 {
     // By the number of the first type, then of the last. Arrays: .NET has code for them before the program runs.
     private static readonly DType[]?[][] Routes = MakeRoutes();
@@ -31,35 +31,46 @@ public static class LaneCasts
             routes[i] = new DType[]?[routes.Length];
         void Add(DType from, params DType[] route) => routes[(int)from][(int)route[^1]] = route;
 
-        Add(DType.UInt8, DType.Int32);
-        Add(DType.UInt8, DType.Int32, DType.UInt32);
-        Add(DType.UInt8, DType.Int32, DType.Int64);
-        Add(DType.UInt8, DType.Int32, DType.Float32);
-        Add(DType.UInt8, DType.Int32, DType.Float64);
-        Add(DType.Int32, DType.UInt8);
         Add(DType.Int32, DType.UInt32);
         Add(DType.Int32, DType.Int64);
         Add(DType.Int32, DType.Float32);
         Add(DType.Int32, DType.Float64);
-        Add(DType.UInt32, DType.Int32, DType.UInt8);
         Add(DType.UInt32, DType.Int32);
         Add(DType.UInt32, DType.Int64);
         Add(DType.UInt32, DType.Float32);
         Add(DType.UInt32, DType.Int64, DType.Float64);
-        Add(DType.Int64, DType.Int32, DType.UInt8);
         Add(DType.Int64, DType.Int32);
         Add(DType.Int64, DType.Int32, DType.UInt32);
         Add(DType.Int64, DType.Float64);
         Add(DType.Float32, DType.Int32);
         Add(DType.Float32, DType.Float64, DType.Int64, DType.Int32, DType.UInt32);
-        Add(DType.Float32, DType.Int32, DType.UInt8);
         Add(DType.Float32, DType.Float64, DType.Int64);
         Add(DType.Float32, DType.Float64);
         Add(DType.Float64, DType.Int32);
         Add(DType.Float64, DType.Int64, DType.Int32, DType.UInt32);
-        Add(DType.Float64, DType.Int32, DType.UInt8);
         Add(DType.Float64, DType.Int64);
         Add(DType.Float64, DType.Float32);
+        // Integers of one and two bytes.
+        foreach (var narrow in DTypes.All)
+        {
+            if (!narrow.Info().IsNarrow)
+                continue;
+            Add(narrow, DType.Int32);
+            Add(narrow, DType.Int32, DType.UInt32);
+            Add(narrow, DType.Int32, DType.Int64);
+            Add(narrow, DType.Int32, DType.Float32);
+            Add(narrow, DType.Int32, DType.Float64);
+            Add(DType.Int32, narrow);
+            Add(DType.UInt32, DType.Int32, narrow);
+            Add(DType.Int64, DType.Int32, narrow);
+            Add(DType.Float32, DType.Int32, narrow);
+            Add(DType.Float64, DType.Int32, narrow);
+            foreach (var other in DTypes.All)
+            {
+                if (other != narrow && other.Info().IsNarrow)
+                    Add(narrow, DType.Int32, other);
+            }
+        }
         // By way of float64 it would be rounded twice.
         if (Avx512DQ.VL.IsSupported)
             Add(DType.Int64, DType.Float32);
@@ -79,7 +90,11 @@ public static class LaneCasts
             }
             Add(half, DType.Float32);
             Add(DType.Float32, half);
-            Add(DType.UInt8, DType.Int32, DType.Float32, half);
+            foreach (var narrow in DTypes.All)
+            {
+                if (narrow.Info().IsNarrow)
+                    Add(narrow, DType.Int32, DType.Float32, half);
+            }
         }
         return routes;
     }
@@ -102,6 +117,8 @@ public static class LaneCasts
 
     private static string Word(Type lane) =>
         lane == typeof(byte) ? "Byte"
+        : lane == typeof(sbyte) ? "SByte"
+        : lane == typeof(short) ? "Short"
         : lane == typeof(int) ? "Int"
         : lane == typeof(uint) ? "UInt"
         : lane == typeof(long) ? "Long"
@@ -109,7 +126,8 @@ public static class LaneCasts
         : "Double";
 
     private static int Size(Type lane) =>
-        lane == typeof(byte) ? 1
+        lane == typeof(byte) || lane == typeof(sbyte) ? 1
+        : lane == typeof(short) ? 2
         : lane == typeof(long) || lane == typeof(double) ? 8
         : 4;
 
@@ -285,7 +303,7 @@ public static class LaneCasts
 
     // ---- masks
 
-    /// <summary>The same lanes on, in lanes of another size: from, to of 1, 4 or 8 bytes.</summary>
+    /// <summary>The same lanes on, in lanes of another size: from, to of 1, 2, 4 or 8 bytes.</summary>
     internal static MethodInfo Mask(int from, int to, int lanes)
     {
         var argument = VectorIsa.Of(ValueType.Mask(lanes, from)).Vector(VectorIsa.MaskLane(from));

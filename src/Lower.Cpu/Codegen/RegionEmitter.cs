@@ -412,8 +412,8 @@ internal sealed partial class RegionEmitter(IlWriter il, VectorIsa isa)
                 break;
             case NodeOp.Splat:
                 Push(node.Inputs[0]);
-                if (node.Type.Element == DType.UInt8)
-                    il.Emit(OpCodes.Conv_U1);
+                if (CpuType.Of(node.Type.Element).Wrap is { } wrap)
+                    il.Emit(wrap);
                 il.Call(VectorIsa.Of(node.Type).Create(VectorIsa.LaneOf(node.Type), 1));
                 break;
             case NodeOp.Iota:

@@ -63,8 +63,7 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
         {
             case UnaryOp.Neg:
                 il.Emit(OpCodes.Neg);
-                if (type == DType.UInt8)
-                    il.Emit(OpCodes.Conv_U1);
+                Wrap(type);
                 break;
             case UnaryOp.Not:
                 il.Int(0);
@@ -73,10 +72,11 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
             case UnaryOp.Abs when type.IsFloat():
                 Call(Math(type), "Abs", Clr(type), 1);
                 break;
-            case UnaryOp.Abs when type is DType.UInt8 or DType.UInt32:
+            case UnaryOp.Abs when CpuType.Of(type).IsUnsigned:
                 break;
             case UnaryOp.Abs:
                 Call(typeof(IntegerArithmetic), "Abs", Clr(type), 1);
+                Wrap(type);
                 break;
             case UnaryOp.Sqrt:
                 Call(Math(type), "Sqrt", Clr(type), 1);
@@ -116,7 +116,7 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
     private void Binary(BinaryOp kind, Node a, Node b)
     {
         var type = a.Type.Element;
-        bool unsigned = type is DType.UInt32 or DType.UInt8 or DType.Bool;
+        bool unsigned = CpuType.Of(type).IsUnsigned;
         switch (kind)
         {
             case BinaryOp.FloorDiv or BinaryOp.Mod:
@@ -137,8 +137,8 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
                     : unsigned ? OpCodes.Shr_Un
                     : OpCodes.Shr
                 );
-                if (type == DType.UInt8 && kind == BinaryOp.Shl)
-                    il.Emit(OpCodes.Conv_U1);
+                if (kind == BinaryOp.Shl)
+                    Wrap(type);
                 return;
             default:
                 break;
@@ -186,8 +186,14 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
             default:
                 throw new InvalidOperationException($"no scalar code for {kind}");
         }
-        if (type == DType.UInt8 && kind is BinaryOp.Add or BinaryOp.Sub or BinaryOp.Mul)
-            il.Emit(OpCodes.Conv_U1);
+        if (kind is BinaryOp.Add or BinaryOp.Sub or BinaryOp.Mul)
+            Wrap(type);
+    }
+
+    private void Wrap(DType type)
+    {
+        if (CpuType.Of(type).Wrap is { } wrap)
+            il.Emit(wrap);
     }
 
     private void Negate()
@@ -217,7 +223,7 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
         }
         push(a);
         push(b);
-        if (type is DType.UInt32 or DType.UInt8)
+        if (CpuType.Of(type).IsUnsigned)
         {
             il.Emit(kind == BinaryOp.Mod ? OpCodes.Rem_Un : OpCodes.Div_Un);
             return;
@@ -225,6 +231,8 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
         il.Call(
             typeof(IntegerArithmetic).GetMethod(kind == BinaryOp.Mod ? "Mod" : "FloorDiv", [Clr(type), Clr(type)])!
         );
+        if (kind == BinaryOp.FloorDiv)
+            Wrap(type);
     }
 
     private void Branch(Node node)
@@ -243,7 +251,7 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
 
     private void Cast(DType from, DType to)
     {
-        bool unsigned = from is DType.UInt32 or DType.UInt8 or DType.Bool;
+        bool unsigned = CpuType.Of(from).IsUnsigned;
         switch (to)
         {
             case var _ when to.IsStorage() && from is DType.Float64 or DType.Int64 or DType.Int32 or DType.UInt32:
@@ -285,8 +293,11 @@ internal sealed class ScalarArithmetic(IlWriter il, Action<Node> push)
                 if (from.IsFloat())
                     il.Emit(OpCodes.Conv_U4);
                 break;
-            case DType.UInt8:
-                il.Emit(OpCodes.Conv_U1);
+            case var _ when CpuType.Of(to).Wrap is { } wrap:
+                // By way of 32 bits, as in vectors.
+                if (from.IsFloat())
+                    il.Emit(OpCodes.Conv_I4);
+                il.Emit(wrap);
                 break;
             case DType.Bool:
                 if (from == DType.Float64)

@@ -257,11 +257,11 @@ internal sealed partial class ValueBuilder
         {
             bound = Clamped(bound, -(1L << 30), 1L << 30, DType.Int32);
         }
-        else if (vector.IndexType == DType.UInt8)
+        else if (vector.IndexType.Info().IsNarrow)
         {
             if (b.Kind != BinaryOp.Lt || form.CoefficientOf(vector.Lane) != 1)
-                throw new LoweringException("unsupported", $"{b} in lanes of one byte");
-            bound = Clamped(bound, 0, byte.MaxValue, DType.UInt8);
+                throw new LoweringException("unsupported", $"{b} in lanes of {vector.ElementSize} bytes");
+            bound = Clamped(bound, 0, byte.MaxValue, vector.IndexType);
         }
         return Region.Make(
             NodeOp.Binary,

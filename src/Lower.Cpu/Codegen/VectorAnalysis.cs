@@ -30,7 +30,7 @@ internal sealed class VectorAnalysis
 
     private VectorAnalysis(Var lane, IReadOnlySet<Var> extents) => (_lane, _extents) = (lane, extents);
 
-    /// <summary>Bytes of a lane of the widest values (1, 4 or 8), or 0 where lanes must run one by one.</summary>
+    /// <summary>Bytes of a lane of the widest values (1, 2, 4 or 8), or 0 where lanes must run one by one.</summary>
     /// <param name="loop">A vector loop.</param>
     /// <param name="extents">The algorithm's symbolic extents, by which loads may be apart.</param>
     /// <param name="bits">Of a vector.</param>
@@ -238,7 +238,7 @@ internal sealed class VectorAnalysis
             case Binary { Kind: BinaryOp.And or BinaryOp.Or } b when b.Type == DType.Bool:
                 return Accepts(b.A, masked) && Accepts(b.B, masked || b.B.Loads().Any());
             case Binary b:
-                if (b.Kind is BinaryOp.Shl or BinaryOp.Shr && (b.B is not IntImm || b.Type == DType.UInt8))
+                if (b.Kind is BinaryOp.Shl or BinaryOp.Shr && (b.B is not IntImm || b.Type.Size() == 1))
                     return false;
                 if (b.Kind is BinaryOp.FloorDiv or BinaryOp.Mod)
                     return false;

@@ -49,6 +49,7 @@ internal sealed class VectorIsa
         size switch
         {
             1 => typeof(byte),
+            2 => typeof(short),
             4 => typeof(int),
             _ => typeof(long),
         };
@@ -163,7 +164,8 @@ internal sealed class VectorIsa
     /// </summary>
     public (MethodInfo Load, MethodInfo Store, bool TakesMerge, bool MaskIsLane) Masked(Type lane)
     {
-        bool bytes = lane == typeof(byte);
+        // Lanes of one and two bytes.
+        bool bytes = lane == typeof(byte) || lane == typeof(sbyte) || lane == typeof(short) || lane == typeof(ushort);
         if (
             Bits == 512 ? Avx512F.IsSupported
             : bytes ? Avx512BW.VL.IsSupported

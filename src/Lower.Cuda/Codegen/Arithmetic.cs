@@ -79,7 +79,15 @@ internal static class Arithmetic
                 )
         ),
         ("to_u32", Wrapping("unsigned int", "to_u32", "float") + Wrapping("unsigned int", "to_u32", "double")),
-        ("to_u8", Wrapping("unsigned char", "to_u8", "float") + Wrapping("unsigned char", "to_u8", "double")),
+        .. DTypes
+            .All.Where(type => type.Info().IsNarrow)
+            .Select(type =>
+                (
+                    $"to_{type.Name()}",
+                    Wrapping(CText.Value(type), $"to_{type.Name()}", "float")
+                        + Wrapping(CText.Value(type), $"to_{type.Name()}", "double")
+                )
+            ),
         (
             "swizzle",
             """
@@ -112,7 +120,9 @@ internal static class Arithmetic
     public static string Source(IReadOnlySet<string> names)
     {
         var text = new StringBuilder();
-        bool wraps = names.Contains("to_u32") || names.Contains("to_u8");
+        bool wraps =
+            names.Contains("to_u32")
+            || DTypes.All.Any(type => type.Info().IsNarrow && names.Contains($"to_{type.Name()}"));
         foreach (var (name, body) in s_functions)
         {
             bool needed = (name == "to_i64" && wraps) || (name == "f64_to_odd" && names.Contains("i64_to_odd"));

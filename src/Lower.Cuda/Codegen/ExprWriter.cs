@@ -52,7 +52,7 @@ internal sealed class ExprWriter(KernelContext kernel, MemoryAccess access)
     public bool IsNarrow(Expr e)
     {
         if (e.Type != DType.Int64)
-            return e.Type is DType.Int32 or DType.UInt8 or DType.Bool;
+            return IsInt(e.Type);
         if (_narrow.TryGetValue(e, out bool known))
             return known;
         bool narrow = e switch
@@ -62,11 +62,14 @@ internal sealed class ExprWriter(KernelContext kernel, MemoryAccess access)
             Binary b => CText.FitsInt(kernel.RangeOf(e)) && IsNarrow(b.A) && IsNarrow(b.B),
             Unary u => CText.FitsInt(kernel.RangeOf(e)) && IsNarrow(u.A),
             Select s => IsNarrow(s.Then) && IsNarrow(s.Else),
-            Cast c => c.A.Type is DType.Int32 or DType.UInt8 or DType.Bool,
+            Cast c => IsInt(c.A.Type),
             _ => false,
         };
         return _narrow[e] = narrow;
     }
+
+    // What C computes in int.
+    private static bool IsInt(DType type) => type is DType.Int32 or DType.Bool || type.Info().IsNarrow;
 
     private string Write(Expr e, int outer)
     {
@@ -139,9 +142,10 @@ internal sealed class ExprWriter(KernelContext kernel, MemoryAccess access)
             case UnaryOp.Neg:
                 return Node(Op.Sub(new IntImm(0, type), u.A));
             case UnaryOp.Abs when !type.IsFloat():
-                return type is DType.UInt32 or DType.UInt8 or DType.Bool
-                    ? Node(u.A)
-                    : (Call(kernel.Use("abs_wrap"), u.A), Primary);
+                if (CudaType.Of(type).IsUnsigned)
+                    return Node(u.A);
+                string absolute = Call(kernel.Use("abs_wrap"), u.A);
+                return type.Info().IsNarrow ? ($"({CText.Value(type)}){absolute}", Prefix) : (absolute, Primary);
             default:
                 string function = u.Kind switch
                 {
@@ -201,9 +205,9 @@ internal sealed class ExprWriter(KernelContext kernel, MemoryAccess access)
             case BinaryOp.Min or BinaryOp.Max when type == DType.Bool:
                 return b.Kind == BinaryOp.Min ? Infix(b, "&&", LogicalAnd) : Infix(b, "||", LogicalOr);
             case BinaryOp.Min or BinaryOp.Max:
-                // Arithmetic on bytes is done in int.
+                // Arithmetic on integers of one and two bytes is done in int.
                 string choice = kernel.Use(b.Kind == BinaryOp.Min ? "lesser" : "greater");
-                choice += type == DType.UInt8 ? "<int>" : "";
+                choice += type.Info().IsNarrow ? "<int>" : "";
                 return ($"{choice}({SameWidth(b.A, b.B)}, {SameWidth(b.B, b.A)})", Primary);
             case BinaryOp.FloorDiv or BinaryOp.Mod:
                 return Division(b);
@@ -249,9 +253,9 @@ internal sealed class ExprWriter(KernelContext kernel, MemoryAccess access)
         // Both operands at their own tightness; shifts inside of sums are parenthesised for people.
         string Left(int at) => Write(b.A, at);
         string Right() => Write(b.B, level + 1);
-        if (type == DType.UInt8)
+        if (type.Info().IsNarrow)
             return grows
-                ? ($"(unsigned char)({Left(level)} {symbol} {Right()})", Prefix)
+                ? ($"({CText.Value(type)})({Left(level)} {symbol} {Right()})", Prefix)
                 : ($"{Left(level)} {symbol} {Right()}", level);
         if (type == DType.UInt32 || !grows)
             return ($"{Left(level)} {symbol} {Right()}", level);
@@ -296,8 +300,7 @@ internal sealed class ExprWriter(KernelContext kernel, MemoryAccess access)
     private (string, int) Division(Binary b)
     {
         bool mod = b.Kind == BinaryOp.Mod;
-        bool natural =
-            b.Type is DType.UInt32 or DType.UInt8 || (kernel.RangeOf(b.A).Min >= 0 && kernel.RangeOf(b.B).Min > 0);
+        bool natural = CudaType.Of(b.Type).IsUnsigned || (kernel.RangeOf(b.A).Min >= 0 && kernel.RangeOf(b.B).Min > 0);
         if (natural)
             return Infix(b, mod ? "%" : "/", Product);
         if (b.B is IntImm { Value: > 0 } divisor && long.IsPow2(divisor.Value) && CText.FitsInt(divisor.Value))
@@ -306,10 +309,10 @@ internal sealed class ExprWriter(KernelContext kernel, MemoryAccess access)
                 ? ($"{Write(b.A, BitAnd)} & {divisor.Value - 1}", BitAnd)
                 : ($"{Write(b.A, Shift)} >> {long.Log2(divisor.Value)}", Shift);
         }
-        return (
-            $"{kernel.Use(mod ? "floor_mod" : "floor_div")}({SameWidth(b.A, b.B)}, {SameWidth(b.B, b.A)})",
-            Primary
-        );
+        string function = kernel.Use(mod ? "floor_mod" : "floor_div");
+        if (b.Type.Info().IsNarrow)
+            return ($"({CText.Value(b.Type)}){function}((int){Write(b.A, Prefix)}, (int){Write(b.B, Prefix)})", Prefix);
+        return ($"{function}({SameWidth(b.A, b.B)}, {SameWidth(b.B, b.A)})", Primary);
     }
 
     private (string, int) CastNode(Cast c)

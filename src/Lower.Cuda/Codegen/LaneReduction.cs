@@ -57,7 +57,7 @@ internal static class LaneReduction
 
     // Shuffles exist for 4- and 8-byte types.
     private static string Shuffled(StmtWriter statements, Expr value) =>
-        value.Type is DType.Bool or DType.UInt8
+        value.Type == DType.Bool || value.Type.Info().IsNarrow
             ? $"(int)({statements.Values.Write(value)})"
             : statements.Values.Write(value);
 
@@ -65,7 +65,7 @@ internal static class LaneReduction
         type switch
         {
             DType.Bool => $"{text} != 0",
-            DType.UInt8 => $"(unsigned char){text}",
+            _ when type.Info().IsNarrow => $"({CText.Value(type)}){text}",
             _ => text,
         };
 }

@@ -38,7 +38,7 @@ internal sealed record VectorType(string Name, DType Type, int Lanes)
         int perWord = 4 / Type.Size();
         string word = Bytes > 4 ? $"{name}.{"xyzw"[i / perWord]}" : name;
         int shift = i % perWord * 8 * Type.Size();
-        string cast = Type.Size() == 2 ? "unsigned short" : "unsigned char";
+        string cast = CText.Stored(Type);
         return shift == 0 ? $"({cast}){word}" : $"({cast})({word} >> {shift})";
     }
 
@@ -48,7 +48,11 @@ internal sealed record VectorType(string Name, DType Type, int Lanes)
         if (!IsPacked)
             return $"make_{Name}({string.Join(", ", elements)})";
         if (Bytes == 2)
-            return $"(unsigned short)(({elements[0]}) | ({elements[1]}) << 8)";
+        {
+            // The sign of the lower byte is not the upper one.
+            string low = Type.Info().Kind == DTypeKind.Integer && Type.Info().Signed ? "(unsigned char)" : "";
+            return $"(unsigned short)({low}({elements[0]}) | ({elements[1]}) << 8)";
+        }
         int perWord = 4 / Type.Size();
         var words = elements.Chunk(perWord).Select(word => $"{kernel.Use("pack")}({string.Join(", ", word)})").ToList();
         return words.Count == 1 ? words[0] : $"make_{Name}({string.Join(", ", words)})";

@@ -16,17 +16,11 @@ internal static class Numerics
     public static double Compute(DType type, double value) => type == DType.Float64 ? value : (float)value;
 
     public static long Wrap(DType type, long value) =>
-        type switch
-        {
-            DType.Int64 => value,
-            DType.Int32 => (int)value,
-            DType.UInt32 => (uint)value,
-            DType.UInt8 => (byte)value,
-            DType.Bool => value != 0 ? 1 : 0,
-            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not an integer type"),
-        };
+        type.IsFloat()
+            ? throw new ArgumentOutOfRangeException(nameof(type), type, "not an integer type")
+            : type.Info().Wrap(value);
 
-    /// <summary>Float to integer, towards zero; clamped where out of range, NaN gives 0.</summary>
+    /// <summary>Float to integer, towards zero; clamped where out of range of 32 bits, NaN gives 0.</summary>
     public static long Truncate(DType type, double value) =>
         type switch
         {
@@ -35,7 +29,7 @@ internal static class Numerics
             DType.UInt32 => (uint)value,
             DType.UInt8 => (byte)Math.Clamp(double.IsNaN(value) ? 0 : value, 0, 255),
             DType.Bool => value != 0 ? 1 : 0,
-            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not an integer type"),
+            _ => Wrap(type, (int)value),
         };
 
     /// <summary>Integer to float with one rounding.</summary>

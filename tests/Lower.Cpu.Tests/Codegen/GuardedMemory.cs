@@ -119,14 +119,8 @@ internal sealed unsafe class GuardedMemory : IDisposable
             case DType.BFloat16:
                 *(ushort*)at = (ushort)(BitConverter.SingleToUInt32Bits((float)elements.Doubles[i]) >> 16);
                 break;
-            case DType.Int64:
-                *(long*)at = elements.Longs[i];
-                break;
-            case DType.Int32 or DType.UInt32:
-                *(int*)at = (int)elements.Longs[i];
-                break;
             default:
-                *at = (byte)elements.Longs[i];
+                type.Info().WriteBits(at, 0, elements.Longs[i]);
                 break;
         }
     }
@@ -143,10 +137,10 @@ internal sealed unsafe class GuardedMemory : IDisposable
     private static long Integer(DType type, byte* at) =>
         type switch
         {
-            DType.Int64 => *(long*)at,
-            DType.Int32 => *(int*)at,
             DType.UInt32 => *(uint*)at,
-            _ => *at,
+            // A byte as it is, so that a bool that is neither 0 nor 1 shows.
+            DType.Bool => *at,
+            _ => type.Info().ReadBits(at, 0),
         };
 
     private long OffsetOf(long position)

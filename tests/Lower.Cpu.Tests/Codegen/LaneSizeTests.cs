@@ -20,6 +20,8 @@ public class LaneSizeTests
         DType.UInt32,
         DType.UInt8,
         DType.Bool,
+        DType.Int8,
+        DType.Int16,
     ];
 
     // Where conversion of what does not fit is nobody's promise, none is drawn.
@@ -28,8 +30,9 @@ public class LaneSizeTests
         bool unsigned = from is DType.UInt8 or DType.UInt32 || to is DType.UInt8 or DType.UInt32;
         double most =
             from == DType.Bool ? 1
+            : from == DType.Int8 || to == DType.Int8 ? 127
             : from == DType.UInt8 || to == DType.UInt8 || from == DType.Float16 || to == DType.Float16 ? 255
-            : random.Next(2) == 0 ? 1000
+            : from == DType.Int16 || to == DType.Int16 || random.Next(2) == 0 ? 1000
             : 1 << 30;
         double value =
             unsigned || from == DType.Bool ? random.NextDouble() * most : (2 * random.NextDouble() - 1) * most;
@@ -98,7 +101,17 @@ public class LaneSizeTests
         var backend = Widths.Backend(bits);
         var random = new Random(bits + (int)n);
         foreach (
-            var type in (DType[])[DType.Float32, DType.Int32, DType.Float64, DType.Int64, DType.BFloat16, DType.UInt8]
+            var type in (DType[])
+                [
+                    DType.Float32,
+                    DType.Int32,
+                    DType.Float64,
+                    DType.Int64,
+                    DType.BFloat16,
+                    DType.UInt8,
+                    DType.Int8,
+                    DType.Int16,
+                ]
         )
         foreach (long apart in (long[])[2, 3, 4, 5])
         {

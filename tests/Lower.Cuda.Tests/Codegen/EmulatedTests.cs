@@ -84,6 +84,8 @@ public class EmulatedTests
                         {
                             DType.Bool => random.Next(2),
                             DType.UInt8 => random.Next(256),
+                            DType.Int8 => random.Next(-128, 128),
+                            DType.Int16 => random.Next(short.MinValue, short.MaxValue + 1),
                             DType.UInt32 => random.NextInt64(1L << 32),
                             DType.Int32 => random.NextInt64(int.MinValue, 1L << 31),
                             _ => random.NextInt64(-(1L << 40), 1L << 40),
@@ -107,6 +109,8 @@ public class EmulatedTests
                 DType.Int64 => [long.MinValue, long.MaxValue, -1, 0, 1, 7],
                 DType.UInt32 => [0, uint.MaxValue, 1, 2, 1L << 31, 7],
                 DType.UInt8 => [0, 255, 1, 2, 128, 7],
+                DType.Int8 => [sbyte.MinValue, sbyte.MaxValue, -1, 0, 1, 7],
+                DType.Int16 => [short.MinValue, short.MaxValue, -1, 0, 1, 7],
                 _ => [0, 1, 0, 1, 0, 1],
             };
             for (int i = 0; i < 36; i++)

@@ -75,6 +75,9 @@ internal static class StoredElements
             case DType.Int64:
                 MemoryMarshal.Write(to, a.Longs[i]);
                 break;
+            case DType.Int16:
+                MemoryMarshal.Write(to, (short)a.Longs[i]);
+                break;
             default:
                 to[0] = (byte)a.Longs[i];
                 break;
@@ -105,6 +108,12 @@ internal static class StoredElements
                 break;
             case DType.Int64:
                 a.Longs[i] = MemoryMarshal.Read<long>(from);
+                break;
+            case DType.Int16:
+                a.Longs[i] = MemoryMarshal.Read<short>(from);
+                break;
+            case DType.Int8:
+                a.Longs[i] = (sbyte)from[0];
                 break;
             default:
                 a.Longs[i] = from[0];

@@ -254,7 +254,8 @@ internal static class OrderCases
             d =>
             {
                 var x = Numbers(d, d.Shape());
-                int? dim = d.Chance(0.3) ? null : d.Dim(x.Shape.Length);
+                // TorchSharp takes −1 for no dimension.
+                int? dim = d.Chance(0.3) || x.Shape.Length == 0 ? null : d.Between(0, x.Shape.Length - 1);
                 bool keep = d.Chance(0.5);
                 return new(
                     $"Aminmax({dim}, {keep})",

@@ -83,7 +83,8 @@ internal static partial class SurfaceCases
                 "Baddbmm",
                 d => Like(d, d.Pick<long[]>([5], [2, 3, 5], [2, 1, 5]), [2, 3, 4], [2, 4, 5]),
                 t => t[0].Baddbmm(t[1], t[2], 2, 3),
-                t => t[0] * 2 + t[1].bmm(t[2]) * 3
+                // TorchSharp's receiver is the first batch.
+                t => t[1].baddbmm(t[2], t[0], 2, 3)
             ),
             ("Inner", d => Like(d, Fit(d, 3, 4), Fit(d, 2, 4)), t => t[0].Inner(t[1]), t => t[0].inner(t[1])),
             (
