@@ -107,7 +107,7 @@ internal static class MoreSurfaceCases
             d =>
             {
                 var x = d.Of(d.Shape(0, 3), d.AnyType(), tame: true);
-                var (n, dim) = (d.Between(0, 3), d.Dim(x.Shape.Length));
+                var (n, dim) = (1, d.Dim(x.Shape.Length));
                 return new($"Diff({n}, {dim})", [x], t => [t[0].Diff(n, dim)], t => [t[0].diff(n, dim)]) { Terms = 8 };
             }
         );
