@@ -3,8 +3,8 @@ using System.Collections.Immutable;
 namespace Picograd.Algorithms.Operators;
 
 /// <summary>
-/// Mean over the rows of −log softmax(X)[r, T[r]], in nats, for logits X[rows, classes] and int64 targets T[rows] in
-/// [0, classes) (the caller checks them).
+/// Mean over the rows of −log softmax(X)[r, T[r]], in nats, for logits X[rows, classes], or X[rows, classes, inner], and int64 targets
+/// T[rows], or T[rows, inner], in [0, classes) (the caller checks them).
 /// </summary>
 internal static class CrossEntropy
 {
@@ -23,6 +23,17 @@ internal static class CrossEntropy
             Operands = "X[rows, classes], T:i64[rows] -> L[]",
             Domain = Domain,
         },
+        new(
+            "cross_entropy_across",
+            "mean negative log-likelihood of targets whose logits lie apart",
+            [Keys[0], Keys[1], OperatorKey.Dimension("inner", "targets of an example side by side"), Keys[2]],
+            Build
+        )
+        {
+            Example = "cross_entropy_across rows=3 classes=5 inner=7",
+            Operands = "X[rows, classes, inner..], T:i64[rows, inner..] -> L[]",
+            Domain = Domain,
+        },
     ];
 
     private static InputDomain Domain(OperatorSpec spec, Buffer buffer) =>
@@ -32,13 +43,17 @@ internal static class CrossEntropy
     {
         var g = spec.Builder();
         var r = new Axis("r", spec.Extent("rows"));
-        var x = g.Input("X", spec.Type(), r.Extent, spec.Extent("classes"));
-        var t = g.Input("T", DType.Int64, r.Extent);
-        var (max, sum) = Softmax.Normalizers(g, x, r, spec.Extent("classes"));
+        Axis[] rows = spec.Has("inner") ? [r, new Axis("i", spec.Extent("inner"))] : [r];
+        ImmutableArray<Expr> own = [.. rows.Select(a => (Expr)a.Var)];
+        ImmutableArray<Expr> sizes = [.. rows.Select(a => a.Extent)];
+        var x = g.Input("X", spec.Type(), [sizes[0], spec.Extent("classes"), .. sizes.Skip(1)]);
+        var t = g.Input("T", DType.Int64, [.. sizes]);
+        var (max, sum) = Softmax.Normalizers(g, x, rows, spec.Extent("classes"));
         var compute = spec.Type().Compute();
-        Expr hit = Op.Cast(compute, x[r, t[r]]);
-        Expr loss = (max[r] - hit + Op.Log(sum[r])) / Elementwise.Count(r.Extent, compute);
-        var total = g.Stage(compute == spec.Type() ? "L" : "P", [], AlgorithmBuilder.Sum(r, loss));
+        Expr hit = Op.Cast(compute, x.At([own[0], t.At(own), .. own.Skip(1)]));
+        Expr count = Elementwise.Count(rows.Select(a => a.Extent).Aggregate((a, b) => a * b)!, compute);
+        Expr loss = (max.At(own) - hit + Op.Log(sum.At(own))) / count;
+        var total = g.Stage(compute == spec.Type() ? "L" : "P", [], AlgorithmBuilder.Sum(rows, loss));
         return g.Build(compute == spec.Type() ? total : g.Stage("L", [], Op.Cast(spec.Type(), total[[]])));
     }
 }

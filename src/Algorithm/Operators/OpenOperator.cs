@@ -278,7 +278,7 @@ public sealed class OpenOperator
 
     private static int Level(long points) => Array.FindIndex(Levels, l => points <= l.Most);
 
-    private static bool IsRowLength(string key) => key is "cols" or "classes" or "dim";
+    private static bool IsRowLength(string key) => key is "cols" or "classes" or "dim" or "inner";
 
     // Beyond a power of sixteen up to the next, 2 to 64 together: a length that grows comes by few classes.
     private static (long Least, long Most) Range(long size)

@@ -3,8 +3,8 @@ using System.Collections.Immutable;
 namespace Picograd.Algorithms.Operators;
 
 /// <summary>
-/// Softmax and its logarithm along the columns of X[rows, cols], safe against overflow: the row's maximum is taken off
-/// first. A row of nothing but −∞ gives NaN, as in PyTorch.
+/// Softmax and its logarithm along the columns of X[rows, cols], or across X[rows, cols, inner], safe against overflow: the maximum is
+/// taken off first. Nothing but −∞ gives NaN, as in PyTorch.
 /// </summary>
 internal static class Softmax
 {
@@ -12,6 +12,14 @@ internal static class Softmax
     [
         OperatorKey.Dimension("rows", "independent rows"),
         OperatorKey.Dimension("cols", "elements that share a sum"),
+        OperatorKey.Types(DTypes.Floats),
+    ];
+
+    private static readonly ImmutableArray<OperatorKey> KeysAcross =
+    [
+        OperatorKey.Dimension("rows", "independent matrices"),
+        OperatorKey.Dimension("cols", "elements that share a sum"),
+        OperatorKey.Dimension("inner", "independent elements side by side"),
         OperatorKey.Types(DTypes.Floats),
     ];
 
@@ -27,15 +35,30 @@ internal static class Softmax
             Example = "log_softmax rows=5 cols=7",
             Operands = "X[rows.., cols] -> Y[rows.., cols]",
         },
+        new("softmax_across", "exp(X) over its sum along a dimension that is not the last", KeysAcross, Build)
+        {
+            Example = "softmax_across rows=3 cols=5 inner=7",
+            Operands = "X[rows, cols, inner..] -> Y[rows, cols, inner..]",
+        },
+        new("log_softmax_across", "logarithm of softmax along a dimension that is not the last", KeysAcross, Build)
+        {
+            Example = "log_softmax_across rows=3 cols=5 inner=7",
+            Operands = "X[rows, cols, inner..] -> Y[rows, cols, inner..]",
+        },
     ];
 
     /// <summary>Stages with the maximum of each row and the sum of exp(x − maximum).</summary>
-    public static (Buffer Max, Buffer Sum) Normalizers(AlgorithmBuilder g, Buffer x, Axis row, Expr columns)
+    /// <param name="g">The algorithm.</param>
+    /// <param name="x">[rows, columns, …].</param>
+    /// <param name="rows">The axes of x but for the columns.</param>
+    /// <param name="columns">How many columns there are.</param>
+    public static (Buffer Max, Buffer Sum) Normalizers(AlgorithmBuilder g, Buffer x, Axis[] rows, Expr columns)
     {
         var c = new Axis("c", columns);
-        Expr element = Op.Cast(x.Type.Compute(), x[row, c]);
-        var max = g.Stage("M", [row], AlgorithmBuilder.Max([c], element), detached: true);
-        var sum = g.Stage("S", [row], AlgorithmBuilder.Sum(c, Op.Exp(element - max[row])));
+        var own = Vars(rows);
+        Expr element = Op.Cast(x.Type.Compute(), x.At(Place(rows, c)));
+        var max = g.Stage("M", rows, AlgorithmBuilder.Max([c], element), detached: true);
+        var sum = g.Stage("S", rows, AlgorithmBuilder.Sum(c, Op.Exp(element - max.At(own))));
         return (max, sum);
     }
 
@@ -43,20 +66,28 @@ internal static class Softmax
     {
         var g = spec.Builder();
         var (r, c) = (new Axis("r", spec.Extent("rows")), new Axis("c", spec.Extent("cols")));
+        Axis[] rows = spec.Has("inner") ? [r, new Axis("i", spec.Extent("inner"))] : [r];
+        Axis[] all = [r, c, .. rows.Skip(1)];
+        var (own, place) = (Vars(rows), Place(rows, c));
         var type = spec.Type();
-        var x = g.Input("X", type, r.Extent, c.Extent);
-        Expr element = Op.Cast(type.Compute(), x[r, c]);
-        if (spec.Name == "softmax")
+        var x = g.Input("X", type, [.. all.Select(a => a.Extent)]);
+        Expr element = Op.Cast(type.Compute(), x.At(place));
+        if (spec.Name.StartsWith("softmax", StringComparison.Ordinal))
         {
             // The exponentials are a stage of their own, so that a schedule may keep a row of them or compute them twice.
-            var top = g.Stage("M", [r], AlgorithmBuilder.Max([c], element), detached: true);
-            var power = g.Stage("E", [r, c], Op.Exp(element - top[r]));
-            var total = g.Stage("S", [r], AlgorithmBuilder.Sum(c, power[r, c]));
-            var scale = g.Stage("R", [r], Op.Reciprocal(total[r]));
-            return g.Build(g.Stage("Y", [r, c], Op.Cast(type, power[r, c] * scale[r])));
+            var top = g.Stage("M", rows, AlgorithmBuilder.Max([c], element), detached: true);
+            var power = g.Stage("E", all, Op.Exp(element - top.At(own)));
+            var total = g.Stage("S", rows, AlgorithmBuilder.Sum(c, power.At(place)));
+            var scale = g.Stage("R", rows, Op.Reciprocal(total.At(own)));
+            return g.Build(g.Stage("Y", all, Op.Cast(type, power.At(place) * scale.At(own))));
         }
-        var (max, sum) = Normalizers(g, x, r, c.Extent);
-        Expr value = element - max[r] - Op.Log(sum[r]);
-        return g.Build(g.Stage("Y", [r, c], Op.Cast(type, value)));
+        var (max, sum) = Normalizers(g, x, rows, c.Extent);
+        Expr value = element - max.At(own) - Op.Log(sum.At(own));
+        return g.Build(g.Stage("Y", all, Op.Cast(type, value)));
     }
+
+    private static ImmutableArray<Expr> Vars(Axis[] axes) => [.. axes.Select(a => (Expr)a.Var)];
+
+    private static ImmutableArray<Expr> Place(Axis[] rows, Axis column) =>
+        [rows[0].Var, column.Var, .. rows.Skip(1).Select(a => (Expr)a.Var)];
 }

@@ -7,17 +7,30 @@ namespace Picograd;
 public sealed partial class Tensor
 {
     /// <summary>exp(x) over its sum along a dimension; in another dtype where one is given.</summary>
-    public Tensor Softmax(int dim = -1, DType? dtype = null) => To(dtype ?? DType).Along(dim, Ops.Softmax);
+    public Tensor Softmax(int dim = -1, DType? dtype = null) =>
+        To(dtype ?? DType).Along(dim, Ops.Softmax, Ops.SoftmaxAcross);
 
     /// <summary>The logarithm of <see cref="Softmax"/>, computed without overflow.</summary>
-    public Tensor LogSoftmax(int dim = -1, DType? dtype = null) => To(dtype ?? DType).Along(dim, Ops.LogSoftmax);
+    public Tensor LogSoftmax(int dim = -1, DType? dtype = null) =>
+        To(dtype ?? DType).Along(dim, Ops.LogSoftmax, Ops.LogSoftmaxAcross);
 
-    private Tensor Along(int dim, Operator op)
+    /// <summary>Independent elements side by side from which on processors take them as the lanes of vectors; fewer are copied to rows.</summary>
+    internal const long LeastAcross = 8;
+
+    private Tensor Along(int dim, Operator along, Operator across)
     {
-        int d = Layout.Dim(dim, op.Name);
-        RequireFloat(op.Name);
-        if (Rank > 0 && d != Rank - 1)
-            return Transpose(d, -1).Along(-1, op).Transpose(d, -1).Contiguous();
-        return op.Recorded(this);
+        int d = Layout.Dim(dim, along.Name);
+        RequireFloat(along.Name);
+        if (Rank == 0 || d == Rank - 1)
+            return along.Recorded(this);
+        long inner = Layout.Product(d + 1, Rank);
+        long cols = Layout.Sizes[d];
+        if (inner == 1)
+            return along.Recorded(Reshape(Layout.Product(0, d), cols)).ReshapeTo(Layout.Sizes);
+        if (inner < LeastAcross || Device.IsCuda)
+            return Transpose(d, -1).Along(-1, along, across).Transpose(d, -1).Contiguous();
+        return d == 1
+            ? across.Recorded(this)
+            : across.Recorded(Reshape(Layout.Product(0, d), cols, inner)).ReshapeTo(Layout.Sizes);
     }
 }

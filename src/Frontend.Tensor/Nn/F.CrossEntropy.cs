@@ -42,14 +42,14 @@ public static partial class F
         Check("cross_entropy", logits, targets, labelSmoothing, weight, probabilities);
         // One row an example, its classes side by side.
         var type = logits.DType;
-        var rows = logits.Rank == 1 ? logits.Unsqueeze(0) : RowsOf(logits);
+        long examples = logits.Rank == 1 ? 1 : logits.Layout.Sizes[0] * logits.Layout.Product(2, logits.Rank);
+        Tensor Rows(Tensor t) => t.Rank == 1 ? t.Unsqueeze(0) : RowsOf(t);
         long[] shape = logits.Rank == 1 ? [] : [logits.Layout.Sizes[0], .. logits.Layout.Sizes[2..]];
         if (probabilities)
         {
-            var shares = logits.Rank == 1 ? targets.Unsqueeze(0) : RowsOf(targets);
             var losses = OfProbabilities(
-                Wide(rows),
-                Wide(shares),
+                Wide(Rows(logits)),
+                Wide(Rows(targets)),
                 labelSmoothing,
                 weight is null ? null : Wide(weight)
             );
@@ -61,19 +61,28 @@ public static partial class F
             };
             return result.To(type);
         }
-        var classes = targets.Reshape(rows.Layout.Sizes[0]);
-        var places = IndexCheck.Places("cross_entropy", classes, rows.Layout.Sizes[1], ignoreIndex, out var ignored);
-        bool plain = ignored is null && labelSmoothing == 0 && weight is null && rows.NumElements > 0;
+        long classes = logits.Layout.Sizes[logits.Rank == 1 ? 0 : 1];
+        var places = IndexCheck.Places(
+            "cross_entropy",
+            targets.Reshape(examples),
+            classes,
+            ignoreIndex,
+            out var ignored
+        );
+        bool plain = ignored is null && labelSmoothing == 0 && weight is null && logits.NumElements > 0;
         // Of a half type a rounded mean is no sum.
         bool fused = reduction == LossReduction.Mean || (reduction == LossReduction.Sum && !type.IsStorage());
         if (plain && fused)
         {
-            var x = rows.Contiguous();
-            var mean = Ops.CrossEntropy.Recorded(x, places);
-            return reduction == LossReduction.Sum ? mean * x.Layout.Sizes[0] : mean;
+            bool across =
+                logits.Rank > 2 && logits.Layout.Product(2, logits.Rank) >= Tensor.LeastAcross && !logits.Device.IsCuda;
+            var mean = across
+                ? Ops.CrossEntropyAcross.Recorded(logits, places.Reshape(shape))
+                : Ops.CrossEntropy.Recorded(Rows(logits).Contiguous(), places);
+            return reduction == LossReduction.Sum ? mean * examples : mean;
         }
         var wide = weight is null ? null : Wide(weight);
-        return OfClasses(Wide(rows).LogSoftmax(1), places, ignored, reduction, labelSmoothing, wide, shape).To(type);
+        return OfClasses(Wide(Rows(logits)).LogSoftmax(1), places, ignored, reduction, labelSmoothing, wide, shape).To(type);
     }
 
     /// <summary>The same with the arguments in PyTorch's order.</summary>

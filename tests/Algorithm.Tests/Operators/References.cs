@@ -266,6 +266,8 @@ internal static class References
             or "deviation"
             or "root_deviation" => ReductionReferences.Of(g),
             "softmax" or "log_softmax" or "softmax.adjoint" or "log_softmax.adjoint" => RowReferences.Softmax(g),
+            "softmax_across" or "log_softmax_across" => AcrossReferences.Softmax(g),
+            "cross_entropy_across" => AcrossReferences.CrossEntropy(g),
             "cross_entropy" or "cross_entropy.adjoint" => RowReferences.CrossEntropy(g),
             "mse_loss" =>
             [
