@@ -50,6 +50,10 @@ public sealed partial class Tensor
                 throw new ArgumentException(
                     $"Grad: a tensor on {Device} cannot have a gradient on {value.Device}; move it with ToDevice()."
                 );
+            // The memory of a gradient that nobody has seen goes back at once: waiting for the collector, a step of layer_norm of
+            // 1000 x 1000 took 10 ms instead of 0.6.
+            if (!ReferenceEquals(value, _grad) && (_flags & Flags.GradSeen) == 0)
+                ZeroGrad_();
             _flags = value is null ? _flags & ~Flags.GradSeen : _flags | Flags.GradSeen;
             // It lives as long as the tensor does, beyond the scope it was made in.
             value?.Keep();
