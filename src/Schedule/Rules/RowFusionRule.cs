@@ -110,7 +110,7 @@ public sealed class RowFusionRule : ScheduleRule
     // which it does if a row has more than one sum of its own (gradients of layer_norm with gain and bias, 1 thread: 32 x 200 1.9 us,
     // stage by stage 1.7; 512 x 512 60 and 103; 8192 x 8 136 and 109; of a product with a row, 6400 x 27: 19 and 33).
     private const long FarRows = 1 << 17;
-    private const long LongRow = 128;
+    private const long ManySumsRow = 128;
 
     private static readonly ConditionalWeakTable<Algorithm, Tuple<TargetInfo, RowStages?>> Known = [];
 
@@ -154,7 +154,7 @@ public sealed class RowFusionRule : ScheduleRule
         var widest = found.Stages.MaxBy(StagewiseRule.Points)!;
         int sums = found.Stages.Count(s => s.Kind == StageKind.Reduce && !found.Collects(s));
         bool far = StagewiseRule.Points(widest) * widest.Output.Type.Compute().Size() >= FarRows;
-        return far && (sums < 2 || found.Elements(widest) >= LongRow) ? found : null;
+        return far && (sums < 2 || found.Elements(widest) >= ManySumsRow) ? found : null;
     }
 
     private static ImmutableArray<Knob> ApartKnobs(Algorithm algorithm, RowStages apart, TargetInfo target)
