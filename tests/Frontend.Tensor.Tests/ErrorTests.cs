@@ -122,9 +122,9 @@ public class ErrorTests
             { () => A.Narrow(1, 3, 2), "length is 2, but from 3 on dimension 1 of shape [3, 4] allows 0 to 1" },
             { () => A.Size(2), "Size: dim is 2" },
             { () => new Linear(0, 3), "inputs" },
-            { () => new Sgd([Tensor.Zeros(1).RequiresGrad_()], -1), "Lr is -1" },
-            { () => new Sgd([Tensor.Zeros(1).RequiresGrad_()], 0.1, momentum: 1), "momentum is 1" },
-            { () => new Adam([Tensor.Zeros(1).RequiresGrad_()], beta1: 2), "beta1 is 2" },
+            { () => new Sgd([Tensor.Zeros(1).RequiresGrad_()], -1), "lr is -1" },
+            { () => new Sgd([Tensor.Zeros(1).RequiresGrad_()], 0.1, momentum: -1), "momentum is -1" },
+            { () => new Adam([Tensor.Zeros(1).RequiresGrad_()], betas: (2, 0.999)), "betas[0] is 2" },
             {
                 () =>
                 {

@@ -183,38 +183,6 @@ internal unsafe partial class Operator
         return result;
     }
 
-    /// <summary>
-    /// A step of an optimizer: what replaces the parameter and its state, from these, the gradient and settings. The results go
-    /// where the operands are.
-    /// </summary>
-    /// <param name="parameter">What is trained.</param>
-    /// <param name="grad">Its gradient.</param>
-    /// <param name="state">The rest of what is changed.</param>
-    /// <param name="settings">Numbers, the operator's last operand.</param>
-    [SkipLocalsInit]
-    public void Update(Tensor parameter, Tensor grad, ReadOnlySpan<Tensor> state, ReadOnlySpan<double> settings)
-    {
-        if (parameter.NumElements == 0)
-            return;
-        var call = new OpCall(this, stackalloc long[OpCall.MostWords]);
-        call.In(parameter);
-        call.In(grad);
-        foreach (var tensor in state)
-            call.In(tensor);
-        var type = parameter.DType.Compute();
-        byte* cells = stackalloc byte[settings.Length * sizeof(double)];
-        for (int i = 0; i < settings.Length; i++)
-            ((Scalar)settings[i]).Store(type, cells + i * type.Size());
-        call.Cell(cells, settings.Length * type.Size());
-        int first = call.Operands;
-        for (int i = 0; i <= state.Length; i++)
-            call.Place(call[0]!.AllocateLike(parameter.DType));
-        call.RunInto();
-        Copying.Replace(parameter, call[first]!);
-        for (int i = 0; i < state.Length; i++)
-            Copying.Replace(state[i], call[first + 1 + i]!);
-    }
-
     /// <summary>Writes one value into all of a dense tensor.</summary>
     public static void Fill(Tensor target, Scalar value) =>
         FillOperator.RunInto(target, target.ElementSize, value.Bits(target.DType));

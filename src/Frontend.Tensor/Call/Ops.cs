@@ -50,9 +50,4 @@ internal static class Ops
     public static readonly Operator Uniform = new("random_uniform");
     public static readonly Operator Normal = new("random_normal");
     public static readonly Operator Integer = new("random_integer");
-
-    // Steps of optimizers.
-    public static readonly Operator Sgd = new("sgd");
-    public static readonly Operator SgdMomentum = new("sgd_momentum");
-    public static readonly Operator Adam = new("adam");
 }

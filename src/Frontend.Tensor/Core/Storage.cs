@@ -126,6 +126,19 @@ internal sealed class Storage
         old.Dispose();
     }
 
+    /// <summary>As <see cref="Swap"/> with the memory of another storage, which gets this one's.</summary>
+    public void Exchange(Storage other)
+    {
+        (_memory, other._memory) = (other._memory, _memory);
+        Version++;
+    }
+
+    /// <summary>Gives its memory back and stays without, until <see cref="Rent"/>.</summary>
+    public void Return() => Surrender().Recycle();
+
+    /// <summary>New memory after <see cref="Return"/>.</summary>
+    public void Rent(long bytes) => _memory = Runtime.Rent(bytes);
+
     /// <summary>Moves to another device: every sharing tensor is there afterwards.</summary>
     public void Move(DeviceMemory contents, DeviceRuntime runtime)
     {

@@ -177,7 +177,15 @@ public abstract class RunningNorm : Module
     private protected double Eps { get; }
 
     // How far running statistics move; null: so that they are the mean over all batches.
-    private protected double? Momentum { get; }
+    internal double? Momentum { get; set; }
+
+    /// <summary>Makes the running statistics those of nothing: means of 0, variances of 1.</summary>
+    public void ResetRunningStats()
+    {
+        RunningMean?.Zero_();
+        RunningVar?.Fill_(1);
+        NumBatchesTracked?.Zero_();
+    }
 
     // Whether statistics are those of the input.
     private protected bool TakesInputs => Training || RunningMean is null;

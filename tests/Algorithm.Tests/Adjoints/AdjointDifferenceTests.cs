@@ -107,6 +107,8 @@ public class AdjointDifferenceTests
                 .Select(Float64)
                 .OfType<string>()
                 .Where(t => !t.StartsWith("index_put", StringComparison.Ordinal) || t.Contains("accumulate"))
+                // Jumps where a slope turns.
+                .Where(t => !t.StartsWith("rprop", StringComparison.Ordinal))
                 .Distinct(),
         ];
 

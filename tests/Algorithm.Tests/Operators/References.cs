@@ -295,32 +295,25 @@ internal static class References
             or "logcumsumexp" => MovingReferences.Of(g),
             "embedding" or "embedding.adjoint" or "gather" or "gather.adjoint" => RowReferences.Indexed(g),
             "index" or "index_put" => [IndexReferences.Of(g)],
-            "sgd" => [Each(g["P"].Length, i => g["P"].At(i) - g.Scalar("lr") * g["G"].At(i))],
-            "sgd_momentum" => Momentum(g),
-            "adam" => Adam(g),
+            "sgd"
+            or "sgd_momentum"
+            or "sgd_nesterov"
+            or "adam"
+            or "adam_amsgrad"
+            or "nadam"
+            or "radam"
+            or "adamax"
+            or "adagrad"
+            or "adadelta"
+            or "rprop"
+            or "asgd"
+            or "rmsprop"
+            or "rmsprop_momentum" => OptimizerReferences.Of(g),
             _ => throw new InvalidOperationException($"no reference for {spec.Name}"),
         };
     }
 
     public static double[] Each(int length, Func<int, double> f) => [.. Enumerable.Range(0, length).Select(f)];
-
-    private static double[][] Momentum(Given g)
-    {
-        var h = g["H"];
-        var v = Each(g["P"].Length, i => h.At(1) * g["V"].At(i) + g["G"].At(i) + h.At(2) * g["P"].At(i));
-        return [Each(v.Length, i => g["P"].At(i) - h.At(0) * v[i]), v];
-    }
-
-    private static double[][] Adam(Given g)
-    {
-        var h = g["H"];
-        int n = g["P"].Length;
-        var slope = Each(n, i => g["G"].At(i) + h.At(6) * g["P"].At(i));
-        var m = Each(n, i => h.At(1) * g["M"].At(i) + (1 - h.At(1)) * slope[i]);
-        var v = Each(n, i => h.At(2) * g["V"].At(i) + (1 - h.At(2)) * slope[i] * slope[i]);
-        var p = Each(n, i => g["P"].At(i) - h.At(0) * (m[i] / h.At(4)) / (Math.Sqrt(v[i] / h.At(5)) + h.At(3)));
-        return [p, m, v];
-    }
 
     private static double[] Broadcast(NDArray[] operands, Func<double[], double> f)
     {

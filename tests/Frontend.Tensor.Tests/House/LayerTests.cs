@@ -70,7 +70,7 @@ public class LayerTests
                 ["LinearAlgebra"],
                 ["Nn"],
                 ["Fourier"],
-                ["Optim"],
+                ["Optim", "Optim/Schedulers"],
                 ["Models"],
             ]
         ),
