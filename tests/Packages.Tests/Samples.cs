@@ -20,6 +20,7 @@ internal static class Samples
     public const string Tensors = "page-picograd";
     public const string Cuda = "page-cuda";
     public const string Compiler = "page-compiler";
+    public const string Data = "page-data";
 
     public static string Root { get; } = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ThisFile())!, "..", ".."));
 
@@ -35,6 +36,7 @@ internal static class Samples
             new(Gpu, readme[3], "Picograd", "Picograd.Cuda"),
             new(Tensors, Assert.Single(Programs("packages/Picograd/README.md")), "Picograd"),
             new(Cuda, Assert.Single(Programs("packages/Picograd.Cuda/README.md")), "Picograd.Cuda"),
+            new(Data, Assert.Single(Programs("packages/Picograd.Data/README.md")), "Picograd.Data"),
             new(Compiler, Assert.Single(Programs("packages/Picograd.Compiler/README.md")), "Picograd.Compiler"),
         ];
     }

@@ -14,6 +14,12 @@ public sealed partial class Tensor
     public Tensor MatMul(Tensor other)
     {
         ArgumentNullException.ThrowIfNull(other);
+        if (Picograd.Autocast.IsOn)
+        {
+            var (left, right) = (Picograd.Autocast.Lowered(this), Picograd.Autocast.Lowered(other));
+            if (!ReferenceEquals(left, this) || !ReferenceEquals(right, other))
+                return left.MatMul(right);
+        }
         if (Rank == 2 && other.Rank == 2)
         {
             CheckProduct(this, other, Layout.Sizes[1], other.Layout.Sizes[0]);

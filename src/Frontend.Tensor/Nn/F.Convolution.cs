@@ -144,6 +144,8 @@ public static partial class F
     )
     {
         string what = $"conv{rank}d";
+        if (Autocast.IsOn)
+            Lower(ref x, ref weight, ref bias);
         if (padding.IsSame)
             (x, padding) = SamePadded(what, rank, x, weight, stride, dilation);
         var key = new ConvolutionKey(stride.Or(1), padding.Or(0), dilation.Or(1), 0, groups, bias is not null);
@@ -225,6 +227,8 @@ public static partial class F
     )
     {
         string what = $"conv_transpose{rank}d";
+        if (Autocast.IsOn)
+            Lower(ref x, ref weight, ref bias);
         var key = new ConvolutionKey(
             stride.Or(1),
             padding.Or(0),

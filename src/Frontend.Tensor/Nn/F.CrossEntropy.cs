@@ -34,6 +34,11 @@ public static partial class F
         ArgumentNullException.ThrowIfNull(targets);
         logits.RequireFloat("cross_entropy");
         CheckReduction("cross_entropy", reduction);
+        if (Autocast.IsOn)
+        {
+            (logits, targets) = (Autocast.Raised(logits), Autocast.Raised(targets));
+            weight = weight is null ? null : Autocast.Raised(weight);
+        }
         bool probabilities = logits.Layout.SameSizes(targets.Layout) && targets.DType.IsFloat();
         if (probabilities && ignoreIndex >= 0)
             throw new ArgumentException(

@@ -93,7 +93,6 @@ public abstract partial class Optimizer
                 if (option is "foreach" or "capturable" or "differentiable" or "fused" || !IsKnown(option))
                     return;
                 double number = StateTree.Number(value, option, name);
-                CheckOption(option, number);
                 options.Add((_groups[g], option, number));
             }
         }
@@ -115,7 +114,7 @@ public abstract partial class Optimizer
                 );
         }
         foreach (var (group, option, value) in options)
-            group[option] = value;
+            group.Put(option, value);
         using var off = Tensor.NoGrad();
         load.ForEach(l => l());
     }

@@ -89,6 +89,9 @@ public sealed class ParamGroup
         $"{Parameters.Count} parameters, "
         + string.Join(", ", _options.Select(o => string.Create(CultureInfo.InvariantCulture, $"{o.Key}: {o.Value}")));
 
+    /// <summary>Sets an option without a look at its range, as schedulers do: PyTorch's may leave it in their last step.</summary>
+    internal void Put(string option, double value) => _options[option] = value;
+
     internal bool IsOn(string option) => this[option] != 0;
 
     /// <summary>Becomes part of an optimizer: takes over the options that it does not have, in the optimizer's order.</summary>

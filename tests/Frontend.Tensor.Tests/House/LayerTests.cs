@@ -71,6 +71,8 @@ public class LayerTests
                 ["Nn"],
                 ["Fourier"],
                 ["Optim", "Optim/Schedulers"],
+                // Files keep the state of all of them.
+                ["Formats"],
                 ["Models"],
             ]
         ),

@@ -18,7 +18,7 @@ internal sealed class CycledMomentum
             );
     }
 
-    public void Set(int group, double value) => _optimizer.ParamGroups[group][_option] = value;
+    public void Set(int group, double value) => _optimizer.ParamGroups[group].Put(_option, value);
 }
 
 /// <summary>Between two rates, up and down (Smith, 2017), with momentum the other way round.</summary>

@@ -131,7 +131,7 @@ public abstract class LRScheduler
         for (int i = 0; i < rates.Length; i++)
             rates[i] = i >= BaseLrs.Length ? groups[i].Lr : (closed ? ClosedFormLr(i) : null) ?? NextLr(i);
         for (int i = 0; i < rates.Length; i++)
-            groups[i].Lr = rates[i];
+            groups[i].Put("lr", rates[i]);
         LastLrs = Rates();
     }
 

@@ -4,7 +4,7 @@ using Picograd.Algorithms;
 namespace Picograd;
 
 /// <summary>What is done to the gradients of parameters before a step (PyTorch's nn.utils).</summary>
-public static class Gradients
+public static class Clipping
 {
     /// <summary>
     /// Scales all gradients by one factor, so that their norm, as that of one vector, is at most <paramref name="maxNorm"/>. Nothing waits

@@ -1,0 +1,220 @@
+using System.Buffers.Binary;
+using System.Text.Json;
+using Picograd.Algorithms;
+using Picograd.Dispatch;
+
+namespace Picograd;
+
+/// <summary>
+/// Tensors by name in the safetensors format: eight bytes of length, a header in JSON, the elements. Nothing of a file is executed, and
+/// lengths are checked before memory is taken.
+/// </summary>
+public static class Safetensors
+{
+    // The reference implementation's limit.
+    private const long LongestHeader = 100_000_000;
+
+    private const string Metadata = "__metadata__";
+
+    private static readonly (string Name, DType Type)[] Types =
+    [
+        ("F64", DType.Float64),
+        ("F32", DType.Float32),
+        ("F16", DType.Float16),
+        ("BF16", DType.BFloat16),
+        ("I64", DType.Int64),
+        ("I32", DType.Int32),
+        ("U8", DType.UInt8),
+        ("BOOL", DType.Bool),
+    ];
+
+    /// <summary>Reads a file's tensors, in the order in which they lie.</summary>
+    /// <exception cref="InvalidDataException">No safetensors file, or a damaged one; says what is wrong with it.</exception>
+    public static OrderedDictionary<string, Tensor> Load(string path, Device? device = null) =>
+        Load(path, out _, device);
+
+    /// <summary>Reads a file's tensors and its metadata.</summary>
+    /// <inheritdoc cref="Load(string, Device?)"/>
+    public static OrderedDictionary<string, Tensor> Load(
+        string path,
+        out OrderedDictionary<string, string> metadata,
+        Device? device = null
+    )
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        using var file = File.OpenRead(path);
+        return Read(file, path, out metadata, device);
+    }
+
+    /// <summary>Writes tensors, through a file beside it that takes its place when it is complete.</summary>
+    /// <param name="tensors">Any shapes, strides and devices; tensors that share memory are each written.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="metadata">Strings by name for the header.</param>
+    public static void Save(
+        IEnumerable<KeyValuePair<string, Tensor>> tensors,
+        string path,
+        IEnumerable<KeyValuePair<string, string>>? metadata = null
+    )
+    {
+        ArgumentNullException.ThrowIfNull(tensors);
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        string beside = $"{path}.{Environment.ProcessId}.tmp";
+        try
+        {
+            using (var file = new FileStream(beside, FileMode.Create, FileAccess.Write))
+            {
+                Write(file, [.. tensors], metadata);
+                file.Flush(flushToDisk: true);
+            }
+            File.Move(beside, path, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(beside);
+            throw;
+        }
+    }
+
+    internal static void Write(
+        Stream to,
+        KeyValuePair<string, Tensor>[] tensors,
+        IEnumerable<KeyValuePair<string, string>>? metadata
+    )
+    {
+        var header = new MemoryStream();
+        using (var json = new Utf8JsonWriter(header))
+        {
+            json.WriteStartObject();
+            if (metadata?.ToList() is { Count: > 0 } entries)
+            {
+                json.WriteStartObject(Metadata);
+                foreach (var (key, value) in entries)
+                    json.WriteString(key, value);
+                json.WriteEndObject();
+            }
+            long at = 0;
+            foreach (var (name, tensor) in tensors)
+            {
+                string type =
+                    Types.FirstOrDefault(t => t.Type == tensor.DType).Name
+                    ?? throw new ArgumentException(
+                        $"Safetensors: '{name}' is {tensor.DType.Name()}, which the format does not have."
+                    );
+                json.WriteStartObject(name);
+                json.WriteString("dtype", type);
+                json.WriteStartArray("shape");
+                foreach (long size in tensor.Layout.Sizes)
+                    json.WriteNumberValue(size);
+                json.WriteEndArray();
+                json.WriteStartArray("data_offsets");
+                json.WriteNumberValue(at);
+                json.WriteNumberValue(at += tensor.NumElements * tensor.ElementSize);
+                json.WriteEndArray();
+                json.WriteEndObject();
+            }
+            json.WriteEndObject();
+        }
+        // Elements begin at a multiple of eight.
+        while (header.Length % 8 != 0)
+            header.WriteByte((byte)' ');
+        Span<byte> length = stackalloc byte[8];
+        BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
+        to.Write(length);
+        header.WriteTo(to);
+        foreach (var (_, tensor) in tensors)
+            WriteElements(to, tensor);
+    }
+
+    private static unsafe void WriteElements(Stream to, Tensor tensor)
+    {
+        using var off = Tensor.NoGrad();
+        var dense = tensor.Detach().ToDevice(Device.Cpu).Contiguous();
+        long bytes = dense.NumElements * dense.ElementSize;
+        const int Piece = 1 << 24;
+        for (long at = 0; at < bytes; at += Piece)
+            to.Write(new ReadOnlySpan<byte>((byte*)dense.Address + at, (int)Math.Min(Piece, bytes - at)));
+        GC.KeepAlive(dense);
+    }
+
+    internal static OrderedDictionary<string, Tensor> Read(
+        Stream from,
+        string path,
+        out OrderedDictionary<string, string> metadata,
+        Device? device
+    )
+    {
+        InvalidDataException Wrong(string what, Exception? inner = null) =>
+            new($"{path} is no safetensors file that can be read: {what}.", inner);
+
+        Span<byte> length = stackalloc byte[8];
+        if (from.ReadAtLeast(length, 8, throwOnEndOfStream: false) < 8)
+            throw Wrong("it has fewer than 8 bytes");
+        long header = BinaryPrimitives.ReadInt64LittleEndian(length);
+        if (header is < 2 or > LongestHeader || header > from.Length - 8)
+            throw Wrong($"its header has {header} bytes by its first eight, but the file {from.Length}");
+        byte[] text = new byte[header];
+        from.ReadExactly(text);
+        long data = from.Length - 8 - header;
+        metadata = [];
+        var entries = new List<(string Name, DType Type, long[] Shape, long Start, long End)>();
+        try
+        {
+            using var json = JsonDocument.Parse(text);
+            foreach (var entry in json.RootElement.EnumerateObject())
+            {
+                if (entry.Name == Metadata)
+                {
+                    foreach (var pair in entry.Value.EnumerateObject())
+                        metadata[pair.Name] = pair.Value.GetString() ?? "";
+                    continue;
+                }
+                string type = entry.Value.GetProperty("dtype").GetString() ?? "";
+                int known = Array.FindIndex(Types, t => t.Name == type);
+                if (known < 0)
+                    throw Wrong(
+                        $"'{entry.Name}' has the dtype '{type}'; known are {string.Join(", ", Types.Select(t => t.Name))}"
+                    );
+                long[] shape = [.. entry.Value.GetProperty("shape").EnumerateArray().Select(e => e.GetInt64())];
+                long[] places = [.. entry.Value.GetProperty("data_offsets").EnumerateArray().Select(e => e.GetInt64())];
+                if (places.Length != 2)
+                    throw Wrong($"'{entry.Name}' has {places.Length} data_offsets instead of 2");
+                entries.Add((entry.Name, Types[known].Type, shape, places[0], places[1]));
+            }
+        }
+        catch (Exception e)
+            when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
+        {
+            throw Wrong($"its header is not as the format has it ({e.Message})", e);
+        }
+        var tensors = new OrderedDictionary<string, Tensor>();
+        long next = 0;
+        foreach (var (name, type, shape, start, end) in entries.OrderBy(e => e.Start).ThenBy(e => e.End))
+        {
+            if (shape.Length > Layout.MaxRank || shape.Any(s => s < 0))
+                throw Wrong($"'{name}' has the shape [{string.Join(", ", shape)}]");
+            Int128 elements = 1;
+            foreach (long size in shape)
+                elements = Int128.Min(elements * size, long.MaxValue);
+            if (start != next || end < start || end > data || (Int128)(end - start) != elements * type.Size())
+                throw Wrong(
+                    $"'{name}' of {elements} elements of {type.Name()} lies from {start} to {end} of {data} bytes, but should begin at {next}"
+                );
+            next = end;
+            if (!tensors.TryAdd(name, ReadElements(from, shape, type, device)))
+                throw Wrong($"'{name}' is there twice");
+        }
+        if (next != data)
+            throw Wrong($"it has {data} bytes of elements, of which {next} are described");
+        return tensors;
+    }
+
+    private static unsafe Tensor ReadElements(Stream from, long[] shape, DType type, Device? device)
+    {
+        var tensor = Tensor.Allocate(shape, type, CpuRuntime.Instance);
+        long bytes = tensor.NumElements * tensor.ElementSize;
+        const int Piece = 1 << 24;
+        for (long at = 0; at < bytes; at += Piece)
+            from.ReadExactly(new Span<byte>((byte*)tensor.Address + at, (int)Math.Min(Piece, bytes - at)));
+        return device is { } there ? tensor.ToDevice(there) : tensor;
+    }
+}
