@@ -87,7 +87,8 @@ public static partial class F
             return reduction == LossReduction.Sum ? mean * examples : mean;
         }
         var wide = weight is null ? null : Wide(weight);
-        return OfClasses(Wide(Rows(logits)).LogSoftmax(1), places, ignored, reduction, labelSmoothing, wide, shape).To(type);
+        return OfClasses(Wide(Rows(logits)).LogSoftmax(1), places, ignored, reduction, labelSmoothing, wide, shape)
+            .To(type);
     }
 
     /// <summary>The same with the arguments in PyTorch's order.</summary>
