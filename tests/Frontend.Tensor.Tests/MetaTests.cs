@@ -91,7 +91,7 @@ public class MetaTests
         loss.Backward();
         optimizer.Step();
         Assert.All(model.Parameters, p => Assert.Equal((p.Shape, Device.Meta), (p.Grad!.Shape, p.Grad.Device)));
-        Assert.Equal("Tensor[] f32 meta", loss.ToString().Split(" grad_fn")[0]);
+        Assert.StartsWith("tensor(..., device='meta', size=(),", loss.ToString());
     }
 
     [Fact]

@@ -47,7 +47,7 @@ public class NnTests
         foreach (var (momentum, decay) in new[] { (0.0, 0.0), (0.9, 0.0), (0.9, 0.1), (0.0, 0.1) })
         {
             var x = Tensor.From(p).RequiresGrad_();
-            var optimizer = new Sgd([x], 0.1, momentum, decay);
+            var optimizer = new Sgd([x], 0.1, momentum, weightDecay: decay);
             double[] expected = [.. p];
             double[] velocity = new double[3];
             for (int step = 0; step < 4; step++)

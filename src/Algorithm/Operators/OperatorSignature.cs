@@ -85,11 +85,17 @@ public sealed class OperatorSignature
     public OperandForm Form { get; }
 
     /// <summary>Of operands that are known.</summary>
-    public static OperatorSignature Of(IEnumerable<OperandShape> inputs, IEnumerable<OperandShape> outputs)
+    /// <param name="unread">The form where nothing is read, as by a slope that is 0 everywhere.</param>
+    public static OperatorSignature Of(
+        IEnumerable<OperandShape> inputs,
+        IEnumerable<OperandShape> outputs,
+        OperandForm unread = OperandForm.Named
+    )
     {
         ImmutableArray<OperandShape> read = [.. inputs];
         var form =
-            read.Any(i => i.Shape == "*") ? OperandForm.Broadcast
+            read.IsEmpty ? unread
+            : read.Any(i => i.Shape == "*") ? OperandForm.Broadcast
             : read.Any(i => i.Shape is "shape" or "shape-axes") ? OperandForm.Reduced
             : read.Any(i => i.Shape.StartsWith("shape:", StringComparison.Ordinal)) ? OperandForm.Strided
             : OperandForm.Named;

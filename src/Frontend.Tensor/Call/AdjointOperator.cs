@@ -67,7 +67,8 @@ internal sealed class AdjointOperator : Operator
                 derived.Inputs.Select(i => operands[Place(i.Of.Name)].Shape with { Name = i.Buffer.Name }),
                 derived.Outputs.Select(
                     (of, i) => operands[Place(of.Name)].Shape with { Name = derived.Algorithm.Outputs[i].Name }
-                )
+                ),
+                _inner.Words.Form
             )
         );
     }

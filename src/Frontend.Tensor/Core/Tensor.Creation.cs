@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Picograd.Algorithms;
 using Picograd.Calls;
 using Picograd.Dispatch;
@@ -89,7 +90,12 @@ public sealed partial class Tensor
     }
 
     /// <summary>Uniform in [0, 1), float32, from the default generator.</summary>
-    public static Tensor Rand(params ReadOnlySpan<long> shape) => Rand(shape, null);
+    public static Tensor Rand(params ReadOnlySpan<long> shape) => Rand(shape, generator: null);
+
+    /// <summary>Uniform in [0, 1), from the default generator.</summary>
+    [OverloadResolutionPriority(1)]
+    public static Tensor Rand(ReadOnlySpan<long> shape, DType dtype, Device? device = null) =>
+        Rand(shape, null, dtype, device);
 
     /// <summary>Uniform in [0, 1).</summary>
     public static Tensor Rand(
@@ -100,7 +106,12 @@ public sealed partial class Tensor
     ) => Random(Ops.Uniform, shape, generator, dtype, device, "Rand");
 
     /// <summary>Normal with mean 0 and deviation 1, float32, from the default generator.</summary>
-    public static Tensor Randn(params ReadOnlySpan<long> shape) => Randn(shape, null);
+    public static Tensor Randn(params ReadOnlySpan<long> shape) => Randn(shape, generator: null);
+
+    /// <summary>Normal with mean 0 and deviation 1, from the default generator.</summary>
+    [OverloadResolutionPriority(1)]
+    public static Tensor Randn(ReadOnlySpan<long> shape, DType dtype, Device? device = null) =>
+        Randn(shape, null, dtype, device);
 
     /// <summary>Normal with mean 0 and deviation 1.</summary>
     public static Tensor Randn(

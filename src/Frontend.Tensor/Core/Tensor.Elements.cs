@@ -21,6 +21,26 @@ public sealed unsafe partial class Tensor
     public static Tensor From<TValue>(ReadOnlySpan<TValue> values, ReadOnlySpan<long> shape)
         where TValue : unmanaged => Held(values, shape).ToDevice(DeviceScope.Current);
 
+    /// <summary>
+    /// A number as a 0-d tensor in main memory, of the dtype that it has beside tensors (bool, int64, float32): <c>t[mask] = 0</c>.
+    /// </summary>
+    public static implicit operator Tensor(Scalar value) => Number(value, value.Type, Device.Cpu);
+
+    /// <inheritdoc cref="op_Implicit(Scalar)"/>
+    public static implicit operator Tensor(bool value) => (Scalar)value;
+
+    /// <inheritdoc cref="op_Implicit(Scalar)"/>
+    public static implicit operator Tensor(int value) => (Scalar)value;
+
+    /// <inheritdoc cref="op_Implicit(Scalar)"/>
+    public static implicit operator Tensor(long value) => (Scalar)value;
+
+    /// <inheritdoc cref="op_Implicit(Scalar)"/>
+    public static implicit operator Tensor(float value) => (Scalar)value;
+
+    /// <inheritdoc cref="op_Implicit(Scalar)"/>
+    public static implicit operator Tensor(double value) => (Scalar)value;
+
     // In main memory.
     private static Tensor Held<TValue>(ReadOnlySpan<TValue> values, ReadOnlySpan<long> shape)
         where TValue : unmanaged

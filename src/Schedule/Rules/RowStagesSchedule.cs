@@ -19,6 +19,9 @@ internal sealed class RowStagesSchedule
     private const long SharedPoints = 1 << 16;
     private const long Together = 16;
 
+    // Sums of one row that registers hold.
+    private const long MostSums = 8;
+
     private readonly RowStages _p;
     private readonly TargetInfo _target;
     private readonly Schedule _s;
@@ -254,7 +257,7 @@ internal sealed class RowStagesSchedule
         // One row, or what all rows share.
         if (_s.Nest.OwnLoops(_s.Nest.Block(block)).LastOrDefault(l => place.Uses(l.Var))?.Name is not { } lane)
             return;
-        if (stage.Kind == StageKind.Reduce && _together > 1)
+        if (stage.Kind == StageKind.Reduce && (_together > 1 || !FitsRegisters(stage)))
         {
             Vector(block, lane);
             _s.DecomposeReduction(block, _s.Nest.OwnLoops(_s.Nest.Block(block))[0].Name);
@@ -276,6 +279,19 @@ internal sealed class RowStagesSchedule
             return;
         }
         Vector(block, lane);
+    }
+
+    // Whether what a stage makes of one row is known to be few elements.
+    private bool FitsRegisters(Stage stage)
+    {
+        var rows = _p.Rows[stage.Name];
+        long elements = 1;
+        foreach (var axis in stage.Axes.Where(a => a.Kind != AxisKind.Reduce && !rows.Contains(a.Var)))
+        {
+            if (axis.Extent is not IntImm { Value: var extent } || (elements *= extent) > MostSums)
+                return false;
+        }
+        return true;
     }
 
     private void Vector(string block, string lane)

@@ -313,7 +313,7 @@ internal sealed class RandomAlgorithm(int seed)
             DType.Int64 => new IntImm(Any([0, -1, 7, long.MinValue, long.MaxValue]), type),
             DType.Int32 => new IntImm(Any([0, -1, 7, (long)int.MinValue, int.MaxValue]), type),
             DType.UInt32 => new IntImm(Any([0, 7, (long)uint.MaxValue]), type),
-            _ => new IntImm(_random.Next(256), type),
+            _ => new IntImm(_random.Next(type == DType.Int8 ? 128 : 256), type),
         };
     }
 
