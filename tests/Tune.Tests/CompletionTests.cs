@@ -52,7 +52,10 @@ public sealed class CompletionTests
     [SkippableTheory]
     [InlineData("tune o", "op operators")]
     [InlineData("tune op matm", "matmul")]
-    [InlineData("tune op matmul m=1 n=2 k=3 dt", "dtype=bf16 dtype=f16 dtype=f32 dtype=f64 dtype=i32 dtype=i64")]
+    [InlineData(
+        "tune op matmul m=1 n=2 k=3 dt",
+        "dtype=bf16 dtype=f16 dtype=f32 dtype=f64 dtype=i16 dtype=i32 dtype=i64 dtype=i8"
+    )]
     // bash takes '=' for the end of a word.
     [InlineData("tune op matmul m=1 dtype=b", "bf16")]
     [InlineData("tune op tanh n=8 --tr", "--trace")]

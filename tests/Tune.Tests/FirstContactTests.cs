@@ -51,7 +51,7 @@ public sealed class FirstContactTests
     [InlineData("show matmul M=3 n=3 k=3", "matmul: unknown key 'M' (did you mean m?)")]
     [InlineData("show matmul m=3 n=3 k=3 dtype=float32", "dtype=float32 is not allowed (did you mean f32?)")]
     [InlineData("show matmul m=3 n=3 k=3 dtype=half", "(did you mean f16?)", "allowed: one of f32")]
-    [InlineData("show matmul m=3 n=3 k=3 dtype=b16", "(did you mean f16 or bf16?)")]
+    [InlineData("show matmul m=3 n=3 k=3 dtype=b16", "(did you mean f16, bf16 or i16?)")]
     [InlineData("show matmul m=3 n=3 k=3 act=rellu", "act=rellu is not allowed (did you mean relu?)")]
     [InlineData("db list --operator matml", "unknown operator 'matml' (did you mean matmul?)")]
     [InlineData("completion zhs", "SHELL is 'zhs' (did you mean zsh?)", "one of bash, zsh, pwsh")]

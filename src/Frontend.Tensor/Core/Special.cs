@@ -68,10 +68,10 @@ public static class Special
     public static Tensor Xlog1py(Tensor input, Tensor other)
     {
         ArgumentNullException.ThrowIfNull(other);
-        var isZero = Of(input).Eq(0) & other.IsNan().LogicalNot();
-        var product =
-            input * Tensor.Where(isZero, Tensor.Zeros([], Promotion.Float(other.DType), other.Device), other.Log1p());
-        return product;
+        var type = Promotion.Float(Promotion.Of(Of(input), other));
+        other = other.To(type);
+        var isZero = input.Eq(0) & other.IsNan().LogicalNot();
+        return input.To(type) * Tensor.Where(isZero, Tensor.Zeros([], type, other.Device), other.Log1p());
     }
 
     /// <summary>−x · log x, 0 at 0, −∞ below.</summary>

@@ -219,9 +219,10 @@ public sealed partial class Tensor
                 throw new ArgumentException(
                     $"block_diag: tensor {i} must have at most 2 dimensions, but its shape is {all[i].Layout}."
                 );
-            all[i] = all[i].Atleast2d();
         }
         var type = Promotion.Of(all);
+        for (int i = 0; i < all.Length; i++)
+            all[i] = all[i].Atleast2d();
         long columns = all.Sum(t => t.Layout.Sizes[1]);
         long left = 0;
         var rows = new List<Tensor>();

@@ -104,7 +104,7 @@ public static unsafe partial class Linalg
     {
         RequireSquare("linalg.matrix_power", a);
         if (n == 0)
-            return EyeLike(a).Expand(a.Layout.Sizes).Clone();
+            return a.Clone().Copy_(EyeLike(a));
         if (n < 0)
             (a, n) = (Inv(a), checked(-n));
         Tensor? result = null;

@@ -23,7 +23,10 @@ public static partial class Linalg
             throw new ArgumentException(
                 $"linalg.vector_norm: needs floats, but the dtype is {x.DType.Name()}; convert it with To()."
             );
-        if (ord < 0 && x.NumElements == 0)
+        bool isNothing = dim.IsEmpty && x.NumElements == 0;
+        foreach (int d in dim)
+            isNothing |= d >= -x.Rank && d < x.Rank && x.Layout.Sizes[d < 0 ? d + x.Rank : d] == 0;
+        if (ord < 0 && isNothing)
             throw new ArgumentException(
                 $"linalg.vector_norm: of order {ord} there must be elements, but the shape is {x.Layout}."
             );

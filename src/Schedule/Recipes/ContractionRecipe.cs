@@ -19,6 +19,9 @@ internal sealed partial class ContractionRecipe
     // Steps of the reduction in one piece of code.
     private const long MostSteps = 64;
 
+    // Products of a part of the reduction for which threads need not meet (1 x 2304 x 768, two threads: 3.4 times one thread's time).
+    private const long MostTogether = 1 << 18;
+
     private readonly Schedule _s;
     private readonly Algorithm _algorithm;
     private readonly ContractionPattern _pattern;
@@ -205,7 +208,11 @@ internal sealed partial class ContractionRecipe
         _s.DecomposeReduction(_product, first);
         string? shared = null;
         if (_choices[_knobs.Parallel])
-            shared = Share(_s, _target, block is null ? around : [.. around.SkipWhile(l => l != block).Skip(1)]);
+        {
+            string[] below = block is null ? around : [.. around.SkipWhile(l => l != block).Skip(1)];
+            shared = block is not null && packed.Count == 0 ? Stretches(block, below) : null;
+            shared ??= Share(_s, _target, below);
+        }
         // Copies that are made where they are used: for a part of the reduction, or for a tile of vectors that all rows pass.
         string? used = !_choices[_knobs.PackIn]
             ? null
@@ -389,6 +396,29 @@ internal sealed partial class ContractionRecipe
             s.Reorder([loop, .. around.Take(index)]);
         s.Parallel(loop);
         return loop;
+    }
+
+    // Where a part of the reduction is little to do, threads meet once, not a part: each has tiles that lie side by side, and goes
+    // over all parts. Null: the parts are worth it, or there is nothing to share.
+    private string? Stretches(string block, string[] below)
+    {
+        double points =
+            _choices[_knobs.Block] * (double)_pattern.Spatial.Aggregate(1L, (n, a) => n * RegisterTiles.Extent(a));
+        if (points > MostTogether || below.FirstOrDefault(IsShared) is not { } loop)
+            return null;
+        long tiles = _s.Nest.Loop(loop).ConstantExtent!.Value;
+        var (stretch, _) = LoopRecipes.SplitTile(_s, loop, (tiles + _target.Threads - 1) / _target.Threads, tiles);
+        _s.Reorder([
+            stretch,
+            .. _s.Nest.LoopsAround(_s.Nest.Loop(block)).Select(l => l.Name).Where(l => l != stretch),
+            block,
+        ]);
+        _s.Parallel(stretch);
+        return stretch;
+
+        bool IsShared(string l) =>
+            _s.Nest.Loop(l) is { PeelBegin: false, Kind: LoopKind.Serial } own
+            && own.ConstantExtent >= 2 * _target.Threads;
     }
 
     private void Copy(OperandCopy copy)
