@@ -102,6 +102,23 @@ public sealed class DerivedGradientTests : IDisposable
     }
 
     [Fact]
+    public void What_no_result_depends_on_at_some_sizes_has_the_slope_0()
+    {
+        // The only result lies between what the images spread to.
+        var x = Make.Values([1, 1, 2, 2]).RequiresGrad_();
+        var w = Make.Values([1, 1, 1, 1]).RequiresGrad_();
+        var y = F.ConvTranspose2d(x, w, stride: 2, padding: 1);
+        Assert.Equal([1, 1, 1, 1], y.Shape);
+        y.Sum().Backward(createGraph: true);
+        Assert.Equal([0.0, 0, 0, 0], x.Grad!.Double().Flatten().ToArray<double>());
+        Assert.Equal([0.0], w.Grad!.Double().Flatten().ToArray<double>());
+        var windows = Make.Values([1, 1, 3, 4]).RequiresGrad_();
+        F.Unfold(windows, 1, padding: 3, stride: 7).Square().Sum().Backward(createGraph: true);
+        windows.Grad!.Square().Sum().Backward();
+        Assert.All(windows.Grad!.Double().Flatten().ToArray<double>(), d => Assert.Equal(0, d));
+    }
+
+    [Fact]
     public void What_reads_nothing_gives_zeros()
     {
         var table = Make.Values([4, 3]).RequiresGrad_();

@@ -417,8 +417,7 @@ internal sealed partial class ContractionRecipe
         return stretch;
 
         bool IsShared(string l) =>
-            _s.Nest.Loop(l) is { PeelBegin: false, Kind: LoopKind.Serial } own
-            && own.ConstantExtent >= 2 * _target.Threads;
+            _s.Nest.Loop(l) is { PeelBegin: false, Kind: LoopKind.Serial } own && own.ConstantExtent >= _target.Threads;
     }
 
     private void Copy(OperandCopy copy)
