@@ -117,6 +117,21 @@ public class FileTests
     }
 
     [Fact]
+    public void Sound_of_16_bits_is_written_as_it_was_read()
+    {
+        using var folder = new Folder();
+        float[] levels = [0, 1, -1, 12345, -12345, 32767, -32768];
+        var sound = Tensor.From(levels).Unsqueeze(0) / 32768;
+        Wav.Save(sound, folder["a.wav"], 8000);
+        Assert.Equal(levels, (Wav.Load(folder["a.wav"]).Samples * 32768).Flatten().ToArray<float>());
+        var image = Tensor.Zeros([3, 2, 2], DType.UInt8);
+        Assert.Contains(
+            "u8",
+            Assert.Throws<ArgumentException>(() => Transforms.Normalize([0.5], [0.5])(image)).Message
+        );
+    }
+
+    [Fact]
     public void Transforms_change_pictures()
     {
         var x = Tensor.Arange(2 * 4 * 6).To(DType.UInt8).Reshape(2, 4, 6);

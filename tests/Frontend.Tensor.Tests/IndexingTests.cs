@@ -115,7 +115,7 @@ public class IndexingTests
     public void MasksAssign()
     {
         var x = Counting(2, 3);
-        x[x > 3] = Tensor.From(9L);
+        x[x > 3] = 9;
         Assert.Equal([0L, 1, 2, 3, 9, 9], x.ToArray<long>());
         x[x.Eq(9)] = Tensor.From([4L, 5]);
         Assert.Equal([0L, 1, 2, 3, 4, 5], x.ToArray<long>());
@@ -204,6 +204,25 @@ public class IndexingTests
         }
         Assert.Throws<ArgumentException>(() => F.OneHot(Tensor.Zeros([0], DType.Int64), -1));
         Assert.Throws<IndexOutOfRangeException>(() => F.OneHot(Tensor.From([3L]), 3));
+    }
+
+    [Fact]
+    public void Numbers_are_assigned_exactly()
+    {
+        var x = Tensor.Zeros([4], DType.Float64);
+        x[0] = 0.1;
+        x[1] = 16777217.0;
+        x[2..] = 1e300;
+        Assert.Equal([0.1, 16777217.0, 1e300, 1e300], x.ToArray<double>());
+        x[x > 1] = -0.3;
+        Assert.Equal([0.1, -0.3, -0.3, -0.3], x.ToArray<double>());
+        var n = Tensor.Zeros([2], DType.Int64);
+        n[0] = long.MaxValue;
+        n[1] = true;
+        Assert.Equal([long.MaxValue, 1], n.ToArray<long>());
+        var f = Tensor.Zeros([2]);
+        f[1] = 0.1;
+        Assert.Equal([0, 0.1f], f.ToArray<float>());
     }
 
     [Fact]

@@ -190,6 +190,17 @@ public class SchedulerTests
     }
 
     [Fact]
+    public void Chained_schedulers_are_undone_in_a_sequence_too()
+    {
+        var optimizer = new SGD([Tensor.Zeros(1).RequiresGrad_()], lr: 1);
+        var chained = new ChainedScheduler([new LinearLR(optimizer, 0.1, 1, 10)]);
+        var sequence = new SequentialLR(optimizer, [chained, new ExponentialLR(optimizer, 0.9)], [10]);
+        Assert.Equal(0.1, optimizer.ParamGroups[0].Lr, 12);
+        sequence.Step();
+        Assert.Equal(0.19, optimizer.ParamGroups[0].Lr, 12);
+    }
+
+    [Fact]
     public void Averaged_models_have_parameters_of_their_own()
     {
         var model = new Sequential(new Linear(2, 3), new BatchNorm1d(3));

@@ -24,7 +24,12 @@ public static class Transforms
                 $"Normalize: mean has {mean.Length} numbers and std {std.Length}; both must have one each channel, and no std be 0."
             );
         return x =>
-            (x - Tensor.From(mean).To(x.DType).Reshape(-1, 1, 1)) / Tensor.From(std).To(x.DType).Reshape(-1, 1, 1);
+            !x.DType.IsFloat()
+                ? throw new ArgumentException(
+                    $"Normalize: the image is {x.DType.Name()}, but must be of floats; take ToFloat() first."
+                )
+                : (x - Tensor.From(mean).To(x.DType).Reshape(-1, 1, 1))
+                    / Tensor.From(std).To(x.DType).Reshape(-1, 1, 1);
     }
 
     /// <summary>Another size, by interpolation in a mode of <see cref="F.Interpolate"/>, without smoothing.</summary>

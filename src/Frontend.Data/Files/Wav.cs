@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using NAudio.Wave;
 
 namespace Picograd.Data;
@@ -50,8 +51,14 @@ public static class Wav
         using var off = Tensor.NoGrad();
         var sound = samples.Rank == 1 ? samples.Unsqueeze(0) : samples;
         float[] values = sound.Detach().ToDevice(Device.Cpu).To(DType.Float32).T.Contiguous().ToArray<float>();
+        // As 1 is 32768, what was read is written as it was.
+        var bytes = new byte[values.Length * 2L];
+        for (int i = 0; i < values.Length; i++)
+        {
+            double level = Math.Clamp(Math.Round(values[i] * 32768.0), short.MinValue, short.MaxValue);
+            BinaryPrimitives.WriteInt16LittleEndian(bytes.AsSpan(2 * i), double.IsNaN(level) ? (short)0 : (short)level);
+        }
         using var writer = new WaveFileWriter(path, new WaveFormat(sampleRate, 16, (int)sound.Shape[0]));
-        foreach (float value in values)
-            writer.WriteSample(Math.Clamp(value, -1, 32767f / 32768));
+        writer.Write(bytes, 0, bytes.Length);
     }
 }

@@ -1,3 +1,5 @@
+using Picograd.Algorithms;
+
 namespace Picograd.Gradients;
 
 /// <summary>Where a node finds what it saved and let go of.</summary>
@@ -17,6 +19,7 @@ internal sealed class CheckpointRegion
     private readonly Tensor[] _inputs;
     private readonly int[] _versions;
     private readonly (long Seed, long Position)? _random;
+    private readonly DType? _autocast = Autocast.Current;
     private readonly List<(string Name, string Shapes)> _operators = [];
     private Node?[]? _nodes;
 
@@ -78,6 +81,7 @@ internal sealed class CheckpointRegion
         }
         var now = RandomState;
         using var mode = new GradModeScope(enabled: true);
+        using var cast = new Autocast(_autocast ?? DType.BFloat16, enabled: _autocast is not null);
         try
         {
             if (_random is { } then)

@@ -28,15 +28,15 @@ public sealed partial class ComplexTensor
     public static ComplexTensor operator -(ComplexTensor a) => new(-a.Real, -a.Imag);
 
     public static ComplexTensor operator +(ComplexTensor a, Tensor b) =>
-        Beside(a, b, (x, t) => new(x.Real + t, x.Imag.ExpandWith(t)));
+        Beside(a, b, (x, t) => new(x.Real + t, x.Imag.ExpandWith(t).Clone()));
 
     public static ComplexTensor operator +(Tensor a, ComplexTensor b) => b + a;
 
     public static ComplexTensor operator -(ComplexTensor a, Tensor b) =>
-        Beside(a, b, (x, t) => new(x.Real - t, x.Imag.ExpandWith(t)));
+        Beside(a, b, (x, t) => new(x.Real - t, x.Imag.ExpandWith(t).Clone()));
 
     public static ComplexTensor operator -(Tensor a, ComplexTensor b) =>
-        Beside(b, a, (x, t) => new(t - x.Real, (-x.Imag).ExpandWith(t)));
+        Beside(b, a, (x, t) => new(t - x.Real, (-x.Imag).ExpandWith(t).Clone()));
 
     public static ComplexTensor operator *(ComplexTensor a, Tensor b) =>
         Beside(a, b, (x, t) => new(x.Real * t, x.Imag * t));
@@ -48,11 +48,11 @@ public sealed partial class ComplexTensor
 
     public static ComplexTensor operator /(Tensor a, ComplexTensor b) => (ComplexTensor)a / b;
 
-    public static ComplexTensor operator +(ComplexTensor a, double b) => new(a.Real + b, a.Imag);
+    public static ComplexTensor operator +(ComplexTensor a, double b) => new(a.Real + b, a.Imag.Clone());
 
     public static ComplexTensor operator +(double a, ComplexTensor b) => b + a;
 
-    public static ComplexTensor operator -(ComplexTensor a, double b) => new(a.Real - b, a.Imag);
+    public static ComplexTensor operator -(ComplexTensor a, double b) => new(a.Real - b, a.Imag.Clone());
 
     public static ComplexTensor operator -(double a, ComplexTensor b) => new(a - b.Real, -b.Imag);
 
@@ -99,7 +99,7 @@ public sealed partial class ComplexTensor
     }
 
     /// <summary>The other sign of the imaginary parts.</summary>
-    public ComplexTensor Conj() => new(Real, -Imag);
+    public ComplexTensor Conj() => new(Real.Clone(), -Imag);
 
     // Of real and imaginary part; at 0 the slopes are 0, as in PyTorch.
     private static readonly Rule AbsRule = new(

@@ -49,7 +49,7 @@ internal sealed class Storage
     public void Expose()
     {
         Interlocked.Or(ref _owners, Foreign);
-        PackedOperands.Free(this);
+        PackedOperands.Forget(this);
     }
 
     /// <summary>Bytes.</summary>

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Picograd.Algorithms;
 using Picograd.Calls;
@@ -39,7 +40,23 @@ public sealed unsafe partial class Tensor
     public static implicit operator Tensor(float value) => (Scalar)value;
 
     /// <inheritdoc cref="op_Implicit(Scalar)"/>
-    public static implicit operator Tensor(double value) => (Scalar)value;
+    public static implicit operator Tensor(double value)
+    {
+        Tensor number = (Scalar)value;
+        if ((float)value != value)
+            ExactNumbers.Add(number, value);
+        return number;
+    }
+
+    // Numbers that float32 rounds, as they were written: assigned to a float64 tensor they are exact.
+    private static readonly ConditionalWeakTable<Tensor, object> ExactNumbers = [];
+
+    private static Tensor Exactly(Tensor value, DType type) =>
+        type == DType.Float64
+        && value is { Rank: 0, DType: DType.Float32 }
+        && ExactNumbers.TryGetValue(value, out var exact)
+            ? Number((double)exact, type, Device.Cpu)
+            : value;
 
     // In main memory.
     private static Tensor Held<TValue>(ReadOnlySpan<TValue> values, ReadOnlySpan<long> shape)

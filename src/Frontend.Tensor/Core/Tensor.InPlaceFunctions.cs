@@ -290,7 +290,8 @@ public sealed partial class Tensor
             CheckChange(what, Given(other));
             records |= Records(other);
         }
-        var result = function(records && RequiresGrad ? Clone() : this);
+        // What derivatives read of it is what was there before.
+        var result = function(records ? Clone() : this);
         if (!result.Layout.SameSizes(Layout))
             throw new ArgumentException(
                 $"{what}: the result has the shape {result.Layout}, which cannot take the place of one of shape {Layout}."

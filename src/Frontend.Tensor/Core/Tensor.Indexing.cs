@@ -34,6 +34,7 @@ public sealed partial class Tensor
         set
         {
             ArgumentNullException.ThrowIfNull(value);
+            value = Exactly(value, DType);
             // One value for what a mask shows needs no places.
             if (value.Rank == 0 && indices is [{ Type: TensorIndex.Kind.Mask, Dims: > 0 } only])
             {

@@ -19,10 +19,7 @@ public sealed unsafe partial class Tensor
         where TValue : unmanaged
     {
         var type = TypeOf<TValue>();
-        var layout =
-            shape.Length == 0 && memory.Length != 1
-                ? Layout.Contiguous([memory.Length])
-                : CheckedShape(shape, "FromMemory");
+        var layout = shape.Length == 0 ? Layout.Contiguous([memory.Length]) : CheckedShape(shape, "FromMemory");
         if (layout.Count != memory.Length)
             throw new ArgumentException(
                 $"FromMemory: {memory.Length} values were given for the shape {layout}, which has {layout.Count} elements."
@@ -53,7 +50,12 @@ public sealed unsafe partial class Tensor
     }
 
     /// <summary>The address of the first element, of a tensor of the CPU; see <see cref="AsSpan"/>.</summary>
-    public nint DataPtr() => Address;
+    public nint DataPtr()
+    {
+        if (Device.IsCpu)
+            Storage.Expose();
+        return Address;
+    }
 
     /// <summary>Where in its memory the first element lies, in elements.</summary>
     public long StorageOffset() => Layout.Offset;

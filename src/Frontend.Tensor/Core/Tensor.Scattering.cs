@@ -136,7 +136,7 @@ public sealed partial class Tensor
         ArgumentNullException.ThrowIfNull(other);
         CheckChange(what, other);
         // Derivatives read what was there before.
-        var result = function(Records(this) ? Clone() : this);
+        var result = function(Records(this, other) ? Clone() : this);
         if (!result.Layout.SameSizes(Layout))
             throw new ArgumentException(
                 $"{what}: the result has the shape {result.Layout}, which cannot take the place of one of shape {Layout}."

@@ -87,6 +87,9 @@ internal static class PackedOperands
         }
     }
 
+    /// <summary>There are no copies any more; a call may still read one, whose memory the garbage collector finds.</summary>
+    public static void Forget(object memory) => Kept.Remove(memory);
+
     /// <summary>The memory is given back, and its copies with it.</summary>
     public static void Free(object memory)
     {

@@ -24,6 +24,8 @@ public static class Safetensors
         ("BF16", DType.BFloat16),
         ("I64", DType.Int64),
         ("I32", DType.Int32),
+        ("I16", DType.Int16),
+        ("I8", DType.Int8),
         ("U8", DType.UInt8),
         ("BOOL", DType.Bool),
     ];

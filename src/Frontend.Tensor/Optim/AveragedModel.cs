@@ -49,7 +49,9 @@ public sealed class AveragedModel : Module
         ArgumentNullException.ThrowIfNull(model);
         using var off = Tensor.NoGrad();
         long count = NAveraged.Item<long>();
-        var trained = model.NamedParameters.Select(p => p.Name).ToHashSet();
+        // What has several names is one tensor.
+        var trained = model.Parameters.Select(p => p.Address).ToHashSet();
+        var met = new HashSet<nint>();
         var values = model.StateDict();
         var averages = Module.StateDict();
         if (!values.Keys.SequenceEqual(averages.Keys))
@@ -58,8 +60,10 @@ public sealed class AveragedModel : Module
             );
         foreach (var (name, average) in averages)
         {
+            if (average.NumElements > 0 && !met.Add(average.Address))
+                continue;
             var value = values[name].ToDevice(average.Device);
-            bool isAveraged = average.DType.IsFloat() && (trained.Contains(name) || _useBuffers);
+            bool isAveraged = average.DType.IsFloat() && (trained.Contains(values[name].Address) || _useBuffers);
             using var scope = Tensor.Scope();
             average.Copy_(isAveraged && count > 0 ? _average(average, value.To(average.DType), count) : value);
         }

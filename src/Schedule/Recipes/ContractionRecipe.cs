@@ -407,7 +407,8 @@ internal sealed partial class ContractionRecipe
         if (points > MostTogether || below.FirstOrDefault(IsShared) is not { } loop)
             return null;
         long tiles = _s.Nest.Loop(loop).ConstantExtent!.Value;
-        var (stretch, _) = LoopRecipes.SplitTile(_s, loop, (tiles + _target.Threads - 1) / _target.Threads, tiles);
+        // Of other sizes of a class the stretches may not come out even.
+        var (stretch, _) = _s.Split(loop, (tiles + _target.Threads - 1) / _target.Threads, Tail.Peel);
         _s.Reorder([
             stretch,
             .. _s.Nest.LoopsAround(_s.Nest.Loop(block)).Select(l => l.Name).Where(l => l != stretch),

@@ -40,11 +40,14 @@ public sealed class SequentialLR : LRScheduler
     private static void Undo(LRScheduler scheduler)
     {
         scheduler.LastEpoch--;
-        if (scheduler is SequentialLR sequential)
+        var parts = scheduler switch
         {
-            foreach (var part in sequential._schedulers)
-                Undo(part);
-        }
+            SequentialLR sequential => sequential._schedulers,
+            ChainedScheduler chained => chained.Parts,
+            _ => [],
+        };
+        foreach (var part in parts)
+            Undo(part);
     }
 
     /// <inheritdoc/>
@@ -80,6 +83,8 @@ public sealed class SequentialLR : LRScheduler
 public sealed class ChainedScheduler : LRScheduler
 {
     private readonly LRScheduler[] _schedulers;
+
+    internal LRScheduler[] Parts => _schedulers;
 
     /// <exception cref="ArgumentException">None, or of different optimizers.</exception>
     public ChainedScheduler(IEnumerable<LRScheduler> schedulers, Optimizer? optimizer = null)
