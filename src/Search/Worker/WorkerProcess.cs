@@ -46,6 +46,7 @@ internal enum WorkerFailure
 public sealed class WorkerProcess(WorkerCommand command) : IDisposable
 {
     private const int LongestErrorText = 2_000;
+    private ManualResetEventSlim? _errorsEnded;
     private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(60);
 
     private Process? _process;
@@ -147,6 +148,9 @@ public sealed class WorkerProcess(WorkerCommand command) : IDisposable
         }
         bool crashed = _replies.IsCompleted;
         bool killed = crashed && IsKilled(_process);
+        // Its last words may come after the end of its answers, and are lost with the process.
+        if (crashed)
+            _errorsEnded?.Wait(1_000, CancellationToken.None);
         Kill();
         return killed ? WorkerFailure.Killed
             : crashed ? WorkerFailure.Crash
@@ -190,10 +194,14 @@ public sealed class WorkerProcess(WorkerCommand command) : IDisposable
         _process = process;
         lock (_errors)
             _errors.Clear();
+        var ended = _errorsEnded = new ManualResetEventSlim();
         process.ErrorDataReceived += (_, line) =>
         {
             if (line.Data is null)
+            {
+                ended.Set();
                 return;
+            }
             lock (_errors)
             {
                 _errors.AppendLine(line.Data);
