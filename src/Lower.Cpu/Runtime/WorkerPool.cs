@@ -11,7 +11,8 @@ namespace Picograd.Lower.Cpu.Runtime;
 /// <remarks>
 /// <para>An idle worker spins for <see cref="SpinMicroseconds"/>, so that a sequence of kernels costs no system call, and
 /// then parks. A caller that has done its own share takes back every share that no worker has begun: a worker that is slow to
-/// wake (parked, or its core is busy) delays nothing.</para>
+/// wake (parked, or its core is busy) delays nothing. One that waits for the caller's own processor moves to another
+/// (<see cref="ThreadPlacement"/>).</para>
 /// <para>A loop asked for from inside a loop body, or while another thread's loop is running, runs on the calling thread
 /// alone; it is never refused and never waits.</para>
 /// </remarks>
@@ -38,6 +39,9 @@ public sealed unsafe class WorkerPool : IDisposable
     private int _numThreads;
     private int _busy;
     private volatile bool _stopping;
+
+    // Where the caller last took a share back; -1 once the workers heeded it.
+    private int _callerProcessor = -1;
 
     // The loop now running. Written by the caller before any share is posted, and stable until every share is done.
     private delegate* managed<long*, long, long, long, void> _body;
@@ -69,6 +73,7 @@ public sealed unsafe class WorkerPool : IDisposable
         public readonly SemaphoreSlim Wake = new(0);
         public Mailbox Mail;
         public Thread? Thread;
+        public readonly ThreadPlacement Placement = new();
     }
 
     [StructLayout(LayoutKind.Explicit, Size = 384)]
@@ -214,6 +219,10 @@ public sealed unsafe class WorkerPool : IDisposable
                 takenBack++;
             }
         }
+        if (takenBack > 0)
+        {
+            Volatile.Write(ref _callerProcessor, ThreadPlacement.Processor);
+        }
         if (takenBack == 0 || Interlocked.Add(ref _counters.Pending, -takenBack) != 0)
         {
             AwaitShares();
@@ -310,6 +319,10 @@ public sealed unsafe class WorkerPool : IDisposable
         {
             if (!SpinUntil(ref worker.Mail.State, Posted, Stopwatch.GetTimestamp() + SpinTicks))
             {
+                if (LeavesCaller(worker))
+                {
+                    continue;
+                }
                 Interlocked.Exchange(ref worker.Mail.Parked, 1);
                 if (_stopping)
                 {
@@ -329,7 +342,8 @@ public sealed unsafe class WorkerPool : IDisposable
             }
             if (Interlocked.CompareExchange(ref worker.Mail.State, Running, Posted) != Posted)
             {
-                continue; // the caller took the share back
+                LeavesCaller(worker); // the caller took the share back
+                continue;
             }
             RunShare(worker.Index);
             Volatile.Write(ref worker.Mail.State, Idle);
@@ -341,6 +355,18 @@ public sealed unsafe class WorkerPool : IDisposable
                 _callerWake.Release();
             }
         }
+    }
+
+    // A worker that came too late because it waits for the caller's processor: spinning there would only take that from the caller.
+    private bool LeavesCaller(Worker worker)
+    {
+        int processor = Volatile.Read(ref _callerProcessor);
+        if (processor < 0 || processor != ThreadPlacement.Processor)
+        {
+            return false;
+        }
+        Volatile.Write(ref _callerProcessor, -1);
+        return worker.Placement.Leave(processor);
     }
 
     /// <summary>Spins until the cell holds the value (true) or the deadline has passed (false).</summary>
