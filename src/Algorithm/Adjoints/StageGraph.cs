@@ -128,7 +128,7 @@ internal sealed partial class StageGraph
     private static Expr Short(Expr value, LoopRanges ranges) => Products.Factored(Algebra.Tidy(value, ranges));
 
     // Decided by structure, not by extents, so that instances of an operator have the same stages whatever their sizes.
-    private static bool IsInlined(Stage stage, List<Stage> readers)
+    internal static bool IsInlined(Stage stage, List<Stage> readers)
     {
         double cost = Cost(stage.Values[0]);
         if (cost <= 1)
@@ -199,7 +199,7 @@ internal sealed partial class StageGraph
         }
     }
 
-    private static bool AreEqual(Stage a, Stage b)
+    internal static bool AreEqual(Stage a, Stage b)
     {
         if (
             a.Kind != b.Kind
