@@ -8,54 +8,64 @@ namespace Picograd.Schedules;
 public sealed partial class Schedule
 {
     /// <returns>The new loops, in the order of the block's axes.</returns>
-    public IReadOnlyList<string> ComputeAt(string block, string loop) => Apply(Step.Of("compute_at", block, loop));
+    public IReadOnlyList<LoopRef> ComputeAt(BlockRef block, LoopRef loop) =>
+        Loops(Apply(Step.Of("compute_at", block.Name, loop.Name)));
 
     /// <returns>The new loops, in the order of the block's axes.</returns>
-    public IReadOnlyList<string> ReverseComputeAt(string block, string loop) =>
-        Apply(Step.Of("reverse_compute_at", block, loop));
+    public IReadOnlyList<LoopRef> ReverseComputeAt(BlockRef block, LoopRef loop) =>
+        Loops(Apply(Step.Of("reverse_compute_at", block.Name, loop.Name)));
 
-    public void StoreAt(string buffer, string loop) => Apply(Step.Of("store_at", buffer, loop));
+    public void StoreAt(BufferRef buffer, LoopRef loop) => Apply(Step.Of("store_at", buffer.Name, loop.Name));
 
     /// <returns>The buffer made, and the block that fills it.</returns>
-    public (string Cache, string Copy) CacheRead(
-        string buffer,
-        string block,
+    public (BufferRef Cache, BlockRef Copy) CacheRead(
+        BufferRef buffer,
+        BlockRef block,
         Scope scope,
-        IReadOnlyCollection<string>? also = null,
+        IReadOnlyCollection<BlockRef>? also = null,
         DType? type = null
     )
     {
         string? others = also is { Count: > 0 } ? string.Join(',', also) : null;
         var made = Apply(
-            Step.Of("cache_read", buffer, block, scope.Text()).With("also", others).With("as", type?.Name())
+            Step.Of("cache_read", buffer.Name, block.Name, scope.Text()).With("also", others).With("as", type?.Name())
         );
         return (made[0], made[1]);
     }
 
     /// <returns>The buffer made (of a tuple-valued block, the first), and the block that copies it out.</returns>
-    public (string Cache, string Copy) CacheWrite(string buffer, Scope scope)
+    public (BufferRef Cache, BlockRef Copy) CacheWrite(BufferRef buffer, Scope scope)
     {
-        var made = Apply(Step.Of("cache_write", buffer, scope.Text()));
+        var made = Apply(Step.Of("cache_write", buffer.Name, scope.Text()));
         return (made[0], made[^1]);
     }
 
-    public void SetScope(string buffer, Scope scope) => Apply(Step.Of("set_scope", buffer, scope.Text()));
+    public void SetScope(BufferRef buffer, Scope scope) => Apply(Step.Of("set_scope", buffer.Name, scope.Text()));
 
-    /// <returns>The block of partial results; also the name of its buffer, where it has one only.</returns>
+    /// <returns>The block of partial results.</returns>
     /// <param name="at">Where partial results are taken together; null: as far out as possible.</param>
-    public string Rfactor(string block, string loop, string? at = null) =>
-        Apply(Step.Of("rfactor", block, loop).With("at", at))[0];
+    public BlockRef Rfactor(BlockRef block, LoopRef loop, LoopRef? at = null) =>
+        Apply(Step.Of("rfactor", block.Name, loop.Name).With("at", at?.Name))[0];
 
     /// <returns>The block that sets the initial value.</returns>
-    public string DecomposeReduction(string block, string loop) =>
-        Apply(Step.Of("decompose_reduction", block, loop))[0];
+    public BlockRef DecomposeReduction(BlockRef block, LoopRef loop) =>
+        Apply(Step.Of("decompose_reduction", block.Name, loop.Name))[0];
 
     /// <returns>The blocks of the maximum before, of what is subtracted, of the factor, and of each sum's rescaling.</returns>
-    public IReadOnlyList<string> OnlineSoftmax(string max, string loop, params string[] sums) =>
+    public IReadOnlyList<BlockRef> OnlineSoftmax(BlockRef max, LoopRef loop, params BlockRef[] sums) =>
         OnlineSoftmax(max, loop, skip: false, sums);
 
     /// <param name="skip">Whether the loop ends after the last keys that the mask of the scores lets a row see.</param>
-    /// <inheritdoc cref="OnlineSoftmax(string, string, string[])"/>
-    public IReadOnlyList<string> OnlineSoftmax(string max, string loop, bool skip, params string[] sums) =>
-        Apply(Step.Of("online_softmax", [max, loop, .. sums]).With("skip", skip ? "1" : null));
+    /// <inheritdoc cref="OnlineSoftmax(BlockRef, LoopRef, BlockRef[])"/>
+    public IReadOnlyList<BlockRef> OnlineSoftmax(BlockRef max, LoopRef loop, bool skip, params BlockRef[] sums) =>
+        [
+            .. Apply(
+                    Step.Of("online_softmax", [max.Name, loop.Name, .. sums.Select(b => b.Name)])
+                        .With("skip", skip ? "1" : null)
+                )
+                .Select(name => new BlockRef(name)),
+        ];
+
+    private static IReadOnlyList<LoopRef> Loops(IReadOnlyList<string> names) =>
+        [.. names.Select(name => new LoopRef(name))];
 }

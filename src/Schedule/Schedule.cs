@@ -19,6 +19,15 @@ public sealed partial class Schedule(LoopNest nest)
 
     public LoopNest Nest { get; private set; } = nest;
 
+    /// <summary>The first of the buffers that a block writes.</summary>
+    public BufferRef Output(BlockRef block) => Nest.Block(block).Output;
+
+    /// <summary>The loops around a block, outermost first.</summary>
+    public List<LoopRef> LoopsAround(BlockRef block) => [.. Nest.LoopsAround(Nest.Block(block)).Refs()];
+
+    /// <summary>The loops around a block that are around no other, outermost first.</summary>
+    public List<LoopRef> OwnLoops(BlockRef block) => [.. Nest.OwnLoops(Nest.Block(block)).Refs()];
+
     /// <summary>Goes back to an earlier state of <see cref="Nest"/>, trace included.</summary>
     public void Reset(LoopNest earlier) => Nest = earlier;
 

@@ -63,7 +63,7 @@ public class GpuCostTests
             var loops = s.Nest.Loops.Select(l => l.Name).ToArray();
             if (!along)
                 s.Reorder(loops[1], loops[0]);
-            string all = s.Fuse(along ? loops[0] : loops[1], along ? loops[1] : loops[0]);
+            var all = s.Fuse(along ? loops[0] : loops[1], along ? loops[1] : loops[0]);
             var (blocks, threads) = s.Split(all, 256);
             s.Bind(blocks, LoopKind.BlockX);
             s.Bind(threads, LoopKind.ThreadX);

@@ -71,7 +71,7 @@ internal static class Mends
                         loop == around[^1]
                             ? $"vectorize {loop.Name}"
                             : $"reorder {loop.Name} inside the loops below it and vectorize it",
-                        () => Applied(nest, s => Innermost(s, block.Name, loop, lanes))
+                        () => Applied(nest, s => Innermost(s, block, loop, lanes))
                     );
             }
         }
@@ -95,10 +95,10 @@ internal static class Mends
                             s =>
                             {
                                 var (outer, inner) = Cut(s, loop, lanes);
-                                var names = around.Select(l => l.Name).Where(n => n != loop.Name).ToList();
-                                names.Insert(around.IndexOf(loop), outer);
-                                names.Insert(names.Count - 1, inner);
-                                s.Reorder([.. names.Skip(around.IndexOf(loop))]).Unroll(inner);
+                                var loops = around.Where(l => l != loop).Refs().ToList();
+                                loops.Insert(around.IndexOf(loop), outer);
+                                loops.Insert(loops.Count - 1, inner);
+                                s.Reorder([.. loops.Skip(around.IndexOf(loop))]).Unroll(inner);
                             }
                         )
                 );
@@ -117,25 +117,25 @@ internal static class Mends
 
     private static bool IsLong(For loop, int lanes) => loop.Kind == LoopKind.Serial && loop.ConstantExtent >= lanes;
 
-    private static (string Outer, string Inner) Cut(Schedule s, For loop, int lanes) =>
-        s.Split(loop.Name, lanes, loop.ConstantExtent % lanes == 0 ? Tail.None : Tail.Peel);
+    private static (LoopRef Outer, LoopRef Inner) Cut(Schedule s, For loop, int lanes) =>
+        s.Split(loop, lanes, loop.ConstantExtent % lanes == 0 ? Tail.None : Tail.Peel);
 
-    private static void Innermost(Schedule s, string block, For loop, int lanes)
+    private static void Innermost(Schedule s, BlockRef block, For loop, int lanes)
     {
-        string[] names = [.. s.Nest.LoopsAround(s.Nest.Block(block)).Select(l => l.Name)];
-        int at = Array.IndexOf(names, loop.Name);
-        string inner = loop.Name;
+        LoopRef[] loops = [.. s.LoopsAround(block)];
+        int at = Array.IndexOf(loops, loop.Ref);
+        LoopRef inner = loop;
         if (loop.ConstantExtent > lanes)
         {
-            (string outer, inner) = Cut(s, loop, lanes);
-            names = [.. names[..at], outer, .. names[(at + 1)..]];
+            (var outer, inner) = Cut(s, loop, lanes);
+            loops = [.. loops[..at], outer, .. loops[(at + 1)..]];
         }
         else
         {
-            names = [.. names[..at], .. names[(at + 1)..]];
+            loops = [.. loops[..at], .. loops[(at + 1)..]];
         }
-        if (names.Length > at)
-            s.Reorder([.. names[at..], inner]);
+        if (loops.Length > at)
+            s.Reorder([.. loops[at..], inner]);
         s.Vectorize(inner);
     }
 
@@ -145,11 +145,10 @@ internal static class Mends
             s =>
             {
                 var (outer, inner) = Cut(s, loop, lanes);
-                string partial = s.Rfactor(block.Name, inner);
-                var around = s.Nest.LoopsAround(s.Nest.Block(partial));
-                if (around[^1].Name != inner)
+                var partial = s.Rfactor(block, inner);
+                if (s.LoopsAround(partial)[^1] != inner)
                     s.Reorder(outer, inner);
-                s.Vectorize(s.Nest.LoopsAround(s.Nest.Block(partial))[^1].Name);
+                s.Vectorize(s.LoopsAround(partial)[^1]);
             }
         );
 

@@ -69,7 +69,7 @@ public static class PinnedOrder
                 continue;
             try
             {
-                schedule.Parallel(loop.Name);
+                schedule.Parallel(loop);
             }
             catch (ScheduleException)
             {

@@ -31,7 +31,7 @@ public static class InitialNest
             // Nor one over what may be nothing.
             case StageKind.Reduce when stage.ReduceAxes.Any(a => Interval.Of(a.Extent, parameters).Min <= 0):
                 yield return Root(
-                    stage.Name + ".init",
+                    InitName(stage),
                     stage.SpatialAxes,
                     stage.Outputs,
                     stage.Indices,
@@ -58,7 +58,7 @@ public static class InitialNest
                 ImmutableArray<Expr> place = [.. axes.Select(a => (Expr)a.Var)];
                 var start = stage.Initial is null ? stage.Reducer!.Identity[0] : stage.Initial.At(place);
                 if (!stage.InPlace)
-                    yield return Root(stage.Name + ".init", axes, stage.Outputs, place, [start]);
+                    yield return Root(InitName(stage), axes, stage.Outputs, place, [start]);
                 // To assign is to store; its axes are ordered.
                 var combine = stage.Reducer!.IsLast ? null : stage.Reducer;
                 yield return Root(stage.Name, stage.Axes, stage.Outputs, stage.Indices, stage.Values, combine);
@@ -75,6 +75,12 @@ public static class InitialNest
         }
     }
 
+    /// <summary>The name of the block that writes what is there before a stage's own block.</summary>
+    internal static string InitName(Stage stage) => stage.Name + ".init";
+
+    /// <summary>The name of the loop over a block's axis.</summary>
+    internal static string LoopName(string block, Axis axis) => $"{block}.{axis.Name}";
+
     private static Stmt Root(
         string name,
         IEnumerable<Axis> axes,
@@ -86,7 +92,7 @@ public static class InitialNest
     )
     {
         // Every root binds variables of its own: the same Axis may serve several stages.
-        var list = axes.Select(a => (Axis: a, Own: new Var(a.Name), Loop: new Var($"{name}.{a.Name}"))).ToList();
+        var list = axes.Select(a => (Axis: a, Own: new Var(a.Name), Loop: new Var(LoopName(name, a)))).ToList();
         var own = list.ToDictionary(x => x.Axis.Var, x => (Expr)x.Own);
         Stmt body = new Block(
             name,

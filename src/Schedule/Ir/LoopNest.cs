@@ -32,30 +32,30 @@ public sealed record LoopNest(
     public IEnumerable<Buffer> Buffers => Algorithm.Arguments.Concat(Intermediates);
 
     /// <summary>The loop with a name; throws <see cref="ScheduleException"/> listing the loops there are.</summary>
-    public For Loop(string name) =>
-        Loops.FirstOrDefault(l => l.Name == name)
+    public For Loop(LoopRef loop) =>
+        Loops.FirstOrDefault(l => l.Name == loop.Name)
         ?? throw new ScheduleException(
             this,
             null,
-            $"there is no loop '{name}'",
+            $"there is no loop '{loop}'",
             $"loops: {Join(Loops.Select(l => l.Name))}"
         );
 
-    public Block Block(string name) =>
-        Blocks.FirstOrDefault(b => b.Name == name)
+    public Block Block(BlockRef block) =>
+        Blocks.FirstOrDefault(b => b.Name == block.Name)
         ?? throw new ScheduleException(
             this,
             null,
-            $"there is no block '{name}'",
+            $"there is no block '{block}'",
             $"blocks: {Join(Blocks.Select(b => b.Name))}"
         );
 
-    public Buffer Buffer(string name) =>
-        Buffers.FirstOrDefault(b => b.Name == name)
+    public Buffer Buffer(BufferRef buffer) =>
+        Buffers.FirstOrDefault(b => b.Name == buffer.Name)
         ?? throw new ScheduleException(
             this,
             null,
-            $"there is no buffer '{name}'",
+            $"there is no buffer '{buffer}'",
             $"buffers: {Join(Buffers.Select(b => b.Name))}"
         );
 

@@ -101,6 +101,9 @@ public sealed record For(Var Var, Expr Extent, LoopKind Kind, Stmt Body) : Stmt
 {
     public string Name => Var.Name;
 
+    /// <summary>This loop as primitives take it.</summary>
+    public LoopRef Ref => new(Name);
+
     /// <summary>
     /// Lowering splits this loop where predicates below it change from always true to not always true, so that the
     /// first part runs without tests (loop partitioning; tail=peel).
@@ -200,6 +203,9 @@ public sealed record Block(
 ) : Stmt
 {
     public Buffer Output => Outputs[0];
+
+    /// <summary>This block as primitives take it.</summary>
+    public BlockRef Ref => new(Name);
 
     public bool IsReduction => Reducer is not null;
 

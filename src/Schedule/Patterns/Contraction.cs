@@ -61,8 +61,6 @@ internal sealed record Contraction(
             : load.Buffer.Strides[d] == 1;
     }
 
-    public static long Extent(Axis axis) => ((IntImm)axis.Extent).Value;
-
     private static Load? Operand(Expr e, bool converted) =>
         e is Load load ? load
         : converted && e is Cast { A: Load half } c && half.Type.IsStorage() && half.Type.Compute() == c.To ? half

@@ -31,17 +31,17 @@ internal sealed record OnlineReduction(
 
     public Axis Column => Last.Axes[^1];
 
-    public long Rows => Extent(Row);
+    public long Rows => Extents.Of(Row);
 
-    public long Columns => Extent(Column);
+    public long Columns => Extents.Of(Column);
 
-    public long Keys => Extent(Max.ReduceAxes.Single());
+    public long Keys => Extents.Of(Max.ReduceAxes.Single());
 
     /// <summary>Length of the dot products of a score.</summary>
-    public long Depth => Extent(Dot.ReduceAxes.Single());
+    public long Depth => Extents.Of(Dot.ReduceAxes.Single());
 
     /// <summary>Instances of the problem: sequences times heads.</summary>
-    public long Batch => Last.Axes.SkipLast(2).Aggregate(1L, (n, a) => n * Extent(a));
+    public long Batch => Last.Axes.SkipLast(2).Aggregate(1L, (n, a) => n * Extents.Of(a));
 
     /// <summary>Multiply-adds of both products.</summary>
     public double Work => (double)Batch * Rows * Keys * (Depth + Columns);
@@ -89,7 +89,8 @@ internal sealed record OnlineReduction(
         var beside = algorithm.Stages.Where(s => s != last && algorithm.Outputs.Contains(s.Output)).ToImmutableArray();
         if (
             beside.Any(s =>
-                s.Kind != StageKind.Map || !s.Axes.Select(Extent).SequenceEqual(last.Axes.SkipLast(1).Select(Extent))
+                s.Kind != StageKind.Map
+                || !s.Axes.Select(Extents.Of).SequenceEqual(last.Axes.SkipLast(1).Select(Extents.Of))
             )
         )
             return null;
@@ -126,6 +127,4 @@ internal sealed record OnlineReduction(
 
     private static List<Load> Inputs(Algorithm algorithm, Stage stage) =>
         [.. stage.Values[0].Loads().Where(l => algorithm.Inputs.Contains(l.Buffer))];
-
-    private static long Extent(Axis axis) => ((IntImm)axis.Extent).Value;
 }

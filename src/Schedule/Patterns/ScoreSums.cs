@@ -21,21 +21,21 @@ internal sealed record ScoreSums(
     ImmutableArray<Stage> After
 )
 {
-    public long Rows => Extent(Dots[0].SpatialAxes.ElementAt(Rank - 2));
+    public long Rows => Extents.Of(Dots[0].SpatialAxes.ElementAt(Rank - 2));
 
-    public long Columns => Extent(Dots[0].SpatialAxes.ElementAt(Rank - 1));
+    public long Columns => Extents.Of(Dots[0].SpatialAxes.ElementAt(Rank - 1));
 
     public int Rank => Dots[0].SpatialAxes.Count();
 
     /// <summary>Tables of pairs: sequences times heads.</summary>
-    public long Batch => Dots[0].SpatialAxes.SkipLast(2).Aggregate(1L, (n, a) => n * Extent(a));
+    public long Batch => Dots[0].SpatialAxes.SkipLast(2).Aggregate(1L, (n, a) => n * Extents.Of(a));
 
     /// <summary>Multiply-adds of all products.</summary>
     public double Work =>
         (double)Batch
         * Rows
         * Columns
-        * (Dots.Sum(d => Extent(d.ReduceAxes.Single())) + Sums.Sum(s => Extent(s.SpatialAxes.Last())));
+        * (Dots.Sum(d => Extents.Of(d.ReduceAxes.Single())) + Sums.Sum(s => Extents.Of(s.SpatialAxes.Last())));
 
     /// <summary>Whether a comparison of rows and columns makes a map 0 (a causal mask).</summary>
     public bool IsMasked =>
@@ -63,13 +63,15 @@ internal sealed record ScoreSums(
         var dots = stages.Where(s => IsDot(algorithm, s)).ToList();
         if (dots.Count == 0)
             return null;
-        long[] pairs = [.. dots[0].SpatialAxes.Select(Extent)];
-        if (dots.Any(d => !d.SpatialAxes.Select(Extent).SequenceEqual(pairs)))
+        long[] pairs = [.. dots[0].SpatialAxes.Select(Extents.Of)];
+        if (dots.Any(d => !d.SpatialAxes.Select(Extents.Of).SequenceEqual(pairs)))
             return null;
         // What is made of the dot products at their own places.
         var tables = dots.Select(d => d.Output).ToHashSet();
         var maps = new List<Stage>();
-        foreach (var stage in stages.Where(s => s.Kind == StageKind.Map && s.Axes.Select(Extent).SequenceEqual(pairs)))
+        foreach (
+            var stage in stages.Where(s => s.Kind == StageKind.Map && s.Axes.Select(Extents.Of).SequenceEqual(pairs))
+        )
         {
             var own = stage.Axes.Select(a => (Expr)a.Var).ToList();
             var loads = stage.Values[0].Loads().Where(l => tables.Contains(l.Buffer)).ToList();
@@ -140,6 +142,4 @@ internal sealed record ScoreSums(
             && table.Indices.SkipLast(2).SequenceEqual(axes.SkipLast(2).Select(a => (Expr)a.Var))
             && input.Indices[^1] == axes[^1].Var;
     }
-
-    private static long Extent(Axis axis) => ((IntImm)axis.Extent).Value;
 }

@@ -103,7 +103,7 @@ public sealed partial class OnlineSoftmax : Primitive
         ArgCount(nest, step, 3, int.MaxValue);
         var max = nest.Block(Arg(nest, step, 0));
         var loop = nest.Loop(Arg(nest, step, 1));
-        ImmutableArray<Block> sums = [.. step.Args.Skip(2).Select(nest.Block)];
+        ImmutableArray<Block> sums = [.. step.Args.Skip(2).Select(name => nest.Block(name))];
         if (sums.Distinct().Count() < sums.Length || sums.Contains(max))
             throw Refuse(nest, null, "a block is named twice", Usage);
         var outer = nest.LoopsAround(loop);

@@ -40,7 +40,7 @@ public sealed class Reorder : Primitive
         KnownOptions(nest, step);
         if (step.Args.Length < 2)
             throw Refuse(nest, null, "fewer than two loops given", Usage);
-        var wanted = step.Args.Select(nest.Loop).ToList();
+        var wanted = step.Args.Select(name => nest.Loop(name)).ToList();
         if (wanted.GroupBy(l => l.Name).FirstOrDefault(g => g.Count() > 1) is { } twice)
             throw Refuse(nest, twice.First(), $"loop {twice.Key} is named twice");
         var chain = Chain(nest, wanted);

@@ -62,7 +62,7 @@ internal sealed class ContractionKnobs(string suffix)
         yield return Axes.Offer(UpFrom(0, tiles.Axes.Length), tiles.IndexOf(best));
         if (target.Threads > 1)
         {
-            double points = pattern.Stage.Axes.Aggregate(1.0, (n, a) => n * RegisterTiles.Extent(a));
+            double points = pattern.Stage.Axes.Aggregate(1.0, (n, a) => n * Extents.Of(a));
             yield return Parallel.Offer(points >= Many);
         }
         yield return Vectors.Offer(RegisterTiles.Widths, best.Vectors);
@@ -83,8 +83,8 @@ internal sealed class ContractionKnobs(string suffix)
     private IEnumerable<Knob> Blocking(ContractionPattern pattern, RegisterTiles tiles, RegisterTile best)
     {
         var outermost = pattern.Reduced[0];
-        long steps = RegisterTiles.Extent(outermost);
-        long inner = pattern.Reduced.Skip(1).Aggregate(1L, (n, a) => n * RegisterTiles.Extent(a));
+        long steps = Extents.Of(outermost);
+        long inner = pattern.Reduced.Skip(1).Aggregate(1L, (n, a) => n * Extents.Of(a));
         bool streams = tiles.StreamsPay(best) && steps >= 16;
         var parts = new List<long> { 0 };
         void Add(long part)

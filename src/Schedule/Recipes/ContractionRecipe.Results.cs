@@ -11,9 +11,9 @@ namespace Picograd.Schedules.Recipes;
 internal sealed partial class ContractionRecipe
 {
     /// <summary>Element-wise stages that follow and have the same axes, where nothing else asks for what they follow.</summary>
-    public static List<string> Epilogue(Algorithm algorithm, ContractionPattern pattern)
+    public static List<BlockRef> Epilogue(Algorithm algorithm, ContractionPattern pattern)
     {
-        var names = new List<string>();
+        var blocks = new List<BlockRef>();
         var made = new HashSet<Algorithms.Buffer> { pattern.Stage.Output };
         foreach (var stage in algorithm.Stages.SkipWhile(x => x != pattern.Stage).Skip(1))
         {
@@ -26,27 +26,27 @@ internal sealed partial class ContractionRecipe
             if (!follows)
                 break;
             made.Add(stage.Output);
-            names.Add(stage.Name);
+            blocks.Add(stage);
         }
         // What others read, or who called, has to be there as a whole.
         bool readElsewhere =
             algorithm.Outputs.Contains(pattern.Stage.Output)
             || algorithm
-                .Stages.Where(x => x != pattern.Stage && !names.Contains(x.Name))
+                .Stages.Where(x => x != pattern.Stage && !blocks.Contains(x))
                 .Any(x => x.Reads.Contains(pattern.Stage.Output));
-        return readElsewhere ? [] : names;
+        return readElsewhere ? [] : blocks;
     }
 
     // Registers for the results; what takes them to memory, and the blocks that follow on the tile.
-    private (string? Write, List<string> Later) Results(List<string> after)
+    private (BlockRef? Write, List<BlockRef> Later) Results(List<BlockRef> after)
     {
-        string output = _pattern.Stage.Output.Name;
-        List<string> later = [.. after];
+        BufferRef output = _pattern.Stage.Output;
+        List<BlockRef> later = [.. after];
         if (_direct)
         {
             var (_, write) = _s.CacheWrite(output, Scope.Register);
             bool cheap = !_algorithm
-                .Stages.Where(x => after.Contains(x.Name))
+                .Stages.Where(x => after.Contains(x))
                 .Any(x => x.Values[0].Nodes().Any(n => n.IsFunction()));
             if (after.Count > 0 && cheap && _choices[_knobs.Inline])
             {
@@ -56,27 +56,22 @@ internal sealed partial class ContractionRecipe
             return (write, later);
         }
         // Vectors are not along the results' rows: tiles go to the stack, and from there with rows and columns exchanged.
-        string tile = output;
+        var tile = output;
         if (after.Count == 0)
         {
-            (tile, string copy) = _s.CacheWrite(output, Scope.Stack);
+            (tile, var copy) = _s.CacheWrite(output, Scope.Stack);
             later.Add(copy);
         }
         else
         {
             _s.SetScope(output, Scope.Stack);
         }
-        string[] names = [.. Enumerable.Range(0, _pattern.Spatial.Length).Select(d => $"d{d}")];
-        int along = _pattern.Spatial.IndexOf(_tile.Vector);
-        _s.TransformLayout(
-            tile,
-            $"{string.Join(",", names)}->{string.Join(",", names.Where((_, d) => d != along).Append(names[along]))}"
-        );
+        _s.MoveDimensionLast(tile, _pattern.Spatial.IndexOf(_tile.Vector));
         return (_s.CacheWrite(tile, Scope.Register).Copy, later);
     }
 
     // From registers to memory, a vector at a time.
-    private void Write(string? block, string at)
+    private void Write(BlockRef? block, LoopRef at)
     {
         if (block is null)
             return;
@@ -89,30 +84,26 @@ internal sealed partial class ContractionRecipe
     }
 
     // Moves the loop over a dimension of what a block writes inside of its others.
-    private string? InnermostAlong(string block, int dimension, bool vectorize)
+    private LoopRef? InnermostAlong(BlockRef block, int dimension, bool vectorize)
     {
         if (LoopOver(block, dimension) is not { } loop)
             return null;
-        var own = _s
-            .Nest.LoopsAround(_s.Nest.Block(block))
-            .SkipWhile(l => l.Name != loop.Name)
-            .Select(l => l.Name)
-            .ToList();
+        var own = _s.LoopsAround(block).SkipWhile(l => l != loop.Ref).ToList();
         if (own.Count > 1)
-            _s.Reorder([.. own.Skip(1), loop.Name]);
+            _s.Reorder([.. own.Skip(1), loop]);
         if (vectorize && loop.ConstantExtent > 1)
-            _s.Vectorize(loop.Name);
-        return loop.Name;
+            _s.Vectorize(loop);
+        return loop;
     }
 
-    private For? LoopOver(string block, int dimension)
+    private For? LoopOver(BlockRef block, int dimension)
     {
         var target = _s.Nest.Block(block);
         var index = target.Indices[dimension].Substitute(target.Bindings);
         return _s.Nest.OwnLoops(target).LastOrDefault(l => l.Kind == LoopKind.Serial && index.Uses(l.Var));
     }
 
-    private void Finish(string block, string at)
+    private void Finish(BlockRef block, LoopRef at)
     {
         _s.ReverseComputeAt(block, at);
         int rank = _pattern.Spatial.Length;
@@ -124,24 +115,20 @@ internal sealed partial class ContractionRecipe
         if (LoopOver(block, rank - 1) is null)
             return;
         // As many vectors of the tile as lanes: a square block, transposed in registers.
-        string? low = null;
+        LoopRef? low = null;
         if (LoopOver(block, _pattern.Spatial.IndexOf(_tile.Vector)) is { ConstantExtent: > 1 and var width } along)
         {
-            low = along.Name;
+            low = along;
             if (width > _lanes)
-                (_, low) = LoopRecipes.SplitTile(_s, along.Name, _lanes, width);
+                (_, low) = LoopRecipes.SplitTile(_s, along, _lanes, width);
         }
-        string row = InnermostAlong(block, rank - 1, vectorize: false)!;
+        var row = InnermostAlong(block, rank - 1, vectorize: false)!;
         long extent = _s.Nest.Loop(row).ConstantExtent!.Value;
         if (extent > _lanes)
             (_, row) = LoopRecipes.SplitTile(_s, row, _lanes, extent);
         if (low is not null)
         {
-            var between = _s
-                .Nest.LoopsAround(_s.Nest.Block(block))
-                .SkipWhile(l => l.Name != low)
-                .Select(l => l.Name)
-                .ToList();
+            var between = _s.LoopsAround(block).SkipWhile(l => l != low).ToList();
             if (between.Count > 2)
                 _s.Reorder([.. between.Skip(1).SkipLast(1), low, row]);
             _s.Unroll(low);

@@ -32,11 +32,11 @@ internal sealed partial class ContractionRecipe
     private readonly RegisterTile _tile;
     private readonly bool _direct;
     private readonly int _lanes;
-    private readonly string _stage;
+    private readonly BlockRef _stage;
 
     // The block that multiplies and adds; the stage itself unless the reduction is cut into parts.
-    private string _product;
-    private string? _inBlock;
+    private BlockRef _product;
+    private LoopRef? _inBlock;
 
     public ContractionRecipe(
         Schedule s,
@@ -52,13 +52,13 @@ internal sealed partial class ContractionRecipe
         (_tiles, _knobs, _choices) = (tiles, knobs, choices);
         var axes = tiles.Chosen(choices[knobs.Axes]);
         _direct = tiles.IsDirect(axes[0]);
-        _product = _stage = pattern.Stage.Name;
+        _product = _stage = pattern.Stage;
         _lanes = target.Lanes(pattern.Stage.Output.Type);
         var rows = ImmutableArray.CreateBuilder<(Axis, long)>();
         if (axes.Length > 1)
-            rows.Add((axes[1], Points(axes[1], Math.Clamp(choices[knobs.Rows], 1, RegisterTiles.Extent(axes[1])))));
+            rows.Add((axes[1], Points(axes[1], Math.Clamp(choices[knobs.Rows], 1, Extents.Of(axes[1])))));
         if (axes.Length > 2)
-            rows.Add((axes[2], RegisterTiles.Extent(axes[2])));
+            rows.Add((axes[2], Extents.Of(axes[2])));
         _tile = new RegisterTile(axes[0], Math.Max(1, choices[knobs.Vectors]), rows.ToImmutable());
         if (_tile.Accumulators > _target.VectorRegisters * 2)
             throw new ScheduleException(
@@ -76,7 +76,7 @@ internal sealed partial class ContractionRecipe
         long steps = 1;
         foreach (var axis in pattern.Reduced.Reverse())
         {
-            steps *= RegisterTiles.Extent(axis);
+            steps *= Extents.Of(axis);
             if (steps > MostSteps)
                 break;
             counts = counts.Add(counts.Length);
@@ -94,7 +94,7 @@ internal sealed partial class ContractionRecipe
         long copies = tile.Accumulators;
         foreach (var axis in pattern.Reduced.Reverse())
         {
-            copies *= RegisterTiles.Extent(axis);
+            copies *= Extents.Of(axis);
             if (
                 copies > MostUnrolled
                 || copies > MostSteps * tile.Accumulators
@@ -107,22 +107,22 @@ internal sealed partial class ContractionRecipe
         return count;
     }
 
-    /// <returns>Names of the stages that have been scheduled.</returns>
-    public IReadOnlyList<string> Apply()
+    /// <returns>The blocks of the stages that have been scheduled.</returns>
+    public IReadOnlyList<BlockRef> Apply()
     {
         var packed = Copies();
-        string? block = Block();
+        var block = Block();
         var after = block is null ? Epilogue(_algorithm, _pattern) : [];
         var (write, later) = block is null ? Results(after) : (_stage, []);
 
         // Loops: whole tiles outside, then the reduction, then the tile.
-        var outer = new List<string>();
-        var tiles = new List<string>();
-        var inner = new List<string>();
-        string vector = "";
+        var outer = new List<LoopRef>();
+        var tiles = new List<LoopRef>();
+        var inner = new List<LoopRef>();
+        var vector = Loop(_tile.Vector);
         foreach (var axis in _pattern.Spatial)
         {
-            string loop = Loop(axis);
+            var loop = Loop(axis);
             var row = _tile.Rows.FirstOrDefault(r => r.Axis == axis);
             if (axis != _tile.Vector && row.Axis is null)
             {
@@ -130,13 +130,13 @@ internal sealed partial class ContractionRecipe
                 continue;
             }
             long within = _pattern.GroupSize(axis);
-            if (within < RegisterTiles.Extent(axis))
+            if (within < Extents.Of(axis))
             {
-                (string group, loop) = _s.Split(loop, within, Tail.None);
+                (var group, loop) = _s.Split(loop, within, Tail.None);
                 outer.Add(group);
             }
             long points = axis == _tile.Vector ? Width : row.Points;
-            string? tile = null;
+            LoopRef? tile = null;
             if (within > points)
                 (tile, loop) = LoopRecipes.SplitTile(_s, loop, points, within);
             if (axis == _tile.Vector)
@@ -146,8 +146,8 @@ internal sealed partial class ContractionRecipe
             if (tile is not null)
                 tiles.Add(tile);
         }
-        string? vectorTile = tiles.FirstOrDefault(t => _s.Nest.Loop(t) is var l && Drives(l, _tile.Vector));
-        string? panel = null;
+        var vectorTile = tiles.FirstOrDefault(t => _s.Nest.Loop(t) is var l && Drives(l, _tile.Vector));
+        LoopRef? panel = null;
         if (
             _choices[_knobs.Panel] is > 0 and var panels
             && _tile.Rows.Length > 0
@@ -156,7 +156,7 @@ internal sealed partial class ContractionRecipe
             && all > panels
         )
         {
-            (panel, string inPanel) = LoopRecipes.SplitTile(_s, rowTile, panels, all);
+            (panel, var inPanel) = LoopRecipes.SplitTile(_s, rowTile, panels, all);
             tiles[tiles.IndexOf(rowTile)] = inPanel;
         }
         if (vectorTile is not null)
@@ -173,15 +173,15 @@ internal sealed partial class ContractionRecipe
         var serial = reduce.SkipLast(unrolled).ToList();
         // What conditions depend on goes outside, where they are asked once for many steps.
         serial = [.. serial.OrderBy(a => _pattern.Guard is { } g && g.Uses(a.Var) && OtherGuarded(g, a) ? 0 : 1)];
-        string[] steps = [.. serial.Select(Step)];
-        string[] unrolls = [.. reduce.TakeLast(unrolled).Select(Step)];
-        string[] blocks = block is null ? [] : [block];
-        string[] tileOrder = [.. outer, .. blocks, .. panel is null ? [] : new[] { panel }, .. tiles];
+        LoopRef[] steps = [.. serial.Select(Step)];
+        LoopRef[] unrolls = [.. reduce.TakeLast(unrolled).Select(Step)];
+        LoopRef[] blocks = block is null ? [] : [block];
+        LoopRef[] tileOrder = [.. outer, .. blocks, .. panel is null ? [] : new[] { panel }, .. tiles];
         _s.Reorder([.. tileOrder, .. steps, .. unrolls, .. inner, vector]);
         // Memory is asked for all steps of a part at once, as long as that compiles quickly (8 x 50257 x 768: 6.7 ms, 12.7 as a loop).
         bool part = block is not null && _choices[_knobs.Block] * _tile.Accumulators <= MostSteps;
         foreach (
-            string loop in unrolls
+            var loop in unrolls
                 .Concat(part ? [Step(_pattern.Reduced[0])] : [])
                 .Concat(inner)
                 .Where(l => _s.Nest.Loop(l).Kind == LoopKind.Serial)
@@ -191,30 +191,31 @@ internal sealed partial class ContractionRecipe
             _s.Vectorize(vector);
         if (_pattern.Guard is not null)
         {
-            foreach (string loop in tiles.Where(Edges))
+            foreach (var loop in tiles.Where(Edges))
                 _s.Peel(loop);
             // Where rows are elements of the window, edges are at both ends of what is summed over.
             if (serial.Count > 0 && RowsMeet(_pattern.Guard, serial[^1]))
                 _s.Peel(steps[^1]);
         }
 
-        string[] around = tileOrder.Length > 0 ? tileOrder : [_s.UnitLoop(steps.Concat(unrolls).Concat(inner).First())];
-        string at = around[^1];
+        LoopRef[] around =
+            tileOrder.Length > 0 ? tileOrder : [_s.UnitLoop(steps.Concat(unrolls).Concat(inner).First())];
+        var at = around[^1];
         Write(write, at);
-        string place = _choices[_knobs.RowsOut] && around.Length > 1 ? around[^2] : at;
-        foreach (string next in later)
+        var place = _choices[_knobs.RowsOut] && around.Length > 1 ? around[^2] : at;
+        foreach (var next in later)
             Finish(next, _direct ? at : place);
-        string first = steps.Concat(unrolls).First();
+        var first = steps.Concat(unrolls).First();
         _s.DecomposeReduction(_product, first);
-        string? shared = null;
+        LoopRef? shared = null;
         if (_choices[_knobs.Parallel])
         {
-            string[] below = block is null ? around : [.. around.SkipWhile(l => l != block).Skip(1)];
+            LoopRef[] below = block is null ? around : [.. around.SkipWhile(l => l != block).Skip(1)];
             shared = block is not null && packed.Count == 0 ? Stretches(block, below) : null;
             shared ??= Share(_s, _target, below);
         }
         // Copies that are made where they are used: for a part of the reduction, or for a tile of vectors that all rows pass.
-        string? used = !_choices[_knobs.PackIn]
+        LoopRef? used = !_choices[_knobs.PackIn]
             ? null
             : block
                 ?? (_choices[_knobs.Inner] || (shared is not null && Below(shared, vectorTile)) ? null : vectorTile);
@@ -223,28 +224,28 @@ internal sealed partial class ContractionRecipe
                 used is not null && c.Packed && c.Alone && (block is not null || c.AlongVector)
             )
         )
-            _s.ComputeAt(copy.Name, used!);
+            _s.ComputeAt(copy.Block, used!);
         foreach (var copy in packed)
             Copy(copy);
         return [_stage, .. after];
     }
 
-    private bool Below(string outer, string? inner) =>
+    private bool Below(LoopRef outer, LoopRef? inner) =>
         inner is not null
         && inner != outer
-        && _s.Nest.LoopsAround(_s.Nest.Loop(inner)).Any(l => l.Name == outer)
+        && _s.Nest.LoopsAround(_s.Nest.Loop(inner)).Any(l => l.Ref == outer)
         && IsRow(outer);
 
     // Whether a loop goes over tiles of rows.
-    private bool IsRow(string loop) => _s.Nest.Loop(loop) is var l && _tile.Rows.Any(r => Drives(l, r.Axis));
+    private bool IsRow(LoopRef loop) => _s.Nest.Loop(loop) is var l && _tile.Rows.Any(r => Drives(l, r.Axis));
 
     // Parts of the reduction's outermost axis, outside of all tiles: what a tile sums up over one of them is added to what is there.
     // Returns the loop over parts; null: there is none.
-    private string? Block()
+    private LoopRef? Block()
     {
         var axis = _pattern.Reduced[0];
         long steps = _choices[_knobs.Block];
-        if (steps <= 0 || steps >= RegisterTiles.Extent(axis))
+        if (steps <= 0 || steps >= Extents.Of(axis))
             return null;
         if (!_direct)
             throw new ScheduleException(
@@ -253,17 +254,13 @@ internal sealed partial class ContractionRecipe
                 $"parts of the reduction for results that do not lie along {_tile.Vector.Name}",
                 "vectors along the results' last axis"
             );
-        (string block, _inBlock) = _s.Split(
-            Loop(axis),
-            steps,
-            RegisterTiles.Extent(axis) % steps == 0 ? Tail.None : Tail.Peel
-        );
+        (var block, _inBlock) = _s.Split(Loop(axis), steps, Extents.Of(axis) % steps == 0 ? Tail.None : Tail.Peel);
         _product = _s.Rfactor(_stage, block);
-        _s.SetScope(_s.Nest.Block(_product).Output.Name, Scope.Register);
+        _s.SetScope(_s.Output(_product), Scope.Register);
         return block;
     }
 
-    private string Step(Axis axis) => axis == _pattern.Reduced[0] && _inBlock is not null ? _inBlock : Loop(axis);
+    private LoopRef Step(Axis axis) => axis == _pattern.Reduced[0] && _inBlock is not null ? _inBlock : Loop(axis);
 
     private IEnumerable<Axis> Outer =>
         _pattern.Spatial.Where(a => a != _tile.Vector && _tile.Rows.All(r => r.Axis != a));
@@ -274,7 +271,7 @@ internal sealed partial class ContractionRecipe
     private long Points(Axis axis, long wanted)
     {
         long within = _pattern.GroupSize(axis);
-        if (within == RegisterTiles.Extent(axis))
+        if (within == Extents.Of(axis))
             return wanted;
         wanted = Math.Min(wanted, within);
         while (within % wanted != 0)
@@ -282,13 +279,13 @@ internal sealed partial class ContractionRecipe
         return wanted;
     }
 
-    private string Loop(Axis axis) => $"{_stage}.{axis.Name}";
+    private LoopRef Loop(Axis axis) => _pattern.Stage.Loop(axis);
 
     private bool Drives(For loop, Axis axis) =>
         _s.Nest.Block(_product).SpatialAxes.First(a => a.Name == axis.Name).Binding.Uses(loop.Var);
 
     // Whether what is guarded depends on a loop over tiles.
-    private bool Edges(string loop) =>
+    private bool Edges(LoopRef loop) =>
         _s.Nest.Loop(loop) is { Kind: LoopKind.Serial } l
         && _pattern.Spatial.Any(a => _pattern.Guard!.Uses(a.Var) && Drives(l, a));
 
@@ -303,14 +300,14 @@ internal sealed partial class ContractionRecipe
             .Any(c => c.Uses(axis.Var) && !_tile.Rows.Any(r => c.Uses(r.Axis.Var)) && !c.Uses(_tile.Vector.Var));
 
     /// <summary>A copy of an operand.</summary>
-    /// <param name="Name">Its block.</param>
+    /// <param name="Block">Its block.</param>
     /// <param name="Packed">Whether it has another layout than the operand.</param>
     /// <param name="AlongVector">Whether it has the vectors' axis.</param>
     /// <param name="Alone">Whether a tile of vectors alone has its part of it.</param>
     /// <param name="Converts">Whether it has another type.</param>
     /// <param name="Turned">Whether what lies side by side in the copy is a distance apart in the operand.</param>
     private sealed record OperandCopy(
-        string Name,
+        BlockRef Block,
         bool Packed,
         bool AlongVector,
         bool Alone,
@@ -343,10 +340,9 @@ internal sealed partial class ContractionRecipe
                 axis = null;
             if (axis is null && !converts)
                 continue;
-            var (cache, copy) = _s.CacheRead(operand.Buffer.Name, _stage, Scope.Heap, type: operand.Converted);
+            var (cache, copy) = _s.CacheRead(operand.Buffer, _stage, Scope.Heap, type: operand.Converted);
             bool alone =
-                _tiles.IsPanel(operand, _tile)
-                || (!along && Outer.All(a => RegisterTiles.Extent(a) == 1 || operand.Uses(a)));
+                _tiles.IsPanel(operand, _tile) || (!along && Outer.All(a => Extents.Of(a) == 1 || operand.Uses(a)));
             copies.Add(
                 new OperandCopy(
                     copy,
@@ -365,7 +361,7 @@ internal sealed partial class ContractionRecipe
             var others = names.Where((_, d) => d != tiled);
             string map =
                 $"{string.Join(",", names)}->{string.Join(",", [$"{names[tiled]}/{width}", .. others, $"{names[tiled]}%{width}"])}";
-            _s.TransformLayout(cache, map, RegisterTiles.Extent(axis) % width != 0);
+            _s.TransformLayout(cache, map, Extents.Of(axis) % width != 0);
         }
         return copies;
     }
@@ -374,18 +370,17 @@ internal sealed partial class ContractionRecipe
     private bool IsReused(ContractionOperand operand) =>
         _pattern.Spatial.Any(a =>
             !operand.Uses(a)
-            && RegisterTiles.Extent(a)
-                > (_tile.Rows.FirstOrDefault(r => r.Axis == a) is (not null, var points) ? points : 1)
+            && Extents.Of(a) > (_tile.Rows.FirstOrDefault(r => r.Axis == a) is (not null, var points) ? points : 1)
         );
 
     /// <summary>
     /// Threads share a loop with something to do for each of them: one of those around, outermost first. It goes outside of the
     /// others. Null: there is none.
     /// </summary>
-    public static string? Share(Schedule s, TargetInfo target, string[] around)
+    public static LoopRef? Share(Schedule s, TargetInfo target, LoopRef[] around)
     {
         var free = around.Where(l => !s.Nest.Loop(l).PeelBegin && s.Nest.Loop(l).Kind == LoopKind.Serial).ToList();
-        string? loop = free.FirstOrDefault(l =>
+        var loop = free.FirstOrDefault(l =>
             s.Nest.Loop(l).ConstantExtent is { } n && (n % target.Threads == 0 || n >= 4 * target.Threads)
         );
         if (loop is null)
@@ -400,24 +395,19 @@ internal sealed partial class ContractionRecipe
 
     // Where a part of the reduction is little to do, threads meet once, not a part: each has tiles that lie side by side, and goes
     // over all parts. Null: the parts are worth it, or there is nothing to share.
-    private string? Stretches(string block, string[] below)
+    private LoopRef? Stretches(LoopRef block, LoopRef[] below)
     {
-        double points =
-            _choices[_knobs.Block] * (double)_pattern.Spatial.Aggregate(1L, (n, a) => n * RegisterTiles.Extent(a));
+        double points = _choices[_knobs.Block] * (double)_pattern.Spatial.Aggregate(1L, (n, a) => n * Extents.Of(a));
         if (points > MostTogether || below.FirstOrDefault(IsShared) is not { } loop)
             return null;
         long tiles = _s.Nest.Loop(loop).ConstantExtent!.Value;
         // Of other sizes of a class the stretches may not come out even.
         var (stretch, _) = _s.Split(loop, (tiles + _target.Threads - 1) / _target.Threads, Tail.Peel);
-        _s.Reorder([
-            stretch,
-            .. _s.Nest.LoopsAround(_s.Nest.Loop(block)).Select(l => l.Name).Where(l => l != stretch),
-            block,
-        ]);
+        _s.Reorder([stretch, .. _s.Nest.LoopsAround(_s.Nest.Loop(block)).Refs().Where(l => l != stretch), block]);
         _s.Parallel(stretch);
         return stretch;
 
-        bool IsShared(string l) =>
+        bool IsShared(LoopRef l) =>
             _s.Nest.Loop(l) is { PeelBegin: false, Kind: LoopKind.Serial } own && own.ConstantExtent >= _target.Threads;
     }
 
@@ -425,50 +415,48 @@ internal sealed partial class ContractionRecipe
     {
         if (!copy.Packed)
         {
-            LoopRecipes.FuseContiguous(_s, copy.Name);
-            LoopRecipes.VectorizeInner(_s, copy.Name, _lanes);
+            LoopRecipes.FuseContiguous(_s, copy.Block);
+            LoopRecipes.VectorizeInner(_s, copy.Block, _lanes);
             return;
         }
-        var loops = _s.Nest.OwnLoops(_s.Nest.Block(copy.Name)).Select(l => l.Name).ToList();
+        var loops = _s.OwnLoops(copy.Block);
         // The loop over what lies side by side in the operand, unrolled as many times as there are lanes, makes squares that are
         // transposed in registers.
         if (copy.Turned && loops.Count > 2)
         {
             var middle = loops.Skip(1).SkipLast(1).ToList();
-            string fused = middle[0];
-            foreach (string next in middle.Skip(1))
-                fused = _s.Fuse(fused, next);
+            var fused = _s.Fuse(middle);
             long extent = _s.Nest.Loop(fused).ConstantExtent ?? 1;
             if (extent >= _lanes)
             {
                 var (_, low) = LoopRecipes.SplitTile(_s, fused, _lanes, extent);
                 _s.Unroll(low);
                 if (middle.Count == 1)
-                    Squares(copy.Name, low);
+                    Squares(copy.Block, low);
             }
         }
         // Conversions take registers: a vector at a time (256³ in float16: 150 µs, 200 by two at once).
-        var last = _s.Nest.LoopsAround(_s.Nest.Block(copy.Name))[^1];
+        var last = _s.Nest.LoopsAround(_s.Nest.Block(copy.Block))[^1];
         if (copy.Converts && last.Kind == LoopKind.Serial && last.ConstantExtent > _lanes)
-            LoopRecipes.SplitTile(_s, last.Name, _lanes, last.ConstantExtent.Value);
-        LoopRecipes.VectorizeInner(_s, copy.Name, _lanes);
-        var around = _s.Nest.LoopsAround(_s.Nest.Block(copy.Name));
+            LoopRecipes.SplitTile(_s, last, _lanes, last.ConstantExtent.Value);
+        LoopRecipes.VectorizeInner(_s, copy.Block, _lanes);
+        var around = _s.Nest.LoopsAround(_s.Nest.Block(copy.Block));
         if (!_choices[_knobs.Parallel] || around.Any(l => l.Kind == LoopKind.Parallel))
             return;
         if (
-            _s.Nest.OwnLoops(_s.Nest.Block(copy.Name)).FirstOrDefault(l => l.ConstantExtent > 1) is
+            _s.Nest.OwnLoops(_s.Nest.Block(copy.Block)).FirstOrDefault(l => l.ConstantExtent > 1) is
             { Kind: LoopKind.Serial } first
         )
-            _s.Parallel(first.Name);
+            _s.Parallel(first);
     }
 
     // One square after the other: four side by side are more than there are registers (100000 x 17 times a column: 151 µs, 95 one by one).
-    private void Squares(string copy, string low)
+    private void Squares(BlockRef copy, LoopRef low)
     {
         var last = _s.Nest.LoopsAround(_s.Nest.Block(copy))[^1];
         if (last.Kind != LoopKind.Serial || last.ConstantExtent is not { } extent || extent <= 2 * _lanes)
             return;
-        var (squares, lane) = LoopRecipes.SplitTile(_s, last.Name, _lanes, extent);
+        var (squares, lane) = LoopRecipes.SplitTile(_s, last, _lanes, extent);
         _s.Reorder(squares, low, lane);
     }
 }

@@ -22,18 +22,18 @@ internal sealed class DotRecipe(
 {
     private readonly int _lanes = target.Lanes(pattern.Stage.Output.Type);
 
-    /// <returns>Names of the stages that have been scheduled.</returns>
-    public IReadOnlyList<string> Apply()
+    /// <returns>The blocks of the stages that have been scheduled.</returns>
+    public IReadOnlyList<BlockRef> Apply()
     {
-        string stage = pattern.Stage.Name;
-        string Loop(Axis axis) => $"{stage}.{axis.Name}";
+        BlockRef stage = pattern.Stage;
+        LoopRef Loop(Axis axis) => pattern.Stage.Loop(axis);
         var copies = Copies(stage);
         var after = ContractionRecipe.Epilogue(algorithm, pattern);
-        var (_, write) = s.CacheWrite(pattern.Stage.Output.Name, Scope.Register);
+        var (_, write) = s.CacheWrite(pattern.Stage.Output, Scope.Register);
 
-        var outer = new List<string>();
-        var tiles = new List<string>();
-        var inner = new List<string>();
+        var outer = new List<LoopRef>();
+        var tiles = new List<LoopRef>();
+        var inner = new List<LoopRef>();
         foreach (var axis in pattern.Spatial)
         {
             var (row, points) = tile.Rows.FirstOrDefault(r => r.Axis == axis);
@@ -42,74 +42,69 @@ internal sealed class DotRecipe(
                 outer.Add(Loop(axis));
                 continue;
             }
-            string loop = Loop(axis);
-            if (RegisterTiles.Extent(axis) > points)
+            var loop = Loop(axis);
+            if (Extents.Of(axis) > points)
             {
-                (string over, loop) = LoopRecipes.SplitTile(s, loop, points, RegisterTiles.Extent(axis));
+                (var over, loop) = LoopRecipes.SplitTile(s, loop, points, Extents.Of(axis));
                 tiles.Add(over);
             }
             inner.Add(loop);
         }
-        long length = RegisterTiles.Extent(tile.Vector);
+        long length = Extents.Of(tile.Vector);
         long width = Math.Min(_lanes * tile.Vectors, length / _lanes * _lanes);
         var (steps, lane) = LoopRecipes.SplitTile(s, Loop(tile.Vector), width, length);
-        string[] others = [.. pattern.Reduced.Where(a => a != tile.Vector).Select(Loop)];
-        string first = others.Append(steps).First();
-        string[] around = [.. outer, .. tiles];
+        LoopRef[] others = [.. pattern.Reduced.Where(a => a != tile.Vector).Select(Loop)];
+        var first = others.Append(steps).First();
+        LoopRef[] around = [.. outer, .. tiles];
         s.Reorder([.. around, .. others, steps, .. inner, lane]);
         if (around.Length == 0)
             around = [s.UnitLoop(first)];
-        string at = around[^1];
+        var at = around[^1];
 
-        string part = s.Rfactor(stage, lane);
-        s.SetScope(s.Nest.Block(part).Output.Name, Scope.Register);
+        var part = s.Rfactor(stage, lane);
+        s.SetScope(s.Output(part), Scope.Register);
         s.Vectorize(lane);
-        foreach (string loop in inner)
+        foreach (var loop in inner)
             s.Unroll(loop);
         // Several vectors of partial sums become one before lanes are added up.
-        string? lanes = null;
+        BlockRef? lanes = null;
         if (width > _lanes)
         {
-            var (_, within) = s.Split(s.Nest.LoopsAround(s.Nest.Block(stage))[^1].Name, _lanes);
+            var (_, within) = s.Split(s.LoopsAround(stage)[^1], _lanes);
             lanes = s.Rfactor(stage, within);
-            s.SetScope(s.Nest.Block(lanes).Output.Name, Scope.Register);
+            s.SetScope(s.Output(lanes), Scope.Register);
             s.ReverseComputeAt(lanes, at);
         }
         s.ReverseComputeAt(stage, at);
         s.ReverseComputeAt(write, at);
-        foreach (string next in after)
+        foreach (var next in after)
             s.ReverseComputeAt(next, at);
         if (lanes is not null)
         {
-            var own = s.Nest.LoopsAround(s.Nest.Block(lanes));
-            var (vectors, within) = (own[^1].Name, own[^2].Name);
+            var own = s.LoopsAround(lanes);
+            var (vectors, within) = (own[^1], own[^2]);
             s.Reorder(vectors, within);
             s.Vectorize(within);
             s.Unroll(vectors);
             s.DecomposeReduction(lanes, vectors);
         }
         LoopRecipes.VectorizeInner(s, s.DecomposeReduction(part, first), _lanes);
-        s.DecomposeReduction(stage, s.Nest.LoopsAround(s.Nest.Block(stage))[^1].Name);
+        s.DecomposeReduction(stage, s.LoopsAround(stage)[^1]);
         if (parallel)
             ContractionRecipe.Share(s, target, around);
-        foreach (string copy in copies)
+        foreach (var copy in copies)
             LoopRecipes.VectorizeInner(s, copy, _lanes);
         return [stage, .. after];
     }
 
     // Operands of which neighbours along the vectors are no neighbours: small ones, which are turned.
-    private List<string> Copies(string stage)
+    private List<BlockRef> Copies(BlockRef stage)
     {
-        var copies = new List<string>();
+        var copies = new List<BlockRef>();
         foreach (var operand in pattern.Operands.Where(o => o.Step(tile.Vector) is not (0 or 1)))
         {
-            var (cache, copy) = s.CacheRead(operand.Buffer.Name, stage, Scope.Heap, type: operand.Converted);
-            string[] names = [.. Enumerable.Range(0, operand.Buffer.Rank).Select(d => $"d{d}")];
-            string along = names[operand.Dimension(tile.Vector)];
-            s.TransformLayout(
-                cache,
-                $"{string.Join(",", names)}->{string.Join(",", names.Where(n => n != along).Append(along))}"
-            );
+            var (cache, copy) = s.CacheRead(operand.Buffer, stage, Scope.Heap, type: operand.Converted);
+            s.MoveDimensionLast(cache, operand.Dimension(tile.Vector));
             copies.Add(copy);
         }
         return copies;

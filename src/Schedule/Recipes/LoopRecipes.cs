@@ -9,32 +9,31 @@ namespace Picograd.Schedules.Recipes;
 internal static class LoopRecipes
 {
     /// <summary>Cuts a loop; what does not divide is a loop of its own.</summary>
-    internal static (string Outer, string Inner) SplitTile(Schedule s, string loop, long factor, long extent) =>
+    internal static (LoopRef Outer, LoopRef Inner) SplitTile(Schedule s, LoopRef loop, long factor, long extent) =>
         s.Split(loop, factor, extent % factor == 0 ? Tail.None : Tail.Peel);
 
     /// <summary>Vectorises the innermost loop around a block where it is long enough to pay.</summary>
-    internal static void VectorizeInner(Schedule s, string block, int lanes)
+    internal static void VectorizeInner(Schedule s, BlockRef block, int lanes)
     {
         var loops = s.Nest.LoopsAround(s.Nest.Block(block));
         var inner = loops[^1];
         if (inner.Kind == LoopKind.Serial && inner.ConstantExtent is > 1)
         {
             if (inner.ConstantExtent > 8 * lanes)
-                (_, string low) = Cut(s, inner, lanes);
+                Cut(s, inner, lanes);
             else
-                s.Vectorize(inner.Name);
+                s.Vectorize(inner);
         }
     }
 
-    private static (string, string) Cut(Schedule s, For loop, int lanes)
+    private static void Cut(Schedule s, For loop, int lanes)
     {
-        var (outer, inner) = s.Split(loop.Name, lanes, loop.ConstantExtent % lanes == 0 ? Tail.None : Tail.Peel);
+        var (_, inner) = s.Split(loop, lanes, loop.ConstantExtent % lanes == 0 ? Tail.None : Tail.Peel);
         s.Vectorize(inner);
-        return (outer, inner);
     }
 
     /// <summary>Fuses the loops of a map, innermost first, as long as all its accesses run through memory without gaps.</summary>
-    internal static void FuseContiguous(Schedule s, string name)
+    internal static void FuseContiguous(Schedule s, BlockRef name)
     {
         while (true)
         {
@@ -60,7 +59,7 @@ internal static class LoopRecipes
                 || !block.Outputs.All(o => Contiguous(o, block.Indices))
             )
                 return;
-            s.Fuse(outer.Name, inner.Name);
+            s.Fuse(outer, inner);
         }
     }
 

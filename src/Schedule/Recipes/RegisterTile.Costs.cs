@@ -14,13 +14,13 @@ internal sealed partial class RegisterTiles
             return DotCost(tile);
         // Tiles of whole size and the rest of each axis, as (points of the tile, how many of them).
         long within = Within(tile.Vector);
-        long groups = Extent(tile.Vector) / within;
-        double points = _pattern.Spatial.Aggregate(1.0, (n, a) => n * Extent(a));
-        double depth = _pattern.Reduced.Aggregate(1.0, (n, a) => n * Extent(a));
+        long groups = Extents.Of(tile.Vector) / within;
+        double points = _pattern.Spatial.Aggregate(1.0, (n, a) => n * Extents.Of(a));
+        double depth = _pattern.Reduced.Aggregate(1.0, (n, a) => n * Extents.Of(a));
         long width = tile.Vectors * _lanes;
-        double outer = points / Extent(tile.Vector) * groups;
+        double outer = points / Extents.Of(tile.Vector) * groups;
         foreach (var (axis, _) in tile.Rows)
-            outer /= Extent(axis);
+            outer /= Extents.Of(axis);
         double cycles = 0;
         foreach (var (vectors, times) in Parts((within + _lanes - 1) / _lanes, tile.Vectors))
             cycles += times * Rows(tile, vectors, [], 0);
@@ -48,13 +48,13 @@ internal sealed partial class RegisterTiles
     // Besides the steps, each result is a sum of lanes.
     private double DotCost(RegisterTile tile)
     {
-        double points = _pattern.Spatial.Aggregate(1.0, (n, a) => n * Extent(a));
-        double depth = _pattern.Reduced.Where(a => a != tile.Vector).Aggregate(1.0, (n, a) => n * Extent(a));
+        double points = _pattern.Spatial.Aggregate(1.0, (n, a) => n * Extents.Of(a));
+        double depth = _pattern.Reduced.Where(a => a != tile.Vector).Aggregate(1.0, (n, a) => n * Extents.Of(a));
         double outer = points;
         foreach (var (axis, _) in tile.Rows)
-            outer /= Extent(axis);
+            outer /= Extents.Of(axis);
         double cycles = 0;
-        foreach (var (vectors, times) in Parts((Extent(tile.Vector) + _lanes - 1) / _lanes, tile.Vectors))
+        foreach (var (vectors, times) in Parts((Extents.Of(tile.Vector) + _lanes - 1) / _lanes, tile.Vectors))
             cycles += times * Rows(tile, vectors, [], 0);
         double copies = 0;
         foreach (var operand in _pattern.Operands)
@@ -69,7 +69,7 @@ internal sealed partial class RegisterTiles
             double bytes = Bytes(operand);
             double times = _pattern
                 .Spatial.Where(a => !operand.Uses(a) && tile.Rows.All(r => r.Axis != a))
-                .Aggregate(1.0, (n, a) => n * Extent(a));
+                .Aggregate(1.0, (n, a) => n * Extents.Of(a));
             if (times > 1 && bytes > _target.L2Bytes / 2)
                 again += bytes * times / 8;
         }
@@ -85,7 +85,7 @@ internal sealed partial class RegisterTiles
         if (at == tile.Rows.Length)
             return Step(tile, vectors, rows);
         double sum = 0;
-        long groups = Extent(tile.Rows[at].Axis) / Within(tile.Rows[at].Axis);
+        long groups = Extents.Of(tile.Rows[at].Axis) / Within(tile.Rows[at].Axis);
         foreach (var (points, times) in Parts(Within(tile.Rows[at].Axis), tile.Rows[at].Points))
             sum += times * Rows(tile, vectors, rows.Add((tile.Rows[at].Axis, points)), at + 1);
         return sum * groups;
@@ -106,7 +106,7 @@ internal sealed partial class RegisterTiles
                 places *= _pattern.Places(operand, axis, points);
             if (
                 !operand.Uses(tile.Vector)
-                || (Within(tile.Vector) < Extent(tile.Vector) && operand.Dimension(tile.Vector) < 0)
+                || (Within(tile.Vector) < Extents.Of(tile.Vector) && operand.Dimension(tile.Vector) < 0)
             )
                 loads += places;
             else if (operand.Step(tile.Vector) == 1 || CanPack(_pattern, operand, tile.Vector))
@@ -133,7 +133,7 @@ internal sealed partial class RegisterTiles
                 _pattern.Guard is { } guard
                 && _pattern
                     .Reduced.SkipLast(1)
-                    .Any(r => Extent(r) > 16 && guard.Conjuncts().Any(c => c.Uses(axis.Var) && c.Uses(r.Var)));
+                    .Any(r => Extents.Of(r) > 16 && guard.Conjuncts().Any(c => c.Uses(axis.Var) && c.Uses(r.Var)));
             if (tested)
                 cycles *= 1.3;
         }

@@ -100,14 +100,12 @@ internal sealed partial class RegisterTiles
     // Few steps along vectors that slide are all in one piece of code, which keeps what they read too (3 x 3 of each of 64 channels:
     // 31 µs for 3 rows of 4 vectors, 46 for 14 of 2).
     private bool IsShort(RegisterTile tile) =>
-        _pattern.Reduced.Aggregate(1.0, (n, a) => n * Extent(a)) <= 25
+        _pattern.Reduced.Aggregate(1.0, (n, a) => n * Extents.Of(a)) <= 25
         && _pattern.Windows.Any(w => w.Place == tile.Vector);
 
     private bool RowsSlide(RegisterTile tile) => _pattern.Windows.Any(w => tile.Rows.Any(r => r.Axis == w.Place));
 
-    private bool IsGrouped(ImmutableArray<Axis> axes) => axes.Length > 1 && Within(axes[1]) < Extent(axes[1]);
-
-    public static long Extent(Axis axis) => ((IntImm)axis.Extent).Value;
+    private bool IsGrouped(ImmutableArray<Axis> axes) => axes.Length > 1 && Within(axes[1]) < Extents.Of(axes[1]);
 
     /// <summary>Whether an operand's copy may have tiles along the axis, so that its neighbours become neighbours in memory.</summary>
     public static bool CanPack(ContractionPattern pattern, ContractionOperand operand, Axis axis) =>
@@ -116,7 +114,7 @@ internal sealed partial class RegisterTiles
     /// <summary>Whether the results lie side by side in memory along the axis.</summary>
     public bool IsDirect(Axis axis) =>
         _pattern.Spatial.Contains(axis)
-        && _pattern.Spatial.Skip(_pattern.Spatial.IndexOf(axis) + 1).All(a => Extent(a) == 1);
+        && _pattern.Spatial.Skip(_pattern.Spatial.IndexOf(axis) + 1).All(a => Extents.Of(a) == 1);
 
     /// <summary>
     /// Whether what lies along the vectors is worth a copy for a tile of them: many tiles of rows read it, and it is too much for the
@@ -154,13 +152,13 @@ internal sealed partial class RegisterTiles
         && CanPack(_pattern, operand, tile.Vector)
         && _pattern
             .Spatial.Where(a => a != tile.Vector && tile.Rows.All(r => r.Axis != a))
-            .All(a => Extent(a) == 1 || operand.Uses(a));
+            .All(a => Extents.Of(a) == 1 || operand.Uses(a));
 
     // What tiles read of an operand that differ in vectors and rows only.
     private long BytesTogether(ContractionOperand operand, RegisterTile tile) =>
         _pattern
             .Spatial.Where(a => a != tile.Vector && tile.Rows.All(r => r.Axis != a) && operand.Uses(a))
-            .Aggregate((operand.Buffer.ConstantSize() ?? 0) * operand.Buffer.Type.Size(), (n, a) => n / Extent(a));
+            .Aggregate((operand.Buffer.ConstantSize() ?? 0) * operand.Buffer.Type.Size(), (n, a) => n / Extents.Of(a));
 
     /// <summary>The axes of a number; of one that is none, the nearest.</summary>
     public ImmutableArray<Axis> Chosen(long axes) => Axes[(int)Math.Clamp(axes, 0, Axes.Length - 1)];
@@ -172,7 +170,11 @@ internal sealed partial class RegisterTiles
         var chosen = Chosen(axes);
         if (!IsDot(chosen[0]))
             return null;
-        var tile = Dot(chosen, Math.Max(1, vectors), Math.Clamp(rows, 1, chosen.Length > 1 ? Extent(chosen[1]) : 1));
+        var tile = Dot(
+            chosen,
+            Math.Max(1, vectors),
+            Math.Clamp(rows, 1, chosen.Length > 1 ? Extents.Of(chosen[1]) : 1)
+        );
         if (tile.Accumulators > _target.VectorRegisters * 2)
             throw new ScheduleException(
                 null,
@@ -189,7 +191,7 @@ internal sealed partial class RegisterTiles
             vectors,
             axes.Length == 1 ? []
                 : axes.Length == 2 ? [(axes[1], rows)]
-                : [(axes[1], rows), (axes[2], Extent(axes[2]))]
+                : [(axes[1], rows), (axes[2], Extents.Of(axes[2]))]
         );
 
     // Whether nothing is packed for the vectors.
@@ -201,7 +203,7 @@ internal sealed partial class RegisterTiles
     // An axis that is summed up, along which what is long lies in memory.
     private bool CarriesDots(Axis axis)
     {
-        if (Extent(axis) < _lanes || _pattern.Guard?.Uses(axis.Var) == true)
+        if (Extents.Of(axis) < _lanes || _pattern.Guard?.Uses(axis.Var) == true)
             return false;
         double all = 0;
         foreach (var operand in _pattern.Operands)
@@ -213,7 +215,7 @@ internal sealed partial class RegisterTiles
     }
 
     // Points of an axis that a tile may cover: those of a group.
-    private long Within(Axis axis) => IsDot(axis) ? Extent(axis) : _pattern.GroupSize(axis);
+    private long Within(Axis axis) => IsDot(axis) ? Extents.Of(axis) : _pattern.GroupSize(axis);
 
     private IEnumerable<ImmutableArray<Axis>> Combinations()
     {
@@ -227,7 +229,7 @@ internal sealed partial class RegisterTiles
             {
                 yield return [v, row];
                 // Short rows leave registers for a second axis.
-                if (Extent(row) > 8)
+                if (Extents.Of(row) > 8)
                     continue;
                 foreach (var second in others.Where(a => a != row))
                     yield return [v, second, row];
@@ -237,12 +239,12 @@ internal sealed partial class RegisterTiles
 
     private bool CarriesVectors(Axis axis)
     {
-        if (Within(axis) < Math.Min(2, Extent(axis)) || Extent(axis) == 1)
+        if (Within(axis) < Math.Min(2, Extents.Of(axis)) || Extents.Of(axis) == 1)
             return false;
         bool any = false;
         foreach (var operand in _pattern.Operands.Where(o => o.Uses(axis)))
         {
-            if (Within(axis) < Extent(axis) && operand.Dimension(axis) < 0)
+            if (Within(axis) < Extents.Of(axis) && operand.Dimension(axis) < 0)
                 continue;
             any = true;
             if (operand.Step(axis) is not { } step)
@@ -265,7 +267,7 @@ internal sealed partial class RegisterTiles
                 if (nv > vectors || (nv > 4 && !RunsAlong(axes[0])))
                     continue;
                 var shortRow = axes.Length > 2 ? axes[2] : null;
-                long around = shortRow is null ? 1 : Extent(shortRow);
+                long around = shortRow is null ? 1 : Extents.Of(shortRow);
                 long most = axes.Length > 1 ? Math.Min(Within(axes[1]), 16) : 1;
                 for (long rows = 1; rows <= most; rows++)
                 {

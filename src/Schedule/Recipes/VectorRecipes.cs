@@ -1,5 +1,6 @@
 using Picograd.Algorithms;
 using Picograd.Schedules.Ir;
+using Picograd.Schedules.Patterns;
 using Picograd.Schedules.Primitives;
 
 namespace Picograd.Schedules.Recipes;
@@ -9,29 +10,46 @@ namespace Picograd.Schedules.Recipes;
 /// <param name="lanes">Elements of a vector.</param>
 internal sealed class VectorRecipes(Schedule s, int lanes)
 {
-    /// <summary>A copy whose vectors lie across memory: as many loads as a vector has lanes, which are transposed in registers.</summary>
-    public void Transposed(string copy, Load load)
+    /// <summary>
+    /// Copies what a block reads of an operand below a loop, one dimension of it last, so that vectors run along that; in the type it is
+    /// computed in.
+    /// </summary>
+    /// <returns>The block that copies.</returns>
+    public BlockRef CopyAlong(Load load, BlockRef reader, Axis axis, LoopRef at)
     {
-        string lane = LaneLoop(copy)!;
+        var wide = load.Type.IsStorage() ? load.Type.Compute() : (DType?)null;
+        var (cache, copy) = s.CacheRead(load.Buffer, reader, Scope.Heap, type: wide);
+        int dimension = Contraction.Dimension(load, axis);
+        if (dimension != load.Buffer.Rank - 1)
+            s.MoveDimensionLast(cache, dimension);
+        s.ComputeAt(copy, at);
+        Transposed(copy, load);
+        return copy;
+    }
+
+    /// <summary>A copy whose vectors lie across memory: as many loads as a vector has lanes, which are transposed in registers.</summary>
+    private void Transposed(BlockRef copy, Load load)
+    {
+        var lane = LaneLoop(copy)!;
         var block = s.Nest.Block(copy);
         var source = block.Loads.Single();
         var own = s.Nest.OwnLoops(block);
-        string? along = own.LastOrDefault(l =>
-            l.Name != lane
+        LoopRef? along = own.LastOrDefault(l =>
+            l.Ref != lane
             && LinearForm
                 .Of(source.Buffer.Offset([.. source.Indices.Select(i => i.Substitute(block.Bindings))]))
                 .CoefficientOf(l.Var) == 1
-        )?.Name;
+        )?.Ref;
         if (along is null || s.Nest.Loop(along).ConstantExtent < lanes)
         {
             Lanes(copy);
             return;
         }
         var (far, near) = Split(along, lanes);
-        var order = own.Select(l => l.Name).Where(n => n != lane && n != along).Append(far).ToList();
+        var order = own.Refs().Where(n => n != lane && n != along).Append(far).ToList();
         if (s.Nest.Loop(lane).ConstantExtent > lanes)
         {
-            (string outer, lane) = Split(lane, lanes);
+            (var outer, lane) = Split(lane, lanes);
             order.Add(outer);
         }
         s.Reorder([.. order, near, lane]);
@@ -40,11 +58,11 @@ internal sealed class VectorRecipes(Schedule s, int lanes)
     }
 
     /// <summary>Vectors along the last dimension of what a block writes; the loop around them unrolled.</summary>
-    public void Lanes(string name, bool unroll = false)
+    public void Lanes(BlockRef name, bool unroll = false)
     {
         if (LaneLoop(name) is not { } lane)
             return;
-        var own = s.Nest.OwnLoops(s.Nest.Block(name)).Select(l => l.Name).ToList();
+        var own = s.OwnLoops(name);
         if (own[^1] != lane)
             s.Reorder([.. own.Where(l => l != lane), lane]);
         if (s.Nest.Loop(lane) is not { Kind: LoopKind.Serial, ConstantExtent: > 1 and var extent })
@@ -57,26 +75,27 @@ internal sealed class VectorRecipes(Schedule s, int lanes)
     }
 
     /// <summary>The innermost own loop that drives the last dimension of what a block writes.</summary>
-    public string? LaneLoop(string name)
+    public LoopRef? LaneLoop(BlockRef name)
     {
         var block = s.Nest.Block(name);
         var last = block.Indices[^1].Substitute(block.Bindings);
-        return s.Nest.OwnLoops(block).LastOrDefault(l => last.Uses(l.Var))?.Name;
+        return s.Nest.OwnLoops(block).LastOrDefault(l => last.Uses(l.Var))?.Ref;
     }
 
     /// <summary>Threads share the outermost loop that has enough for all, else all of them together.</summary>
-    public void Share(string[] loops, int threads)
+    public void Share(LoopRef[] loops, int threads)
     {
-        bool Enough(string loop)
+        bool Enough(LoopRef loop)
         {
             long extent = s.Nest.Loop(loop).ConstantExtent ?? 1;
             return extent % threads == 0 || extent >= 4 * threads;
         }
-        string shared = loops.FirstOrDefault(Enough) ?? loops.Aggregate((outer, inner) => s.Fuse(outer, inner));
+        var shared = loops.FirstOrDefault(Enough) ?? s.Fuse(loops);
         if (s.Nest.Loop(shared).ConstantExtent > 1)
             s.Parallel(shared, partition: "dynamic");
     }
 
-    private (string Outer, string Inner) Split(string loop, long factor) =>
+    /// <summary>Cuts a loop of known extent; what does not divide is a loop of its own.</summary>
+    public (LoopRef Outer, LoopRef Inner) Split(LoopRef loop, long factor) =>
         LoopRecipes.SplitTile(s, loop, factor, s.Nest.Loop(loop).ConstantExtent!.Value);
 }

@@ -20,44 +20,51 @@ internal sealed class OnlineSchedule
     private readonly VectorRecipes _vectors;
 
     // Loops over tiles of rows, and over blocks of keys where there are several.
-    private string _tile = "";
-    private string? _keys;
+    private LoopRef _tile;
+    private LoopRef? _keys;
 
     public OnlineSchedule(Algorithm algorithm, TargetInfo target, Choices choices)
     {
         (_algorithm, _target, _choices) = (algorithm, target, choices);
         _p = OnlineReduction.Of(algorithm)!;
         _s = new Schedule(algorithm);
+        _tile = _p.Last.Loop(_p.Row);
         _lanes = target.Lanes(DType.Float32);
         _vectors = new VectorRecipes(_s, _lanes);
     }
 
     public LoopNest Build()
     {
-        string[] batch = [.. _p.Last.Axes.SkipLast(2).Select(a => $"{_p.Last.Name}.{a.Name}")];
+        LoopRef[] batch = [.. _p.Last.Loops(_p.Last.Axes.SkipLast(2))];
         long rows = Math.Min(_p.Rows, _choices[OnlineKnobs.Rv] * _lanes);
-        (_tile, _) = Split($"{_p.Last.Name}.{_p.Row.Name}", rows);
+        (_tile, _) = _vectors.Split(_tile, rows);
         foreach (var stage in _p.Beside)
             Join(stage, batch, rows);
         foreach (var stage in _algorithm.Stages.Reverse().Where(s => s != _p.Last && !_p.Beside.Contains(s)))
-            _s.ComputeAt(stage.Name, _tile);
-        string? scores = Scores();
+            _s.ComputeAt(stage, _tile);
+        var scores = Scores();
         Blocks(scores);
 
         // Rows side by side, in all that has rows and keys.
         foreach (var buffer in _s.Nest.Intermediates.Where(IsScore).ToList())
-            RowsLast(buffer);
-        _s.SetScope(_p.Dot.Output.Name, Scope.Register);
-        string queries = Queries();
+            _s.MoveDimensionLast(buffer, buffer.Rank - 2);
+        _s.SetScope(_p.Dot.Output, Scope.Register);
+        // The tile's rows with the summed axis outside, so that vectors of rows are read.
+        var queries = _vectors.CopyAlong(
+            _p.Query,
+            _p.Dot,
+            _p.Dot.SpatialAxes.ElementAt(_p.Last.Axes.Length - 2),
+            _tile
+        );
         Product(scores, rows);
         foreach (var block in _s.Nest.Blocks.ToList())
         {
-            bool done = block.Name == _p.Dot.Name || block.Name == queries || block.Name == scores;
+            bool done = block.Ref == _p.Dot || block.Ref == queries || block.Ref == scores;
             if (!done && !block.IsReduction)
-                _vectors.Lanes(block.Name);
+                _vectors.Lanes(block);
         }
-        Statistic(_p.Max.Name);
-        Statistic(_p.Sum.Name);
+        Statistic(_p.Max);
+        Statistic(_p.Sum);
         Mixture(rows);
         if (_choices[OnlineKnobs.Parallel])
             _vectors.Share([.. batch, _tile], _target.Threads);
@@ -65,16 +72,16 @@ internal sealed class OnlineSchedule
     }
 
     // What rows have besides comes into the tiles of the mixture.
-    private void Join(Stage stage, string[] batch, long rows)
+    private void Join(Stage stage, LoopRef[] batch, long rows)
     {
-        string[] own = [.. stage.Axes.Select(a => $"{stage.Name}.{a.Name}")];
-        (own[^1], _) = Split(own[^1], rows);
+        LoopRef[] own = [.. stage.Loops(stage.Axes)];
+        (own[^1], _) = _vectors.Split(own[^1], rows);
         foreach (var (first, second) in batch.Append(_tile).Zip(own))
             _s.FuseSiblings(first, second);
     }
 
     // The stage whose values the maximum is taken of; what lies between it and the dot products is computed on the spot.
-    private string Scores()
+    private Stage Scores()
     {
         var read = _p
             .Max.Values[0]
@@ -91,25 +98,25 @@ internal sealed class OnlineSchedule
         foreach (var stage in _algorithm.Stages.Take(_algorithm.Stages.IndexOf(scores)).Reverse())
         {
             if (stage.Kind == StageKind.Map)
-                _s.ComputeInline(stage.Name);
+                _s.ComputeInline(stage);
         }
-        return scores.Name;
+        return scores;
     }
 
     // Keys in blocks, each after the other with the maximum so far; or all at once.
-    private void Blocks(string scores)
+    private void Blocks(BlockRef scores)
     {
         long size = _choices[OnlineKnobs.Bk];
         if (size == 0 || size >= _p.Keys)
             return;
-        string max = _p.Max.Name;
-        var own = _s.Nest.OwnLoops(_s.Nest.Block(max)).Select(l => l.Name).ToList();
-        var (keys, inner) = Split(own[^1], size);
+        BlockRef max = _p.Max;
+        var own = _s.OwnLoops(max);
+        var (keys, inner) = _vectors.Split(own[^1], size);
         _s.Reorder([keys, .. own.SkipLast(1), inner]);
         bool skip = _p.IsMasked && _choices[OnlineKnobs.Skip];
-        _s.OnlineSoftmax(max, keys, skip, _p.Sum.Name, _p.Mix.Name);
+        _s.OnlineSoftmax(max, keys, skip, _p.Sum, _p.Mix);
         _s.ComputeAt(scores, keys);
-        _s.ComputeAt(_p.Dot.Name, keys);
+        _s.ComputeAt(_p.Dot, keys);
         _keys = keys;
     }
 
@@ -122,45 +129,16 @@ internal sealed class OnlineSchedule
             && _s.Nest.Blocks.Any(b => b.Name == stage.Name);
     }
 
-    private void RowsLast(Buffer buffer)
-    {
-        string[] dims = [.. Enumerable.Range(0, buffer.Rank).Select(d => $"d{d}")];
-        _s.TransformLayout(
-            buffer.Name,
-            $"{string.Join(",", dims)}->{string.Join(",", [.. dims[..^2], dims[^1], dims[^2]])}"
-        );
-    }
-
-    // The tile's rows with the summed axis outside, so that vectors of rows are read.
-    private string Queries()
-    {
-        var load = _p.Query;
-        var (cache, copy) = _s.CacheRead(load.Buffer.Name, _p.Dot.Name, Scope.Heap, type: Wide(load.Type));
-        var row = _p.Dot.SpatialAxes.ElementAt(_p.Last.Axes.Length - 2);
-        int at = Contraction.Dimension(load, row);
-        if (at != load.Buffer.Rank - 1)
-        {
-            var dims = Enumerable.Range(0, load.Buffer.Rank).Select(d => $"d{d}").ToList();
-            _s.TransformLayout(
-                cache,
-                $"{string.Join(",", dims)}->{string.Join(",", dims.Where((_, d) => d != at).Append(dims[at]))}"
-            );
-        }
-        _s.ComputeAt(copy, _tile);
-        _vectors.Transposed(copy, load);
-        return copy;
-    }
-
     // Scores: a register tile of keys × vectors of rows, over all of the summed axis.
-    private void Product(string scores, long rows)
+    private void Product(BlockRef scores, long rows)
     {
-        string dot = _p.Dot.Name;
-        string lane = _vectors.LaneLoop(dot)!;
-        var own = _s.Nest.OwnLoops(_s.Nest.Block(dot)).Select(l => l.Name).ToList();
-        string depth = own[^1];
-        string key = own[^2];
+        BlockRef dot = _p.Dot;
+        var lane = _vectors.LaneLoop(dot)!;
+        var own = _s.OwnLoops(dot);
+        var depth = own[^1];
+        var key = own[^2];
         long mr = Math.Min(_choices[OnlineKnobs.Mr], _s.Nest.Loop(key).ConstantExtent ?? 1);
-        var (far, near) = Split(key, mr);
+        var (far, near) = _vectors.Split(key, mr);
         _s.Reorder([.. own.SkipLast(2).Where(l => l != lane), far, depth, near, lane]);
         _s.ReverseComputeAt(scores, far);
         _s.Unroll(near);
@@ -169,27 +147,27 @@ internal sealed class OnlineSchedule
         _s.DecomposeReduction(dot, depth);
         long eu = _choices[OnlineKnobs.Eu];
         if (eu > 1 && _s.Nest.Loop(depth).ConstantExtent > eu)
-            _s.Unroll(Split(depth, eu).Inner);
+            _s.Unroll(_vectors.Split(depth, eu).Inner);
     }
 
     // A maximum or sum of each row over the keys, in registers; with blocks of keys that of a block, then of all so far.
-    private void Statistic(string name)
+    private void Statistic(BlockRef name)
     {
-        string lane = _vectors.LaneLoop(name)!;
-        var own = _s.Nest.OwnLoops(_s.Nest.Block(name)).Select(l => l.Name).ToList();
-        string key = own[^1];
+        var lane = _vectors.LaneLoop(name)!;
+        var own = _s.OwnLoops(name);
+        var key = own[^1];
         _s.Reorder([.. own.Where(l => l != lane), lane]);
         _s.Vectorize(lane);
         if (_keys is null)
         {
-            _vectors.Lanes(_s.CacheWrite(_s.Nest.Block(name).Output.Name, Scope.Register).Copy);
+            _vectors.Lanes(_s.CacheWrite(_s.Output(name), Scope.Register).Copy);
             _s.DecomposeReduction(name, key);
             return;
         }
         if (_s.Nest.Block(name).Init)
             _s.DecomposeReduction(name, _keys);
-        string part = _s.Rfactor(name, _keys);
-        _s.SetScope(part, Scope.Register);
+        var part = _s.Rfactor(name, _keys);
+        _s.SetScope(_s.Output(part), Scope.Register);
         _s.DecomposeReduction(part, key);
         _vectors.Lanes(name);
     }
@@ -197,43 +175,38 @@ internal sealed class OnlineSchedule
     // Results: register tiles of rows × vectors of columns over a block of keys, added to what there is.
     private void Mixture(long rows)
     {
-        string mix = _p.Mix.Name;
-        var own = _s.Nest.OwnLoops(_s.Nest.Block(mix)).Select(l => l.Name).ToList();
-        string key = own[^1];
-        string lane = _vectors.LaneLoop(mix)!;
-        string row = own[^3];
+        BlockRef mix = _p.Mix;
+        var own = _s.OwnLoops(mix);
+        var key = own[^1];
+        var lane = _vectors.LaneLoop(mix)!;
+        var row = own[^3];
         long pr = Math.Min(_choices[OnlineKnobs.Pr], rows);
         long width = Math.Min(_choices[OnlineKnobs.Pv] * _lanes, _p.Columns);
         var order = own.SkipLast(3).ToList();
-        var (far, near) = Split(row, pr);
+        var (far, near) = _vectors.Split(row, pr);
         order.Add(far);
-        string at = far;
+        var at = far;
         if (_p.Columns > width)
         {
-            (at, lane) = Split(lane, width);
+            (at, lane) = _vectors.Split(lane, width);
             order.Add(at);
         }
         _s.Reorder([.. order, key, near, lane]);
-        string part = mix;
-        string sum = mix;
+        var part = mix;
+        var sum = mix;
         if (_keys is null)
         {
-            sum = _s.CacheWrite(_p.Mix.Output.Name, Scope.Register).Copy;
+            sum = _s.CacheWrite(_p.Mix.Output, Scope.Register).Copy;
             _s.ReverseComputeAt(sum, at);
         }
         else
         {
             part = _s.Rfactor(mix, _keys, at);
-            _s.SetScope(part, Scope.Register);
+            _s.SetScope(_s.Output(part), Scope.Register);
         }
         _s.Unroll(near);
         _s.Vectorize(lane);
         _vectors.Lanes(sum, unroll: true);
         _s.DecomposeReduction(part, key);
     }
-
-    private (string Outer, string Inner) Split(string loop, long factor) =>
-        LoopRecipes.SplitTile(_s, loop, factor, _s.Nest.Loop(loop).ConstantExtent!.Value);
-
-    private static DType? Wide(DType type) => type.IsStorage() ? type.Compute() : null;
 }

@@ -29,7 +29,7 @@ public sealed class RowFusionRule : ScheduleRule
         if (Apart(algorithm, target) is { } apart)
             return ApartKnobs(algorithm, apart, target);
         var fused = algorithm.Stages.Take(Fused(algorithm).Stages);
-        long points = fused.Max(StagewiseRule.Points);
+        long points = fused.Max(s => Extents.Points(s.Axes));
         if (target.Threads > 1)
             knobs.Add(RowFusionKnobs.Parallel.Offer(points >= 1 << 15));
         knobs.Add(RowFusionKnobs.Vectors.Offer([1, 2, 4, 8], StagewiseRule.DefaultVectors(algorithm, target)));
@@ -53,8 +53,8 @@ public sealed class RowFusionRule : ScheduleRule
         bool again = choices[RowFusionKnobs.Recompute];
         // Where later stages read results of the rows too (a loss of all rows), the rows are the first stage's.
         var anchor = count == algorithm.Stages.Length ? fused[^1] : fused[0];
-        string[] rows = [.. anchor.Axes.Take(axes).Select(a => $"{anchor.Name}.{a.Name}")];
-        string row = rows[^1];
+        LoopRef[] rows = [.. anchor.Loops(anchor.Axes.Take(axes))];
+        var row = rows[^1];
         long together = choices[RowFusionKnobs.Rows];
         if (together > 1 && s.Nest.Loop(row).ConstantExtent is { } all && all > 1)
             row = rows[^1] = LoopRecipes.SplitTile(s, row, Math.Min(together, all), all).Outer;
@@ -63,9 +63,9 @@ public sealed class RowFusionRule : ScheduleRule
             foreach (var stage in fused.Reverse().Skip(1))
             {
                 if (again && IsWide(stage))
-                    s.ComputeInline(stage.Name);
+                    s.ComputeInline(stage);
                 else
-                    s.ComputeAt(stage.Name, row);
+                    s.ComputeAt(stage, row);
             }
             var left = fused.Where(stage => s.Nest.Blocks.Any(b => b.Name == stage.Name));
             StagewiseRule.Schedule(s, left, target, parallel: false, vectors, fused: true);
@@ -75,7 +75,7 @@ public sealed class RowFusionRule : ScheduleRule
             foreach (var stage in fused)
             {
                 if (stage != anchor)
-                    s.ReverseComputeAt(stage.Name, row);
+                    s.ReverseComputeAt(stage, row);
                 StagewiseRule.Schedule(s, [stage], target, parallel: false, vectors);
             }
             StagewiseRule.Schedule(s, algorithm.Stages[count..], target, parallel, vectors);
@@ -87,16 +87,16 @@ public sealed class RowFusionRule : ScheduleRule
 
     // The outermost loop of rows that has enough for all threads, else the largest; of what is left of them where rows go side
     // by side as one loop of vectors. Iterations that may touch the same elements stay one after another.
-    internal static void Parallel(Schedule s, string[] rows, int threads)
+    internal static void Parallel(Schedule s, LoopRef[] rows, int threads)
     {
-        var left = s.Nest.Loops.Where(l => rows.Contains(l.Name)).ToList();
+        var left = s.Nest.Loops.Where(l => rows.Contains(l.Ref)).ToList();
         var loops = left.Count > 0 ? left : [.. s.Nest.Loops.Take(1).Where(l => l.Kind == LoopKind.Serial)];
         long Extent(For loop) => Math.Min(loop.ConstantExtent ?? long.MaxValue, threads);
         foreach (var loop in loops.OrderByDescending(Extent))
         {
             try
             {
-                s.Parallel(loop.Name);
+                s.Parallel(loop);
                 return;
             }
             catch (ScheduleException)
@@ -151,9 +151,9 @@ public sealed class RowFusionRule : ScheduleRule
             return null;
         if (found.Across || !found.Stages.Any(found.Collects))
             return found.Across || Fused(algorithm).Stages <= 1 ? found : null;
-        var widest = found.Stages.MaxBy(StagewiseRule.Points)!;
+        var widest = found.Stages.MaxBy(s => Extents.Points(s.Axes))!;
         int sums = found.Stages.Count(s => s.Kind == StageKind.Reduce && !found.Collects(s));
-        bool far = StagewiseRule.Points(widest) * widest.Output.Type.Compute().Size() >= FarRows;
+        bool far = Extents.Points(widest.Axes) * widest.Output.Type.Compute().Size() >= FarRows;
         return far && (sums < 2 || found.Elements(widest) >= ManySumsRow) ? found : null;
     }
 
@@ -161,7 +161,7 @@ public sealed class RowFusionRule : ScheduleRule
     {
         var knobs = ImmutableArray.CreateBuilder<Knob>();
         if (target.Threads > 1)
-            knobs.Add(RowFusionKnobs.Parallel.Offer(apart.Stages.Max(StagewiseRule.Points) >= 1 << 15));
+            knobs.Add(RowFusionKnobs.Parallel.Offer(apart.Stages.Max(s => Extents.Points(s.Axes)) >= 1 << 15));
         long vectors = StagewiseRule.DefaultVectors(algorithm, target);
         long rows = apart.Stages.Any(apart.Collects) ? 4 : 1;
         if (apart.Across)

@@ -30,12 +30,12 @@ internal sealed class RowStagesSchedule
     private readonly bool _parallel;
 
     // Sinks by the name of their block: loops of rows from the outermost, and the loop within a tile of rows.
-    private readonly List<(Stage Stage, string[] Rows)> _sinks = [];
+    private readonly List<(Stage Stage, LoopRef[] Rows)> _sinks = [];
 
     // Sums of partial results, which come behind.
-    private readonly List<string> _totals = [];
-    private string[] _rows = [];
-    private string _row = "";
+    private readonly List<BlockRef> _totals = [];
+    private LoopRef[] _rows = [];
+    private LoopRef _row = null!;
 
     public RowStagesSchedule(
         Algorithm algorithm,
@@ -64,15 +64,15 @@ internal sealed class RowStagesSchedule
             var readers = _sinks.Where(k => Reads(k.Rows[0], stage.Output)).ToList();
             if (readers is [var (_, rows)] && !Outside(stage, rows[0]))
             {
-                _s.ComputeAt(stage.Name, rows[^1]);
+                _s.ComputeAt(stage, rows[^1]);
                 made.Remove(stage);
             }
         }
         Share();
         foreach (var stage in follow)
-            _s.ReverseComputeAt(stage.Name, _row);
+            _s.ReverseComputeAt(stage, _row);
         foreach (var stage in made)
-            _s.ComputeAt(stage.Name, _row);
+            _s.ComputeAt(stage, _row);
         if (_p.Across)
         {
             foreach (var stage in _p.Stages)
@@ -90,7 +90,7 @@ internal sealed class RowStagesSchedule
                     StagewiseRule.Schedule(_s, [stage], _target, parallel: false, _vectors);
             }
         }
-        foreach (string total in _totals)
+        foreach (var total in _totals)
             StagewiseRule.Schedule(_s, [StageOf(total)], _target, parallel: false, 1);
         StagewiseRule.Schedule(_s, _p.Rest, _target, _parallel, _vectors);
         if (_parallel)
@@ -102,8 +102,8 @@ internal sealed class RowStagesSchedule
     private void Own(Stage sink)
     {
         var rows = _p.Rows[sink.Name];
-        string block = sink.Name;
-        string[] loops = [.. rows.Select(r => Loop(block, r.Name))];
+        BlockRef block = sink;
+        LoopRef[] loops = [.. rows.Select(r => Loop(block, r))];
         var over = sink.ReduceAxes.Where(a => rows.Contains(a.Var)).Select(a => a.Var).ToList();
         if (over.Count < sink.ReduceAxes.Count())
         {
@@ -122,19 +122,14 @@ internal sealed class RowStagesSchedule
                 _s.Nest.Loop(loops[0]).ConstantExtent!.Value
             );
             loops = [outer, inner, .. loops[1..]];
-            if (over.Count > 0 && block == sink.Name)
+            if (over.Count > 0 && block == sink)
             {
                 _totals.Insert(0, block);
                 block = _s.Rfactor(block, outer);
-                int last = _s.Nest.Block(block).Output.Rank - 1;
-                string[] dims = [.. Enumerable.Range(0, last + 1).Select(d => $"d{d}")];
-                _s.TransformLayout(
-                    _s.Nest.Block(block).Output.Name,
-                    $"{string.Join(",", dims)}->{string.Join(",", dims[last..].Concat(dims[..last]))}"
-                );
+                _s.MoveDimensionFirst(_s.Output(block), _s.Nest.Block(block).Output.Rank - 1);
             }
         }
-        _sinks.Add((block == sink.Name ? sink : StageOf(block), loops));
+        _sinks.Add((block == sink ? sink : StageOf(block), loops));
     }
 
     // Rows whose sums have one memory, where threads share them; null where there is no need.
@@ -151,7 +146,7 @@ internal sealed class RowStagesSchedule
             || sink.Axes.First(a => a.Var == _p.Rows[sink.Name][0]).Extent is not IntImm { Value: > 1 and var rows }
         )
             return null;
-        long points = _p.Stages.Max(StagewiseRule.Points);
+        long points = _p.Stages.Max(s => Extents.Points(s.Axes));
         long share = Math.Min(
             SharedPoints / Math.Max(1, points / rows),
             (rows + _target.Threads - 1) / _target.Threads
@@ -159,11 +154,11 @@ internal sealed class RowStagesSchedule
         return Math.Clamp(share / Together * Together, Math.Min(rows, Together), rows);
     }
 
-    private bool Reads(string loop, Algorithms.Buffer buffer) =>
+    private bool Reads(LoopRef loop, Algorithms.Buffer buffer) =>
         _s.Nest.Loop(loop).Body.Nodes().OfType<Block>().Any(b => b.Reads.Any(r => r.Name == buffer.Name));
 
     // Whether a block outside of a loop reads what a stage makes.
-    private bool Outside(Stage stage, string loop)
+    private bool Outside(Stage stage, LoopRef loop)
     {
         var below = _s.Nest.Loop(loop).Body.Nodes().OfType<Block>().Select(b => b.Name).ToHashSet();
         return _s.Nest.Blocks.Any(b =>
@@ -178,8 +173,8 @@ internal sealed class RowStagesSchedule
         for (int i = 0; i < _sinks.Count; i++)
         {
             var (stage, rows) = _sinks[i];
-            string[] order = [.. rows];
-            string? within = null;
+            LoopRef[] order = [.. rows];
+            LoopRef? within = null;
             if (tiled && _s.Nest.Loop(rows[^1]).ConstantExtent is { } all)
             {
                 long tile = _p.Across ? Width * Math.Max(1, _together) : _together;
@@ -188,10 +183,10 @@ internal sealed class RowStagesSchedule
                 else if (_p.Across)
                     (order, within) = (order[..^1], rows[^1]);
             }
-            var own = _s.Nest.OwnLoops(_s.Nest.Block(stage.Name)).Select(l => l.Name).ToList();
+            var own = _s.OwnLoops(stage);
             var rest = own.Where(l => !order.Contains(l) && l != within);
             bool last = within is not null && (_p.Across || IsSummed(stage, within));
-            string[] inner =
+            LoopRef[] inner =
                 within is null ? [.. rest]
                 : last ? [.. rest, within]
                 : [within, .. rest];
@@ -212,23 +207,23 @@ internal sealed class RowStagesSchedule
     }
 
     // The outermost of the shared loops over which a sink adds up; null where it does not.
-    private string? Reduces(Stage sink) => _rows.FirstOrDefault(l => IsSummed(sink, l));
+    private LoopRef? Reduces(Stage sink) => _rows.FirstOrDefault(l => IsSummed(sink, l));
 
-    private bool IsSummed(Stage sink, string loop) =>
-        _s.Nest.Block(sink.Name).ReduceAxes.Any(a => a.Binding.Uses(_s.Nest.Loop(loop).Var));
+    private bool IsSummed(Stage sink, LoopRef loop) =>
+        _s.Nest.Block(sink).ReduceAxes.Any(a => a.Binding.Uses(_s.Nest.Loop(loop).Var));
 
     // What a tile of rows adds to each element, in registers.
-    private void Collect(Stage stage, string over)
+    private void Collect(Stage stage, LoopRef over)
     {
-        _s.DecomposeReduction(stage.Name, over);
-        var own = _s.Nest.OwnLoops(_s.Nest.Block(stage.Name)).Select(l => l.Name).ToList();
+        _s.DecomposeReduction(stage, over);
+        var own = _s.OwnLoops(stage);
         bool tiled = _together > 1 && over == _row && own.Count > 1;
-        string? within = tiled ? own[^1] : null;
-        string lane = own[tiled ? ^2 : ^1];
+        LoopRef? within = tiled ? own[^1] : null;
+        var lane = own[tiled ? ^2 : ^1];
         if (_s.Nest.Loop(lane).ConstantExtent is not { } extent || extent <= 1)
             return;
         long width = _target.Lanes(stage) * _vectors;
-        string? tile = null;
+        LoopRef? tile = null;
         if (extent > width)
             (tile, lane) = LoopRecipes.SplitTile(_s, lane, width, extent);
         if (within is null)
@@ -236,13 +231,13 @@ internal sealed class RowStagesSchedule
             _s.Vectorize(lane);
             return;
         }
-        string at = tile ?? _row;
+        var at = tile ?? _row;
         _s.Reorder(within, lane);
-        string part = _s.Rfactor(stage.Name, over, at);
-        _s.SetScope(part, Scope.Register);
+        var part = _s.Rfactor(stage, over, at);
+        _s.SetScope(_s.Output(part), Scope.Register);
         _s.Unroll(within);
         _s.Vectorize(lane);
-        new VectorRecipes(_s, _target.Lanes(stage)).Lanes(stage.Name);
+        new VectorRecipes(_s, _target.Lanes(stage)).Lanes(stage);
         _s.DecomposeReduction(part, within);
     }
 
@@ -252,30 +247,30 @@ internal sealed class RowStagesSchedule
     // Rows side by side are the lanes of vectors, in all stages; of a few vectors the sums are in registers, of more in the first cache.
     private void Lanes(Stage stage)
     {
-        string block = stage.Name;
+        BlockRef block = stage;
         var place = _s.Nest.Block(block).Axes.First(a => a.Name == _p.Rows[stage.Name][^1].Name).Binding;
         // One row, or what all rows share.
-        if (_s.Nest.OwnLoops(_s.Nest.Block(block)).LastOrDefault(l => place.Uses(l.Var))?.Name is not { } lane)
+        if (_s.Nest.OwnLoops(_s.Nest.Block(block)).LastOrDefault(l => place.Uses(l.Var))?.Ref is not { } lane)
             return;
         if (stage.Kind == StageKind.Reduce && (_together > 1 || !FitsRegisters(stage)))
         {
             Vector(block, lane);
-            _s.DecomposeReduction(block, _s.Nest.OwnLoops(_s.Nest.Block(block))[0].Name);
+            _s.DecomposeReduction(block, _s.OwnLoops(block)[0]);
             return;
         }
         if (stage.Kind == StageKind.Reduce)
         {
-            string done = block;
+            var done = block;
             if (!_p.IsSink(stage))
-                _s.SetScope(stage.Output.Name, Scope.Register);
+                _s.SetScope(stage.Output, Scope.Register);
             else
             {
-                done = _s.CacheWrite(stage.Output.Name, Scope.Register).Copy;
+                done = _s.CacheWrite(stage.Output, Scope.Register).Copy;
                 _s.ReverseComputeAt(done, _row);
-                Vector(done, _s.Nest.OwnLoops(_s.Nest.Block(done))[^1].Name);
+                Vector(done, _s.OwnLoops(done)[^1]);
             }
             Vector(block, lane);
-            _s.DecomposeReduction(block, _s.Nest.OwnLoops(_s.Nest.Block(block))[0].Name);
+            _s.DecomposeReduction(block, _s.OwnLoops(block)[0]);
             return;
         }
         Vector(block, lane);
@@ -294,9 +289,9 @@ internal sealed class RowStagesSchedule
         return true;
     }
 
-    private void Vector(string block, string lane)
+    private void Vector(BlockRef block, LoopRef lane)
     {
-        var own = _s.Nest.OwnLoops(_s.Nest.Block(block)).Select(l => l.Name).ToList();
+        var own = _s.OwnLoops(block);
         if (own[^1] != lane)
             _s.Reorder([.. own.Where(l => l != lane), lane]);
         if (_s.Nest.Loop(lane).ConstantExtent is { } extent && extent > Width)
@@ -305,18 +300,18 @@ internal sealed class RowStagesSchedule
     }
 
     // The innermost loop that an axis of a block follows.
-    private string Loop(string block, string axis)
+    private LoopRef Loop(BlockRef block, Var axis)
     {
         var own = _s.Nest.Block(block);
-        var binding = own.Axes.First(a => a.Name == axis).Binding;
-        return _s.Nest.LoopsAround(own).Last(l => binding.Uses(l.Var)).Name;
+        var binding = own.Axes.First(a => a.Name == axis.Name).Binding;
+        return _s.Nest.LoopsAround(own).Last(l => binding.Uses(l.Var));
     }
 
-    private Stage StageOf(string name)
+    private Stage StageOf(BlockRef name)
     {
         var block = _s.Nest.Block(name);
         return new Stage(
-            name,
+            name.Name,
             StageKind.Reduce,
             [.. block.Axes.Select(a => new Axis(a.Var, a.Extent, a.Kind))],
             block.Outputs,

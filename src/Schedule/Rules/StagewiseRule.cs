@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Schedules.Backend;
 using Picograd.Schedules.Ir;
+using Picograd.Schedules.Patterns;
 using Picograd.Schedules.Primitives;
 using Picograd.Schedules.Recipes;
 
@@ -37,7 +38,7 @@ public sealed partial class StagewiseRule : ScheduleRule
     public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
     {
         var knobs = ImmutableArray.CreateBuilder<Knob>();
-        long points = algorithm.Stages.Max(Points);
+        long points = algorithm.Stages.Max(s => Extents.Points(s.Axes));
         if (target.Threads > 1)
             knobs.Add(StagewiseKnobs.Parallel.Offer(points >= 1 << 15));
         knobs.Add(StagewiseKnobs.Vectors.Offer([1, 2, 4, 8], DefaultVectors(algorithm, target)));
@@ -79,7 +80,7 @@ public sealed partial class StagewiseRule : ScheduleRule
         for (int i = 0; i < all.Length; i++)
         {
             var stage = all[i];
-            bool spread = parallel && Points(stage) >= 1 << 12;
+            bool spread = parallel && Extents.Points(stage.Axes) >= 1 << 12;
             bool goesOn = !fused && i + 1 < all.Length && ReadAlike(stage, all[i + 1]);
             int lanes = target.Lanes(stage);
             var before = s.Nest;
@@ -91,15 +92,15 @@ public sealed partial class StagewiseRule : ScheduleRule
                         Reduction(s, stage, target, spread, vectors, fused, rows);
                         break;
                     case StageKind.Scatter:
-                        Inner(s, stage.Name + ".init", lanes, vectors, spread);
-                        Inner(s, stage.Name, lanes, vectors, false);
+                        Inner(s, stage.Init(), lanes, vectors, spread);
+                        Inner(s, stage, lanes, vectors, false);
                         break;
                     case StageKind.Map when i > 0 && !fused && ReadAlike(all[i - 1], stage):
-                        Inner(s, stage.Name, lanes, vectors, false);
+                        Inner(s, stage, lanes, vectors, false);
                         Beside(s, all[i - 1], stage, spread && !goesOn);
                         break;
                     default:
-                        Inner(s, stage.Name, lanes, vectors, spread && !goesOn, stage.Kind == StageKind.Scan);
+                        Inner(s, stage, lanes, vectors, spread && !goesOn, stage.Kind == StageKind.Scan);
                         break;
                 }
             }
@@ -117,41 +118,41 @@ public sealed partial class StagewiseRule : ScheduleRule
         && second.Kind == StageKind.Map
         && first.Axes.Length == second.Axes.Length
         && first.Axes.Zip(second.Axes).All(p => p.First.Extent == p.Second.Extent)
-        && Points(second) >= FarMap
+        && Extents.Points(second.Axes) >= FarMap
         && first.Reads.Intersect(second.Reads).Any(b => b.Rank == first.Axes.Length);
 
     // Two maps in one outer loop, a stretch of vectors each in turn: what both read is read from memory once (gradients of mse_loss of
     // 131,072 elements, 1 thread).
     private static void Beside(Schedule s, Stage first, Stage second, bool parallel)
     {
-        var (a, b) = (Around(s, first.Name), Around(s, second.Name));
+        var (a, b) = (Around(s, first), Around(s, second));
         if (a.IsEmpty || b.IsEmpty)
             return;
         var separate = s.Nest;
         try
         {
             if (a[0].Kind == LoopKind.Serial && !ReferenceEquals(a[^1], a[0]))
-                s.FuseSiblings(a[0].Name, b[0].Name);
+                s.FuseSiblings(a[0], b[0]);
         }
         catch (ScheduleException)
         {
             // One reads the other, or something stands between them.
             s.Reset(separate);
         }
-        foreach (string block in new[] { first.Name, second.Name })
+        foreach (var stage in new[] { first, second })
         {
-            var outer = Around(s, block)[0];
-            if (parallel && outer.Kind == LoopKind.Serial && outer.ConstantExtent > 1 && IsSpatial(s, block, outer))
-                s.Parallel(outer.Name);
+            var outer = Around(s, stage)[0];
+            if (parallel && outer.Kind == LoopKind.Serial && outer.ConstantExtent > 1 && IsSpatial(s, stage, outer))
+                s.Parallel(outer);
         }
     }
 
     // Fuses what is contiguous, cuts a stretch of vectors, spreads the outer loop. A scan across vectors goes down a stretch of
     // columns at a time, twice as wide, whose sums stay in registers, and threads share the stretches (1000 x 1000, 1 thread:
     // 0.071 ms, row by row 0.13).
-    private static void Inner(Schedule s, string block, int lanes, long vectors, bool parallel, bool scan = false)
+    private static void Inner(Schedule s, BlockRef block, int lanes, long vectors, bool parallel, bool scan = false)
     {
-        if (!s.Nest.Blocks.Any(b => b.Name == block))
+        if (!s.Nest.Blocks.Any(b => b.Ref == block))
             return;
         LoopRecipes.FuseContiguous(s, block);
         var loops = Around(s, block);
@@ -176,32 +177,32 @@ public sealed partial class StagewiseRule : ScheduleRule
         if (!canVectorize || inner.ConstantExtent is not { } extent)
         {
             if (parallel && loops.Length > 0 && IsSpatial(s, block, loops[0]))
-                s.Parallel(loops[0].Name);
+                s.Parallel(loops[0]);
             return;
         }
         bool down =
             scan && loops.Length > 1 && !IsSpatial(s, block, loops[^2]) && ReferenceEquals(loops[^2].Body, inner);
         long width = lanes * vectors * (down ? 2 : 1);
-        string? outer = null;
-        string vector = inner.Name;
+        LoopRef? outer = null;
+        LoopRef vector = inner;
         if (extent > width)
-            (outer, vector) = s.Split(inner.Name, width, extent % width == 0 ? Tail.None : Tail.Peel);
+            (outer, vector) = s.Split(inner, width, extent % width == 0 ? Tail.None : Tail.Peel);
         if (extent > 1)
             s.Vectorize(vector);
         if (down && outer is not null)
         {
-            s.Reorder(outer, loops[^2].Name);
+            s.Reorder(outer, loops[^2]);
             loops = Around(s, block);
         }
         if (!parallel)
             return;
-        string first = loops.Length > 1 ? loops[0].Name : outer ?? "";
-        if (first.Length > 0 && IsSpatial(s, block, s.Nest.Loop(first)))
+        var first = loops.Length > 1 ? loops[0] : outer;
+        if (first is not null && IsSpatial(s, block, s.Nest.Loop(first)))
             s.Parallel(first);
     }
 
     // A scan along memory: several rows side by side, whose sums do not wait for one another.
-    private static bool Chains(Schedule s, string block, ImmutableArray<For> loops, bool parallel)
+    private static bool Chains(Schedule s, BlockRef block, ImmutableArray<For> loops, bool parallel)
     {
         const long Together = 8;
         if (loops.Length < 2 || IsSpatial(s, block, loops[^1]) || !IsSpatial(s, block, loops[^2]))
@@ -212,16 +213,16 @@ public sealed partial class StagewiseRule : ScheduleRule
             || !ReferenceEquals(row.Body, loops[^1])
         )
             return false;
-        var (outer, together) = LoopRecipes.SplitTile(s, row.Name, Math.Min(Together, rows), rows);
-        s.Reorder(outer, loops[^1].Name, together);
+        var (outer, together) = LoopRecipes.SplitTile(s, row, Math.Min(Together, rows), rows);
+        s.Reorder(outer, loops[^1], together);
         s.Unroll(together);
         if (parallel)
-            s.Parallel(loops.Length > 2 && IsSpatial(s, block, loops[0]) ? loops[0].Name : outer);
+            s.Parallel(loops.Length > 2 && IsSpatial(s, block, loops[0]) ? loops[0] : outer);
         return true;
     }
 
     // The loop along which an operand runs through memory, where that is not the one along which results do (a transpose).
-    private static For? Crosswise(Schedule s, string name, ImmutableArray<For> loops)
+    private static For? Crosswise(Schedule s, BlockRef name, ImmutableArray<For> loops)
     {
         var block = s.Nest.Block(name);
         if (block.Axes.Any(a => a.Kind != AxisKind.Spatial))
@@ -245,12 +246,12 @@ public sealed partial class StagewiseRule : ScheduleRule
     // they alternate.
     private static void Interleave(Schedule s, For along, For inner, int lanes, bool parallel)
     {
-        var (tile, lane) = LoopRecipes.SplitTile(s, along.Name, lanes, along.ConstantExtent!.Value);
-        s.Reorder(tile, inner.Name, lane);
-        s.Unroll(inner.Name);
+        var (tile, lane) = LoopRecipes.SplitTile(s, along, lanes, along.ConstantExtent!.Value);
+        s.Reorder(tile, inner, lane);
+        s.Unroll(inner);
         s.Vectorize(lane);
         if (parallel)
-            s.Parallel(s.Nest.LoopsAround(s.Nest.Loop(tile)).FirstOrDefault()?.Name ?? tile);
+            s.Parallel(s.Nest.LoopsAround(s.Nest.Loop(tile)).FirstOrDefault()?.Ref ?? tile);
     }
 
     // Tiles of as many rows as a vector has lanes, which are transposed in registers, within larger ones that are read and
@@ -260,15 +261,15 @@ public sealed partial class StagewiseRule : ScheduleRule
         const long Large = 64;
         // More rows than lanes of four bytes are too many to be written out (1024² bools: 0.28 ms, in squares of 64 0.50).
         lanes = Math.Min(lanes, 16);
-        var large = new List<string>();
-        var small = new List<string>();
-        var lowest = new List<string>();
+        var large = new List<LoopRef>();
+        var small = new List<LoopRef>();
+        var lowest = new List<LoopRef>();
         foreach (var loop in new[] { along, inner })
         {
-            string name = loop.Name;
+            LoopRef name = loop;
             if (loop.ConstantExtent > 2 * Large)
             {
-                (string far, name) = LoopRecipes.SplitTile(s, name, Large, loop.ConstantExtent.Value);
+                (var far, name) = LoopRecipes.SplitTile(s, name, Large, loop.ConstantExtent.Value);
                 large.Add(far);
             }
             var (tile, low) = LoopRecipes.SplitTile(s, name, lanes, s.Nest.Loop(name).ConstantExtent!.Value);
@@ -281,24 +282,24 @@ public sealed partial class StagewiseRule : ScheduleRule
             s.Unroll(lowest[0]);
             s.Vectorize(lowest[1]);
         }
-        string outer = large.Concat(small).First();
+        var outer = large.Concat(small).First();
         if (parallel)
-            s.Parallel(s.Nest.LoopsAround(s.Nest.Loop(outer)).FirstOrDefault()?.Name ?? outer);
+            s.Parallel(s.Nest.LoopsAround(s.Nest.Loop(outer)).FirstOrDefault()?.Ref ?? outer);
     }
 
-    private static bool CanVectorize(Schedule s, string name, For loop)
+    private static bool CanVectorize(Schedule s, BlockRef name, For loop)
     {
         var block = s.Nest.Block(name);
         return IsSpatial(s, name, loop) && block.Outputs.Length == 1 && loop.Kind == LoopKind.Serial;
     }
 
-    private static bool IsSpatial(Schedule s, string name, For loop) =>
+    private static bool IsSpatial(Schedule s, BlockRef name, For loop) =>
         s.Nest.Block(name).Axes.All(a => a.Kind == AxisKind.Spatial || !a.Binding.Uses(loop.Var));
 
     private static bool IsLastDimension(Load load, Axis axis) =>
         load.Buffer.Rank > 0 && load.Buffer.Strides.IsDefault && ReferenceEquals(load.Indices[^1], axis.Var);
 
-    private static ImmutableArray<For> Around(Schedule s, string block) => s.Nest.LoopsAround(s.Nest.Block(block));
+    private static ImmutableArray<For> Around(Schedule s, BlockRef block) => s.Nest.LoopsAround(s.Nest.Block(block));
 
     // Of what vectors read as it is: code that widens 16 bits is too long to be written out for several rows.
     private static long RowBytes(Stage stage) =>
@@ -333,9 +334,6 @@ public sealed partial class StagewiseRule : ScheduleRule
         && !stage.Values[0].Loads().Any(l => IsLastDimension(l, stage.ReduceAxes.Last()))
             ? column
             : stage.Axes.LastOrDefault();
-
-    internal static long Points(Stage stage) =>
-        stage.Axes.Aggregate(1L, (n, a) => n * (a.Extent is IntImm i ? Math.Max(1, i.Value) : 64));
 }
 
 /// <summary>The knobs of <see cref="StagewiseRule"/>.</summary>

@@ -92,7 +92,7 @@ public sealed class TileRule : ScheduleRule
     protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices)
     {
         var s = new Schedule(algorithm);
-        var done = new HashSet<string>();
+        var done = new HashSet<BlockRef>();
         bool parallel = false;
         foreach (var (pattern, tiles, knobs) in Matches(algorithm, target))
         {
@@ -104,7 +104,7 @@ public sealed class TileRule : ScheduleRule
                     : new ContractionRecipe(s, algorithm, pattern, tiles, target, knobs, choices).Apply()
             );
         }
-        StagewiseRule.Schedule(s, algorithm.Stages.Where(x => !done.Contains(x.Name)), target, parallel);
+        StagewiseRule.Schedule(s, algorithm.Stages.Where(x => !done.Contains(x)), target, parallel);
         return s.Nest;
     }
 }

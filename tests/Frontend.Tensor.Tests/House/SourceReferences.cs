@@ -206,7 +206,7 @@ public sealed class SourceReferences
             case HandleKind.MethodDefinition:
                 var method = _code.GetMethodDefinition((MethodDefinitionHandle)token);
                 string? file = FileOf((MethodDefinitionHandle)token) ?? FileOf(method.GetDeclaringType());
-                Note(own, file, method.GetDeclaringType(), _code.GetString(method.Name));
+                Note(own, file, method.GetDeclaringType(), Name(method));
                 method.DecodeSignature(names, null);
                 break;
             case HandleKind.MethodSpecification:
@@ -225,6 +225,14 @@ public sealed class SourceReferences
             default:
                 break;
         }
+    }
+
+    // Conversions have one name, whatever they convert: those of text are told by it.
+    private string Name(MethodDefinition method)
+    {
+        string name = _code.GetString(method.Name);
+        bool ofText = _code.GetBlobBytes(method.Signature)[^1] == (byte)SignatureTypeCode.String;
+        return name == "op_Implicit" && ofText ? "op_Implicit(string)" : name;
     }
 
     private void Note(string own, string? file, TypeDefinitionHandle type, string member)

@@ -202,7 +202,7 @@ public class PassTests
         var x = g.Input("X", DType.Float32, 64);
         var s = new Schedule(g.Build(g.Stage("Y", [], AlgorithmBuilder.Any([k], Op.Lt(0f, x[k])))));
         var (_, inner) = s.Split("Y.k", 8, Tail.None);
-        string part = s.Rfactor("Y", inner);
+        var part = s.Rfactor("Y", inner);
         s.SetScope(s.Nest.Block(part).Output.Name, Scope.Register);
         s.Vectorize(inner);
         s.DecomposeReduction(part, s.Nest.LoopsAround(s.Nest.Block(part))[0].Name);

@@ -42,7 +42,7 @@ public class FragmentProgramTests
         var o = Product(g, "O", (i, k) => Op.Tf32(s[i, k]), (k, j) => Op.Tf32(b[k, j]), 16, 8, 8);
         var x = new Schedule(g.Build(o));
         x.SetScope("S", Scope.Fragment);
-        string block = x.UnitLoop("O.m");
+        var block = x.UnitLoop("O.m");
         x.Bind(block, LoopKind.BlockX);
         x.ComputeAt("S", block);
         var (_, copy) = x.CacheWrite("O", Scope.Fragment);
@@ -112,7 +112,15 @@ public class FragmentProgramTests
         return x.Nest;
     }
 
-    private static void Multiply(Schedule x, string stage, string block, string m, string n, string k, string operand)
+    private static void Multiply(
+        Schedule x,
+        BlockRef stage,
+        LoopRef block,
+        LoopRef m,
+        LoopRef n,
+        LoopRef k,
+        string operand
+    )
     {
         foreach (var buffer in x.Nest.Block(stage).Reads.Where(r => r.Scope == Scope.Global).ToList())
             x.ComputeAt(x.CacheRead(buffer.Name, stage, Scope.Fragment).Copy, block);

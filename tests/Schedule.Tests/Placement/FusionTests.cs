@@ -81,14 +81,14 @@ public class FusionTests
     {
         var s = new Schedule(RowSum(rows, columns));
         var (ko, ki) = s.Split("C.k", 8);
-        s.Apply(Step.Of("reorder", ki, ko));
-        string rf = s.Rfactor("C", ki);
+        s.Reorder(ki, ko);
+        var rf = s.Rfactor("C", ki);
         Assert.Contains("reassociates=true", s.Nest.Trace[^1].ToString(), StringComparison.Ordinal);
         s.ReverseComputeAt("C", "C.m");
-        s.SetScope(rf, Scope.Register);
+        s.SetScope(s.Output(rf), Scope.Register);
         s.DecomposeReduction(rf, ki);
-        s.Apply(Step.Of("vectorize", ki));
-        Assert.Equal("[1, 8] register in C.m", Allocated(Correct(s.Nest), rf));
+        s.Vectorize(ki);
+        Assert.Equal("[1, 8] register in C.m", Allocated(Correct(s.Nest), s.Output(rf)));
     }
 
     [Theory]
@@ -121,7 +121,7 @@ public class FusionTests
         // S accumulates over k.o in place, so it cannot live in an iteration of k.o; its rf can.
         var s = new Schedule(MatmulBiasTanh(5, 7, 11));
         var (ko, ki) = s.Split("S.k", 4);
-        s.Apply(Step.Of("reorder", ko, "S.m", "S.n", ki));
+        s.Reorder(ko, "S.m", "S.n", ki);
         s.Rfactor("S", ko);
         s.ReverseComputeAt("S", "S.n");
         var placed = Correct(s.Nest);

@@ -137,18 +137,18 @@ internal static class Harness
     }
 
     /// <summary>The Allocated buffers of a placed nest by name, as printed: shape and scope.</summary>
-    public static string Allocated(LoopNest placed, string buffer)
+    public static string Allocated(LoopNest placed, BufferRef buffer)
     {
-        var a = placed.Body.Nodes().OfType<Allocate>().Single(x => x.Buffer.Name == buffer);
+        var a = placed.Body.Nodes().OfType<Allocate>().Single(x => x.Buffer.Name == buffer.Name);
         string around = string.Join(" ", placed.LoopsAround(a).Select(l => l.Name));
         return $"[{string.Join(", ", a.Buffer.Shape)}] {a.Buffer.Scope.ToString().ToLowerInvariant()} in {(around.Length == 0 ? "-" : around)}";
     }
 
     /// <summary>A schedule on the same nest with the loops of one perfect nest in another order.</summary>
-    public static Schedule Reordered(Schedule schedule, params string[] order)
+    public static Schedule Reordered(Schedule schedule, params LoopRef[] order)
     {
         var nest = schedule.Nest;
-        var loops = order.Select(nest.Loop).ToList();
+        var loops = order.Select(l => nest.Loop(l)).ToList();
         var outermost = nest.Loops.First(loops.Contains);
         Stmt inner = outermost;
         while (inner is For f && loops.Any(l => l.Var == f.Var))

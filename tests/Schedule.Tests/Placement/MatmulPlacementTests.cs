@@ -91,8 +91,8 @@ public class MatmulPlacementTests
         var (no, ni) = s.Split("C.n", 4);
         var (ko, ki) = s.Split("C.k", 5);
         s = Reordered(s, ko, mo, no, ki, mi, ni);
-        string rf = s.Rfactor("C", ko);
-        Assert.Equal("C.rf", rf);
+        var rf = s.Rfactor("C", ko);
+        Assert.Equal("C.rf", rf.Name);
         s.ReverseComputeAt("C", no);
         s.SetScope("C.rf", Scope.Register);
         s.DecomposeReduction("C.rf", ki);

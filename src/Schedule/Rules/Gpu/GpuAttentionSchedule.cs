@@ -15,7 +15,7 @@ namespace Picograd.Schedules.Rules.Gpu;
 internal sealed class GpuAttentionSchedule
 {
     private readonly OnlineReduction _p;
-    private readonly Dictionary<string, string> _tiles = [];
+    private readonly Dictionary<Buffer, BufferRef> _tiles = [];
     private readonly Algorithm _algorithm;
     private readonly Choices _choices;
     private readonly Schedule _s;
@@ -46,54 +46,42 @@ internal sealed class GpuAttentionSchedule
 
     public LoopNest Build()
     {
-        string[] batch = [.. _p.Last.Axes.SkipLast(2).Select(a => $"{_p.Last.Name}.{a.Name}")];
-        var (tile, _) = GpuLoops.Split(
-            _s,
-            $"{_p.Last.Name}.{_p.Row.Name}",
-            _bq,
-            $"{_p.Last.Name}.tile",
-            $"{_p.Last.Name}.row"
-        );
+        LoopRef[] batch = [.. _p.Last.Loops(_p.Last.Axes.SkipLast(2))];
+        var (tile, _) = _s.Split(_p.Last.Loop(_p.Row), _bq, $"{_p.Last.Name}.tile", $"{_p.Last.Name}.row");
         foreach (var stage in _algorithm.Stages.Reverse().Skip(1))
-            _s.ComputeAt(stage.Name, tile);
+            _s.ComputeAt(stage, tile);
 
         // One loop over blocks of keys.
-        string max = _p.Max.Name;
-        string ko = OuterKeys(max);
-        var added = _s.OnlineSoftmax(
-            max,
-            ko,
-            _p.IsMasked && _choices[GpuAttentionKnobs.Skip],
-            _p.Sum.Name,
-            _p.Mix.Name
-        );
-        foreach (string scores in ScoreStages())
+        BlockRef max = _p.Max;
+        var ko = OuterKeys(max);
+        _s.OnlineSoftmax(max, ko, _p.IsMasked && _choices[GpuAttentionKnobs.Skip], _p.Sum, _p.Mix);
+        foreach (var scores in ScoreStages())
             _s.ComputeAt(scores, ko);
 
         // Tiles in shared memory: dot products run along the first dimension, so that neighbouring threads read neighbours.
-        string q = Operand(_p.Query, _p.Dot, transpose: true);
-        string k = Operand(_p.Key, _p.Dot, transpose: true);
-        string v = Operand(_p.Value, _p.Mix, transpose: false);
-        string weights = WeightsOfMixture();
-        var (shared, copy) = _s.CacheRead(weights, _p.Mix.Name, Scope.Shared);
+        var q = Operand(_p.Query, _p.Dot, transpose: true);
+        var k = Operand(_p.Key, _p.Dot, transpose: true);
+        var v = Operand(_p.Value, _p.Mix, transpose: false);
+        var weights = WeightsOfMixture();
+        var (shared, copy) = _s.CacheRead(weights, _p.Mix, Scope.Shared);
 
         foreach (var buffer in _s.Nest.Intermediates.Where(b => b.Scope == Scope.Heap))
-            _s.SetScope(buffer.Name, Scope.Register);
+            _s.SetScope(buffer, Scope.Register);
         Copy(q, tile);
         Copy(k, ko);
         Copy(v, ko);
         foreach (var block in _s.Nest.Blocks.ToList())
         {
-            if (block.Name != q && block.Name != k && block.Name != v)
-                Threads(block.Name);
+            if (block.Ref != q && block.Ref != k && block.Ref != v)
+                Threads(block);
         }
         if (_choices[GpuAttentionKnobs.Pad])
             Pad(shared);
         _s.Bind(tile, LoopKind.BlockX);
-        string outermost = tile;
+        var outermost = tile;
         if (batch.Length > 0)
         {
-            outermost = GpuLoops.FuseAll(_s, batch, $"{_p.Last.Name}.batch");
+            outermost = _s.Fuse(batch, $"{_p.Last.Name}.batch");
             _s.Bind(outermost, LoopKind.BlockY);
         }
         // By itself the compiler aims at three blocks of 256 threads, and spills (sm_80, d = 64, causal: 8 bytes at 80 registers).
@@ -101,18 +89,18 @@ internal sealed class GpuAttentionSchedule
         return _s.Nest;
     }
 
-    private string OuterKeys(string max)
+    private LoopRef OuterKeys(BlockRef max)
     {
         var loops = _s.Nest.OwnLoops(_s.Nest.Block(max));
-        string keys = loops[^1].Name;
-        var (outer, inner) = GpuLoops.Split(_s, keys, _bk, $"{max}.keys", $"{max}.key");
+        LoopRef keys = loops[^1];
+        var (outer, inner) = _s.Split(keys, _bk, $"{max}.keys", $"{max}.key");
         if (loops.Length > 1)
-            _s.Reorder([outer, .. loops.SkipLast(1).Select(l => l.Name), inner]);
+            _s.Reorder([outer, .. loops.SkipLast(1).Refs(), inner]);
         return outer;
     }
 
     // What the maximum is taken of, last first: the scores, the dot products.
-    private List<string> ScoreStages()
+    private List<BlockRef> ScoreStages()
     {
         int max = _algorithm.Stages.IndexOf(_p.Max);
         return
@@ -120,32 +108,26 @@ internal sealed class GpuAttentionSchedule
             .. _algorithm
                 .Stages.Take(max)
                 .Reverse()
-                .Select(s => s.Name)
-                .Where(n => _s.Nest.Blocks.Any(b => b.Name == n)),
+                .Where(s => _s.Nest.Blocks.Any(b => b.Name == s.Name))
+                .Select(s => (BlockRef)s),
         ];
     }
 
-    private string WeightsOfMixture() =>
-        _s.Nest.Block(_p.Mix.Name).Reads.First(b => _s.Nest.Intermediates.Contains(b) && b.Scope != Scope.Shared).Name;
+    private BufferRef WeightsOfMixture() =>
+        _s.Nest.Block(_p.Mix).Reads.First(b => _s.Nest.Intermediates.Contains(b) && b.Scope != Scope.Shared);
 
     // A tile of an input in shared memory; the block that copies it.
-    private string Operand(Load load, Stage reader, bool transpose)
+    private BlockRef Operand(Load load, Stage reader, bool transpose)
     {
-        var (buffer, copy) = _s.CacheRead(load.Buffer.Name, reader.Name, Scope.Shared);
-        _tiles[load.Buffer.Name] = buffer;
+        var (buffer, copy) = _s.CacheRead(load.Buffer, reader, Scope.Shared);
+        _tiles[load.Buffer] = buffer;
         if (transpose)
-        {
-            string[] dims = [.. Enumerable.Range(0, load.Buffer.Rank).Select(d => $"d{d}")];
-            _s.TransformLayout(
-                buffer,
-                $"{string.Join(",", dims)}->{string.Join(",", [.. dims[..^2], dims[^1], dims[^2]])}"
-            );
-        }
+            _s.MoveDimensionLast(buffer, load.Buffer.Rank - 2);
         return copy;
     }
 
     // All threads together fetch a tile, a vector each along the rows in memory.
-    private void Copy(string copy, string at)
+    private void Copy(BlockRef copy, LoopRef at)
     {
         var loops = _s.ComputeAt(copy, at).ToList();
         // A tile of one element has none.
@@ -160,19 +142,19 @@ internal sealed class GpuAttentionSchedule
             loops.RemoveAt(last);
             _s.Reorder([.. loops]);
         }
-        string inner = loops[^1];
+        var inner = loops[^1];
         long extent = _s.Nest.Loop(inner).ConstantExtent ?? 1;
         long vector = _choices[GpuAttentionKnobs.Vector];
         while (vector > 1 && extent % vector != 0)
             vector /= 2;
-        string? lanes = null;
+        LoopRef? lanes = null;
         if (vector > 1)
-            (inner, lanes) = GpuLoops.Split(_s, inner, vector, $"{copy}.vec", $"{copy}.v");
-        string all = GpuLoops.FuseAll(_s, [.. loops.SkipLast(1), inner], $"{copy}.all");
-        var (rest, x) = GpuLoops.Split(_s, all, _tx, $"{copy}.rest", $"{copy}.x");
+            (inner, lanes) = _s.Split(inner, vector, $"{copy}.vec", $"{copy}.v");
+        var all = _s.Fuse([.. loops.SkipLast(1), inner], $"{copy}.all");
+        var (rest, x) = _s.Split(all, _tx, $"{copy}.rest", $"{copy}.x");
         if (_ty > 1)
         {
-            var (again, y) = GpuLoops.Split(_s, rest, _ty, $"{copy}.again", $"{copy}.y");
+            var (again, y) = _s.Split(rest, _ty, $"{copy}.again", $"{copy}.y");
             _s.Reorder(y, x, again);
             _s.Bind(y, LoopKind.ThreadY);
         }
@@ -186,18 +168,18 @@ internal sealed class GpuAttentionSchedule
     }
 
     // The loops of a block: rows to thread.y, keys or columns to thread.x; what a thread has is unrolled.
-    private void Threads(string name)
+    private void Threads(BlockRef name)
     {
         var block = _s.Nest.Block(name);
         var own = _s.Nest.OwnLoops(block);
-        string? row = own.FirstOrDefault(l => IsRow(block, l))?.Name;
-        string? depth = name == _p.Dot.Name || name == _p.Mix.Name ? own.First(l => IsSummed(block, l)).Name : null;
-        string? across = own.Select(l => l.Name).FirstOrDefault(l => l != row && l != depth);
-        var order = new List<string>();
-        var items = new List<string>();
+        var row = own.FirstOrDefault(l => IsRow(block, l))?.Ref;
+        var depth = name == _p.Dot || name == _p.Mix ? own.First(l => IsSummed(block, l)).Ref : null;
+        var across = own.Refs().FirstOrDefault(l => l != row && l != depth);
+        var order = new List<LoopRef>();
+        var items = new List<LoopRef>();
         if (row is not null && _ty > 1)
         {
-            var (y, item) = GpuLoops.Split(_s, row, _tm, $"{name}.y", $"{name}.row");
+            var (y, item) = _s.Split(row, _tm, $"{name}.y", $"{name}.row");
             order.Add(y);
             items.Add(item);
         }
@@ -205,18 +187,18 @@ internal sealed class GpuAttentionSchedule
         {
             items.Add(row);
         }
-        string? x = null;
+        LoopRef? x = null;
         if (across is not null)
         {
             // A short row of keys leaves the last loop of the maximum longer than the others.
             long extent = _s.Nest.Loop(across).ConstantExtent!.Value;
-            if (name == _p.Max.Name)
+            if (name == _p.Max)
                 extent = Math.Min(extent, _p.Keys);
             long vector = _choices[GpuAttentionKnobs.Vector];
             while (vector > 1 && (extent % vector != 0 || extent < vector * _tx))
                 vector /= 2;
-            var (rest, lane) = GpuLoops.Split(_s, across, vector, $"{name}.rest", $"{name}.item");
-            var (group, thread) = GpuLoops.Split(_s, rest, _tx, $"{name}.group", $"{name}.x");
+            var (rest, lane) = _s.Split(across, vector, $"{name}.rest", $"{name}.item");
+            var (group, thread) = _s.Split(rest, _tx, $"{name}.group", $"{name}.x");
             x = thread;
             order.Add(x);
             items.AddRange([group, lane]);
@@ -232,7 +214,7 @@ internal sealed class GpuAttentionSchedule
         if (x is not null)
             _s.Bind(x, LoopKind.ThreadX);
         bool stores = depth is null && block.Output.Scope is Scope.Shared or Scope.Global;
-        foreach (string item in items)
+        foreach (var item in items)
         {
             if (_s.Nest.Loop(item).ConstantExtent is not > 1)
                 continue;
@@ -251,17 +233,17 @@ internal sealed class GpuAttentionSchedule
     }
 
     // Whether no tile overhangs along what the threads of a row share out, so that all of them have all of their items.
-    private bool IsWhole(string sum, string item)
+    private bool IsWhole(BlockRef sum, LoopRef item)
     {
         long step = _s.Nest.Loop(item).ConstantExtent!.Value * _tx;
-        return sum == _p.Dot.Name ? _p.Keys % _bk == 0 && _bk % step == 0 : _p.Columns % step == 0;
+        return sum == _p.Dot ? _p.Keys % _bk == 0 && _bk % step == 0 : _p.Columns % step == 0;
     }
 
     // What a thread multiplies with all of its rows, as vectors from shared memory.
-    private void Fragment(string sum, string depth)
+    private void Fragment(BlockRef sum, LoopRef depth)
     {
-        var operand = sum == _p.Dot.Name ? _p.Key : _p.Value;
-        var (_, fetch) = _s.CacheRead(_tiles[operand.Buffer.Name], sum, Scope.Register);
+        var operand = sum == _p.Dot ? _p.Key : _p.Value;
+        var (_, fetch) = _s.CacheRead(_tiles[operand.Buffer], sum, Scope.Register);
         _s.ComputeAt(fetch, depth);
         GpuLoops.VectorizeInner(_s, fetch);
     }
@@ -276,13 +258,12 @@ internal sealed class GpuAttentionSchedule
     private static bool IsSummed(Block block, For loop) => block.ReduceAxes.Any(a => a.Binding.Uses(loop.Var));
 
     // Rows of weights that different rows of threads read start in different banks.
-    private void Pad(string shared)
+    private void Pad(BufferRef shared)
     {
-        var step = Step.Of("storage_align", shared, $"{_s.Nest.Buffer(shared).Rank - 2}", "32", "4");
         var before = _s.Nest;
         try
         {
-            _s.Apply(step);
+            _s.StorageAlign(shared, _s.Nest.Buffer(shared).Rank - 2, 32, 4);
         }
         catch (ScheduleException)
         {

@@ -41,8 +41,8 @@ public sealed class GpuConvRule : ScheduleRule
     {
         var tile = GpuConvTile.For(algorithm, target.Gpu!);
         var spatial = algorithm.Stages[0].SpatialAxes.ToList();
-        long channels = Contraction.Extent(spatial[1]);
-        long places = spatial.Skip(2).Aggregate(1L, (n, a) => n * Contraction.Extent(a));
+        long channels = Extents.Of(spatial[1]);
+        long places = spatial.Skip(2).Aggregate(1L, (n, a) => n * Extents.Of(a));
         long each =
             channels >= 8 ? 8
             : channels >= 4 ? 4
@@ -65,48 +65,47 @@ public sealed class GpuConvRule : ScheduleRule
     protected override LoopNest Build(Algorithm algorithm, TargetInfo target, Choices choices)
     {
         var stage = algorithm.Stages[0];
-        string block = stage.Name;
-        string Loop(Axis axis) => $"{block}.{axis.Name}";
+        BlockRef block = stage;
+        LoopRef Loop(Axis axis) => stage.Loop(axis);
         if (choices[GpuConvKnobs.Tiled])
             return new GpuConvTileSchedule(algorithm, target, choices).Build();
         var s = new Schedule(algorithm);
-        List<string> after = [.. algorithm.Stages.Skip(1).Select(x => x.Name)];
+        List<BlockRef> after = [.. algorithm.Stages.Skip(1).Select(x => (BlockRef)x)];
         if (after.Count == 0)
-            after.Add(s.CacheWrite(stage.Output.Name, Scope.Register).Copy);
+            after.Add(s.CacheWrite(stage.Output, Scope.Register).Copy);
         else
-            s.SetScope(stage.Output.Name, Scope.Register);
+            s.SetScope(stage.Output, Scope.Register);
         var spatial = stage.SpatialAxes.ToList();
-        string[] reduce = [.. stage.ReduceAxes.Select(Loop)];
-        var (group, channel) = GpuLoops.Split(
-            s,
+        LoopRef[] reduce = [.. stage.ReduceAxes.Select(Loop)];
+        var (group, channel) = s.Split(
             Loop(spatial[1]),
             choices[GpuConvKnobs.Channels],
             $"{block}.group",
             $"{block}.channel"
         );
-        string[] places = [.. spatial.Skip(2).Select(Loop)];
+        LoopRef[] places = [.. spatial.Skip(2).Select(Loop)];
         s.Reorder([Loop(spatial[0]), group, .. places, .. reduce, channel]);
-        foreach (string later in after)
+        foreach (var later in after)
         {
             if (s.ReverseComputeAt(later, places[^1]) is { Count: > 0 } loops)
                 Unroll(s, loops[^1]);
         }
-        Unroll(s, s.Nest.Loop(channel).Name);
+        Unroll(s, channel);
         // The innermost loops of the window are short, and numbers in the indices save arithmetic.
-        foreach (string window in reduce.Reverse().Take((int)choices[GpuConvKnobs.Unroll]))
+        foreach (var window in reduce.Reverse().Take((int)choices[GpuConvKnobs.Unroll]))
         {
             if (s.Nest.Loop(window).ConstantExtent is <= 7)
                 Unroll(s, window);
         }
         s.DecomposeReduction(block, reduce[0]);
-        string place = GpuLoops.FuseAll(s, places, $"{block}.place");
-        string outer = GpuLoops.FuseAll(s, [Loop(spatial[0]), group], $"{block}.image");
+        var place = s.Fuse(places, $"{block}.place");
+        var outer = s.Fuse([Loop(spatial[0]), group], $"{block}.image");
         GpuLoops.BindGrid(s, place, choices[GpuConvKnobs.Threads]);
         s.Bind(outer, LoopKind.BlockY);
         return s.Nest;
     }
 
-    private static void Unroll(Schedule s, string loop)
+    private static void Unroll(Schedule s, LoopRef loop)
     {
         if (s.Nest.Loop(loop) is { Kind: LoopKind.Serial, ConstantExtent: > 1 and <= 16 })
             s.Unroll(loop);

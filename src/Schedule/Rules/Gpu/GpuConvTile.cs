@@ -40,11 +40,11 @@ internal sealed record GpuConvTile(long Channels, ImmutableArray<Knob> Knobs)
             get
             {
                 // Channels out whose windows see the same channels in: the divisor where the image's index divides.
-                long group = Contraction.Extent(Out);
+                long group = Extents.Of(Out);
                 foreach (var index in Image.Indices.Where(i => i.Uses(Out.Var)))
                 {
                     group = 1;
-                    foreach (long divisor in Divisors(Contraction.Extent(Out)))
+                    foreach (long divisor in Divisors(Extents.Of(Out)))
                     {
                         var t = new Var("t");
                         var inside = index.Substitute(new Dictionary<Var, Expr> { [Out.Var] = t });
@@ -64,10 +64,10 @@ internal sealed record GpuConvTile(long Channels, ImmutableArray<Knob> Knobs)
             return null;
         long size = form.Stage.Output.Type.Size();
         long group = form.GroupSize;
-        long width = Contraction.Extent(form.Places[^1]);
-        long height = form.Places.Length > 1 ? Contraction.Extent(form.Places[0]) : 1;
-        long depth = Contraction.Extent(form.In);
-        long images = Contraction.Extent(form.Stage.SpatialAxes.First());
+        long width = Extents.Of(form.Places[^1]);
+        long height = form.Places.Length > 1 ? Extents.Of(form.Places[0]) : 1;
+        long depth = Extents.Of(form.In);
+        long images = Extents.Of(form.Stage.SpatialAxes.First());
         // One channel out a group shares nothing of the filters, and one channel in leaves nothing to go step by step.
         if (group < 2 || width * height < 16)
             return null;
@@ -79,8 +79,7 @@ internal sealed record GpuConvTile(long Channels, ImmutableArray<Knob> Knobs)
         foreach (long rows in Divisors(height).Where(r => r <= 16))
         {
             long threads = rows * (wide / places) * slices;
-            long blocks =
-                images * (height / rows) * (width / wide) * (Contraction.Extent(form.Out) / (channels * slices));
+            long blocks = images * (height / rows) * (width / wide) * (Extents.Of(form.Out) / (channels * slices));
             if (threads <= 256 && (threads <= 64 || blocks >= gpu.Multiprocessors))
                 high = rows;
         }

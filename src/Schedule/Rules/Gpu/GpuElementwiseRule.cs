@@ -31,7 +31,7 @@ public sealed class GpuElementwiseRule : ScheduleRule
         bool all = choices[GpuElementwiseKnobs.Inline];
         Inline(s, algorithm, algorithm.Stages, all);
         var map = GpuMap.From(choices);
-        foreach (string block in s.Nest.Blocks.Select(b => b.Name).ToList())
+        foreach (var block in s.Nest.Blocks.Refs().ToList())
             map.Apply(s, block, target);
         return s.Nest;
     }
@@ -50,7 +50,7 @@ public sealed class GpuElementwiseRule : ScheduleRule
             var before = s.Nest;
             try
             {
-                s.ComputeInline(stage.Name);
+                s.ComputeInline(stage);
             }
             catch (ScheduleException)
             {

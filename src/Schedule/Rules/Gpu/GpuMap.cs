@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Schedules.Backend;
 using Picograd.Schedules.Ir;
+using Picograd.Schedules.Patterns;
 using Picograd.Schedules.Primitives;
 using Picograd.Schedules.Recipes;
 
@@ -50,16 +51,16 @@ internal sealed record GpuMap(long Threads, long Vector, long Items, long Waves)
 
     /// <summary>Schedules the root nest of a map that no other primitive has touched.</summary>
     /// <returns>The thread loop, and the loops below it; null where there was nothing to share out.</returns>
-    public (string Thread, ImmutableArray<string> Below)? Apply(Schedule s, string block, TargetInfo target)
+    public (LoopRef Thread, ImmutableArray<LoopRef> Below)? Apply(Schedule s, BlockRef block, TargetInfo target)
     {
         LoopRecipes.FuseContiguous(s, block);
-        var loops = s.Nest.LoopsAround(s.Nest.Block(block)).Select(l => l.Name).ToList();
+        var loops = s.LoopsAround(block);
         if (loops.IsEmptyOrShared(s, block))
         {
             GpuPlainRule.Stage(s, block, Threads);
             return null;
         }
-        var below = new List<string>();
+        var below = new List<LoopRef>();
         long vector = Vector;
         var inner = s.Nest.Loop(loops[^1]);
         if (inner.ConstantExtent is { } extent)
@@ -71,18 +72,18 @@ internal sealed record GpuMap(long Threads, long Vector, long Items, long Waves)
             vector = 1;
         if (vector > 1)
         {
-            var (rest, lanes) = GpuLoops.Split(s, inner.Name, vector, $"{block}.vec", $"{block}.v");
+            var (rest, lanes) = s.Split(inner, vector, $"{block}.vec", $"{block}.v");
             loops[^1] = rest;
             below.Add(lanes);
         }
-        string all = GpuLoops.FuseAll(s, loops);
+        var all = s.Fuse(loops);
         long? total = s.Nest.Loop(all).ConstantExtent;
         long threads = total is { } n ? Math.Min(Threads, GpuLoops.WholeWarps(n)) : Threads;
-        var (blocks, thread) = GpuLoops.Split(s, all, threads, $"{block}.block", $"{block}.t");
-        string? items = null;
+        var (blocks, thread) = s.Split(all, threads, $"{block}.block", $"{block}.t");
+        LoopRef? items = null;
         if (Items > 1 && (s.Nest.Loop(blocks).ConstantExtent ?? long.MaxValue) >= 2 * Items)
         {
-            (blocks, items) = GpuLoops.Split(s, blocks, Items, $"{block}.grid", $"{block}.item");
+            (blocks, items) = s.Split(blocks, Items, $"{block}.grid", $"{block}.item");
             s.Reorder(thread, items);
             s.Unroll(items);
             below.Insert(0, items);
@@ -90,8 +91,8 @@ internal sealed record GpuMap(long Threads, long Vector, long Items, long Waves)
         long grid = Waves * target.Gpu!.Multiprocessors;
         if (grid > 0 && s.Nest.Loop(blocks).ConstantExtent is { } most && most > grid)
         {
-            var (strides, block1) = GpuLoops.Split(s, blocks, grid, $"{block}.stride", $"{block}.grid");
-            string[] order = [block1, thread, strides];
+            var (strides, block1) = s.Split(blocks, grid, $"{block}.stride", $"{block}.grid");
+            LoopRef[] order = [block1, thread, strides];
             s.Reorder(order);
             blocks = block1;
             below.Insert(0, strides);
@@ -104,8 +105,7 @@ internal sealed record GpuMap(long Threads, long Vector, long Items, long Waves)
     }
 
     /// <summary>Points of a stage; symbolic extents count as 1024.</summary>
-    public static long Points(Stage stage) =>
-        stage.Axes.Aggregate(1L, (n, a) => n * (a.Extent is IntImm i ? Math.Max(1, i.Value) : 1024));
+    public static long Points(Stage stage) => Extents.Points(stage.Axes, symbolic: 1024);
 
     private static IEnumerable<Buffer> Buffers(Stage stage) => stage.Reads.Concat(stage.Outputs);
 
@@ -135,7 +135,7 @@ internal sealed record GpuMap(long Threads, long Vector, long Items, long Waves)
 file static class Loops
 {
     // Whether a block has no loops, or loops that others are in as well.
-    public static bool IsEmptyOrShared(this List<string> loops, Schedule s, string block) =>
+    public static bool IsEmptyOrShared(this List<LoopRef> loops, Schedule s, BlockRef block) =>
         loops.Count == 0 || s.Nest.OwnLoops(s.Nest.Block(block)).Length != loops.Count;
 }
 

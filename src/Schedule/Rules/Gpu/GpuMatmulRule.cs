@@ -30,13 +30,13 @@ public sealed class GpuMatmulRule : ScheduleRule
     {
         var c = Contraction.Of(algorithm.Stages[0])!;
         var gpu = target.Gpu!;
-        long m = Contraction.Extent(c.M[^1]);
-        long n = Contraction.Extent(c.N);
-        long k = Contraction.Extent(c.K);
-        long batch = c.Outer.Concat(c.M.SkipLast(1)).Aggregate(1L, (x, a) => x * Contraction.Extent(a));
+        long m = Extents.Of(c.M[^1]);
+        long n = Extents.Of(c.N);
+        long k = Extents.Of(c.K);
+        long batch = c.Outer.Concat(c.M.SkipLast(1)).Aggregate(1L, (x, a) => x * Extents.Of(a));
         long size = c.Stage.Output.Type.Size();
         var (bm, bn) = Tile(m, n, batch, gpu, size);
-        long blocks = Ceil(m, bm) * Ceil(n, bn) * batch;
+        long blocks = Extents.CeilDiv(m, bm) * Extents.CeilDiv(n, bn) * batch;
         long parts = 1;
         // A few rows take as long as their operand takes to arrive: many threads have to wait for it at a time.
         long wanted = bm <= 4 ? 8 * gpu.Multiprocessors : gpu.Multiprocessors;
@@ -58,7 +58,7 @@ public sealed class GpuMatmulRule : ScheduleRule
             // At least a warp, up to four, as long as every multiprocessor gets a block.
             long threads = bm / tm * (bn / tn);
             while (
-                products * 2 <= Contraction.Extent(axis)
+                products * 2 <= Extents.Of(axis)
                 && threads * products * 2 <= 128
                 && (threads * products < GpuInfo.WarpSize || blocks / (products * 2) >= 2 * gpu.Multiprocessors)
             )
@@ -111,7 +111,7 @@ public sealed class GpuMatmulRule : ScheduleRule
             long bm = Math.Min(rows, mostM);
             // Few rows: the threads go along n.
             long bn = Math.Min(columns * Math.Max(1, Math.Min(rows / bm, 4)), mostN);
-            if (Ceil(m, bm) * Ceil(n, bn) * batch >= gpu.Multiprocessors)
+            if (Extents.CeilDiv(m, bm) * Extents.CeilDiv(n, bn) * batch >= gpu.Multiprocessors)
                 return (bm, bn);
         }
         return (Math.Min(8, mostM), Math.Min(mostM >= 8 ? 8 : 32, mostN));
@@ -132,8 +132,6 @@ public sealed class GpuMatmulRule : ScheduleRule
 
     private static ImmutableArray<long> Fitting(long[] values, long extent, long always) =>
         [.. values.Where(v => v < 2 * extent).Append(always).Distinct().Order()];
-
-    internal static long Ceil(long a, long b) => (a + b - 1) / b;
 }
 
 /// <summary>The knobs of <see cref="GpuMatmulRule"/>.</summary>

@@ -23,7 +23,6 @@ internal sealed class GpuMatmulSchedule
     private readonly long _lanesM;
     private readonly Axis? _batch;
     private readonly long _products;
-    private string _productLoop = "";
 
     public GpuMatmulSchedule(Algorithm algorithm, TargetInfo target, Choices choices)
     {
@@ -54,7 +53,7 @@ internal sealed class GpuMatmulSchedule
 
     private bool IsAsync => _choices[GpuMatmulKnobs.Async] && _target.Gpu is { HasAsyncCopy: true };
 
-    private string Stage => _c.Stage.Name;
+    private BlockRef Stage => _c.Stage;
 
     public LoopNest Build()
     {
@@ -62,48 +61,41 @@ internal sealed class GpuMatmulSchedule
         long[] factors = [.. _c.Stage.Axes.Select(Factor)];
         var made = _s.PadEinsum(Stage, factors);
         var value = (Binary)_c.Stage.Values[0];
-        string first = made[0];
-        string second = made[1];
-        string crop = made[2];
-        (string copyA, string copyB) = ReferenceEquals(value.A, _c.A) ? (first, second) : (second, first);
-        string sum = Stage;
-        string write = crop;
-        string k = Loop(_c.K);
-        string? part = null;
+        var crop = made[2];
+        var (copyA, copyB) = ReferenceEquals(value.A, _c.A) ? (made[0], made[1]) : (made[1], made[0]);
+        var sum = Stage;
+        var write = crop;
+        var k = Loop(_c.K);
+        LoopRef? part = null;
         var after = Epilogue(crop);
         if (_parts > 1)
         {
             (part, k) = _s.Split(k, _s.Nest.Loop(k).ConstantExtent!.Value / _parts);
             sum = _s.Rfactor(Stage, part);
-            string partial = _s.Nest.Block(sum).Output.Name;
-            int rank = _s.Nest.Buffer(partial).Rank;
-            string[] dims = [.. Enumerable.Range(0, rank).Select(d => $"d{d}")];
-            _s.TransformLayout(
-                partial,
-                $"{string.Join(",", dims)}->{string.Join(",", dims.SkipLast(1).Prepend(dims[^1]))}"
-            );
+            var partial = _s.Output(sum);
+            _s.MoveDimensionFirst(partial, _s.Nest.Buffer(partial).Rank - 1);
             (_, write) = _s.CacheWrite(partial, Scope.Register);
         }
         else
         {
-            _s.SetScope(_s.Nest.Block(sum).Output.Name, Scope.Register);
+            _s.SetScope(_s.Output(sum), Scope.Register);
             write = after[0];
         }
         Operand(copyA, _c.A, _c.M[^1], _m);
         Operand(copyB, _c.B, _c.N, _n);
 
         // Blocks, threads, and what each thread does.
-        string[] outer = [.. _c.Stage.SpatialAxes.Where(a => a.Var != _c.N.Var && a.Var != _c.M[^1].Var).Select(Loop)];
+        LoopRef[] outer = [.. _c.Stage.SpatialAxes.Where(a => a.Var != _c.N.Var && a.Var != _c.M[^1].Var).Select(Loop)];
         var m = _m.Split(_s, Stage, "m", Loop(_c.M[^1]), outermost: true);
         var n = _n.Split(_s, Stage, "n", Loop(_c.N), outermost: true);
-        string[] together = [];
+        LoopRef[] together = [];
         if (_products > 1)
         {
             int at = Array.IndexOf(outer, Loop(_batch!));
-            (outer[at], _productLoop) = GpuLoops.Split(_s, outer[at], _products, $"{Stage}.some", $"{Stage}.product");
-            together = [_productLoop];
+            (outer[at], var product) = _s.Split(outer[at], _products, $"{Stage}.some", $"{Stage}.product");
+            together = [product];
         }
-        var (ko, ki) = GpuLoops.Split(_s, k, _bk, $"{Stage}.ko", $"{Stage}.ki");
+        var (ko, ki) = _s.Split(k, _bk, $"{Stage}.ko", $"{Stage}.ki");
         // Loops keep one order of the tiles: all that is outside of k first.
         _s.Reorder([
             .. outer,
@@ -120,7 +112,7 @@ internal sealed class GpuMatmulSchedule
             n.Group,
             n.Item,
         ]);
-        string thread = FuseThreads(Stage, together, m.Thread, n.Thread);
+        var thread = FuseThreads(Stage, together, m.Thread, n.Thread);
         Copy(copyA, ko, _c.A, _c.M[^1]);
         Copy(copyB, ko, _c.B, _c.N);
         if (_choices[GpuMatmulKnobs.Fragments])
@@ -131,7 +123,7 @@ internal sealed class GpuMatmulSchedule
         _s.Bind(thread, LoopKind.ThreadX);
 
         // What comes after the sum happens to the results where they are.
-        foreach (string later in _parts > 1 ? [write] : after)
+        foreach (var later in _parts > 1 ? [write] : after)
             After(later, n.Outer);
         _s.DecomposeReduction(sum, ko);
         Grid(outer, part, m.Outer, n.Outer);
@@ -149,10 +141,10 @@ internal sealed class GpuMatmulSchedule
     }
 
     // The blocks that come after the sum, in order: the first of them reads the sum itself.
-    private List<string> Epilogue(string crop)
+    private List<BlockRef> Epilogue(BlockRef crop)
     {
-        List<string> blocks = [crop, .. _algorithm.Stages.Skip(1).Select(a => a.Name)];
-        foreach (string block in blocks.SkipLast(1).ToList())
+        List<BlockRef> blocks = [crop, .. _algorithm.Stages.Skip(1).Select(a => (BlockRef)a)];
+        foreach (var block in blocks.SkipLast(1).ToList())
         {
             var before = _s.Nest;
             try
@@ -177,7 +169,7 @@ internal sealed class GpuMatmulSchedule
         : 1;
 
     // The hardware copies where it can: what threads copy with loads and stores waits in registers meanwhile.
-    private void Stages(string ko, int stages)
+    private void Stages(LoopRef ko, int stages)
     {
         if (IsAsync)
         {
@@ -197,20 +189,20 @@ internal sealed class GpuMatmulSchedule
     }
 
     // Neighbours along k go to different rows of the tile: an odd number of vectors apart they meet in few banks.
-    private void PadRows(string copy, Load load, Axis axis, TilePart part)
+    private void PadRows(BlockRef copy, Load load, Axis axis, TilePart part)
     {
-        if (!Contraction.IsContiguous(load, _c.K) || Contraction.Extent(axis) == 1)
+        if (!Contraction.IsContiguous(load, _c.K) || Extents.Of(axis) == 1)
             return;
         var buffer = _s.Nest.Block(copy).Output;
         int size = load.Buffer.Type.Size();
-        _s.StorageAlign(buffer.Name, buffer.Rank - (part.Groups > 1 ? 3 : 2), 128 / size, 16 / size);
+        _s.StorageAlign(buffer, buffer.Rank - (part.Groups > 1 ? 3 : 2), 128 / size, 16 / size);
     }
 
     // An operand's tile in shared memory: k outermost, then the groups of a thread's items, so that neighbours along m or
     // n are neighbours there.
-    private void Operand(string copy, Load load, Axis axis, TilePart part)
+    private void Operand(BlockRef copy, Load load, Axis axis, TilePart part)
     {
-        string buffer = _s.Nest.Block(copy).Output.Name;
+        BufferRef buffer = _s.Output(copy);
         _s.SetScope(buffer, Scope.Shared);
         int along = Contraction.Dimension(load, axis);
         int k = Contraction.Dimension(load, _c.K);
@@ -224,12 +216,12 @@ internal sealed class GpuMatmulSchedule
     }
 
     // All threads together fetch a tile, each a vector a time along what is contiguous in memory.
-    private void Copy(string copy, string at, Load load, Axis axis)
+    private void Copy(BlockRef copy, LoopRef at, Load load, Axis axis)
     {
         var loops = _s.ComputeAt(copy, at).ToList();
         bool alongK = Contraction.IsContiguous(load, _c.K);
         var block = _s.Nest.Block(copy);
-        string? k = loops.FirstOrDefault(l => Drives(block, l, load, _c.K));
+        var k = loops.FirstOrDefault(l => Drives(block, l, load, _c.K));
         var order = loops.Where(l => l != k).ToList();
         if (k is not null)
             order.Insert(alongK ? order.Count : 0, k);
@@ -240,7 +232,7 @@ internal sealed class GpuMatmulSchedule
         if (IsAsync && _choices[GpuMatmulKnobs.Stages] > 1)
         {
             // One copy goes to one place: what changes its order goes element by element, what is not aligned too.
-            long inner = straight ? Contraction.Extent(axis) : 1;
+            long inner = straight ? Extents.Of(axis) : 1;
             while (vector > 1 && (inner % vector != 0 || !load.Buffer.Strides.IsDefault))
                 vector /= 2;
         }
@@ -248,7 +240,7 @@ internal sealed class GpuMatmulSchedule
     }
 
     // Whether a loop of a copy runs along the dimension that an axis of the product indexes.
-    private bool Drives(Block copy, string loop, Load load, Axis axis)
+    private bool Drives(Block copy, LoopRef loop, Load load, Axis axis)
     {
         var read = copy.Loads.First(l => l.Buffer == load.Buffer);
         var bindings = copy.Bindings;
@@ -256,14 +248,14 @@ internal sealed class GpuMatmulSchedule
         return read.Indices[Contraction.Dimension(load, axis)].Substitute(bindings).Uses(v);
     }
 
-    private void Fragment(string sum, string copy, string ki)
+    private void Fragment(BlockRef sum, BlockRef copy, LoopRef ki)
     {
-        var (_, fetch) = _s.CacheRead(_s.Nest.Block(copy).Output.Name, sum, Scope.Register);
+        var (_, fetch) = _s.CacheRead(_s.Output(copy), sum, Scope.Register);
         _s.ComputeAt(fetch, ki);
         GpuLoops.VectorizeInner(_s, fetch);
     }
 
-    private void After(string block, string at)
+    private void After(BlockRef block, LoopRef at)
     {
         var loops = _s.ReverseComputeAt(block, at).ToList();
         var bindings = _s.Nest.Block(block).SpatialAxes.Select(x => x.Binding).ToList();
@@ -272,53 +264,53 @@ internal sealed class GpuMatmulSchedule
         int row = bindings.Count - spatial.Count + spatial.FindIndex(x => x.Var == _c.M[^1].Var);
         int column = bindings.Count - 1;
         // Where a tile has one row or one product there is no loop.
-        string Over(int axis) =>
+        LoopRef Over(int axis) =>
             loops.FirstOrDefault(l => bindings[axis].Uses(_s.Nest.Loop(l).Var))
-            ?? _s.UnitLoop(loops.FirstOrDefault() ?? block);
-        string along = Over(column);
-        string down = Over(row);
-        string[] products = [.. loops.Where(l => l != along && l != down)];
+            ?? (loops.Count > 0 ? _s.UnitLoop(loops[0]) : _s.UnitLoop(block));
+        var along = Over(column);
+        var down = Over(row);
+        LoopRef[] products = [.. loops.Where(l => l != along && l != down)];
         var m = _m.Split(_s, block, "m", down, outermost: false);
         var n = _n.Split(_s, block, "n", along, outermost: false);
         _s.Reorder([.. products, m.Thread, n.Thread, m.Group, m.Item, n.Group, n.Item]);
-        string thread = FuseThreads(block, products, m.Thread, n.Thread);
+        var thread = FuseThreads(block, products, m.Thread, n.Thread);
         _s.Bind(thread, LoopKind.ThreadX);
-        bool whole = Contraction.Extent(_c.N) % _n.Items == 0;
+        bool whole = Extents.Of(_c.N) % _n.Items == 0;
         if (_n.Items > 1 && whole)
             _s.Vectorize(n.Item);
-        foreach (string loop in new[] { m.Group, m.Item, n.Group }.Concat(whole || _n.Items == 1 ? [] : [n.Item]))
+        foreach (var loop in new[] { m.Group, m.Item, n.Group }.Concat(whole || _n.Items == 1 ? [] : [n.Item]))
             UnrollUnlessOne(loop);
     }
 
     // One loop over the threads: warps of the tile, then lanes, so that a warp has a tile of its own that is near square.
-    private string FuseThreads(string block, string[] products, string m, string n)
+    private LoopRef FuseThreads(BlockRef block, LoopRef[] products, LoopRef m, LoopRef n)
     {
         long lanesN = GpuInfo.WarpSize / Math.Max(1, _lanesM);
         if (_m.Threads % _lanesM != 0 || _n.Threads % lanesN != 0 || _m.Threads == _lanesM || _n.Threads == lanesN)
-            return GpuLoops.FuseAll(_s, [.. products, m, n], $"{block}.t");
+            return _s.Fuse([.. products, m, n], $"{block}.t");
         var (mw, ml) = _s.Split(m, _lanesM);
         var (nw, nl) = _s.Split(n, lanesN);
         _s.Reorder(mw, nw, ml, nl);
-        return GpuLoops.FuseAll(_s, [.. products, mw, nw, ml, nl], $"{block}.t");
+        return _s.Fuse([.. products, mw, nw, ml, nl], $"{block}.t");
     }
 
-    private void Grid(string[] outer, string? part, string m, string n)
+    private void Grid(LoopRef[] outer, LoopRef? part, LoopRef m, LoopRef n)
     {
         long group = _choices[GpuMatmulKnobs.Raster];
-        string columns = n;
+        var columns = n;
         if (group > 1 && _s.Nest.Loop(m).ConstantExtent is { } rows && rows > group && rows % group == 0)
         {
             // Blocks that run at once share columns of B: a group of rows goes along n together.
             var (mo, mg) = _s.Split(m, group);
             _s.Reorder(mo, n, mg);
-            columns = GpuLoops.FuseAll(_s, [mo, n, mg], $"{Stage}.block");
+            columns = _s.Fuse([mo, n, mg], $"{Stage}.block");
         }
         else
         {
-            columns = GpuLoops.FuseAll(_s, [m, n], $"{Stage}.block");
+            columns = _s.Fuse([m, n], $"{Stage}.block");
         }
         _s.Bind(columns, LoopKind.BlockX);
-        string outermost = columns;
+        var outermost = columns;
         if (part is not null)
         {
             _s.Bind(part, LoopKind.BlockY);
@@ -326,16 +318,16 @@ internal sealed class GpuMatmulSchedule
         }
         if (outer.Length > 0)
         {
-            outermost = GpuLoops.FuseAll(_s, outer, $"{Stage}.batch");
+            outermost = _s.Fuse(outer, $"{Stage}.batch");
             _s.Bind(outermost, LoopKind.BlockZ);
         }
         if (_choices[GpuMatmulKnobs.MinBlocks] is > 0 and var blocks)
             _s.Annotate(outermost, Annotate.MinBlocks, $"{blocks}");
     }
 
-    private void Unroll(TilePart.Loops m, TilePart.Loops n, string ki)
+    private void Unroll(TilePart.Loops m, TilePart.Loops n, LoopRef ki)
     {
-        foreach (string loop in new[] { m.Group, m.Item, n.Group, n.Item })
+        foreach (var loop in new[] { m.Group, m.Item, n.Group, n.Item })
             UnrollUnlessOne(loop);
         long ku = Math.Min(_choices[GpuMatmulKnobs.Ku], _bk);
         if (ku >= _bk)
@@ -344,19 +336,19 @@ internal sealed class GpuMatmulSchedule
             _s.Unroll(_s.Split(ki, ku).Inner);
     }
 
-    private void UnrollUnlessOne(string loop)
+    private void UnrollUnlessOne(LoopRef loop)
     {
         if (_s.Nest.Loop(loop).ConstantExtent > 1)
             _s.Unroll(loop);
     }
 
     // The second kernel: a thread adds up the parts of a few neighbours, and does what comes after.
-    private void AddParts(List<string> after)
+    private void AddParts(List<BlockRef> after)
     {
-        string total = _s.Nest.Block(Stage).Output.Name;
+        BufferRef total = _s.Output(Stage);
         var map = new GpuMap(256, 1, 1, 0);
         var made = map.Apply(_s, after[0], _target);
-        if (made is { } first && !_algorithm.Outputs.Any(o => o.Name == total))
+        if (made is { } first && !_algorithm.Outputs.Any(o => o == total))
         {
             _s.SetScope(total, Scope.Register);
             _s.ComputeAt(Stage, first.Thread);
@@ -365,13 +357,13 @@ internal sealed class GpuMatmulSchedule
         {
             GpuPlainRule.Stage(_s, Stage, 256);
         }
-        foreach (string block in after.Skip(1))
+        foreach (var block in after.Skip(1))
             map.Apply(_s, block, _target);
     }
 
-    private string Loop(Axis axis) => $"{Stage}.{axis.Name}";
+    private LoopRef Loop(Axis axis) => _c.Stage.Loop(axis);
 
-    private static IEnumerable<string> Some(string? name) => name is null ? [] : [name];
+    private static IEnumerable<LoopRef> Some(LoopRef? loop) => loop is null ? [] : [loop];
 }
 
 /// <summary>
@@ -380,7 +372,7 @@ internal sealed class GpuMatmulSchedule
 /// </summary>
 internal sealed record TilePart(long Tile, long Groups, long Items)
 {
-    internal sealed record Loops(string Outer, string Group, string Thread, string Item);
+    internal sealed record Loops(LoopRef Outer, LoopRef Group, LoopRef Thread, LoopRef Item);
 
     public long PerThread => Groups * Items;
 
@@ -397,13 +389,13 @@ internal sealed record TilePart(long Tile, long Groups, long Items)
     }
 
     /// <summary>Splits a loop over this side; one outside of the tile where the loop runs over all tiles.</summary>
-    public Loops Split(Schedule s, string block, string side, string loop, bool outermost)
+    public Loops Split(Schedule s, BlockRef block, string side, LoopRef loop, bool outermost)
     {
-        string outer = "";
+        var outer = loop;
         if (outermost)
-            (outer, loop) = GpuLoops.Split(s, loop, Tile, $"{block}.{side}.tile", $"{block}.{side}.in");
-        var (group, rest) = GpuLoops.Split(s, loop, Stretch, $"{block}.{side}.group", $"{block}.{side}.rest");
-        var (thread, item) = GpuLoops.Split(s, rest, Items, $"{block}.{side}.t", $"{block}.{side}.item");
+            (outer, loop) = s.Split(loop, Tile, $"{block}.{side}.tile", $"{block}.{side}.in");
+        var (group, rest) = s.Split(loop, Stretch, $"{block}.{side}.group", $"{block}.{side}.rest");
+        var (thread, item) = s.Split(rest, Items, $"{block}.{side}.t", $"{block}.{side}.item");
         return new Loops(outer, group, thread, item);
     }
 }

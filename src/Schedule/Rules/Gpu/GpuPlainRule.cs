@@ -23,31 +23,31 @@ public sealed class GpuPlainRule : ScheduleRule
     {
         var s = new Schedule(algorithm);
         long threads = choices[GpuPlainKnobs.Threads];
-        foreach (string block in s.Nest.Blocks.Select(b => b.Name).ToList())
+        foreach (var block in s.Nest.Blocks.Refs().ToList())
             Stage(s, block, threads);
         return s.Nest;
     }
 
     /// <summary>Schedules the root nest of a block that no other primitive has touched.</summary>
-    internal static void Stage(Schedule s, string block, long threads)
+    internal static void Stage(Schedule s, BlockRef block, long threads)
     {
         var free = GpuLoops.Independent(s.Nest, s.Nest.Block(block));
         if (free.Count == 0)
         {
-            var loops = s.Nest.LoopsAround(s.Nest.Block(block));
-            string unit = s.UnitLoop(loops.IsEmpty ? block : loops[0].Name);
+            var loops = s.LoopsAround(block);
+            var unit = loops.Count == 0 ? s.UnitLoop(block) : s.UnitLoop(loops[0]);
             s.Bind(unit, LoopKind.BlockX);
             GpuLoops.OneThread(s, block, unit);
             return;
         }
-        var all = s.Nest.LoopsAround(s.Nest.Block(block)).Select(l => l.Name).ToList();
-        string[] order = [.. free, .. all.Except(free)];
+        var all = s.LoopsAround(block);
+        LoopRef[] order = [.. free, .. all.Except(free)];
         if (!order.SequenceEqual(all))
             s.Reorder(order);
         var before = s.Nest;
         try
         {
-            GpuLoops.BindGrid(s, GpuLoops.FuseAll(s, free), threads);
+            GpuLoops.BindGrid(s, s.Fuse(free), threads);
         }
         catch (ScheduleException)
         {
@@ -57,15 +57,15 @@ public sealed class GpuPlainRule : ScheduleRule
         }
     }
 
-    private static void Separate(Schedule s, List<string> free, long threads)
+    private static void Separate(Schedule s, List<LoopRef> free, long threads)
     {
         // Blocks lie directly inside one another: loops that are left over go below them.
         var kinds = new Queue<LoopKind>([LoopKind.BlockY, LoopKind.BlockZ]);
         var grid = free.SkipLast(1).Where(l => s.Nest.Loop(l).ConstantExtent is <= 65_535).Take(kinds.Count).ToList();
-        string[] order = [.. grid, free[^1], .. free.SkipLast(1).Except(grid)];
+        LoopRef[] order = [.. grid, free[^1], .. free.SkipLast(1).Except(grid)];
         if (!order.SequenceEqual(free))
             s.Reorder(order);
-        foreach (string loop in grid)
+        foreach (var loop in grid)
             s.Bind(loop, kinds.Dequeue());
         GpuLoops.BindGrid(s, free[^1], threads);
     }

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Schedules.Backend;
 using Picograd.Schedules.Ir;
+using Picograd.Schedules.Patterns;
 using Picograd.Schedules.Primitives;
 using Picograd.Schedules.Recipes;
 
@@ -39,8 +40,8 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
     public static ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
     {
         var stage = algorithm.Stages.Where(s => s.Kind == StageKind.Reduce).MaxBy(GpuMap.Points)!;
-        long length = Extent(stage.ReduceAxes);
-        long results = Extent(stage.SpatialAxes);
+        long length = Extents.Points(stage.ReduceAxes, symbolic: 1024);
+        long results = Extents.Points(stage.SpatialAxes, symbolic: 1024);
         long most = Math.Max(1, 16 / stage.Reads.Select(b => b.Type.Size()).DefaultIfEmpty(4).Max());
         bool row = AlongRows(stage);
         long vector = row ? most : 1;
@@ -86,29 +87,29 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
     /// <summary>Schedules the root nest of a reduction that no other primitive has touched.</summary>
     public void Apply(Schedule s, Stage stage)
     {
-        string block = stage.Name;
+        BlockRef block = stage;
         if (s.Nest.Block(block) is not { IsReduction: true, Init: true } || !s.Nest.Block(block).ReduceAxes.Any())
         {
             GpuPlainRule.Stage(s, block, Threads);
             return;
         }
         bool rows = AlongRows(stage);
-        string k = FuseReduction(s, block);
+        var k = FuseReduction(s, block);
         long? length = s.Nest.Loop(k).ConstantExtent;
         if (Parts > 1 && length is { } all && all >= 2 * Parts)
         {
-            long part = GpuMatmulRule.Ceil(all, Parts);
+            long part = Extents.CeilDiv(all, Parts);
             if (rows)
-                part = GpuMatmulRule.Ceil(part, Vector) * Vector;
-            var (parts, _) = GpuLoops.Split(s, k, part, $"{block}.part", $"{block}.k");
-            string partial = s.Rfactor(block, parts);
-            string rest = FuseReduction(s, partial);
+                part = Extents.CeilDiv(part, Vector) * Vector;
+            var (parts, _) = s.Split(k, part, $"{block}.part", $"{block}.k");
+            var partial = s.Rfactor(block, parts);
+            var rest = FuseReduction(s, partial);
             bool columns = ByColumns(s, stage, rest, rows);
             if (columns)
                 PartsOutside(s, partial);
             One(s, partial, rest, columns, Team, Vector);
             // What is left is short: along memory where parts of a row are neighbours, else across.
-            string last = FuseReduction(s, block);
+            var last = FuseReduction(s, block);
             bool few = s.Nest.Loop(last).ConstantExtent <= 16;
             One(
                 s,
@@ -124,35 +125,31 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
     }
 
     // Enough columns side by side for the lanes of a warp, and enough to reduce for several warps.
-    private static bool ByColumns(Schedule s, Stage stage, string k, bool rows) =>
+    private static bool ByColumns(Schedule s, Stage stage, LoopRef k, bool rows) =>
         !rows
         && stage.SpatialAxes.Last().Extent is IntImm { Value: >= GpuInfo.WarpSize }
         && s.Nest.Loop(k).ConstantExtent is null or >= 8;
 
     // Parts outermost, in the loops and in memory, so that columns stay neighbours.
-    private static void PartsOutside(Schedule s, string partial)
+    private static void PartsOutside(Schedule s, BlockRef partial)
     {
-        var loops = s.Nest.LoopsAround(s.Nest.Block(partial)).Select(l => l.Name).ToList();
+        var loops = s.LoopsAround(partial);
         // The results' loops, that over parts, and the reduction.
-        string part = loops[^2];
+        var part = loops[^2];
         s.Reorder([part, .. loops.SkipLast(2), loops[^1]]);
         foreach (var buffer in s.Nest.Block(partial).Outputs)
         {
             if (s.Nest.Block(partial).Outputs.Length > 1)
                 return;
-            string[] dims = [.. Enumerable.Range(0, buffer.Rank).Select(d => $"d{d}")];
-            s.TransformLayout(
-                buffer.Name,
-                $"{string.Join(",", dims)}->{string.Join(",", dims.SkipLast(1).Prepend(dims[^1]))}"
-            );
+            s.MoveDimensionFirst(buffer, buffer.Rank - 1);
         }
     }
 
-    private void One(Schedule s, string block, string k, bool columns, ReductionTeam team, long vector)
+    private void One(Schedule s, BlockRef block, LoopRef k, bool columns, ReductionTeam team, long vector)
     {
         // Of columns each warp has a part: their results meet in shared memory.
-        string copy = s.CacheWrite(s.Nest.Block(block).Output.Name, columns ? Scope.Shared : Scope.Register).Copy;
-        var spatial = s.Nest.LoopsAround(s.Nest.Block(block)).Select(l => l.Name).Where(l => l != k).ToList();
+        var copy = s.CacheWrite(s.Output(block), columns ? Scope.Shared : Scope.Register).Copy;
+        var spatial = s.Nest.LoopsAround(s.Nest.Block(block)).Refs().Where(l => l != k).ToList();
         if (spatial.Count == 0)
             spatial.Add(s.UnitLoop(k));
         if (columns)
@@ -162,14 +159,14 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
         }
         // The result is copied out where it is made, before loops are fused and cut.
         s.ReverseComputeAt(copy, spatial[^1]);
-        string row = GpuLoops.FuseAll(s, spatial, $"{block}.row");
+        var row = s.Fuse(spatial, $"{block}.row");
         if (team == ReductionTeam.Thread)
             ByThread(s, block, row, k);
         else
             Row(s, block, row, k, team, vector);
     }
 
-    private void Row(Schedule s, string block, string row, string k, ReductionTeam team, long vector)
+    private void Row(Schedule s, BlockRef block, LoopRef row, LoopRef k, ReductionTeam team, long vector)
     {
         long length = s.Nest.Loop(k).ConstantExtent ?? long.MaxValue;
         // Of a row that is one vector only one thread has a part, and what is copied for it would not be tied to that thread.
@@ -179,26 +176,20 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
             team == ReductionTeam.Warp ? GpuInfo.WarpSize
             : length == long.MaxValue ? Threads
             : Math.Min(Threads, GpuLoops.WholeWarps(length / vector));
-        string? lanes = null;
+        LoopRef? lanes = null;
         if (vector > 1)
-            (k, lanes) = GpuLoops.Split(s, k, vector, $"{block}.kv", $"{block}.v");
-        var (ko, t) = GpuLoops.Split(
-            s,
-            k,
-            threads,
-            $"{block}.ko",
-            $"{block}.{(team == ReductionTeam.Warp ? "lane" : "t")}"
-        );
-        string rowLoop = row;
-        string blocks = row;
+            (k, lanes) = s.Split(k, vector, $"{block}.kv", $"{block}.v");
+        var (ko, t) = s.Split(k, threads, $"{block}.ko", $"{block}.{(team == ReductionTeam.Warp ? "lane" : "t")}");
+        var rowLoop = row;
+        var blocks = row;
         if (team == ReductionTeam.Warp)
         {
             long warps = Threads / GpuInfo.WarpSize;
             if (s.Nest.Loop(row).ConstantExtent is { } n)
                 warps = Math.Max(1, Math.Min(warps, n));
-            (blocks, rowLoop) = GpuLoops.Split(s, row, warps, $"{block}.rows", $"{block}.warp");
+            (blocks, rowLoop) = s.Split(row, warps, $"{block}.rows", $"{block}.warp");
         }
-        s.Reorder([t, ko, .. lanes is null ? Array.Empty<string>() : [lanes]]);
+        s.Reorder([t, ko, .. lanes is null ? [] : (LoopRef[])[lanes]]);
         if (lanes is not null)
             LoadVectors(s, block, ko, s.Nest.Loop(lanes));
         s.Bind(blocks, LoopKind.BlockX);
@@ -210,15 +201,15 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
     }
 
     // Lanes along columns; the rows go around the warps of the block.
-    private void Columns(Schedule s, string block, string copy, List<string> spatial, string k)
+    private void Columns(Schedule s, BlockRef block, BlockRef copy, List<LoopRef> spatial, LoopRef k)
     {
-        var (column, lane) = GpuLoops.Split(s, spatial[^1], GpuInfo.WarpSize, $"{block}.column", $"{block}.lane");
+        var (column, lane) = s.Split(spatial[^1], GpuInfo.WarpSize, $"{block}.column", $"{block}.lane");
         spatial[^1] = column;
         long warps = Math.Min(Threads / GpuInfo.WarpSize, Math.Max(1, (s.Nest.Loop(k).ConstantExtent ?? 1024) / 4));
-        var (ko, warp) = GpuLoops.Split(s, k, Math.Max(1, warps), $"{block}.ko", $"{block}.warp");
+        var (ko, warp) = s.Split(k, Math.Max(1, warps), $"{block}.ko", $"{block}.warp");
         s.Reorder(warp, lane, ko);
         var loops = s.ReverseComputeAt(copy, column);
-        string blocks = GpuLoops.FuseAll(s, spatial, $"{block}.block");
+        var blocks = s.Fuse(spatial, $"{block}.block");
         s.Bind(blocks, LoopKind.BlockX);
         s.Bind(warp, LoopKind.Warp);
         s.Bind(lane, LoopKind.Lane);
@@ -226,7 +217,7 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
             s.Bind(loops[^1], LoopKind.Lane);
     }
 
-    private void ByThread(Schedule s, string block, string row, string k)
+    private void ByThread(Schedule s, BlockRef block, LoopRef row, LoopRef k)
     {
         s.DecomposeReduction(block, k);
         if (s.Nest.Loop(row).ConstantExtent == 1)
@@ -240,7 +231,7 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
     }
 
     // Loads of a block that run along memory become vectors, through registers, below a loop.
-    private static void LoadVectors(Schedule s, string block, string at, For lanes)
+    private static void LoadVectors(Schedule s, BlockRef block, LoopRef at, For lanes)
     {
         foreach (var buffer in s.Nest.Block(block).Reads.ToList())
         {
@@ -249,11 +240,11 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
             var before = s.Nest;
             try
             {
-                var (_, copy) = s.CacheRead(buffer.Name, block, Scope.Register);
+                var (_, copy) = s.CacheRead(buffer, block, Scope.Register);
                 s.ComputeAt(copy, at);
                 var own = s.Nest.OwnLoops(s.Nest.Block(copy)).Where(l => l.ConstantExtent > 1).ToList();
                 if (own is [{ ConstantExtent: <= 16 } only] && ReadsAsWritten(s, block, copy, only, lanes))
-                    s.Vectorize(only.Name);
+                    s.Vectorize(only);
                 else
                     s.Reset(before);
             }
@@ -267,7 +258,7 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
 
     // Whether a block reads, lane by lane, what the copy's only loop wrote: of other elements (at the edges of images, several apart,
     // in descending order) it is not clear which thread has them in its registers.
-    private static bool ReadsAsWritten(Schedule s, string block, string copy, For written, For lanes)
+    private static bool ReadsAsWritten(Schedule s, BlockRef block, BlockRef copy, For written, For lanes)
     {
         var writer = s.Nest.Block(copy);
         var reader = s.Nest.Block(block);
@@ -289,15 +280,15 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
     }
 
     /// <summary>The reduction's loops as one, inside of all others.</summary>
-    internal static string FuseReduction(Schedule s, string block)
+    internal static LoopRef FuseReduction(Schedule s, BlockRef block)
     {
         var own = s.Nest.Block(block);
         var loops = s.Nest.LoopsAround(own);
-        var reduce = loops.Where(l => own.ReduceAxes.Any(a => a.Binding.Uses(l.Var))).Select(l => l.Name).ToList();
-        string[] order = [.. loops.Select(l => l.Name).Except(reduce), .. reduce];
-        if (order.Length > 1 && !order.SequenceEqual(loops.Select(l => l.Name)))
+        var reduce = loops.Where(l => own.ReduceAxes.Any(a => a.Binding.Uses(l.Var))).Refs().ToList();
+        LoopRef[] order = [.. loops.Refs().Except(reduce), .. reduce];
+        if (order.Length > 1 && !order.SequenceEqual(loops.Refs()))
             s.Reorder(order);
-        return GpuLoops.FuseAll(s, reduce, $"{block}.k");
+        return s.Fuse(reduce, $"{block}.k");
     }
 
     /// <summary>Whether neighbours in memory are neighbours along the last axis that is reduced.</summary>
@@ -312,9 +303,6 @@ internal sealed record GpuReduction(ReductionTeam Team, long Threads, long Vecto
             loads.Count(l => LinearForm.Of(l.Buffer.Offset(l.Indices)).CoefficientOf(axis.Var) == 1);
         return Neighbours(column) <= Neighbours(last);
     }
-
-    private static long Extent(IEnumerable<Axis> axes) =>
-        axes.Aggregate(1L, (n, a) => n * (a.Extent is IntImm i ? Math.Max(1, i.Value) : 1024));
 }
 
 /// <summary>The knobs of <see cref="GpuReduction"/>.</summary>

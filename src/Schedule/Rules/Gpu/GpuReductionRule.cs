@@ -31,9 +31,9 @@ public sealed class GpuReductionRule : ScheduleRule
         var map = GpuMap.From(choices);
         var reduction = GpuReduction.From(choices);
         var stages = algorithm.Stages.ToDictionary(stage => stage.Name);
-        foreach (string block in s.Nest.Blocks.Select(b => b.Name).ToList())
+        foreach (var block in s.Nest.Blocks.Refs().ToList())
         {
-            if (stages.TryGetValue(block, out var stage) && stage.Kind == StageKind.Map)
+            if (stages.TryGetValue(block.Name, out var stage) && stage.Kind == StageKind.Map)
                 map.Apply(s, block, target);
             else if (stage is { Kind: StageKind.Reduce })
                 reduction.Apply(s, stage);

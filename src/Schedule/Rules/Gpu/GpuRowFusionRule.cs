@@ -61,29 +61,29 @@ public sealed class GpuRowFusionRule : ScheduleRule
         foreach (var stage in rows.SkipLast(1).Where(x => x.Kind == StageKind.Map && x.Axes.Length > 1))
         {
             if (keep == 0 || !stage.Values[0].Nodes().Any(n => n.IsFunction()))
-                s.ComputeInline(stage.Name);
+                s.ComputeInline(stage);
         }
         GpuElementwiseRule.Inline(s, algorithm, later, all: false);
         var anchor = rows[^1];
-        string[] blocks = [.. rows.Select(r => r.Name).Where(n => s.Nest.Blocks.Any(b => b.Name == n))];
-        List<string> copies = keep == 0 ? [] : [.. Caches(s, blocks, held)];
+        BlockRef[] blocks = [.. rows.Where(r => s.Nest.Blocks.Any(b => b.Name == r.Name))];
+        List<BlockRef> copies = keep == 0 ? [] : [.. Caches(s, blocks, held)];
 
-        string row = s.Nest.LoopsAround(s.Nest.Block(anchor.Name))[0].Name;
-        string outer = row;
+        var row = s.LoopsAround(anchor)[0];
+        var outer = row;
         long block = choices[GpuRowFusionKnobs.Block];
         if (team == ReductionTeam.Warp)
         {
             long warps = Math.Max(1, block / GpuInfo.WarpSize);
             if (s.Nest.Loop(row).ConstantExtent is { } n)
                 warps = Math.Max(1, Math.Min(warps, n));
-            (outer, row) = GpuLoops.Split(s, row, warps, $"{anchor.Name}.rows", $"{anchor.Name}.warp");
+            (outer, row) = s.Split(row, warps, $"{anchor.Name}.rows", $"{anchor.Name}.warp");
         }
-        foreach (string producer in blocks.SkipLast(1).Reverse().Concat(Enumerable.Reverse(copies)))
+        foreach (var producer in blocks.SkipLast(1).Reverse().Concat(Enumerable.Reverse(copies)))
         {
             var written = s.Nest.Block(producer).Output;
             bool wide = s.Nest.Block(producer).SpatialAxes.Count() > 1;
             s.ComputeAt(producer, row);
-            s.SetScope(written.Name, wide ? held : Scope.Register);
+            s.SetScope(written, wide ? held : Scope.Register);
         }
         s.Bind(outer, LoopKind.BlockX);
         // By itself the compiler leaves room for a second block of so many threads, and spills.
@@ -91,7 +91,7 @@ public sealed class GpuRowFusionRule : ScheduleRule
             s.Annotate(outer, Annotate.MinBlocks, "1");
         if (row != outer)
             s.Bind(row, LoopKind.Warp);
-        foreach (string name in copies.Concat(blocks))
+        foreach (var name in copies.Concat(blocks))
             Share(s, name, row, team, block, choices[GpuRowFusionKnobs.Wide]);
         Later(s, algorithm, target, later);
         return s.Nest;
@@ -133,14 +133,14 @@ public sealed class GpuRowFusionRule : ScheduleRule
     }
 
     // Inputs that several blocks read at the row and all along it: one copy for all of them.
-    private static IEnumerable<string> Caches(Schedule s, string[] blocks, Scope scope)
+    private static IEnumerable<BlockRef> Caches(Schedule s, BlockRef[] blocks, Scope scope)
     {
         foreach (var input in s.Nest.Algorithm.Inputs)
         {
             var readers = blocks.Where(b => s.Nest.Block(b).Reads.Contains(input)).ToList();
             if (readers.Count < 2 || input.Rank < 2 || !readers.All(r => Along(s.Nest.Block(r), input)))
                 continue;
-            yield return s.CacheRead(input.Name, readers[0], scope, readers[1..]).Copy;
+            yield return s.CacheRead(input, readers[0], scope, readers[1..]).Copy;
         }
     }
 
@@ -150,24 +150,24 @@ public sealed class GpuRowFusionRule : ScheduleRule
             .All(l => block.ArePlainAxes(l.Indices) && l.Indices[0] == block.Axes[0].Var);
 
     // The loops of a block below the row: a vector along memory, then the threads of the team, again and again.
-    private static void Share(Schedule s, string name, string row, ReductionTeam team, long threads, long vector)
+    private static void Share(Schedule s, BlockRef name, LoopRef row, ReductionTeam team, long threads, long vector)
     {
-        var around = s.Nest.LoopsAround(s.Nest.Block(name)).Select(l => l.Name).ToList();
+        var around = s.LoopsAround(name);
         var own = around.Skip(around.IndexOf(row) + 1).ToList();
         if (own.Count == 0)
             return;
         bool reduces = s.Nest.Block(name).IsReduction;
-        string k = GpuLoops.FuseAll(s, own, $"{name}.k");
+        var k = s.Fuse(own, $"{name}.k");
         long length = s.Nest.Loop(k).ConstantExtent!.Value;
         while (vector > 1 && length % vector != 0)
             vector /= 2;
         threads =
             team == ReductionTeam.Warp ? GpuInfo.WarpSize : Math.Min(threads, GpuLoops.WholeWarps(length / vector));
-        string? lanes = null;
+        LoopRef? lanes = null;
         if (vector > 1)
-            (k, lanes) = GpuLoops.Split(s, k, vector, $"{name}.kv", $"{name}.v");
+            (k, lanes) = s.Split(k, vector, $"{name}.kv", $"{name}.v");
         string kind = team == ReductionTeam.Warp ? "lane" : "t";
-        var (ko, t) = GpuLoops.Split(s, k, threads, $"{name}.ko", $"{name}.{kind}");
+        var (ko, t) = s.Split(k, threads, $"{name}.ko", $"{name}.{kind}");
         s.Reorder(lanes is null ? [t, ko] : [t, ko, lanes]);
         s.Bind(t, team == ReductionTeam.Warp ? LoopKind.Lane : LoopKind.ThreadX);
         if (lanes is not null && reduces)
@@ -191,9 +191,9 @@ public sealed class GpuRowFusionRule : ScheduleRule
             if (stage.Kind == StageKind.Reduce)
                 (reduction with { Team = ReductionTeam.Block, Vector = 1, Parts = 1 }).Apply(s, stage);
             else if (stage.Kind == StageKind.Map)
-                new GpuMap(256, 1, 1, 0).Apply(s, stage.Name, target);
+                new GpuMap(256, 1, 1, 0).Apply(s, stage, target);
             else
-                GpuPlainRule.Stage(s, stage.Name, 256);
+                GpuPlainRule.Stage(s, stage, 256);
         }
     }
 

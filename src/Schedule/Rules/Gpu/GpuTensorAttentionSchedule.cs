@@ -48,56 +48,56 @@ internal sealed class GpuTensorAttentionSchedule
 
     public LoopNest Build()
     {
-        string[] batch = [.. _p.Last.Axes.SkipLast(2).Select(a => $"{_p.Last.Name}.{a.Name}")];
-        var (tile, _) = _s.Split($"{_p.Last.Name}.{_p.Row.Name}", _bq, Tail.None);
+        LoopRef[] batch = [.. _p.Last.Loops(_p.Last.Axes.SkipLast(2))];
+        var (tile, _) = _s.Split(_p.Last.Loop(_p.Row), _bq, Tail.None);
         foreach (var stage in _algorithm.Stages.Reverse().Skip(1))
-            _s.ComputeAt(stage.Name, tile);
+            _s.ComputeAt(stage, tile);
 
-        string max = _p.Max.Name;
+        BlockRef max = _p.Max;
         var loops = _s.Nest.OwnLoops(_s.Nest.Block(max));
-        var (ko, key) = _s.Split(loops[^1].Name, _bk, Tail.None);
-        _s.Reorder([ko, .. loops.SkipLast(1).Select(l => l.Name), key]);
-        _s.OnlineSoftmax(max, ko, _skip, _p.Sum.Name, _p.Mix.Name);
+        var (ko, key) = _s.Split(loops[^1], _bk, Tail.None);
+        _s.Reorder([ko, .. loops.SkipLast(1).Refs(), key]);
+        _s.OnlineSoftmax(max, ko, _skip, _p.Sum, _p.Mix);
         foreach (var stage in _algorithm.Stages.Take(_algorithm.Stages.IndexOf(_p.Max)).Reverse())
-            _s.ComputeAt(stage.Name, ko);
+            _s.ComputeAt(stage, ko);
         _s.DecomposeReduction(max, ko);
 
-        var (q, copyQ) = _s.CacheRead(_p.Query.Buffer.Name, _p.Dot.Name, Scope.Shared);
-        var (k, copyK) = _s.CacheRead(_p.Key.Buffer.Name, _p.Dot.Name, Scope.Shared);
-        var (v, copyV) = _s.CacheRead(_p.Value.Buffer.Name, _p.Mix.Name, Scope.Shared);
+        var (q, copyQ) = _s.CacheRead(_p.Query.Buffer, _p.Dot, Scope.Shared);
+        var (k, copyK) = _s.CacheRead(_p.Key.Buffer, _p.Dot, Scope.Shared);
+        var (v, copyV) = _s.CacheRead(_p.Value.Buffer, _p.Mix, Scope.Shared);
         foreach (var buffer in _s.Nest.Intermediates.Where(b => b.Scope == Scope.Heap))
-            _s.SetScope(buffer.Name, Scope.Fragment);
+            _s.SetScope(buffer, Scope.Fragment);
 
         Copy(copyQ, tile);
         Copy(copyK, ko);
         Copy(copyV, ko);
         Scores(q, k, tile);
         Mixture(v);
-        string[] copies = [copyQ, copyK, copyV];
+        BlockRef[] copies = [copyQ, copyK, copyV];
         foreach (var block in _s.Nest.Blocks.ToList())
         {
-            if (!copies.Contains(block.Name) && _s.Nest.LoopsAround(block).All(l => l.Kind != LoopKind.Warp))
-                Elements(block.Name);
+            if (!copies.Contains(block) && _s.Nest.LoopsAround(block).All(l => l.Kind != LoopKind.Warp))
+                Elements(block);
         }
         if (_pad)
         {
             // Rows an odd number of 16-byte pieces apart, so that ldmatrix meets no bank twice.
-            foreach (string shared in new[] { q, k, v })
+            foreach (var shared in new[] { q, k, v })
                 _s.StorageAlign(shared, _s.Nest.Buffer(shared).Rank - 2, 16, 8);
         }
         _s.Bind(tile, LoopKind.BlockX);
         if (batch.Length > 0)
-            _s.Bind(GpuLoops.FuseAll(_s, batch, $"{_p.Last.Name}.batch"), LoopKind.BlockY);
+            _s.Bind(_s.Fuse(batch, $"{_p.Last.Name}.batch"), LoopKind.BlockY);
         return _s.Nest;
     }
 
     // Both products of a tile: rows of a warp by keys or columns, step by step along what is summed.
-    private (string Warp, string Step, string Tile) Product(string name)
+    private (LoopRef Warp, LoopRef Step, LoopRef Tile) Product(BlockRef name)
     {
         var block = _s.Nest.Block(name);
         var own = _s.Nest.OwnLoops(block);
-        string sum = own.First(l => block.ReduceAxes.Any(a => a.Binding.Uses(l.Var))).Name;
-        string[] spatial = [.. own.Select(l => l.Name).Where(l => l != sum)];
+        LoopRef sum = own.First(l => block.ReduceAxes.Any(a => a.Binding.Uses(l.Var)));
+        LoopRef[] spatial = [.. own.Refs().Where(l => l != sum)];
         var (warp, m1) = _s.Split(spatial[0], _wm, Tail.None);
         var (mi, m) = _s.Split(m1, 16, Tail.None);
         var (ni, n) = _s.Split(spatial[1], 8, Tail.None);
@@ -106,9 +106,9 @@ internal sealed class GpuTensorAttentionSchedule
         return (warp, step, m);
     }
 
-    private void Scores(string q, string k, string tile)
+    private void Scores(BufferRef q, BufferRef k, LoopRef tile)
     {
-        string dot = _p.Dot.Name;
+        BlockRef dot = _p.Dot;
         var (warp, step, unit) = Product(dot);
         var (_, copyA) = _s.CacheRead(q, dot, Scope.Fragment);
         if (_hold)
@@ -125,7 +125,7 @@ internal sealed class GpuTensorAttentionSchedule
     }
 
     // Each warp loads the fragments of its queries once, before the loop over keys.
-    private void Hold(string copy, string tile)
+    private void Hold(BlockRef copy, LoopRef tile)
     {
         var loops = _s.ComputeAt(copy, tile);
         var (warp, rows) = _s.Split(loops[^2], _wm, Tail.None);
@@ -137,10 +137,10 @@ internal sealed class GpuTensorAttentionSchedule
         _s.Unroll(step);
     }
 
-    private void Mixture(string v)
+    private void Mixture(BufferRef v)
     {
-        var (warp, step, tile) = Product(_p.Mix.Name);
-        var (_, copyB) = _s.CacheRead(v, _p.Mix.Name, Scope.Fragment);
+        var (warp, step, tile) = Product(_p.Mix);
+        var (_, copyB) = _s.CacheRead(v, _p.Mix, Scope.Fragment);
         Load(copyB, step, 16, across: true, $"ldmatrix.b.x4.trans.{Suffix}");
         _s.Bind(warp, LoopKind.Warp);
         _s.Tensorize(tile, $"mma.m16n8k16.{Suffix}");
@@ -148,38 +148,38 @@ internal sealed class GpuTensorAttentionSchedule
     }
 
     // A fragment from shared memory, whose rows run along the summed axis, or across it.
-    private void Load(string copy, string at, long width, bool across, string intrinsic)
+    private void Load(BlockRef copy, LoopRef at, long width, bool across, string intrinsic)
     {
         var loops = _s.ComputeAt(copy, at);
         var (first, second) = (loops[^2], loops[^1]);
-        string along = across ? second : first;
-        string other = across ? first : second;
+        var along = across ? second : first;
+        var other = across ? first : second;
         var (outer, inner) = _s.Split(along, width, Tail.None);
-        string[] order = [.. loops.Where(l => l != along && l != other), outer, inner, other];
-        if (!order.SequenceEqual(_s.Nest.OwnLoops(_s.Nest.Block(copy)).Select(l => l.Name)))
+        LoopRef[] order = [.. loops.Where(l => l != along && l != other), outer, inner, other];
+        if (!order.SequenceEqual(_s.Nest.OwnLoops(_s.Nest.Block(copy)).Refs()))
             _s.Reorder(order);
         _s.Tensorize(inner, intrinsic);
     }
 
     // What a warp does with its rows element by element; a row's loop lies outside of that of its elements.
-    private void Elements(string name)
+    private void Elements(BlockRef name)
     {
-        var own = _s.Nest.OwnLoops(_s.Nest.Block(name)).Select(l => l.Name).ToList();
+        var own = _s.OwnLoops(name);
         var (warp, row) = _s.Split(own[0], _wm, Tail.None);
         _s.Bind(warp, LoopKind.Warp);
     }
 
     // All threads together fetch a tile, 16 bytes each along the rows.
-    private void Copy(string copy, string at)
+    private void Copy(BlockRef copy, LoopRef at)
     {
         var loops = _s.ComputeAt(copy, at).ToList();
         var (inner, lanes) = _s.Split(loops[^1], 8, Tail.None);
-        string all = GpuLoops.FuseAll(_s, [.. loops.SkipLast(1), inner]);
+        var all = _s.Fuse([.. loops.SkipLast(1), inner]);
         long pieces = _s.Nest.Loop(all).ConstantExtent!.Value;
-        string thread = all;
+        var thread = all;
         if (pieces > Threads)
         {
-            (string turns, thread) = _s.Split(all, Threads, pieces % Threads == 0 ? Tail.None : Tail.Guard);
+            (var turns, thread) = _s.Split(all, Threads, pieces % Threads == 0 ? Tail.None : Tail.Guard);
             _s.Reorder(thread, turns);
             _s.Unroll(turns);
         }

@@ -27,15 +27,18 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
     public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
     {
         var c = TensorContraction.Of(algorithm)!;
-        var (m, n, k) = (Extent(c.M), Extent(c.N), Extent(c.K));
-        long batch = c.Batch.Aggregate(1L, (p, a) => p * Extent(a));
+        var (m, n, k) = (Extents.Of(c.M), Extents.Of(c.N), Extents.Of(c.K));
+        long batch = c.Batch.Aggregate(1L, (p, a) => p * Extents.Of(a));
         long processors = target.Gpu!.Multiprocessors;
         // The largest tile of which there is one for every multiprocessor, by falling arithmetic per byte loaded.
         (long Bm, long Bn, long Wm, long Wn)[] tiles = [(128, 128, 64, 64), (128, 64, 64, 32), (64, 64, 32, 32)];
-        var tile = tiles.FirstOrDefault(t => CeilDiv(m, t.Bm) * CeilDiv(n, t.Bn) * batch >= processors, tiles[^1]);
+        var tile = tiles.FirstOrDefault(
+            t => Extents.CeilDiv(m, t.Bm) * Extents.CeilDiv(n, t.Bn) * batch >= processors,
+            tiles[^1]
+        );
         long depth = c.Depth;
         long bk = k >= 4 * depth ? 2 * depth : depth;
-        long blocks = CeilDiv(m, tile.Bm) * CeilDiv(n, tile.Bn) * batch;
+        long blocks = Extents.CeilDiv(m, tile.Bm) * Extents.CeilDiv(n, tile.Bn) * batch;
         // Few blocks and a long sum: several blocks share it, each at least 16 steps of it.
         long split = 1;
         while (split < 8 && blocks * split * 2 <= processors && k / (split * 2) >= 16 * bk)
@@ -59,7 +62,8 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
     {
         var c = TensorContraction.Of(algorithm)!;
         // A block tile is no larger than the matrix in whole warp tiles.
-        long Fit(NumberKnob knob, Axis axis, long warp) => Math.Min(choices[knob], CeilDiv(Extent(axis), warp) * warp);
+        long Fit(NumberKnob knob, Axis axis, long warp) =>
+            Math.Min(choices[knob], Extents.CeilDiv(Extents.Of(axis), warp) * warp);
         var (wm, wn) = (choices[GpuTensorMatmulKnobs.Wm], choices[GpuTensorMatmulKnobs.Wn]);
         var tile = new Tile(
             Fit(GpuTensorMatmulKnobs.Bm, c.M, wm),
@@ -87,8 +91,8 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
             : t.Warps > 16 ? $"a block tile of {t.Bm}×{t.Bn} takes {t.Warps} warps of {t.Wm}×{t.Wn}"
             : t.Wm * t.Wn / GpuInfo.WarpSize > MostAccumulators
                 ? $"a warp tile of {t.Wm}×{t.Wn} takes {t.Wm * t.Wn / GpuInfo.WarpSize} accumulators a lane"
-            : t.SplitK > 1 && t.SplitK * t.Bk > 4 * CeilDiv(Extent(c.K), t.Bk) * t.Bk
-                ? $"split_k={t.SplitK} by bk={t.Bk} pads the {Extent(c.K)} steps of k more than four times over"
+            : t.SplitK > 1 && t.SplitK * t.Bk > 4 * Extents.CeilDiv(Extents.Of(c.K), t.Bk) * t.Bk
+                ? $"split_k={t.SplitK} by bk={t.Bk} pads the {Extents.Of(c.K)} steps of k more than four times over"
             : t.Bk % c.Depth != 0 ? $"bk={t.Bk} is no multiple of {c.Depth}, the k of {c.Instruction.Name}"
             : null;
         if (why is not null)
@@ -125,10 +129,6 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
     private static long RunBytes(TensorContraction c, Load load) =>
         c.Type == DType.Float32 && !TensorContraction.IsContiguous(load, c.K) ? 32 : 16;
 
-    private static long Extent(Axis axis) => ((IntImm)axis.Extent).Value;
-
-    private static long CeilDiv(long a, long b) => (a + b - 1) / b;
-
     private sealed record Tile(
         long Bm,
         long Bn,
@@ -149,18 +149,18 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
 
     private sealed class Steps(Schedule s, Algorithm algorithm, TensorContraction c, Tile t)
     {
-        private readonly string _stage = c.Stage.Name;
-        private string _product = c.Stage.Name;
+        private readonly BlockRef _stage = c.Stage;
+        private BlockRef _product = c.Stage;
 
         public void Run()
         {
             var (a, b, result) = c.IntoShared(s, algorithm, t.Bm, t.Bn, t.Bk * t.SplitK);
-            string accumulators = s.Nest.Block(_stage).Output.Name;
+            BufferRef accumulators = s.Output(_stage);
             if (t.SplitK > 1)
             {
                 SplitReduction();
-                accumulators = s.Nest.Block(_product).Output.Name;
-                (accumulators, string write) = s.CacheWrite(accumulators, Scope.Fragment);
+                accumulators = s.Output(_product);
+                (accumulators, var write) = s.CacheWrite(accumulators, Scope.Fragment);
                 Product(a, b, write);
                 Combine(result);
             }
@@ -171,24 +171,24 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
             }
         }
 
-        private string? _parts;
+        private LoopRef? _parts;
 
         // Each block sums one stretch of k; the sums are added in a kernel of their own.
         private void SplitReduction()
         {
-            string k = Loop(c.K);
+            var k = c.Stage.Loop(c.K);
             long extent = s.Nest.Loop(k).ConstantExtent!.Value;
             (_parts, _) = s.Split(k, extent / t.SplitK, Tail.None);
             _product = s.Rfactor(_stage, _parts);
         }
 
-        private void Product(string a, string b, string write)
+        private void Product(BlockRef a, BlockRef b, BlockRef write)
         {
-            var around = s.Nest.LoopsAround(s.Nest.Block(_product)).Select(l => l.Name).ToList();
-            string m = LoopOf(c.M);
-            string n = LoopOf(c.N);
-            string k = around.Single(l => IsReduceLoop(l));
-            string[] outer = [.. around.Where(l => l != m && l != n && l != k)];
+            var around = s.LoopsAround(_product);
+            var m = LoopOf(c.M);
+            var n = LoopOf(c.N);
+            var k = around.Single(l => IsReduceLoop(l));
+            LoopRef[] outer = [.. around.Where(l => l != m && l != n && l != k)];
             var (mo, m1) = s.Split(m, t.Bm, Tail.None);
             var (wm, m2) = s.Split(m1, t.Wm, Tail.None);
             var (mi, m3) = s.Split(m2, 16, Tail.None);
@@ -198,21 +198,21 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
             var (ko, k1) = s.Split(k, t.Bk, Tail.None);
             var (ki, k2) = s.Split(k1, c.Depth, Tail.None);
             // Blocks that run at the same time should share rows and columns: group rows of tiles at a time.
-            string[] tiles = [mo, no];
+            LoopRef[] tiles = [mo, no];
             long rows = s.Nest.Loop(mo).ConstantExtent!.Value;
             if (t.Group > 1 && rows % t.Group == 0 && rows > t.Group)
             {
                 var (groups, within) = s.Split(mo, t.Group, Tail.None);
                 tiles = [groups, no, within];
             }
-            string[] grid = [.. outer, .. tiles];
+            LoopRef[] grid = [.. outer, .. tiles];
             s.Reorder([.. grid, ko, wm, wn, ki, mi, ni, m3, n3, k2]);
-            string warp = s.Fuse(wm, wn);
-            string block = Grid(outer, tiles);
+            var warp = s.Fuse(wm, wn);
+            var block = Grid(outer, tiles);
             s.ComputeAt(a, ko);
             s.ComputeAt(b, ko);
-            var (_, copyA) = s.CacheRead(a, _product, Scope.Fragment);
-            var (_, copyB) = s.CacheRead(b, _product, Scope.Fragment);
+            var (_, copyA) = s.CacheRead(s.Output(a), _product, Scope.Fragment);
+            var (_, copyB) = s.CacheRead(s.Output(b), _product, Scope.Fragment);
             LoadA(copyA, s.ComputeAt(copyA, ki));
             LoadB(copyB, s.ComputeAt(copyB, ki));
             WriteTile(write, block);
@@ -232,54 +232,52 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
             {
                 // Rows that are no power of two are padded in any case.
                 if (t.Swizzle && SwizzleOf(c, load, t.Bm, t.Bn, t.Bk) is { } swizzle)
-                    s.Swizzle(copy, swizzle);
+                    s.Swizzle(s.Output(copy), swizzle);
                 else if (t.Pad)
                     PadRows(copy, load);
             }
         }
 
         // The last of the tile loops runs fastest, along x; what does not fit into y and z makes one loop of all.
-        private string Grid(string[] outer, string[] tiles)
+        private LoopRef Grid(LoopRef[] outer, LoopRef[] tiles)
         {
             const long most = 65_535;
-            string[][] kinds =
+            LoopRef[][] kinds =
             [
                 [.. outer, .. tiles[..^2]],
                 [tiles[^2]],
             ];
-            long Count(string[] loops) => loops.Aggregate(1L, (n, l) => n * s.Nest.Loop(l).ConstantExtent!.Value);
+            long Count(LoopRef[] loops) => loops.Aggregate(1L, (n, l) => n * s.Nest.Loop(l).ConstantExtent!.Value);
             if (kinds.Any(l => Count(l) > most))
             {
-                string all = GpuLoops.FuseAll(s, [.. outer, .. tiles]);
+                var all = s.Fuse([.. outer, .. tiles]);
                 s.Bind(all, LoopKind.BlockX);
                 return all;
             }
             if (kinds[0].Length > 0)
-                s.Bind(GpuLoops.FuseAll(s, kinds[0]), LoopKind.BlockZ);
+                s.Bind(s.Fuse(kinds[0]), LoopKind.BlockZ);
             s.Bind(tiles[^2], LoopKind.BlockY);
             s.Bind(tiles[^1], LoopKind.BlockX);
             return tiles[^1];
         }
 
-        private bool IsReduceLoop(string loop)
+        private bool IsReduceLoop(LoopRef loop)
         {
             var block = s.Nest.Block(_product);
             var v = s.Nest.Loop(loop).Var;
             return block.ReduceAxes.Any(x => x.Binding.Uses(v));
         }
 
-        private string LoopOf(Axis axis)
+        private LoopRef LoopOf(Axis axis)
         {
             var block = s.Nest.Block(_product);
             var bound = block.Axes.First(x => x.Name == axis.Name && x.Kind == AxisKind.Spatial);
-            return s.Nest.LoopsAround(block).Single(l => bound.Binding.Uses(l.Var)).Name;
+            return s.Nest.LoopsAround(block).Single(l => bound.Binding.Uses(l.Var));
         }
-
-        private string Loop(Axis axis) => $"{_stage}.{axis.Name}";
 
         // Fragments come from shared memory by ldmatrix, in the form that fits how the operand lies there; 32-bit elements
         // across rows only by single loads, which lowering makes of the plain loops.
-        private void LoadA(string copy, IReadOnlyList<string> loops)
+        private void LoadA(BlockRef copy, IReadOnlyList<LoopRef> loops)
         {
             var (m, k) = LoopsAlong(c.A, loops, c.M);
             bool straight = TensorContraction.IsContiguous(c.A, c.K);
@@ -288,7 +286,7 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
                 Tensorized(copy, [m, k], $"ldmatrix.a.x4{(straight ? "" : ".trans")}.{Suffix}");
         }
 
-        private void LoadB(string copy, IReadOnlyList<string> loops)
+        private void LoadB(BlockRef copy, IReadOnlyList<LoopRef> loops)
         {
             var (n, k) = LoopsAlong(c.B, loops, c.N);
             bool straight = TensorContraction.IsContiguous(c.B, c.K);
@@ -300,28 +298,28 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
 
         private string Suffix => c.Type == DType.Float32 ? "tf32" : c.Type.Name();
 
-        private void Tensorized(string copy, string[] tile, string intrinsic)
+        private void Tensorized(BlockRef copy, LoopRef[] tile, string intrinsic)
         {
-            string[] around = [.. s.Nest.OwnLoops(s.Nest.Block(copy)).Select(l => l.Name).Except(tile)];
-            string[] order = [.. around, .. tile];
-            if (!order.SequenceEqual(s.Nest.OwnLoops(s.Nest.Block(copy)).Select(l => l.Name)))
+            LoopRef[] around = [.. s.Nest.OwnLoops(s.Nest.Block(copy)).Refs().Except(tile)];
+            LoopRef[] order = [.. around, .. tile];
+            if (!order.SequenceEqual(s.Nest.OwnLoops(s.Nest.Block(copy)).Refs()))
                 s.Reorder(order);
             s.Tensorize(tile[0], intrinsic);
         }
 
         // Of the loops over an operand's dimensions (of extent 1 there is none) the one along an axis, and that along k.
-        private (string Along, string K) LoopsAlong(Load load, IReadOnlyList<string> loops, Axis axis)
+        private (LoopRef Along, LoopRef K) LoopsAlong(Load load, IReadOnlyList<LoopRef> loops, Axis axis)
         {
             int d = Contraction.Dimension(load, axis);
             int k = Contraction.Dimension(load, c.K);
             return d < k ? (loops[^2], loops[^1]) : (loops[^1], loops[^2]);
         }
 
-        private void WriteTile(string write, string block)
+        private void WriteTile(BlockRef write, LoopRef block)
         {
             var loops = s.ReverseComputeAt(write, block);
-            string m = loops[^2];
-            string n = loops[^1];
+            var m = loops[^2];
+            var n = loops[^1];
             var (wm, m1) = s.Split(m, t.Wm, Tail.Guard);
             var (wn, n1) = s.Split(n, t.Wn, Tail.Guard);
             s.Reorder(wm, wn, m1, n1);
@@ -330,21 +328,21 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
 
         // A tile of an operand from global to shared memory: 16 bytes a thread at a time, neighbours to neighbours.
         /// <returns>Elements that a thread moves at once.</returns>
-        private long CopyTile(string copy, Load load)
+        private long CopyTile(BlockRef copy, Load load)
         {
-            var loops = s.Nest.OwnLoops(s.Nest.Block(copy)).Select(l => l.Name).ToArray();
+            var loops = s.OwnLoops(copy);
             var last = s.Nest.Loop(loops[^1]);
             var inner = load.Buffer.Shape[^1] is IntImm e ? e.Value : 1;
             long vector = 16 / load.Type.Size();
             while (vector > 1 && (inner % vector != 0 || last.ConstantExtent % vector != 0))
                 vector /= 2;
             var (rest, lanes) = s.Split(loops[^1], vector, Tail.None);
-            string all = GpuLoops.FuseAll(s, [.. loops[..^1], rest]);
+            var all = s.Fuse([.. loops[..^1], rest]);
             long pieces = s.Nest.Loop(all).ConstantExtent!.Value;
-            string thread = all;
+            var thread = all;
             if (pieces > t.Threads)
             {
-                (string turns, thread) = s.Split(all, t.Threads, pieces % t.Threads == 0 ? Tail.None : Tail.Guard);
+                (var turns, thread) = s.Split(all, t.Threads, pieces % t.Threads == 0 ? Tail.None : Tail.Guard);
                 s.Reorder(thread, turns);
                 s.Unroll(turns);
             }
@@ -356,24 +354,25 @@ public sealed class GpuTensorMatmulRule : ScheduleRule
 
         // Rows an odd number of 16-byte pieces apart: ldmatrix reads 8 rows of one piece from 8 different quarters of the
         // banks. Single loads of 32 bits read 4 rows of 8 neighbours: rows 8 banks apart.
-        private void PadRows(string copy, Load load)
+        private void PadRows(BlockRef copy, Load load)
         {
-            int rank = s.Nest.Buffer(copy).Rank;
+            var buffer = s.Nest.Block(copy).Output;
+            int rank = buffer.Rank;
             long piece = 16 / load.Type.Size();
             if (RunBytes(c, load) == 32)
-                s.StorageAlign(copy, rank - 2, 32, 8);
+                s.StorageAlign(buffer, rank - 2, 32, 8);
             else
-                s.StorageAlign(copy, rank - 2, 2 * piece, piece);
+                s.StorageAlign(buffer, rank - 2, 2 * piece, piece);
         }
 
         // The sums of the stretches of k, and what follows them.
-        private void Combine(string result)
+        private void Combine(BlockRef result)
         {
-            s.SetScope(s.Nest.Block(_stage).Output.Name, Scope.Register);
-            var loops = s.Nest.OwnLoops(s.Nest.Block(result)).Select(l => l.Name).ToList();
+            s.SetScope(s.Output(_stage), Scope.Register);
+            var loops = s.OwnLoops(result);
             if (loops.Count > 2)
-                s.Bind(GpuLoops.FuseAll(s, loops[..^2]), LoopKind.BlockY);
-            string thread = GpuLoops.BindGrid(s, GpuLoops.FuseAll(s, loops[^2..]), 256).Threads;
+                s.Bind(s.Fuse(loops[..^2]), LoopKind.BlockY);
+            var thread = GpuLoops.BindGrid(s, s.Fuse(loops[^2..]), 256).Threads;
             s.ComputeAt(_stage, thread);
         }
     }

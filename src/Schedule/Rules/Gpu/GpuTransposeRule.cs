@@ -33,21 +33,15 @@ public sealed class GpuTransposeRule : ScheduleRule
         long tile = choices[GpuTransposeKnobs.Tile];
         long threads = choices[GpuTransposeKnobs.Threads];
         var s = new Schedule(algorithm);
-        string block = stage.Name;
-        string Loop(Axis axis) => $"{block}.{axis.Name}";
+        BlockRef block = stage;
+        LoopRef Loop(Axis axis) => stage.Loop(axis);
         var along = stage.Axes[^1];
-        var (cache, copy) = s.CacheRead(load.Buffer.Name, block, Scope.Shared);
-        var (co, ci) = GpuLoops.Split(
-            s,
-            Loop(across),
-            tile,
-            $"{block}.{across.Name}.tile",
-            $"{block}.{across.Name}.in"
-        );
-        var (ro, ri) = GpuLoops.Split(s, Loop(along), tile, $"{block}.{along.Name}.tile", $"{block}.{along.Name}.in");
-        string[] others = [.. stage.Axes.Where(a => a != across && a != along).Select(Loop)];
+        var (cache, copy) = s.CacheRead(load.Buffer, block, Scope.Shared);
+        var (co, ci) = s.Split(Loop(across), tile, $"{block}.{across.Name}.tile", $"{block}.{across.Name}.in");
+        var (ro, ri) = s.Split(Loop(along), tile, $"{block}.{along.Name}.tile", $"{block}.{along.Name}.in");
+        LoopRef[] others = [.. stage.Axes.Where(a => a != across && a != along).Select(Loop)];
         s.Reorder([.. others, co, ro, ci, ri]);
-        string grid = GpuLoops.FuseAll(s, [.. others, co, ro], $"{block}.block");
+        var grid = s.Fuse([.. others, co, ro], $"{block}.block");
         var loops = s.ComputeAt(copy, grid).ToList();
         if (choices[GpuTransposeKnobs.Pad] && load.Buffer.Rank > 1)
             s.StorageAlign(cache, load.Buffer.Rank - 2, 2, 1);

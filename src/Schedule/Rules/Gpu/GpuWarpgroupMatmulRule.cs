@@ -36,17 +36,17 @@ public sealed class GpuWarpgroupMatmulRule : ScheduleRule
     public override ImmutableArray<Knob> Knobs(Algorithm algorithm, TargetInfo target)
     {
         var c = TensorContraction.Of(algorithm)!;
-        var (m, n, k) = (Extent(c.M), Extent(c.N), Extent(c.K));
-        long batch = c.Batch.Aggregate(1L, (p, a) => p * Extent(a));
+        var (m, n, k) = (Extents.Of(c.M), Extents.Of(c.N), Extents.Of(c.K));
+        long batch = c.Batch.Aggregate(1L, (p, a) => p * Extents.Of(a));
         long processors = target.Gpu!.Multiprocessors;
         // The largest tile of which there is one for every multiprocessor, by falling arithmetic per byte loaded.
         (long Bm, long Bn)[] tiles = [(128, 256), (128, 128), (64, 128), (64, 64)];
         var tile = tiles.FirstOrDefault(
-            t => t.Bm <= WholeRows(c) && CeilDiv(m, t.Bm) * CeilDiv(n, t.Bn) * batch >= processors,
+            t => t.Bm <= WholeRows(c) && Extents.CeilDiv(m, t.Bm) * Extents.CeilDiv(n, t.Bn) * batch >= processors,
             tiles[^1]
         );
         long bk = RowBytes / c.Type.Size();
-        long blocks = CeilDiv(m, tile.Bm) * CeilDiv(n, tile.Bn) * batch;
+        long blocks = Extents.CeilDiv(m, tile.Bm) * Extents.CeilDiv(n, tile.Bn) * batch;
         long split = 1;
         while (split < 8 && blocks * split * 2 <= processors && k / (split * 2) >= 16 * bk)
             split *= 2;
@@ -60,7 +60,7 @@ public sealed class GpuWarpgroupMatmulRule : ScheduleRule
             GpuWarpgroupMatmulKnobs.SplitK.Offer([1, 2, 4, 8, 16], split),
             GpuWarpgroupMatmulKnobs.Stages.Offer(
                 [2, 3, 4, 5, 6, 7, 8],
-                Math.Clamp(Math.Min(room, CeilDiv(k, bk * split)), 2, 8)
+                Math.Clamp(Math.Min(room, Extents.CeilDiv(k, bk * split)), 2, 8)
             ),
             GpuWarpgroupMatmulKnobs.Group.Offer([1, 2, 4, 8, 16], m * n >= 1 << 20 ? 8 : 1),
             GpuWarpgroupMatmulKnobs.Persistent.Offer(false),
@@ -75,7 +75,7 @@ public sealed class GpuWarpgroupMatmulRule : ScheduleRule
         var tile = new WarpgroupTile(
             bm,
             // No wider than the matrix in whole groups of columns, or panels.
-            Math.Min(choices[GpuWarpgroupMatmulKnobs.Bn], CeilDiv(Extent(c.N), Granule(c)) * Granule(c)),
+            Math.Min(choices[GpuWarpgroupMatmulKnobs.Bn], Extents.CeilDiv(Extents.Of(c.N), Granule(c)) * Granule(c)),
             RowBytes / c.Type.Size(),
             Math.Min(choices[GpuWarpgroupMatmulKnobs.Consumers], bm / WarpgroupMatmuls.Rows),
             choices[GpuWarpgroupMatmulKnobs.Bulk],
@@ -126,11 +126,7 @@ public sealed class GpuWarpgroupMatmulRule : ScheduleRule
         TensorContraction.IsContiguous(c.B, c.K) ? 16 : RowBytes / c.Type.Size();
 
     private static long WholeRows(TensorContraction c) =>
-        CeilDiv(Extent(c.M), WarpgroupMatmuls.Rows) * WarpgroupMatmuls.Rows;
-
-    private static long Extent(Axis axis) => ((IntImm)axis.Extent).Value;
-
-    private static long CeilDiv(long a, long b) => (a + b - 1) / b;
+        Extents.CeilDiv(Extents.Of(c.M), WarpgroupMatmuls.Rows) * WarpgroupMatmuls.Rows;
 }
 
 /// <summary>Sizes of a schedule of <see cref="GpuWarpgroupMatmulRule"/>.</summary>

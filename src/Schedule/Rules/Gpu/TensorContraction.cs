@@ -106,9 +106,9 @@ internal sealed record TensorContraction(
 
     /// <summary>
     /// Pads both operands to whole tiles in shared memory, and makes one map of those after the product, which reads the
-    /// sums. Gives the operands' buffers, in the order of <see cref="A"/> and <see cref="B"/>, and the map's block.
+    /// sums. Gives the blocks that fill the operands' buffers, in the order of <see cref="A"/> and <see cref="B"/>, and the map's block.
     /// </summary>
-    public (string A, string B, string Result) IntoShared(
+    public (BlockRef A, BlockRef B, BlockRef Result) IntoShared(
         Schedule s,
         Algorithm algorithm,
         long rows,
@@ -121,13 +121,13 @@ internal sealed record TensorContraction(
             : axis == N ? columns
             : axis == K ? depth
             : 1;
-        var padded = s.PadEinsum(Stage.Name, [.. Stage.Axes.Select(Pad)]);
+        var padded = s.PadEinsum(Stage, [.. Stage.Axes.Select(Pad)]);
         var (a, b) = Stage.Values[0].Loads().First() == A ? (padded[0], padded[1]) : (padded[1], padded[0]);
-        string[] maps = [padded[2], .. algorithm.Stages.Skip(1).Select(x => x.Name)];
-        foreach (string map in maps[..^1])
+        BlockRef[] maps = [padded[2], .. algorithm.Stages.Skip(1)];
+        foreach (var map in maps[..^1])
             s.ComputeInline(map);
-        s.SetScope(a, Scope.Shared);
-        s.SetScope(b, Scope.Shared);
+        s.SetScope(s.Output(a), Scope.Shared);
+        s.SetScope(s.Output(b), Scope.Shared);
         return (a, b, maps[^1]);
     }
 }

@@ -8,18 +8,18 @@ namespace Picograd.Schedules.Rules.Gpu;
 /// <summary>The steps of <see cref="GpuWarpgroupMatmulRule"/>.</summary>
 internal sealed class WarpgroupMatmulSchedule(Schedule s, Algorithm algorithm, TensorContraction c, WarpgroupTile t)
 {
-    private readonly string _stage = c.Stage.Name;
-    private string _product = c.Stage.Name;
+    private readonly BlockRef _stage = c.Stage;
+    private BlockRef _product = c.Stage;
 
     public void Run()
     {
         var (a, b, result) = c.IntoShared(s, algorithm, t.Bm, t.Bn, t.Bk * t.SplitK);
-        string accumulators = s.Nest.Block(_stage).Output.Name;
+        BufferRef accumulators = s.Output(_stage);
         if (t.SplitK > 1)
         {
             SplitReduction();
-            accumulators = s.Nest.Block(_product).Output.Name;
-            (_, string write) = s.CacheWrite(accumulators, Scope.Fragment);
+            accumulators = s.Output(_product);
+            var (_, write) = s.CacheWrite(accumulators, Scope.Fragment);
             Product(a, b, write);
             Combine(result);
         }
@@ -33,19 +33,19 @@ internal sealed class WarpgroupMatmulSchedule(Schedule s, Algorithm algorithm, T
     // Each block sums one stretch of k; the sums are added in a kernel of their own.
     private void SplitReduction()
     {
-        string k = $"{_stage}.{c.K.Name}";
+        var k = c.Stage.Loop(c.K);
         long extent = s.Nest.Loop(k).ConstantExtent!.Value;
         var (parts, _) = s.Split(k, extent / t.SplitK, Tail.None);
         _product = s.Rfactor(_stage, parts);
     }
 
-    private void Product(string a, string b, string write)
+    private void Product(BlockRef a, BlockRef b, BlockRef write)
     {
-        var around = s.Nest.LoopsAround(s.Nest.Block(_product)).Select(l => l.Name).ToList();
-        string m = LoopOf(c.M);
-        string n = LoopOf(c.N);
-        string k = around.Single(IsReduceLoop);
-        string[] outer = [.. around.Where(l => l != m && l != n && l != k)];
+        var around = s.LoopsAround(_product);
+        var m = LoopOf(c.M);
+        var n = LoopOf(c.N);
+        var k = around.Single(IsReduceLoop);
+        LoopRef[] outer = [.. around.Where(l => l != m && l != n && l != k)];
         var (mo, m1) = s.Split(m, t.Bm, Tail.None);
         var (wg, m2) = s.Split(m1, t.Bm / t.Consumers, Tail.None);
         var (mi, m3) = s.Split(m2, WarpgroupMatmuls.Rows, Tail.None);
@@ -53,17 +53,17 @@ internal sealed class WarpgroupMatmulSchedule(Schedule s, Algorithm algorithm, T
         var (ko, k1) = s.Split(k, t.Bk, Tail.None);
         var (ki, k2) = s.Split(k1, WarpgroupMatmuls.Depth(c.Type), Tail.None);
         // Blocks that run at the same time should share rows and columns: group rows of tiles at a time.
-        string[] tiles = [mo, no];
+        LoopRef[] tiles = [mo, no];
         long rows = s.Nest.Loop(mo).ConstantExtent!.Value;
         if (t.Group > 1 && rows % t.Group == 0 && rows > t.Group)
         {
             var (groups, within) = s.Split(mo, t.Group, Tail.None);
             tiles = [groups, no, within];
         }
-        string[] grid = [.. outer, .. tiles];
+        LoopRef[] grid = [.. outer, .. tiles];
         s.Reorder([.. grid, ko, wg, ki, mi, m3, n3, k2]);
-        string block = GpuLoops.FuseAll(s, grid);
-        string tile = block;
+        var block = s.Fuse(grid);
+        var tile = block;
         if (t.Persistent > 0)
         {
             // Tiles that run at the same time are neighbours in the raster: block i takes tiles i, i + blocks, ….
@@ -83,8 +83,8 @@ internal sealed class WarpgroupMatmulSchedule(Schedule s, Algorithm algorithm, T
         foreach (var (copy, load) in t.Bulk ? [] : new[] { (a, c.A), (b, c.B) })
             CopyTile(copy, load);
         s.Pipeline(ko, (int)t.Stages, t.Bulk ? "bulk" : "cp.async");
-        foreach (string copy in new[] { a, b })
-            s.Apply(Step.Of("swizzle", copy, "128b"));
+        foreach (var copy in new[] { a, b })
+            s.Swizzle(s.Output(copy), ByteSwizzle.OfRow(128)!.Value);
     }
 
     // Every block takes as many tiles as the others, and most multiprocessors have one.
@@ -104,20 +104,20 @@ internal sealed class WarpgroupMatmulSchedule(Schedule s, Algorithm algorithm, T
         );
     }
 
-    private bool IsReduceLoop(string loop)
+    private bool IsReduceLoop(LoopRef loop)
     {
         var v = s.Nest.Loop(loop).Var;
         return s.Nest.Block(_product).ReduceAxes.Any(x => x.Binding.Uses(v));
     }
 
-    private string LoopOf(Axis axis)
+    private LoopRef LoopOf(Axis axis)
     {
         var block = s.Nest.Block(_product);
         var bound = block.Axes.First(x => x.Name == axis.Name && x.Kind == AxisKind.Spatial);
-        return s.Nest.LoopsAround(block).Single(l => bound.Binding.Uses(l.Var)).Name;
+        return s.Nest.LoopsAround(block).Single(l => bound.Binding.Uses(l.Var));
     }
 
-    private void WriteTile(string write, string tile)
+    private void WriteTile(BlockRef write, LoopRef tile)
     {
         var loops = s.ReverseComputeAt(write, tile);
         var (wg, _) = s.Split(loops[^2], t.Bm / t.Consumers, Tail.Guard);
@@ -125,17 +125,17 @@ internal sealed class WarpgroupMatmulSchedule(Schedule s, Algorithm algorithm, T
     }
 
     // A tile of an operand from device to shared memory: 16 bytes a thread at a time, neighbours to neighbours.
-    private void CopyTile(string copy, Load load)
+    private void CopyTile(BlockRef copy, Load load)
     {
-        var loops = s.Nest.OwnLoops(s.Nest.Block(copy)).Select(l => l.Name).ToArray();
+        var loops = s.OwnLoops(copy);
         var (rest, lanes) = s.Split(loops[^1], 16 / load.Type.Size(), Tail.None);
-        string all = GpuLoops.FuseAll(s, [.. loops[..^1], rest]);
+        var all = s.Fuse([.. loops[..^1], rest]);
         long pieces = s.Nest.Loop(all).ConstantExtent!.Value;
         long threads = 128 * t.Consumers;
-        string thread = all;
+        var thread = all;
         if (pieces > threads)
         {
-            (string turns, thread) = s.Split(all, threads, pieces % threads == 0 ? Tail.None : Tail.Guard);
+            (var turns, thread) = s.Split(all, threads, pieces % threads == 0 ? Tail.None : Tail.Guard);
             s.Reorder(thread, turns);
             s.Unroll(turns);
         }
@@ -144,12 +144,12 @@ internal sealed class WarpgroupMatmulSchedule(Schedule s, Algorithm algorithm, T
     }
 
     // The sums of the stretches of k, and what follows them.
-    private void Combine(string result)
+    private void Combine(BlockRef result)
     {
-        s.SetScope(s.Nest.Block(_stage).Output.Name, Scope.Register);
-        var loops = s.Nest.OwnLoops(s.Nest.Block(result)).Select(l => l.Name).ToList();
-        string fused = GpuLoops.FuseAll(s, loops);
-        string thread = GpuLoops.BindGrid(s, fused, 256).Threads;
+        s.SetScope(s.Output(_stage), Scope.Register);
+        var loops = s.OwnLoops(result);
+        var fused = s.Fuse(loops);
+        var thread = GpuLoops.BindGrid(s, fused, 256).Threads;
         s.ComputeAt(_stage, thread);
     }
 }
