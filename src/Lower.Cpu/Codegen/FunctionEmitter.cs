@@ -43,7 +43,7 @@ internal sealed partial class FunctionEmitter
         _il = new IlWriter(generator);
         kernel.Writers.Add(_il);
         _addressing = new Addressing(_il, _parameters);
-        _values = new ValueBuilder(() => _region, _addressing, _parameters, _promoted);
+        _values = new ValueBuilder(() => _region, _addressing, _parameters, _promoted, () => kernel.InRange);
         _isBody = isBody;
         _arguments = _il.NewLocal(typeof(nint));
         _parameterValues = _il.NewLocal(typeof(nint));

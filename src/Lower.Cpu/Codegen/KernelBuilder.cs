@@ -52,6 +52,9 @@ internal sealed class KernelBuilder(LoopNest nest, VectorIsa isa, int threads)
 
     public AccessLists Accesses { get; } = new();
 
+    /// <summary>Made when the first choice by data asks for it.</summary>
+    public LoadsInRange InRange => field ??= LoadsInRange.Of(Nest);
+
     public List<GCHandle> Bodies { get; } = [];
 
     public List<DynamicMethod> Methods { get; } = [];

@@ -90,10 +90,10 @@ internal sealed partial class ValueBuilder
         return value;
     }
 
-    // Loads of an operand that is not chosen must not touch memory.
+    // Loads of an operand that is not chosen must not touch memory that is not theirs.
     private Node UnderMask(Expr cond, Node? mask, Expr e, Node? inverse = null)
     {
-        if (AlreadyRead(e))
+        if (AlreadyRead(e) || (cond.Loads().Any() && MayBeRead(e)))
             return BuildLanes(e);
         var saved = _vector!;
         mask ??= Not(inverse!);
@@ -101,6 +101,19 @@ internal sealed partial class ValueBuilder
         var node = Splat(Build(e));
         _vector = saved;
         return node;
+    }
+
+    // Chosen by data, and there whatever these are.
+    private bool MayBeRead(Expr e)
+    {
+        if (VectorAnalysis.MayFault(e))
+            return false;
+        foreach (var load in e.Loads())
+        {
+            if (!promoted.ContainsKey(load.Buffer) && !inRange().Contains(load))
+                return false;
+        }
+        return true;
     }
 
     public Node And(Node? a, Node b) =>

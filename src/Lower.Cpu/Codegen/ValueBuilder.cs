@@ -13,7 +13,8 @@ internal sealed partial class ValueBuilder(
     Func<Region> region,
     Addressing addressing,
     IReadOnlyDictionary<Var, LocalBuilder> parameters,
-    Dictionary<Buffer, PromotedBuffer> promoted
+    Dictionary<Buffer, PromotedBuffer> promoted,
+    Func<LoadsInRange> inRange
 )
 {
     private readonly Dictionary<Expr, bool> _varying = new(ReferenceEqualityComparer.Instance);
@@ -277,7 +278,7 @@ internal sealed partial class ValueBuilder(
         || (Negative(cond) is { } form && _holds.Any(h => form - h is { IsConstant: true, Constant: <= 0 }));
 
     // a < b as a − b < 0; null for what is no comparison of indices, or reads memory.
-    private static LinearForm? Negative(Expr cond) =>
+    public static LinearForm? Negative(Expr cond) =>
         cond is Binary { Kind: BinaryOp.Lt or BinaryOp.Le } compare
         && compare.A.Type == DTypes.Index
         && !compare.Loads().Any()

@@ -30,12 +30,18 @@ public sealed class TileRule : ScheduleRule
                 return false;
             if (stage.Kind != StageKind.Reduce)
                 continue;
-            if (Match(stage, target) is null)
+            if (Match(stage, target) is not null)
+                any = true;
+            else if (!StandsAlone(algorithm, stage))
                 return false;
-            any = true;
         }
         return any;
     }
+
+    // Reads inputs only and is read by none: the sum for a bias beside the gradients of a convolution, which other recipes do as well.
+    private static bool StandsAlone(Algorithm algorithm, Stage stage) =>
+        !stage.Reads.Any(b => algorithm.Stages.Any(s => s.Outputs.Contains(b)))
+        && !algorithm.Stages.Any(s => s != stage && s.Reads.Any(b => stage.Outputs.Contains(b)));
 
     /// <summary>The pattern and tiles of a stage; null for one that is better off otherwise.</summary>
     internal static (ContractionPattern Pattern, RegisterTiles Tiles)? Match(Stage stage, TargetInfo target)
@@ -75,7 +81,8 @@ public sealed class TileRule : ScheduleRule
         string suffix = "";
         foreach (var stage in algorithm.Stages.Where(s => s.Kind == StageKind.Reduce))
         {
-            var (pattern, tiles) = Match(stage, target)!.Value;
+            if (Match(stage, target) is not var (pattern, tiles))
+                continue;
             yield return (pattern, tiles, new ContractionKnobs(suffix == "" ? "" : suffix + stage.Name));
             suffix = ".";
         }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Picograd.Algorithms;
 using Picograd.Algorithms.Evaluation;
+using Picograd.Algorithms.Operators;
 using Picograd.Schedules.Backend;
 using Picograd.Schedules.Ir;
 using Picograd.Schedules.Recipes;
@@ -40,6 +41,27 @@ public class TileRuleTests(ITestOutputHelper output)
         var inputs = GuardedMemory.AsStored(Problem.Of(algorithm).MakeInputs(1));
         var actual = Execution.Run(kernel, algorithm, inputs);
         Assert.Null(Execution.Wrong(algorithm, actual, Evaluator.RunWithBounds(algorithm, inputs)));
+    }
+
+    [SkippableTheory]
+    [InlineData("conv1d.adjoint n=2 c=5 w=19 oc=7 kw=3 pad=1 bias=1")]
+    [InlineData("conv2d.adjoint n=2 c=5 h=9 w=11 oc=7 kh=3 kw=3 pad=1 bias=1")]
+    [InlineData("conv2d.adjoint n=3 c=4 h=9 w=11 oc=4 kh=3 kw=3 stride=2 pad=1 groups=4 bias=1")]
+    [InlineData("conv_transpose2d.adjoint n=2 c=6 h=5 w=7 oc=5 kh=2 kw=2 stride=2 bias=1")]
+    public void Gradients_of_convolutions_have_tiles_beside_that_of_a_bias(string spec)
+    {
+        var algorithm = OperatorSpec.Parse(spec).Build();
+        foreach (int threads in (int[])[1, 2])
+        {
+            var backend = Widths.Backend(512, threads);
+            var rule = new TileRule();
+            Assert.True(rule.Applies(algorithm, backend.Target));
+            var nest = rule.Apply(algorithm, backend.Target, rule.Defaults(algorithm, backend.Target));
+            using var kernel = backend.Compile(nest);
+            var inputs = GuardedMemory.AsStored(Problem.Of(algorithm).MakeInputs(1));
+            var actual = Execution.Run(kernel, algorithm, inputs);
+            Assert.Null(Execution.Wrong(algorithm, actual, Evaluator.RunWithBounds(algorithm, inputs)));
+        }
     }
 
     [SkippableTheory]

@@ -3,8 +3,8 @@ using Functional = TorchSharp.torch.nn.functional;
 
 namespace Picograd.Compare.Cases;
 
-/// <summary>Layers forward and backward, their parameters' gradients with it, at the sizes of nanoGPT and of an LSTM of 256.</summary>
-internal static class LayerContests
+/// <summary>Layers forward and backward, their parameters' gradients with it, at the sizes of nanoGPT, ResNet-18 and an LSTM of 256; steps of optimizers.</summary>
+internal static partial class LayerContests
 {
     public static IEnumerable<Contest> All()
     {
@@ -74,6 +74,11 @@ internal static class LayerContests
                 ]
         )
             yield return Function($"{name} 1024x1536", ours, theirs);
+        foreach (
+            var contest in (IEnumerable<Contest>)
+                [.. OfNanoGpt(), .. OfResNet(), .. OfActivations(), .. OfLosses(), .. OfImages(), .. OfOptimizers()]
+        )
+            yield return contest;
     }
 
     private static Contest Function(string name, Func<Tensor, Tensor> ours, Func<TorchTensor, TorchTensor> theirs) =>
