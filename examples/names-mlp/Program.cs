@@ -44,7 +44,7 @@ catch (Exception e) when (e is ArgumentException or InvalidOperationException)
     Console.Error.WriteLine($"names-mlp: {e.Message}");
     return 2;
 }
-var optimizer = new Sgd(model.Parameters, rate);
+var optimizer = new SGD(model.Parameters, rate);
 Console.WriteLine($"{data.WordCount} words, {data.Train.Count} examples, {model.ParameterCount} parameters");
 
 ulong draw = (ulong)seed;

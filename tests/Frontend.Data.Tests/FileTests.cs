@@ -142,7 +142,7 @@ public class FileTests
         Assert.Equal([2, 5, 7], Transforms.RandomCrop(5, 7, padding: 2)(x).Shape.ToArray());
         Assert.Equal(x.Flip(-1).ToDoubles(), Transforms.RandomHorizontalFlip(1)(x).ToDoubles());
         Assert.Equal(x.ToDoubles(), Transforms.RandomVerticalFlip(0)(x).ToDoubles());
-        Assert.Throws<ArgumentException>(() => Transforms.CenterCrop(9, 2)(x));
+        Assert.Throws<ArgumentException>(() => Transforms.RandomCrop(9, 2)(x));
         Assert.Throws<ArgumentException>(() => Transforms.Normalize([1], [0]));
     }
 

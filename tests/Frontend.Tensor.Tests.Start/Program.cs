@@ -30,7 +30,7 @@ public static class StartProgram
             new Tanh(),
             new Linear(200, 27, generator: generator)
         );
-        var optimizer = new Sgd(model.Parameters, 0.1);
+        var optimizer = new SGD(model.Parameters, 0.1);
         var x = Tensor.Randn([32, 30], generator);
         var y = Tensor.RandInt(0, 27, [32], generator);
         using (Tensor.Scope())

@@ -122,8 +122,8 @@ public class ErrorTests
             { () => A.Narrow(1, 3, 2), "length is 2, but from 3 on dimension 1 of shape [3, 4] allows 0 to 1" },
             { () => A.Size(2), "Size: dim is 2" },
             { () => new Linear(0, 3), "inputs" },
-            { () => new Sgd([Tensor.Zeros(1).RequiresGrad_()], -1), "lr is -1" },
-            { () => new Sgd([Tensor.Zeros(1).RequiresGrad_()], 0.1, momentum: -1), "momentum is -1" },
+            { () => new SGD([Tensor.Zeros(1).RequiresGrad_()], -1), "lr is -1" },
+            { () => new SGD([Tensor.Zeros(1).RequiresGrad_()], 0.1, momentum: -1), "momentum is -1" },
             { () => new Adam([Tensor.Zeros(1).RequiresGrad_()], betas: (2, 0.999)), "betas[0] is 2" },
             {
                 () =>
@@ -160,8 +160,8 @@ public class ErrorTests
             { () => Tensor.Ones(3).Multinomial(4), "4 samples cannot be drawn from 3 categories without replacement" },
             { () => Tensor.Zeros(3).Multinomial(1), "not all 0" },
             { () => Tensor.From([1f, -1]).Multinomial(1), "not negative" },
-            { () => new Sgd([], 0.1), "at least one parameter" },
-            { () => new Sgd([Tensor.Zeros(2)], 0.1), "is not; call RequiresGrad_()" },
+            { () => new SGD((Tensor[])[], 0.1), "at least one parameter" },
+            { () => new SGD([Tensor.Zeros(2)], 0.1), "is not; call RequiresGrad_()" },
         };
 
     [Theory]

@@ -269,7 +269,7 @@ public class GradientSemanticsTests
     public void GradientsThatWereSetOutliveAScope()
     {
         var w = Tensor.Ones(2).RequiresGrad_();
-        var optimizer = new Sgd([w], lr: 1);
+        var optimizer = new SGD([w], lr: 1);
         using (Tensor.Scope())
             w.Grad = Tensor.From([1f, 2]) * 3;
         optimizer.Step();

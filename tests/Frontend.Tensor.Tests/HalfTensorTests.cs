@@ -212,7 +212,7 @@ public sealed class HalfTensorTests : IDisposable
         x = x.To(dtype);
         Optimizer optimizer = adam
             ? new Adam(model.Parameters, lr: 0.03)
-            : new Sgd(model.Parameters, lr: 0.3, momentum: 0.9);
+            : new SGD(model.Parameters, lr: 0.3, momentum: 0.9);
         double first = 0;
         double last = 0;
         for (int step = 0; step < 150; step++)

@@ -78,7 +78,7 @@ public class MemoryTests
     public void TrainingStepsDoNotGrow()
     {
         var model = new CharMlp(5, new CharMlpOptions(2, 3, 4, 6), seed: 1);
-        var optimizer = new Sgd(model.Parameters, 0.1, momentum: 0.9);
+        var optimizer = new SGD(model.Parameters, 0.1, momentum: 0.9);
         var contexts = Tensor.From<long>([0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1], [6, 2]);
         var targets = Tensor.From<long>([0, 1, 2, 3, 4, 0]);
         for (int i = 0; i < 3; i++)

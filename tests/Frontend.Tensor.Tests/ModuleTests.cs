@@ -150,7 +150,7 @@ public class ModuleTests
         // Both uses add to one gradient, and an optimizer takes it once.
         model.Forward(Tensor.From<long>([0, 1])).Sum().Backward();
         Assert.NotNull(model.Table.Weight.Grad);
-        _ = new Sgd(model.Parameters, 0.1);
+        _ = new SGD(model.Parameters, 0.1);
     }
 
     private sealed class Shared : Plain

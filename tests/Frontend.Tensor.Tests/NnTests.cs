@@ -47,7 +47,7 @@ public class NnTests
         foreach (var (momentum, decay) in new[] { (0.0, 0.0), (0.9, 0.0), (0.9, 0.1), (0.0, 0.1) })
         {
             var x = Tensor.From(p).RequiresGrad_();
-            var optimizer = new Sgd([x], 0.1, momentum, weightDecay: decay);
+            var optimizer = new SGD([x], 0.1, momentum, weightDecay: decay);
             double[] expected = [.. p];
             double[] velocity = new double[3];
             for (int step = 0; step < 4; step++)
@@ -98,7 +98,7 @@ public class NnTests
     {
         var all = Tensor.Zeros([4], DType.Float64);
         var part = all[1..3].Detach().RequiresGrad_();
-        var optimizer = new Sgd([part], 1);
+        var optimizer = new SGD([part], 1);
         part.Sum().Backward();
         optimizer.Step();
         Assert.Equal([0, -1, -1, 0], all.ToDoubles());
@@ -182,7 +182,7 @@ public class NnTests
         Setup.UseEvaluator();
         var data = new CharDataset([.. Enumerable.Range(0, 40).Select(i => $"w{i}")]);
         var model = new CharMlp(data.Vocabulary, new CharMlpOptions(3, 4, 16, 16), seed: 1);
-        var optimizer = new Sgd(model.Parameters, 0.02);
+        var optimizer = new SGD(model.Parameters, 0.02);
         ulong state = 1;
         var (contexts, targets) = data.Train.Batch(16, ref state);
         foreach (string spec in model.StepSpecs())

@@ -69,7 +69,8 @@ public static class ImageFile
                 $"ImageFile.Save: '{other}' is no format that is written; .png, .jpg and .webp are."
             ),
         };
-        File.WriteAllBytes(path, Encoded(image, format, quality));
+        byte[] bytes = Encoded(image, format, quality);
+        FileBeside.Write(path, file => file.Write(bytes));
     }
 
     internal static byte[] Encoded(Tensor image, SKEncodedImageFormat format, int quality)

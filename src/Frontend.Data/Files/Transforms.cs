@@ -42,9 +42,18 @@ public static class Transforms
             return x.DType.IsFloat() ? made : (made + 0.5).Clamp(0, 255).To(x.DType);
         };
 
-    /// <summary>The middle.</summary>
+    /// <summary>The middle; smaller pictures get zeros around. As torchvision, which rounds halves to even.</summary>
     public static Func<Tensor, Tensor> CenterCrop(long height, long width) =>
-        x => Cropped(x, (x.Shape[1] - height) / 2, (x.Shape[2] - width) / 2, height, width);
+        x =>
+        {
+            long down = Math.Max(0, height - x.Shape[^2]);
+            long across = Math.Max(0, width - x.Shape[^1]);
+            if (down > 0 || across > 0)
+                x = F.Pad(x, [across / 2, (across + 1) / 2, down / 2, (down + 1) / 2]);
+            long top = (long)Math.Round((x.Shape[^2] - height) / 2.0);
+            long left = (long)Math.Round((x.Shape[^1] - width) / 2.0);
+            return Cropped(x, top, left, height, width);
+        };
 
     /// <summary>A part at a random place, after zeros were added around.</summary>
     public static Func<Tensor, Tensor> RandomCrop(long height, long width, long padding = 0) =>
@@ -53,8 +62,8 @@ public static class Transforms
             if (padding > 0)
                 x = F.Pad(x, [padding, padding, padding, padding]);
             var random = SampleRandom.Current;
-            long top = random.NextInt64(0, Math.Max(0, x.Shape[1] - height) + 1);
-            return Cropped(x, top, random.NextInt64(0, Math.Max(0, x.Shape[2] - width) + 1), height, width);
+            long top = random.NextInt64(0, Math.Max(0, x.Shape[^2] - height) + 1);
+            return Cropped(x, top, random.NextInt64(0, Math.Max(0, x.Shape[^1] - width) + 1), height, width);
         };
 
     /// <summary>Left and right change places, with a probability.</summary>
@@ -66,7 +75,7 @@ public static class Transforms
         x => SampleRandom.Current.NextDouble() < p ? x.Flip(-2) : x;
 
     private static Tensor Cropped(Tensor x, long top, long left, long height, long width) =>
-        top < 0 || left < 0 || top + height > x.Shape[1] || left + width > x.Shape[2]
+        top < 0 || left < 0 || top + height > x.Shape[^2] || left + width > x.Shape[^1]
             ? throw new ArgumentException($"Crop: {height} x {width} pixels are more than a picture of {x.Shape} has.")
-            : x.Narrow(1, top, height).Narrow(2, left, width);
+            : x.Narrow(-2, top, height).Narrow(-1, left, width);
 }

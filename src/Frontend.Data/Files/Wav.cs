@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using NAudio.Utils;
 using NAudio.Wave;
 
 namespace Picograd.Data;
@@ -48,8 +49,18 @@ public static class Wav
             throw new ArgumentException(
                 $"Wav.Save: the shape is {samples.Shape}, but must be [channels, frames] or [frames]."
             );
+        if (sampleRate < 1)
+            throw new ArgumentOutOfRangeException(
+                nameof(sampleRate),
+                $"Wav.Save: sampleRate is {sampleRate}, but must be at least 1 Hz."
+            );
         using var off = Tensor.NoGrad();
         var sound = samples.Rank == 1 ? samples.Unsqueeze(0) : samples;
+        // What a frame has in bytes is a number of 16 bits.
+        if (sound.Shape[0] is < 1 or > ushort.MaxValue / 2)
+            throw new ArgumentException(
+                $"Wav.Save: {sound.Shape[0]} channels are given, but there must be from 1 to {ushort.MaxValue / 2}."
+            );
         float[] values = sound.Detach().ToDevice(Device.Cpu).To(DType.Float32).T.Contiguous().ToArray<float>();
         // As 1 is 32768, what was read is written as it was.
         var bytes = new byte[values.Length * 2L];
@@ -58,7 +69,21 @@ public static class Wav
             double level = Math.Clamp(Math.Round(values[i] * 32768.0), short.MinValue, short.MaxValue);
             BinaryPrimitives.WriteInt16LittleEndian(bytes.AsSpan(2 * i), double.IsNaN(level) ? (short)0 : (short)level);
         }
-        using var writer = new WaveFileWriter(path, new WaveFormat(sampleRate, 16, (int)sound.Shape[0]));
-        writer.Write(bytes, 0, bytes.Length);
+        FileBeside.Write(
+            path,
+            file =>
+            {
+                // Its end is written when it is disposed of, with the stream.
+                using var memory = new MemoryStream();
+                using (
+                    var writer = new WaveFileWriter(
+                        new IgnoreDisposeStream(memory),
+                        new WaveFormat(sampleRate, 16, (int)sound.Shape[0])
+                    )
+                )
+                    writer.Write(bytes, 0, bytes.Length);
+                memory.WriteTo(file);
+            }
+        );
     }
 }

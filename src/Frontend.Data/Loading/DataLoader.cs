@@ -1,6 +1,6 @@
 using System.Collections;
 using System.Collections.Concurrent;
-using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 
 namespace Picograd.Data;
 
@@ -32,7 +32,7 @@ public class DataLoader<T, TBatch> : IEnumerable<TBatch>
     private long _epoch;
 
     /// <param name="dataset">What is loaded.</param>
-    /// <param name="collate">Makes a batch of samples; see <see cref="Collate.Default{T}"/>.</param>
+    /// <param name="collate">Makes a batch of samples; <see cref="Collate.Default{T, TBatch}"/> where null.</param>
     /// <param name="batchSize">Samples a batch.</param>
     /// <param name="shuffle">Whether in another order each time.</param>
     /// <param name="sampler">Another order.</param>
@@ -45,7 +45,7 @@ public class DataLoader<T, TBatch> : IEnumerable<TBatch>
     /// <exception cref="ArgumentException">Settings that exclude each other.</exception>
     public DataLoader(
         Dataset<T> dataset,
-        Func<IReadOnlyList<T>, TBatch> collate,
+        Func<IReadOnlyList<T>, TBatch>? collate = null,
         int batchSize = 1,
         bool shuffle = false,
         Sampler<long>? sampler = null,
@@ -81,14 +81,14 @@ public class DataLoader<T, TBatch> : IEnumerable<TBatch>
                 dropLast
             );
         // A dataset that makes batches itself makes those of the default.
-        _byDataset = collate.Method.DeclaringType == typeof(Collate);
+        _byDataset = collate is null;
     }
 
-    /// <summary>Of samples one after the other; with workers one thread reads ahead.</summary>
+    /// <summary>Of samples one after the other; with workers one thread reads them and makes batches of them ahead.</summary>
     /// <inheritdoc cref="DataLoader{T, TBatch}(Dataset{T}, Func{IReadOnlyList{T}, TBatch}, int, bool, Sampler{long}, Sampler{long[]}, int, bool, Generator, int, long)"/>
     public DataLoader(
         IterableDataset<T> dataset,
-        Func<IReadOnlyList<T>, TBatch> collate,
+        Func<IReadOnlyList<T>, TBatch>? collate = null,
         int batchSize = 1,
         int numWorkers = 0,
         bool dropLast = false,
@@ -102,7 +102,7 @@ public class DataLoader<T, TBatch> : IEnumerable<TBatch>
     }
 
     private DataLoader(
-        Func<IReadOnlyList<T>, TBatch> collate,
+        Func<IReadOnlyList<T>, TBatch>? collate,
         int batchSize,
         int numWorkers,
         bool dropLast,
@@ -110,11 +110,10 @@ public class DataLoader<T, TBatch> : IEnumerable<TBatch>
         long seed
     )
     {
-        ArgumentNullException.ThrowIfNull(collate);
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(numWorkers);
         ArgumentOutOfRangeException.ThrowIfLessThan(prefetchFactor, 1);
-        (_collate, _batchSize, _workers) = (collate, batchSize, numWorkers);
+        (_collate, _batchSize, _workers) = (collate ?? Collate.Default<T, TBatch>, batchSize, numWorkers);
         (_dropLast, _prefetch, _seed) = (dropLast, prefetchFactor, seed);
     }
 
@@ -137,8 +136,7 @@ public class DataLoader<T, TBatch> : IEnumerable<TBatch>
         var jobs = _stream is null ? Fetches(epoch) : Reads(epoch);
         return _workers == 0 ? InPlace(jobs)
             : _stream is null ? Ahead(jobs, _workers)
-            // Reading one after the other is one thread's work.
-            : Ahead(jobs, 1);
+            : ReadAhead(jobs, _workers * _prefetch);
     }
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
@@ -270,6 +268,66 @@ public class DataLoader<T, TBatch> : IEnumerable<TBatch>
                 _ = task.Exception;
         }
     }
+
+    // Reading one after the other is one thread's work, and not the consumer's.
+    private static IEnumerator<TBatch> ReadAhead(IEnumerable<Func<TBatch>> jobs, int most)
+    {
+        using var queue = new BlockingCollection<(TBatch? Batch, ExceptionDispatchInfo? Failed)>(most);
+        using var stop = new CancellationTokenSource();
+        var token = stop.Token;
+        void Read()
+        {
+            try
+            {
+                foreach (var job in jobs)
+                {
+                    if (token.IsCancellationRequested)
+                        return;
+                    queue.Add((job(), null), token);
+                }
+            }
+            catch (OperationCanceledException) when (token.IsCancellationRequested)
+            {
+                // The loop was left.
+            }
+            catch (Exception e)
+            {
+                // Room is made by a consumer, which is there until it has seen this.
+                if (!token.IsCancellationRequested)
+                    Fail(e);
+            }
+            finally
+            {
+                queue.CompleteAdding();
+            }
+        }
+        void Fail(Exception e)
+        {
+            try
+            {
+                queue.Add((default, ExceptionDispatchInfo.Capture(e)), token);
+            }
+            catch (OperationCanceledException)
+            {
+                // The loop was left: what failed behind that place is nobody's.
+            }
+        }
+        var thread = new Thread(Read) { IsBackground = true, Name = "DataLoader reader" };
+        thread.Start();
+        try
+        {
+            foreach (var (batch, failed) in queue.GetConsumingEnumerable())
+            {
+                failed?.Throw();
+                yield return batch!;
+            }
+        }
+        finally
+        {
+            stop.Cancel();
+            thread.Join();
+        }
+    }
 }
 
 /// <summary>A loader whose batches are of the samples' type: tensors, arrays and tuples of tensors, each with one dimension more.</summary>
@@ -291,7 +349,7 @@ public class DataLoader<T> : DataLoader<T, T>
     )
         : base(
             dataset,
-            collate ?? Collate.Default,
+            collate,
             batchSize,
             shuffle,
             sampler,
@@ -313,7 +371,7 @@ public class DataLoader<T> : DataLoader<T, T>
         int prefetchFactor = 2,
         long seed = 0
     )
-        : base(dataset, collate ?? Collate.Default, batchSize, numWorkers, dropLast, prefetchFactor, seed) { }
+        : base(dataset, collate, batchSize, numWorkers, dropLast, prefetchFactor, seed) { }
 }
 
 /// <summary>A loader of arrays of tensors: <c>foreach (var (x, y) in new DataLoader(dataset, batchSize: 64, shuffle: true))</c>.</summary>
@@ -343,66 +401,3 @@ public sealed class DataLoader(
         prefetchFactor,
         seed
     );
-
-/// <summary>How samples become a batch.</summary>
-public static class Collate
-{
-    /// <summary>Stacks tensors, and those at each place of arrays and tuples.</summary>
-    /// <exception cref="ArgumentException">Samples of another kind, or tensors of different shapes.</exception>
-    public static T Default<T>(IReadOnlyList<T> samples)
-    {
-        ArgumentNullException.ThrowIfNull(samples);
-        return (T)Stacked([.. samples.Select(s => (object?)s)]);
-    }
-
-    private static object Stacked(object?[] samples)
-    {
-        switch (samples[0])
-        {
-            case Tensor:
-                return Tensor.Stack([.. samples.Cast<Tensor>()]);
-            case Tensor[] first:
-                if (samples.Any(s => ((Tensor[])s!).Length != first.Length))
-                    throw new ArgumentException("Collate: samples have different numbers of tensors.");
-                return first.Select((_, i) => Tensor.Stack([.. samples.Select(s => ((Tensor[])s!)[i])])).ToArray();
-            case ITuple first when first.GetType() is { IsGenericType: true, IsValueType: true } type:
-                object?[] parts =
-                [
-                    .. Enumerable
-                        .Range(0, first.Length)
-                        .Select(i => Stacked([.. samples.Select(s => ((ITuple)s!)[i])])),
-                ];
-                return Activator.CreateInstance(type, parts)!;
-            default:
-                throw new ArgumentException(
-                    $"Collate: samples are {samples[0]?.GetType().Name ?? "null"}; what is neither a tensor nor an array or tuple of tensors needs a collate function."
-                );
-        }
-    }
-}
-
-/// <summary>The random numbers of the sample that a thread loads: by seed, epoch and sample, so that workers do not matter.</summary>
-public static class SampleRandom
-{
-    [ThreadStatic]
-    private static Random? t_random;
-
-    /// <summary>Outside of a loader they follow <see cref="Generator.Default"/>.</summary>
-    public static Random Current => t_random ?? new Random((int)Tensor.RandInt(0, int.MaxValue, [1]).Item());
-
-    internal static Scope Of(long seed, long epoch, long index)
-    {
-        var before = t_random;
-        // SplitMix64's last step spreads neighbours.
-        ulong x = (ulong)seed * 0x9E3779B97F4A7C15 + (ulong)epoch * 0xBF58476D1CE4E5B9 + (ulong)index + 1;
-        x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
-        x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
-        t_random = new Random((int)((x ^ (x >> 31)) & int.MaxValue));
-        return new(before);
-    }
-
-    internal readonly struct Scope(Random? before) : IDisposable
-    {
-        public void Dispose() => t_random = before;
-    }
-}

@@ -1,3 +1,4 @@
+using System.Text;
 using ScottPlot;
 
 namespace Picograd.Data;
@@ -115,10 +116,12 @@ public static class Plots
         switch (Path.GetExtension(path).ToLowerInvariant())
         {
             case ".svg":
-                plot.SaveSvg(path, width, height);
+                string text = plot.GetSvgXml(width, height);
+                FileBeside.Write(path, file => file.Write(Encoding.UTF8.GetBytes(text)));
                 break;
             case ".png":
-                plot.SavePng(path, width, height);
+                byte[] bytes = plot.GetImageBytes(width, height, ImageFormat.Png);
+                FileBeside.Write(path, file => file.Write(bytes));
                 break;
             case var other:
                 throw new ArgumentException($"Plots: '{other}' is no format that is drawn; .svg and .png are.");

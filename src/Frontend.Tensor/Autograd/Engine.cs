@@ -28,6 +28,9 @@ internal sealed class Engine
     /// <summary>Whether the pass of this thread leaves a node out.</summary>
     public static bool Skips(Node node) => t_running?._plan is { } plan && plan.Skips(node);
 
+    /// <summary>Number of the pass of this thread.</summary>
+    public static long Pass => t_running?._pass ?? 0;
+
     /// <summary>A hook of a leaf was added: from then on passes count who sends leaves gradients.</summary>
     public static void NoteLeafHook() => s_leafHooks = 1;
 

@@ -18,8 +18,9 @@ public sealed class FunctionContext
     private (DType Type, Device Device)[] _kinds = [];
     private (DType Type, Device Device)[] _inputKinds = [];
 
-    // Of the pass under way: gradients of results, of functions with several.
+    // Of a pass: gradients of results, of functions with several. One that failed may have left some.
     private Tensor?[]? _gradients;
+    private long _pass;
 
     internal FunctionContext(FunctionBase function, bool[] needs)
     {
@@ -164,6 +165,8 @@ public sealed class FunctionContext
         {
             var (context, at) = (FunctionOutput)n.Data!;
             g.GradHolders++;
+            if (context._pass != Engine.Pass)
+                (context._gradients, context._pass) = (null, Engine.Pass);
             (context._gradients ??= new Tensor?[context._shapes.Length])[at] = g;
             if (n.Next(0) is { } next)
                 Engine.Awake(next, g);

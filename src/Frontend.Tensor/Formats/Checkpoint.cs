@@ -21,13 +21,16 @@ public static class Checkpoint
     private const string Reference = "$tensor";
     private const string Special = "$number";
 
+    // Of trees in trees. One that holds itself has no end.
+    private const int MostLevels = 100;
+
     /// <summary>Saves a tree.</summary>
     /// <exception cref="ArgumentException">Something in it is none of what a tree may have; names its place.</exception>
     public static void Save(string path, OrderedDictionary<string, object?> state)
     {
         ArgumentNullException.ThrowIfNull(state);
         var tensors = new OrderedDictionary<string, Tensor>();
-        var tree = Written(state, "", tensors)!;
+        var tree = Written(state, "", tensors, 0)!;
         Safetensors.Save(tensors, path, [new(Tree, tree.ToJsonString())]);
     }
 
@@ -42,11 +45,18 @@ public static class Checkpoint
             );
         try
         {
-            return Read(JsonNode.Parse(text), tensors) as OrderedDictionary<string, object?>
+            return Read(JsonNode.Parse(text, documentOptions: new() { MaxDepth = 2 * MostLevels }), tensors)
+                    as OrderedDictionary<string, object?>
                 ?? throw new InvalidDataException($"{path}: its tree is no dictionary.");
         }
         catch (Exception e)
-            when (e is JsonException or KeyNotFoundException or FormatException or InvalidOperationException)
+            when (e
+                    is JsonException
+                        or KeyNotFoundException
+                        or FormatException
+                        or InvalidOperationException
+                        or ArgumentException
+            )
         {
             throw new InvalidDataException($"{path}: its tree cannot be read: {e.Message}", e);
         }
@@ -89,8 +99,14 @@ public static class Checkpoint
                 scaler.LoadStateDict(state);
                 break;
             case Generator generator:
-                long position = (long)(state["position"] ?? 0L);
-                generator.ManualSeed((long)(state["seed"] ?? 0L));
+                long Whole(string key) =>
+                    state.GetValueOrDefault(key) is long number && (key == "seed" || number >= 0)
+                        ? number
+                        : throw new ArgumentException(
+                            $"Checkpoint.Load: '{name}.{key}' is {StateTree.Kind(state.GetValueOrDefault(key))}, but must be a whole number{(key == "seed" ? "" : " of at least 0")}."
+                        );
+                var (seed, position) = (Whole("seed"), Whole("position"));
+                generator.ManualSeed(seed);
                 generator.Position = position;
                 break;
             default:
@@ -114,8 +130,12 @@ public static class Checkpoint
         return tensors;
     }
 
-    private static JsonNode? Written(object? value, string place, OrderedDictionary<string, Tensor> tensors)
+    private static JsonNode? Written(object? value, string place, OrderedDictionary<string, Tensor> tensors, int level)
     {
+        if (level > MostLevels)
+            throw new ArgumentException(
+                $"Checkpoint: '{place}' is more than {MostLevels} levels deep; does a list or dictionary hold itself?"
+            );
         switch (value)
         {
             case null:
@@ -137,13 +157,13 @@ public static class Checkpoint
                 double number = Convert.ToDouble(value, CultureInfo.InvariantCulture);
                 return new JsonObject { [Special] = number.ToString("R", CultureInfo.InvariantCulture) };
             case Module module:
-                return Written(module.StateDict(), place, tensors);
+                return Written(module.StateDict(), place, tensors, level);
             case Optimizer optimizer:
-                return Written(optimizer.StateDict(), place, tensors);
+                return Written(optimizer.StateDict(), place, tensors, level);
             case LRScheduler scheduler:
-                return Written(scheduler.StateDict(), place, tensors);
+                return Written(scheduler.StateDict(), place, tensors, level);
             case GradScaler scaler:
-                return Written(scaler.StateDict(), place, tensors);
+                return Written(scaler.StateDict(), place, tensors, level);
             case Generator generator:
                 return new JsonObject { ["seed"] = generator.Seed, ["position"] = generator.Position };
             case IDictionary dictionary:
@@ -155,13 +175,13 @@ public static class Checkpoint
                         throw new ArgumentException(
                             $"Checkpoint: '{place}' has the name '{key}', which means something else."
                         );
-                    made[key] = Written(entry.Value, place.Length == 0 ? key : $"{place}/{key}", tensors);
+                    made[key] = Written(entry.Value, place.Length == 0 ? key : $"{place}/{key}", tensors, level + 1);
                 }
                 return made;
             case IEnumerable several:
                 var list = new JsonArray();
                 foreach (object? part in several)
-                    list.Add(Written(part, $"{place}/{list.Count}", tensors));
+                    list.Add(Written(part, $"{place}/{list.Count}", tensors, level + 1));
                 return list;
             default:
                 throw new ArgumentException(

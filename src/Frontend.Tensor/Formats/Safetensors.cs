@@ -52,6 +52,10 @@ public static class Safetensors
     /// <param name="tensors">Any shapes, strides and devices; tensors that share memory are each written.</param>
     /// <param name="path">The file.</param>
     /// <param name="metadata">Strings by name for the header.</param>
+    /// <exception cref="ArgumentException">
+    /// A dtype that the format does not have, a name twice, the name <c>__metadata__</c>, or more names than fit into a header. Nothing is
+    /// written.
+    /// </exception>
     public static void Save(
         IEnumerable<KeyValuePair<string, Tensor>> tensors,
         string path,
@@ -60,30 +64,29 @@ public static class Safetensors
     {
         ArgumentNullException.ThrowIfNull(tensors);
         ArgumentException.ThrowIfNullOrEmpty(path);
-        string beside = $"{path}.{Environment.ProcessId}.tmp";
-        try
-        {
-            using (var file = new FileStream(beside, FileMode.Create, FileAccess.Write))
-            {
-                Write(file, [.. tensors], metadata);
-                file.Flush(flushToDisk: true);
-            }
-            File.Move(beside, path, overwrite: true);
-        }
-        catch
-        {
-            File.Delete(beside);
-            throw;
-        }
+        KeyValuePair<string, Tensor>[] all = [.. tensors];
+        byte[] header = Header(all, metadata);
+        FileBeside.Write(path, file => Write(file, all, header));
     }
 
-    internal static void Write(
-        Stream to,
+    private static byte[] Header(
         KeyValuePair<string, Tensor>[] tensors,
         IEnumerable<KeyValuePair<string, string>>? metadata
     )
     {
-        var header = new MemoryStream();
+        var names = new HashSet<string>();
+        foreach (var (name, tensor) in tensors)
+        {
+            ArgumentNullException.ThrowIfNull(tensor, nameof(tensors));
+            if (name == Metadata)
+                throw new ArgumentException(
+                    $"Safetensors: no tensor can be called '{Metadata}', which is the metadata."
+                );
+            if (!names.Add(name))
+                throw new ArgumentException($"Safetensors: there are two tensors '{name}'; names must differ.");
+        }
+        names.Clear();
+        using var header = new MemoryStream();
         using (var json = new Utf8JsonWriter(header))
         {
             json.WriteStartObject();
@@ -91,7 +94,13 @@ public static class Safetensors
             {
                 json.WriteStartObject(Metadata);
                 foreach (var (key, value) in entries)
+                {
+                    if (!names.Add(key))
+                        throw new ArgumentException(
+                            $"Safetensors: there is metadata '{key}' twice; names must differ."
+                        );
                     json.WriteString(key, value);
+                }
                 json.WriteEndObject();
             }
             long at = 0;
@@ -119,10 +128,19 @@ public static class Safetensors
         // Elements begin at a multiple of eight.
         while (header.Length % 8 != 0)
             header.WriteByte((byte)' ');
+        return header.Length <= LongestHeader
+            ? header.ToArray()
+            : throw new ArgumentException(
+                $"Safetensors: names, shapes and metadata need {header.Length} bytes, but a header has at most {LongestHeader}."
+            );
+    }
+
+    private static void Write(Stream to, KeyValuePair<string, Tensor>[] tensors, byte[] header)
+    {
         Span<byte> length = stackalloc byte[8];
         BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
         to.Write(length);
-        header.WriteTo(to);
+        to.Write(header);
         foreach (var (_, tensor) in tensors)
             WriteElements(to, tensor);
     }

@@ -47,7 +47,7 @@ public sealed class CharMlp : Module
     public Device Device => _table.Weight.Device;
 
     /// <summary>Logits [n, vocabulary] of contexts [n, context].</summary>
-    public override Tensor Forward(Tensor x) => _layers.Forward(_table.Forward(x));
+    public override Tensor Forward(Tensor x) => _layers.Call(_table.Call(x));
 
     /// <summary>
     /// The operator instances that one training step runs, as texts for tuning, each once: forward, derivatives, updates.

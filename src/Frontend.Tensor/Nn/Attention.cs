@@ -186,14 +186,41 @@ public sealed class MultiheadAttention : Module
             weights = single ? weights.Squeeze(0) : weights;
         }
         else
-            result = F.ScaledDotProductAttention(qh, kh, vh, mask, drop, causal);
-        var output = OutProj.Forward(result.Transpose(1, 2).Reshape(batch, tq, EmbedDim));
+            result = F.ScaledDotProductAttention(qh, kh, vh, mask, drop, causal, generator: _generator);
+        var output = OutProj.Call(result.Transpose(1, 2).Reshape(batch, tq, EmbedDim));
         output =
             single ? output.Squeeze(0)
             : BatchFirst ? output
             : output.Transpose(0, 1);
         return (output, weights);
     }
+
+    /// <summary>Forward with the module's hooks around it, which see the query and the output.</summary>
+    /// <inheritdoc cref="Forward(Tensor, Tensor, Tensor, Tensor?, bool, Tensor?, bool, bool)"/>
+    public (Tensor Output, Tensor? Weights) Call(
+        Tensor query,
+        Tensor key,
+        Tensor value,
+        Tensor? keyPaddingMask = null,
+        bool needWeights = true,
+        Tensor? attnMask = null,
+        bool averageAttnWeights = true,
+        bool isCausal = false
+    ) =>
+        Hooked(
+            query,
+            q =>
+                Forward(
+                    q,
+                    ReferenceEquals(key, query) ? q : key,
+                    ReferenceEquals(value, query) ? q : value,
+                    keyPaddingMask,
+                    needWeights,
+                    attnMask,
+                    averageAttnWeights,
+                    isCausal
+                )
+        );
 
     private (Tensor Q, Tensor K, Tensor V) Projected(
         Tensor query,

@@ -24,6 +24,7 @@ public static partial class F
     /// <param name="isCausal">Query i sees keys up to i, counted from the first ones; goes without attnMask.</param>
     /// <param name="scale">Finite; null for 1 / √d.</param>
     /// <param name="enableGqa">Whether key and value may have fewer heads, a divisor of those of the query, of which each serves neighbours.</param>
+    /// <param name="generator">Draws what is dropped; null for the default one.</param>
     /// <returns>[…, h, tq, dv].</returns>
     /// <exception cref="ArgumentException">Shapes, dtypes or settings that do not fit; names them.</exception>
     public static Tensor ScaledDotProductAttention(
@@ -34,7 +35,8 @@ public static partial class F
         double dropoutP = 0,
         bool isCausal = false,
         double? scale = null,
-        bool enableGqa = false
+        bool enableGqa = false,
+        Generator? generator = null
     )
     {
         ArgumentNullException.ThrowIfNull(query);
@@ -58,7 +60,7 @@ public static partial class F
         var (q, k, v) = (shape.Queries(query), shape.Keys(key), shape.Keys(value));
         var mask = attnMask is null ? null : shape.Mask(attnMask, tq, tk, query.DType);
         if (dropoutP > 0)
-            return WithDropout(q, k, v, mask, dropoutP, isCausal, scale).ReshapeTo(sizes);
+            return WithDropout(q, k, v, mask, dropoutP, isCausal, scale, generator).ReshapeTo(sizes);
         bool first = isCausal && tq != tk;
         return AttentionCalls.Attend(q, k, v, mask, new(isCausal, first, scale, false)).ReshapeTo(sizes);
     }
@@ -71,7 +73,8 @@ public static partial class F
         Tensor? mask,
         double p,
         bool isCausal,
-        double? scale
+        double? scale,
+        Generator? generator
     )
     {
         var (batch, heads, tq, tk) = (q.Size(0), q.Size(1), q.Size(2), k.Size(2));
@@ -92,7 +95,7 @@ public static partial class F
         // A row of nothing but −∞ has weights of 0.
         var blind = scores.Detach().Amax([-1], keepdim: true).Eq(double.NegativeInfinity);
         var weights = scores.MaskedFill(blind, 0).Softmax(-1).MaskedFill(blind, 0);
-        return Dropout(weights, p).MatMul(Repeated(v));
+        return Dropout(weights, p, generator: generator).MatMul(Repeated(v));
     }
 
     // Nothing is seen: zeros, of which all gradients are 0.

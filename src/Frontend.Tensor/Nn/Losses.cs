@@ -27,6 +27,9 @@ public abstract class TargetLoss : Loss
 
     /// <summary>The loss.</summary>
     public abstract Tensor Forward(Tensor input, Tensor target);
+
+    /// <summary>Forward with the module's hooks around it, which see the input.</summary>
+    public Tensor Call(Tensor input, Tensor target) => Hooked(input, t => Forward(t, target));
 }
 
 /// <summary>See <see cref="F.L1Loss"/>.</summary>

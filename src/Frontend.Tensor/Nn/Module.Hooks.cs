@@ -16,7 +16,39 @@ public abstract partial class Module
     private Hooks? _hooks;
 
     /// <summary><see cref="Forward"/> with the module's hooks around it: PyTorch's <c>module(x)</c>.</summary>
-    public Tensor Call(Tensor x) => _hooks is null ? Forward(x) : Call(_hooks, x);
+    public Tensor Call(Tensor x) => _hooks is null ? Forward(x) : Call(_hooks, x, Forward);
+
+    /// <summary>
+    /// What is computed of a first input, with the module's hooks around it. A module that takes several tensors has with it a Call of its
+    /// own: <c>public Tensor Call(Tensor a, Tensor b) => Hooked(a, x => Forward(x, b));</c>.
+    /// </summary>
+    /// <param name="x">What hooks see as the input.</param>
+    /// <param name="forward">What computes the result that hooks see.</param>
+    protected Tensor Hooked(Tensor x, Func<Tensor, Tensor> forward)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(forward);
+        return _hooks is null ? forward(x) : Call(_hooks, x, forward);
+    }
+
+    /// <summary><see cref="Hooked(Tensor, Func{Tensor, Tensor})"/> of what gives more than the result that hooks see.</summary>
+    private protected (Tensor Output, T More) Hooked<T>(Tensor x, Func<Tensor, (Tensor Output, T More)> forward)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        if (_hooks is null)
+            return forward(x);
+        T more = default!;
+        var output = Call(
+            _hooks,
+            x,
+            t =>
+            {
+                (var y, more) = forward(t);
+                return y;
+            }
+        );
+        return (output, more);
+    }
 
     /// <summary>Calls a function with the input before <see cref="Forward"/>; what it returns, if not null, takes the input's place.</summary>
     public RemovableHandle RegisterForwardPreHook(Func<Module, Tensor, Tensor?> hook) =>
@@ -83,7 +115,7 @@ public abstract partial class Module
         return hook;
     }
 
-    private Tensor Call(Hooks hooks, Tensor x)
+    private Tensor Call(Hooks hooks, Tensor x, Func<Tensor, Tensor> forward)
     {
         foreach (var hook in hooks.Before.All)
             x = hook(this, x) ?? x;
@@ -92,7 +124,7 @@ public abstract partial class Module
         // Its gradient is that by this module alone, wherever else the tensor is used.
         if (wanted)
             x = x.Permute([.. Enumerable.Range(0, x.Rank)]);
-        var y = Forward(x);
+        var y = forward(x);
         foreach (var hook in hooks.After.All)
             y = hook(this, x, y) ?? y;
         if (!followed || !y.RequiresGrad)

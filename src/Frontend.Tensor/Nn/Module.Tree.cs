@@ -61,6 +61,12 @@ public abstract partial class Module
         return this;
     }
 
+    /// <summary>
+    /// A module of the same make with tensors of its own (copy.deepcopy): parts that were one are one again, frozen parameters are frozen,
+    /// hooks go along. Gradients, functions and objects of other classes do not.
+    /// </summary>
+    public Module DeepCopy() => ModuleCopy.Of(this);
+
     /// <summary>Starts (or ends) the recording of all parameters: those of a frozen module stay as they are. Returns itself.</summary>
     public Module RequiresGrad_(bool requiresGrad = true)
     {

@@ -34,6 +34,9 @@ public sealed class Bilinear : Module
 
     public Tensor Forward(Tensor x1, Tensor x2) => F.Bilinear(x1, x2, Weight, Bias);
 
+    /// <summary>Forward with the module's hooks around it, which see the first input.</summary>
+    public Tensor Call(Tensor x1, Tensor x2) => Hooked(x1, t => Forward(t, x2));
+
     protected override string ExtraRepr() =>
         $"in1_features={Weight.Size(1)}, in2_features={Weight.Size(2)}, out_features={Weight.Size(0)}, bias={Bias is not null}";
 }

@@ -10,6 +10,7 @@ namespace Picograd;
 public abstract class RecurrentNetwork : Module
 {
     private readonly RecurrentKind _kind;
+    private readonly Generator? _generator;
     private readonly List<Weights> _layers = [];
 
     // Of a layer in one direction.
@@ -45,6 +46,7 @@ public abstract class RecurrentNetwork : Module
             );
         (_kind, InputSize, HiddenSize, NumLayers, HasBias) = (kind, inputSize, hiddenSize, numLayers, bias);
         (BatchFirst, Dropout, Bidirectional, ProjSize) = (batchFirst, dropout, bidirectional, projSize);
+        _generator = generator;
         double bound = 1 / Math.Sqrt(hiddenSize);
         Tensor New(string parameter, params ReadOnlySpan<long> shape) =>
             Register(parameter, Tensor.Empty(shape, dtype).Uniform_(-bound, bound, generator));
@@ -188,7 +190,7 @@ public abstract class RecurrentNetwork : Module
             }
             x = results.Length == 1 ? results[0] : Tensor.Cat(results, -1);
             if (layer + 1 < NumLayers)
-                x = F.Dropout(x, Dropout, Training);
+                x = F.Dropout(x, Dropout, Training, generator: _generator);
         }
         return (x, Tensor.Stack(lastStates.ToArray()), c0 is null ? null : Tensor.Stack(lastCells.ToArray()));
     }
@@ -292,6 +294,10 @@ public sealed class RNN(
         return (y, h);
     }
 
+    /// <summary>Forward with the module's hooks around it, which see all states.</summary>
+    /// <inheritdoc cref="Forward(Tensor, Tensor?)"/>
+    public (Tensor Output, Tensor H) Call(Tensor x, Tensor? h0 = null) => Hooked(x, t => Forward(t, h0));
+
     /// <inheritdoc cref="Forward(Tensor, Tensor?)"/>
     public (PackedSequence Output, Tensor H) Forward(PackedSequence x, Tensor? h0 = null)
     {
@@ -351,6 +357,11 @@ public sealed class LSTM(
         return (y, (h, c!));
     }
 
+    /// <summary>Forward with the module's hooks around it, which see all states.</summary>
+    /// <inheritdoc cref="Forward(Tensor, ValueTuple{Tensor, Tensor}?)"/>
+    public (Tensor Output, (Tensor H, Tensor C) State) Call(Tensor x, (Tensor H, Tensor C)? hx = null) =>
+        Hooked(x, t => Forward(t, hx));
+
     /// <inheritdoc cref="Forward(Tensor, ValueTuple{Tensor, Tensor}?)"/>
     public (PackedSequence Output, (Tensor H, Tensor C) State) Forward(
         PackedSequence x,
@@ -400,6 +411,10 @@ public sealed class GRU(
         var (y, h, _) = Run(x, h0, null);
         return (y, h);
     }
+
+    /// <summary>Forward with the module's hooks around it, which see all states.</summary>
+    /// <inheritdoc cref="Forward(Tensor, Tensor?)"/>
+    public (Tensor Output, Tensor H) Call(Tensor x, Tensor? h0 = null) => Hooked(x, t => Forward(t, h0));
 
     /// <inheritdoc cref="Forward(Tensor, Tensor?)"/>
     public (PackedSequence Output, Tensor H) Forward(PackedSequence x, Tensor? h0 = null)

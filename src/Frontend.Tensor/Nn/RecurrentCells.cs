@@ -94,6 +94,10 @@ public sealed class RNNCell(
     /// <param name="x">[b, in] or [in].</param>
     /// <param name="hx">[b, h] or [h]; null for 0.</param>
     public Tensor Forward(Tensor x, Tensor? hx) => Step(x, hx, null).H;
+
+    /// <summary>Forward with the module's hooks around it.</summary>
+    /// <inheritdoc cref="Forward(Tensor, Tensor?)"/>
+    public Tensor Call(Tensor x, Tensor? hx) => Hooked(x, t => Forward(t, hx));
 }
 
 /// <summary>A step of an <see cref="LSTM"/>.</summary>
@@ -114,6 +118,10 @@ public sealed class LSTMCell(
         var (h, c) = Step(x, hx?.H, hx?.C);
         return (h, c!);
     }
+
+    /// <summary>Forward with the module's hooks around it.</summary>
+    /// <inheritdoc cref="Forward(Tensor, ValueTuple{Tensor, Tensor}?)"/>
+    public (Tensor H, Tensor C) Call(Tensor x, (Tensor H, Tensor C)? hx = null) => Hooked(x, t => Forward(t, hx));
 }
 
 /// <summary>A step of a <see cref="GRU"/>.</summary>
@@ -130,4 +138,8 @@ public sealed class GRUCell(
     /// <param name="x">[b, in] or [in].</param>
     /// <param name="hx">[b, h] or [h]; null for 0.</param>
     public Tensor Forward(Tensor x, Tensor? hx) => Step(x, hx, null).H;
+
+    /// <summary>Forward with the module's hooks around it.</summary>
+    /// <inheritdoc cref="Forward(Tensor, Tensor?)"/>
+    public Tensor Call(Tensor x, Tensor? hx) => Hooked(x, t => Forward(t, hx));
 }

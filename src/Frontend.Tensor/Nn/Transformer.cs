@@ -2,241 +2,6 @@ using Picograd.Algorithms;
 
 namespace Picograd;
 
-/// <summary>What layers of transformers are made with.</summary>
-internal sealed record TransformerSettings(
-    long Model,
-    long Heads,
-    long Feedforward,
-    double Dropout,
-    string Activation,
-    double Eps,
-    bool BatchFirst,
-    bool NormFirst,
-    bool Bias,
-    Generator? Generator,
-    DType Type
-)
-{
-    public MultiheadAttention Attention() =>
-        new(Model, Heads, Dropout, Bias, batchFirst: BatchFirst, generator: Generator, dtype: Type);
-
-    public LayerNorm Norm() => new(Model, Eps, bias: Bias, dtype: Type);
-
-    public Dropout Drop() => new(Dropout, generator: Generator);
-
-    public Tensor Activate(Tensor x) => Activation == "relu" ? x.Relu() : x.Gelu();
-
-    public TransformerSettings Checked(string name) =>
-        Activation is "relu" or "gelu"
-            ? this
-            : throw new ArgumentException($"{name}: activation is \"{Activation}\", but must be \"relu\" or \"gelu\".");
-
-    /// <summary>A module of the same make with the same values.</summary>
-    public static T Copy<T>(T of, T into)
-        where T : Module
-    {
-        into.LoadStateDict(of.StateDict());
-        into.Train(of.Training);
-        return into;
-    }
-}
-
-/// <summary>Attention of a sequence to itself and two products, each added to what goes in and normalized.</summary>
-public sealed class TransformerEncoderLayer : Module
-{
-    private readonly TransformerSettings _settings;
-    private readonly MultiheadAttention _attention;
-    private readonly Linear _linear1;
-    private readonly Linear _linear2;
-    private readonly Dropout _dropout;
-    private readonly LayerNorm _norm1;
-    private readonly LayerNorm _norm2;
-    private readonly Dropout _dropout1;
-    private readonly Dropout _dropout2;
-
-    /// <exception cref="ArgumentException">Heads that do not divide dModel, or another activation than "relu" and "gelu".</exception>
-    public TransformerEncoderLayer(
-        long dModel,
-        long nhead,
-        long dimFeedforward = 2048,
-        double dropout = 0.1,
-        string activation = "relu",
-        double layerNormEps = 1e-5,
-        bool batchFirst = false,
-        bool normFirst = false,
-        bool bias = true,
-        Generator? generator = null,
-        DType dtype = DType.Float32
-    )
-        : this(
-            new(
-                dModel,
-                nhead,
-                dimFeedforward,
-                dropout,
-                activation,
-                layerNormEps,
-                batchFirst,
-                normFirst,
-                bias,
-                generator,
-                dtype
-            )
-        ) { }
-
-    internal TransformerEncoderLayer(TransformerSettings s)
-    {
-        _settings = s.Checked(nameof(TransformerEncoderLayer));
-        _attention = Register("self_attn", s.Attention());
-        _linear1 = Register("linear1", new Linear(s.Model, s.Feedforward, s.Bias, s.Generator, s.Type));
-        _dropout = Register("dropout", s.Drop());
-        _linear2 = Register("linear2", new Linear(s.Feedforward, s.Model, s.Bias, s.Generator, s.Type));
-        _norm1 = Register("norm1", s.Norm());
-        _norm2 = Register("norm2", s.Norm());
-        _dropout1 = Register("dropout1", s.Drop());
-        _dropout2 = Register("dropout2", s.Drop());
-    }
-
-    internal TransformerEncoderLayer Copy() => TransformerSettings.Copy(this, new TransformerEncoderLayer(_settings));
-
-    public override Tensor Forward(Tensor x) => Forward(x, null);
-
-    /// <param name="x">[t, b, e] ([b, t, e] with batchFirst), or [t, e].</param>
-    /// <param name="srcMask">See <see cref="MultiheadAttention"/>.</param>
-    /// <param name="srcKeyPaddingMask">See there.</param>
-    /// <param name="isCausal">See there.</param>
-    public Tensor Forward(Tensor x, Tensor? srcMask, Tensor? srcKeyPaddingMask = null, bool isCausal = false)
-    {
-        Tensor Attend(Tensor t) =>
-            _dropout1.Forward(
-                _attention.Forward(t, t, t, srcKeyPaddingMask, needWeights: false, srcMask, isCausal: isCausal).Output
-            );
-        Tensor Feed(Tensor t) =>
-            _dropout2.Forward(_linear2.Forward(_dropout.Forward(_settings.Activate(_linear1.Forward(t)))));
-        ArgumentNullException.ThrowIfNull(x);
-        if (_settings.NormFirst)
-        {
-            x = x + Attend(_norm1.Forward(x));
-            return x + Feed(_norm2.Forward(x));
-        }
-        x = _norm1.Forward(x + Attend(x));
-        return _norm2.Forward(x + Feed(x));
-    }
-}
-
-/// <summary>Attention of a sequence to itself, then to another, and two products, each added to what goes in and normalized.</summary>
-public sealed class TransformerDecoderLayer : Module
-{
-    private readonly TransformerSettings _settings;
-    private readonly MultiheadAttention _attention;
-    private readonly MultiheadAttention _memory;
-    private readonly Linear _linear1;
-    private readonly Linear _linear2;
-    private readonly Dropout _dropout;
-    private readonly LayerNorm[] _norms;
-    private readonly Dropout[] _dropouts;
-
-    /// <exception cref="ArgumentException">Heads that do not divide dModel, or another activation than "relu" and "gelu".</exception>
-    public TransformerDecoderLayer(
-        long dModel,
-        long nhead,
-        long dimFeedforward = 2048,
-        double dropout = 0.1,
-        string activation = "relu",
-        double layerNormEps = 1e-5,
-        bool batchFirst = false,
-        bool normFirst = false,
-        bool bias = true,
-        Generator? generator = null,
-        DType dtype = DType.Float32
-    )
-        : this(
-            new(
-                dModel,
-                nhead,
-                dimFeedforward,
-                dropout,
-                activation,
-                layerNormEps,
-                batchFirst,
-                normFirst,
-                bias,
-                generator,
-                dtype
-            )
-        ) { }
-
-    internal TransformerDecoderLayer(TransformerSettings s)
-    {
-        _settings = s.Checked(nameof(TransformerDecoderLayer));
-        _attention = Register("self_attn", s.Attention());
-        _memory = Register("multihead_attn", s.Attention());
-        _linear1 = Register("linear1", new Linear(s.Model, s.Feedforward, s.Bias, s.Generator, s.Type));
-        _dropout = Register("dropout", s.Drop());
-        _linear2 = Register("linear2", new Linear(s.Feedforward, s.Model, s.Bias, s.Generator, s.Type));
-        _norms = [.. Enumerable.Range(1, 3).Select(i => Register($"norm{i}", s.Norm()))];
-        _dropouts = [.. Enumerable.Range(1, 3).Select(i => Register($"dropout{i}", s.Drop()))];
-    }
-
-    internal TransformerDecoderLayer Copy() => TransformerSettings.Copy(this, new TransformerDecoderLayer(_settings));
-
-    /// <param name="x">[t, b, e] ([b, t, e] with batchFirst), or [t, e].</param>
-    /// <param name="memory">What an encoder gave.</param>
-    /// <param name="tgtMask">See <see cref="MultiheadAttention"/>.</param>
-    /// <param name="memoryMask">See there, of the other sequence.</param>
-    /// <param name="tgtKeyPaddingMask">See there.</param>
-    /// <param name="memoryKeyPaddingMask">See there, of the other sequence.</param>
-    /// <param name="tgtIsCausal">See there.</param>
-    /// <param name="memoryIsCausal">See there, of the other sequence.</param>
-    public Tensor Forward(
-        Tensor x,
-        Tensor memory,
-        Tensor? tgtMask = null,
-        Tensor? memoryMask = null,
-        Tensor? tgtKeyPaddingMask = null,
-        Tensor? memoryKeyPaddingMask = null,
-        bool tgtIsCausal = false,
-        bool memoryIsCausal = false
-    )
-    {
-        ArgumentNullException.ThrowIfNull(x);
-        ArgumentNullException.ThrowIfNull(memory);
-        Tensor Own(Tensor t) =>
-            _dropouts[0]
-                .Forward(
-                    _attention
-                        .Forward(t, t, t, tgtKeyPaddingMask, needWeights: false, tgtMask, isCausal: tgtIsCausal)
-                        .Output
-                );
-        Tensor Other(Tensor t) =>
-            _dropouts[1]
-                .Forward(
-                    _memory
-                        .Forward(
-                            t,
-                            memory,
-                            memory,
-                            memoryKeyPaddingMask,
-                            needWeights: false,
-                            memoryMask,
-                            isCausal: memoryIsCausal
-                        )
-                        .Output
-                );
-        Tensor Feed(Tensor t) =>
-            _dropouts[2].Forward(_linear2.Forward(_dropout.Forward(_settings.Activate(_linear1.Forward(t)))));
-        if (_settings.NormFirst)
-        {
-            x = x + Own(_norms[0].Forward(x));
-            x = x + Other(_norms[1].Forward(x));
-            return x + Feed(_norms[2].Forward(x));
-        }
-        x = _norms[0].Forward(x + Own(x));
-        x = _norms[1].Forward(x + Other(x));
-        return _norms[2].Forward(x + Feed(x));
-    }
-}
-
 /// <summary>Encoder layers one after the other, all with the first values of the one that is given, and perhaps a norm.</summary>
 public sealed class TransformerEncoder : Module
 {
@@ -249,7 +14,9 @@ public sealed class TransformerEncoder : Module
         ArgumentOutOfRangeException.ThrowIfNegative(numLayers);
         _layers = Register(
             "layers",
-            new ModuleList<TransformerEncoderLayer>(Enumerable.Range(0, numLayers).Select(_ => encoderLayer.Copy()))
+            new ModuleList<TransformerEncoderLayer>(
+                Enumerable.Range(0, numLayers).Select(_ => ModuleCopy.Of(encoderLayer))
+            )
         );
         _norm = norm is null ? null : Register("norm", norm);
     }
@@ -260,9 +27,14 @@ public sealed class TransformerEncoder : Module
     public Tensor Forward(Tensor x, Tensor? mask, Tensor? srcKeyPaddingMask = null, bool isCausal = false)
     {
         foreach (var layer in _layers)
-            x = layer.Forward(x, mask, srcKeyPaddingMask, isCausal);
-        return _norm is null ? x : _norm.Forward(x);
+            x = layer.Call(x, mask, srcKeyPaddingMask, isCausal);
+        return _norm is null ? x : _norm.Call(x);
     }
+
+    /// <summary>Forward with the module's hooks around it.</summary>
+    /// <inheritdoc cref="TransformerEncoderLayer.Forward(Tensor, Tensor?, Tensor?, bool)"/>
+    public Tensor Call(Tensor x, Tensor? mask, Tensor? srcKeyPaddingMask = null, bool isCausal = false) =>
+        Hooked(x, t => Forward(t, mask, srcKeyPaddingMask, isCausal));
 }
 
 /// <summary>Decoder layers one after the other, all with the first values of the one that is given, and perhaps a norm.</summary>
@@ -277,7 +49,9 @@ public sealed class TransformerDecoder : Module
         ArgumentOutOfRangeException.ThrowIfNegative(numLayers);
         _layers = Register(
             "layers",
-            new ModuleList<TransformerDecoderLayer>(Enumerable.Range(0, numLayers).Select(_ => decoderLayer.Copy()))
+            new ModuleList<TransformerDecoderLayer>(
+                Enumerable.Range(0, numLayers).Select(_ => ModuleCopy.Of(decoderLayer))
+            )
         );
         _norm = norm is null ? null : Register("norm", norm);
     }
@@ -295,7 +69,7 @@ public sealed class TransformerDecoder : Module
     )
     {
         foreach (var layer in _layers)
-            x = layer.Forward(
+            x = layer.Call(
                 x,
                 memory,
                 tgtMask,
@@ -305,8 +79,35 @@ public sealed class TransformerDecoder : Module
                 tgtIsCausal,
                 memoryIsCausal
             );
-        return _norm is null ? x : _norm.Forward(x);
+        return _norm is null ? x : _norm.Call(x);
     }
+
+    /// <summary>Forward with the module's hooks around it.</summary>
+    /// <inheritdoc cref="TransformerDecoderLayer.Forward(Tensor, Tensor, Tensor?, Tensor?, Tensor?, Tensor?, bool, bool)"/>
+    public Tensor Call(
+        Tensor x,
+        Tensor memory,
+        Tensor? tgtMask = null,
+        Tensor? memoryMask = null,
+        Tensor? tgtKeyPaddingMask = null,
+        Tensor? memoryKeyPaddingMask = null,
+        bool tgtIsCausal = false,
+        bool memoryIsCausal = false
+    ) =>
+        Hooked(
+            x,
+            t =>
+                Forward(
+                    t,
+                    memory,
+                    tgtMask,
+                    memoryMask,
+                    tgtKeyPaddingMask,
+                    memoryKeyPaddingMask,
+                    tgtIsCausal,
+                    memoryIsCausal
+                )
+        );
 }
 
 /// <summary>An encoder and a decoder, each with a norm behind; weights are drawn as <see cref="Init.XavierUniform_"/> does.</summary>
@@ -337,7 +138,7 @@ public sealed class Transformer : Module
             nhead,
             dimFeedforward,
             dropout,
-            activation,
+            TransformerSettings.Named(activation),
             layerNormEps,
             batchFirst,
             normFirst,
@@ -376,15 +177,48 @@ public sealed class Transformer : Module
         bool tgtIsCausal = false,
         bool memoryIsCausal = false
     ) =>
-        _decoder.Forward(
+        _decoder.Call(
             tgt,
-            _encoder.Forward(src, srcMask, srcKeyPaddingMask, srcIsCausal),
+            _encoder.Call(src, srcMask, srcKeyPaddingMask, srcIsCausal),
             tgtMask,
             memoryMask,
             tgtKeyPaddingMask,
             memoryKeyPaddingMask,
             tgtIsCausal,
             memoryIsCausal
+        );
+
+    /// <summary>Forward with the module's hooks around it, which see src and the result.</summary>
+    /// <inheritdoc cref="Forward(Tensor, Tensor, Tensor?, Tensor?, Tensor?, Tensor?, Tensor?, Tensor?, bool, bool, bool)"/>
+    public Tensor Call(
+        Tensor src,
+        Tensor tgt,
+        Tensor? srcMask = null,
+        Tensor? tgtMask = null,
+        Tensor? memoryMask = null,
+        Tensor? srcKeyPaddingMask = null,
+        Tensor? tgtKeyPaddingMask = null,
+        Tensor? memoryKeyPaddingMask = null,
+        bool srcIsCausal = false,
+        bool tgtIsCausal = false,
+        bool memoryIsCausal = false
+    ) =>
+        Hooked(
+            src,
+            s =>
+                Forward(
+                    s,
+                    tgt,
+                    srcMask,
+                    tgtMask,
+                    memoryMask,
+                    srcKeyPaddingMask,
+                    tgtKeyPaddingMask,
+                    memoryKeyPaddingMask,
+                    srcIsCausal,
+                    tgtIsCausal,
+                    memoryIsCausal
+                )
         );
 
     /// <summary>[sz, sz]: −∞ above the diagonal, 0 elsewhere, so that places see those up to themselves.</summary>

@@ -40,7 +40,7 @@ public sealed class AveragedModel : Module
             : throw new ArgumentOutOfRangeException(nameof(decay), $"decay is {decay}, but must be from 0 to 1.");
 
     /// <inheritdoc/>
-    public override Tensor Forward(Tensor x) => Module.Forward(x);
+    public override Tensor Forward(Tensor x) => Module.Call(x);
 
     /// <summary>Takes the model's present parameters into the averages.</summary>
     /// <exception cref="ArgumentException">A model of other parts.</exception>
@@ -95,7 +95,7 @@ public sealed class AveragedModel : Module
             foreach (var batch in loader)
             {
                 using var scope = Tensor.Scope();
-                model.Forward(batch);
+                model.Call(batch);
             }
         }
         finally

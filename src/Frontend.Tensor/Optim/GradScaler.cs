@@ -59,11 +59,14 @@ public sealed class GradScaler
     /// <summary>The scale; 1 where it is switched off.</summary>
     public double GetScale() => IsEnabled ? _scale : 1;
 
-    /// <summary>A loss times the scale.</summary>
+    /// <summary>A loss times the scale; one number of 16 bits becomes float32, in which the scale is.</summary>
     public Tensor Scale(Tensor loss)
     {
         ArgumentNullException.ThrowIfNull(loss);
-        return IsEnabled ? loss * _scale : loss;
+        if (!IsEnabled)
+            return loss;
+        // A tensor, not a number: 65536 is beyond float16.
+        return loss * Tensor.Full([], _scale, DType.Float32, loss.Device);
     }
 
     /// <summary>Divides the gradients of an optimizer's parameters by the scale; <see cref="Step(Optimizer)"/> does not again.</summary>

@@ -6,7 +6,7 @@ namespace Picograd;
 /// Stochastic gradient descent: with g the gradient plus weightDecay · p and v ← momentum · v + (1 − dampening) · g (at first g),
 /// p ← p − lr · v, or with nesterov p − lr · (g + momentum · v).
 /// </summary>
-public class SGD : Optimizer
+public sealed class SGD : Optimizer
 {
     private static readonly StepOperator s_plain = new("sgd");
     private static readonly StepOperator s_momentum = new("sgd_momentum");
@@ -83,14 +83,3 @@ public class SGD : Optimizer
         );
     }
 }
-
-/// <summary><see cref="SGD"/> under the name that .NET's rules give it.</summary>
-public sealed class Sgd(
-    IEnumerable<Tensor> parameters,
-    double lr = 1e-3,
-    double momentum = 0,
-    double dampening = 0,
-    double weightDecay = 0,
-    bool nesterov = false,
-    bool maximize = false
-) : SGD(parameters, lr, momentum, dampening, weightDecay, nesterov, maximize);

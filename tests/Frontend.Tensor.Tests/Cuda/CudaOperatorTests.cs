@@ -196,8 +196,8 @@ public sealed class CudaOperatorTests
             return x.Grad!;
         },
         // Optimizers.
-        ["sgd"] = d => Trained(d, p => new Sgd([p], 0.1)),
-        ["momentum"] = d => Trained(d, p => new Sgd([p], 0.1, momentum: 0.9, weightDecay: 0.01)),
+        ["sgd"] = d => Trained(d, p => new SGD([p], 0.1)),
+        ["momentum"] = d => Trained(d, p => new SGD([p], 0.1, momentum: 0.9, weightDecay: 0.01)),
         ["adam"] = d => Trained(d, p => new Adam([p], 0.1)),
     };
 

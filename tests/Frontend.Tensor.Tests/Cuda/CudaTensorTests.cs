@@ -129,7 +129,7 @@ public sealed class CudaTensorTests
             var model = new CharMlp(data.Vocabulary, options, seed: 5);
             model.ToDevice(where);
             Assert.All(model.Parameters, p => Assert.Equal(where, p.Device));
-            var optimizer = new Sgd(model.Parameters, 0.5);
+            var optimizer = new SGD(model.Parameters, 0.5);
             var losses = new List<double>();
             ulong state = 1;
             for (int step = 0; step < 20; step++)

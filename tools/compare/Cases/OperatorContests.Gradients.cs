@@ -122,7 +122,7 @@ internal static partial class OperatorContests
                 () =>
                 {
                     var (first, second) = (new Linear(inputs, hidden), new Linear(hidden, outputs));
-                    var optimizer = new Sgd([.. first.Parameters, .. second.Parameters], lr: 0.01);
+                    var optimizer = new SGD([.. first.Parameters, .. second.Parameters], lr: 0.01);
                     var x = Tensor.Randn([batch, inputs]).Keep();
                     var places = Tensor.From<long>(targets).Keep();
                     return () =>

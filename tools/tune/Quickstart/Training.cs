@@ -14,7 +14,7 @@ internal sealed class Training
 
     private readonly CharDataset _data;
     private readonly CharMlp _model;
-    private readonly Sgd _optimizer;
+    private readonly SGD _optimizer;
     private readonly int _seed;
     private ulong _draw;
 
@@ -23,7 +23,7 @@ internal sealed class Training
         _data = data;
         _seed = seed;
         _model = new CharMlp(data.Vocabulary, seed: seed);
-        _optimizer = new Sgd(_model.Parameters, Rate);
+        _optimizer = new SGD(_model.Parameters, Rate);
         _draw = (ulong)seed;
     }
 

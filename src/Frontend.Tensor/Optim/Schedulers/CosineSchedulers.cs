@@ -4,7 +4,7 @@ namespace Picograd;
 public sealed class CosineAnnealingLR(Optimizer optimizer, int tMax, double etaMin = 0, int lastEpoch = -1)
     : LRScheduler(optimizer, lastEpoch)
 {
-    private readonly int _last = Positive(tMax, nameof(tMax));
+    private int _last = Positive(tMax, nameof(tMax));
 
     protected override double NextLr(int group)
     {
@@ -22,14 +22,20 @@ public sealed class CosineAnnealingLR(Optimizer optimizer, int tMax, double etaM
 
     protected override double? ClosedFormLr(int group) =>
         etaMin + (BaseLrs[group] - etaMin) * (1 + Math.Cos(Math.PI * LastEpoch / _last)) / 2;
+
+    private protected override void Describe(SchedulerSettings settings)
+    {
+        settings.Add("T_max", () => _last, v => _last = Positive(v, "T_max"));
+        settings.Add("eta_min", () => etaMin, v => etaMin = v);
+    }
 }
 
 /// <summary>Half a cosine from the base rate down to etaMin, then again from the base rate, tMult times as long.</summary>
 public sealed class CosineAnnealingWarmRestarts : LRScheduler
 {
-    private readonly int _first;
-    private readonly int _factor;
-    private readonly double _least;
+    private int _first;
+    private int _factor;
+    private double _least;
     private double _length;
     private double _place;
     private readonly bool _isMade;
@@ -112,21 +118,13 @@ public sealed class CosineAnnealingWarmRestarts : LRScheduler
     protected override double NextLr(int group) =>
         _least + (BaseLrs[group] - _least) * (1 + Math.Cos(Math.PI * _place / _length)) / 2;
 
-    /// <inheritdoc/>
-    public override OrderedDictionary<string, object?> StateDict()
+    private protected override void Describe(SchedulerSettings settings)
     {
-        var state = base.StateDict();
-        (state["T_i"], state["T_cur"]) = (_length, _place);
-        return state;
-    }
-
-    /// <inheritdoc/>
-    public override void LoadStateDict(IReadOnlyDictionary<string, object?> state)
-    {
-        double length = StateTree.Number(state, "T_i", nameof(CosineAnnealingWarmRestarts));
-        double place = StateTree.Number(state, "T_cur", nameof(CosineAnnealingWarmRestarts));
-        base.LoadStateDict(state);
-        (_length, _place) = (length, place);
+        settings.Add("T_0", () => _first, v => _first = Positive(v, "T_0"));
+        settings.Add("T_mult", () => _factor, v => _factor = Positive(v, "T_mult"));
+        settings.Add("eta_min", () => _least, v => _least = v);
+        settings.Add("T_i", () => _length, v => _length = v);
+        settings.Add("T_cur", () => _place, v => _place = v);
     }
 }
 
@@ -141,8 +139,8 @@ public sealed class SWALR(
     int lastEpoch = -1
 ) : LRScheduler(optimizer, lastEpoch)
 {
-    private readonly double[] _goals = Each(optimizer, swaLr, nameof(swaLr));
-    private readonly bool _isCosine = Annealing.IsCosine(annealStrategy);
+    private double[] _goals = Each(optimizer, swaLr, nameof(swaLr));
+    private bool _isCosine = Annealing.IsCosine(annealStrategy);
 
     public SWALR(
         Optimizer optimizer,
@@ -165,6 +163,13 @@ public sealed class SWALR(
         return goal * now + start * (1 - now);
     }
 
+    private protected override void Describe(SchedulerSettings settings)
+    {
+        settings.Add("swa_lrs", () => _goals, v => _goals = v);
+        settings.Add("anneal_epochs", () => annealEpochs, v => annealEpochs = v);
+        settings.Add("_anneal_strategy", () => Annealing.Name(_isCosine), v => _isCosine = Annealing.IsCosine(v));
+    }
+
     private double Share(int step)
     {
         double t = Math.Clamp((double)step / Math.Max(1, annealEpochs), 0, 1);
@@ -182,6 +187,8 @@ internal static class Annealing
             "linear" => false,
             _ => throw new ArgumentException($"annealStrategy is '{strategy}', but must be 'cos' or 'linear'."),
         };
+
+    public static string Name(bool isCosine) => isCosine ? "cos" : "linear";
 
     public static double At(bool cosine, double start, double end, double share) =>
         cosine ? end + (start - end) / 2 * (Math.Cos(Math.PI * share) + 1) : (end - start) * share + start;

@@ -25,13 +25,15 @@ internal sealed class CycledMomentum
 public sealed class CyclicLR : LRScheduler
 {
     private readonly double[] _low;
-    private readonly double[] _high;
-    private readonly double[] _lowMomentum = [];
-    private readonly double[] _highMomentum = [];
-    private readonly double _total;
-    private readonly double _ratio;
-    private readonly Func<double, double> _scale;
-    private readonly bool _byCycle;
+    private double[] _high;
+    private double[] _lowMomentum = [];
+    private double[] _highMomentum = [];
+    private double _total;
+    private double _ratio;
+    private readonly Func<double, double>? _ownScale;
+    private string _mode;
+    private double _gamma;
+    private string _scaleMode;
     private readonly CycledMomentum? _momentum;
     private readonly bool _isMade;
 
@@ -107,15 +109,9 @@ public sealed class CyclicLR : LRScheduler
             throw new ArgumentException(
                 $"CyclicLR: mode is '{mode}', but must be 'triangular', 'triangular2' or 'exp_range', or a scaleFn be given."
             );
-        _byCycle = scaleFn is null ? mode != "exp_range" : scaleMode == "cycle";
-        _scale =
-            scaleFn
-            ?? mode switch
-            {
-                "triangular" => _ => 1,
-                "triangular2" => x => 1 / Math.Pow(2, x - 1),
-                _ => x => Math.Pow(gamma, x),
-            };
+        if (scaleFn is null)
+            scaleMode = mode == "exp_range" ? "iterations" : "cycle";
+        (_ownScale, _mode, _gamma, _scaleMode) = (scaleFn, mode, gamma, scaleMode);
         if (cycleMomentum)
         {
             _momentum = new(optimizer, nameof(CyclicLR));
@@ -142,21 +138,42 @@ public sealed class CyclicLR : LRScheduler
         double cycle = Math.Floor(1 + LastEpoch / _total);
         double x = 1 + LastEpoch / _total - cycle;
         double share = x <= _ratio ? x / _ratio : (x - 1) / (_ratio - 1);
-        double scale = _scale(_byCycle ? cycle : LastEpoch);
+        double scale = Scale(_scaleMode == "cycle" ? cycle : LastEpoch);
         _momentum?.Set(group, _highMomentum[group] - (_highMomentum[group] - _lowMomentum[group]) * share * scale);
         return BaseLrs[group] + (_high[group] - BaseLrs[group]) * share * scale;
+    }
+
+    private double Scale(double x) =>
+        _ownScale is { } own ? own(x)
+        : _mode == "triangular" ? 1
+        : _mode == "triangular2" ? 1 / Math.Pow(2, x - 1)
+        : Math.Pow(_gamma, x);
+
+    private protected override void Describe(SchedulerSettings settings)
+    {
+        settings.Add("max_lrs", () => _high, v => _high = v);
+        settings.Add("total_size", () => _total, v => _total = v);
+        settings.Add("step_ratio", () => _ratio, v => _ratio = v);
+        settings.Add("mode", () => _mode, v => _mode = v);
+        settings.Add("gamma", () => _gamma, v => _gamma = v);
+        settings.Add("scale_mode", () => _scaleMode, v => _scaleMode = v);
+        if (_momentum is null)
+            return;
+        settings.Add("base_momentums", () => _lowMomentum, v => _lowMomentum = v);
+        settings.Add("max_momentums", () => _highMomentum, v => _highMomentum = v);
     }
 }
 
 /// <summary>Up to a rate and down to almost nothing, once, with momentum the other way round (Smith and Topin, 2018).</summary>
 public sealed class OneCycleLR : LRScheduler
 {
-    private readonly int _total;
-    private readonly bool _isCosine;
+    private int _total;
+    private bool _isCosine;
+    private double _share;
+    private readonly bool _threePhase;
     private readonly CycledMomentum? _momentum;
-    private readonly (double Low, double High) _momenta;
+    private (double Low, double High) _momenta;
     private readonly (double Initial, double High, double Least)[] _rates;
-    private readonly double[] _ends;
     private readonly bool _isMade;
 
     /// <param name="optimizer">Whose learning rates change.</param>
@@ -237,9 +254,7 @@ public sealed class OneCycleLR : LRScheduler
                 $"pctStart is {pctStart}, but must be from 0 to 1."
             );
         _isCosine = Annealing.IsCosine(annealStrategy);
-        _ends = threePhase
-            ? [pctStart * _total - 1, 2 * pctStart * _total - 2, _total - 1]
-            : [pctStart * _total - 1, _total - 1];
+        (_share, _threePhase) = (pctStart, threePhase);
         _momenta = (baseMomentum, maxMomentum);
         double[] highest = Each(optimizer, maxLr, nameof(maxLr));
         _rates = [.. highest.Select(h => (h / divFactor, h, h / divFactor / finalDivFactor))];
@@ -273,18 +288,38 @@ public sealed class OneCycleLR : LRScheduler
     {
         var (initial, high, least) = _rates[group];
         var (low, most) = _momenta;
+        ReadOnlySpan<double> ends = _threePhase
+            ? [_share * _total - 1, 2 * _share * _total - 2, _total - 1]
+            : [_share * _total - 1, _total - 1];
         // From, to, and the same of the momentum.
-        ReadOnlySpan<(double, double, double, double)> phases =
-            _ends.Length == 3
-                ? [(initial, high, most, low), (high, initial, low, most), (initial, least, most, most)]
-                : [(initial, high, most, low), (high, least, low, most)];
+        ReadOnlySpan<(double, double, double, double)> phases = _threePhase
+            ? [(initial, high, most, low), (high, initial, low, most), (initial, least, most, most)]
+            : [(initial, high, most, low), (high, least, low, most)];
         int phase = 0;
         double start = 0;
-        while (phase < _ends.Length - 1 && LastEpoch > _ends[phase])
-            start = _ends[phase++];
-        double share = (LastEpoch - start) / (_ends[phase] - start);
+        while (phase < ends.Length - 1 && LastEpoch > ends[phase])
+            start = ends[phase++];
+        double share = (LastEpoch - start) / (ends[phase] - start);
         var (from, to, fromMomentum, toMomentum) = phases[phase];
         _momentum?.Set(group, Annealing.At(_isCosine, fromMomentum, toMomentum, share));
         return Annealing.At(_isCosine, from, to, share);
+    }
+
+    private protected override void Describe(SchedulerSettings settings)
+    {
+        settings.Add("total_steps", () => _total, v => _total = v);
+        settings.Add("pct_start", () => _share, v => _share = v);
+        settings.Add("_anneal_func_type", () => Annealing.Name(_isCosine), v => _isCosine = Annealing.IsCosine(v));
+        settings.Add("base_momentum", () => _momenta.Low, v => _momenta.Low = v);
+        settings.Add("max_momentum", () => _momenta.High, v => _momenta.High = v);
+        for (int i = 0; i < _rates.Length; i++)
+        {
+            int at = i;
+            settings.Add(
+                $"rates[{i}]",
+                () => (double[])[_rates[at].Initial, _rates[at].High, _rates[at].Least],
+                v => _rates[at] = (v[0], v[1], v[2])
+            );
+        }
     }
 }

@@ -78,17 +78,21 @@ public abstract class LRScheduler
     /// <summary>A group's learning rate at <see cref="LastEpoch"/> whatever it is now; null where that cannot be told.</summary>
     protected virtual double? ClosedFormLr(int group) => null;
 
-    /// <summary>What it keeps between steps.</summary>
-    public virtual OrderedDictionary<string, object?> StateDict() =>
-        new()
+    /// <summary>What it keeps between steps, and what it was made with, by PyTorch's names; functions are not saved.</summary>
+    public virtual OrderedDictionary<string, object?> StateDict()
+    {
+        var state = new OrderedDictionary<string, object?>
         {
             ["last_epoch"] = (long)LastEpoch,
             ["_step_count"] = (long)StepCount,
             ["base_lrs"] = Listed(BaseLrs),
             ["_last_lr"] = Listed(LastLrs),
         };
+        Settings().Save(state);
+        return state;
+    }
 
-    /// <summary>Takes over what <see cref="StateDict"/> gave; learning rates of the groups are part of the optimizer's state.</summary>
+    /// <summary>Takes over what <see cref="StateDict"/> gave, settings too; learning rates of the groups are part of the optimizer's state.</summary>
     /// <exception cref="ArgumentException">What is missing or of another number of groups; nothing is changed.</exception>
     public virtual void LoadStateDict(IReadOnlyDictionary<string, object?> state)
     {
@@ -101,8 +105,19 @@ public abstract class LRScheduler
                 $"{name}: the state is of {rates.Length} parameter groups, but the optimizer has {BaseLrs.Length}."
             );
         int epoch = (int)StateTree.Number(state, "last_epoch", name);
-        StepCount = (int)StateTree.Number(state, "_step_count", name);
-        (LastEpoch, BaseLrs, LastLrs) = (epoch, rates, last);
+        int count = (int)StateTree.Number(state, "_step_count", name);
+        Settings().Read(state, name)();
+        (StepCount, LastEpoch, BaseLrs, LastLrs) = (count, epoch, rates, last);
+    }
+
+    /// <summary>Names what it was made with.</summary>
+    private protected virtual void Describe(SchedulerSettings settings) { }
+
+    private SchedulerSettings Settings()
+    {
+        var settings = new SchedulerSettings();
+        Describe(settings);
+        return settings;
     }
 
     /// <summary>The learning rate of a group now.</summary>

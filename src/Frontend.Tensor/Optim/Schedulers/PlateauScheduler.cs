@@ -1,16 +1,19 @@
+using System.Runtime.CompilerServices;
+
 namespace Picograd;
 
 /// <summary>Rates times factor where what is measured did not become better for some epochs.</summary>
 public sealed class ReduceLROnPlateau : LRScheduler
 {
-    private readonly bool _isMin;
-    private readonly bool _isRelative;
-    private readonly double _factor;
-    private readonly int _patience;
-    private readonly double _threshold;
-    private readonly int _cooldown;
-    private readonly double[] _least;
-    private readonly double _epsilon;
+    private bool _isMin;
+    private bool _isRelative;
+    private double _factor;
+    private int _patience;
+    private double _threshold;
+    private int _cooldown;
+    private double[] _least;
+    private double _epsilon;
+    private double _best;
     private int _coolingFor;
     private int _bad;
 
@@ -24,6 +27,21 @@ public sealed class ReduceLROnPlateau : LRScheduler
     /// <param name="minLr">Least rate, for all groups or one each.</param>
     /// <param name="eps">Smaller changes are not made.</param>
     /// <exception cref="ArgumentException">A factor of 1 or more; another mode.</exception>
+    [OverloadResolutionPriority(1)]
+    public ReduceLROnPlateau(
+        Optimizer optimizer,
+        string mode = "min",
+        double factor = 0.1,
+        int patience = 10,
+        double threshold = 1e-4,
+        string thresholdMode = "rel",
+        int cooldown = 0,
+        double minLr = 0,
+        double eps = 1e-8
+    )
+        : this(optimizer, mode, factor, patience, threshold, thresholdMode, cooldown, [minLr], eps) { }
+
+    /// <inheritdoc cref="ReduceLROnPlateau(Optimizer, string, double, int, double, string, int, double, double)"/>
     public ReduceLROnPlateau(
         Optimizer optimizer,
         string mode = "min",
@@ -48,11 +66,11 @@ public sealed class ReduceLROnPlateau : LRScheduler
         (_isMin, _isRelative, _factor, _patience) = (mode == "min", thresholdMode == "rel", factor, patience);
         (_threshold, _cooldown, _epsilon) = (threshold, cooldown, eps);
         _least = Each(optimizer, minLr ?? [0], nameof(minLr));
-        Best = _isMin ? double.PositiveInfinity : double.NegativeInfinity;
+        _best = _isMin ? double.PositiveInfinity : double.NegativeInfinity;
     }
 
     /// <summary>The best value so far.</summary>
-    public double Best { get; private set; }
+    public double Best => _best;
 
     /// <summary>Epochs since it became better.</summary>
     public int NumBadEpochs => _bad;
@@ -76,7 +94,7 @@ public sealed class ReduceLROnPlateau : LRScheduler
     {
         LastEpoch++;
         if (IsBetter(metrics))
-            (Best, _bad) = (metrics, 0);
+            (_best, _bad) = (metrics, 0);
         else
             _bad++;
         if (_coolingFor > 0)
@@ -109,21 +127,18 @@ public sealed class ReduceLROnPlateau : LRScheduler
 
     protected override double NextLr(int group) => Lr(group);
 
-    /// <inheritdoc/>
-    public override OrderedDictionary<string, object?> StateDict()
+    private protected override void Describe(SchedulerSettings settings)
     {
-        var state = base.StateDict();
-        (state["best"], state["num_bad_epochs"], state["cooldown_counter"]) = (Best, (long)_bad, (long)_coolingFor);
-        return state;
-    }
-
-    /// <inheritdoc/>
-    public override void LoadStateDict(IReadOnlyDictionary<string, object?> state)
-    {
-        double best = StateTree.Number(state, "best", nameof(ReduceLROnPlateau));
-        int bad = (int)StateTree.Number(state, "num_bad_epochs", nameof(ReduceLROnPlateau));
-        int cooling = (int)StateTree.Number(state, "cooldown_counter", nameof(ReduceLROnPlateau));
-        base.LoadStateDict(state);
-        (Best, _bad, _coolingFor) = (best, bad, cooling);
+        settings.Add("factor", () => _factor, v => _factor = v);
+        settings.Add("min_lrs", () => _least, v => _least = v);
+        settings.Add("patience", () => _patience, v => _patience = v);
+        settings.Add("cooldown", () => _cooldown, v => _cooldown = v);
+        settings.Add("eps", () => _epsilon, v => _epsilon = v);
+        settings.Add("mode", () => _isMin ? "min" : "max", v => _isMin = v == "min");
+        settings.Add("threshold", () => _threshold, v => _threshold = v);
+        settings.Add("threshold_mode", () => _isRelative ? "rel" : "abs", v => _isRelative = v == "rel");
+        settings.Add("best", () => _best, v => _best = v);
+        settings.Add("num_bad_epochs", () => _bad, v => _bad = v);
+        settings.Add("cooldown_counter", () => _coolingFor, v => _coolingFor = v);
     }
 }

@@ -4,7 +4,7 @@ namespace Picograd;
 public sealed class SequentialLR : LRScheduler
 {
     private readonly LRScheduler[] _schedulers;
-    private readonly int[] _milestones;
+    private int[] _milestones;
 
     /// <param name="optimizer">That of all schedulers.</param>
     /// <param name="schedulers">In order.</param>
@@ -67,6 +67,13 @@ public sealed class SequentialLR : LRScheduler
         throw new NotSupportedException("SequentialLR: goes on by one epoch only; call Step().");
 
     protected override double NextLr(int group) => Lr(group);
+
+    private protected override void Describe(SchedulerSettings settings) =>
+        settings.Add(
+            "_milestones",
+            () => (double[])[.. _milestones.Select(m => (double)m)],
+            v => _milestones = [.. v.Select(m => (int)m)]
+        );
 
     /// <inheritdoc/>
     public override OrderedDictionary<string, object?> StateDict() => Several.StateOf(base.StateDict(), _schedulers);
