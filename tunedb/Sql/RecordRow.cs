@@ -1,7 +1,7 @@
-using Microsoft.Data.Sqlite;
+using System.Data.Common;
 using Picograd.TuneDb.Text;
 
-namespace Picograd.TuneDb.Sqlite;
+namespace Picograd.TuneDb.Sql;
 
 /// <summary>A record as a row of the table <c>records</c>, with a checksum over everything in it.</summary>
 internal static class RecordRow
@@ -12,59 +12,63 @@ internal static class RecordRow
         + "seed, budget, candidates_tried, stop_reason, runtime, tool, origin, certified, checksum, key_hash, "
         + "family_hash, trace_hash, problem";
 
-    public const string Insert = $"""
-        INSERT OR REPLACE INTO records ({Columns}) VALUES (
-          $structure, $shapes, $dtypes, $layouts, $target, $compiler, $policy, $spec, $trace, $guards, $milliseconds,
-          $default, $samples, $ratio, $ok, $stable, $detail, $utc, $machine,
-          $seed, $budget, $tried, $stop, $runtime, $tool, $origin, $certified, $checksum, $key, $family, $traceHash, $problem)
+    /// <summary>Puts a record into its place, over what is there.</summary>
+    public static readonly string Insert = $"""
+        INSERT INTO records ({Columns}) VALUES (
+          @structure, @shapes, @dtypes, @layouts, @target, @compiler, @policy, @spec, @trace, @guards, @milliseconds,
+          @default, @samples, @ratio, @ok, @stable, @detail, @utc, @machine,
+          @seed, @budget, @tried, @stop, @runtime, @tool, @origin, @certified, @checksum, @key, @family, @traceHash, @problem)
+        ON CONFLICT (key_hash, certified) DO UPDATE SET {string.Join(
+            ", ",
+            Columns.Split(", ").Select(column => $"{column} = excluded.{column}")
+        )}
         """;
 
     /// <summary>The columns as a file of an older version, which is read without being migrated, has them.</summary>
     public static string ColumnsIn(int version) =>
         version >= 4 ? Columns : Columns[..^"problem".Length] + "'' AS problem";
 
-    public static void Bind(SqliteCommand command, TuneRecord record)
+    public static void Bind(DbCommand command, TuneRecord record)
     {
-        var parameters = command.Parameters;
-        parameters.AddWithValue("$structure", record.Key.Structure);
-        parameters.AddWithValue("$shapes", record.Key.Shapes);
-        parameters.AddWithValue("$dtypes", record.Key.DTypes);
-        parameters.AddWithValue("$layouts", record.Key.Layouts);
-        parameters.AddWithValue("$target", record.Key.Target);
-        parameters.AddWithValue("$compiler", record.Key.CompilerVersion);
-        parameters.AddWithValue("$policy", record.Key.Policy);
-        parameters.AddWithValue("$spec", record.Spec);
-        parameters.AddWithValue("$trace", record.Trace);
-        parameters.AddWithValue("$guards", string.Join('\n', record.Guards.Select(Escape.Write)));
-        parameters.AddWithValue("$milliseconds", record.Milliseconds);
-        parameters.AddWithValue("$default", record.DefaultMilliseconds ?? (object)DBNull.Value);
-        parameters.AddWithValue("$samples", RecordText.Samples(record.Samples));
-        parameters.AddWithValue("$ratio", record.Certification.ErrorRatio);
-        parameters.AddWithValue("$ok", record.Certification.Ok ? 1 : 0);
-        parameters.AddWithValue("$stable", record.Certification.BitStable ? 1 : 0);
-        parameters.AddWithValue("$detail", record.Certification.Detail);
-        parameters.AddWithValue("$utc", RecordText.Time(record.Provenance.Utc));
-        parameters.AddWithValue("$machine", record.Provenance.Machine);
-        parameters.AddWithValue("$seed", record.Provenance.Seed);
-        parameters.AddWithValue("$budget", record.Provenance.Budget);
-        parameters.AddWithValue("$tried", record.Provenance.CandidatesTried);
-        parameters.AddWithValue("$stop", record.Provenance.StopReason);
-        parameters.AddWithValue("$runtime", record.Provenance.RuntimeVersion);
-        parameters.AddWithValue("$tool", record.Provenance.ToolVersion);
-        parameters.AddWithValue("$origin", StoredForm.Name(record.Origin));
-        parameters.AddWithValue("$certified", record.Certified ? 1 : 0);
-        parameters.AddWithValue("$checksum", StoredForm.Checksum(record));
-        parameters.AddWithValue("$key", record.Key.Hash);
-        parameters.AddWithValue("$family", record.Key.FamilyHash);
-        parameters.AddWithValue("$traceHash", record.TraceHash);
-        parameters.AddWithValue("$problem", record.ProblemText);
+        command.With("@structure", record.Key.Structure);
+        command.With("@shapes", record.Key.Shapes);
+        command.With("@dtypes", record.Key.DTypes);
+        command.With("@layouts", record.Key.Layouts);
+        command.With("@target", record.Key.Target);
+        command.With("@compiler", record.Key.CompilerVersion);
+        command.With("@policy", record.Key.Policy);
+        command.With("@spec", record.Spec);
+        command.With("@trace", record.Trace);
+        command.With("@guards", string.Join('\n', record.Guards.Select(Escape.Write)));
+        command.With("@milliseconds", record.Milliseconds);
+        command.With("@default", record.DefaultMilliseconds);
+        command.With("@samples", RecordText.Samples(record.Samples));
+        command.With("@ratio", record.Certification.ErrorRatio);
+        command.With("@ok", record.Certification.Ok ? 1 : 0);
+        command.With("@stable", record.Certification.BitStable ? 1 : 0);
+        command.With("@detail", record.Certification.Detail);
+        command.With("@utc", RecordText.Time(record.Provenance.Utc));
+        command.With("@machine", record.Provenance.Machine);
+        command.With("@seed", record.Provenance.Seed);
+        command.With("@budget", record.Provenance.Budget);
+        command.With("@tried", record.Provenance.CandidatesTried);
+        command.With("@stop", record.Provenance.StopReason);
+        command.With("@runtime", record.Provenance.RuntimeVersion);
+        command.With("@tool", record.Provenance.ToolVersion);
+        command.With("@origin", StoredForm.Name(record.Origin));
+        command.With("@certified", record.Certified ? 1 : 0);
+        command.With("@checksum", StoredForm.Checksum(record));
+        command.With("@key", record.Key.Hash);
+        command.With("@family", record.Key.FamilyHash);
+        command.With("@traceHash", record.TraceHash);
+        command.With("@problem", record.ProblemText);
     }
 
     /// <summary>
     /// Reads the row that the reader stands on. Any damage (a value that cannot be read, a checksum that does not match)
     /// gives null and a clause, never a wrong record.
     /// </summary>
-    public static TuneRecord? Read(SqliteDataReader row, out string? damage)
+    public static TuneRecord? Read(DbDataReader row, out string? damage)
     {
         try
         {

@@ -1,7 +1,7 @@
-using Microsoft.Data.Sqlite;
+using System.Data.Common;
 using Picograd.TuneDb.Text;
 
-namespace Picograd.TuneDb.Sqlite;
+namespace Picograd.TuneDb.Sql;
 
 /// <summary>An offer as a row of the table <c>history</c>: the record's canonical text with what became of it.</summary>
 internal static class HistoryRow
@@ -10,24 +10,23 @@ internal static class HistoryRow
 
     public const string Insert = """
         INSERT INTO history (key_hash, recorded_utc, outcome, origin, certified, compiler, body, checksum)
-        VALUES ($key, $recorded, $outcome, $origin, $certified, $compiler, $body, $checksum)
+        VALUES (@key, @recorded, @outcome, @origin, @certified, @compiler, @body, @checksum)
         """;
 
-    public static void Bind(SqliteCommand command, TuneHistoryEntry entry)
+    public static void Bind(DbCommand command, TuneHistoryEntry entry)
     {
-        var parameters = command.Parameters;
-        parameters.AddWithValue("$key", entry.Record.Key.Hash);
-        parameters.AddWithValue("$recorded", RecordText.Time(entry.RecordedUtc));
-        parameters.AddWithValue("$outcome", StoredForm.Name(entry.Outcome));
-        parameters.AddWithValue("$origin", StoredForm.Name(entry.Record.Origin));
-        parameters.AddWithValue("$certified", entry.Record.Certified ? 1 : 0);
-        parameters.AddWithValue("$compiler", entry.Record.Key.CompilerVersion);
-        parameters.AddWithValue("$body", entry.Record.ToText());
-        parameters.AddWithValue("$checksum", StoredForm.Checksum(entry));
+        command.With("@key", entry.Record.Key.Hash);
+        command.With("@recorded", RecordText.Time(entry.RecordedUtc));
+        command.With("@outcome", StoredForm.Name(entry.Outcome));
+        command.With("@origin", StoredForm.Name(entry.Record.Origin));
+        command.With("@certified", entry.Record.Certified ? 1 : 0);
+        command.With("@compiler", entry.Record.Key.CompilerVersion);
+        command.With("@body", entry.Record.ToText());
+        command.With("@checksum", StoredForm.Checksum(entry));
     }
 
     /// <summary>Reads the row that the reader stands on; null and a clause when it is damaged.</summary>
-    public static TuneHistoryEntry? Read(SqliteDataReader row, out string? damage)
+    public static TuneHistoryEntry? Read(DbDataReader row, out string? damage)
     {
         try
         {

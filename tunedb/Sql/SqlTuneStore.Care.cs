@@ -1,10 +1,10 @@
-using Microsoft.Data.Sqlite;
+using System.Data.Common;
 using Picograd.TuneDb.Text;
 
-namespace Picograd.TuneDb.Sqlite;
+namespace Picograd.TuneDb.Sql;
 
-/// <summary>Care of the file: verification and pruning.</summary>
-public sealed partial class SqliteTuneStore
+/// <summary>Care of the tables: verification and pruning.</summary>
+public abstract partial class SqlTuneStore
 {
     /// <inheritdoc/>
     public override TuneVerifyReport Verify() =>
@@ -15,21 +15,14 @@ public sealed partial class SqliteTuneStore
             try
             {
                 VerifyStorage(problems);
-                problems.AddRange(
-                    SqliteSchema
-                        .Differences(_connection, _schemaVersion)
-                        .Select(difference =>
-                            $"The schema is not the one of version {_schemaVersion}: {difference.Text}."
-                        )
-                );
                 (records, certified) = VerifyRecords(problems);
                 VerifyHistory(problems);
                 VerifyKeys(problems);
             }
-            catch (SqliteException e)
+            catch (DbException e)
             {
-                // Damage that stops SQLite itself is a finding here, like the others.
-                problems.Add(SqliteErrors.Translate(FilePath, e).Message);
+                // Damage that stops the engine itself is a finding here, like the others.
+                problems.Add(Translate(e).Message);
             }
 
             return new TuneVerifyReport(records, certified, problems);
@@ -51,15 +44,20 @@ public sealed partial class SqliteTuneStore
             {
                 // The fixed-width UTC form sorts as text in the order of time.
                 var text = RecordText.Time(limit);
-                records += DeleteWhere("records WHERE utc < $value", text);
-                history += DeleteWhere("history WHERE recorded_utc < $value", text);
-                candidates += DeleteWhere("candidates WHERE utc < $value", text);
+                records += DeleteWhere("records WHERE utc < @value0", text);
+                history += DeleteWhere("history WHERE recorded_utc < @value0", text);
+                candidates += DeleteWhere("candidates WHERE utc < @value0", text);
             }
 
             if (options.KeepCompilerVersions is { } versions)
             {
-                const string isOther = "instr($value, char(10) || compiler || char(10)) = 0";
-                var keep = $"\n{string.Join('\n', versions)}\n";
+                // No list of none in SQL; no version is empty.
+                var isOther =
+                    $"compiler NOT IN ('', {string.Join(", ", Enumerable.Range(0, versions.Count).Select(i => $"@value{i}"))}".TrimEnd(
+                        ' ',
+                        ','
+                    ) + ")";
+                object[] keep = [.. versions];
                 records += DeleteWhere($"records WHERE {isOther}", keep);
                 history += DeleteWhere($"history WHERE {isOther}", keep);
                 candidates += DeleteWhere(
@@ -91,32 +89,19 @@ public sealed partial class SqliteTuneStore
 
             DeleteWhere("keys WHERE key_hash NOT IN (SELECT key_hash FROM candidates)");
             _knownKeys.Clear();
-            return new TunePruneResult(records, history, candidates) { Binaries = PruneBinaries(options) };
+            return new TunePruneResult(records, history, candidates) { Binaries = PruneMore(options) };
         });
         GiveBackSpace();
         return result;
     }
 
-    // Earlier versions kept compiled kernels here.
-    private int PruneBinaries(TunePruneOptions options)
-    {
-        var removed = options.OlderThan is { } limit
-            ? DeleteWhere("binaries WHERE used_utc < $value", RecordText.Time(limit))
-            : 0;
-        if (options.Binaries)
-        {
-            removed += DeleteWhere("binaries");
-        }
-
-        return removed;
-    }
-
-    private int DeleteWhere(string tableAndCondition, object? value = null)
+    /// <summary>Deletes, with parameters <c>@value0</c> and on; returns how many.</summary>
+    private protected int DeleteWhere(string tableAndCondition, params ReadOnlySpan<object> values)
     {
         using var command = Command($"DELETE FROM {tableAndCondition}");
-        if (value is not null)
+        for (var i = 0; i < values.Length; i++)
         {
-            command.Parameters.AddWithValue("$value", value);
+            command.With($"@value{i}", values[i]);
         }
 
         return command.ExecuteNonQuery();
@@ -138,45 +123,13 @@ public sealed partial class SqliteTuneStore
             }
         }
 
-        return damaged.Sum(id => DeleteWhere($"{table} WHERE id = $value", id));
-    }
-
-    /// <summary>Shrinks the file. Other processes may stand in the way; the space is then given back another time.</summary>
-    private void GiveBackSpace() =>
-        Run(() =>
-        {
-            foreach (var pragma in new[] { "PRAGMA incremental_vacuum", "PRAGMA wal_checkpoint(TRUNCATE)" })
-            {
-                // Both work step by step, one row each, and report being blocked as a row.
-                using var command = Command(pragma);
-                using var rows = command.ExecuteReader();
-                while (rows.Read()) { }
-            }
-
-            return true;
-        });
-
-    private void VerifyStorage(List<string> problems)
-    {
-        using var command = Command("PRAGMA integrity_check(20)");
-        using var rows = command.ExecuteReader();
-        while (rows.Read())
-        {
-            if (rows.GetString(0) is var finding && finding != "ok")
-            {
-                problems.Add(
-                    $"SQLite's integrity check reports: {PlainText.Of(finding.ReplaceLineEndings(" ").TrimEnd('.'))}."
-                );
-            }
-        }
+        return damaged.Sum(id => DeleteWhere($"{table} WHERE id = @value0", id));
     }
 
     private (int Records, int Certified) VerifyRecords(List<string> problems)
     {
         var (records, certified) = (0, 0);
-        using var command = Command(
-            $"SELECT {RecordRow.ColumnsIn(_schemaVersion)} FROM records ORDER BY key_hash, certified"
-        );
+        using var command = Command($"SELECT {RecordColumns} FROM records ORDER BY key_hash, certified");
         using var rows = command.ExecuteReader();
         while (rows.Read())
         {
@@ -195,7 +148,7 @@ public sealed partial class SqliteTuneStore
         return (records, certified);
     }
 
-    private static string? VerifyRecord(SqliteDataReader row, out bool certified)
+    private static string? VerifyRecord(DbDataReader row, out bool certified)
     {
         certified = false;
         if (RecordRow.Read(row, out var damage) is not { } record)
@@ -210,7 +163,7 @@ public sealed partial class SqliteTuneStore
             ?? Mismatch("trace", record.TraceHash, row.GetString(30));
     }
 
-    private static string Text(SqliteDataReader row, int column) =>
+    private static string Text(DbDataReader row, int column) =>
         row.IsDBNull(column)
             ? ""
             : Convert.ToString(row.GetValue(column), System.Globalization.CultureInfo.InvariantCulture) ?? "";
@@ -247,10 +200,8 @@ public sealed partial class SqliteTuneStore
             }
         }
 
-        var orphans = SqliteSchema.Number(
-            _connection,
-            "SELECT count(*) FROM candidates WHERE key_hash NOT IN (SELECT key_hash FROM keys)"
-        );
+        using var count = Command("SELECT count(*) FROM candidates WHERE key_hash NOT IN (SELECT key_hash FROM keys)");
+        var orphans = Convert.ToInt64(count.ExecuteScalar(), System.Globalization.CultureInfo.InvariantCulture);
         if (orphans > 0)
         {
             problems.Add($"{orphans} entries of the candidate log have no key.");
