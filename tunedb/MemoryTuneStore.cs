@@ -142,7 +142,7 @@ public sealed class MemoryTuneStore : TuneStore
     public override void Dispose() { }
 
     /// <inheritdoc/>
-    protected override T Atomically<T>(Func<T> changes)
+    protected internal override T Atomically<T>(Func<T> changes)
     {
         lock (_lock)
         {
@@ -168,18 +168,19 @@ public sealed class MemoryTuneStore : TuneStore
     }
 
     /// <inheritdoc/>
-    protected override (bool Taken, TuneRecord? Record) Load(TuneKey key, bool certified) =>
+    protected internal override (bool Taken, TuneRecord? Record) Load(TuneKey key, bool certified) =>
         _records.TryGetValue((key, certified), out var record) ? (true, record) : (false, null);
 
     /// <inheritdoc/>
-    protected override void Save(TuneRecord record) => _records[(record.Key, record.Certified)] = record;
+    protected internal override void Save(TuneRecord record) => _records[(record.Key, record.Certified)] = record;
 
     /// <inheritdoc/>
-    protected override bool Delete(TuneKey key, bool certified) => _records.Remove((key, certified));
+    protected internal override bool Delete(TuneKey key, bool certified) => _records.Remove((key, certified));
 
     /// <inheritdoc/>
-    protected override void AddHistory(TuneHistoryEntry entry) => _history.Add(entry);
+    protected internal override void AddHistory(TuneHistoryEntry entry) => _history.Add(entry);
 
     /// <inheritdoc/>
-    protected override void AddCandidates(IEnumerable<TuneCandidate> candidates) => _candidates.AddRange(candidates);
+    protected internal override void AddCandidates(IEnumerable<TuneCandidate> candidates) =>
+        _candidates.AddRange(candidates);
 }

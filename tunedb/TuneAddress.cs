@@ -1,9 +1,21 @@
 namespace Picograd.TuneDb;
 
-/// <summary>The text that names a tune database: a path, or a provider's name, a colon and a path.</summary>
+/// <summary>The text that names a tune database: a path, or a provider's name, a colon and a path or a server.</summary>
 public static class TuneAddress
 {
-    /// <summary>The path in an address, in full.</summary>
+    /// <summary>The file that is read on this machine: that of the address, or the one that stands for a server.</summary>
+    /// <exception cref="TuneDbException">The address is none.</exception>
+    public static string FileOf(string address)
+    {
+        var (provider, place) = Parse(address, nameof(address));
+        return provider is { IsServer: true } ? SharedTuneStore.FileOf(provider, place) : place;
+    }
+
+    /// <summary>Whether it is that of a server.</summary>
+    /// <exception cref="TuneDbException">The address is none.</exception>
+    public static bool IsServer(string address) => Parse(address, nameof(address)).Provider is { IsServer: true };
+
+    /// <summary>The path in an address, in full; of a server what names it.</summary>
     /// <exception cref="TuneDbException">The address is none.</exception>
     public static string PathOf(string address) => Parse(address, nameof(address)).Path;
 
@@ -42,9 +54,9 @@ public static class TuneAddress
                 ? throw new TuneDbException(
                     TuneDbErrorKind.BadPath,
                     null,
-                    $"{argument} is '{address}', which names no file behind the colon."
+                    $"{argument} is '{address}', which names no {(provider.IsServer ? "server" : "file")} behind the colon."
                 )
-                : (provider, Path.GetFullPath(path));
+                : (provider, provider.Place?.Invoke(path) ?? Path.GetFullPath(path));
         }
 
         return File.Exists(address)
@@ -53,7 +65,7 @@ public static class TuneAddress
                 TuneDbErrorKind.BadPath,
                 null,
                 $"{argument} is '{address}', but there is no provider '{name}': known are "
-                    + $"{string.Join(" and ", TuneProviders.All.Select(p => p.Name))}; a file of that name is './{address}'."
+                    + $"{string.Join(", ", TuneProviders.All.Select(p => p.Name))}; a file of that name is './{address}'."
             );
     }
 

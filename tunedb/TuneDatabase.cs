@@ -10,12 +10,13 @@ public enum TuneDbMode
     ReadOnly,
 }
 
-/// <summary>A store that keeps what it holds, in a file that several processes may share.</summary>
+/// <summary>A store that keeps what it holds, in a file that several processes may share, or on a server.</summary>
 public abstract class TuneDatabase : TuneStore
 {
     /// <summary>Opens what an address names.</summary>
     /// <param name="address">
-    /// A path, or a provider's name, a colon and a path, such as <c>sqlite:/data/tune.db</c>; usually from
+    /// A path, or a provider's name, a colon and a path, such as <c>sqlite:/data/tune.db</c>, or a server, such as
+    /// <c>postgres://host/database</c>; usually from
     /// <see cref="TuneDbLocation.Resolve"/>. A file without a provider's name is recognised by its contents; a new one is the
     /// default provider's, or that of its extension.
     /// </param>
@@ -30,9 +31,39 @@ public abstract class TuneDatabase : TuneStore
     {
         var timeout = busyTimeout ?? TimeSpan.FromSeconds(15);
         var (provider, path) = TuneAddress.Parse(address, nameof(address));
-        TuneFilePath.Check(path, mode);
+        if (provider is not { IsServer: true })
+        {
+            TuneFilePath.Check(path, mode);
+        }
+
         return (provider ?? TuneProviders.Of(path, timeout)).Open(path, mode, timeout);
     }
+
+    /// <summary>
+    /// Opens what tuning stores to and models read: a file as <see cref="Open"/> does, a server through a file on this machine
+    /// that works without it, and that holds what was certified here alone.
+    /// </summary>
+    /// <param name="address">As for <see cref="Open"/>.</param>
+    /// <param name="mode">What to open it for; what is only read is read without the server.</param>
+    /// <param name="busyTimeout">How long to wait for another process; 15 seconds when null.</param>
+    /// <param name="warn">Told, once, that a server cannot be used.</param>
+    /// <exception cref="TuneDbException">The file cannot be used; the sentence says why.</exception>
+    public static TuneDatabase OpenForUse(
+        string address,
+        TuneDbMode mode = TuneDbMode.ReadWrite,
+        TimeSpan? busyTimeout = null,
+        Action<string>? warn = null
+    )
+    {
+        var (provider, place) = TuneAddress.Parse(address, nameof(address));
+        return provider is { IsServer: true }
+            ? SharedTuneStore.Open(provider, place, mode, busyTimeout ?? TimeSpan.FromSeconds(15), warn)
+            : Open(address, mode, busyTimeout);
+    }
+
+    /// <summary>Whether there is something that <see cref="OpenForUse"/> could read.</summary>
+    /// <exception cref="TuneDbException">The address is none.</exception>
+    public static bool IsThere(string address) => Path.Exists(TuneAddress.FileOf(address));
 
     /// <summary>
     /// Opens a database for reading whatever of it can still be read: where its structure is damaged, what is found without it.
@@ -75,7 +106,13 @@ public abstract class TuneDatabase : TuneStore
     /// <summary>Name of the provider, as in addresses.</summary>
     public abstract string Provider { get; }
 
-    /// <summary>Full path of the file.</summary>
+    /// <summary>
+    /// Takes over, as waiting for certification, what a server has for targets; does nothing where there is no server.
+    /// </summary>
+    /// <param name="isWanted">Asked of each target, as keys write them.</param>
+    public virtual void Pull(Func<string, bool> isWanted) { }
+
+    /// <summary>Full path of the file, or what names the database on a server.</summary>
     public abstract string FilePath { get; }
 
     /// <summary>What names this database unmistakably: provider and path.</summary>

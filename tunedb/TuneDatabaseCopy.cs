@@ -20,6 +20,15 @@ public static class TuneDatabaseCopy
     public static TuneCopyResult Copy(string from, string to)
     {
         var (provider, path) = TuneAddress.Parse(to, nameof(to));
+        if (provider is { IsServer: true })
+        {
+            throw new TuneDbException(
+                TuneDbErrorKind.BadPath,
+                null,
+                $"A copy is a new file, but '{to}' is a server; take the records over with 'tune db merge'."
+            );
+        }
+
         TuneFilePath.Check(path, TuneDbMode.ReadWrite);
         if (File.Exists(path))
         {

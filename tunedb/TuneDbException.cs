@@ -47,6 +47,9 @@ public enum TuneDbErrorKind
 
     /// <summary>A file was to be merged into itself.</summary>
     SameFile,
+
+    /// <summary>A server does not answer, or refuses this user.</summary>
+    Unreachable,
 }
 
 /// <summary>

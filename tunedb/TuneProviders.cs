@@ -1,4 +1,5 @@
 using Picograd.TuneDb.LiteDb;
+using Picograd.TuneDb.Postgres;
 using Picograd.TuneDb.Sqlite;
 
 namespace Picograd.TuneDb;
@@ -14,6 +15,7 @@ namespace Picograd.TuneDb;
 /// place in what is copied and backed up.
 /// </param>
 /// <param name="Salvage">Opens what is left of a damaged file for reading; null where the provider cannot.</param>
+/// <param name="Place">Of a provider of servers: what stands behind the colon, in one form; null for one of files.</param>
 public sealed record TuneProvider(
     string Name,
     string Title,
@@ -21,9 +23,13 @@ public sealed record TuneProvider(
     TuneProvider.Recogniser Recognises,
     Func<string, TuneDbMode, TimeSpan, TuneDatabase> Open,
     Func<string, IBinaryStore> Binaries,
-    Func<string, TimeSpan, TuneDatabase>? Salvage = null
+    Func<string, TimeSpan, TuneDatabase>? Salvage = null,
+    Func<string, string>? Place = null
 )
 {
+    /// <summary>Whether its databases are on servers, not in files.</summary>
+    public bool IsServer => Place is not null;
+
     /// <summary>Whether a file that begins with these bytes can be one of a provider's files.</summary>
     public delegate bool Recogniser(ReadOnlySpan<byte> start);
 }
@@ -54,6 +60,15 @@ public static class TuneProviders
             (path, mode, timeout) => SqliteTuneStore.Open(path, mode, timeout),
             _ => BinaryFolder.OfUser()
         ),
+        new(
+            PostgresTuneStore.Name,
+            "PostgreSQL",
+            [],
+            _ => false,
+            (place, mode, timeout) => PostgresTuneStore.Open(place, mode, timeout),
+            _ => BinaryFolder.OfUser(),
+            Place: PostgresAddress.Normal
+        ),
     ];
 
     /// <summary>The one of a name; null without one.</summary>
@@ -78,7 +93,7 @@ public static class TuneProviders
             ?? throw new TuneDbException(
                 TuneDbErrorKind.Foreign,
                 path,
-                $"The tune database '{path}' is not a {string.Join(" or a ", All.Select(p => p.Title))} database; "
+                $"The tune database '{path}' is not a {string.Join(" or a ", All.Where(p => !p.IsServer).Select(p => p.Title))} database; "
                     + "name another file, this one was left as it is."
             );
     }

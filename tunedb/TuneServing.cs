@@ -55,7 +55,10 @@ public sealed class TuneServing : ITuneLookup
         string? path = null;
         try
         {
-            path = TuneDbLocation.Resolve(explicitPath);
+            // What others share is served as it was certified here, from a file that need not be there yet.
+            var address = TuneDbLocation.Resolve(explicitPath);
+            path = TuneAddress.IsServer(address) ? TuneAddress.FileOf(address) : address;
+            mayBeMissing |= path != address;
             // Asked beforehand, as most programs come by here: the first exception of a process takes .NET milliseconds.
             if (TuneDbLocation.IsDefault(explicitPath) && !System.IO.Path.Exists(path))
             {

@@ -53,22 +53,22 @@ public abstract class TuneStore : ITuneStore
     public abstract TunePruneResult Prune(TunePruneOptions options);
 
     /// <summary>Runs the changes as one: all of them or none, and none of another process in between.</summary>
-    protected abstract T Atomically<T>(Func<T> changes);
+    protected internal abstract T Atomically<T>(Func<T> changes);
 
     /// <summary>The record in a place. <c>Taken</c> with a null record means that the place holds a damaged one.</summary>
-    protected abstract (bool Taken, TuneRecord? Record) Load(TuneKey key, bool certified);
+    protected internal abstract (bool Taken, TuneRecord? Record) Load(TuneKey key, bool certified);
 
     /// <summary>Puts the record into its place, over what is there.</summary>
-    protected abstract void Save(TuneRecord record);
+    protected internal abstract void Save(TuneRecord record);
 
     /// <summary>Empties a place; returns whether it was taken.</summary>
-    protected abstract bool Delete(TuneKey key, bool certified);
+    protected internal abstract bool Delete(TuneKey key, bool certified);
 
     /// <summary>Appends to the history.</summary>
-    protected abstract void AddHistory(TuneHistoryEntry entry);
+    protected internal abstract void AddHistory(TuneHistoryEntry entry);
 
     /// <summary>Appends to the candidate log; the candidates are valid.</summary>
-    protected abstract void AddCandidates(IEnumerable<TuneCandidate> candidates);
+    protected internal abstract void AddCandidates(IEnumerable<TuneCandidate> candidates);
 
     /// <summary>Releases what the store holds.</summary>
     public abstract void Dispose();

@@ -47,7 +47,12 @@ public sealed class AddressTests : IDisposable
     }
 
     [Theory]
-    [InlineData("postgres:host", "there is no provider 'postgres': known are litedb and sqlite")]
+    [InlineData("mysql:host", "there is no provider 'mysql': known are litedb, sqlite, postgres")]
+    [InlineData("postgres:", "names no server behind the colon")]
+    [InlineData("postgres:host", "cannot be understood")]
+    [InlineData("postgres:Database=tune", "names no host")]
+    [InlineData("postgres:Host=db;Colour=red", "cannot be understood")]
+    [InlineData("postgres://db:notaport/tune", "cannot be understood")]
     [InlineData("litedb:", "names no file behind the colon")]
     [InlineData("sqlite: ", "names no file behind the colon")]
     public void What_is_no_address_is_told(string address, string reason)

@@ -140,7 +140,7 @@ public sealed class BinaryStoreTests : IDisposable
         Environment.SetEnvironmentVariable(BinaryFolder.Variable, FolderPath);
         try
         {
-            foreach (var provider in TuneProviders.All)
+            foreach (var provider in TuneProviders.All.Where(p => !p.IsServer))
             {
                 string file = Path.Combine(_folder.FullName, "db" + provider.Extensions[0]);
                 using (var database = TuneDatabase.Open(file))

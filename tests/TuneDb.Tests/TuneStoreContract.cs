@@ -6,7 +6,7 @@ public abstract class TuneStoreContract
     /// <summary>A new empty store.</summary>
     protected abstract ITuneStore Create();
 
-    [Fact]
+    [SkippableFact]
     public void A_record_is_found_as_it_was_put()
     {
         using var store = Create();
@@ -28,7 +28,7 @@ public abstract class TuneStoreContract
         Assert.Null(found.Speedup);
     }
 
-    [Fact]
+    [SkippableFact]
     public void Nothing_is_found_where_any_part_of_the_key_differs()
     {
         using var store = Create();
@@ -43,7 +43,7 @@ public abstract class TuneStoreContract
         Assert.Null(store.FindExact(record.Key with { Policy = "cold" }));
     }
 
-    [Fact]
+    [SkippableFact]
     public void An_uncertified_record_is_listed_and_never_served()
     {
         using var store = Create();
@@ -64,7 +64,7 @@ public abstract class TuneStoreContract
         Assert.Null(store.FindWaiting(record.Key));
     }
 
-    [Fact]
+    [SkippableFact]
     public void The_targets_are_those_of_certified_records_in_order()
     {
         using var store = Create();
@@ -78,7 +78,7 @@ public abstract class TuneStoreContract
         Assert.Equal(["cpu;a", "cpu;b"], store.Targets());
     }
 
-    [Fact]
+    [SkippableFact]
     public void An_uncertified_record_does_not_hide_a_certified_one()
     {
         using var store = Create();
@@ -90,7 +90,7 @@ public abstract class TuneStoreContract
         Assert.Equal([certified, waiting], store.All());
     }
 
-    [Fact]
+    [SkippableFact]
     public void Certifying_a_waiting_record_takes_it_off_the_waiting_ones()
     {
         using var store = Create();
@@ -100,7 +100,7 @@ public abstract class TuneStoreContract
         Assert.Equal([waiting with { Certified = true }], store.All());
     }
 
-    [Fact]
+    [SkippableFact]
     public void The_faster_record_stays_unless_forced()
     {
         using var store = Create();
@@ -115,7 +115,7 @@ public abstract class TuneStoreContract
         Assert.Single(store.All());
     }
 
-    [Fact]
+    [SkippableFact]
     public void History_tells_every_offer_with_samples_and_provenance()
     {
         using var store = Create();
@@ -134,7 +134,7 @@ public abstract class TuneStoreContract
         Assert.Equal(3, store.History().Count);
     }
 
-    [Fact]
+    [SkippableFact]
     public void Near_records_come_nearest_first()
     {
         using var store = Create();
@@ -158,7 +158,7 @@ public abstract class TuneStoreContract
         Assert.Throws<ArgumentOutOfRangeException>(() => store.FindNear(key, 0));
     }
 
-    [Fact]
+    [SkippableFact]
     public void Candidates_come_back_in_order_with_their_outcomes()
     {
         using var store = Create();
@@ -172,7 +172,7 @@ public abstract class TuneStoreContract
         Assert.Empty(store.Candidates(SampleRecords.Key(m: 2)));
     }
 
-    [Fact]
+    [SkippableFact]
     public void A_batch_with_an_invalid_candidate_is_refused_as_a_whole()
     {
         using var store = Create();
@@ -202,7 +202,7 @@ public abstract class TuneStoreContract
             { "CandidatesTried is -1", r => r with { Provenance = r.Provenance with { CandidatesTried = -1 } } },
         };
 
-    [Theory]
+    [SkippableTheory]
     [MemberData(nameof(Unstorable))]
     public void What_cannot_be_read_back_is_refused(string reason, Func<TuneRecord, TuneRecord> spoil)
     {
@@ -213,7 +213,7 @@ public abstract class TuneStoreContract
         Assert.Empty(store.History());
     }
 
-    [Fact]
+    [SkippableFact]
     public void Filters_select()
     {
         using var store = Create();
@@ -233,7 +233,7 @@ public abstract class TuneStoreContract
         Assert.Empty(store.All(new TuneFilter { CompilerVersion = "cpu-2" }));
     }
 
-    [Fact]
+    [SkippableFact]
     public void Removal_leaves_the_history()
     {
         using var store = Create();
@@ -248,7 +248,7 @@ public abstract class TuneStoreContract
         Assert.Equal(2, store.History().Count);
     }
 
-    [Fact]
+    [SkippableFact]
     public void Verify_counts_sound_records()
     {
         using var store = Create();
@@ -261,7 +261,7 @@ public abstract class TuneStoreContract
         Assert.Equal((2, 1), (report.Records, report.Certified));
     }
 
-    [Fact]
+    [SkippableFact]
     public void Prune_removes_what_is_old_or_of_another_compiler()
     {
         using var store = Create();
@@ -299,7 +299,7 @@ public abstract class TuneStoreContract
         Assert.True(store.Verify().Ok);
     }
 
-    [Fact]
+    [SkippableFact]
     public void Export_then_import_keeps_every_byte_and_serves_nothing()
     {
         using var first = Create();
@@ -327,7 +327,7 @@ public abstract class TuneStoreContract
         Assert.Equal((0, 0, 3), Counts(second.Import(new StringReader(text.Replace("\n", "\r\n")))));
     }
 
-    [Fact]
+    [SkippableFact]
     public void Import_never_touches_a_certified_record()
     {
         using var first = Create();
@@ -340,7 +340,7 @@ public abstract class TuneStoreContract
         Assert.Equal(2, second.All().Count);
     }
 
-    [Fact]
+    [SkippableFact]
     public void What_is_merged_waits_for_certification()
     {
         using var mine = Create();
@@ -382,7 +382,7 @@ public abstract class TuneStoreContract
         Assert.Throws<ArgumentException>(() => mine.Merge(mine));
     }
 
-    [Fact]
+    [SkippableFact]
     public void Diff_tells_what_differs()
     {
         using var left = Create();
@@ -404,7 +404,7 @@ public abstract class TuneStoreContract
         Assert.Equal([(before, after)], diff.Changed);
     }
 
-    [Fact]
+    [SkippableFact]
     public void Threads_may_share_a_store()
     {
         using var store = Create();

@@ -239,11 +239,11 @@ public sealed partial class LiteDbTuneStore : TuneDatabase
     }
 
     /// <inheritdoc/>
-    protected override (bool Taken, TuneRecord? Record) Load(TuneKey key, bool certified) =>
+    protected internal override (bool Taken, TuneRecord? Record) Load(TuneKey key, bool certified) =>
         Load(Change, key, certified);
 
     /// <inheritdoc/>
-    protected override void Save(TuneRecord record)
+    protected internal override void Save(TuneRecord record)
     {
         Change.Put(Collections.Records, Documents.Of(record));
         if (record.Certified)
@@ -257,7 +257,7 @@ public sealed partial class LiteDbTuneStore : TuneDatabase
     }
 
     /// <inheritdoc/>
-    protected override bool Delete(TuneKey key, bool certified)
+    protected internal override bool Delete(TuneKey key, bool certified)
     {
         var removed = Change.Remove(Collections.Records, [Documents.RecordId(key, certified)]) > 0;
         if (removed && certified)
@@ -269,11 +269,11 @@ public sealed partial class LiteDbTuneStore : TuneDatabase
     }
 
     /// <inheritdoc/>
-    protected override void AddHistory(TuneHistoryEntry entry) =>
+    protected internal override void AddHistory(TuneHistoryEntry entry) =>
         Change.Put(Collections.History, Documents.Of(entry, Change.Numbered(entry.Record.Key.Hash)));
 
     /// <inheritdoc/>
-    protected override void AddCandidates(IEnumerable<TuneCandidate> candidates)
+    protected internal override void AddCandidates(IEnumerable<TuneCandidate> candidates)
     {
         foreach (var group in candidates.GroupBy(c => c.Key))
         {
@@ -299,7 +299,7 @@ public sealed partial class LiteDbTuneStore : TuneDatabase
     }
 
     /// <inheritdoc/>
-    protected override T Atomically<T>(Func<T> changes)
+    protected internal override T Atomically<T>(Func<T> changes)
     {
         if (Mode == TuneDbMode.ReadOnly)
         {

@@ -140,12 +140,30 @@ public abstract partial class SqlTuneStore : TuneDatabase
     /// <inheritdoc/>
     public override IReadOnlyList<TuneRecord> All(TuneFilter? filter = null) =>
         Run<IReadOnlyList<TuneRecord>>(() =>
-            Rows($"SELECT {RecordColumns} FROM records", RecordRow.Read)
+        {
+            // What tells many from few is left to the tables; nobody else's target is sent here.
+            List<(string Name, object Value)> wanted = [];
+            if (filter?.Target is { } target)
+            {
+                wanted.Add(("target", target));
+            }
+
+            if (filter?.Certified is { } certified)
+            {
+                wanted.Add(("certified", certified ? 1 : 0));
+            }
+
+            var where = string.Join(" AND ", wanted.Select(w => $"{w.Name} = @{w.Name}"));
+            return Rows(
+                    $"SELECT {RecordColumns} FROM records" + (where.Length > 0 ? $" WHERE {where}" : ""),
+                    RecordRow.Read,
+                    [.. wanted.Select(w => ($"@{w.Name}", w.Value))]
+                )
                 .Where(record => filter?.Matches(record) ?? true)
                 .OrderBy(record => record.Key.ToText(), StringComparer.Ordinal)
                 .ThenByDescending(record => record.Certified)
-                .ToList()
-        );
+                .ToList();
+        });
 
     /// <inheritdoc/>
     public override IReadOnlyList<TuneHistoryEntry> History(TuneKey? key = null) =>
@@ -186,7 +204,7 @@ public abstract partial class SqlTuneStore : TuneDatabase
     }
 
     /// <inheritdoc/>
-    protected override (bool Taken, TuneRecord? Record) Load(TuneKey key, bool certified)
+    protected internal override (bool Taken, TuneRecord? Record) Load(TuneKey key, bool certified)
     {
         using var rows = SelectPlace(key.Hash, certified).ExecuteReader();
         if (!rows.Read())
@@ -205,7 +223,7 @@ public abstract partial class SqlTuneStore : TuneDatabase
     }
 
     /// <inheritdoc/>
-    protected override void Save(TuneRecord record)
+    protected internal override void Save(TuneRecord record)
     {
         using var command = Command(RecordRow.Insert);
         RecordRow.Bind(command, record);
@@ -213,7 +231,7 @@ public abstract partial class SqlTuneStore : TuneDatabase
     }
 
     /// <inheritdoc/>
-    protected override bool Delete(TuneKey key, bool certified)
+    protected internal override bool Delete(TuneKey key, bool certified)
     {
         using var command = Command(
             "DELETE FROM records WHERE key_hash = @key AND certified = @certified",
@@ -224,7 +242,7 @@ public abstract partial class SqlTuneStore : TuneDatabase
     }
 
     /// <inheritdoc/>
-    protected override void AddHistory(TuneHistoryEntry entry)
+    protected internal override void AddHistory(TuneHistoryEntry entry)
     {
         using var command = Command(HistoryRow.Insert);
         HistoryRow.Bind(command, entry);
@@ -232,7 +250,7 @@ public abstract partial class SqlTuneStore : TuneDatabase
     }
 
     /// <inheritdoc/>
-    protected override void AddCandidates(IEnumerable<TuneCandidate> candidates)
+    protected internal override void AddCandidates(IEnumerable<TuneCandidate> candidates)
     {
         using var command = Command(CandidateRow.Insert);
         foreach (var candidate in candidates)
@@ -245,7 +263,7 @@ public abstract partial class SqlTuneStore : TuneDatabase
     }
 
     /// <inheritdoc/>
-    protected override T Atomically<T>(Func<T> changes)
+    protected internal override T Atomically<T>(Func<T> changes)
     {
         if (Mode == TuneDbMode.ReadOnly)
         {

@@ -75,7 +75,7 @@ internal static class ReportCommand
     /// <exception cref="FailureException">The database has nothing for this machine.</exception>
     private static IReadOnlyList<(string Label, string Text)> Stored(string? db, string fingerprint)
     {
-        using var store = TuneDatabase.Open(TuneDbLocation.Resolve(db), TuneDbMode.ReadOnly);
+        using var store = TuneDatabase.OpenForUse(TuneDbLocation.Resolve(db), TuneDbMode.ReadOnly);
         var records = store
             .All(new TuneFilter { Certified = true })
             .Where(r => TuneTargets.AreSame(r.Key.Target, fingerprint))

@@ -85,9 +85,9 @@ internal static class ShowCommand
     private static void TellOtherArchitectures(TextWriter to, Problem spec, string? db, TargetInfo target)
     {
         string address = TuneDbLocation.Resolve(db);
-        if (!File.Exists(TuneAddress.PathOf(address)))
+        if (!TuneDatabase.IsThere(address))
             return;
-        using var store = TuneDatabase.Open(address, TuneDbMode.ReadOnly);
+        using var store = TuneDatabase.OpenForUse(address, TuneDbMode.ReadOnly);
         foreach (string note in OtherTargets.Notes(store, spec, target))
             to.WriteLine($"tune: {note}");
     }

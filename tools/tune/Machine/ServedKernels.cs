@@ -32,12 +32,13 @@ internal sealed class ServedKernels : IDisposable
         if (!untuned)
         {
             string address = TuneDbLocation.Resolve(db);
-            string path = TuneAddress.PathOf(address);
             // Nothing tuned yet is where everybody begins, with the default file as with one that is named.
-            if (File.Exists(path) || Directory.Exists(path))
-                TuneDatabase.Open(address, TuneDbMode.ReadOnly).Dispose();
+            if (TuneDatabase.IsThere(address))
+                TuneDatabase.OpenForUse(address, TuneDbMode.ReadOnly).Dispose();
             else if (!TuneDbLocation.IsDefault(db))
-                notes?.WriteLine($"tune: the tune database '{path}' does not exist yet: default schedules run.");
+                notes?.WriteLine(
+                    $"tune: the tune database '{TuneAddress.FileOf(address)}' does not exist yet: default schedules run."
+                );
             _serving = TuneServing.OpenForServing(db);
         }
         Dispatcher.Use(_serving, Backend);

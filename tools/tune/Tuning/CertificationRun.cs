@@ -58,8 +58,14 @@ internal sealed class CertificationRun(ToolConsole console, string? db, int seed
     {
         IReadOnlyList<TuneRecord> own;
         int foreign;
-        using (var store = TuneDatabase.Open(TuneDbLocation.Resolve(db)))
+        using (
+            var store = TuneDatabase.OpenForUse(
+                TuneDbLocation.Resolve(db),
+                warn: sentence => console.Error.WriteLine($"tune: {sentence}")
+            )
+        )
         {
+            store.Pull(target => OwnTargets.Find(target) is not null);
             (own, var others) = Waiting(store, filter);
             foreign = others.Count;
         }

@@ -71,9 +71,9 @@ internal static class ScheduleOrigin
                 yield return (rule, shorter, "shorter code than by default, which the back end refused");
         }
         string address = TuneDbLocation.Resolve(db);
-        if (!File.Exists(TuneAddress.PathOf(address)))
+        if (!TuneDatabase.IsThere(address))
             yield break;
-        using var store = TuneDatabase.Open(address, TuneDbMode.ReadOnly);
+        using var store = TuneDatabase.OpenForUse(address, TuneDbMode.ReadOnly);
         var key = TuneKeys.Of(problem, target, TuneTask.Name(TimingPolicy.Warm));
         foreach (var candidate in store.Candidates(key).Where(c => c.Trace is not null).Reverse())
         {

@@ -49,7 +49,10 @@ internal sealed class TuningRun : IDisposable
         {
             if (ahead)
                 StartAhead();
-            Store = TuneDatabase.Open(TuneDbLocation.Resolve(db));
+            Store = TuneDatabase.OpenForUse(
+                TuneDbLocation.Resolve(db),
+                warn: sentence => console.Error.WriteLine($"tune: {sentence}")
+            );
             Target = Targets.Open(target, threads, StoredCubins.OfUser());
         }
         catch

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Picograd.TuneDb;
 
 namespace Picograd.Tune;
 
@@ -21,7 +22,10 @@ internal static class DbCertifyCommand
             var filter = DbCommand.Filter(parsed, only);
             int begin = CommonOptions.SeedOf(parsed, seed);
             // A database that is not there has nothing to certify, and opening it for writing would make one.
-            using (DbCommand.Read(parsed, db)) { }
+            if (!TuneAddress.IsServer(TuneDbLocation.Resolve(parsed.GetValue(db))))
+            {
+                using (DbCommand.Read(parsed, db)) { }
+            }
             return new CertificationRun(console, parsed.GetValue(db), begin).Run(filter);
         });
         return command;
