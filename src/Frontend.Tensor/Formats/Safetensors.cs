@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text.Json;
 using Picograd.Algorithms;
 using Picograd.Dispatch;
+using Picograd.Formats;
 
 namespace Picograd;
 
@@ -142,18 +143,7 @@ public static class Safetensors
         to.Write(length);
         to.Write(header);
         foreach (var (_, tensor) in tensors)
-            WriteElements(to, tensor);
-    }
-
-    private static unsafe void WriteElements(Stream to, Tensor tensor)
-    {
-        using var off = Tensor.NoGrad();
-        var dense = tensor.Detach().ToDevice(Device.Cpu).Contiguous();
-        long bytes = dense.NumElements * dense.ElementSize;
-        const int Piece = 1 << 24;
-        for (long at = 0; at < bytes; at += Piece)
-            to.Write(new ReadOnlySpan<byte>((byte*)dense.Address + at, (int)Math.Min(Piece, bytes - at)));
-        GC.KeepAlive(dense);
+            TensorBytes.Write(to, tensor);
     }
 
     internal static OrderedDictionary<string, Tensor> Read(
@@ -163,18 +153,76 @@ public static class Safetensors
         Device? device
     )
     {
-        InvalidDataException Wrong(string what, Exception? inner = null) =>
-            new($"{path} is no safetensors file that can be read: {what}.", inner);
-
         Span<byte> length = stackalloc byte[8];
         if (from.ReadAtLeast(length, 8, throwOnEndOfStream: false) < 8)
-            throw Wrong("it has fewer than 8 bytes");
+            throw Wrong(path, "it has fewer than 8 bytes");
         long header = BinaryPrimitives.ReadInt64LittleEndian(length);
         if (header is < 2 or > LongestHeader || header > from.Length - 8)
-            throw Wrong($"its header has {header} bytes by its first eight, but the file {from.Length}");
+            throw Wrong(path, $"its header has {header} bytes by its first eight, but the file {from.Length}");
         byte[] text = new byte[header];
         from.ReadExactly(text);
-        long data = from.Length - 8 - header;
+        var tensors = new OrderedDictionary<string, Tensor>();
+        foreach (var (name, type, shape, _, _) in Entries(text, from.Length - 8 - header, path, out metadata))
+            tensors.Add(name, ReadElements(from, shape, type, device));
+        return tensors;
+    }
+
+    /// <summary>
+    /// Opens a file without reading its elements: tensors are views of the mapped file. <see cref="Load(string, Device?)"/> copies.
+    /// </summary>
+    /// <exception cref="InvalidDataException">No safetensors file, or a damaged one; says what is wrong with it.</exception>
+    public static TensorFile Open(string path)
+    {
+        var bytes = FileBytes.Map(path);
+        try
+        {
+            return Open(bytes);
+        }
+        catch
+        {
+            bytes.Dispose();
+            throw;
+        }
+    }
+
+    internal static TensorFile Open(FileBytes bytes)
+    {
+        if (bytes.Length < 8)
+            throw Wrong(bytes.Path, "it has fewer than 8 bytes");
+        long header = BinaryPrimitives.ReadInt64LittleEndian(bytes.Span(0, 8));
+        if (header is < 2 or > LongestHeader || header > bytes.Length - 8)
+            throw Wrong(bytes.Path, $"its header has {header} bytes by its first eight, but the file {bytes.Length}");
+        byte[] text = bytes.Span(8, (int)header).ToArray();
+        long begin = 8 + header;
+        return new TensorFile(
+            bytes,
+            bytes.Path,
+            "safetensors",
+            Entries(text, bytes.Length - begin, bytes.Path, out var metadata)
+                .Select(e => new StoredTensor(
+                    e.Name,
+                    e.Type,
+                    e.Shape,
+                    Types.First(t => t.Type == e.Type).Name,
+                    () => bytes.View(begin + e.Start, e.Shape, e.Type)
+                )),
+            metadata.ToDictionary(e => e.Key, e => (object?)e.Value)
+        );
+    }
+
+    private static InvalidDataException Wrong(string path, string what, Exception? inner = null) =>
+        new($"{path} is no safetensors file that can be read: {what}.", inner);
+
+    // The header's tensors in the order in which they lie, which must be without gaps.
+    private static List<(string Name, DType Type, long[] Shape, long Start, long End)> Entries(
+        byte[] text,
+        long data,
+        string path,
+        out OrderedDictionary<string, string> metadata
+    )
+    {
+        InvalidDataException Wrong(string what, Exception? inner = null) => Safetensors.Wrong(path, what, inner);
+
         metadata = [];
         var entries = new List<(string Name, DType Type, long[] Shape, long Start, long End)>();
         try
@@ -206,9 +254,10 @@ public static class Safetensors
         {
             throw Wrong($"its header is not as the format has it ({e.Message})", e);
         }
-        var tensors = new OrderedDictionary<string, Tensor>();
+        var names = new HashSet<string>();
         long next = 0;
-        foreach (var (name, type, shape, start, end) in entries.OrderBy(e => e.Start).ThenBy(e => e.End))
+        entries = [.. entries.OrderBy(e => e.Start).ThenBy(e => e.End)];
+        foreach (var (name, type, shape, start, end) in entries)
         {
             if (shape.Length > Layout.MaxRank || shape.Any(s => s < 0))
                 throw Wrong($"'{name}' has the shape [{string.Join(", ", shape)}]");
@@ -220,12 +269,12 @@ public static class Safetensors
                     $"'{name}' of {elements} elements of {type.Name()} lies from {start} to {end} of {data} bytes, but should begin at {next}"
                 );
             next = end;
-            if (!tensors.TryAdd(name, ReadElements(from, shape, type, device)))
+            if (!names.Add(name))
                 throw Wrong($"'{name}' is there twice");
         }
         if (next != data)
             throw Wrong($"it has {data} bytes of elements, of which {next} are described");
-        return tensors;
+        return entries;
     }
 
     private static unsafe Tensor ReadElements(Stream from, long[] shape, DType type, Device? device)

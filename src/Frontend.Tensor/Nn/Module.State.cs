@@ -29,14 +29,14 @@ public abstract partial class Module
         var wrong = new List<string>();
         foreach (var entry in entries)
         {
-            if (!state.TryGetValue(entry.Name, out var value) || value is null)
+            if (ShapeOf(state, entry.Name) is not { } shape)
             {
                 if (strict)
                     wrong.Add($"'{entry.Name}' is missing");
             }
-            else if (!value.Layout.SameSizes(entry.Tensor.Layout))
+            else if (!shape.AsSpan().SequenceEqual(entry.Tensor.Layout.Sizes))
             {
-                wrong.Add($"'{entry.Name}' has shape {value.Layout}, but the module's is {entry.Tensor.Layout}");
+                wrong.Add($"'{entry.Name}' has shape {Layout.Text(shape)}, but the module's is {entry.Tensor.Layout}");
             }
         }
         if (strict)
@@ -55,5 +55,13 @@ public abstract partial class Module
             if (state.TryGetValue(entry.Name, out var value) && value is not null)
                 entry.Tensor.Copy_(value.ToDevice(entry.Tensor.Device));
         }
+    }
+
+    // Tensors of a file are not read for it.
+    private static long[]? ShapeOf(IReadOnlyDictionary<string, Tensor> state, string name)
+    {
+        if (state is IStoredShapes stored)
+            return stored.TryGetShape(name, out long[]? shape) ? shape : null;
+        return state.TryGetValue(name, out var value) && value is not null ? value.Layout.Sizes : null;
     }
 }
