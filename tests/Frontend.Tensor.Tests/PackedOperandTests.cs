@@ -135,6 +135,39 @@ public class PackedOperandTests : IDisposable
     }
 
     [Fact]
+    public void Many_weights_in_one_memory_have_a_copy_each_and_windows_over_it_do_not_thrash()
+    {
+        var (whole, x) = (Some(2, 12 * 60, 203), Some(1, 200, 203));
+        var parts = Enumerable.Range(0, 12).Select(i => whole.Narrow(0, 60 * i, 60)).ToArray();
+        UntilKept(() => F.Linear(x, parts[0]), parts[0]);
+        for (int i = 0; i < 8; i++)
+        {
+            foreach (var part in parts)
+                F.Linear(x, part);
+        }
+        Assert.Equal(12, PackedOperands.Count(whole.Storage));
+        foreach (var part in parts)
+            Assert.Equal(F.Linear(x, part.Clone()).ToArray<float>(), F.Linear(x, part).ToArray<float>());
+
+        // Copies of overlapping windows would need seven times the memory: as many as there is room for are kept and stay.
+        var windows = Enumerable.Range(0, 80).Select(i => whole.Narrow(0, 8 * i, 60)).ToArray();
+        float[][] Results() => [.. windows.Select(w => F.Linear(x, w).ToArray<float>())];
+        for (int i = 0; i < 6; i++)
+            Results();
+        int kept = PackedOperands.Count(whole.Storage);
+        Assert.InRange(kept, 13, 60);
+        float[][] results = Results();
+        for (int w = 0; w < windows.Length; w += 7)
+            Assert.Equal(F.Linear(x, windows[w].Clone()).ToArray<float>(), results[w]);
+        Assert.Equal(kept, PackedOperands.Count(whole.Storage));
+        // Those of what was there before make room.
+        whole.Mul_(2);
+        for (int i = 0; i < 6; i++)
+            F.Linear(x, windows[79]);
+        Assert.Equal(F.Linear(x, windows[79].Clone()).ToArray<float>(), F.Linear(x, windows[79]).ToArray<float>());
+    }
+
+    [Fact]
     public void Weights_that_change_with_every_call_are_not_kept()
     {
         var (weight, of) = Case("linear");

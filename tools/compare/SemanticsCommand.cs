@@ -60,6 +60,7 @@ internal static class SemanticsCommand
             .. LinearAlgebraCases.All,
             .. FourierCases.All,
             .. MoreSurfaceCases.All,
+            .. SpecialCases.All,
             .. LayerCases.All,
             .. ScatterCases.All,
             .. DrawnCases.All,

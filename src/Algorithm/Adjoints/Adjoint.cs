@@ -46,12 +46,14 @@ public static class Adjoint
     /// <param name="algorithm">What to differentiate.</param>
     /// <param name="wanted">Its float inputs whose gradients are computed; null for all of them.</param>
     /// <param name="given">Its outputs whose gradients are given; null for all float outputs.</param>
+    /// <param name="orZeros">Give zeros where no output depends on an input, instead of an error.</param>
     /// <returns>Outputs have the shapes and types of the wanted inputs.</returns>
     /// <exception cref="AdjointException">There is no gradient, or none that is known.</exception>
     public static DerivedAlgorithm Of(
         Algorithm algorithm,
         IReadOnlyList<Buffer>? wanted = null,
-        IReadOnlyList<Buffer>? given = null
+        IReadOnlyList<Buffer>? given = null,
+        bool orZeros = false
     )
     {
         ArgumentNullException.ThrowIfNull(algorithm);
@@ -59,7 +61,7 @@ public static class Adjoint
         ImmutableArray<Buffer> outputs = Chosen(algorithm, given, algorithm.Outputs, "output");
         var names = new StageNames(algorithm, "d");
         var sweep = new ReverseSweep(algorithm, names, inputs);
-        if (!outputs.Any(sweep.IsActive))
+        if (!orZeros && !outputs.Any(sweep.IsActive))
             throw new IndependentException(
                 $"{algorithm.Name} has no gradient by {List(inputs)}: {List(outputs)} {IndependentException.Reason}"
             );

@@ -106,13 +106,15 @@ public static class AdjointOperators
     {
         var original = spec.As(inner);
         var algorithm = original.Build();
+        var example = Example(inner, original);
         DerivedAlgorithm Of(OperatorSpec instance, Algorithm a)
         {
             var (wanted, given) = (Named(spec, wrt, a.Inputs, a.Name), Named(spec, of, a.Outputs, a.Name));
-            return inner.Adjoint?.Invoke(instance, a) ?? Adjoint.Of(a, wanted, given);
+            // Whether there is a gradient is asked of the example; of some sizes it is 0, as where all windows lie on padding.
+            return inner.Adjoint?.Invoke(instance, a)
+                ?? Adjoint.Of(a, wanted, given, orZeros: !example.Equals(instance));
         }
         var result = Of(original, algorithm);
-        var example = Example(inner, original);
         string which = $"{example};{(spec.Has(wrt) ? spec.Choice(wrt) : "")};{(spec.Has(of) ? spec.Choice(of) : "")}";
         var reads = Reads.GetOrAdd(
             which,

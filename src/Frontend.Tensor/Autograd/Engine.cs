@@ -3,13 +3,20 @@ namespace Picograd.Gradients;
 /// <summary>
 /// Runs derivatives from a root backwards: always the latest recorded node that has received a gradient, so that by then
 /// all of its gradient is there. Gradients that nobody else can see go back to the pool as soon as they are used.
-/// Passes that not all nodes take part in, or in which leaves have hooks, have a <see cref="Plan"/>.
+/// Passes that not all nodes take part in have a <see cref="Plan"/>; so have others from where they meet a leaf with hooks.
 /// </summary>
+/// <remarks>
+/// What a node has received in a pass is a field of the node for the pass that has the lane, which one has at a time. Others, on other threads or
+/// within it (a hook that asks for gradients), keep it beside, so that passes over the same nodes do not mix.
+/// </remarks>
 internal sealed class Engine
 {
     private static long s_pass;
     private static int s_partial;
-    private static int s_leafHooks;
+
+    // Passes under way, of all threads, and the one whose gradients are in the nodes.
+    private static int s_running;
+    private static Engine? s_lane;
 
     [ThreadStatic]
     private static Engine? t_running;
@@ -21,6 +28,9 @@ internal sealed class Engine
     private long _pass;
     private bool _createGraph;
     private Plan? _plan;
+    private bool _meetsHooks;
+    private Dictionary<Node, (Tensor Grad, bool IsOwn)>? _beside;
+    private Dictionary<FunctionContext, Tensor?[]>? _results;
 
     /// <summary>Whether a pass of some thread leaves nodes out.</summary>
     public static bool IsPartial => s_partial != 0;
@@ -28,55 +38,34 @@ internal sealed class Engine
     /// <summary>Whether the pass of this thread leaves a node out.</summary>
     public static bool Skips(Node node) => t_running?._plan is { } plan && plan.Skips(node);
 
-    /// <summary>Number of the pass of this thread.</summary>
-    public static long Pass => t_running?._pass ?? 0;
-
-    /// <summary>A hook of a leaf was added: from then on passes count who sends leaves gradients.</summary>
-    public static void NoteLeafHook() => s_leafHooks = 1;
-
     /// <summary>A pass from one root to all leaves.</summary>
     public static void Run(Tensor root, Tensor grad, bool retainGraph, bool createGraph)
     {
-        if (s_leafHooks != 0)
-        {
-            Run([root.NodeForGrad()!], [grad], new Plan([root.NodeForGrad()!], null), retainGraph, createGraph);
-            return;
-        }
-        var outer = t_running;
         var engine = t_spare ?? new Engine();
         t_spare = null;
-        t_running = engine;
-        bool recording = GradMode.Enabled;
-        GradMode.Enabled = createGraph;
+        var outer = engine.Enter(createGraph, out bool recording);
         try
         {
-            engine.Start(createGraph);
             grad.GradHolders++;
             Deliver(root.NodeForGrad()!, grad);
             engine.Drain(retainGraph || createGraph);
             grad.GradHolders--;
-            t_spare = engine;
+            if (engine._plan is null && engine._beside is null && engine._results is not { Count: > 0 })
+                t_spare = engine;
         }
         finally
         {
-            GradMode.Enabled = recording;
-            t_running = outer;
+            engine.Leave(outer, recording);
         }
     }
 
-    /// <summary>A pass from several roots by a plan.</summary>
-    public static void Run(Node[] roots, Tensor[] grads, Plan plan, bool retainGraph, bool createGraph)
+    /// <summary>A pass from several roots, by a plan where not all nodes take part.</summary>
+    public static void Run(Node[] roots, Tensor[] grads, Plan? plan, bool retainGraph, bool createGraph)
     {
-        var outer = t_running;
         var engine = new Engine { _plan = plan };
-        t_running = engine;
-        bool recording = GradMode.Enabled;
-        GradMode.Enabled = createGraph;
-        if (plan.IsPartial)
-            Interlocked.Increment(ref s_partial);
+        var outer = engine.Enter(createGraph, out bool recording);
         try
         {
-            engine.Start(createGraph);
             foreach (var grad in grads)
                 grad.GradHolders++;
             for (int i = 0; i < roots.Length; i++)
@@ -85,36 +74,61 @@ internal sealed class Engine
         }
         finally
         {
-            if (plan.IsPartial)
-                Interlocked.Decrement(ref s_partial);
-            GradMode.Enabled = recording;
-            t_running = outer;
+            engine.Leave(outer, recording);
         }
+    }
+
+    private Engine? Enter(bool createGraph, out bool recording)
+    {
+        var outer = t_running;
+        recording = GradMode.Enabled;
+        t_running = this;
+        GradMode.Enabled = createGraph;
+        _pass = Interlocked.Increment(ref s_pass);
+        _createGraph = createGraph;
+        Interlocked.Increment(ref s_running);
+        if (Interlocked.CompareExchange(ref s_lane, this, null) is not null)
+            _beside = [];
+        if (_plan is { IsPartial: true })
+            Interlocked.Increment(ref s_partial);
+        return outer;
+    }
+
+    private void Leave(Engine? outer, bool recording)
+    {
+        if (_plan is { IsPartial: true })
+            Interlocked.Decrement(ref s_partial);
+        if (_beside is null)
+            Volatile.Write(ref s_lane, null);
+        Interlocked.Decrement(ref s_running);
+        GradMode.Enabled = recording;
+        t_running = outer;
     }
 
     /// <summary>Adds a gradient to what a node has received; the first one is taken by reference.</summary>
     public static void Deliver(Node node, Tensor grad)
     {
-        var engine = t_running ?? throw new InvalidOperationException("Backward is not running on this thread.");
-        if (engine._plan is { } plan)
+        var engine = Running();
+        if (engine._plan is { } plan && plan.Skips(node))
         {
-            if (plan.Skips(node))
-            {
-                grad.DropIfUnheld();
-                return;
-            }
-        }
-        else if (node.Leaf is { } leaf)
-        {
-            engine.DeliverToLeaf(node, leaf, grad);
+            grad.DropIfUnheld();
             return;
         }
-        if (node.Grad is not { } before)
+        if (node.Leaf is { } leaf && engine._plan is null or { AddsAtOnce: true })
+        {
+            if (node.Extras is not { HasHooks: true })
+            {
+                engine.DeliverToLeaf(node, leaf, grad);
+                return;
+            }
+            engine._meetsHooks = true;
+        }
+        if (engine.Received(node, out bool isOwn) is not { } before)
         {
             engine.Await(node, grad);
             return;
         }
-        if (node.GradIsOwn && !engine._createGraph)
+        if (isOwn && !engine._createGraph)
         {
             before.AddInto(grad);
         }
@@ -123,8 +137,7 @@ internal sealed class Engine
             var sum = before + grad;
             before.ReleaseGrad(ofPass: true);
             sum.GradHolders++;
-            node.Grad = sum;
-            node.GradIsOwn = true;
+            engine.Receive(node, sum, isOwn: true);
         }
         grad.DropIfUnheld();
     }
@@ -132,27 +145,73 @@ internal sealed class Engine
     /// <summary>Lets a node run in this pass that has what it needs by itself, once; a gradient stands for it.</summary>
     public static void Awake(Node node, Tensor grad)
     {
-        var engine = t_running ?? throw new InvalidOperationException("Backward is not running on this thread.");
-        if (engine._plan?.Skips(node) != true && node.Grad is null)
+        var engine = Running();
+        if (engine._plan?.Skips(node) != true && engine.Received(node, out _) is null)
             engine.Await(node, grad);
     }
 
-    private void Start(bool createGraph)
+    /// <summary>Gradients of the results of a function with several, as they come in the pass of this thread.</summary>
+    public static Tensor?[] ResultsOf(FunctionContext context, int count)
     {
-        _pass = Interlocked.Increment(ref s_pass);
-        _createGraph = createGraph;
+        var all = Running()._results ??= [];
+        return all.TryGetValue(context, out var known) ? known : all[context] = new Tensor?[count];
+    }
+
+    /// <summary>The same when all are there; they are forgotten.</summary>
+    public static Tensor?[] TakeResultsOf(FunctionContext context)
+    {
+        Running()._results!.Remove(context, out var found);
+        return found!;
+    }
+
+    private static Engine Running() =>
+        t_running ?? throw new InvalidOperationException("Backward is not running on this thread.");
+
+    private Tensor? Received(Node node, out bool isOwn)
+    {
+        if (_beside is null)
+        {
+            isOwn = node.GradIsOwn;
+            return node.Grad;
+        }
+        bool any = _beside.TryGetValue(node, out var received);
+        isOwn = received.IsOwn;
+        return any ? received.Grad : null;
+    }
+
+    private void Receive(Node node, Tensor grad, bool isOwn)
+    {
+        if (_beside is null)
+            (node.Grad, node.GradIsOwn) = (grad, isOwn);
+        else
+            _beside[node] = (grad, isOwn);
+    }
+
+    private Tensor? Take(Node node)
+    {
+        if (_beside is not null)
+            return _beside.Remove(node, out var received) ? received.Grad : null;
+        var grad = node.Grad;
+        node.Grad = null;
+        return grad;
     }
 
     private void Await(Node node, Tensor grad)
     {
         grad.GradHolders++;
-        node.Grad = grad;
-        node.GradIsOwn = false;
+        Receive(node, grad, isOwn: false);
         // Leaves are told by the plan when all is there; what it could not foresee comes last.
         _ready.Enqueue(node, node.Leaf is null ? -node.Order : long.MaxValue);
     }
 
+    // Threads may share a leaf.
     private void DeliverToLeaf(Node node, Tensor leaf, Tensor grad)
+    {
+        lock (node)
+            AddToLeaf(node, leaf, grad);
+    }
+
+    private void AddToLeaf(Node node, Tensor leaf, Tensor grad)
     {
         var before = leaf.GradOrNull;
         bool firstOfPass = node.Pass != _pass;
@@ -165,11 +224,13 @@ internal sealed class Engine
             leaf.SetGrad(own || _createGraph ? grad : grad.Clone());
             return;
         }
+        // What was taken by reference may still wait for another node, in the pass that took it.
+        bool alone = Volatile.Read(ref s_running) == 1;
         if (_createGraph)
         {
             leaf.SetGrad(before + grad);
         }
-        else if (firstOfPass)
+        else if (before.GradHolders <= 1 && (before.IsSumOfLeaf || (firstOfPass && alone)))
         {
             before.AddInto(grad);
         }
@@ -177,7 +238,9 @@ internal sealed class Engine
         {
             var sum = before + grad;
             leaf.SetGrad(sum);
-            before.ReleaseGrad(ofPass: false);
+            sum.IsSumOfLeaf = true;
+            if (alone)
+                before.ReleaseGrad(ofPass: false);
         }
         grad.DropIfUnheld();
     }
@@ -186,6 +249,8 @@ internal sealed class Engine
     {
         try
         {
+            if (_meetsHooks)
+                ExpectHooked(retainGraph);
             while (_ready.TryDequeue(out var node, out _))
                 Process(node, retainGraph);
         }
@@ -193,7 +258,7 @@ internal sealed class Engine
         {
             // Nothing of a failed pass may leak into the next one.
             while (_ready.TryDequeue(out var node, out _))
-                node.Grad = null;
+                Take(node);
             throw;
         }
     }
@@ -201,14 +266,13 @@ internal sealed class Engine
     private void Process(Node node, bool retainGraph)
     {
         // A leaf is done as soon as its last gradient is there, before its turn.
-        if (node.Grad is not { } grad)
+        if (Take(node) is not { } grad)
             return;
-        node.Grad = null;
         if (node.Extras is { } extras)
             grad = Extras(extras, node, grad);
-        if (_plan is { } plan && !plan.Enters(node, grad))
+        if (!(_plan?.Enters(node, grad) ?? node.Leaf is null))
         {
-            if (node.Leaf is { } leaf && plan.Accumulates)
+            if (node.Leaf is { } leaf && _plan is not { Accumulates: false })
                 Accumulate(node, leaf, grad);
             return;
         }
@@ -217,11 +281,32 @@ internal sealed class Engine
         else
             node.Apply(grad);
         // Leaves that have all gradients by now come before other nodes.
-        foreach (var leaf in _plan?.LeavesDoneAfter(node) ?? [])
-            Process(leaf, retainGraph);
+        if (_plan is not null)
+        {
+            foreach (var leaf in _plan.LeavesDoneAfter(node))
+                Process(leaf, retainGraph);
+        }
+        else if (_meetsHooks)
+        {
+            ExpectHooked(retainGraph);
+        }
         if (!retainGraph)
             node.Release();
         grad.ReleaseGrad(ofPass: true);
+    }
+
+    // A leaf with hooks got a gradient: what is left of the pass is looked through for others to come.
+    private void ExpectHooked(bool retainGraph)
+    {
+        if (_plan is not null)
+            return;
+        Node[] open = [.. _ready.UnorderedItems.Select(i => i.Element)];
+        _plan = new Plan(open, null);
+        foreach (var node in open)
+        {
+            if (node.Leaf is not null && _plan.IsDone(node))
+                Process(node, retainGraph);
+        }
     }
 
     private void Accumulate(Node node, Tensor leaf, Tensor grad)

@@ -18,10 +18,6 @@ public sealed class FunctionContext
     private (DType Type, Device Device)[] _kinds = [];
     private (DType Type, Device Device)[] _inputKinds = [];
 
-    // Of a pass: gradients of results, of functions with several. One that failed may have left some.
-    private Tensor?[]? _gradients;
-    private long _pass;
-
     internal FunctionContext(FunctionBase function, bool[] needs)
     {
         _function = function;
@@ -152,9 +148,7 @@ public sealed class FunctionContext
         static (n, _) =>
         {
             var context = (FunctionContext)n.Data!;
-            var gradients = context._gradients!;
-            context._gradients = null;
-            context.Send(n, gradients);
+            context.Send(n, Engine.TakeResultsOf(context));
         }
     );
 
@@ -165,9 +159,7 @@ public sealed class FunctionContext
         {
             var (context, at) = (FunctionOutput)n.Data!;
             g.GradHolders++;
-            if (context._pass != Engine.Pass)
-                (context._gradients, context._pass) = (null, Engine.Pass);
-            (context._gradients ??= new Tensor?[context._shapes.Length])[at] = g;
+            Engine.ResultsOf(context, context._shapes.Length)[at] = g;
             if (n.Next(0) is { } next)
                 Engine.Awake(next, g);
         }

@@ -47,14 +47,14 @@ internal static class GradientsOf
             throw new ArgumentException("Backward: 'inputs' argument to backward cannot be empty.", nameof(inputs));
         var nodes = chosen is null ? null : NodesOf("Backward", chosen);
         var (roots, grads) = Roots("Backward", outputs, gradOutputs, createGraph);
-        var plan = new Plan(roots, nodes);
+        var plan = nodes is null ? null : new Plan(roots, nodes);
         Engine.Run(roots, grads, plan, retainGraph, createGraph);
         for (int i = 0; i < nodes?.Length; i++)
         {
             if (
                 nodes[i].Leaf is not null
                 || Array.IndexOf(nodes, nodes[i]) != i
-                || plan.Captured(nodes[i]) is not { } grad
+                || plan!.Captured(nodes[i]) is not { } grad
             )
                 continue;
             using var mode = new GradModeScope(createGraph);
@@ -109,6 +109,7 @@ internal static class GradientsOf
                         nameof(gradOutputs)
                     );
                 grads[i] = given.To(output.DType);
+                grads[i].HoldForGood();
                 continue;
             }
             if (output.NumElements != 1)

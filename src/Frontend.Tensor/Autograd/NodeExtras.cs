@@ -14,6 +14,9 @@ internal sealed class NodeExtras
     /// <summary>Of a leaf: called when its gradient has been added.</summary>
     public HookList<Action<Tensor>>? AfterAccumulation;
 
+    /// <summary>Whether there are hooks, of either kind.</summary>
+    public bool HasHooks => Hooks is { All.Length: > 0 } || AfterAccumulation is { All.Length: > 0 };
+
     /// <summary>The tensor that the node is of, where that was asked for.</summary>
     public Tensor? Of;
 

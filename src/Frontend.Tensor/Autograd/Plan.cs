@@ -17,7 +17,7 @@ internal sealed class Plan
 
     private readonly Dictionary<Node, Entry> _entries = [];
 
-    /// <param name="roots">Where the pass starts.</param>
+    /// <param name="roots">Where the pass starts, or goes on.</param>
     /// <param name="inputs">Nodes whose gradients are wanted; null for those of all leaves.</param>
     /// <param name="accumulates">Whether leaves among the inputs get them, too, as their gradient.</param>
     public Plan(Node[] roots, Node[]? inputs, bool accumulates = true)
@@ -81,6 +81,12 @@ internal sealed class Plan
 
     /// <summary>Whether leaves add what they get to their gradient.</summary>
     public bool Accumulates { get; }
+
+    /// <summary>Whether a leaf without hooks may add a gradient to its own as soon as it comes.</summary>
+    public bool AddsAtOnce => Accumulates && !IsPartial;
+
+    /// <summary>Whether nothing more comes to a node.</summary>
+    public bool IsDone(Node node) => _entries[node].Expected == 0;
 
     /// <summary>Whether a node takes no part.</summary>
     public bool Skips(Node node) => IsPartial && !(_entries.TryGetValue(node, out var entry) && entry.Wanted);

@@ -23,15 +23,23 @@ internal delegate void Derivative(Node node, Tensor grad);
 /// <param name="apply">The derivative.</param>
 internal sealed class Rule(string name, Func<Saves> saves, Derivative apply)
 {
-    private Saves? _saves;
+    // Asked for by several threads: written whole.
+    private volatile int _saves = -1;
 
     /// <inheritdoc cref="Rule(string, Func{Saves}, Derivative)"/>
     public Rule(string name, Saves saves, Derivative apply)
-        : this(name, static () => Gradients.Saves.Nothing, apply) => _saves = saves;
+        : this(name, static () => Gradients.Saves.Nothing, apply) => _saves = (int)saves;
 
     public string Name => name;
 
-    public Saves Saves => _saves ??= saves();
+    public Saves Saves => _saves >= 0 ? (Saves)_saves : Ask();
+
+    private Saves Ask()
+    {
+        var asked = saves();
+        _saves = (int)asked;
+        return asked;
+    }
 
     public Derivative Apply => apply;
 }

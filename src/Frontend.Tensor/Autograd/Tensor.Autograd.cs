@@ -165,6 +165,7 @@ public sealed partial class Tensor
                 $"Backward: the gradient has shape {gradient.Layout} and dtype {gradient.DType.Name()}, but the tensor "
                     + $"{Layout} and {DType.Name()}."
             );
+        gradient.HoldForGood();
         Engine.Run(this, gradient, retainGraph, createGraph);
     }
 
@@ -190,7 +191,31 @@ public sealed partial class Tensor
     }
 
     /// <summary>The node that takes this tensor's gradient; null when it needs none.</summary>
-    internal Node? NodeForGrad() => RequiresGrad ? _node ??= Node.OfLeaf(this) : null;
+    internal Node? NodeForGrad() => RequiresGrad ? _node ?? NewLeaf() : null;
+
+    // Threads that use a leaf for the first time have one node of it.
+    private Node NewLeaf()
+    {
+        var made = Node.OfLeaf(this);
+        return Interlocked.CompareExchange(ref _node, made, null) ?? made;
+    }
+
+    /// <summary>A gradient that was made for a leaf alone, so that more may be added to it in the pass that made it.</summary>
+    internal bool IsSumOfLeaf
+    {
+        get => (_flags & Flags.SumOfLeaf) != 0;
+        set => _flags = value ? _flags | Flags.SumOfLeaf : _flags & ~Flags.SumOfLeaf;
+    }
+
+    /// <summary>A gradient that a program gave: passes on several threads may have it, and none frees it.</summary>
+    internal void HoldForGood()
+    {
+        if (GradHolders < HeldForGood)
+            GradHolders = 2 * HeldForGood;
+    }
+
+    // Counts of passes do not come near it.
+    private const int HeldForGood = 1 << 28;
 
     /// <summary>One holder less; frees what nobody holds.</summary>
     /// <param name="ofPass">Whether it was made in the pass under way.</param>
@@ -228,10 +253,7 @@ public sealed partial class Tensor
             throw new InvalidOperationException(
                 "RegisterHook: cannot register a hook on a tensor that doesn't require gradient."
             );
-        var node = NodeForGrad()!;
-        if (node.Leaf is not null)
-            Engine.NoteLeafHook();
-        return (node.Extra.Hooks ??= new()).Add(hook);
+        return (NodeForGrad()!.Extra.Hooks ??= new()).Add(hook);
     }
 
     /// <inheritdoc cref="RegisterHook(Func{Tensor, Tensor?})"/>
@@ -259,7 +281,6 @@ public sealed partial class Tensor
             throw new InvalidOperationException(
                 "RegisterPostAccumulateGradHook: post accumulate grad hooks cannot be registered on non-leaf tensors."
             );
-        Engine.NoteLeafHook();
         return (NodeForGrad()!.Extra.AfterAccumulation ??= new()).Add(hook);
     }
 

@@ -78,7 +78,7 @@ internal static class Batch
         var mapped = inputs.Where((_, i) => dims[i] >= 0).ToArray();
         var inner = mapped.Aggregate(mapped[0].Runtime, (r, t) => CommonDevice.Joined("vmap", r, t.Runtime));
         var runtime = new BatchedRuntime(inner, samples);
-        (long, long) random = (Generator.Default.Seed, Generator.Default.Position);
+        var draws = new Draws();
         using var scope = TensorScope.Watch();
         var executor = new BatchExecutor(runtime, Executor.Current, scope);
         var arguments = new Tensor[inputs.Length];
@@ -100,9 +100,9 @@ internal static class Batch
             using (executor.Enter())
                 outputs = function(arguments);
             ArgumentNullException.ThrowIfNull(outputs, nameof(function));
-            if ((Generator.Default.Seed, Generator.Default.Position) != random && randomness == "error")
+            if (draws.Any && randomness == "error")
             {
-                Generator.Default.ManualSeed(random.Item1).Position = random.Item2;
+                draws.Undo();
                 throw new InvalidOperationException(
                     "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness "
                         + "flags on vmap or perform the randomness operation out of vmap."
@@ -111,15 +111,31 @@ internal static class Batch
             // What is to be differentiated afterwards has a history of samples, which ends here.
             if (Array.Exists(outputs, o => Tensor.Records(o)))
             {
-                Generator.Default.ManualSeed(random.Item1).Position = random.Item2;
+                draws.Undo();
                 return null;
             }
             return [.. outputs.Select(o => executor.All(o))];
         }
         catch (BatchedReadException)
         {
-            Generator.Default.ManualSeed(random.Item1).Position = random.Item2;
+            draws.Undo();
             return null;
+        }
+    }
+
+    // Numbers that this thread draws from the default generator; others draw, too.
+    private readonly struct Draws()
+    {
+        private readonly long _seed = Generator.Default.Seed;
+        private readonly long _position = Generator.Default.Position;
+        private readonly long _drawn = Generator.DrawnByThread;
+
+        public bool Any => Generator.DrawnByThread != _drawn;
+
+        public void Undo()
+        {
+            if (Generator.Default.Seed == _seed)
+                Generator.Default.GiveBack(_position, Generator.DrawnByThread - _drawn);
         }
     }
 
@@ -145,14 +161,15 @@ internal static class Batch
                 "vmap: there are no samples, and this function can only be called with one at a time."
             );
         var results = new List<Tensor>[0];
-        var random = (Generator.Default.Seed, Generator.Default.Position);
+        var (seed, position) = (Generator.Default.Seed, Generator.Default.Position);
+        var draws = new Draws();
         for (long s = 0; s < samples; s++)
         {
             if (randomness == "same")
-                Generator.Default.ManualSeed(random.Seed).Position = random.Position;
+                Generator.Default.ManualSeed(seed).Position = position;
             var outputs = function([.. inputs.Select((x, i) => dims[i] < 0 ? x : x.Select(dims[i], s))]);
             ArgumentNullException.ThrowIfNull(outputs, nameof(function));
-            if (randomness == "error" && (Generator.Default.Seed, Generator.Default.Position) != random)
+            if (randomness == "error" && draws.Any)
                 throw new InvalidOperationException(
                     "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness "
                         + "flags on vmap or perform the randomness operation out of vmap."

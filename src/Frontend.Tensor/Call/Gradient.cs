@@ -100,19 +100,10 @@ internal sealed class Gradient
             call.Place(Tensor.AllocateLike(shape, by.Words.Operands[first + i].Fixed ?? grad.DType, grad.Runtime));
         }
         bool reduces = by.Words.Form == OperandForm.Reduced;
-        try
-        {
-            if (reduces)
-                call.RunReduced(node.Whole, node.Over);
-            else
-                call.RunInto();
-        }
-        // Of these sizes nothing depends on what is wanted, as where all windows lie on padding.
-        catch (OperatorSpecException e) when (e.Message.EndsWith(IndependentException.Reason, StringComparison.Ordinal))
-        {
-            for (int i = 0; i < sends.Length; i++)
-                Operator.Fill(call[first + i]!, 0);
-        }
+        if (reduces)
+            call.RunReduced(node.Whole, node.Over);
+        else
+            call.RunInto();
         if (GradMode.Enabled)
         {
             var read = new Tensor[sources.Length];

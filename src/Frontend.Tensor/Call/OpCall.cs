@@ -271,7 +271,7 @@ internal unsafe ref partial struct OpCall
                 continue;
             int version = storage.Version;
             long offset = tensor.Address - storage.Address;
-            if (kernel.TryRunPacked(packing, i, storage, offset, version, arguments))
+            if (kernel.TryRunPacked(packing, i, storage, offset, version, storage.Length, arguments))
             {
                 storage.MayBePacked();
                 return true;

@@ -75,6 +75,20 @@ public sealed class Generator
         return this;
     }
 
+    [ThreadStatic]
+    private static long t_drawn;
+
+    /// <summary>How many numbers this thread has drawn from the default generator since it began.</summary>
+    internal static long DrawnByThread => t_drawn;
+
     /// <summary>Takes a number of places of the stream, and returns the first of them.</summary>
-    internal long Take(long count) => Interlocked.Add(ref _position, count) - count;
+    internal long Take(long count)
+    {
+        if (ReferenceEquals(this, Default))
+            t_drawn += count;
+        return Interlocked.Add(ref _position, count) - count;
+    }
+
+    /// <summary>Gives places back that were the last to be taken; nothing where others took some since then.</summary>
+    internal void GiveBack(long from, long count) => Interlocked.CompareExchange(ref _position, from, from + count);
 }

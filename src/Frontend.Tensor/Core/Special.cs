@@ -85,6 +85,33 @@ public static class Special
     public static Tensor Ndtr(Tensor input) =>
         (Of(input).To(Promotion.Float(input.DType)) * -Math.Sqrt(0.5)).Erfc() * 0.5;
 
+    /// <summary>The logarithm of <see cref="Ndtr"/>, exact far below 0, too.</summary>
+    public static Tensor LogNdtr(Tensor input) => Of(input).LogNdtr();
+
+    /// <summary>e^x² · erfc x.</summary>
+    public static Tensor Erfcx(Tensor input) => Of(input).ErfCX();
+
+    /// <inheritdoc cref="Tensor.Igamma"/>
+    public static Tensor Gammainc(Tensor input, Tensor other) => Of(input).Igamma(other);
+
+    /// <inheritdoc cref="Tensor.Igammac"/>
+    public static Tensor Gammaincc(Tensor input, Tensor other) => Of(input).Igammac(other);
+
+    /// <summary>
+    /// Hurwitz's zeta function Σ (k + other)^−input over k ≥ 0, of input above 1; Riemann's with 1. Its gradient is that by
+    /// <paramref name="other"/>, as in PyTorch.
+    /// </summary>
+    public static Tensor Zeta(Tensor input, Tensor other) => Tensor.Zeta(Of(input), Of(other));
+
+    /// <inheritdoc cref="Tensor.I0"/>
+    public static Tensor ModifiedBesselI0(Tensor input) => Of(input).I0();
+
+    /// <inheritdoc cref="I1"/>
+    public static Tensor ModifiedBesselI1(Tensor input) => Of(input).I1();
+
+    /// <summary>To so many decimals, halves to even ones.</summary>
+    public static Tensor Round(Tensor input, int decimals = 0) => Of(input).Round(decimals);
+
     /// <summary>The inverse of <see cref="Ndtr"/>.</summary>
     public static Tensor Ndtri(Tensor input) =>
         ((Of(input).To(DType.Float64) * 2 - 1).Erfinv() * Math.Sqrt(2)).To(Promotion.Float(input.DType));

@@ -150,6 +150,50 @@ internal static class SpecialFunctions
         Derivatives = [(x, y, g) => g * Op.Cast(g.Type, C(0.88622692545275801) * Op.Exp(Wide(y) * Wide(y)))],
     };
 
+    // What the rounding of x² leaves is put back, up to where erfc is too small; then the series in 1 / x².
+    private const double FarFrom = 25;
+
+    public static readonly ScalarFunction ErfCX = Wide(
+        "erfcx",
+        x =>
+        {
+            var near = Op.Min(x, C(FarFrom));
+            var square = near * near;
+            var rest = Op.Fma(near, near, -square);
+            var scale = Op.Exp(square);
+            var product = scale * Op.Erfc(near) * (C(1) + rest);
+            var r = C(1) / Op.Max(x, C(FarFrom));
+            double[] terms = new double[9];
+            terms[0] = 0.56418958354775628695;
+            for (int k = 1; k < terms.Length; k++)
+                terms[k] = -terms[k - 1] * (k - 0.5);
+            var far = r * Horner(r * r, terms);
+            var value = Op.Select(x < C(-27), C(double.PositiveInfinity), Op.Select(x < C(FarFrom), product, far));
+            return Op.Select(Op.IsNan(x), x, value);
+        }
+    ) with
+    {
+        Derivatives = [(x, y, g) => g * Op.Cast(g.Type, C(2) * Wide(x[0]) * Wide(y) - C(1.1283791670955126))],
+    };
+
+    public static readonly ScalarFunction LogNdtr = Wide(
+        "log_ndtr",
+        x =>
+        {
+            var t = x * C(0.70710678118654752440);
+            var below = Op.Log(Op.Call(ErfCX, -t) * C(0.5)) - t * t;
+            return Op.Select(x < C(-1), below, Op.Log1p(Op.Erfc(t) * C(-0.5)));
+        }
+    ) with
+    {
+        Derivatives =
+        [
+            (x, y, g) =>
+                g
+                * Op.Cast(g.Type, C(0.79788456080286535588) / Op.Call(ErfCX, Wide(x[0]) * C(-0.70710678118654752440))),
+        ],
+    };
+
     // Up to 20 the series in (x / 2)², whose terms are all positive, beyond it that in 1 / x.
     private const int SeriesTerms = 44;
     private const int FarTerms = 26;

@@ -11,6 +11,8 @@ public sealed partial class Tensor
         public static readonly CustomOperator LogGamma = CustomOperator.Elementwise(SpecialFunctions.LogGamma);
         public static readonly CustomOperator Digamma = CustomOperator.Elementwise(SpecialFunctions.Digamma);
         public static readonly CustomOperator ErfInv = CustomOperator.Elementwise(SpecialFunctions.ErfInv);
+        public static readonly CustomOperator ErfCX = CustomOperator.Elementwise(SpecialFunctions.ErfCX);
+        public static readonly CustomOperator LogNdtr = CustomOperator.Elementwise(SpecialFunctions.LogNdtr);
         public static readonly CustomOperator I0 = CustomOperator.Elementwise(SpecialFunctions.I0);
         public static readonly CustomOperator I0E = CustomOperator.Elementwise(SpecialFunctions.I0E);
         public static readonly CustomOperator I1 = CustomOperator.Elementwise(SpecialFunctions.I1);
@@ -28,6 +30,12 @@ public sealed partial class Tensor
 
     /// <summary>The modified Bessel function of the first kind of order 0.</summary>
     public Tensor I0() => SpecialOperators.I0.Call(this);
+
+    /// <summary>e^x² · erfc x.</summary>
+    internal Tensor ErfCX() => SpecialOperators.ErfCX.Call(this);
+
+    /// <summary>The logarithm of the distribution function of the normal distribution.</summary>
+    internal Tensor LogNdtr() => SpecialOperators.LogNdtr.Call(this);
 
     /// <summary>e^−|x| · I₀(x).</summary>
     internal Tensor I0E() => SpecialOperators.I0E.Call(this);

@@ -35,6 +35,9 @@ public sealed partial class Tensor : IDisposable
 
         /// <summary>A view that was made while nothing was recorded.</summary>
         MadeInNoGrad = 32,
+
+        /// <summary>A leaf's gradient that nothing else can have as its gradient.</summary>
+        SumOfLeaf = 64,
     }
 
     internal Tensor(Storage storage, Layout layout, DType type, bool isView = false)

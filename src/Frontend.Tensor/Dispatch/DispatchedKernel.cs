@@ -170,12 +170,13 @@ public sealed unsafe class DispatchedKernel
         object memory,
         long offset,
         int version,
+        long bytes,
         nint* arguments
     )
     {
         if (!Guards.IsEmpty && !GuardsHold(arguments))
             return false;
-        if (!packing.TryRun(number, memory, offset, version, arguments, Values, _note ??= Note))
+        if (!packing.TryRun(number, memory, offset, version, bytes, arguments, Values, _note ??= Note))
             return false;
         _used = true;
         return true;

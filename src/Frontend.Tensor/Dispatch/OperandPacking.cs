@@ -98,6 +98,7 @@ internal sealed unsafe class OperandPacking
     /// <param name="memory">Stands for the operand's memory as long as that lives.</param>
     /// <param name="offset">Bytes to the operand.</param>
     /// <param name="version">Of the memory.</param>
+    /// <param name="bytes">Length of the memory.</param>
     /// <param name="given">Addresses of the kernel's arguments.</param>
     /// <param name="extents">Values of symbolic extents.</param>
     /// <param name="note">Takes a sentence when it is known whether copies are kept.</param>
@@ -106,6 +107,7 @@ internal sealed unsafe class OperandPacking
         object memory,
         long offset,
         int version,
+        long bytes,
         nint* given,
         long[]? extents,
         Action<string> note
@@ -133,7 +135,9 @@ internal sealed unsafe class OperandPacking
             arguments[i] = given[i];
         for (int i = 0; i < outputs; i++)
             arguments[inputs + 1 + i] = given[inputs + i];
-        copy ??= Keep(part, memory, offset, version, (nint)arguments, inputs, extents);
+        copy ??= Keep(part, memory, offset, version, bytes, (nint)arguments, inputs, extents);
+        if (copy is null)
+            return false;
         arguments[inputs] = copy.Memory.Address;
         fixed (long* values = extents)
             main.Run(arguments, values);
@@ -141,11 +145,12 @@ internal sealed unsafe class OperandPacking
         return true;
     }
 
-    private PackedOperands.Copy Keep(
+    private PackedOperands.Copy? Keep(
         Part part,
         object memory,
         long offset,
         int version,
+        long bytes,
         nint arguments,
         int copy,
         long[]? extents
@@ -155,6 +160,7 @@ internal sealed unsafe class OperandPacking
             part.Layout,
             offset,
             version,
+            bytes,
             () => _runtime.Rent(part.Split.Elements * part.Split.Copy.Type.Size()),
             to =>
             {

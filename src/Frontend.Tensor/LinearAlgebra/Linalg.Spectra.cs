@@ -292,7 +292,6 @@ public static unsafe partial class Linalg
                 return Tensor.Zeros(BatchOf(a), a.DType, a.Device);
             return p > 0 ? s.Select(-1, 0) / s.Select(-1, k - 1) : s.Select(-1, k - 1) / s.Select(-1, 0);
         }
-        RequireSquare("linalg.cond", a);
         return Condition(a, x => MatrixNorm(x, p));
     }
 
@@ -301,14 +300,16 @@ public static unsafe partial class Linalg
     /// <param name="p">"fro" or "nuc".</param>
     public static Tensor Cond(Tensor a, string p)
     {
-        RequireSquare("linalg.cond", a);
+        RequireMatrices("linalg.cond", a);
         return Condition(a, x => MatrixNorm(x, p));
     }
 
     private static Tensor Condition(Tensor a, Func<Tensor, Tensor> norm)
     {
-        if (a.Layout.Sizes[^1] == 0)
+        // Of matrices of nothing, square or not, it is 0.
+        if (a.NumElements == 0)
             return Tensor.Zeros(BatchOf(a), a.DType, a.Device);
+        RequireSquare("linalg.cond", a);
         var (inverse, info) = InvEx(a);
         var result = norm(a) * norm(inverse);
         return Tensor.Where(info.Eq(0), result, Tensor.Full([], double.PositiveInfinity, a.DType, a.Device));
