@@ -1,9 +1,6 @@
 using System.CommandLine;
-using System.Text.Json.Serialization;
 using Picograd.Algorithms;
-using Picograd.Schedules.Analysis;
 using Picograd.Schedules.Backend;
-using Picograd.Schedules.Ir;
 using Picograd.Search;
 using Picograd.TuneDb;
 
@@ -15,24 +12,6 @@ namespace Picograd.Tune;
 /// </summary>
 internal static class ReportCommand
 {
-    private sealed record Line(
-        [property: JsonPropertyName("spec")] string Spec,
-        [property: JsonPropertyName("threads")] int Threads,
-        [property: JsonPropertyName("source")] string Source,
-        [property: JsonPropertyName("ms")] double Milliseconds,
-        [property: JsonPropertyName("gflops")] double? Gflops,
-        [property: JsonPropertyName("gbps")] double? Gbps,
-        [property: JsonPropertyName("default_ms")] double DefaultMilliseconds,
-        [property: JsonPropertyName("hand_ms")] double? HandMilliseconds,
-        [property: JsonPropertyName("openblas_ms")] double? OpenBlasMilliseconds,
-        [property: JsonPropertyName("cublaslt_ms")] double? CublasLtMilliseconds,
-        [property: JsonPropertyName("cudnn_ms")] double? CudnnMilliseconds,
-        [property: JsonPropertyName("ladder_ms")] IReadOnlyDictionary<string, double> Ladder,
-        [property: JsonPropertyName("ceiling_ms")] double CeilingMilliseconds,
-        [property: JsonPropertyName("ceiling_share")] double CeilingShare,
-        [property: JsonPropertyName("limit")] string Limit
-    );
-
     public static Command Create(ToolConsole console)
     {
         var file = new Argument<string?>("FILE")
@@ -49,6 +28,12 @@ internal static class ReportCommand
             Description = "Also writes each operator's line as JSON to this file, as soon as it is timed",
             HelpName = "FILE",
         };
+        var html = new Option<string?>("--html")
+        {
+            Description =
+                "Also writes one page for browsers to this file: bars, roofline, searches, schedules, machine code",
+            HelpName = "FILE",
+        };
         var command = new Command("report", "Compares the best found with other implementations and the ceiling")
         {
             file,
@@ -57,6 +42,7 @@ internal static class ReportCommand
             db,
             json,
             save,
+            html,
         };
         command.SetAction(parsed =>
         {
@@ -67,9 +53,76 @@ internal static class ReportCommand
                 ? SpecFile.Read(path, console.Error)
                 : SpecFile.Of(Stored(database, machine.Backend.Target.Fingerprint), console.Error);
             using var saved = parsed.GetValue(save) is { } to ? Create(to) : null;
-            return Run(console, specs, machine, database, count, parsed.GetValue(json), saved);
+            string? page = parsed.GetValue(html);
+            if (page is not null)
+                CheckPage(page);
+            var lines = new List<ReportLine>();
+            try
+            {
+                return Run(
+                    console,
+                    specs,
+                    machine,
+                    new Wanted(database, count, page is not null),
+                    parsed.GetValue(json),
+                    saved,
+                    lines
+                );
+            }
+            finally
+            {
+                // Of what was timed when an interrupt came too.
+                if (page is not null && lines.Count > 0)
+                    WritePage(page, lines, machine, count, Targets.Model(Targets.Named(parsed, target)), console);
+            }
         });
         return command;
+    }
+
+    /// <summary>What a report is made with.</summary>
+    /// <param name="Db">The database; null for the environment's or the default one.</param>
+    /// <param name="Threads">That kernels may use.</param>
+    /// <param name="Details">Whether schedules, searches and code are wanted.</param>
+    private sealed record Wanted(string? Db, int Threads, bool Details)
+    {
+        /// <summary>Where the machine tells energy, and it is wanted.</summary>
+        public EnergyMeter? Energy { get; } = Details ? EnergyMeter.Open(out _) : null;
+    }
+
+    // Before minutes of timing.
+    private static void CheckPage(string path)
+    {
+        string full = Path.GetFullPath(path);
+        if (Directory.Exists(full))
+            throw new UsageException($"--html is '{path}', which is a folder; name a file in it.");
+        if (Path.GetDirectoryName(full) is { } folder && !Directory.Exists(folder))
+            throw new UsageException($"--html is '{path}', but there is no folder '{folder}'.");
+    }
+
+    private static void WritePage(
+        string path,
+        IReadOnlyList<ReportLine> lines,
+        ITuningTarget tuning,
+        int threads,
+        string machine,
+        ToolConsole console
+    )
+    {
+        string energy = "energy is told of processors only";
+        if (tuning.IsHostMemory)
+            EnergyMeter.Open(out energy);
+        try
+        {
+            WholeFile.Write(
+                Path.GetFullPath(path),
+                new ReportPage(lines, tuning, threads, machine, energy, DateTime.UtcNow).ToString()
+            );
+            console.Error.WriteLine($"tune: wrote {path}");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new FailureException($"--html is '{path}', which cannot be written: {e.Message}");
+        }
     }
 
     /// <exception cref="FailureException">The database has nothing for this machine.</exception>
@@ -97,20 +150,19 @@ internal static class ReportCommand
         ToolConsole console,
         SpecFile specs,
         ITuningTarget tuning,
-        string? db,
-        int threads,
+        Wanted wanted,
         bool json,
-        TextWriter? saved
+        TextWriter? saved,
+        List<ReportLine> lines
     )
     {
         var baselines = BaselineSet.For(tuning);
         BenchCommand.TellBaselines(baselines, console.Error);
-        var lines = new List<Line>();
         specs.ForEach(
             console.Cancel,
             spec =>
             {
-                if (Measure(spec, db, threads, tuning, baselines, console) is not { } line)
+                if (Measure(spec, wanted, tuning, baselines, console) is not { } line)
                     return;
                 lines.Add(line);
                 if (json)
@@ -121,7 +173,7 @@ internal static class ReportCommand
         );
         // Of what was timed when an interrupt came too.
         if (!json && lines.Count > 0)
-            WriteText(console.Out, lines, tuning, threads);
+            ReportText.Write(console.Out, lines, tuning, wanted.Threads);
         if (console.Cancel.IsCancellationRequested)
             throw new FailureException($"interrupted: {lines.Count} of {specs.Problems.Count} operators were timed.");
         return specs.ExitCode;
@@ -146,10 +198,9 @@ internal static class ReportCommand
     }
 
     /// <summary>Null when an interrupt came.</summary>
-    private static Line? Measure(
+    private static ReportLine? Measure(
         Problem spec,
-        string? db,
-        int threads,
+        Wanted wanted,
         ITuningTarget tuning,
         BaselineSet baselines,
         ToolConsole console
@@ -158,20 +209,27 @@ internal static class ReportCommand
         using var memory = new OperatorMemory(spec, tuning);
         using var timer = tuning.CreateTimer();
         var contenders = new List<Contender>();
+        var (db, threads) = (wanted.Db, wanted.Threads);
+        KernelDetails? details = null;
         using (new ServedKernels(db, threads, backend: tuning.Backend))
+        {
             contenders.Add(Contender.Dispatched(spec, memory, timer: timer));
+            if (wanted.Details)
+                details = DetailsOf(spec, tuning, db);
+        }
         using (new ServedKernels(null, threads, untuned: true, backend: tuning.Backend))
             contenders.Add(Contender.Dispatched(spec, memory, "default", timer));
         contenders.AddRange(Contender.Baselines(spec, memory, baselines, threads, timer));
-        double[] times;
+        Spread[] spreads;
         try
         {
-            times = Interleaved.Time(contenders, threads, console.Error, console.Cancel);
+            spreads = Interleaved.Measure(contenders, threads, console.Error, console.Cancel);
         }
         catch (OperationCanceledException)
         {
             return null;
         }
+        double[] times = [.. spreads.Select(s => s.Median)];
         var ceiling = Roofline.Of(
             new TuneTask(spec, tuning),
             tuning.Ceilings,
@@ -179,7 +237,7 @@ internal static class ReportCommand
             note => console.Error.WriteLine($"tune: {spec}: {note}")
         );
         var (gflops, gbps) = Rate.Of(spec, times[0]);
-        return new Line(
+        return new ReportLine(
             spec.ToString(),
             threads,
             contenders[0].Source!,
@@ -199,76 +257,24 @@ internal static class ReportCommand
             ceiling.Milliseconds,
             ceiling.Milliseconds / times[0],
             ceiling.Limit
-        );
+        )
+        {
+            Contenders = [.. contenders.Zip(spreads, (c, s) => new TimedContender(c.Lib, s))],
+            Gigaflop = spec.Flops / 1e9,
+            Intensity = spec.Flops / (double)spec.MinBytes,
+            Joules = tuning.IsHostMemory ? wanted.Energy?.Of(contenders[0].Run) : null,
+            Details = details,
+        };
 
         double? Of(string lib) => contenders.FindIndex(c => c.Lib == lib) is >= 0 and var i ? times[i] : null;
     }
 
-    private static void WriteText(TextWriter to, List<Line> lines, ITuningTarget tuning, int threads)
+    private static KernelDetails DetailsOf(Problem spec, ITuningTarget tuning, string? db)
     {
-        var ceilings = tuning.Ceilings;
-        bool gpu = tuning.Backend.Target.Gpu is not null;
-        string tensor = ceilings.TensorGflops is { } t ? $", on tensor cores {Figures.Number(t)}" : "";
-        to.WriteLine(
-            gpu
-                ? $"{tuning.Backend.Target.Fingerprint}: arithmetic ceiling {Figures.Number(ceilings.Gflops)} GFLOP/s{tensor}, copying {Figures.Number(ceilings.CopyGbps)} GB/s"
-                : $"{threads} thread{(threads == 1 ? "" : "s")}, arithmetic ceiling {Figures.Number(ceilings.Gflops)} GFLOP/s"
-        );
-        (string Name, string Sentence, Func<Line, double?> Of)[] libraries = gpu
-            ?
-            [
-                ("vs cublaslt", "cuBLASLt", l => l.CublasLtMilliseconds),
-                ("vs cudnn", "cuDNN", l => l.CudnnMilliseconds),
-            ]
-            : [("vs openblas", "OpenBLAS", l => l.OpenBlasMilliseconds)];
-        var table = new TextTable([
-            "operator",
-            "source",
-            ">time",
-            ">rate",
-            ">of ceiling",
-            "limit",
-            ">vs default",
-            ">vs hand",
-            .. libraries.Select(l => ">" + l.Name),
-        ]);
-        foreach (var line in lines)
-        {
-            table.Add([
-                line.Spec,
-                line.Source,
-                Figures.Time(line.Milliseconds),
-                line.Gflops is { } g ? $"{Figures.Number(g)} GFLOP/s" : $"{Figures.Number(line.Gbps!.Value)} GB/s",
-                Figures.Percent(line.CeilingShare),
-                line.Limit,
-                Gain(line.DefaultMilliseconds, line),
-                Gain(line.HandMilliseconds, line),
-                .. libraries.Select(l => Gain(l.Of(line), line)),
-            ]);
-        }
-        table.Write(to);
-        Mean(to, "default schedule", lines, l => l.DefaultMilliseconds);
-        Mean(to, "hand-written kernels", lines, l => l.HandMilliseconds);
-        foreach (var (_, name, of) in libraries)
-            Mean(to, name, lines, of);
-        foreach (var line in lines.Where(l => l.Ladder.Count > 0))
-        {
-            var steps = line.Ladder.Select(s => $"{s.Key} {Figures.Ratio(s.Value / line.Milliseconds)}");
-            to.WriteLine($"{line.Spec}: against each step by hand {string.Join(", ", steps)}");
-        }
-    }
-
-    private static string? Gain(double? other, Line line) =>
-        other is { } ms ? Figures.Ratio(ms / line.Milliseconds) : null;
-
-    private static void Mean(TextWriter to, string name, List<Line> lines, Func<Line, double?> other)
-    {
-        double[] gains = [.. lines.Where(l => other(l) is not null).Select(l => other(l)!.Value / l.Milliseconds)];
-        if (gains.Length == 0)
-            to.WriteLine($"against {name}: nothing to compare with here");
-        else
-            to.WriteLine(
-                $"against {name}: {Figures.Ratio(Math.Exp(gains.Average(Math.Log)))} (geometric mean of {gains.Length}), faster in {gains.Count(g => g > 1)}"
-            );
+        string address = TuneDbLocation.Resolve(db);
+        if (!TuneDatabase.IsThere(address))
+            return KernelDetails.Of(spec, tuning, null);
+        using var store = TuneDatabase.OpenForUse(address, TuneDbMode.ReadOnly);
+        return KernelDetails.Of(spec, tuning, store);
     }
 }

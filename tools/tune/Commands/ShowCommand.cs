@@ -151,7 +151,8 @@ internal static class ShowCommand
         }
     }
 
-    private static void ShowCode(TextWriter to, LoopNest nest, IBackend backend)
+    /// <exception cref="FailureException">The back end refuses the nest.</exception>
+    internal static void ShowCode(TextWriter to, LoopNest nest, IBackend backend)
     {
         try
         {

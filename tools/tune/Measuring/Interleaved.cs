@@ -23,7 +23,15 @@ internal static class Interleaved
     /// <summary>Some virtual machines' clocks step by a microsecond; a sample of this length is right to a thousandth.</summary>
     private const double SampleSeconds = 0.001;
 
-    /// <summary>Median milliseconds of one call of each.</summary>
+    /// <summary>Median milliseconds of one call of each; as <see cref="Measure"/>.</summary>
+    public static double[] Time(
+        IReadOnlyList<Contender> contenders,
+        int threads,
+        TextWriter notes,
+        CancellationToken cancel
+    ) => [.. Measure(contenders, threads, notes, cancel).Select(s => s.Median)];
+
+    /// <summary>Milliseconds of one call of each.</summary>
     /// <param name="contenders">What to time.</param>
     /// <param name="threads">
     /// With more than one, a turn begins when no other thread of this process runs: workers of libraries spin for some time
@@ -31,7 +39,7 @@ internal static class Interleaved
     /// </param>
     /// <param name="notes">Told where that did not come about in time.</param>
     /// <param name="cancel">Ends it with an <see cref="OperationCanceledException"/>.</param>
-    public static double[] Time(
+    public static Spread[] Measure(
         IReadOnlyList<Contender> contenders,
         int threads,
         TextWriter notes,
@@ -58,7 +66,7 @@ internal static class Interleaved
                 $"tune: threads of {lib} were still running {Figures.Number(QuietThreads.Longest.TotalSeconds)} s after its turn: they took processor time from whatever was timed next."
             );
         }
-        return [.. samples.Select(Median)];
+        return [.. samples.Select(Spread.Of)];
     }
 
     /// <summary>Adds milliseconds a call to the samples; returns the seconds that were timed.</summary>
@@ -111,10 +119,19 @@ internal static class Interleaved
             run();
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
+}
 
-    private static double Median(List<double> values)
+/// <summary>Milliseconds of one call, of many samples.</summary>
+/// <param name="Median">The middle one.</param>
+/// <param name="Low">A quarter is below.</param>
+/// <param name="High">A quarter is above.</param>
+/// <param name="Samples">How many.</param>
+internal sealed record Spread(double Median, double Low, double High, int Samples)
+{
+    public static Spread Of(List<double> values)
     {
         values.Sort();
-        return values[values.Count / 2];
+        int last = values.Count - 1;
+        return new Spread(values[values.Count / 2], values[last / 4], values[last - last / 4], values.Count);
     }
 }

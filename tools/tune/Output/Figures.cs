@@ -30,6 +30,9 @@ internal static class Figures
         return value.ToString(format, CultureInfo.InvariantCulture);
     }
 
+    /// <summary>A round number on an axis: 0.05, 20, 5000, 1e-6.</summary>
+    public static string Tick(double value) => value.ToString("G3", CultureInfo.InvariantCulture);
+
     /// <summary>A ratio: 3.21x.</summary>
     public static string Ratio(double value) => double.IsFinite(value) ? Number(value) + "x" : "-";
 
