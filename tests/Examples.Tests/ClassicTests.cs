@@ -16,7 +16,10 @@ public sealed class ClassicTests
         Assert.InRange(NumberAfter(text, "R²"), 0.60, 0.68);
         // A hundred steps are not enough.
         Assert.InRange(
-            NumberAfter(Run("linear-regression", "--data", ExampleProgram.Data, "--steps", "100"), "largest difference of weights"),
+            NumberAfter(
+                Run("linear-regression", "--data", ExampleProgram.Data, "--steps", "100"),
+                "largest difference of weights"
+            ),
             1e-3,
             10
         );
@@ -44,7 +47,11 @@ public sealed class ClassicTests
     public void Digits_are_read_by_a_softmax()
     {
         Needs("optdigits-train.csv", "optdigits-test.csv");
-        Assert.InRange(NumberAfter(Run("softmax-regression", "--data", ExampleProgram.Data, "--epochs", "15"), "accuracy"), 93, 100);
+        Assert.InRange(
+            NumberAfter(Run("softmax-regression", "--data", ExampleProgram.Data, "--epochs", "15"), "accuracy"),
+            93,
+            100
+        );
     }
 
     [Fact]
@@ -77,8 +84,15 @@ public sealed class ClassicTests
         var (both, first) = (pairs.CountBy(p => p).ToDictionary(), pairs.CountBy(p => p.First).ToDictionary());
         double expected = -pairs.Average(p => Math.Log(both[p] / (double)first[p.First]));
         Assert.Equal(2.45409, expected, 1e-4);
-        Assert.Equal(expected, NumberAfter(Run("names-ngram", "--data", ExampleProgram.Data, "--all", "true"), "names:"), 1e-4);
-        double three = NumberAfter(Run("names-ngram", "--data", ExampleProgram.Data, "--order", "3", "--smoothing", "1"), "names:");
+        Assert.Equal(
+            expected,
+            NumberAfter(Run("names-ngram", "--data", ExampleProgram.Data, "--all", "true"), "names:"),
+            1e-4
+        );
+        double three = NumberAfter(
+            Run("names-ngram", "--data", ExampleProgram.Data, "--order", "3", "--smoothing", "1"),
+            "names:"
+        );
         Assert.InRange(three, 2.1, 2.3);
     }
 
@@ -92,7 +106,7 @@ public sealed class ClassicTests
         string text = Run(
             "names-rnn",
             "--data",
-            Data,
+            ExampleProgram.Data,
             "--cell",
             cell,
             "--steps",
@@ -112,7 +126,10 @@ public sealed class ClassicTests
     public void The_trained_CNN_reads_what_it_read()
     {
         Needs("mnist-cnn.safetensors", "mnist-t10k-images-idx3-ubyte.gz", "mnist-t10k-labels-idx1-ubyte.gz");
-        Assert.Contains("accuracy on 10000 pictures: 99.17 %", Run("mnist-cnn", "--data", ExampleProgram.Data, "--trained", "true"));
+        Assert.Contains(
+            "accuracy on 10000 pictures: 99.17 %",
+            Run("mnist-cnn", "--data", ExampleProgram.Data, "--trained", "true")
+        );
     }
 
     [SkippableFact]

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
+using Spectre.Console;
 using Xunit;
 
 [assembly: CollectionBehavior(DisableTestParallelization = true)]
@@ -10,6 +11,12 @@ namespace Picograd.Tests;
 /// <summary>Runs an example as its command line would, in this process.</summary>
 internal static partial class ExampleProgram
 {
+    // Progress lines keep the console that they find first, which would be one of a test.
+    static ExampleProgram() =>
+        AnsiConsole.Console = AnsiConsole.Create(
+            new AnsiConsoleSettings { Out = new AnsiConsoleOutput(TextWriter.Null) }
+        );
+
     public static string Data { get; } = Environment.GetEnvironmentVariable("PICOGRAD_DATA") ?? "";
 
     /// <summary>Skips the test where the data is not there.</summary>
