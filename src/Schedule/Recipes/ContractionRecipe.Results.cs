@@ -11,7 +11,10 @@ namespace Picograd.Schedules.Recipes;
 internal sealed partial class ContractionRecipe
 {
     /// <summary>Element-wise stages that follow and have the same axes, where nothing else asks for what they follow.</summary>
-    public static List<BlockRef> Epilogue(Algorithm algorithm, ContractionPattern pattern)
+    /// <param name="algorithm">The whole.</param>
+    /// <param name="pattern">What they follow.</param>
+    /// <param name="functions">Whether stages with functions of many steps are among them.</param>
+    public static List<BlockRef> Epilogue(Algorithm algorithm, ContractionPattern pattern, bool functions)
     {
         var blocks = new List<BlockRef>();
         var made = new HashSet<Algorithms.Buffer> { pattern.Stage.Output };
@@ -22,7 +25,8 @@ internal sealed partial class ContractionRecipe
                 && Contraction.SameAxes(stage, pattern.Stage)
                 && stage.Outputs.Length == 1
                 && stage.Reads.Any(made.Contains)
-                && stage.Reads.All(b => made.Contains(b) || algorithm.Inputs.Contains(b));
+                && stage.Reads.All(b => made.Contains(b) || algorithm.Inputs.Contains(b))
+                && (functions || !HasFunctions(stage));
             if (!follows)
                 break;
             made.Add(stage.Output);
@@ -37,6 +41,9 @@ internal sealed partial class ContractionRecipe
         return readElsewhere ? [] : blocks;
     }
 
+    /// <summary>Whether a stage has functions of many steps.</summary>
+    public static bool HasFunctions(Stage stage) => stage.Values.Any(v => v.Any(n => n.IsFunction()));
+
     // Registers for the results; what takes them to memory, and the blocks that follow on the tile.
     private (BlockRef? Write, List<BlockRef> Later) Results(List<BlockRef> after)
     {
@@ -45,9 +52,7 @@ internal sealed partial class ContractionRecipe
         if (_direct)
         {
             var (_, write) = _s.CacheWrite(output, Scope.Register);
-            bool cheap = !_algorithm
-                .Stages.Where(x => after.Contains(x))
-                .Any(x => x.Values[0].Nodes().Any(n => n.IsFunction()));
+            bool cheap = !_algorithm.Stages.Any(x => after.Contains(x) && HasFunctions(x));
             if (after.Count > 0 && cheap && _choices[_knobs.Inline])
             {
                 _s.ComputeInline(write);

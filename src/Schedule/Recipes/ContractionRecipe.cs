@@ -112,7 +112,7 @@ internal sealed partial class ContractionRecipe
     {
         var packed = Copies();
         var block = Block();
-        var after = block is null ? Epilogue(_algorithm, _pattern) : [];
+        var after = block is null ? Epilogue(_algorithm, _pattern, _choices[_knobs.OnTile]) : [];
         var (write, later) = block is null ? Results(after) : (_stage, []);
 
         // Loops: whole tiles outside, then the reduction, then the tile.

@@ -28,7 +28,7 @@ internal sealed class DotRecipe(
         BlockRef stage = pattern.Stage;
         LoopRef Loop(Axis axis) => pattern.Stage.Loop(axis);
         var copies = Copies(stage);
-        var after = ContractionRecipe.Epilogue(algorithm, pattern);
+        var after = ContractionRecipe.Epilogue(algorithm, pattern, functions: true);
         var (_, write) = s.CacheWrite(pattern.Stage.Output, Scope.Register);
 
         var outer = new List<LoopRef>();

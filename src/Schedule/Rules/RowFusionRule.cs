@@ -163,7 +163,8 @@ public sealed class RowFusionRule : ScheduleRule
         if (target.Threads > 1)
             knobs.Add(RowFusionKnobs.Parallel.Offer(apart.Stages.Max(s => Extents.Points(s.Axes)) >= 1 << 15));
         long vectors = StagewiseRule.DefaultVectors(algorithm, target);
-        long rows = apart.Stages.Any(apart.Collects) ? 4 : 1;
+        long longest = apart.Stages.Max(s => apart.Elements(s) * s.Output.Type.Size());
+        long rows = apart.Stages.Any(apart.Collects) ? 4 : Together(longest, apart.Side, target);
         if (apart.Across)
         {
             // All rows that lie side by side as one loop, where they are few (64 x 100 x 49, 1 thread: 83 us, vector by vector 112).
@@ -258,10 +259,15 @@ public sealed class RowFusionRule : ScheduleRule
         long bytes = fused.Max(s =>
             s.Axes.Skip(axes).Aggregate((long)s.Output.Type.Size(), (n, a) => n * ((a.Extent as IntImm)?.Value ?? 64))
         );
+        return Together(bytes, (fused[0].Axes[axes - 1].Extent as IntImm)?.Value, target);
+    }
+
+    private static long Together(long bytes, long? all, TargetInfo target)
+    {
         if (bytes > LongRow)
             return 1;
         long fit = target.L1Bytes / 2 / Math.Max(1, bytes);
-        if (target.Threads > 1 && fused[0].Axes[axes - 1].Extent is IntImm { Value: var rows })
+        if (target.Threads > 1 && all is { } rows)
             fit = Math.Min(fit, rows / (2 * target.Threads));
         return fit >= 16 ? 16
             : fit >= 8 ? 8

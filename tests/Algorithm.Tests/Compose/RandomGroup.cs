@@ -53,6 +53,43 @@ internal sealed class RandomGroup
         return specs[random.Next(specs.Count)];
     }
 
+    /// <summary>Elements mostly, some rows and products of the same sizes, as neighbours in a program: something to join.</summary>
+    /// <param name="seed">Which sizes.</param>
+    /// <param name="others">Whether to have any operator now and then.</param>
+    public static Func<Random, OperatorSpec?> Near(int seed, bool others)
+    {
+        var (r, c) = (seed % 4) switch
+        {
+            0 => (10, 6),
+            1 => (7, 33),
+            2 => (1, 17),
+            _ => (20, 48),
+        };
+        int n = r * c;
+        string[] texts =
+        [
+            $"add a={n} b={n}",
+            $"mul a={n} b={n}",
+            $"mul a={r}x{c} b={c}",
+            $"add a={r}x{c} b={r}x1",
+            $"tanh n={n}",
+            $"relu n={n}",
+            $"gelu n={n}",
+            $"neg n={n}",
+            $"softmax rows={r} cols={c}",
+            $"layernorm rows={r} cols={c}",
+            $"sum shape={n} axes=0",
+            $"sum shape={r}x{c} axes=1",
+            $"sum shape={r}x{c} axes=0",
+            $"mse_loss n={n}",
+            $"matmul m={r} n={c} k={c}",
+            $"matmul m={r} n={c} k={r} tb=1",
+            $"copy shape={c}x{r} strides=1,{c}",
+        ];
+        return random =>
+            others && random.Next(8) == 0 ? Draw(random) : OperatorSpec.Parse(texts[random.Next(texts.Length)]);
+    }
+
     private static bool IsSmall(Algorithm algorithm) =>
         algorithm.Parameters.IsEmpty
         && algorithm.Arguments.All(b => b.ConstantSize() <= MostElements)
