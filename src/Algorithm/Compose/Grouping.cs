@@ -1,4 +1,7 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
 
 namespace Picograd.Algorithms.Compose;
 
@@ -61,6 +64,10 @@ public static class Grouping
         private readonly HashSet<int>[] _reads;
         private readonly HashSet<int>[] _writes;
 
+        // Calls that read and write each value.
+        private readonly ILookup<int, int> _readers;
+        private readonly ILookup<int, int> _writers;
+
         public Forming(CallGroup program, int most)
         {
             (_program, _most) = (program, most);
@@ -95,6 +102,11 @@ public static class Grouping
                     readers.Remove(value);
                 }
             }
+            _readers = By(_reads);
+            _writers = By(_writes);
+
+            static ILookup<int, int> By(HashSet<int>[] values) =>
+                values.SelectMany((own, i) => own.Select(v => (v, i))).ToLookup(p => p.v, p => p.i);
         }
 
         public IReadOnlyList<(ImmutableArray<int> Calls, JoinedGroup? Joined)> Run(Func<int, bool> mayJoin)
@@ -109,9 +121,7 @@ public static class Grouping
                 var near = _before[i].Select(b => _groups[b]).Distinct().Reverse();
                 // A loss and its gradient read the same.
                 if (role == Role.Rows)
-                    near = near.Concat(
-                            Enumerable.Range(0, i).Where(r => _reads[r].Overlaps(_reads[i])).Select(r => _groups[r])
-                        )
+                    near = near.Concat(_reads[i].SelectMany(v => _readers[v]).Where(r => r < i).Select(r => _groups[r]))
                         .Distinct();
                 foreach (var into in near.ToList())
                 {
@@ -188,28 +198,41 @@ public static class Grouping
         private JoinedGroup? Joined(Group group)
         {
             var own = group.Calls.ToHashSet();
-            int last = group.Calls.Max();
             var written = group.Calls.SelectMany(c => _writes[c]).ToHashSet();
             var asked = _program.Results.Where(written.Contains).ToHashSet();
-            for (int i = group.Calls[0] + 1; i < _program.Calls.Length; i++)
-            {
-                if (!own.Contains(i))
-                    asked.UnionWith(_reads[i].Where(written.Contains));
-            }
-            // A value that is written again elsewhere, or in part, is another matter.
-            var elsewhere = Enumerable.Range(0, _program.Calls.Length).Where(i => !own.Contains(i));
-            if (written.Count == 0 || asked.Count == 0 || elsewhere.Any(i => _writes[i].Overlaps(written)))
+            asked.UnionWith(written.Where(v => _readers[v].Any(i => i > group.Calls[0] && !own.Contains(i))));
+            // A value that is written elsewhere too, or in part, is another matter.
+            if (asked.Count == 0 || written.Any(v => _writers[v].Any(i => !own.Contains(i))))
                 return null;
-            try
+            // By its own numbers, so that layers that are alike are joined once.
+            var numbers = new List<int>();
+            int Own(int value)
             {
-                return Joiner.Join(
-                    new("group", _program.Values, [.. group.Calls.Select(c => _program.Calls[c])], [.. asked.Order()])
-                );
+                int at = numbers.IndexOf(value);
+                if (at >= 0)
+                    return at;
+                numbers.Add(value);
+                return numbers.Count - 1;
             }
-            catch (JoinException)
-            {
+            ImmutableArray<GroupCall> calls =
+            [
+                .. group
+                    .Calls.Select(c => _program.Calls[c])
+                    .Select(c => c with { Operands = [.. c.Operands.Select(o => o with { Value = Own(o.Value) })] }),
+            ];
+            var part = new CallGroup(
+                "group",
+                [.. numbers.Select(v => _program.Values[v])],
+                calls,
+                [.. asked.Select(Own).Order()]
+            );
+            if (Known.Get(part) is not { } joined)
                 return null;
-            }
+            return joined with
+            {
+                Inputs = [.. joined.Inputs.Select(v => numbers[v])],
+                Outputs = [.. joined.Outputs.Select(v => numbers[v])],
+            };
         }
 
         private bool IsGood(Group group, JoinedGroup joined)
@@ -271,6 +294,54 @@ public static class Grouping
                 }
             }
             return order;
+        }
+    }
+
+    // What groups became, by what they are.
+    private static class Known
+    {
+        private const int Most = 4096;
+        private static readonly ConcurrentDictionary<string, JoinedGroup?> Joined = new();
+
+        public static JoinedGroup? Get(CallGroup group)
+        {
+            string key = Key(group);
+            if (Joined.TryGetValue(key, out var known))
+                return known;
+            JoinedGroup? made;
+            try
+            {
+                made = Joiner.Join(group);
+            }
+            catch (JoinException)
+            {
+                made = null;
+            }
+            if (Joined.Count >= Most)
+                Joined.Clear();
+            Joined[key] = made;
+            return made;
+        }
+
+        private static string Key(CallGroup group)
+        {
+            var key = new StringBuilder();
+            foreach (var value in group.Values)
+                key.Append(
+                    CultureInfo.InvariantCulture,
+                    $"{value.Type}[{string.Join(',', value.Dims)}]{(value.IsNew ? "new" : "")};"
+                );
+            foreach (var call in group.Calls)
+            {
+                key.Append(call.Problem.Operator?.ToString() ?? call.Problem.Hash);
+                foreach (var o in call.Operands)
+                    key.Append(
+                        CultureInfo.InvariantCulture,
+                        $" {o.Value}+{o.Offset}{(o.Strides.IsDefault ? "" : $"/{string.Join(',', o.Strides)}")}"
+                    );
+                key.Append(';');
+            }
+            return key.Append(string.Join(',', group.Results)).ToString();
         }
     }
 

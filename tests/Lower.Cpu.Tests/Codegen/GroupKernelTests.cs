@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Picograd.Algorithms.Compose;
 using Picograd.Algorithms.Evaluation;
 using Picograd.Lower.Cpu;
+using Picograd.Schedules.Backend;
 using Picograd.Schedules.Defaults;
 using Picograd.Schedules.Ir;
 using Picograd.Tests.Compose;
