@@ -96,7 +96,8 @@ public sealed partial class StagewiseRule : ScheduleRule
                         Inner(s, stage, lanes, vectors, false);
                         break;
                     case StageKind.Map when i > 0 && !fused && ReadAlike(all[i - 1], stage):
-                        Inner(s, stage, lanes, vectors, false);
+                        if (!Behind(s, all[i - 1], stage))
+                            Inner(s, stage, lanes, vectors, false);
                         Beside(s, all[i - 1], stage, spread && !goesOn);
                         break;
                     default:
@@ -112,14 +113,47 @@ public sealed partial class StagewiseRule : ScheduleRule
         }
     }
 
-    // Whether two maps have the same axes and read elements of which some are the same (gradients of both factors of a product).
+    // Whether two maps have the same axes and read elements of which some are the same (gradients of both factors of a product), or one
+    // reads what the other makes.
     private static bool ReadAlike(Stage first, Stage second) =>
         first.Kind == StageKind.Map
         && second.Kind == StageKind.Map
         && first.Axes.Length == second.Axes.Length
         && first.Axes.Zip(second.Axes).All(p => p.First.Extent == p.Second.Extent)
         && Extents.Points(second.Axes) >= FarMap
-        && first.Reads.Intersect(second.Reads).Any(b => b.Rank == first.Axes.Length);
+        && (Reads(second, first.Output) || first.Reads.Intersect(second.Reads).Any(b => b.Rank == first.Axes.Length));
+
+    private static bool Reads(Stage stage, Algorithms.Buffer made) => stage.Reads.Contains(made);
+
+    // What reads the elements that a map, or one in its loop, has just made, in the same stretches: they are read from the cache, not from
+    // memory (adam of 393,216 elements, 1 thread: 142 us, 97 so).
+    private static bool Behind(Schedule s, Stage first, Stage second)
+    {
+        if (!Reads(second, first.Output))
+            return false;
+        var separate = s.Nest;
+        try
+        {
+            LoopRecipes.FuseContiguous(s, second);
+            var loops = Around(s, first);
+            if (loops.Length < 2 || loops[0].Kind != LoopKind.Serial || Around(s, second).Length != 1)
+            {
+                s.Reset(separate);
+                return false;
+            }
+            s.ReverseComputeAt(second, loops[0]);
+            var inner = Around(s, second)[^1];
+            if (inner.ConstantExtent > 1 && CanVectorize(s, second, inner))
+                s.Vectorize(inner);
+            return true;
+        }
+        catch (ScheduleException)
+        {
+            // It reads other elements too, or they are made elsewhere.
+            s.Reset(separate);
+            return false;
+        }
+    }
 
     // Two maps in one outer loop, a stretch of vectors each in turn: what both read is read from memory once (gradients of mse_loss of
     // 131,072 elements, 1 thread).
@@ -131,7 +165,7 @@ public sealed partial class StagewiseRule : ScheduleRule
         var separate = s.Nest;
         try
         {
-            if (a[0].Kind == LoopKind.Serial && !ReferenceEquals(a[^1], a[0]))
+            if (!ReferenceEquals(a[0], b[0]) && a[0].Kind == LoopKind.Serial && !ReferenceEquals(a[^1], a[0]))
                 s.FuseSiblings(a[0], b[0]);
         }
         catch (ScheduleException)

@@ -86,8 +86,15 @@ internal sealed class RandomGroup
             $"matmul m={r} n={c} k={r} tb=1",
             $"copy shape={c}x{r} strides=1,{c}",
         ];
+        string type = (seed % 7) switch
+        {
+            4 => " dtype=bf16",
+            5 => " dtype=f16",
+            6 => " dtype=f64",
+            _ => "",
+        };
         return random =>
-            others && random.Next(8) == 0 ? Draw(random) : OperatorSpec.Parse(texts[random.Next(texts.Length)]);
+            others && random.Next(8) == 0 ? Draw(random) : OperatorSpec.Parse(texts[random.Next(texts.Length)] + type);
     }
 
     private static bool IsSmall(Algorithm algorithm) =>
