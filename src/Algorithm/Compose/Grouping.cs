@@ -184,7 +184,7 @@ public static class Grouping
             {
                 if (_groups[next] == group)
                     return true;
-                if (next < first || !seen.Add(_groups[next]))
+                if (_groups[next].Calls[^1] < first || !seen.Add(_groups[next]))
                     continue;
                 foreach (int member in _groups[next].Calls)
                 {
@@ -222,7 +222,15 @@ public static class Grouping
             ];
             var part = new CallGroup(
                 "group",
-                [.. numbers.Select(v => _program.Values[v])],
+                // What another call wrote is there.
+                [
+                    .. numbers.Select(v =>
+                        _program.Values[v] with
+                        {
+                            IsNew = _program.Values[v].IsNew && _writers[v].All(own.Contains),
+                        }
+                    ),
+                ],
                 calls,
                 [.. asked.Select(Own).Order()]
             );
