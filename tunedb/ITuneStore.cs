@@ -80,8 +80,13 @@ public interface ITuneStore : ITuneLookup
     /// Reads exported text. What is read gets <see cref="TuneOrigin.Imported"/> and stays uncertified, hence unserved,
     /// until it is certified on this machine.
     /// </summary>
+    /// <param name="reader">The text.</param>
+    /// <param name="trust">
+    /// Whether what its author certified counts as certified here, where it is for this kind of machine: only of a text whose author is known,
+    /// see <see cref="SigningKey"/>.
+    /// </param>
     /// <exception cref="TuneDbException">The text as a whole cannot be read; then nothing was imported.</exception>
-    TuneImportResult Import(TextReader reader);
+    TuneImportResult Import(TextReader reader, bool trust = false);
 
     /// <summary>
     /// Takes over the records, history and candidate log of another store. Records get <see cref="TuneOrigin.Imported"/> and

@@ -124,9 +124,9 @@ public abstract class TuneStore : ITuneStore
     }
 
     /// <inheritdoc/>
-    public TuneImportResult Import(TextReader reader)
+    public TuneImportResult Import(TextReader reader, bool trust = false)
     {
-        var (records, problems) = ExportText.Read(reader, TuneOrigin.Imported, trustCertification: false);
+        var (records, problems) = ExportText.Read(reader, TuneOrigin.Imported, trustCertification: trust);
         return Atomically(() =>
         {
             var count = new int[3];

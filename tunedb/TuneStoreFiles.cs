@@ -30,15 +30,24 @@ public static class TuneStoreFiles
         this ITuneStore store,
         string path,
         TuneFilter? filter = null,
-        bool includeUncertified = false
+        bool includeUncertified = false,
+        string? signWith = null
     )
     {
+        if (signWith is not null && includeUncertified)
+        {
+            throw new ArgumentException(
+                "A signature says that records were certified, so those that wait for it are not signed.",
+                nameof(includeUncertified)
+            );
+        }
+
         var full = TextPath(path);
         try
         {
             var text = new StringWriter();
             var count = store.Export(text, filter, includeUncertified);
-            WholeFile.Write(full, text.ToString());
+            WholeFile.Write(full, signWith is null ? text.ToString() : SigningKey.Sign(text.ToString(), signWith));
             return count;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -76,8 +85,11 @@ public static class TuneStoreFiles
     }
 
     /// <summary>Imports from a file; see <see cref="ITuneStore.Import"/>.</summary>
+    /// <param name="store">What takes it.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="trust">A public key: the text must be signed with it, and what its owner certified is certified here too; null: all wait.</param>
     /// <exception cref="TuneDbException">The file cannot be read or is not exported text.</exception>
-    public static TuneImportResult ImportFile(this ITuneStore store, string path)
+    public static TuneImportResult ImportFile(this ITuneStore store, string path, string? trust = null)
     {
         var full = TextPath(path);
         try
@@ -88,7 +100,9 @@ public static class TuneStoreFiles
             }
 
             using var reader = new StreamReader(full);
-            return store.Import(reader);
+            return trust is null
+                ? store.Import(reader)
+                : store.Import(new StringReader(SigningKey.Verified(reader, trust)), trust: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

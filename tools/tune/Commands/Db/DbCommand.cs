@@ -20,6 +20,7 @@ internal static class DbCommand
             DbCertifyCommand.Create(console),
             DbCopyCommand.Create(console),
             DbPruneCommand.Create(console),
+            DbKeygenCommand.Create(console),
         };
 
     /// <summary>Opens the database for reading.</summary>

@@ -16,17 +16,32 @@ internal static class DbExportCommand
         var db = CommonOptions.Db();
         var only = DbCommand.Operator();
         var waiting = new Option<bool>("--uncertified") { Description = "Records that wait for certification too" };
-        var command = new Command("export", "Writes the winners as text") { file, db, only, waiting };
+        var sign = new Option<string?>("--sign")
+        {
+            Description = "Signs the text with this private key, which 'tune db keygen' makes",
+            HelpName = "KEY",
+        };
+        var command = new Command("export", "Writes the winners as text") { file, db, only, waiting, sign };
         command.SetAction(parsed =>
         {
             var filter = DbCommand.Filter(parsed, only);
+            if (parsed.GetValue(sign) is not null && parsed.GetValue(waiting))
+            {
+                throw new UsageException(
+                    "--sign says that records were certified, so it does not go with --uncertified, which writes those that were not."
+                );
+            }
             using var store = DbCommand.Read(parsed, db);
             if (parsed.GetValue(file) is not { } path || path == "-")
             {
-                store.Export(console.Raw, filter, parsed.GetValue(waiting));
+                var text = new StringWriter();
+                store.Export(text, filter, parsed.GetValue(waiting));
+                console.Raw.Write(
+                    parsed.GetValue(sign) is { } key ? SigningKey.Sign(text.ToString(), key) : text.ToString()
+                );
                 return TuneCommand.Success;
             }
-            int count = store.ExportFile(path, filter, parsed.GetValue(waiting));
+            int count = store.ExportFile(path, filter, parsed.GetValue(waiting), parsed.GetValue(sign));
             console.Out.WriteLine($"wrote {count} record{(count == 1 ? "" : "s")} to {path}");
             return TuneCommand.Success;
         });

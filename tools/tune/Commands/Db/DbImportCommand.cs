@@ -11,16 +11,23 @@ internal static class DbImportCommand
         var file = new Argument<string>("FILE") { Description = "Text written by 'tune db export'" };
         var db = CommonOptions.Db();
         var certify = DbCertifyCommand.Option();
+        var trust = new Option<string?>("--trust")
+        {
+            Description =
+                "Takes the word of this public key's owner for what was certified; the text must be signed with it",
+            HelpName = "KEY",
+        };
         var command = new Command("import", "Reads exported winners, which then wait for certification")
         {
             file,
             db,
             certify,
+            trust,
         };
         command.SetAction(parsed =>
         {
             using var store = DbCommand.Write(parsed, db);
-            var result = store.ImportFile(parsed.GetValue(file)!);
+            var result = store.ImportFile(parsed.GetValue(file)!, parsed.GetValue(trust));
             console.Out.WriteLine(
                 $"{result.Added} records added, {result.Replaced} replaced slower ones, {result.Kept} were not faster than what is there"
             );
