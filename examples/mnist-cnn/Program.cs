@@ -150,7 +150,9 @@ return Example.Run(
 static Tensor Shifted(Tensor images, int step)
 {
     var random = new Random(step);
-    return F.Pad(images, [2, 2, 2, 2], value: -0.1307 / 0.3081).Narrow(2, random.Next(5), 28).Narrow(3, random.Next(5), 28);
+    return F.Pad(images, [2, 2, 2, 2], value: -0.1307 / 0.3081)
+        .Narrow(2, random.Next(5), 28)
+        .Narrow(3, random.Next(5), 28);
 }
 
 static double Accuracy(Module model, TensorDataset test)

@@ -180,72 +180,49 @@ public class TrainingTests
     }
 
     [Fact]
-    public void Twenty_steps_are_ten_saved_loaded_and_ten_more_to_the_bit()
+    public void Curves_vectors_and_graphs_are_as_TensorBoard_reads_them()
     {
         using var folder = new Folder();
-        (Module Model, Optimizer Optimizer, LRScheduler Scheduler, DataLoader Loader, Generator Generator) New()
+        string path;
+        using (var writer = new SummaryWriter(folder["run"]))
         {
-            Tensor.ManualSeed(1);
-            var model = new Sequential(new Linear(6, 8), new Tanh(), new BatchNorm1d(8), new Linear(8, 3));
-            var optimizer = new AdamW(model.Parameters, 0.01, amsgrad: true);
-            var generator = new Generator(4);
-            var data = new TensorDataset(
-                Tensor.Randn([40, 6], new Generator(2)),
-                Tensor.RandInt(0, 3, [40], new Generator(3))
+            writer.AddPrCurve("pr", Tensor.From([1L, 0, 1, 1]), Tensor.From([0.9, 0.6, 0.4, 1]), 3, numThresholds: 3);
+            writer.AddGraph(new Sequential(new Linear(2, 3), new Tanh()), Tensor.Ones(1, 2));
+            writer.AddEmbedding(
+                Tensor.From([1.5, 2, 3, 4, 5, 6], [3, 2]),
+                ["a", "b", "c"],
+                Tensor.Rand([3, 1, 2, 4]),
+                step: 7
             );
-            return (
-                model,
-                optimizer,
-                new CosineAnnealingLR(optimizer, 4),
-                new DataLoader(data, 8, shuffle: true, generator: generator),
-                generator
-            );
+            writer.AddEmbedding(Tensor.Ones([2, 2]), tag: "more");
+            Assert.Throws<ArgumentException>(() => writer.AddEmbedding(Tensor.Ones([2, 2]), ["one"]));
+            Assert.Throws<ArgumentException>(() => writer.AddPrCurve("x", Tensor.Ones(2), Tensor.Ones(2) * 2));
+            path = writer.FilePath;
         }
-        static void Epochs(
-            (Module Model, Optimizer Optimizer, LRScheduler Scheduler, DataLoader Loader, Generator Generator) run,
-            int count
-        )
-        {
-            for (int epoch = 0; epoch < count; epoch++)
-            {
-                foreach (var (x, y) in run.Loader)
-                {
-                    run.Optimizer.ZeroGrad();
-                    F.CrossEntropy(run.Model.Forward(x), y).Backward();
-                    Clipping.ClipGradNorm_(run.Model.Parameters, 1);
-                    run.Optimizer.Step();
-                }
-                run.Scheduler.Step();
-            }
-        }
-        var whole = New();
-        Epochs(whole, 4);
-        var first = New();
-        Epochs(first, 2);
-        OrderedDictionary<string, object?> Parts(
-            (Module Model, Optimizer Optimizer, LRScheduler Scheduler, DataLoader Loader, Generator Generator) run
-        ) =>
-            new()
-            {
-                ["model"] = run.Model,
-                ["optimizer"] = run.Optimizer,
-                ["scheduler"] = run.Scheduler,
-                ["generator"] = run.Generator,
-            };
-        var state = Parts(first);
-        state["epoch"] = 2;
-        Checkpoint.Save(folder["run.ckpt"], state);
-        var second = New();
-        var rest = Checkpoint.Load(folder["run.ckpt"], Parts(second));
-        Assert.Equal(2L, rest["epoch"]);
-        second.Loader.Epoch = 2;
-        Epochs(second, 2);
-        foreach (var (name, tensor) in whole.Model.StateDict())
-            Assert.Equal(tensor.ToDoubles(), second.Model.StateDict()[name].ToDoubles());
-        Assert.Equal(whole.Optimizer.Lr, second.Optimizer.Lr);
-        Assert.NotEqual(
-            whole.Model.StateDict().First().Value.ToDoubles(),
-            first.Model.StateDict().First().Value.ToDoubles()
+        static string Text(object value) => System.Text.Encoding.UTF8.GetString((byte[])value);
+        var events = Events(path);
+        var value = Message((byte[])Message((byte[])events[1][5][0])[1][0]);
+        var tensor = Message((byte[])value[8][0]);
+        float[] curve = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>((byte[])tensor[5][0]).ToArray();
+        // Buckets 0, 1, 2 have the scores 0.4; 0.9 and 0.6; 1.
+        Assert.Equal([3f, 2, 1, 1, 1, 0, 0, 0, 1, 0, 1, 2], curve[..12]);
+        Assert.Equal([3f / 4, 2f / 3, 1, 1, 2f / 3, 1f / 3], curve[12..]);
+        var plugin = Message((byte[])Message((byte[])value[9][0])[1][0]);
+        Assert.Equal("pr_curves", Text(plugin[1][0]));
+        Assert.Equal(3L, Message((byte[])plugin[2][0])[2][0]);
+        var nodes = Message((byte[])events[2][4][0])[1].Select(n => Message((byte[])n)).ToList();
+        string[] names = [.. nodes.Select(n => Text(n[1][0]))];
+        Assert.Contains("0/weight", names);
+        Assert.Contains("tanh", nodes.Select(n => Text(n[2][0])));
+        Assert.All(
+            nodes.Where(n => n.ContainsKey(3)).SelectMany(n => n[3]),
+            input => Assert.Contains(Text(input), names)
         );
+        Assert.Equal("1.5\t2\n3\t4\n5\t6\n", File.ReadAllText(folder["run/00007/default/tensors.tsv"]));
+        Assert.Equal("a\nb\nc\n", File.ReadAllText(folder["run/00007/default/metadata.tsv"]));
+        Assert.Equal([3, 4, 8], ImageFile.Load(folder["run/00007/default/sprite.png"]).Shape.ToArray());
+        string config = File.ReadAllText(folder["run/projector_config.pbtxt"]);
+        Assert.Equal(2, config.Split("embeddings {").Length - 1);
+        Assert.Contains("tensor_path: \"00000/more/tensors.tsv\"", config);
     }
 }

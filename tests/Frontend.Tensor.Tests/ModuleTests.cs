@@ -278,7 +278,9 @@ public class ModuleTests
         Assert.Equal(before, to.Parameters.First().ToDoubles());
         wrong.Remove("0.weight");
         wrong["1.weight"] = Tensor.Zeros(1, 3);
-        to.LoadStateDict(wrong, strict: false);
+        var (missing, unexpected) = to.LoadStateDict(wrong, strict: false);
+        Assert.Equal(["0.weight", "1.bias"], missing);
+        Assert.Equal(["2.bias"], unexpected);
         Assert.Equal([0, 0, 0], to.StateDict()["1.weight"].ToDoubles());
         // The state shares the model's memory.
         to.StateDict()["1.bias"].Fill_(7);

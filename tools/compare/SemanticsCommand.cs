@@ -62,6 +62,7 @@ internal static class SemanticsCommand
             .. MoreSurfaceCases.All,
             .. SpecialCases.All,
             .. LayerCases.All,
+            .. OptimizerCases.All,
             .. ScatterCases.All,
             .. DrawnCases.All,
         ];

@@ -9,7 +9,7 @@ namespace Picograd.Data;
 /// <summary>
 /// Event files for TensorBoard: records of protocol buffers, each with its length and checksums. As torch.utils.tensorboard.SummaryWriter.
 /// </summary>
-public sealed class SummaryWriter : IDisposable
+public sealed partial class SummaryWriter : IDisposable
 {
     private static int s_made;
 

@@ -44,6 +44,8 @@ internal sealed class Engine
         var engine = t_spare ?? new Engine();
         t_spare = null;
         var outer = engine.Enter(createGraph, out bool recording);
+        // Gradients are computed in the dtypes of what they are of.
+        using var autocast = Autocast.Suspended();
         try
         {
             grad.GradHolders++;
@@ -64,6 +66,8 @@ internal sealed class Engine
     {
         var engine = new Engine { _plan = plan };
         var outer = engine.Enter(createGraph, out bool recording);
+        // Gradients are computed in the dtypes of what they are of.
+        using var autocast = Autocast.Suspended();
         try
         {
             foreach (var grad in grads)

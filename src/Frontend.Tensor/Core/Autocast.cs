@@ -3,8 +3,8 @@ using Picograd.Algorithms;
 namespace Picograd;
 
 /// <summary>
-/// While one is open, products and convolutions on this thread are computed in 16 bits, and losses in float32, whatever float of 16 or 32
-/// bits their operands are (torch.autocast): <c>using (Tensor.Autocast(DType.BFloat16)) { … }</c>. Gradients have the dtypes of what they
+/// While one is open, products, convolutions and recurrent networks on this thread are computed in 16 bits, losses and what else needs it
+/// in float32, whatever float of 16 or 32 bits their operands are (torch.autocast, with its lists for CPUs and GPUs): <c>using (Tensor.Autocast(DType.BFloat16)) { … }</c>. Gradients have the dtypes of what they
 /// are of. Open it around the forward pass and the loss, not around Backward.
 /// </summary>
 public readonly struct Autocast : IDisposable
@@ -37,13 +37,40 @@ public readonly struct Autocast : IDisposable
     /// <summary>Whether operands are converted on this thread.</summary>
     internal static bool IsOn => s_open != 0 && t_type is not null;
 
-    /// <summary>An operand of a product.</summary>
-    internal static Tensor Lowered(Tensor t) => IsConverted(t) ? t.To(t_type!.Value) : t;
+    /// <summary>How a function, by PyTorch's name, is to convert its operands, of which one is given; null where it takes them as they are.</summary>
+    internal static AutocastCall? Of(string name, Tensor? operand) => IsOn ? Find(name, operand) : null;
 
-    /// <summary>An operand of what is computed in float32.</summary>
-    internal static Tensor Raised(Tensor t) => IsConverted(t) ? t.To(DType.Float32) : t;
+    private static AutocastCall? Find(string name, Tensor? operand) =>
+        operand is null
+            ? null
+            : AutocastPolicies.Of(name, operand.Device) switch
+            {
+                AutocastPolicy.Lowered => new AutocastCall(t_type!.Value),
+                AutocastPolicy.Raised => new AutocastCall(DType.Float32),
+                _ => null,
+            };
 
-    private static bool IsConverted(Tensor? t) => t?.DType is DType.Float32 or DType.Float16 or DType.BFloat16;
+    /// <summary>Operands are as they are until the result is disposed of: in derivatives, and in what functions are made of.</summary>
+    internal static Pause Suspended() => new(IsOn);
+
+    internal readonly struct Pause : IDisposable
+    {
+        private readonly DType? _before;
+
+        public Pause(bool isOn)
+        {
+            if (!isOn)
+                return;
+            _before = t_type;
+            t_type = null;
+        }
+
+        public void Dispose()
+        {
+            if (_before is { } type)
+                t_type = type;
+        }
+    }
 
     /// <summary>Ends it.</summary>
     public void Dispose()

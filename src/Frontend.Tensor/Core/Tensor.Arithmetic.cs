@@ -232,6 +232,8 @@ public sealed partial class Tensor
 
     internal static Tensor Apply(ElementFunction function, Tensor x)
     {
+        if (Picograd.Autocast.Of(function.Name, x) is { } cast)
+            x = cast.Of(x)!;
         var type = function.Kind == FunctionKind.Float ? Promotion.Float(x.DType) : x.DType;
         if (type is DType.UInt8 or DType.Bool)
         {

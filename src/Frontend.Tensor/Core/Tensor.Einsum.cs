@@ -188,6 +188,8 @@ public sealed partial class Tensor
     public Tensor Addmm(Tensor mat1, Tensor mat2, double beta = 1, double alpha = 1)
     {
         ArgumentNullException.ThrowIfNull(mat1);
+        if (Picograd.Autocast.Of("addmm", this) is { } cast)
+            return cast.Run([this, mat1, Given(mat2)], t => t[0].Addmm(t[1], t[2], beta, alpha));
         return Sum("addmm", mat1.Mm(Given(mat2)), beta, alpha);
     }
 
@@ -196,6 +198,8 @@ public sealed partial class Tensor
     public Tensor Baddbmm(Tensor batch1, Tensor batch2, double beta = 1, double alpha = 1)
     {
         ArgumentNullException.ThrowIfNull(batch1);
+        if (Picograd.Autocast.Of("baddbmm", this) is { } cast)
+            return cast.Run([this, batch1, Given(batch2)], t => t[0].Baddbmm(t[1], t[2], beta, alpha));
         return Sum("baddbmm", batch1.Bmm(Given(batch2)), beta, alpha);
     }
 
@@ -204,6 +208,8 @@ public sealed partial class Tensor
     public Tensor Addmv(Tensor mat, Tensor vec, double beta = 1, double alpha = 1)
     {
         ArgumentNullException.ThrowIfNull(mat);
+        if (Picograd.Autocast.Of("addmv", this) is { } cast)
+            return cast.Run([this, mat, Given(vec)], t => t[0].Addmv(t[1], t[2], beta, alpha));
         return Sum("addmv", mat.Mv(Given(vec)), beta, alpha);
     }
 
@@ -212,6 +218,8 @@ public sealed partial class Tensor
     public Tensor Addr(Tensor vec1, Tensor vec2, double beta = 1, double alpha = 1)
     {
         ArgumentNullException.ThrowIfNull(vec1);
+        if (Picograd.Autocast.Of("addr", this) is { } cast)
+            return cast.Run([this, vec1, Given(vec2)], t => t[0].Addr(t[1], t[2], beta, alpha));
         return Sum("addr", vec1.Outer(Given(vec2)), beta, alpha);
     }
 
@@ -248,6 +256,8 @@ public sealed partial class Tensor
     {
         ArgumentNullException.ThrowIfNull(x1);
         ArgumentNullException.ThrowIfNull(x2);
+        if (Picograd.Autocast.Of("cdist", x1) is { } cast)
+            return cast.Run([x1, x2], t => Cdist(t[0], t[1], p));
         x1.RequireFloat("cdist");
         if (!(p >= 0))
             throw new ArgumentException($"cdist: p is {p}, but must be at least 0.");

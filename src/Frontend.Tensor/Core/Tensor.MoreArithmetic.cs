@@ -328,6 +328,11 @@ public sealed partial class Tensor
     public Tensor Norm(double p = 2, ReadOnlySpan<int> dims = default, bool keepdim = false)
     {
         RequireFloat("norm");
+        if (Picograd.Autocast.Of("norm", this) is { } cast)
+        {
+            int[] over = [.. dims];
+            return cast.Run([this], t => t[0].Norm(p, over, keepdim));
+        }
         var x = To(DType.Compute());
         if (p == double.PositiveInfinity || p == double.NegativeInfinity)
         {

@@ -337,6 +337,8 @@ public sealed partial class Tensor
     {
         ArgumentNullException.ThrowIfNull(batch1);
         ArgumentNullException.ThrowIfNull(batch2);
+        if (Picograd.Autocast.Of("addbmm", this) is { } cast)
+            return cast.Run([this, batch1, batch2], t => t[0].Addbmm(t[1], t[2], beta, alpha));
         var sum = batch1.Bmm(batch2).Sum([0]);
         var scaled = alpha == 1 ? sum : sum * alpha;
         return beta == 0 ? scaled.ExpandWith(this)

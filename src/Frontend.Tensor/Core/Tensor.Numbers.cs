@@ -50,7 +50,7 @@ public sealed unsafe partial class Tensor
         return From(a, shape).To(type).ToDevice(Device);
     }
 
-    private long[] SameShape(string what, Tensor other) =>
+    internal long[] SameShape(string what, Tensor other) =>
         Broadcasting.Shape(Layout, other.Layout)
         ?? throw new ArgumentException($"{what}: the shapes {Layout} and {other.Layout} do not broadcast.");
 

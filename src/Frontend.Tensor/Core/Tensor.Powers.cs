@@ -17,7 +17,9 @@ public sealed partial class Tensor
     {
         ArgumentNullException.ThrowIfNull(exponent);
         if (DType.IsFloat() || exponent.DType.IsFloat())
-            return Apply(ScalarFunctions.Pow, this, exponent);
+            return Picograd.Autocast.Of("pow", this) is { } cast
+                ? cast.Run([this, exponent], t => Apply(ScalarFunctions.Pow, t[0], t[1]))
+                : Apply(ScalarFunctions.Pow, this, exponent);
         var type = Promotion.Of(DType, Promotion.RankOf(this), exponent.DType, Promotion.RankOf(exponent));
         RequireNumbers("pow", type);
         if (Broadcasting.Shape(Layout, exponent.Layout) is null)
@@ -47,7 +49,7 @@ public sealed partial class Tensor
     {
         if (!DType.IsFloat() && !exponent.Type.IsFloat())
             return WholePower(exponent);
-        var x = To(Promotion.Float(DType));
+        var x = DType.IsFloat() ? Taken(null, "pow") : To(DType.Float32);
         return exponent.AsDouble switch
         {
             0 => x.Constant(OnesLike(x)),

@@ -14,12 +14,8 @@ public sealed partial class Tensor
     public Tensor MatMul(Tensor other)
     {
         ArgumentNullException.ThrowIfNull(other);
-        if (Picograd.Autocast.IsOn)
-        {
-            var (left, right) = (Picograd.Autocast.Lowered(this), Picograd.Autocast.Lowered(other));
-            if (!ReferenceEquals(left, this) || !ReferenceEquals(right, other))
-                return left.MatMul(right);
-        }
+        if (Picograd.Autocast.Of("matmul", this) is { } cast)
+            return cast.Run([this, other], t => t[0].MatMul(t[1]));
         if (Rank == 2 && other.Rank == 2)
         {
             CheckProduct(this, other, Layout.Sizes[1], other.Layout.Sizes[0]);

@@ -14,11 +14,11 @@ public sealed partial class Tensor
 
     /// <summary>Sums along one dimension, which stays with size 1 if <paramref name="keepdim"/>.</summary>
     public Tensor Sum(int dim, bool keepdim = false, DType? dtype = null) =>
-        Summable(dtype).Reduce(ReductionFunctions.Sum, [dim], keepdim);
+        Summable(dtype, "sum").Reduce(ReductionFunctions.Sum, [dim], keepdim);
 
     /// <summary>Sums over some dimensions; none named means all.</summary>
     public Tensor Sum(ReadOnlySpan<int> dims, bool keepdim = false, DType? dtype = null) =>
-        Summable(dtype).Reduce(ReductionFunctions.Sum, dims, keepdim);
+        Summable(dtype, "sum").Reduce(ReductionFunctions.Sum, dims, keepdim);
 
     /// <summary>The mean of all elements, which must be floats unless a float dtype is given.</summary>
     public Tensor Mean(DType? dtype = null) => Averaged(dtype).Reduce(ReductionFunctions.Mean, [], false);
@@ -46,11 +46,11 @@ public sealed partial class Tensor
     public Tensor Std(int dim, long correction = 1, bool keepdim = false) => Std([dim], correction, keepdim);
 
     /// <summary>The product of all elements; of integers and bools in int64, unless a dtype is given.</summary>
-    public Tensor Prod(DType? dtype = null) => Summable(dtype).ReduceAll(ReductionFunctions.Prod);
+    public Tensor Prod(DType? dtype = null) => Summable(dtype, "prod").ReduceAll(ReductionFunctions.Prod);
 
     /// <inheritdoc cref="Sum(int, bool, DType?)"/>
     public Tensor Prod(int dim, bool keepdim = false, DType? dtype = null) =>
-        Summable(dtype).Reduce(ReductionFunctions.Prod, [dim], keepdim);
+        Summable(dtype, "prod").Reduce(ReductionFunctions.Prod, [dim], keepdim);
 
     /// <summary>The largest element; NaN if there is one.</summary>
     public Tensor Max() => ReduceAll(ReductionFunctions.MaxOfAll);
@@ -88,7 +88,11 @@ public sealed partial class Tensor
 
     /// <summary>log Σ eˣ over some dimensions (none named: all), for large x too; integers and bools give float32.</summary>
     public Tensor LogSumExp(ReadOnlySpan<int> dims = default, bool keepdim = false) =>
-        To(Promotion.Float(DType)).Reduce(ReductionFunctions.LogSumExp, dims, keepdim);
+        (DType.IsFloat() ? Taken(null, "logsumexp") : To(DType.Float32)).Reduce(
+            ReductionFunctions.LogSumExp,
+            dims,
+            keepdim
+        );
 
     /// <inheritdoc cref="LogSumExp(ReadOnlySpan{int}, bool)"/>
     public Tensor LogSumExp(int dim, bool keepdim = false) => LogSumExp([dim], keepdim);
@@ -123,7 +127,7 @@ public sealed partial class Tensor
         int d = Layout.Dim(dim, "Cumsum");
         if (dtype == DType.Bool)
             throw new ArgumentException("Cumsum: dtype is bool, in which there are no running sums; take a number's.");
-        var input = Summable(dtype);
+        var input = Summable(dtype, "cumsum");
         if (input.DType == DType.UInt8)
             return Operator.Cast(Cumsum(dim, DType.Int32), DType.UInt8);
         if (Rank == 0)
@@ -312,10 +316,10 @@ public sealed partial class Tensor
         return keepdim ? place.ReshapeTo(Kept(uint.MaxValue, keepdim: true)) : place;
     }
 
-    private Tensor Summable(DType? dtype = null)
+    private Tensor Summable(DType? dtype, string function)
     {
         if (dtype is not { } type)
-            return DType.IsFloat() ? this : To(DType.Int64);
+            return DType.IsFloat() ? Taken(null, function) : To(DType.Int64);
         return To(type);
     }
 

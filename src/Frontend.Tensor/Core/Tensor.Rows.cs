@@ -8,11 +8,17 @@ public sealed partial class Tensor
 {
     /// <summary>exp(x) over its sum along a dimension; in another dtype where one is given.</summary>
     public Tensor Softmax(int dim = -1, DType? dtype = null) =>
-        To(dtype ?? DType).Along(dim, Ops.Softmax, Ops.SoftmaxAcross);
+        Taken(dtype, "softmax").Along(dim, Ops.Softmax, Ops.SoftmaxAcross);
 
     /// <summary>The logarithm of <see cref="Softmax"/>, computed without overflow.</summary>
     public Tensor LogSoftmax(int dim = -1, DType? dtype = null) =>
-        To(dtype ?? DType).Along(dim, Ops.LogSoftmax, Ops.LogSoftmaxAcross);
+        Taken(dtype, "log_softmax").Along(dim, Ops.LogSoftmax, Ops.LogSoftmaxAcross);
+
+    // In the dtype that is asked for, or that the function takes.
+    private Tensor Taken(DType? dtype, string function) =>
+        dtype is { } type ? To(type)
+        : Picograd.Autocast.Of(function, this) is { } cast ? cast.Of(this)!
+        : this;
 
     /// <summary>Independent elements side by side from which on processors take them as the lanes of vectors; fewer are copied to rows.</summary>
     internal const long LeastAcross = 8;

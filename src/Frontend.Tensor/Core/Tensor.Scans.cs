@@ -58,7 +58,7 @@ public sealed partial class Tensor
             throw new ArgumentException(
                 "cumprod: dtype is bool, in which there are no running products; take a number's."
             );
-        var input = Summable(dtype);
+        var input = Summable(dtype, "cumprod");
         if (input.DType == DType.UInt8)
             return Operator.Cast(CumProd(dim, DType.Int32), DType.UInt8);
         return input.Rank == 0 ? input.Clone() : input.AlongLast(d, CumProdOperator.Recorded);

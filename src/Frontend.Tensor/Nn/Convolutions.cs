@@ -12,6 +12,7 @@ public abstract class ConvNd : Module
     private readonly bool _transposed;
     private readonly long _inputs;
     private readonly long _outputs;
+    private Tensor _weight = null!;
 
     private protected ConvNd(
         int rank,
@@ -69,10 +70,29 @@ public abstract class ConvNd : Module
     }
 
     /// <summary>[out, in/groups, …] or, transposed, [in, out/groups, …], then the sizes of the filters.</summary>
-    public Tensor Weight { get; }
+    public Tensor Weight
+    {
+        get => Current(_weight);
+        private set => _weight = value;
+    }
 
     /// <summary>[out]; null without bias.</summary>
-    public Tensor? Bias { get; }
+    public Tensor? Bias
+    {
+        get => field is null ? null : Current(field);
+        private set;
+    }
+
+    internal bool IsTransposed => _transposed;
+
+    private protected override bool IsParametrizable => true;
+
+    /// <summary>Other values in the place of its own.</summary>
+    internal void Become(Tensor weight, Tensor bias)
+    {
+        Weight = Register("weight", weight);
+        Bias = Register("bias", bias);
+    }
 
     public PerDimension KernelSize { get; }
 
@@ -95,9 +115,9 @@ public abstract class ConvNd : Module
     {
         if (PaddingMode == "zeros")
             return (x, Padding);
-        int rank = Weight.Rank - 2;
+        int rank = _weight.Rank - 2;
         long[] pads = Padding.IsSame
-            ? F.SamePads(rank, [.. Weight.Shape.ToArray()[2..]], Dilation)
+            ? F.SamePads(rank, [.. _weight.Shape.ToArray()[2..]], Dilation)
             : [.. Enumerable.Range(0, rank).Reverse().SelectMany(d => new[] { Padding[d], Padding[d] })];
         return (F.Pad(x, pads, PaddingMode), 0);
     }

@@ -46,6 +46,8 @@ public static partial class F
     {
         Floats("prelu", x);
         ArgumentNullException.ThrowIfNull(weight);
+        if (Autocast.Of("prelu", x) is { } cast)
+            return cast.Run([x, weight], t => Prelu(t[0], t[1]));
         if (weight.DType != x.DType)
             throw new ArgumentException(
                 $"prelu: the input is {x.DType.Name()}, the weight {weight.DType.Name()}; convert one with To()."
@@ -247,6 +249,8 @@ public static partial class F
     private static Tensor Set(string name, Tensor x, double a, double b = 0)
     {
         Floats(name, x);
+        if (Autocast.Of(name, x) is { } cast)
+            x = cast.Of(x)!;
         if (!double.IsFinite(a) || !double.IsFinite(b))
             throw new ArgumentException(
                 $"{name}: a setting is {Text(double.IsFinite(a) ? b : a)}, but must be a finite number."

@@ -42,11 +42,11 @@ public static partial class F
         ArgumentNullException.ThrowIfNull(query);
         ArgumentNullException.ThrowIfNull(key);
         ArgumentNullException.ThrowIfNull(value);
-        if (Autocast.IsOn)
-        {
-            (query, key, value) = (Autocast.Lowered(query), Autocast.Lowered(key), Autocast.Lowered(value));
-            attnMask = attnMask is null ? null : Autocast.Lowered(attnMask);
-        }
+        if (Autocast.Of(AttentionName, query) is { } cast)
+            return cast.Run(
+                [query, key, value, attnMask],
+                t => ScaledDotProductAttention(t[0], t[1], t[2], t[3], dropoutP, isCausal, scale, enableGqa, generator)
+            );
         CheckAttention(query, key, value, attnMask, dropoutP, isCausal, scale);
         var (tq, tk) = (query.Size(-2), key.Size(-2));
         // Sequences, heads of queries, heads of keys.

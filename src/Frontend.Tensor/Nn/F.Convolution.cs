@@ -144,8 +144,11 @@ public static partial class F
     )
     {
         string what = $"conv{rank}d";
-        if (Autocast.IsOn)
-            Lower(ref x, ref weight, ref bias);
+        if (Autocast.Of(what, x) is { } cast)
+            return cast.Run(
+                [x, weight, bias],
+                t => Convolve(rank, t[0], t[1], t[2], stride, padding, dilation, groups)
+            );
         if (padding.IsSame)
             (x, padding) = SamePadded(what, rank, x, weight, stride, dilation);
         var key = new ConvolutionKey(stride.Or(1), padding.Or(0), dilation.Or(1), 0, groups, bias is not null);
@@ -227,8 +230,11 @@ public static partial class F
     )
     {
         string what = $"conv_transpose{rank}d";
-        if (Autocast.IsOn)
-            Lower(ref x, ref weight, ref bias);
+        if (Autocast.Of(what, x) is { } cast)
+            return cast.Run(
+                [x, weight, bias],
+                t => ConvolveTransposed(rank, t[0], t[1], t[2], stride, padding, outputPadding, groups, dilation)
+            );
         var key = new ConvolutionKey(
             stride.Or(1),
             padding.Or(0),

@@ -34,11 +34,11 @@ public static partial class F
         ArgumentNullException.ThrowIfNull(targets);
         logits.RequireFloat("cross_entropy");
         CheckReduction("cross_entropy", reduction);
-        if (Autocast.IsOn)
-        {
-            (logits, targets) = (Autocast.Raised(logits), Autocast.Raised(targets));
-            weight = weight is null ? null : Autocast.Raised(weight);
-        }
+        if (Autocast.Of("cross_entropy", logits) is { } cast)
+            return cast.Run(
+                [logits, targets, weight],
+                t => CrossEntropy(t[0], t[1], reduction, ignoreIndex, labelSmoothing, t[2])
+            );
         bool probabilities = logits.Layout.SameSizes(targets.Layout) && targets.DType.IsFloat();
         if (probabilities && ignoreIndex >= 0)
             throw new ArgumentException(
@@ -125,6 +125,11 @@ public static partial class F
         const string What = "nll_loss";
         ArgumentNullException.ThrowIfNull(logProbabilities);
         ArgumentNullException.ThrowIfNull(targets);
+        if (Autocast.Of(What, logProbabilities) is { } cast)
+            return cast.Run(
+                [logProbabilities, targets, weight],
+                t => NllLoss(t[0], t[1], t[2], ignoreIndex, reduction)
+            );
         var x = logProbabilities.RequireFloat(What);
         CheckReduction(What, reduction);
         Check(What, x, targets, 0, weight, probabilities: false);

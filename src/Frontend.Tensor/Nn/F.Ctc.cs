@@ -71,6 +71,15 @@ public static partial class F
         ArgumentNullException.ThrowIfNull(targets);
         Floats(What, logProbs);
         CheckReduction(What, reduction);
+        if (Autocast.Of(What, logProbs) is { } cast)
+        {
+            long[] inputs = [.. inputLengths];
+            long[] counts = [.. targetLengths];
+            return cast.Run(
+                [logProbs, targets],
+                t => CtcLoss(t[0], t[1], inputs, counts, blank, reduction, zeroInfinity)
+            );
+        }
         if (logProbs.Rank is not (2 or 3))
             throw new ArgumentException(
                 $"{What}: logProbs has the shape {logProbs.Layout}, but must be [t, n, classes] or [t, classes]."

@@ -10,6 +10,8 @@ public static partial class F
     {
         ArgumentNullException.ThrowIfNull(x1);
         ArgumentNullException.ThrowIfNull(x2);
+        if (Autocast.Of("cosine_similarity", x1) is { } cast)
+            return cast.Run([x1, x2], t => CosineSimilarity(t[0], t[1], dim, eps));
         var type = Promotion.Of(x1, x2);
         if (!type.IsFloat())
             throw new ArgumentException($"cosine_similarity: not defined for {type.Name()}; convert it with To().");
@@ -62,6 +64,8 @@ public static partial class F
         ArgumentNullException.ThrowIfNull(x2);
         ArgumentNullException.ThrowIfNull(target);
         CheckReduction(What, reduction);
+        if (Autocast.Of(What, x1) is { } cast)
+            return cast.Run([x1, x2, target], t => CosineEmbeddingLoss(t[0], t[1], t[2], margin, reduction));
         if (target.Rank > 1 || x1.Rank != target.Rank + 1 || x2.Rank != x1.Rank)
             throw new ArgumentException(
                 $"{What}: inputs of shape {x1.Layout} and {x2.Layout} and a target of shape {target.Layout} do not fit; they must be [n, d], [n, d] and [n], or [d], [d] and 0-d."
@@ -144,6 +148,11 @@ public static partial class F
         ArgumentNullException.ThrowIfNull(positive);
         ArgumentNullException.ThrowIfNull(negative);
         CheckReduction(what, reduction);
+        if (Autocast.Of(what, anchor) is { } cast)
+            return cast.Run(
+                [anchor, positive, negative],
+                t => Triplet(what, t[0], t[1], t[2], distance, margin, swap, reduction)
+            );
         if (!(margin > 0))
             throw new ArgumentException($"{what}: margin is {Text(margin)}, but must be above 0.");
         if (anchor.Rank != positive.Rank || anchor.Rank != negative.Rank)
@@ -175,6 +184,8 @@ public static partial class F
     )
     {
         const string What = "multi_margin_loss";
+        if (Autocast.Of(What, x) is { } cast)
+            return cast.Run([x, target, weight], t => MultiMarginLoss(t[0], t[1], p, margin, t[2], reduction));
         var (rows, places) = RowsAndTargets(What, x, target, reduction);
         if (p is not (1 or 2))
             throw new ArgumentException($"{What}: p is {p}, but must be 1 or 2.");
@@ -209,6 +220,8 @@ public static partial class F
         ArgumentNullException.ThrowIfNull(target);
         Floats(What, x);
         CheckReduction(What, reduction);
+        if (Autocast.Of(What, x) is { } cast)
+            return cast.Run([x, target], t => MultiLabelMarginLoss(t[0], t[1], reduction));
         Same(What, x, target);
         if (x.Rank > 2)
             throw new ArgumentException(

@@ -63,6 +63,8 @@ public static partial class F
         const string What = "binary_cross_entropy";
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(target);
+        if (Autocast.Of(What, x) is { } cast)
+            return cast.Run([x, target, weight], t => BinaryCrossEntropy(t[0], t[1], t[2], reduction));
         Same(What, x, target);
         Floats(What, x);
         if (target.DType != x.DType)
@@ -98,6 +100,11 @@ public static partial class F
         const string What = "binary_cross_entropy_with_logits";
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(target);
+        if (Autocast.Of(What, x) is { } cast)
+            return cast.Run(
+                [x, target, weight, posWeight],
+                t => BinaryCrossEntropyWithLogits(t[0], t[1], t[2], reduction, t[3])
+            );
         CheckReduction(What, reduction);
         Same(What, x, target);
         return posWeight is null
@@ -120,6 +127,8 @@ public static partial class F
         bool logTarget = false
     )
     {
+        if (Autocast.Of("kl_div", x) is { } cast)
+            return cast.Run([x, target], t => KlDiv(t[0], t[1], reduction, logTarget));
         string name = logTarget ? "kl_div_log" : "kl_div";
         if (reduction != LossReduction.BatchMean)
             return Compared(name, "", x, target, null, reduction);
@@ -240,6 +249,8 @@ public static partial class F
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(target);
         CheckReduction(name, reduction);
+        if (Autocast.Of(name, x) is { } cast)
+            return cast.Run([x, target, third], t => Compared(name, settings, t[0], t[1], t[2], reduction, equal));
         bool same = x.Layout.SameSizes(target.Layout);
         if (equal && !same)
             throw new ArgumentException($"{name}: the shapes {x.Layout} and {target.Layout} differ.");
@@ -269,6 +280,11 @@ public static partial class F
     {
         if (weight is null)
             return Compared(name, settings, x, target, third, reduction);
+        if (Autocast.Of(name, x) is { } cast)
+            return cast.Run(
+                [x, target, weight, third],
+                t => Weighted(name, settings, t[0], t[1], t[2], reduction, t[3])
+            );
         CheckReduction(name, reduction);
         var type = Promotion.Of(x, target, third, weight);
         var each = Compared(

@@ -28,6 +28,11 @@ public static partial class F
     )
     {
         const string What = "layer_norm";
+        if (Autocast.Of(What, x) is { } cast)
+        {
+            long[] shape = [.. normalizedShape];
+            return cast.Run([x, weight, bias], t => LayerNorm(t[0], shape, t[1], t[2], eps));
+        }
         long columns = CheckRows(What, x, normalizedShape, weight, bias);
         if (IsWider(weight, x) || IsWider(bias, x))
             return LayerNorm(x.To(DType.Float32), normalizedShape, weight, bias, eps).To(x.DType);
@@ -78,6 +83,8 @@ public static partial class F
     )
     {
         const string What = "group_norm";
+        if (Autocast.Of(What, x) is { } cast)
+            return cast.Run([x, weight, bias], t => GroupNorm(t[0], numGroups, t[1], t[2], eps));
         long channels = CheckChannels(What, x, weight, bias);
         if (IsWider(weight, x) || IsWider(bias, x))
             return GroupNorm(x.To(DType.Float32), numGroups, weight, bias, eps).To(x.DType);

@@ -26,8 +26,8 @@ public static partial class F
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(weight);
-        if (Autocast.IsOn)
-            Lower(ref x, ref weight, ref bias);
+        if (Autocast.Of("linear", x) is { } cast)
+            return cast.Run([x, weight, bias], t => Linear(t[0], t[1], t[2]));
         if (weight.Rank != 2 || x.Rank == 0 || x.Layout.Sizes[^1] != weight.Layout.Sizes[1])
             throw new ArgumentException(
                 $"linear: an input of shape {x.Layout} does not fit a weight of shape {weight.Layout}; the input's last size "
@@ -56,13 +56,6 @@ public static partial class F
         return Ops.Linear.RecordedProduct(x, weight, bias, transposed: true);
     }
 
-    // Within Autocast: operands in its dtype.
-    private static void Lower(ref Tensor x, ref Tensor weight, ref Tensor? bias)
-    {
-        (x, weight) = (Autocast.Lowered(x), Autocast.Lowered(weight));
-        bias = bias is null ? null : Autocast.Lowered(bias);
-    }
-
     /// <summary>
     /// Rows of a table [vocab, dim] by indices of any shape; gives [.., dim]. PyTorch's order, indices first, is taken too.
     /// </summary>
@@ -89,8 +82,8 @@ public static partial class F
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(target);
         CheckReduction("mse_loss", reduction);
-        if (Autocast.IsOn)
-            (x, target) = (Autocast.Raised(x), Autocast.Raised(target));
+        if (Autocast.Of("mse_loss", x) is { } cast)
+            return cast.Run([x, target], t => MseLoss(t[0], t[1], reduction));
         if (!x.Layout.SameSizes(target.Layout))
             throw new ArgumentException($"mse_loss: the shapes {x.Layout} and {target.Layout} differ.");
         var type = Promotion.Of(x, target);

@@ -7,6 +7,8 @@ namespace Picograd;
 /// </summary>
 public sealed class Linear : Module
 {
+    private Tensor _weight = null!;
+
     /// <exception cref="ArgumentOutOfRangeException">A size below 1.</exception>
     public Linear(long inputs, long outputs, bool bias = true, Generator? generator = null, DType dtype = DType.Float32)
     {
@@ -22,17 +24,30 @@ public sealed class Linear : Module
     /// <exception cref="ArgumentException">Not a matrix.</exception>
     public Tensor Weight
     {
-        get;
-        set => field = Register("weight", Matrix(value));
+        get => Current(_weight);
+        set => _weight = Register("weight", Matrix(value));
     }
 
     /// <summary>[out]; null without bias.</summary>
-    public Tensor? Bias { get; }
+    public Tensor? Bias
+    {
+        get => field is null ? null : Current(field);
+        private set;
+    }
+
+    private protected override bool IsParametrizable => true;
+
+    /// <summary>Other values in the place of its own.</summary>
+    internal void Become(Tensor weight, Tensor bias)
+    {
+        Weight = weight;
+        Bias = Register("bias", bias);
+    }
 
     public override Tensor Forward(Tensor x) => F.Linear(x, Weight, Bias);
 
     protected override string ExtraRepr() =>
-        $"in_features={Weight.Size(1)}, out_features={Weight.Size(0)}, bias={Bias is not null}";
+        $"in_features={_weight.Size(1)}, out_features={_weight.Size(0)}, bias={Bias is not null}";
 }
 
 /// <summary>Modules one after the other; parameters are called by place, <c>0.weight</c>, or by the names that are given.</summary>

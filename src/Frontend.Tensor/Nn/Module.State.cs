@@ -22,27 +22,32 @@ public abstract partial class Module
     /// <param name="state">Such as <see cref="StateDict"/> of a module of the same make.</param>
     /// <param name="strict">Whether both must have the same paths; else what only one has is left alone.</param>
     /// <exception cref="ArgumentException">Paths that are missing or unexpected, shapes that differ; names all of them.</exception>
-    public void LoadStateDict(IReadOnlyDictionary<string, Tensor> state, bool strict = true)
+    /// <returns>Paths that only the module has, and those that only the state has; none where it is strict.</returns>
+    public (IReadOnlyList<string> MissingKeys, IReadOnlyList<string> UnexpectedKeys) LoadStateDict(
+        IReadOnlyDictionary<string, Tensor> state,
+        bool strict = true
+    )
     {
         ArgumentNullException.ThrowIfNull(state);
         Entry[] entries = [.. Walk().Where(e => e.IsSaved)];
-        var wrong = new List<string>();
+        var (wrong, missing) = (new List<string>(), new List<string>());
         foreach (var entry in entries)
         {
             if (ShapeOf(state, entry.Name) is not { } shape)
             {
-                if (strict)
-                    wrong.Add($"'{entry.Name}' is missing");
+                missing.Add(entry.Name);
             }
             else if (!shape.AsSpan().SequenceEqual(entry.Tensor.Layout.Sizes))
             {
                 wrong.Add($"'{entry.Name}' has shape {Layout.Text(shape)}, but the module's is {entry.Tensor.Layout}");
             }
         }
+        var names = entries.Select(e => e.Name).ToHashSet();
+        string[] unexpected = [.. state.Keys.Where(k => !names.Contains(k))];
         if (strict)
         {
-            var names = entries.Select(e => e.Name).ToHashSet();
-            wrong.AddRange(state.Keys.Where(k => !names.Contains(k)).Select(k => $"'{k}' is not in the module"));
+            wrong.InsertRange(0, missing.Select(k => $"'{k}' is missing"));
+            wrong.AddRange(unexpected.Select(k => $"'{k}' is not in the module"));
         }
         if (wrong.Count > 0)
             throw new ArgumentException(
@@ -55,6 +60,7 @@ public abstract partial class Module
             if (state.TryGetValue(entry.Name, out var value) && value is not null)
                 entry.Tensor.Copy_(value.ToDevice(entry.Tensor.Device));
         }
+        return (missing, unexpected);
     }
 
     // Tensors of a file are not read for it.

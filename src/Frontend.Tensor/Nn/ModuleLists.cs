@@ -106,6 +106,13 @@ public sealed class ModuleDict : Module, IReadOnlyDictionary<string, Module>
 
     public bool ContainsKey(string key) => _modules.ContainsKey(key);
 
+    /// <summary>Takes one out; whether there was one of the name.</summary>
+    public bool Remove(string key)
+    {
+        Forget(key);
+        return _modules.Remove(key);
+    }
+
     public bool TryGetValue(string key, [MaybeNullWhen(false)] out Module value) =>
         _modules.TryGetValue(key, out value);
 

@@ -6,6 +6,9 @@ namespace Picograd;
 /// <summary>x1ᵀ · weight · x2 + bias; see <see cref="F.Bilinear"/>. Drawn uniform within ±1/√in1.</summary>
 public sealed class Bilinear : Module
 {
+    private readonly Tensor _weight;
+    private readonly Tensor? _bias;
+
     /// <exception cref="ArgumentOutOfRangeException">A size below 1.</exception>
     public Bilinear(
         long in1Features,
@@ -21,16 +24,18 @@ public sealed class Bilinear : Module
         ArgumentOutOfRangeException.ThrowIfLessThan(outFeatures, 1);
         double bound = 1 / Math.Sqrt(in1Features);
         long[] shape = [outFeatures, in1Features, in2Features];
-        Weight = Register("weight", Tensor.Empty(shape, dtype).Uniform_(-bound, bound, generator));
+        _weight = Register("weight", Tensor.Empty(shape, dtype).Uniform_(-bound, bound, generator));
         if (bias)
-            Bias = Register("bias", Tensor.Empty([outFeatures], dtype).Uniform_(-bound, bound, generator));
+            _bias = Register("bias", Tensor.Empty([outFeatures], dtype).Uniform_(-bound, bound, generator));
     }
 
     /// <summary>[out, in1, in2].</summary>
-    public Tensor Weight { get; }
+    public Tensor Weight => Current(_weight);
 
     /// <summary>[out]; null without bias.</summary>
-    public Tensor? Bias { get; }
+    public Tensor? Bias => _bias is null ? null : Current(_bias);
+
+    private protected override bool IsParametrizable => true;
 
     public Tensor Forward(Tensor x1, Tensor x2) => F.Bilinear(x1, x2, Weight, Bias);
 
@@ -38,12 +43,13 @@ public sealed class Bilinear : Module
     public Tensor Call(Tensor x1, Tensor x2) => Hooked(x1, t => Forward(t, x2));
 
     protected override string ExtraRepr() =>
-        $"in1_features={Weight.Size(1)}, in2_features={Weight.Size(2)}, out_features={Weight.Size(0)}, bias={Bias is not null}";
+        $"in1_features={_weight.Size(1)}, in2_features={_weight.Size(2)}, out_features={_weight.Size(0)}, bias={Bias is not null}";
 }
 
 /// <summary>A table [vocab, dim], drawn from the normal distribution, whose rows are picked by integer indices.</summary>
 public sealed class Embedding : Module
 {
+    private Tensor _table = null!;
     private readonly double _normType;
     private readonly bool _scale;
 
@@ -114,9 +120,11 @@ public sealed class Embedding : Module
     /// <exception cref="ArgumentException">Not a matrix.</exception>
     public Tensor Weight
     {
-        get;
-        set => field = Register("weight", Matrix(value));
+        get => Current(_table);
+        set => _table = Register("weight", Matrix(value));
     }
+
+    private protected override bool IsParametrizable => true;
 
     /// <summary>The row that gets no gradient; null for none.</summary>
     public long? PaddingIdx { get; }
@@ -130,7 +138,7 @@ public sealed class Embedding : Module
             : F.Embedding(Tensor.Given(x), Weight, PaddingIdx, MaxNorm, _normType, _scale);
 
     protected override string ExtraRepr() =>
-        $"{Weight.Size(0)}, {Weight.Size(1)}"
+        $"{_table.Size(0)}, {_table.Size(1)}"
         + (PaddingIdx is { } row ? $", padding_idx={row}" : "")
         + (MaxNorm is { } most ? string.Create(CultureInfo.InvariantCulture, $", max_norm={most}") : "");
 

@@ -174,7 +174,7 @@ public abstract class RunningNorm : Module
     /// <summary>How often statistics moved (int64); null where they are not kept.</summary>
     public Tensor? NumBatchesTracked { get; }
 
-    private protected double Eps { get; }
+    internal double Eps { get; }
 
     // How far running statistics move; null: so that they are the mean over all batches.
     internal double? Momentum { get; set; }

@@ -14,7 +14,14 @@ public abstract class RecurrentNetwork : Module
     private readonly List<Weights> _layers = [];
 
     // Of a layer in one direction.
-    private sealed record Weights(Tensor Input, Tensor State, Tensor? InputBias, Tensor? StateBias, Tensor? Projection);
+    private sealed record Weights(Tensor Input, Tensor State, Tensor? InputBias, Tensor? StateBias, Tensor? Projection)
+    {
+        // Within Autocast of another than the parameters'.
+        public Weights To(DType type) =>
+            Input.DType == type
+                ? this
+                : new(Input.To(type), State.To(type), InputBias?.To(type), StateBias?.To(type), Projection?.To(type));
+    }
 
     private protected RecurrentNetwork(
         RecurrentKind kind,
@@ -88,6 +95,8 @@ public abstract class RecurrentNetwork : Module
     /// <summary>Size of the states, of an LSTM with projections; else 0.</summary>
     public long ProjSize { get; }
 
+    private protected override bool IsParametrizable => true;
+
     private int Directions => Bidirectional ? 2 : 1;
 
     private long StateSize => ProjSize > 0 ? ProjSize : HiddenSize;
@@ -105,6 +114,13 @@ public abstract class RecurrentNetwork : Module
     private protected (Tensor Output, Tensor H, Tensor? C) Run(Tensor x, Tensor? h0, Tensor? c0)
     {
         ArgumentNullException.ThrowIfNull(x);
+        if (Autocast.Of("rnn", x) is { } cast)
+            return cast.Run([x, h0, c0], t => Run(t[0], t[1], t[2], isCast: true));
+        return Run(x, h0, c0, isCast: false);
+    }
+
+    private (Tensor Output, Tensor H, Tensor? C) Run(Tensor x, Tensor? h0, Tensor? c0, bool isCast)
+    {
         string name = GetType().Name;
         if (x.Rank is not (2 or 3))
             throw new ArgumentException(
@@ -116,7 +132,7 @@ public abstract class RecurrentNetwork : Module
             : BatchFirst ? x.Transpose(0, 1)
             : x;
         var (steps, batch) = (given.Size(0), given.Size(1));
-        CheckInput(given.Size(2), x);
+        CheckInput(given.Size(2), x, isCast);
         if (steps == 0)
             throw new ArgumentException(
                 $"{name}: the input of shape {x.Shape} has no steps; there must be at least one."
@@ -136,7 +152,14 @@ public abstract class RecurrentNetwork : Module
     private protected (PackedSequence Output, Tensor H, Tensor? C) Run(PackedSequence x, Tensor? h0, Tensor? c0)
     {
         ArgumentNullException.ThrowIfNull(x);
-        CheckInput(x.Data.Size(-1), x.Data);
+        if (Autocast.Of("rnn", x.Data) is { } cast)
+            return cast.Run([x.Data, h0, c0], t => Run(x with { Data = t[0] }, t[1], t[2], isCast: true));
+        return Run(x, h0, c0, isCast: false);
+    }
+
+    private (PackedSequence Output, Tensor H, Tensor? C) Run(PackedSequence x, Tensor? h0, Tensor? c0, bool isCast)
+    {
+        CheckInput(x.Data.Size(-1), x.Data, isCast);
         long batch = x.BatchSizes[0];
         Tensor? Sorted(Tensor? state) =>
             state is null || x.SortedIndices is null ? state : state.IndexSelect(1, x.SortedIndices);
@@ -148,14 +171,14 @@ public abstract class RecurrentNetwork : Module
         return (x with { Data = y }, Unsorted(hn)!, Unsorted(cn));
     }
 
-    private void CheckInput(long size, Tensor x)
+    private void CheckInput(long size, Tensor x, bool isCast)
     {
         if (size != InputSize)
             throw new ArgumentException(
                 $"{GetType().Name}: the input has the shape {x.Shape}, but its last size must be {InputSize}."
             );
         var type = _layers[0].Input.DType;
-        if (x.DType != type)
+        if (x.DType != type && !isCast)
             throw new ArgumentException(
                 $"{GetType().Name}: the input is {x.DType.Name()}, the weights are {type.Name()}; convert one with To()."
             );
@@ -205,6 +228,13 @@ public abstract class RecurrentNetwork : Module
     )
     {
         bool gru = _kind == RecurrentKind.Gru;
+        w = new Weights(
+            Current(w.Input),
+            Current(w.State),
+            w.InputBias is null ? null : Current(w.InputBias),
+            w.StateBias is null ? null : Current(w.StateBias),
+            w.Projection is null ? null : Current(w.Projection)
+        ).To(x.DType);
         // Both biases are added at once, but in a GRU, whose new values see one of them through a gate.
         var bias = gru || w.InputBias is null ? w.InputBias : w.InputBias + w.StateBias!;
         var pre = F.Linear(x, w.Input, bias);

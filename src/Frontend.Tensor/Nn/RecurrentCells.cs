@@ -52,6 +52,24 @@ public abstract class RecurrentCell : Module
     private protected (Tensor H, Tensor? C) Step(Tensor x, Tensor? h0, Tensor? c0)
     {
         ArgumentNullException.ThrowIfNull(x);
+        if (Autocast.Of("rnn_cell", x) is { } cast)
+            return cast.Run(
+                [x, h0, c0, WeightIh, WeightHh, BiasIh, BiasHh],
+                t => Step(t[0], t[1], t[2], t[3], t[4], t[5], t[6])
+            );
+        return Step(x, h0, c0, WeightIh, WeightHh, BiasIh, BiasHh);
+    }
+
+    private (Tensor H, Tensor? C) Step(
+        Tensor x,
+        Tensor? h0,
+        Tensor? c0,
+        Tensor weightIh,
+        Tensor weightHh,
+        Tensor? biasIh,
+        Tensor? biasHh
+    )
+    {
         string name = GetType().Name;
         if (x.Rank is not (1 or 2) || x.Size(-1) != InputSize)
             throw new ArgumentException(
@@ -72,8 +90,8 @@ public abstract class RecurrentCell : Module
         }
         var h = State(h0);
         var c = _kind == RecurrentKind.Lstm ? State(c0) : null;
-        var pre = F.Linear(given, WeightIh, BiasIh);
-        var product = F.Linear(h, WeightHh, BiasHh);
+        var pre = F.Linear(given, weightIh, biasIh);
+        var product = F.Linear(h, weightHh, biasHh);
         var (next, cell) = RecurrentSequence.Step(_kind, pre, product, h, c);
         return single ? (next.Squeeze(0), cell?.Squeeze(0)) : (next, cell);
     }

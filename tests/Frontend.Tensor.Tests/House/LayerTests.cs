@@ -69,6 +69,7 @@ public class LayerTests
                 ["Complex"],
                 ["LinearAlgebra"],
                 ["Nn"],
+                ["Nn/Distributions"],
                 ["Fourier"],
                 ["Optim", "Optim/Schedulers"],
                 // Files keep the state of all of them.
