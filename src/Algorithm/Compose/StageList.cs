@@ -44,6 +44,7 @@ internal sealed partial class StageList
         list.DropUnread();
         list.MatchShapes();
         list.KeepInPlace();
+        list.NameKinds();
         return list.Named(name);
     }
 
@@ -187,6 +188,30 @@ internal sealed partial class StageList
                 again = true;
                 break;
             }
+        }
+    }
+
+    // An axis of a scatter that is one of the indices, as one may have become, is spatial; others are not.
+    private void NameKinds()
+    {
+        for (int i = 0; i < _stages.Count; i++)
+        {
+            var stage = _stages[i];
+            if (stage.Kind != StageKind.Scatter)
+                continue;
+            var repeats = stage.Reducer!.IsLast ? AxisKind.Ordered : AxisKind.Reduce;
+            _stages[i] = stage with
+            {
+                Axes =
+                [
+                    .. stage.Axes.Select(a =>
+                        a with
+                        {
+                            Kind = stage.Indices.Contains(a.Var) ? AxisKind.Spatial : repeats,
+                        }
+                    ),
+                ],
+            };
         }
     }
 
