@@ -150,6 +150,73 @@ public class MemoryTests
         GC.KeepAlive(y);
     }
 
+    // Views of gradients that rules make on their way, too, whether there is a scope or not.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void BackwardKeepsNothingButGradientsOfLeaves(bool inScope)
+    {
+        const int N = 64;
+        const int Batch = 32;
+        var weights = Enumerable.Range(0, 6).Select(i => (Tensor.Ones(N, N) * 0.01).RequiresGrad_()).ToArray();
+        using var scope = inScope ? Tensor.Scope() : null;
+        var x = Tensor.Ones(4, Batch / 4, N);
+        foreach (var w in weights)
+        {
+            var pieces = F.Gelu(F.Linear(x, w)).Split(N / 2, 2);
+            x = x + Tensor.Cat([pieces[1], pieces[0]], 2).Transpose(0, 1).Reshape(4, Batch / 4, N);
+        }
+        var loss = x.Square().Mean();
+        Collect();
+        long before = Live;
+        loss.Backward();
+        // Memory is rented in powers of two, at most.
+        Assert.InRange(Live - before, 0, 2 * weights.Length * 4 * N * N + 16384);
+        GC.KeepAlive(x);
+        Assert.All(weights, w => Assert.NotNull(w.Grad));
+    }
+
+    // The short form of 10,000 steps of every optimizer, which grow by nothing after the first.
+    [Fact]
+    public void StepsOfEveryOptimizerDoNotGrow()
+    {
+        Func<IEnumerable<Tensor>, Optimizer>[] kinds =
+        [
+            p => new SGD(p, 0.001, momentum: 0.9, nesterov: true),
+            p => new AdamW(p),
+            p => new Adam(p, amsgrad: true),
+            p => new Adagrad(p),
+            p => new RMSprop(p),
+            p => new Adadelta(p),
+            p => new Adamax(p),
+            p => new NAdam(p),
+            p => new RAdam(p),
+            p => new Rprop(p),
+            p => new ASGD(p),
+            p => new Muon(p.Where(t => t.Rank == 2)),
+        ];
+        var (x, y) = (Tensor.Ones(2, 3), Tensor.Ones(2, 2));
+        foreach (var make in kinds)
+        {
+            var model = new Sequential(new Linear(3, 4), new Tanh(), new Linear(4, 2));
+            var optimizer = make(model.Parameters);
+            void Step()
+            {
+                using var scope = Tensor.Scope();
+                optimizer.ZeroGrad();
+                F.MseLoss(model.Forward(x), y).Backward();
+                optimizer.Step();
+            }
+            for (int i = 0; i < 3; i++)
+                Step();
+            Collect();
+            long before = Live;
+            for (int i = 0; i < 20; i++)
+                Step();
+            Assert.InRange(Live, before - 65536, before + 1024);
+        }
+    }
+
     [Fact]
     public void TheCollectorIsToldOfMemory()
     {

@@ -280,10 +280,7 @@ internal sealed class Engine
                 Accumulate(node, leaf, grad);
             return;
         }
-        if (Anomalies.IsOn)
-            ApplyExplained(node, grad);
-        else
-            node.Apply(grad);
+        Apply(node, grad);
         // Leaves that have all gradients by now come before other nodes.
         if (_plan is not null)
         {
@@ -297,6 +294,22 @@ internal sealed class Engine
         if (!retainGraph)
             node.Release();
         grad.ReleaseGrad(ofPass: true);
+    }
+
+    // What a rule of the library makes and sends nobody is freed as soon as it has run: views of gradients, above all, which hold
+    // memory until the step ends (286 MB of a step of nanoGPT with 8 x 256 tokens). What functions of a program make is theirs.
+    private void Apply(Node node, Tensor grad)
+    {
+        bool sweeps = !_createGraph && !node.RunsUserCode;
+        // Where the program has no scope, one of the rule's own.
+        using var own = sweeps && TensorScope.Current is null ? TensorScope.Watch() : null;
+        var scope = sweeps ? TensorScope.Current : null;
+        int made = scope?.Count ?? 0;
+        if (Anomalies.IsOn)
+            ApplyExplained(node, grad);
+        else
+            node.Apply(grad);
+        scope?.Sweep(made);
     }
 
     // A leaf with hooks got a gradient: what is left of the pass is looked through for others to come.

@@ -266,6 +266,9 @@ internal sealed partial class Node
         _rule.Apply(this, grad);
     }
 
+    /// <summary>Whether its derivative is a program's own, or runs a part of the program again.</summary>
+    public bool RunsUserCode => Data is FunctionContext || Extras is { Forgotten: not null };
+
     /// <summary>
     /// Lets go of saved tensors, so that memory is free before the whole graph is. A node that saved none can be gone
     /// through again.

@@ -71,6 +71,25 @@ public sealed class TensorScope : IDisposable
         _made[_count++] = tensor;
     }
 
+    /// <summary>Frees what was made after the first so many that is neither kept nor held as a gradient.</summary>
+    /// <param name="from">A <see cref="Count"/> of before.</param>
+    internal void Sweep(int from)
+    {
+        int left = from;
+        for (int i = from; i < _count; i++)
+        {
+            var tensor = _made[i];
+            _made[i] = null;
+            if (tensor is null or { IsDisposed: true })
+                continue;
+            if (tensor.IsKept || tensor.GradHolders != 0)
+                _made[left++] = tensor;
+            else
+                tensor.Recycle();
+        }
+        _count = left;
+    }
+
     /// <summary>Hands a tensor to the enclosing scope (or, without one, to the garbage collector) and returns it.</summary>
     public Tensor Escape(Tensor tensor)
     {
