@@ -3,7 +3,6 @@ using System.Buffers.Binary;
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Text;
 using Picograd;
 using Picograd.Examples;
@@ -123,56 +122,14 @@ public sealed class Llama : Module
         return _output.Forward(_norm.Forward(x[-1]));
     }
 
-    /// <summary>Reads llama2.c's file of version 0: seven sizes, then the weights of all layers together, kind by kind.</summary>
+    /// <summary>Reads llama2.c's file.</summary>
     public static Llama Load(string path)
     {
-        byte[] file = File.ReadAllBytes(path);
-        if (file.Length < 28)
-            throw new InvalidDataException($"{path} is no llama2.c model: it has {file.Length} bytes.");
-        int[] h = MemoryMarshal.Cast<byte, int>(file.AsSpan(0, 28)).ToArray();
-        var c = new LlamaConfig(h[0], h[1], h[2], h[3], h[4], Math.Abs(h[5]), h[6]);
-        if (
-            h.Take(5).Any(n => n is < 1 or > 1 << 16)
-            || h[6] is < 1 or > 1 << 20
-            || h[5] == int.MinValue
-            || h[5] == 0
-            || c.Dim % c.Heads != 0
-            || c.Heads % c.KvHeads != 0
-        )
-            throw new InvalidDataException($"{path} is no llama2.c model: its sizes are {string.Join(", ", h)}.");
-        long at = 28;
-        Tensor Next(params long[] shape)
-        {
-            long bytes = 4 * shape.Aggregate(1L, (a, b) => checked(a * b));
-            if (at + bytes > file.Length)
-                throw new InvalidDataException($"{path} ends within its weights, after {file.Length} bytes.");
-            var values = MemoryMarshal.Cast<byte, float>(file.AsSpan((int)at, (int)bytes)).ToArray();
-            at += bytes;
-            return Tensor.From(values, shape);
-        }
-        var state = new OrderedDictionary<string, Tensor> { ["tok_embeddings.weight"] = Next(c.Vocabulary, c.Dim) };
-        void Layers(string part, params long[] shape)
-        {
-            var all = Next([c.Layers, .. shape]);
-            for (int i = 0; i < c.Layers; i++)
-                state[$"layers.{i}.{part}.weight"] = all[i];
-        }
-        long kv = c.KvHeads * c.HeadSize;
-        Layers("attention_norm", c.Dim);
-        Layers("attention.wq", c.Dim, c.Dim);
-        Layers("attention.wk", kv, c.Dim);
-        Layers("attention.wv", kv, c.Dim);
-        Layers("attention.wo", c.Dim, c.Dim);
-        Layers("ffn_norm", c.Dim);
-        Layers("feed_forward.w1", c.Hidden, c.Dim);
-        Layers("feed_forward.w2", c.Dim, c.Hidden);
-        Layers("feed_forward.w3", c.Hidden, c.Dim);
-        state["norm.weight"] = Next(c.Dim);
-        // Cosines and sines, which the model computes itself.
-        _ = Next(2, c.MaxLength, c.HeadSize / 2);
-        state["output.weight"] = h[5] > 0 ? state["tok_embeddings.weight"] : Next(c.Vocabulary, c.Dim);
-        var model = new Llama(c);
-        model.LoadStateDict(state);
+        using var file = Llama2C.Open(path);
+        var c = file.Config;
+        var model = new Llama(new(c.Dim, c.HiddenDim, c.Layers, c.Heads, c.KvHeads, c.VocabSize, c.MaxSeqLen));
+        // Cosines and sines the model computes itself.
+        model.LoadStateDict(file.Rename(name => name.StartsWith("freqs_", StringComparison.Ordinal) ? null : name));
         return model;
     }
 
