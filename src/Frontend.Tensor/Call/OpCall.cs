@@ -191,6 +191,45 @@ internal unsafe ref partial struct OpCall
         Run();
     }
 
+    /// <summary>
+    /// Adds it to calls that run later, all inputs being given and of as many elements side by side, on the CPU: what it computes takes the
+    /// places of some of them. False where something else is to see the call, which then has to run otherwise.
+    /// </summary>
+    /// <param name="calls">Gets it.</param>
+    /// <param name="elements">Of each input.</param>
+    /// <param name="replaced">For each output the input whose place it takes.</param>
+    public bool TryAddTo(InPlaceCalls calls, long elements, byte[] replaced)
+    {
+        if (!ReferenceEquals(_runtime, CpuRuntime.Instance) || Executor.Current is not null)
+            return false;
+        Encode();
+        _words[0] = Head;
+        int at = _words[1.._count].IndexOf(elements);
+        if (at < 0)
+            return false;
+        var context = _runtime.Context;
+        DispatchedKernel? whole = null;
+        DispatchedKernel? rest = null;
+        if (elements >= InPlaceCalls.Stretch)
+            whole = Of(InPlaceCalls.Stretch, ref this);
+        if (elements % InPlaceCalls.Stretch is > 0 and var left)
+            rest = Of(left, ref this);
+        var cell = ReadOnlySpan<byte>.Empty;
+        for (int i = 0; i < _next; i++)
+        {
+            if (Cell(i) is (var address, > 0 and var bytes))
+                cell = new ReadOnlySpan<byte>((void*)address, bytes);
+        }
+        calls.Add(whole, rest, ((ReadOnlySpan<Tensor?>)_tensors)[.._next], cell, replaced, context.Threads);
+        return true;
+
+        DispatchedKernel Of(long count, ref OpCall call)
+        {
+            call._words[1 + at] = count;
+            return context.Table.Find(call.Words) ?? context.Miss(call._plan, call.Words);
+        }
+    }
+
     /// <summary>Runs the call whose words the caller wrote behind the head.</summary>
     public void Run(int count)
     {

@@ -117,6 +117,64 @@ internal unsafe partial class Operator
         return call.Result();
     }
 
+    /// <summary>
+    /// x ← f(x), or f(x, b) of a dtype, where x is; false where x is small, which new memory takes less time for, or not dense, or something
+    /// else is in the way. What x may be is the caller's to see to.
+    /// </summary>
+    [SkipLocalsInit]
+    public bool TryReplace(Tensor x, Tensor? b = null)
+    {
+        if (!IsLong(x))
+            return false;
+        if (b is not null)
+        {
+            if (!b.IsContiguous || b.DType != x.DType || !b.Layout.SameSizes(x.Layout))
+                return false;
+            // An element of b that x has elsewhere may be gone before it is read.
+            if (ReferenceEquals(b.Storage, x.Storage) ? b.Layout.Offset != x.Layout.Offset : x.Storage.IsForeign)
+                return false;
+        }
+        var call = new OpCall(this, stackalloc long[OpCall.MostWords]);
+        call.In(x);
+        if (b is not null)
+            call.In(b);
+        return RunReplacing(ref call, x);
+    }
+
+    /// <summary>x ← f(x, number) in the same way.</summary>
+    [SkipLocalsInit]
+    public bool TryReplace(Tensor x, Scalar number)
+    {
+        if (!IsLong(x))
+            return false;
+        long cell;
+        bool precise = x.DType.IsStorage() && Words.Has("number");
+        var type = precise ? x.DType.Compute() : x.DType;
+        number.Store(type, &cell);
+        var call = new OpCall(this, stackalloc long[OpCall.MostWords]) { Apart = precise };
+        call.In(x);
+        call.Cell(&cell, type.Size());
+        call.Head |= precise ? Words.Bits("number", "b") : 0;
+        return RunReplacing(ref call, x);
+    }
+
+    private static readonly byte[] First = [0];
+
+    [ThreadStatic]
+    private static InPlaceCalls? t_replacing;
+
+    private static bool RunReplacing(ref OpCall call, Tensor x)
+    {
+        var calls = t_replacing ??= new InPlaceCalls();
+        if (!call.TryAddTo(calls, x.NumElements, First))
+            return false;
+        calls.Run();
+        return true;
+    }
+
+    // Beyond the cache that a result in new memory would have to go through.
+    private static bool IsLong(Tensor x) => x.IsContiguous && x.NumElements >= InPlaceCalls.Long && x.Device.IsCpu;
+
     /// <summary>Whether a second operand of one element may have the dtype that 16 bits are computed in.</summary>
     public bool TakesNumber => Words.Has("number");
 

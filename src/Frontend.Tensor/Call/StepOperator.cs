@@ -10,8 +10,21 @@ namespace Picograd.Calls;
 /// </summary>
 internal sealed class StepOperator(string name) : Operator(name)
 {
+    // The parameter, then states behind parameter and gradient.
+    private static readonly byte[][] Replaced =
+    [
+        .. Enumerable
+            .Range(0, 6)
+            .Select(states =>
+                new byte[] { 0 }
+                    .Concat(Enumerable.Range(2, states).Select(i => (byte)i))
+                    .ToArray()
+            ),
+    ];
+
     /// <summary>
-    /// Replaces a parameter and its state. The kernel writes to spare memory, which then changes places with what it replaces, since
+    /// Replaces a parameter and its state, with the next <see cref="StepMemory.Run"/>: on a processor all parameters at once. Else, and
+    /// where the call is written down, the kernel writes to spare memory, which then changes places with what it replaces, since
     /// schedules may read an element again after its result is stored; so a step makes no object.
     /// </summary>
     /// <param name="parameter">What is trained.</param>
@@ -41,6 +54,11 @@ internal sealed class StepOperator(string name) : Operator(name)
         for (int i = 0; i < settings.Length; i++)
             ((Scalar)settings[i]).Store(type, cells + i * type.Size());
         call.Cell(cells, settings.Length * type.Size());
+        if (
+            IsDense(parameter, grad, state)
+            && call.TryAddTo(spares.Calls, parameter.NumElements, Replaced[state.Length])
+        )
+            return;
         int first = call.Operands;
         for (int i = 0; i <= state.Length; i++)
             call.Place(spares.Take(parameter, i));
@@ -48,6 +66,15 @@ internal sealed class StepOperator(string name) : Operator(name)
         spares.Replace(parameter, call[first]!);
         for (int i = 0; i < state.Length; i++)
             spares.Replace(state[i], call[first + 1 + i]!);
+    }
+
+    private static bool IsDense(Tensor parameter, Tensor grad, ReadOnlySpan<Tensor> state)
+    {
+        bool dense = parameter.IsContiguous && grad.IsContiguous && grad.NumElements == parameter.NumElements;
+        foreach (var tensor in state)
+            dense &=
+                tensor.IsContiguous && tensor.NumElements == parameter.NumElements && tensor.DType == parameter.DType;
+        return dense && grad.DType == parameter.DType && state.Length < Replaced.Length;
     }
 }
 
@@ -57,6 +84,12 @@ internal sealed class StepOperator(string name) : Operator(name)
 internal sealed class StepMemory
 {
     private readonly Dictionary<(long, DType, DeviceRuntime), List<Tensor>> _tensors = [];
+
+    /// <summary>Steps that are still to run.</summary>
+    public InPlaceCalls Calls { get; } = new();
+
+    /// <summary>Runs the steps that were put off.</summary>
+    public void Run() => Calls.Run();
 
     /// <summary>A dense vector of a parameter's elements, number <paramref name="place"/> of those that one step needs.</summary>
     public Tensor Take(Tensor like, int place)

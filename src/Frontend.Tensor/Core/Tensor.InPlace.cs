@@ -131,7 +131,9 @@ public sealed partial class Tensor
         GradMode.Enabled = false;
         try
         {
-            Copying.Replace(this, Apply(ScalarFunctions.Add, this, b));
+            ElementFunction add = ScalarFunctions.Add;
+            if (!Keeps(add) || !add.TryReplace(this, b))
+                Copying.Replace(this, Apply(add, this, b));
         }
         finally
         {
@@ -177,8 +179,11 @@ public sealed partial class Tensor
         if (function.Kind == FunctionKind.Float && !DType.IsFloat())
             throw ResultDType(function.Name, DType.Float32);
         var node = Records(this) ? Node.Of(function.Rule!, this, this) : null;
-        using (NoGrad())
-            Copying.Replace(this, Apply(function, this));
+        if (!Keeps(function) || !function.TryReplace(this))
+        {
+            using (NoGrad())
+                Copying.Replace(this, Apply(function, this));
+        }
         node?.ResaveOutput();
         return Changed(node);
     }
@@ -198,11 +203,20 @@ public sealed partial class Tensor
             var before = (function.Rule!.Saves & Saves.A) != 0 && b.RequiresGrad ? Clone() : this;
             node = Node.Of(function.Rule, this, before, b.To(DType).ToDevice(Device));
         }
-        using (NoGrad())
-            Store(function.Name, Apply(function, this, b));
+        if (!Keeps(function) || !function.TryReplace(this, b))
+        {
+            using (NoGrad())
+                Store(function.Name, Apply(function, this, b));
+        }
         node?.ResaveOutput();
         return Changed(node);
     }
+
+    // Whether the function of it and of what has its dtype has that dtype, without a detour.
+    private bool Keeps(ElementFunction function) =>
+        function.Kind == FunctionKind.Float
+            ? DType.IsFloat()
+            : function.Kind == FunctionKind.Arithmetic && DType is not (DType.UInt8 or DType.Bool);
 
     private Tensor ChangeBy(ElementFunction function, Scalar b)
     {
@@ -213,8 +227,15 @@ public sealed partial class Tensor
             node = Node.Of(function.NumberRule!, this, this);
             node.X = b.AsDouble;
         }
-        using (NoGrad())
-            Store(function.Name, Apply(function, this, b));
+        bool keeps =
+            Keeps(function)
+            && DType.IsFloat()
+            && Promotion.Of(DType, Promotion.RankOf(this), b.Type, Promotion.Rank.Number) == DType;
+        if (!keeps || !function.TryReplace(this, b))
+        {
+            using (NoGrad())
+                Store(function.Name, Apply(function, this, b));
+        }
         return Changed(node);
     }
 

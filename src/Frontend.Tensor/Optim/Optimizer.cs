@@ -5,8 +5,9 @@ using Picograd.Calls;
 namespace Picograd;
 
 /// <summary>
-/// Changes parameters in place by their gradients, with PyTorch's arguments, formulas and state. A step runs one kernel a parameter,
-/// which reads and writes parameter and state once, and makes no object after the first; 16-bit parameters are computed in float32.
+/// Changes parameters in place by their gradients, with PyTorch's arguments, formulas and state. A step goes over all parameters at
+/// once, in stretches that threads share (on a GPU one kernel a parameter), reads and writes parameters and state once, and makes no
+/// object after the first; 16-bit parameters are computed in float32.
 /// </summary>
 public abstract partial class Optimizer
 {
@@ -107,16 +108,24 @@ public abstract partial class Optimizer
     public virtual void Step()
     {
         using var off = Tensor.NoGrad();
-        foreach (var group in _groups)
+        try
         {
-            Begin(group);
-            // By index: the list's own enumerator would be an object.
-            for (int i = 0; i < group.Parameters.Count; i++)
+            foreach (var group in _groups)
             {
-                var parameter = group.Parameters[i];
-                if (parameter.GradOrNull is { } grad)
-                    Update(_states[parameter], grad);
+                Begin(group);
+                // By index: the list's own enumerator would be an object.
+                for (int i = 0; i < group.Parameters.Count; i++)
+                {
+                    var parameter = group.Parameters[i];
+                    if (parameter.GradOrNull is { } grad)
+                        Update(_states[parameter], grad);
+                }
             }
+        }
+        finally
+        {
+            // Where one parameter is refused, those before it have had their step.
+            Spares.Run();
         }
     }
 
