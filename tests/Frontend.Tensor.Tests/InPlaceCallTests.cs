@@ -93,6 +93,24 @@ public class InPlaceCallTests
         return [.. all.Select(t => t.RequiresGrad_())];
     }
 
+    [Theory]
+    [InlineData(1e-3)]
+    [InlineData(1e3)]
+    public void Gradients_are_scaled_together_as_each_would_be(double most)
+    {
+        using var scope = Tensor.Scope();
+        var parameters = Parameters(DType.Float32);
+        foreach (var p in parameters)
+            (p * p).Sum().Backward();
+        Tensor[] before = [.. parameters.Select(p => p.Grad!.Clone())];
+        var norm = Clipping.ClipGradNorm_(parameters, most);
+        double expected = Math.Sqrt(before.Sum(g => g.To(DType.Float64).Square().Sum().Item()));
+        Assert.Equal(expected, norm.Item(), expected * 1e-5);
+        var factor = (most / (norm + 1e-6)).Clamp(max: 1);
+        foreach (var (p, g) in parameters.Zip(before))
+            Assert.True(Bits(p.Grad!).SequenceEqual(Bits(g * factor)), $"{most}, {p.NumElements}");
+    }
+
     [Fact]
     public void A_slice_that_is_trained_changes_its_tensor_and_nothing_beside()
     {

@@ -142,11 +142,19 @@ internal unsafe partial class Operator
     }
 
     /// <summary>x ← f(x, number) in the same way.</summary>
-    [SkipLocalsInit]
     public bool TryReplace(Tensor x, Scalar number)
     {
-        if (!IsLong(x))
+        var calls = t_replacing ??= new InPlaceCalls();
+        if (!IsLong(x) || !TryReplaceLater(calls, x, number))
             return false;
+        calls.Run();
+        return true;
+    }
+
+    /// <summary>x ← f(x, number) of a dense x of any length, when the calls that it is added to run.</summary>
+    [SkipLocalsInit]
+    public bool TryReplaceLater(InPlaceCalls calls, Tensor x, Scalar number)
+    {
         long cell;
         bool precise = x.DType.IsStorage() && Words.Has("number");
         var type = precise ? x.DType.Compute() : x.DType;
@@ -155,7 +163,7 @@ internal unsafe partial class Operator
         call.In(x);
         call.Cell(&cell, type.Size());
         call.Head |= precise ? Words.Bits("number", "b") : 0;
-        return RunReplacing(ref call, x);
+        return call.TryAddTo(calls, x.NumElements, First);
     }
 
     private static readonly byte[] First = [0];

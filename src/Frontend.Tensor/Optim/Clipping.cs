@@ -1,5 +1,8 @@
 using System.Globalization;
 using Picograd.Algorithms;
+using Picograd.Algorithms.Functions;
+using Picograd.Calls;
+using Picograd.Dispatch;
 
 namespace Picograd;
 
@@ -58,12 +61,7 @@ public static class Clipping
         if (all.Length == 0)
             return Tensor.Zeros([]);
         var first = all[0];
-        var total =
-            all.Length == 1
-                ? first.Norm(normType)
-                : Tensor
-                    .Stack([.. all.Select(t => t.Norm(normType).To(Promotion.Of(all)).ToDevice(first.Device))])
-                    .Norm(normType);
+        var total = all.Length == 1 ? first.Norm(normType) : Norms(all, normType).Norm(normType);
         if (errorIfNonfinite && !double.IsFinite(total.Item()))
             throw new InvalidOperationException(
                 string.Create(
@@ -74,11 +72,42 @@ public static class Clipping
         return total;
     }
 
+    // A norm each, as a vector. On a processor they are there at once, and 150 of them are put together in less time than joined.
+    private static Tensor Norms(Tensor[] all, double normType)
+    {
+        var norms = Array.ConvertAll(all, t => t.Norm(normType));
+        var type = Promotion.Of(norms);
+        bool here = Array.TrueForAll(norms, IsHere) && !Array.Exists(norms, n => Tensor.Records(n));
+        if (here && type is DType.Float32 or DType.Float64)
+        {
+            double[] values = Array.ConvertAll(norms, n => n.Item());
+            return Tensor.From<double>(values).To(type);
+        }
+        return Tensor.Stack([.. norms.Select(n => n.To(type).ToDevice(norms[0].Device))]);
+    }
+
+    private static bool IsHere(Tensor t) => ReferenceEquals(t.Runtime, CpuRuntime.Instance) && Executor.Current is null;
+
     private static void ClipGradsWithNorm_(Tensor[] grads, double maxNorm, Tensor total)
     {
         var factor = (maxNorm / (total + 1e-6)).Clamp(max: 1);
+        bool here = IsHere(factor);
+        // A product with 1 changes nothing.
+        if (here && factor.Item() == 1)
+            return;
+        ElementFunction product = ScalarFunctions.Mul;
+        var calls = new InPlaceCalls();
         foreach (var grad in grads)
-            grad.Mul_(factor.To(grad.DType).ToDevice(grad.Device));
+        {
+            bool later =
+                here
+                && IsHere(grad)
+                && grad is { NumElements: > 0, IsContiguous: true, DType: DType.Float32 or DType.Float64 }
+                && product.TryReplaceLater(calls, grad, factor.Item());
+            if (!later)
+                grad.Mul_(factor.To(grad.DType).ToDevice(grad.Device));
+        }
+        calls.Run();
     }
 
     private static Tensor[] Of(IEnumerable<Tensor> parameters)
