@@ -33,7 +33,9 @@ internal static class OptimizerCases
 
     private static Trial Sgd(Draw d)
     {
-        var (lr, decay, maximize) = (Rate(d), Decay(d), d.Chance(0.3));
+        var (lr, maximize) = (Rate(d), d.Chance(0.3));
+        // TorchSharp's decay makes parameters grow where it maximizes; PyTorch's shrinks them either way.
+        double decay = maximize ? 0 : Decay(d);
         double momentum = d.Pick(0, 0.9, 0.5);
         bool nesterov = momentum > 0 && d.Chance(0.4);
         double dampening = nesterov ? 0 : d.Pick(0, 0, 0.3);
@@ -211,7 +213,8 @@ internal static class OptimizerCases
     )
     {
         var type = d.Pick(DType.Float32, DType.Float32, DType.Float64);
-        long[] shape = [.. d.Shape(0, 3).Select(s => Math.Max(s, 1))];
+        // Of one number TorchSharp's Rprop refuses its own state.
+        long[] shape = [.. d.Shape(1, 3).Select(s => Math.Max(s, 1))];
         // Odd gradients: of both signs, and 0.
         Sample[] inputs = [.. Enumerable.Range(0, 1 + Steps).Select(_ => d.Of(shape, type, tame: true))];
         return new(
