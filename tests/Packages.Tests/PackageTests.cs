@@ -17,7 +17,14 @@ namespace Picograd.Tests;
 
 public sealed class PackageTests(PackedPackages packed) : IClassFixture<PackedPackages>
 {
-    private static readonly string[] Libraries = ["Picograd", "Picograd.Compiler", "Picograd.Cuda", "Picograd.Data"];
+    private static readonly string[] Libraries =
+    [
+        "Picograd",
+        "Picograd.Compiler",
+        "Picograd.Cuda",
+        "Picograd.Data",
+        "Picograd.Onnx",
+    ];
 
     private string[] Entries(string package, string kind = "nupkg")
     {
@@ -57,7 +64,7 @@ public sealed class PackageTests(PackedPackages packed) : IClassFixture<PackedPa
         Assert.Equal("Picograd.Compiler", met["Picograd.Search.dll"]);
         Assert.Contains("tools/net10.0/any/tune.dll", Entries("Picograd.Tune"));
         Assert.Contains("tools/net10.0/any/tune.pdb", Entries("Picograd.Tune", "snupkg"));
-        Assert.Equal(10, Directory.GetFiles(packed.Feed).Length);
+        Assert.Equal(2 * (Libraries.Length + 1), Directory.GetFiles(packed.Feed).Length);
     }
 
     /// <summary>Nothing that is packed names a folder of the machine that built it.</summary>
@@ -124,7 +131,7 @@ public sealed class PackageTests(PackedPackages packed) : IClassFixture<PackedPa
             string[] expected = package switch
             {
                 "Picograd" => ["Picograd.Compiler"],
-                "Picograd.Cuda" or "Picograd.Data" => ["Picograd"],
+                "Picograd.Cuda" or "Picograd.Data" or "Picograd.Onnx" => ["Picograd"],
                 _ => [],
             };
             Assert.Equal(expected, needed.Intersect(["Picograd", .. expected]));
@@ -169,6 +176,10 @@ public sealed class PackageTests(PackedPackages packed) : IClassFixture<PackedPa
     [Fact]
     public void The_page_of_data_trains_an_epoch() =>
         Assert.Matches(@"epoch 1  8/8  loss 0\.\d+", packed.Run(Samples.Data, []).Succeeded());
+
+    [Fact]
+    public void Models_of_onnx_are_a_package_of_their_own() =>
+        Assert.Matches(@"(?m)^1\d\d operators", packed.Run(Samples.Onnx, []).Succeeded());
 
     [Fact]
     public void A_program_without_the_package_for_gpus_names_it() =>

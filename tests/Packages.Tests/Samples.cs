@@ -21,6 +21,7 @@ internal static class Samples
     public const string Cuda = "page-cuda";
     public const string Compiler = "page-compiler";
     public const string Data = "page-data";
+    public const string Onnx = "page-onnx";
 
     public static string Root { get; } = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ThisFile())!, "..", ".."));
 
@@ -37,6 +38,7 @@ internal static class Samples
             new(Tensors, Assert.Single(Programs("packages/Picograd/README.md")), "Picograd"),
             new(Cuda, Assert.Single(Programs("packages/Picograd.Cuda/README.md")), "Picograd.Cuda"),
             new(Data, Assert.Single(Programs("packages/Picograd.Data/README.md")), "Picograd.Data"),
+            new(Onnx, Assert.Single(Programs("packages/Picograd.Onnx/README.md")), "Picograd.Onnx"),
             new(Compiler, Assert.Single(Programs("packages/Picograd.Compiler/README.md")), "Picograd.Compiler"),
         ];
     }

@@ -19,6 +19,7 @@ public partial class NamespaceTests
         ["src/Frontend.Cuda"] = "Picograd.Dispatch",
         // Its folders are for people; a program names one namespace.
         ["src/Frontend.Data"] = "Picograd.Data",
+        ["src/Frontend.Onnx"] = "Picograd.Onnx",
         ["tunedb"] = "Picograd.TuneDb",
     };
 
