@@ -218,6 +218,21 @@ internal sealed record OnPurpose(string Reason, Regex Case, Regex Difference)
             Of("Special of anything"),
             Values("Infinity here, NaN there")
         ),
+        new(
+            "what overlaps is changed in place as if from a copy, and what shows an element several times is filled",
+            Of("Program "),
+            There("(more than one element of the written-to|some elements of the input tensor and the written-to)")
+        ),
+        new(
+            "what shows an element several times is not changed by a function, empty or not",
+            Of("Program .*\\[[^]]*\\b0\\b"),
+            new("^refused here: .*shows one element several times")
+        ),
+        new(
+            "a change in place of nothing changes no version",
+            Of("Program .*\\[[^]]*\\b0\\b"),
+            There("one of the variables needed for gradient computation has been modified")
+        ),
         new("Fourier transforms of nothing", Of("FFT"), There("MKL FFT error")),
         new("what has no dimensions is shifted to where it is", Of("FFT[.]I?FftShift"), There("`shifts` required")),
         new("elements are looked for wherever they lie", Of("IsIn"), There("view size is not compatible")),

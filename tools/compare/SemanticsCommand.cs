@@ -61,6 +61,7 @@ internal static class SemanticsCommand
             .. FourierCases.All,
             .. MoreSurfaceCases.All,
             .. SpecialCases.All,
+            .. ProgramCases.All,
             .. LayerCases.All,
             .. OptimizerCases.All,
             .. ScatterCases.All,
