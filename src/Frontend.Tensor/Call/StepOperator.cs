@@ -44,15 +44,17 @@ internal sealed class StepOperator(string name) : Operator(name)
         // Of nothing there is nothing to replace.
         if (parameter.NumElements == 0)
             return;
+        var type = parameter.DType.Compute();
+        byte* cells = stackalloc byte[settings.Length * sizeof(double)];
+        for (int i = 0; i < settings.Length; i++)
+            ((Scalar)settings[i]).Store(type, cells + i * type.Size());
+        if (Executor.Listening?.TakesNumbers(this, new(cells, settings.Length * type.Size())) == true)
+            return;
         var call = new OpCall(this, stackalloc long[OpCall.MostWords]);
         call.In(parameter);
         call.In(grad);
         foreach (var tensor in state)
             call.In(tensor);
-        var type = parameter.DType.Compute();
-        byte* cells = stackalloc byte[settings.Length * sizeof(double)];
-        for (int i = 0; i < settings.Length; i++)
-            ((Scalar)settings[i]).Store(type, cells + i * type.Size());
         call.Cell(cells, settings.Length * type.Size());
         if (
             IsDense(parameter, grad, state)

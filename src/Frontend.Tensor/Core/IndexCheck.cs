@@ -32,7 +32,7 @@ internal static class IndexCheck
     }
 
     // Found: whether there is an index that counts from the end, or one that is ignored.
-    private static unsafe Tensor Scan(string what, Tensor indices, long limit, bool wrap, long? ignore, out bool found)
+    private static Tensor Scan(string what, Tensor indices, long limit, bool wrap, long? ignore, out bool found)
     {
         if (!indices.DType.IsPlaces())
             throw new ArgumentException(
@@ -43,10 +43,28 @@ internal static class IndexCheck
         // There is nothing to look at.
         if (dense.Device.IsMeta)
             return dense;
-        long skip = ignore ?? long.MinValue;
+        Executor.Listening?.Scans(dense, new IndexScan(what, limit, wrap, ignore));
         var here = dense.OnCpu();
-        long* given = (long*)here.Address;
-        long count = here.NumElements;
+        found = Look(here.Address, here.NumElements, what, limit, wrap, ignore, indices.Layout);
+        GC.KeepAlive(here);
+        return dense;
+    }
+
+    /// <summary>Looks at dense indices in main memory. Returns whether there is one that counts from the end, or one that is ignored.</summary>
+    /// <exception cref="IndexOutOfRangeException">An index is out of range; names it and its place.</exception>
+    public static unsafe bool Look(
+        nint indices,
+        long count,
+        string what,
+        long limit,
+        bool wrap,
+        long? ignore,
+        Layout shape
+    )
+    {
+        bool found = false;
+        long skip = ignore ?? long.MinValue;
+        long* given = (long*)indices;
         for (long at = 0; at < count; at++)
         {
             long index = given[at];
@@ -54,13 +72,12 @@ internal static class IndexCheck
             {
                 if (index != ignore && (!wrap || index >= limit || index < -limit))
                     throw new IndexOutOfRangeException(
-                        $"{what}: index {index} at place {at} of an index tensor of shape {indices.Layout} is out of range; "
+                        $"{what}: index {index} at place {at} of an index tensor of shape {shape} is out of range; "
                             + $"there are {limit}."
                     );
                 found = true;
             }
         }
-        GC.KeepAlive(here);
-        return dense;
+        return found;
     }
 }

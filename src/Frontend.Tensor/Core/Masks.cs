@@ -18,10 +18,12 @@ internal static unsafe class Masks
     private static Tensor Places(Tensor mask, bool coordinates)
     {
         var here = Copying.DenseOf(mask).OnCpu();
+        Executor.Listening?.HostReads(here);
         byte* given = (byte*)here.Address;
         long count = Count(given, here.NumElements);
         long[] sizes = here.Layout.Sizes;
         var result = Tensor.Allocate(coordinates ? [count, sizes.Length] : [count], DType.Int64, CpuRuntime.Instance);
+        Executor.Listening?.HostWrites(result);
         long* to = (long*)result.Address;
         if (!coordinates || sizes.Length == 1)
             Fill(given, count, to);

@@ -43,6 +43,8 @@ internal static unsafe class Sorting
                 $"sort: rows of the shape {rows.Layout} have {n} elements; at most {int.MaxValue} can be sorted."
             );
         var here = Copying.DenseOf(rows).OnCpu();
+        Executor.Listening?.HostReads(here);
+        Executor.Listening?.HostWrites(result);
         var (from, to, type) = (here.Address, result.Address, here.DType);
         long lines = here.NumElements / n;
         void Sort(long line, Room room) =>

@@ -25,6 +25,7 @@ internal sealed class Storage
     {
         _memory = memory;
         Runtime = runtime;
+        Calls.Executor.Listening?.Born(this);
     }
 
     /// <summary>The device that the memory is on.</summary>
@@ -120,6 +121,7 @@ internal sealed class Storage
     /// </summary>
     public void Swap(DeviceMemory contents)
     {
+        Calls.Executor.Listening?.Swaps(this);
         var old = _memory;
         _memory = contents;
         Version++;
@@ -129,6 +131,7 @@ internal sealed class Storage
     /// <summary>As <see cref="Swap"/> with the memory of another storage, which gets this one's.</summary>
     public void Exchange(Storage other)
     {
+        Calls.Executor.Listening?.Swaps(this);
         (_memory, other._memory) = (other._memory, _memory);
         Version++;
     }
@@ -137,7 +140,20 @@ internal sealed class Storage
     public void Return() => Surrender().Recycle();
 
     /// <summary>New memory after <see cref="Return"/>.</summary>
-    public void Rent(long bytes) => _memory = Runtime.Rent(bytes);
+    public void Rent(long bytes)
+    {
+        _memory = Runtime.Rent(bytes);
+        Calls.Executor.Listening?.Born(this);
+    }
+
+    /// <summary>Gets other memory; the caller has what was there.</summary>
+    public DeviceMemory Put(DeviceMemory contents)
+    {
+        var before = _memory;
+        _memory = contents;
+        Version++;
+        return before;
+    }
 
     /// <summary>Moves to another device: every sharing tensor is there afterwards.</summary>
     public void Move(DeviceMemory contents, DeviceRuntime runtime)

@@ -57,6 +57,8 @@ public sealed partial class Tensor
         using var off = NoGrad();
         var row = Copying.DenseOf(sortedSequence.To(type)).OnCpu();
         var given = Copying.DenseOf(values.To(type)).OnCpu();
+        Executor.Listening?.HostReads(row);
+        Executor.Listening?.HostReads(given);
         long[] found = new long[given.NumElements];
         long n = s.Sizes[^1];
         long each = shared || v.Rank == 0 ? given.NumElements : v.Sizes[^1];

@@ -148,6 +148,7 @@ public sealed partial class Tensor
         generator ??= Generator.Default;
         // Nothing is drawn for a tensor without elements.
         long at = tensor.Device.IsMeta ? 0 : generator.Take(tensor.NumElements);
+        Executor.Listening?.Draws(generator, at);
         Ops.Integer.RunInto(tensor, sizeof(long), generator.Seed, at, unchecked(high - low));
         return low == 0 ? tensor : tensor + low;
     }
@@ -232,6 +233,7 @@ public sealed partial class Tensor
         generator ??= Generator.Default;
         // Nothing is drawn for a tensor without elements.
         long at = tensor.Device.IsMeta ? 0 : generator.Take(tensor.NumElements);
+        Executor.Listening?.Draws(generator, at);
         op.RunInto(tensor, sizeof(long), generator.Seed, at);
         return tensor;
     }

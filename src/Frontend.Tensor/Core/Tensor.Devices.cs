@@ -34,6 +34,7 @@ public sealed partial class Tensor
         {
             var runtime = DeviceRuntime.Of(device);
             var memory = runtime.Rent(Storage.Length);
+            Executor.Listening?.Refuses($"a tensor is moved to {device}; move it before");
             if (!device.IsMeta)
                 Transfer(Runtime, Storage.Address, runtime, memory.Address, Storage.Length);
             Storage.Move(memory, runtime);
@@ -51,6 +52,7 @@ public sealed partial class Tensor
     {
         if (dtype != DType)
         {
+            Executor.Listening?.Refuses($"a tensor becomes {dtype.Name()}; convert it before");
             using var off = NoGrad();
             using var plain = Detach();
             var converted = Operator.Cast(plain, dtype).Keep();
@@ -71,6 +73,8 @@ public sealed partial class Tensor
     {
         var source = Copying.DenseOf(this);
         var result = Allocate(Layout.Contiguous(source.Layout.Sizes), DType, to);
+        Executor.Listening?.HostReads(source);
+        Executor.Listening?.HostWrites(result);
         if (!to.Device.IsMeta)
             Transfer(source.Runtime, source.Address, to, result.Address, NumElements * ElementSize);
         GC.KeepAlive(source);

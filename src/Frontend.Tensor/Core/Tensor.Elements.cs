@@ -69,6 +69,7 @@ public sealed unsafe partial class Tensor
                 $"From: {values.Length} values were given for the shape {layout}, which has {layout.Count} elements."
             );
         var tensor = Allocate(layout, type, CpuRuntime.Instance);
+        Executor.Listening?.HostWrites(tensor);
         fixed (TValue* first = values)
             tensor.Runtime.Write(tensor.Address, (nint)first, (long)values.Length * sizeof(TValue));
         return tensor;
@@ -107,6 +108,7 @@ public sealed unsafe partial class Tensor
         var values = new TValue[ArrayLength("ToArray")];
         if (!Device.IsCpu && !IsContiguous)
             return Copying.DenseOf(this).ToArray<TValue>();
+        Executor.Listening?.HostReads(this);
         if (IsContiguous)
         {
             fixed (TValue* first = values)
@@ -125,6 +127,7 @@ public sealed unsafe partial class Tensor
     {
         if (!Device.IsCpu)
             return OnCpu().ToDoubles();
+        Executor.Listening?.HostReads(this);
         double[] values = new double[ArrayLength("ToDoubles")];
         int i = 0;
         foreach (long at in Places())
@@ -141,6 +144,7 @@ public sealed unsafe partial class Tensor
                 $"Item: the tensor must have one element, but its shape is {Layout}; index it first."
             );
         var here = OnCpu();
+        Executor.Listening?.HostReads(here);
         return here.ReadElement(here.Layout.Offset);
     }
 

@@ -163,7 +163,12 @@ public sealed partial class Tensor
     {
         const long Few = 1 << 14;
         var (by, more) = ((float)scale, (float)shift);
-        bool plain = unit.Device.IsCpu && unit.DType == DType.Float32 && unit.IsContiguous && unit.NumElements <= Few;
+        bool plain =
+            Executor.Listening is null
+            && unit.Device.IsCpu
+            && unit.DType == DType.Float32
+            && unit.IsContiguous
+            && unit.NumElements <= Few;
         if (!plain || !float.IsFinite(by) || !float.IsFinite(more))
             return unit * scale + shift;
         float* first = (float*)unit.Address;

@@ -25,7 +25,9 @@ public sealed unsafe partial class Tensor
                 $"FromMemory: {memory.Length} values were given for the shape {layout}, which has {layout.Count} elements."
             );
         var pinned = new PinnedMemory(memory.Pin(), (long)memory.Length * sizeof(TValue));
-        return new Tensor(Storage.Of(pinned, CpuRuntime.Instance), layout, type);
+        var shared = new Tensor(Storage.Of(pinned, CpuRuntime.Instance), layout, type);
+        Calls.Executor.Listening?.HostWrites(shared);
+        return shared;
     }
 
     /// <summary>
@@ -45,6 +47,7 @@ public sealed unsafe partial class Tensor
             throw new InvalidOperationException(
                 $"AsSpan: the tensor of shape {Layout} {(Device.IsCpu ? "is not contiguous; take Contiguous()" : $"is on {Device}; take Cpu()")} first."
             );
+        Calls.Executor.Listening?.HostReads(this);
         Storage.Expose();
         return new Span<TValue>((void*)Address, checked((int)ArrayLength("AsSpan")));
     }
@@ -52,6 +55,7 @@ public sealed unsafe partial class Tensor
     /// <summary>The address of the first element, of a tensor of the CPU; see <see cref="AsSpan"/>.</summary>
     public nint DataPtr()
     {
+        Calls.Executor.Listening?.HostReads(this);
         if (Device.IsCpu)
             Storage.Expose();
         return Address;

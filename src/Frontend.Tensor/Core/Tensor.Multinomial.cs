@@ -67,6 +67,7 @@ public sealed partial class Tensor
     {
         var (rows, classes, samples) = (weights.Layout.Sizes[0], weights.Layout.Sizes[1], unit.Layout.Sizes[1]);
         var hostWeights = weights.OnCpu().Contiguous();
+        Calls.Executor.Listening?.HostReads(hostWeights);
         double[] marks = unit.ToDoubles();
         long[] drawn = new long[marks.Length];
         var tree = new WeightTree(classes);

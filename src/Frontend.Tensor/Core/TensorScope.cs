@@ -64,6 +64,9 @@ public sealed class TensorScope : IDisposable
     /// <summary>Tensors made inside so far, kept ones included.</summary>
     public int Count => _count;
 
+    /// <summary>Whether a tensor was made inside, and is still there.</summary>
+    internal bool Holds(Tensor tensor) => Array.IndexOf(_made, tensor, 0, _count) >= 0;
+
     internal void Add(Tensor tensor)
     {
         if (_count == _made.Length)

@@ -39,6 +39,7 @@ internal static unsafe class HostMatrices
             var here = inputs[i].OnCpu();
             from[i] =
                 here.DType == DType.Float64 ? Copying.Dense(here) : Copying.DenseOf(Operator.Cast(here, DType.Float64));
+            Executor.Listening?.HostReads(from[i]);
             sizes[i] = count == 0 ? 0 : from[i].NumElements / count;
         }
         var to = new Tensor[results.Length];
@@ -47,6 +48,7 @@ internal static unsafe class HostMatrices
         {
             var type = results[i].Type.IsFloat() ? DType.Float64 : results[i].Type;
             to[i] = Tensor.Allocate([.. front, .. results[i].Shape], type, CpuRuntime.Instance);
+            Executor.Listening?.HostWrites(to[i]);
             steps[i] = count == 0 ? 0 : to[i].NumElements / count * type.Size();
         }
         void Matrix(long index)

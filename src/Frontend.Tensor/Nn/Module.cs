@@ -55,7 +55,20 @@ public abstract partial class Module
     /// Whether it is being trained, as a new module is: norms over a batch then take the batch's own statistics, and move the running
     /// ones. See <see cref="Train"/> and <see cref="Eval"/>.
     /// </summary>
-    public bool Training { get; private set; } = true;
+    public bool Training
+    {
+        get
+        {
+            Calls.Executor.Listening?.AsksForMode(this);
+            return _training;
+        }
+        private set => _training = value;
+    }
+
+    /// <summary>The same, without anybody being told.</summary>
+    internal bool IsTraining => _training;
+
+    private bool _training = true;
 
     /// <summary>Sets <see cref="Training"/> of this module and all its parts. Returns itself.</summary>
     public Module Train(bool mode = true)

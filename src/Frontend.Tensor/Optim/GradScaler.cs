@@ -63,6 +63,7 @@ public sealed class GradScaler
     public Tensor Scale(Tensor loss)
     {
         ArgumentNullException.ThrowIfNull(loss);
+        Refuse();
         if (!IsEnabled)
             return loss;
         // A tensor, not a number: 65536 is beyond float16.
@@ -74,6 +75,7 @@ public sealed class GradScaler
     public void Unscale_(Optimizer optimizer)
     {
         ArgumentNullException.ThrowIfNull(optimizer);
+        Refuse();
         if (!IsEnabled)
             return;
         if (_optimizers.TryGetValue(optimizer, out var state))
@@ -117,11 +119,19 @@ public sealed class GradScaler
         return true;
     }
 
+    // The scale is a number of the host, which steps change.
+    private void Refuse()
+    {
+        if (IsEnabled)
+            Calls.Executor.Listening?.Refuses("a GradScaler scales by a number that changes; use it outside");
+    }
+
     /// <summary>Fits the scale to what the steps since the last call met.</summary>
     /// <param name="newScale">The scale from now on, whatever was met.</param>
     /// <exception cref="InvalidOperationException">No optimizer's gradients were looked at.</exception>
     public void Update(double? newScale = null)
     {
+        Refuse();
         if (!IsEnabled)
             return;
         if (newScale is { } given)

@@ -100,6 +100,7 @@ public sealed class Muon : Optimizer
 
     protected override void Update(ParamState state, Tensor grad)
     {
+        Calls.Executor.Listening?.Refuses("Muon's step is not one operator; call Step outside");
         var parameter = state.Parameter;
         if (parameter.NumElements == 0)
             return;

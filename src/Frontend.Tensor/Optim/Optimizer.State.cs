@@ -116,6 +116,7 @@ public abstract partial class Optimizer
         foreach (var (group, option, value) in options)
             group.Put(option, value);
         using var off = Tensor.NoGrad();
+        _revision++;
         load.ForEach(l => l());
     }
 

@@ -29,6 +29,9 @@ public abstract partial class Optimizer
     private readonly Dictionary<Tensor, ParamState> _states = [];
     private readonly List<ParamState> _inOrder = [];
 
+    // Raised where states become other tensors.
+    private int _revision;
+
     /// <summary>Memory that steps write to.</summary>
     internal StepMemory Spares { get; } = new();
 
@@ -95,6 +98,7 @@ public abstract partial class Optimizer
             CheckParameter(parameter);
         }
         group.JoinTo(this, _defaults);
+        _revision++;
         _groups.Add(group);
         foreach (var parameter in group.Parameters)
         {
@@ -108,6 +112,8 @@ public abstract partial class Optimizer
     public virtual void Step()
     {
         using var off = Tensor.NoGrad();
+        var listener = Executor.Listening;
+        bool recorded = listener?.BeginNumbers(new LiveStep(this)) ?? false;
         try
         {
             foreach (var group in _groups)
@@ -126,6 +132,35 @@ public abstract partial class Optimizer
         {
             // Where one parameter is refused, those before it have had their step.
             Spares.Run();
+            if (recorded)
+                listener!.EndNumbers();
+        }
+    }
+
+    // The host's part of a step, for the parameters that have a gradient when it begins.
+    private sealed class LiveStep(Optimizer optimizer) : ILiveNumbers
+    {
+        private readonly HashSet<Tensor> _changed =
+        [
+            .. optimizer._inOrder.Select(s => s.Parameter).Where(p => p.GradUntold is not null),
+        ];
+
+        public int Revision => optimizer._revision;
+
+        public string Title => $"{optimizer.GetType().Name}.Step";
+
+        public void Repeat()
+        {
+            foreach (var group in optimizer._groups)
+            {
+                optimizer.Begin(group);
+                for (int i = 0; i < group.Parameters.Count; i++)
+                {
+                    var parameter = group.Parameters[i];
+                    if (_changed.Contains(parameter))
+                        optimizer.Update(optimizer._states[parameter], parameter);
+                }
+            }
         }
     }
 

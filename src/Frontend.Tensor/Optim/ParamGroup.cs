@@ -40,7 +40,7 @@ public sealed class ParamGroup
         {
             ArgumentException.ThrowIfNullOrEmpty(option);
             _owner?.CheckOption(option, value);
-            _options[option] = value;
+            Put(option, value);
         }
     }
 
@@ -90,7 +90,14 @@ public sealed class ParamGroup
         + string.Join(", ", _options.Select(o => string.Create(CultureInfo.InvariantCulture, $"{o.Key}: {o.Value}")));
 
     /// <summary>Sets an option without a look at its range, as schedulers do: PyTorch's may leave it in their last step.</summary>
-    internal void Put(string option, double value) => _options[option] = value;
+    internal void Put(string option, double value)
+    {
+        if (_owner is not null)
+            Calls.Executor.Listening?.Refuses(
+                $"the option '{option}' of a parameter group is set; set it, or step the scheduler, outside"
+            );
+        _options[option] = value;
+    }
 
     internal bool IsOn(string option) => this[option] != 0;
 

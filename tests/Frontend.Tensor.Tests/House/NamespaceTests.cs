@@ -33,6 +33,8 @@ public partial class NamespaceTests
         ["src/Frontend.Tensor/Call"] = "Picograd.Calls",
         // Autograd is a class that models call.
         ["src/Frontend.Tensor/Autograd"] = "Picograd.Gradients",
+        // Graph is what models call.
+        ["src/Frontend.Tensor/Graph"] = "Picograd.Graphs",
     };
 
     [GeneratedRegex(@"^namespace ([\w.]+)", RegexOptions.Multiline)]
