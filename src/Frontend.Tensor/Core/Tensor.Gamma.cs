@@ -30,6 +30,8 @@ public sealed partial class Tensor
             return Empty(sizes, type, device);
         var x = Copying.DenseOf(pair[0].To(DType.Float64)).OnCpu();
         var y = Copying.DenseOf(pair[1].To(DType.Float64)).OnCpu();
+        Executor.Listening?.HostReads(x);
+        Executor.Listening?.HostReads(y);
         double[] values = new double[x.NumElements];
         for (long i = 0; i < values.Length; i++)
             values[i] = function(((double*)x.Address)[i], ((double*)y.Address)[i]);

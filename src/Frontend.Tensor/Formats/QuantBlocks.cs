@@ -48,6 +48,8 @@ internal sealed class QuantBlocks
     public unsafe Tensor Dequantised(Tensor blocks, ReadOnlySpan<long> shape)
     {
         var made = Tensor.Allocate(shape, DType.Float32, CpuRuntime.Instance);
+        Calls.Executor.Listening?.HostReads(blocks);
+        Calls.Executor.Listening?.HostWrites(made);
         byte* from = (byte*)blocks.Address;
         float* to = (float*)made.Address;
         long count = made.NumElements / Elements;

@@ -9,6 +9,7 @@ internal static class TensorBytes
         using var off = Tensor.NoGrad();
         var dense = tensor.Detach().ToDevice(Device.Cpu).Contiguous();
         long bytes = dense.NumElements * dense.ElementSize;
+        Calls.Executor.Listening?.HostReads(dense);
         const int Piece = 1 << 24;
         for (long at = 0; at < bytes; at += Piece)
             to.Write(new ReadOnlySpan<byte>((byte*)dense.Address + at, (int)Math.Min(Piece, bytes - at)));

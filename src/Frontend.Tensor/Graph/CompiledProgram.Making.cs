@@ -173,6 +173,8 @@ internal sealed unsafe partial class CompiledProgram
                 .Where(w => w.Key.IsOutside && w.Value < lastLook)
                 .Select(w => (placeOf[w.Key], Kept(w.Key.Runtime, w.Key.Bytes))),
         ];
+        foreach (var block in writtenAt.Keys.Where(b => b.IsOutside))
+            places[placeOf[block]].IsWritten = true;
         _writtenOutside = [.. writtenAt.Keys.Where(b => b.IsOutside).Select(b => placeOf[b])];
         _leafEnds =
         [
@@ -181,7 +183,7 @@ internal sealed unsafe partial class CompiledProgram
                 .Select(l => (l, l.Made is { } made ? placeOf[made] : -1)),
         ];
         _resultPlaces = [.. recorded.Results.Select(r => r.Block is { } b ? PlaceOf(b) : -1)];
-        _results = new Tensor[recorded.Results.Count];
+        _results = new Tensor[recorded.Results.Length];
         _runtimes = [.. units.Select(u => u.Runtime).OfType<DeviceRuntime>().Distinct()];
         _contexts = [.. _runtimes.Select(r => r.Context)];
     }

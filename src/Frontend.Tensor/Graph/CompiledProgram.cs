@@ -40,6 +40,9 @@ internal sealed unsafe partial class CompiledProgram
         // What has it at the end, of blocks that are made to stay.
         public Storage? Storage;
 
+        // Whether calls of the program write where it lies, whose versions come only at the end.
+        public bool IsWritten;
+
         // Whether that was made for this run.
         public bool IsNew;
 
@@ -242,13 +245,21 @@ internal sealed unsafe partial class CompiledProgram
         {
             int input = packing.Input(i);
             int place = node.Places[input];
-            if (place < 0 || _places[place] is not { Block: { IsOutside: true, Kind: BlockKind.Captured } block })
+            if (place < 0 || _places[place] is not { Block: { Kind: BlockKind.Captured } block, IsWritten: false })
                 continue;
             var storage = block.Storage!;
             if (storage.IsForeign)
                 continue;
             if (
-                kernel.TryRunPacked(packing, i, storage, arguments[input] - storage.Address, storage.Version, arguments)
+                kernel.TryRunPacked(
+                    packing,
+                    i,
+                    storage,
+                    arguments[input] - storage.Address,
+                    storage.Version,
+                    storage.Length,
+                    arguments
+                )
             )
             {
                 storage.MayBePacked();

@@ -11,16 +11,16 @@ internal static class ProgramComparison
     /// <summary>The first difference, as a sentence; null where there is none.</summary>
     public static string? Difference(RecordedProgram a, RecordedProgram b)
     {
-        for (int i = 0; i < Math.Min(a.Steps.Count, b.Steps.Count); i++)
+        for (int i = 0; i < Math.Min(a.Steps.Length, b.Steps.Length); i++)
         {
             if (Difference(a.Steps[i], b.Steps[i]) is { } sentence)
                 return sentence;
         }
-        if (a.Steps.Count != b.Steps.Count)
+        if (a.Steps.Length != b.Steps.Length)
         {
-            var longer = a.Steps.Count > b.Steps.Count ? a : b;
-            return $"one call had {a.Steps.Count} steps and the next {b.Steps.Count}; "
-                + $"{Describe(longer.Steps[Math.Min(a.Steps.Count, b.Steps.Count)])} is in one only";
+            var longer = a.Steps.Length > b.Steps.Length ? a : b;
+            return $"one call had {a.Steps.Length} steps and the next {b.Steps.Length}; "
+                + $"{Describe(longer.Steps[Math.Min(a.Steps.Length, b.Steps.Length)])} is in one only";
         }
         if (!a.Results.SequenceEqual(b.Results, new ByResult()))
             return "the results are views of other memory, or other shapes, in the next call";
@@ -32,7 +32,7 @@ internal static class ProgramComparison
             return "other tensors were changed in place in the next call";
         if (!a.Moves.SequenceEqual(b.Moves))
             return "another number of random numbers was drawn in the next call";
-        if (a.Leaves.Count != b.Leaves.Count || !a.Leaves.Zip(b.Leaves).All(l => Ends(l.First, l.Second)))
+        if (a.Leaves.Length != b.Leaves.Length || !a.Leaves.Zip(b.Leaves).All(l => Ends(l.First, l.Second)))
             return "other tensors had gradients in the next call";
         return null;
     }

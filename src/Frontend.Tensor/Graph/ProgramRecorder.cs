@@ -232,16 +232,16 @@ internal sealed unsafe class ProgramRecorder : Executor
                     Refuse("a gradient lies in memory of a tensor from outside");
             }
         }
-        var kept = results.Select(Kept).ToList();
+        Result[] kept = [.. results.Select(Kept)];
         return new()
         {
-            Steps = _steps,
+            Steps = [.. _steps],
             Blocks = _met,
             Results = kept,
             Swaps = [.. swaps.OrderBy(s => s.Before.Number)],
-            Leaves = _inOrder,
+            Leaves = [.. _inOrder],
             Moves = [.. _generators.Select(g => new Draw(g.Generator, g.Generator.Position - g.Start))],
-            Modes = _modes,
+            Modes = [.. _modes],
             Arguments = _storages,
         };
     }

@@ -177,25 +177,25 @@ internal readonly record struct Swapped(Block Before, Block After);
 /// <summary>A function as it ran once: calls on blocks of memory in single assignment, what came before and what stays after.</summary>
 internal sealed class RecordedProgram
 {
-    public required IReadOnlyList<Step> Steps { get; init; }
+    public required Step[] Steps { get; init; }
 
     /// <summary>In the order in which calls met them.</summary>
     public required IReadOnlyList<Block> Blocks { get; init; }
 
-    public required IReadOnlyList<Result> Results { get; init; }
+    public required Result[] Results { get; init; }
 
-    public required IReadOnlyList<Swapped> Swaps { get; init; }
+    public required Swapped[] Swaps { get; init; }
 
-    public required IReadOnlyList<Leaf> Leaves { get; init; }
+    public required Leaf[] Leaves { get; init; }
 
     /// <summary>How far each generator moves.</summary>
-    public required IReadOnlyList<Draw> Moves { get; init; }
+    public required Draw[] Moves { get; init; }
 
     /// <summary>Modules whose mode was asked for, with the mode.</summary>
-    public required IReadOnlyList<(Module Module, bool Training)> Modes { get; init; }
+    public required (Module Module, bool Training)[] Modes { get; init; }
 
     /// <summary>Storages of the arguments.</summary>
-    public required IReadOnlyList<Storage> Arguments { get; init; }
+    public required Storage[] Arguments { get; init; }
 
     /// <summary>Memory of tensors from outside, other than arguments and gradients.</summary>
     public Block[] Captured => field ??= [.. Blocks.Where(b => b.Kind == BlockKind.Captured)];
