@@ -9,7 +9,7 @@ namespace Picograd;
 /// A function that was compiled (<see cref="Graph.Compile(Func{Tensor}, bool)"/>): its first calls run as usual and are recorded; when two in a row
 /// were the same program, later calls run that program instead of the function. Calls of several threads take turns.
 /// </summary>
-public sealed class CompiledFunction : IDisposable
+public sealed partial class CompiledFunction : IDisposable
 {
     // As torch.compile has it: who needs more has arguments that never are alike.
     private const int MostVariants = 8;
@@ -39,7 +39,7 @@ public sealed class CompiledFunction : IDisposable
         Partition = partition ?? EachByItself.Instance;
     }
 
-    internal IPartition Partition { get; }
+    internal IPartition Partition { get; private set; }
 
     // A program for arguments of one kind.
     private sealed class Variant(CallGuards guards)

@@ -107,6 +107,11 @@ internal sealed unsafe partial class CompiledProgram
         var nodes = new List<Node>();
         Node? host = null;
         var live = new Dictionary<NumbersStep, Node>();
+        // In the order of the recording, in which the host makes them, whatever order groups have.
+        var lives = new List<(Node Maker, int Order, (Operator, nint, int) Cell)>();
+        var order = new Dictionary<CallStep, int>(ReferenceEqualityComparer.Instance);
+        foreach (var step in steps.OfType<CallStep>())
+            order.Add(step, order.Count);
         int next = 0;
         byte* cell = _cells;
         foreach (var unit in units)
@@ -126,7 +131,7 @@ internal sealed unsafe partial class CompiledProgram
                     if (!unit.Runtime!.Device.IsCpu)
                         numbers.Add((next, (nint)cell, number.Length));
                     if (call?.Live is { } source && live.TryGetValue(source, out var maker))
-                        maker.Cells = [.. maker.Cells, (call.Operator, (nint)cell, number.Length)];
+                        lives.Add((maker, order[call], (call.Operator, (nint)cell, number.Length)));
                     if (call?.Draw is not null)
                         drawn.Add((nint)cell);
                     cell += Rounded(number.Length);
@@ -164,6 +169,8 @@ internal sealed unsafe partial class CompiledProgram
                 live.Add(step, host);
             nodes.Add(host);
         }
+        foreach (var made in lives.GroupBy(l => l.Maker))
+            made.Key.Cells = [.. made.OrderBy(l => l.Order).Select(l => l.Cell)];
         (_nodes, _patches, _places) = ([.. nodes], [.. patches], [.. places]);
         _bases = new nint[_places.Length];
         // What is changed where it lies is put back where the host finds something else afterwards.
