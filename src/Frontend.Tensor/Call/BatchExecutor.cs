@@ -18,6 +18,7 @@ internal sealed unsafe class BatchExecutor(BatchedRuntime runtime, Executor? out
 
     public override void Run(scoped ref OpCall call)
     {
+        outer?.Refuses("functions over a batch (vmap) are not recorded; call them outside");
         bool batched = false;
         for (int i = 0; i < call.Operands; i++)
             batched |= call[i] is { } t && IsBatched(t);
