@@ -3,6 +3,26 @@ using Picograd.Algorithms.Evaluation;
 
 namespace Picograd;
 
+/// <summary>
+/// Element and expression types. Index arithmetic is <see cref="Int64"/>; predicates are <see cref="Bool"/>.
+/// Float16 and BFloat16 are storage types: expressions convert them to Float32 on load and round on store.
+/// What is known of each stands in its row of <see cref="DTypeInfo"/>, in the order of these.
+/// </summary>
+public enum DType
+{
+    Float32,
+    Float64,
+    Float16,
+    BFloat16,
+    Int32,
+    Int64,
+    UInt32,
+    UInt8,
+    Bool,
+    Int8,
+    Int16,
+}
+
 /// <summary>Kinds of dtypes, in the order in which a result takes the higher of its operands' kinds.</summary>
 public enum DTypeKind
 {
@@ -12,7 +32,7 @@ public enum DTypeKind
 }
 
 /// <summary>
-/// What is known of a dtype: the row that a new one is. Nothing else of the compiler lists dtypes, but for one table a back end that
+/// What is known of a dtype: the row that a new one is, with its member of <see cref="DType"/>. Nothing else of the compiler lists dtypes, but for one table a back end that
 /// says how elements are loaded and stored (CpuTypes, CudaTypes).
 /// </summary>
 /// <param name="Type">The dtype that the row is of.</param>

@@ -72,11 +72,11 @@ public sealed class DerivedGradientTests : IDisposable
     [Fact]
     public void Only_what_is_wanted_is_computed_and_kept()
     {
-        Assert.Equal(Gradients.Saves.Output, Ops.Softmax.Rule!.Saves);
+        Assert.Equal(Gradients.Saves.Output, new Operator("softmax", derives: true).Rule!.Saves);
         Assert.Equal(Gradients.Saves.Output, ((ElementFunction)ScalarFunctions.Tanh).Rule!.Saves);
         Assert.Equal(Gradients.Saves.A, ((ElementFunction)ScalarFunctions.Gelu).Rule!.Saves);
         Assert.Equal(Gradients.Saves.Nothing, ((ElementFunction)ScalarFunctions.Neg).Rule!.Saves);
-        Assert.Equal(Gradients.Saves.B, Ops.Embedding.Rule!.Saves);
+        Assert.Equal(Gradients.Saves.B, new Operator("embedding", derives: true).Rule!.Saves);
         using var recorder = new Recorder();
         var a = Make.Values([2, 3]);
         var b = Make.Values([2, 3], seed: 2).RequiresGrad_();

@@ -3,6 +3,8 @@ using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
+using Picograd.Algorithms.Operators;
+using Picograd.Calls;
 using Xunit;
 
 namespace Picograd.Tests;
@@ -63,6 +65,20 @@ public sealed class NewOperatorPageTests : IDisposable
             }
         );
         Near(type, expected, x.Grad!, 8);
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void A_definition_is_an_operator_of_tensors(DType type, long count)
+    {
+        var field = s_program.Value.GetField("Mirror", BindingFlags.Static | BindingFlags.NonPublic)!;
+        OperatorLibrary.TryAdd((OperatorDefinition)field.GetValue(null)!);
+        double[] values = [.. Enumerable.Range(0, (int)count * 6).Select(i => (double)(i % 11))];
+        var x = Tensor.From<double>(values, [count, 2, 3]).To(type).RequiresGrad_();
+        var mirrored = new Operator("mirror", derives: true).Recorded(x);
+        Near(type, values.Select((_, i) => values[i / 3 * 3 + 2 - i % 3]), mirrored);
+        (mirrored * x.Detach()).Sum().Backward();
+        Near(type, values.Select((_, i) => values[i / 3 * 3 + 2 - i % 3]), x.Grad!);
     }
 
     private static void Near(DType type, IEnumerable<double> expected, Tensor actual, double factor = 2)

@@ -1,4 +1,5 @@
 using Picograd.Algorithms.Evaluation;
+using Picograd.Algorithms.Functions.Float64;
 using Picograd.Algorithms.Operators;
 
 namespace Picograd.Algorithms.Functions;
@@ -60,6 +61,8 @@ public static partial class ScalarFunctions
         Underflows = true,
         Kernel = typeof(PowFloat32),
         MaxUlp = PowFloat32.MaxUlp,
+        Float64 = x => DoublePowers.Pow(x[0], x[1]),
+        MaxUlpFloat64 = 1,
         Cost = 120,
     };
 }

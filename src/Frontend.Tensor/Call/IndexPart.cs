@@ -12,6 +12,9 @@ namespace Picograd.Calls;
 /// <param name="Places">Row-major places within the indexed dimensions, in range; of the shape that is picked.</param>
 internal sealed record IndexPart(int[] Dims, int At, Tensor Places)
 {
+    /// <summary>Whole rows of a table.</summary>
+    public static readonly Operator Rows = new("embedding", derives: true);
+
     private static readonly Operator Index = new("index") { Title = "indexing" };
     private static readonly Operator Put = new("index_put") { Title = "indexing" };
     private static readonly Operator Add = new("index_put", "accumulate=1") { Title = "indexing" };
@@ -43,14 +46,11 @@ internal sealed record IndexPart(int[] Dims, int At, Tensor Places)
         }
         // The rows of a dense matrix have an operator of their own, which near shapes are tuned for.
         bool rows = dims.Count == 2 && dims is { First: 0, Indexed: 1 } && dims[1].Stride == 1;
-        var call = new OpCall(
-            rows && dims[0].Stride == dims[1].Size ? Ops.Embedding : Index,
-            stackalloc long[OpCall.MostWords]
-        );
+        var call = new OpCall(rows && dims[0].Stride == dims[1].Size ? Rows : Index, stackalloc long[OpCall.MostWords]);
         call.Place(source);
         call.Place(Places);
         call.Place(result);
-        if (call.Operator == Ops.Embedding)
+        if (call.Operator == Rows)
         {
             (call.Free[1], call.Free[2], call.Free[3]) = (dims[0].Size, dims[1].Size, Places.NumElements);
             call.Run(4);

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.InteropServices;
 using Picograd.Algorithms;
 using Picograd.Calls;
@@ -262,70 +263,49 @@ internal static unsafe class Sorting
 
     private static int Bits(DType type) => 8 * type.Size();
 
+    // Elements as whole numbers in the same order.
     private static void Read(DType type, byte* row, Span<ulong> to, bool descending)
     {
-        int bits = Bits(type);
-        ulong turn = descending ? (bits == 64 ? ulong.MaxValue : (1UL << bits) - 1) : 0;
-        switch (type)
+        switch (type.Size())
         {
-            case DType.Float32:
-                var floats = new ReadOnlySpan<uint>(row, to.Length);
-                for (int i = 0; i < to.Length; i++)
-                {
-                    uint word = floats[i];
-                    uint key = (word & 0x7FFFFFFF) == 0 ? 0 : word;
-                    key ^= (uint)((int)key >> 31) | 0x80000000;
-                    to[i] = ((word & 0x7FFFFFFF) > 0x7F800000 ? uint.MaxValue : key) ^ turn;
-                }
+            case 1:
+                Read<byte>(type.Info(), row, to, descending);
                 break;
-            case DType.Float64:
-                var doubles = new ReadOnlySpan<ulong>(row, to.Length);
-                for (int i = 0; i < to.Length; i++)
-                {
-                    ulong word = doubles[i];
-                    ulong key = (word & long.MaxValue) == 0 ? 0 : word;
-                    key ^= (ulong)((long)key >> 63) | 0x8000000000000000;
-                    to[i] = ((word & long.MaxValue) > 0x7FF0000000000000 ? ulong.MaxValue : key) ^ turn;
-                }
+            case 2:
+                Read<ushort>(type.Info(), row, to, descending);
                 break;
-            case DType.Float16:
-            case DType.BFloat16:
-                int infinity = type == DType.Float16 ? 0x7C00 : 0x7F80;
-                var halves = new ReadOnlySpan<ushort>(row, to.Length);
-                for (int i = 0; i < to.Length; i++)
-                {
-                    int word = halves[i];
-                    int key = (word & 0x7FFF) == 0 ? 0 : word;
-                    key ^= (key & 0x8000) != 0 ? 0xFFFF : 0x8000;
-                    to[i] = (ulong)((word & 0x7FFF) > infinity ? 0xFFFF : key) ^ turn;
-                }
-                break;
-            case DType.Int64:
-                var longs = new ReadOnlySpan<long>(row, to.Length);
-                for (int i = 0; i < to.Length; i++)
-                    to[i] = ((ulong)longs[i] ^ 0x8000000000000000) ^ turn;
-                break;
-            case DType.Int32:
-                var ints = new ReadOnlySpan<uint>(row, to.Length);
-                for (int i = 0; i < to.Length; i++)
-                    to[i] = (ints[i] ^ 0x80000000) ^ turn;
-                break;
-            case DType.Int16:
-                var shorts = new ReadOnlySpan<ushort>(row, to.Length);
-                for (int i = 0; i < to.Length; i++)
-                    to[i] = (ulong)(shorts[i] ^ 0x8000) ^ turn;
-                break;
-            case DType.Int8:
-                for (int i = 0; i < to.Length; i++)
-                    to[i] = (ulong)(row[i] ^ 0x80) ^ turn;
-                break;
-            case DType.UInt8:
-            case DType.Bool:
-                for (int i = 0; i < to.Length; i++)
-                    to[i] = row[i] ^ turn;
+            case 4:
+                Read<uint>(type.Info(), row, to, descending);
                 break;
             default:
-                throw new NotSupportedException($"sort: tensors of {type.Name()} have no order.");
+                Read<ulong>(type.Info(), row, to, descending);
+                break;
+        }
+    }
+
+    private static void Read<TWord>(DTypeInfo type, byte* row, Span<ulong> to, bool descending)
+        where TWord : unmanaged, IBinaryInteger<TWord>, IMinMaxValue<TWord>
+    {
+        var words = new ReadOnlySpan<TWord>(row, to.Length);
+        var turn = descending ? TWord.MaxValue : TWord.Zero;
+        var sign = TWord.One << (8 * type.Bytes - 1);
+        if (type.Kind != DTypeKind.Float)
+        {
+            turn ^= type.Signed ? sign : TWord.Zero;
+            for (int i = 0; i < words.Length; i++)
+                to[i] = ulong.CreateTruncating(words[i] ^ turn);
+            return;
+        }
+        var magnitude = TWord.MaxValue ^ sign;
+        var infinity = TWord.CreateTruncating(type.ToBits(double.PositiveInfinity));
+        for (int i = 0; i < words.Length; i++)
+        {
+            var size = words[i] & magnitude;
+            var key =
+                size > infinity ? TWord.MaxValue
+                : size == TWord.Zero || size == words[i] ? size | sign
+                : ~words[i];
+            to[i] = ulong.CreateTruncating(key ^ turn);
         }
     }
 }

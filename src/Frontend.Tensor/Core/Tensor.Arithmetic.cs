@@ -8,6 +8,8 @@ namespace Picograd;
 
 public sealed partial class Tensor
 {
+    private static readonly Operator WhereOperator = new("where", derives: true);
+
     public static Tensor operator +(Tensor a, Tensor b) => Apply(ScalarFunctions.Add, a, b);
 
     public static Tensor operator +(Tensor a, Scalar b) => Apply(ScalarFunctions.Add, a, b);
@@ -182,7 +184,7 @@ public sealed partial class Tensor
                 $"where: the condition must be bool, but it is {condition.DType.Name()}; compare it with something."
             );
         var type = Promotion.Of(a.DType, Promotion.RankOf(a), b.DType, Promotion.RankOf(b));
-        return Ops.Where.Recorded(condition, a.To(type), b.To(type));
+        return WhereOperator.Recorded(condition, a.To(type), b.To(type));
     }
 
     /// <inheritdoc cref="Where(Tensor, Tensor, Tensor)"/>

@@ -7,6 +7,11 @@ namespace Picograd;
 
 public sealed partial class Tensor
 {
+    private static readonly Operator UniformOperator = new("random_uniform");
+    private static readonly Operator NormalOperator = new("random_normal");
+    private static readonly Operator IntegerOperator = new("random_integer");
+    private static readonly Operator ArangeOperator = new("arange");
+
     /// <summary>Float32 zeros.</summary>
     public static Tensor Zeros(params ReadOnlySpan<long> shape) => Full(shape, 0, DType.Float32, null, "Zeros");
 
@@ -103,7 +108,7 @@ public sealed partial class Tensor
         Generator? generator = null,
         DType dtype = DType.Float32,
         Device? device = null
-    ) => Random(Ops.Uniform, shape, generator, dtype, device, "Rand");
+    ) => Random(UniformOperator, shape, generator, dtype, device, "Rand");
 
     /// <summary>Normal with mean 0 and deviation 1, float32, from the default generator.</summary>
     public static Tensor Randn(params ReadOnlySpan<long> shape) => Randn(shape, generator: null);
@@ -119,7 +124,7 @@ public sealed partial class Tensor
         Generator? generator = null,
         DType dtype = DType.Float32,
         Device? device = null
-    ) => Random(Ops.Normal, shape, generator, dtype, device, "Randn");
+    ) => Random(NormalOperator, shape, generator, dtype, device, "Randn");
 
     /// <summary>Integers from 0 up to high, exclusive; int64.</summary>
     /// <exception cref="ArgumentException">high is not above 0.</exception>
@@ -149,7 +154,7 @@ public sealed partial class Tensor
         // Nothing is drawn for a tensor without elements.
         long at = tensor.Device.IsMeta ? 0 : generator.Take(tensor.NumElements);
         Executor.Listening?.Draws(generator, at);
-        Ops.Integer.RunInto(tensor, sizeof(long), generator.Seed, at, unchecked(high - low));
+        IntegerOperator.RunInto(tensor, sizeof(long), generator.Seed, at, unchecked(high - low));
         return low == 0 ? tensor : tensor + low;
     }
 
@@ -214,7 +219,7 @@ public sealed partial class Tensor
             ? dtype
             : Promotion.Of(start.Type, 0, step.Type, 0);
         var tensor = Allocate([count], native, DeviceRuntime.Of(device ?? DeviceScope.Current));
-        Ops.Arange.RunInto(tensor, tensor.ElementSize, start.Bits(native), step.Bits(native));
+        ArangeOperator.RunInto(tensor, tensor.ElementSize, start.Bits(native), step.Bits(native));
         return Operator.Cast(tensor, dtype);
     }
 

@@ -6,6 +6,8 @@ namespace Picograd;
 
 public sealed partial class Tensor
 {
+    private static readonly Operator GatherOperator = new("gather", derives: true);
+
     /// <summary>
     /// In an index: as many whole dimensions as the other indices leave over, PyTorch's <c>...</c>; <c>t[Tensor.Ellipsis, 0]</c>
     /// is about the last dimension.
@@ -181,7 +183,7 @@ public sealed partial class Tensor
         return ReadPart(new([d], d, PlacesOn("index_select", vector, Layout.Sizes[d], wrap: false)));
     }
 
-    internal Tensor GatherLast(Tensor places) => Ops.Gather.Recorded(this, places);
+    internal Tensor GatherLast(Tensor places) => GatherOperator.Recorded(this, places);
 
     // What an index says: a strided view, the same view of a dense tensor (where asked for), and what index tensors pick
     // from it. Whole: the view is all of the tensor, in its shape.
@@ -308,9 +310,9 @@ public sealed partial class Tensor
     private void FillMasked(Tensor mask, Tensor value)
     {
         var condition = mask.ToDevice(Device);
-        var node = Records(this, value) ? Node.Of(Ops.Where.Rule!, this, condition, value, this) : null;
+        var node = Records(this, value) ? Node.Of(WhereOperator.Rule!, this, condition, value, this) : null;
         using (NoGrad())
-            Copying.Replace(this, Ops.Where.Run(condition, value, this));
+            Copying.Replace(this, WhereOperator.Run(condition, value, this));
         Changed(node);
     }
 

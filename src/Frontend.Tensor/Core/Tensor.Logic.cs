@@ -7,6 +7,8 @@ namespace Picograd;
 
 public sealed partial class Tensor
 {
+    private static readonly Operator NotOperator = new("logical_not");
+
     /// <summary>Bitwise and of integers, logical and of bools.</summary>
     /// <exception cref="ArgumentException">Floats: <see cref="LogicalAnd"/> takes them.</exception>
     public static Tensor operator &(Tensor a, Tensor b) => Apply(ScalarFunctions.BitwiseAnd, a, b);
@@ -105,7 +107,7 @@ public sealed partial class Tensor
     public Tensor LogicalXor(Tensor b) => Logical(ScalarFunctions.LogicalXor, this, b);
 
     /// <summary>Whether an element is 0.</summary>
-    public Tensor LogicalNot() => Ops.LogicalNot.Run(ToBool());
+    public Tensor LogicalNot() => NotOperator.Run(ToBool());
 
     private static Tensor Logical(ElementFunction function, Tensor a, Tensor b)
     {

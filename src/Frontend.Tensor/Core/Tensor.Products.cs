@@ -6,6 +6,8 @@ namespace Picograd;
 
 public sealed partial class Tensor
 {
+    internal static readonly Operator MatmulOperator = new("matmul", rule: Derivatives.Matmul);
+
     /// <summary>
     /// The matrix product. Vectors count as a row on the left and a column on the right, and lose that dimension again; in
     /// front of the last two, dimensions broadcast. Products and sums of integers wrap.
@@ -43,7 +45,7 @@ public sealed partial class Tensor
         // The lowest bits of sums are those of the lowest bits.
         if (a.DType.Info().IsNarrow)
             return Operator.Cast(Product(a.To(DType.Int32), b.To(DType.Int32)), a.DType);
-        return Ops.Matmul.RecordedProduct(a, b);
+        return MatmulOperator.RecordedProduct(a, b);
     }
 
     private static Tensor Matrices(Tensor a, Tensor b)

@@ -9,6 +9,11 @@ namespace Picograd;
 
 public sealed partial class Tensor
 {
+    private static readonly Operator CumsumOperator = new("cumsum", derives: true);
+
+    // Down the rows of a matrix.
+    private static readonly Operator CumsumDown = new("cumsum", "axis=0", derives: true);
+
     /// <summary>The sum of all elements; of integers and bools in int64, unless a dtype is given.</summary>
     public Tensor Sum(DType? dtype = null) => Sum(default(ReadOnlySpan<int>), false, dtype);
 
@@ -133,10 +138,10 @@ public sealed partial class Tensor
         if (Rank == 0)
             return input.Clone();
         if (d == 0 && Rank == 2)
-            return Ops.CumsumDown.Recorded(input);
+            return CumsumDown.Recorded(input);
         if (d != Rank - 1)
             return input.Transpose(d, -1).Cumsum(-1).Transpose(d, -1).Contiguous();
-        return Ops.Cumsum.Recorded(input);
+        return CumsumOperator.Recorded(input);
     }
 
     /// <summary>Summed so that it has a shape which broadcasts to this one's.</summary>

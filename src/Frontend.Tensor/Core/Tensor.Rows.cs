@@ -6,13 +6,23 @@ namespace Picograd;
 
 public sealed partial class Tensor
 {
+    private static readonly Operator SoftmaxRows = new("softmax", derives: true);
+    private static readonly Operator LogSoftmaxRows = new("log_softmax", derives: true);
+
+    // Along a dimension that is not the last, [rows, cols, inner…].
+    private static readonly Operator SoftmaxAcross = new("softmax_across", derives: true) { Title = "softmax" };
+    private static readonly Operator LogSoftmaxAcross = new("log_softmax_across", derives: true)
+    {
+        Title = "log_softmax",
+    };
+
     /// <summary>exp(x) over its sum along a dimension; in another dtype where one is given.</summary>
     public Tensor Softmax(int dim = -1, DType? dtype = null) =>
-        Taken(dtype, "softmax").Along(dim, Ops.Softmax, Ops.SoftmaxAcross);
+        Taken(dtype, "softmax").Along(dim, SoftmaxRows, SoftmaxAcross);
 
     /// <summary>The logarithm of <see cref="Softmax"/>, computed without overflow.</summary>
     public Tensor LogSoftmax(int dim = -1, DType? dtype = null) =>
-        Taken(dtype, "log_softmax").Along(dim, Ops.LogSoftmax, Ops.LogSoftmaxAcross);
+        Taken(dtype, "log_softmax").Along(dim, LogSoftmaxRows, LogSoftmaxAcross);
 
     // In the dtype that is asked for, or that the function takes.
     private Tensor Taken(DType? dtype, string function) =>

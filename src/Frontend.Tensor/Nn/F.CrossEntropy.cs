@@ -7,6 +7,14 @@ namespace Picograd;
 
 public static partial class F
 {
+    private static readonly Operator CrossEntropyRows = new("cross_entropy", derives: true);
+
+    // Of logits [n, classes, d1, …].
+    private static readonly Operator CrossEntropyAcross = new("cross_entropy_across", derives: true)
+    {
+        Title = "cross_entropy",
+    };
+
     /// <summary>
     /// Negative log-likelihood in nats of targets under softmax(logits), of classes in dimension 1 of logits
     /// [n, classes, d1, …] (dimension 0 of [classes]). Targets are either integer classes [n, d1, …], or, of the logits' shape
@@ -82,8 +90,8 @@ public static partial class F
             bool across =
                 logits.Rank > 2 && logits.Layout.Product(2, logits.Rank) >= Tensor.LeastAcross && !logits.Device.IsCuda;
             var mean = across
-                ? Ops.CrossEntropyAcross.Recorded(logits, places.Reshape(shape))
-                : Ops.CrossEntropy.Recorded(Rows(logits).Contiguous(), places);
+                ? CrossEntropyAcross.Recorded(logits, places.Reshape(shape))
+                : CrossEntropyRows.Recorded(Rows(logits).Contiguous(), places);
             return reduction == LossReduction.Sum ? mean * examples : mean;
         }
         var wide = weight is null ? null : Wide(weight);

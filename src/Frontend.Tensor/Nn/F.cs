@@ -20,6 +20,9 @@ public enum LossReduction
 /// <summary>The functions behind the modules, without state (PyTorch's nn.functional).</summary>
 public static partial class F
 {
+    internal static readonly Operator LinearOperator = new("matmul", rule: Derivatives.Linear) { Title = "linear" };
+    private static readonly Operator MseLossOperator = new("mse_loss", derives: true);
+
     /// <summary>x · weightᵀ + bias: x [.., in], weight [out, in], bias [out] or null; gives [.., out].</summary>
     /// <exception cref="ArgumentException">Shapes that do not fit, or dtypes that differ; names them.</exception>
     public static Tensor Linear(Tensor x, Tensor weight, Tensor? bias = null)
@@ -53,7 +56,7 @@ public static partial class F
             return Linear(x.Reshape(x.Layout.Product(0, x.Rank - 1), x.Layout.Sizes[^1]), weight, bias)
                 .ReshapeTo(sizes);
         }
-        return Ops.Linear.RecordedProduct(x, weight, bias, transposed: true);
+        return LinearOperator.RecordedProduct(x, weight, bias, transposed: true);
     }
 
     /// <summary>
@@ -73,7 +76,7 @@ public static partial class F
     }
 
     /// <summary>Embedding by dense int64 indices known to be in range.</summary>
-    internal static Tensor EmbeddingOf(Tensor table, Tensor places) => Ops.Embedding.Recorded(table, places);
+    internal static Tensor EmbeddingOf(Tensor table, Tensor places) => IndexPart.Rows.Recorded(table, places);
 
     /// <summary>(x − target)², its mean by default. Shapes that differ are refused, which PyTorch only warns of.</summary>
     /// <exception cref="ArgumentException">The shapes differ.</exception>
@@ -90,7 +93,7 @@ public static partial class F
         // In one pass (1024 x 1024, 1 thread: 217 µs as three kernels, which go through memory).
         bool fused = reduction == LossReduction.Mean && x.DType == target.DType && type.IsFloat();
         if (fused && x.NumElements > 0 && x.Device == target.Device)
-            return Ops.MseLoss.Recorded(x.Contiguous().Reshape(-1), target.Contiguous().Reshape(-1));
+            return MseLossOperator.Recorded(x.Contiguous().Reshape(-1), target.Contiguous().Reshape(-1));
         var loss = (x.To(type.Compute()) - target.To(type.Compute())).Square();
         var result = reduction switch
         {

@@ -137,7 +137,7 @@ internal sealed class RecurrentSequence(RecurrentKind kind, long[] sizes, bool r
         {
             long n = sizes[t];
             var state = _states[t] = Previous(y, h0, before, n);
-            var product = Ops.Linear.Product(state, weight, bias, transposed: true);
+            var product = F.LinearOperator.Product(state, weight, bias, transposed: true);
             var (own, result) = (Part(pre, t), Part(y, t));
             switch (kind)
             {
@@ -248,7 +248,7 @@ internal sealed class RecurrentSequence(RecurrentKind kind, long[] sizes, bool r
                     );
                     break;
             }
-            carried = Ops.Matmul.Product(drt.ReshapeTo([count, gates * h]), weight);
+            carried = Tensor.MatmulOperator.Product(drt.ReshapeTo([count, gates * h]), weight);
             if (more is not null)
                 carried = carried + more;
             // In the other direction sequences begin at their ends: these are done.
@@ -270,7 +270,7 @@ internal sealed class RecurrentSequence(RecurrentKind kind, long[] sizes, bool r
             n.Send(0, dx.ReshapeTo([Rows, gates * h]));
         var flat = dr.ReshapeTo([Rows, gates * h]);
         if (n.Needs(1))
-            n.Send(1, Ops.Matmul.Product(flat.Transpose(0, 1), Tensor.Cat(_states)));
+            n.Send(1, Tensor.MatmulOperator.Product(flat.Transpose(0, 1), Tensor.Cat(_states)));
         if (biased && n.Needs(2))
             n.Send(2, flat.Sum(0));
         if (n.Needs(at))

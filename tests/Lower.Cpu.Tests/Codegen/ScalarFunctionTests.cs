@@ -38,9 +38,9 @@ public class ScalarFunctionTests
             foreach (var nest in new[] { DefaultSchedule.For(algorithm, backend.Target), InitialNest.Of(algorithm) })
             {
                 using var kernel = backend.Compile(nest);
-                // Room for several functions in a kernel; the longest has 11 KB.
+                // Room for several functions in a kernel; the longest, powers of float64 in vectors of two, has 16 KB.
                 Assert.True(
-                    kernel.IlBytes < IlWriter.MaxIlBytes / 4,
+                    kernel.IlBytes < IlWriter.MaxIlBytes / 3,
                     $"{spec}, {bits} bits: {kernel.IlBytes} bytes of IL"
                 );
                 var y = Execution.Run(kernel, algorithm, inputs);

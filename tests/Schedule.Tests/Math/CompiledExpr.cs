@@ -6,25 +6,29 @@ using Node = System.Linq.Expressions.Expression;
 
 namespace Picograd.Tests.MathFunctions;
 
-/// <summary>Scalar expressions of one placeholder, compiled, with the roundings that their semantics state.</summary>
+/// <summary>Scalar expressions of one placeholder or two, compiled, with the roundings that their semantics state.</summary>
 internal static class CompiledExpr
 {
     /// <summary>A leaf of any type to build expressions over.</summary>
-    public static Load Placeholder(DType type) => new(new Buffer("x", type, [1]), [0]);
+    public static Load Placeholder(DType type, string name = "x") => new(new Buffer(name, type, [1]), [0]);
 
-    public static Func<T, T> Compile<T>(Expr e, Expr placeholder)
+    public static Func<T, T> Compile<T>(Expr e, Expr placeholder) => Compile<Func<T, T>>(e, typeof(T), placeholder);
+
+    public static Func<T, T, T> Compile<T>(Expr e, Expr a, Expr b) => Compile<Func<T, T, T>>(e, typeof(T), a, b);
+
+    private static TFunction Compile<TFunction>(Expr e, Type type, params Expr[] placeholders)
     {
-        var argument = Node.Parameter(typeof(T), "x");
+        ParameterExpression[] arguments = [.. placeholders.Select(_ => Node.Parameter(type))];
         var locals = new Dictionary<Expr, ParameterExpression>(ReferenceEqualityComparer.Instance);
         var statements = new List<Node>();
         var result = Visit(e);
         statements.Add(result);
-        return Node.Lambda<Func<T, T>>(Node.Block(locals.Values, statements), argument).Compile();
+        return Node.Lambda<TFunction>(Node.Block(locals.Values, statements), arguments).Compile();
 
         Node Visit(Expr node)
         {
-            if (node.Equals(placeholder))
-                return argument;
+            if (Array.IndexOf(placeholders, node) is >= 0 and var at)
+                return arguments[at];
             if (locals.TryGetValue(node, out var known))
                 return known;
             switch (node)

@@ -154,6 +154,9 @@ internal static class BigReal
         };
     }
 
+    /// <summary>a^b for a &gt; 0, where the power is above 2^-500.</summary>
+    public static BigInteger Pow(double a, double b) => Exp(Mul(From(b), Log(From(a))));
+
     private static BigInteger Mul(BigInteger a, BigInteger b) => (a * b) >> Digits;
 
     private static BigInteger Div(BigInteger a, BigInteger b) => (a << Digits) / b;

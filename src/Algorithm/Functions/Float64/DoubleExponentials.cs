@@ -17,6 +17,19 @@ internal static class DoubleExponentials
         return ExpOfRemainder(r) * first * second;
     }
 
+    /// <summary>The same of a sum x + rest with |rest| at most 2^-40, of which nothing is lost.</summary>
+    public static Expr Exp(Expr x, Expr rest)
+    {
+        var clamped = Clamp(x, -760, 720);
+        var (n, near) = ExactRemainder(clamped);
+        var low = Op.Fma(n, D(-Ln2Rest), rest);
+        var r = near + low;
+        var tail = Op.Fma(r * r, SeriesOfRemainder(r), low - (r - near));
+        var sum = r + D(1);
+        var (first, second) = Powers(n);
+        return (sum + ((r - (sum - D(1))) + tail)) * first * second;
+    }
+
     /// <summary>The same for arguments that are known to be from -700 to 700: one factor.</summary>
     public static Expr ExpWithin(Expr x)
     {
@@ -132,8 +145,14 @@ internal static class DoubleExponentials
     // x = n·ln 2 + r. The first difference is exact, the second rounds once.
     private static (Expr N, Expr R) Remainder(Expr x)
     {
+        var (n, near) = ExactRemainder(x);
+        return (n, Op.Fma(n, D(-Ln2Rest), near));
+    }
+
+    private static (Expr N, Expr R) ExactRemainder(Expr x)
+    {
         var n = Op.Fma(x, D(Log2E), D(RoundingBias)) - D(RoundingBias);
-        return (n, Op.Fma(n, D(-Ln2Rest), Op.Fma(n, D(-Ln2), x)));
+        return (n, Op.Fma(n, D(-Ln2), x));
     }
 
     private static (Expr First, Expr Second) Powers(Expr n)
@@ -143,24 +162,23 @@ internal static class DoubleExponentials
     }
 
     /// <summary>e^r for |r| ≤ 0.3466, to 2^-56 before rounding.</summary>
-    private static Expr ExpOfRemainder(Expr r) =>
-        Op.Fma(
-            r * r,
-            Polynomial(
-                r,
-                2.5100399926586822e-08,
-                2.7620107211175845e-07,
-                2.7557268429653227e-06,
-                2.4801521256496224e-05,
-                0.0001984126986307315,
-                0.0013888888917239115,
-                0.008333333333330058,
-                0.04166666666662408,
-                0.16666666666666669,
-                0.5
-            ),
-            r
-        ) + D(1);
+    private static Expr ExpOfRemainder(Expr r) => Op.Fma(r * r, SeriesOfRemainder(r), r) + D(1);
+
+    // (e^r - 1 - r)/r².
+    private static Expr SeriesOfRemainder(Expr r) =>
+        Polynomial(
+            r,
+            2.5100399926586822e-08,
+            2.7620107211175845e-07,
+            2.7557268429653227e-06,
+            2.4801521256496224e-05,
+            0.0001984126986307315,
+            0.0013888888917239115,
+            0.008333333333330058,
+            0.04166666666662408,
+            0.16666666666666669,
+            0.5
+        );
 
     /// <summary>e^r - 1 for |r| ≤ 0.3466, to 2^-60 of it before rounding.</summary>
     private static Expr Expm1OfRemainder(Expr r) =>

@@ -9,8 +9,8 @@ internal static class DoubleLogarithms
     private const long SqrtHalf = 0x3fe6a09e667f3bcd;
 
     // The first of these has 11 bits less, so that products with whole exponents are exact.
-    private const double Ln2High = 0.6931471805598903;
-    private const double Ln2Low = 5.497923018708371e-14;
+    internal const double Ln2High = 0.6931471805598903;
+    internal const double Ln2Low = 5.497923018708371e-14;
     private const double Log10Of2High = 0.30102999566383914;
     private const double Log10Of2Low = 1.42050232272661e-13;
 
@@ -86,7 +86,7 @@ internal static class DoubleLogarithms
     }
 
     // k and f, of x that may be denormal.
-    private static (Expr Exponent, Expr Fraction) Parts(Expr x)
+    internal static (Expr Exponent, Expr Fraction) Parts(Expr x)
     {
         var denormal = x < D(2.2250738585072014e-308);
         var bits = Bits(x * Op.Select(denormal, D(Math.ScaleB(1, 54)), D(1)));

@@ -2,26 +2,7 @@ using System.Collections.Immutable;
 
 namespace Picograd;
 
-/// <summary>
-/// Element and expression types. Index arithmetic is <see cref="Int64"/>; predicates are <see cref="Bool"/>.
-/// Float16 and BFloat16 are storage types: expressions convert them to Float32 on load and round on store.
-/// What is known of each stands in its row of <see cref="DTypeInfo"/>.
-/// </summary>
-public enum DType
-{
-    Float32,
-    Float64,
-    Float16,
-    BFloat16,
-    Int32,
-    Int64,
-    UInt32,
-    UInt8,
-    Bool,
-    Int8,
-    Int16,
-}
-
+/// <summary>What is asked of dtypes, of their rows in <see cref="DTypeInfo"/>; lists of them.</summary>
 public static class DTypes
 {
     /// <summary>The type of index expressions, loop variables and extents.</summary>
