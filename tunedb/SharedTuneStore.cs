@@ -59,7 +59,7 @@ internal sealed class SharedTuneStore : TuneDatabase
         var file = FileOf(provider, place);
         if (mode == TuneDbMode.ReadWrite)
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+            TuneFilePath.MakeFolder(file, Path.GetDirectoryName(file)!);
         }
 
         return new SharedTuneStore(
@@ -120,16 +120,13 @@ internal sealed class SharedTuneStore : TuneDatabase
     {
         lock (_lock)
         {
-            var waiting = Ask(far => far.All(new TuneFilter { Certified = false }).Where(r => isWanted(r.Key.Target)));
-            var certified = Ask(far =>
-                far.Targets()
-                    .Where(isWanted)
-                    .SelectMany(t => far.All(new TuneFilter { Target = t, Certified = true }))
-                    .ToList()
-            );
-            foreach (var record in (waiting ?? []).Concat(certified ?? []))
+            var targets = Ask(far => far.Targets().Concat(far.WaitingTargets()).Distinct().Where(isWanted).ToList());
+            foreach (var target in targets ?? [])
             {
-                Arrive(record);
+                foreach (var record in Ask(far => far.All(new TuneFilter { Target = target })) ?? [])
+                {
+                    Arrive(record);
+                }
             }
         }
     }
@@ -176,9 +173,11 @@ internal sealed class SharedTuneStore : TuneDatabase
             {
                 _stored.Clear();
                 var result = _near.Atomically(changes);
+                // Connecting sends what the server lacks, which these are then part of.
+                var wasThere = _far is not null;
                 foreach (var record in _stored)
                 {
-                    Ask(far => (object)far.Put(record));
+                    Ask(far => wasThere ? (object)far.Put(record) : far);
                 }
 
                 return result;
@@ -221,13 +220,35 @@ internal sealed class SharedTuneStore : TuneDatabase
     {
         var arriving = theirs with { Certified = false, Origin = TuneOrigin.Imported };
         var mine = _near.FindExact(theirs.Key);
-        if (
-            (mine is null || (mine.Trace != theirs.Trace && mine.Milliseconds > theirs.Milliseconds))
-            && !_near.History(theirs.Key).Any(entry => entry.Record == arriving)
-        )
+        if (mine is not null && (mine.Trace == theirs.Trace || mine.Milliseconds <= theirs.Milliseconds))
+        {
+            return;
+        }
+
+        // It comes again when what waits was judged.
+        if (_near.FindWaiting(theirs.Key) is { } waiting && waiting.Milliseconds <= theirs.Milliseconds)
+        {
+            return;
+        }
+
+        if (!IsJudged(arriving))
         {
             _near.Put(arriving);
         }
+    }
+
+    // Whether it waited here before, and was not displaced by another that waited.
+    private bool IsJudged(TuneRecord arriving)
+    {
+        var waited = _near
+            .History(arriving.Key)
+            .Where(entry => !entry.Record.Certified && entry.Outcome != PutOutcome.Kept)
+            .ToList();
+        return Enumerable
+            .Range(0, waited.Count)
+            .Any(i =>
+                waited[i].Record == arriving && (i + 1 == waited.Count || waited[i + 1].Outcome != PutOutcome.Replaced)
+            );
     }
 
     /// <summary>Asks the server; after a failure it is away for the rest of this object's life.</summary>

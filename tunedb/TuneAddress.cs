@@ -54,7 +54,7 @@ public static class TuneAddress
                 ? throw new TuneDbException(
                     TuneDbErrorKind.BadPath,
                     null,
-                    $"{argument} is '{address}', which names no {(provider.IsServer ? "server" : "file")} behind the colon."
+                    $"{argument} is '{name}:', which names no {(provider.IsServer ? "server" : "file")} behind the colon."
                 )
                 : (provider, provider.Place?.Invoke(path) ?? Path.GetFullPath(path));
         }
@@ -64,8 +64,9 @@ public static class TuneAddress
             : throw new TuneDbException(
                 TuneDbErrorKind.BadPath,
                 null,
-                $"{argument} is '{address}', but there is no provider '{name}': known are "
-                    + $"{string.Join(", ", TuneProviders.All.Select(p => p.Name))}; a file of that name is './{address}'."
+                // Not the whole of it, which may name a password.
+                $"{argument} begins with '{name}:', but there is no provider '{name}': known are "
+                    + $"{string.Join(", ", TuneProviders.All.Select(p => p.Name))}; a file whose name begins so is './{name}:…'."
             );
     }
 

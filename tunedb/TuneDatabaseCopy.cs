@@ -20,6 +20,15 @@ public static class TuneDatabaseCopy
     public static TuneCopyResult Copy(string from, string to)
     {
         var (provider, path) = TuneAddress.Parse(to, nameof(to));
+        if (TuneAddress.IsServer(from))
+        {
+            throw new TuneDbException(
+                TuneDbErrorKind.BadPath,
+                null,
+                "A copy keeps what its original certified, which of a server is the word of others; take its records over with 'tune db merge', and certify them."
+            );
+        }
+
         if (provider is { IsServer: true })
         {
             throw new TuneDbException(

@@ -44,6 +44,13 @@ internal static class TuneFilePath
             );
         }
 
+        MakeFolder(path, directory);
+    }
+
+    /// <summary>Makes the folder of a file.</summary>
+    /// <exception cref="TuneDbException">It cannot be made.</exception>
+    public static void MakeFolder(string path, string directory)
+    {
         try
         {
             Directory.CreateDirectory(directory);

@@ -72,7 +72,11 @@ public static class TuneProviders
     ];
 
     /// <summary>The one of a name; null without one.</summary>
-    public static TuneProvider? Find(string name) => All.FirstOrDefault(p => p.Name == name);
+    public static TuneProvider? Find(string name) =>
+        All.FirstOrDefault(p =>
+            p.Name.Equals(name, StringComparison.OrdinalIgnoreCase)
+            || (p.Name == PostgresTuneStore.Name && name.Equals("postgresql", StringComparison.OrdinalIgnoreCase))
+        );
 
     /// <summary>Whose file it is: by its contents, or where it has none yet by its extension; else the default's.</summary>
     /// <exception cref="TuneDbException">It is nobody's, or it cannot be read.</exception>

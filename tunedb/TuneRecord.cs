@@ -161,6 +161,12 @@ public sealed record TuneRecord
                 return $"{name} holds half a surrogate pair, but it must be valid Unicode";
             }
 
+            // Not every database can hold it.
+            if (value.Contains('\0'))
+            {
+                return $"{name} holds a null character, but it must be text";
+            }
+
             var longest = name switch
             {
                 nameof(Trace) => LongestTrace,

@@ -34,6 +34,10 @@ public abstract class TuneStore : ITuneStore
                 .Order(StringComparer.Ordinal),
         ];
 
+    /// <summary>The targets that waiting records are for, in no order.</summary>
+    internal virtual IReadOnlyList<string> WaitingTargets() =>
+        [.. All(new TuneFilter { Certified = false }).Select(record => record.Key.Target).Distinct()];
+
     /// <inheritdoc/>
     public virtual bool MayFind => true;
 

@@ -42,11 +42,13 @@ public static class TuneStoreFiles
             );
         }
 
+        // A signature is this machine's word for what it found itself.
+        var wanted = signWith is null ? filter : (filter ?? new TuneFilter()) with { Origin = TuneOrigin.Local };
         var full = TextPath(path);
         try
         {
             var text = new StringWriter();
-            var count = store.Export(text, filter, includeUncertified);
+            var count = store.Export(text, wanted, includeUncertified);
             WholeFile.Write(full, signWith is null ? text.ToString() : SigningKey.Sign(text.ToString(), signWith));
             return count;
         }

@@ -47,7 +47,7 @@ public sealed class ReportPageTests : IDisposable
         )
             Assert.Contains(part, page);
         // Of the one that was not tuned it says so.
-        Assert.Contains("no search of it is stored", page);
+        Assert.Contains("no search of it is stored that could be used", page);
         Assert.Matches("[0-9]+ mJ a call|energy", page);
         Assert.DoesNotContain("NaN", page);
         Assert.DoesNotContain("∞", page);

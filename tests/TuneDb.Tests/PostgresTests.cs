@@ -33,6 +33,8 @@ public sealed class PostgresTests(PostgresServer server)
     [InlineData("postgres:Host=db;Password=hunter2")]
     [InlineData("postgres:Host=db;PWD=hunter2")]
     [InlineData("postgres://db/tune?password=hunter2")]
+    [InlineData("postgresql://ann:hunter2@db/tune")]
+    [InlineData("POSTGRES:Host=db;SSL Password=hunter2")]
     public void Passwords_are_refused_and_not_repeated(string address)
     {
         var error = Assert.Throws<TuneDbException>(() => TuneDatabase.Open(address));
@@ -51,6 +53,40 @@ public sealed class PostgresTests(PostgresServer server)
         Assert.Equal(TuneDbErrorKind.Unreachable, error.Kind);
         Assert.Contains("cannot be reached", error.Message);
         Assert.True(Stopwatch.GetElapsedTime(began) < TimeSpan.FromSeconds(20));
+    }
+
+    [Theory]
+    [InlineData("postgres://no.such.host.invalid/tune")]
+    [InlineData("postgres:Host=127.0.0.1;Port=1;SSL Certificate=/no/such/file;SSL Mode=Require")]
+    public void Names_and_files_that_are_not_there_are_told_as_a_server_that_cannot_be_reached(string address)
+    {
+        var error = Assert.Throws<TuneDbException>(() => TuneDatabase.Open(address));
+        Assert.Equal(TuneDbErrorKind.Unreachable, error.Kind);
+    }
+
+    [Theory]
+    [InlineData("postgres:Host=a,b;Database=tune")]
+    [InlineData("postgres:Host=a;Multiplexing=true")]
+    public void Several_hosts_and_multiplexing_are_refused(string address) =>
+        Assert.Equal(TuneDbErrorKind.BadPath, Assert.Throws<TuneDbException>(() => TuneDatabase.Open(address)).Kind);
+
+    [Fact]
+    public void A_mistyped_provider_does_not_print_what_follows_it()
+    {
+        var error = Assert.Throws<TuneDbException>(() => TuneDatabase.Open("postgras://ann:hunter2@db/tune"));
+        Assert.Contains("there is no provider 'postgras'", error.Message);
+        Assert.DoesNotContain("hunter2", error.ToString());
+    }
+
+    [SkippableFact]
+    public void A_server_is_not_copied_with_the_certificates_of_others()
+    {
+        var place = server.NewDatabase();
+        PostgresTuneStore.Open(place).Dispose();
+        using var folder = new TempFolder();
+        var error = Assert.Throws<TuneDbException>(() => TuneDatabaseCopy.Copy($"postgres:{place}", folder.File()));
+        Assert.Contains("merge", error.Message);
+        Assert.False(File.Exists(folder.File()));
     }
 
     [SkippableFact]
@@ -111,7 +147,7 @@ public sealed class PostgresTests(PostgresServer server)
     public void Text_that_the_server_cannot_hold_is_told_and_nothing_is_stored()
     {
         using var store = PostgresTuneStore.Open(server.NewDatabase());
-        Assert.Throws<TuneDbException>(() => store.Put(SampleRecords.Record() with { Trace = "a\0b" }));
+        Assert.Throws<ArgumentException>(() => store.Put(SampleRecords.Record() with { Trace = "a\0b" }));
         Assert.Empty(store.All());
         Assert.Empty(store.History());
         Assert.Equal(PutOutcome.Added, store.Put(SampleRecords.Record()));

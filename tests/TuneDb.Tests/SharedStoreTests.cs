@@ -77,6 +77,44 @@ public sealed class SharedStoreTests(PostgresServer server) : IDisposable
     }
 
     [SkippableFact]
+    public void A_slower_record_comes_when_a_faster_one_that_was_wrong_is_gone()
+    {
+        var place = server.NewDatabase();
+        var good = SampleRecords.Record(milliseconds: 2, trace: "good");
+        var wrong = SampleRecords.Record(milliseconds: 0.001, certified: false, trace: "wrong");
+        using (var all = PostgresTuneStore.Open(place))
+        {
+            all.Put(good);
+            all.Put(wrong);
+        }
+
+        using var store = Machine("one", place);
+        store.Pull(_ => true);
+        Assert.Equal("wrong", store.FindWaiting(good.Key)!.Trace);
+        // Refused here.
+        store.Remove(good.Key, certified: false);
+        store.Pull(_ => true);
+        Assert.Equal("good", store.FindWaiting(good.Key)!.Trace);
+        store.Remove(good.Key, certified: false);
+        store.Pull(_ => true);
+        Assert.Null(store.FindWaiting(good.Key));
+    }
+
+    [SkippableFact]
+    public void What_is_stored_first_is_offered_to_the_server_once()
+    {
+        var place = server.NewDatabase();
+        using (var one = Machine("one", place))
+        {
+            one.Put(SampleRecords.Record());
+            one.Put(SampleRecords.Record() with { Key = SampleRecords.Key(m: 3) });
+        }
+
+        using var all = PostgresTuneStore.Open(place);
+        Assert.Equal(2, all.History().Count);
+    }
+
+    [SkippableFact]
     public void Without_the_server_everything_goes_on_and_is_sent_later()
     {
         var place = server.NewDatabase();

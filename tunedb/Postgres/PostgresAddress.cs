@@ -24,7 +24,12 @@ internal static class PostgresAddress
             throw Bad($"cannot be understood ({e.Message.TrimEnd('.')})");
         }
 
-        if (settings.Password is not null || settings.Passfile is not null)
+        if (settings.Multiplexing || settings.Host?.Contains(',') == true)
+        {
+            throw Bad("asks for multiplexing or names several hosts; a tune database has one connection to one server");
+        }
+
+        if (settings.Password is not null || settings.Passfile is not null || settings.SslPassword is not null)
         {
             throw Bad(
                 "names a password, which would be printed and stored with it; set PGPASSWORD or PGPASSFILE instead"

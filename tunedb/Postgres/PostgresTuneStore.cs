@@ -2,6 +2,9 @@ using System.Data;
 using System.Data.Common;
 using System.Diagnostics;
 using System.Globalization;
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography;
 using Npgsql;
 using Picograd.TuneDb.Sql;
 
@@ -21,7 +24,7 @@ public sealed class PostgresTuneStore : SqlTuneStore
 
     private readonly TimeSpan _timeout;
     private readonly string _settings;
-    private NpgsqlConnection _connection;
+    private NpgsqlConnection? _connection;
     private NpgsqlTransaction? _transaction;
     private long _used = Stopwatch.GetTimestamp();
 
@@ -30,7 +33,6 @@ public sealed class PostgresTuneStore : SqlTuneStore
     {
         _timeout = timeout;
         _settings = PostgresAddress.ConnectionString(place, timeout);
-        _connection = new NpgsqlConnection(_settings);
     }
 
     /// <inheritdoc/>
@@ -51,26 +53,28 @@ public sealed class PostgresTuneStore : SqlTuneStore
         try
         {
             store.Connect();
-            PostgresSchema.Prepare(store._connection, store.FilePath, mode);
+            PostgresSchema.Prepare(store._connection!, store.FilePath, mode);
             return store;
         }
         catch (DbException e)
         {
-            store._connection.Dispose();
+            store._connection?.Dispose();
             throw store.Translate(e);
         }
         catch
         {
-            store._connection.Dispose();
+            store._connection?.Dispose();
             throw;
         }
     }
 
-    private protected override DbConnection Connection => _connection;
+    private protected override DbConnection Connection => Opened;
+
+    private NpgsqlConnection Opened => _connection ?? throw new InvalidOperationException("the store is not connected");
 
     private protected override void Ready()
     {
-        if (_connection.State == ConnectionState.Open && Stopwatch.GetElapsedTime(_used) > IdleTime)
+        if (_connection?.State == ConnectionState.Open && Stopwatch.GetElapsedTime(_used) > IdleTime)
         {
             try
             {
@@ -83,11 +87,11 @@ public sealed class PostgresTuneStore : SqlTuneStore
             }
         }
 
-        if (_connection.State != ConnectionState.Open)
+        if (_connection?.State != ConnectionState.Open)
         {
             Forget();
-            _connection.Dispose();
-            _connection = new NpgsqlConnection(_settings);
+            _connection?.Dispose();
+            _connection = null;
             Connect();
         }
 
@@ -96,7 +100,25 @@ public sealed class PostgresTuneStore : SqlTuneStore
 
     private void Connect()
     {
-        _connection.Open();
+        try
+        {
+            _connection = new NpgsqlConnection(_settings);
+            _connection.Open();
+        }
+        // Names that are not found, certificates that are not there, settings that exclude each other.
+        catch (Exception e)
+            when (e is SocketException or IOException or UnauthorizedAccessException or AuthenticationException
+                || e is CryptographicException or ArgumentException or NotSupportedException
+            )
+        {
+            throw PostgresErrors.Error(
+                TuneDbErrorKind.Unreachable,
+                FilePath,
+                $"cannot be reached ({e.Message.TrimEnd('.').ReplaceLineEndings(" ")})",
+                e
+            );
+        }
+
         PostgresSchema.Execute(
             _connection,
             string.Create(
@@ -113,15 +135,15 @@ public sealed class PostgresTuneStore : SqlTuneStore
     private protected override void Close()
     {
         base.Close();
-        _connection.Dispose();
+        _connection?.Dispose();
     }
 
     private protected override void Begin()
     {
-        _transaction = _connection.BeginTransaction(IsolationLevel.ReadCommitted);
+        _transaction = Opened.BeginTransaction(IsolationLevel.ReadCommitted);
         try
         {
-            PostgresSchema.Lock(_connection);
+            PostgresSchema.Lock(Opened);
         }
         catch
         {
@@ -145,7 +167,7 @@ public sealed class PostgresTuneStore : SqlTuneStore
         catch (Exception e) when (e is DbException or InvalidOperationException)
         {
             // Without its connection the server has done so itself.
-            _connection.Close();
+            _connection?.Close();
         }
 
         End();
@@ -157,7 +179,7 @@ public sealed class PostgresTuneStore : SqlTuneStore
         _transaction = null;
     }
 
-    private protected override void CheckSchema() => PostgresSchema.Check(_connection, FilePath);
+    private protected override void CheckSchema() => PostgresSchema.Check(Opened, FilePath);
 
     // The server sees to its pages itself; what can be seen from here is that all tables can be read.
     private protected override void VerifyStorage(List<string> problems) { }

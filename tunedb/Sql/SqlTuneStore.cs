@@ -122,11 +122,18 @@ public abstract partial class SqlTuneStore : TuneDatabase
     }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> Targets() =>
+    public override IReadOnlyList<string> Targets() => Targets(certified: true);
+
+    internal override IReadOnlyList<string> WaitingTargets() => Targets(certified: false);
+
+    private IReadOnlyList<string> Targets(bool certified) =>
         Run<IReadOnlyList<string>>(() =>
         {
             var targets = new List<string>();
-            using var command = Command("SELECT DISTINCT target FROM records WHERE certified = 1");
+            using var command = Command(
+                "SELECT DISTINCT target FROM records WHERE certified = @certified",
+                ("@certified", certified ? 1 : 0)
+            );
             using var rows = command.ExecuteReader();
             while (rows.Read())
             {

@@ -11,7 +11,12 @@ namespace Picograd.Calls;
 internal sealed class OperatorFamily<TKey>(Func<TKey, Operator> make)
     where TKey : notnull
 {
-    private readonly ConcurrentDictionary<TKey, Operator> _made = new();
+    // Made at the first call of any: a dictionary of values of a type of its own is seven methods for the JIT, and most programs use few families.
+    private ConcurrentDictionary<TKey, Operator>? _made;
 
-    public Operator this[TKey key] => _made.TryGetValue(key, out var known) ? known : _made.GetOrAdd(key, make);
+    public Operator this[TKey key] =>
+        _made is { } made && made.TryGetValue(key, out var known) ? known : Made().GetOrAdd(key, make);
+
+    private ConcurrentDictionary<TKey, Operator> Made() =>
+        _made ?? Interlocked.CompareExchange(ref _made, new(), null) ?? _made;
 }

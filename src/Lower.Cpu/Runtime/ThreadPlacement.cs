@@ -21,12 +21,15 @@ internal sealed unsafe partial class ThreadPlacement
     private readonly ulong[] _allowed = new ulong[Words];
     private readonly ulong[] _set = new ulong[Words];
 
+    // What the thread was kept off last.
+    private int _left = -1;
+
     /// <summary>The processor that runs this; -1 where it cannot be told.</summary>
     public static int Processor => OperatingSystem.IsLinux() ? ProcessorOfThread() : -1;
 
     /// <summary>
     /// Keeps the thread that calls this, always the same one, off a processor from now on, and no longer off the one named before.
-    /// What others allowed the thread since is heeded.
+    /// What others allowed the thread since is heeded, but for processors that a container is given later.
     /// </summary>
     /// <returns>Whether it is on another now; false where that one is the only one allowed.</returns>
     public bool Leave(int processor)
@@ -43,9 +46,13 @@ internal sealed unsafe partial class ThreadPlacement
                 mask.CopyTo(_allowed);
             _allowed.CopyTo(mask);
             mask[processor / WordBits] &= ~(1UL << processor % WordBits);
+            // A container that was given other processors cuts what was set before: only the one that was left may be there besides.
+            if (!mask.ContainsAnyExcept(0UL) && _left >= 0 && _left != processor)
+                mask[_left / WordBits] |= 1UL << _left % WordBits;
             if (!mask.ContainsAnyExcept(0UL) || SetAffinity(0, MaskBytes, at) != 0)
                 return false;
             mask.CopyTo(_set);
+            _left = processor;
             return true;
         }
     }

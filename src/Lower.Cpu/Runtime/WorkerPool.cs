@@ -238,18 +238,31 @@ public sealed unsafe class WorkerPool : IDisposable
     {
         if (worker.Thread is null)
         {
-            worker.Thread = new Thread(() => WorkerLoop(worker), 1 << 20)
-            {
-                IsBackground = true,
-                Name = $"picograd-worker-{worker.Index}",
-            };
-            worker.Thread.Start();
+            Begin(worker);
         }
         // A full fence: either this thread sees the worker parked, or the worker sees its share before it sleeps.
         Interlocked.Exchange(ref worker.Mail.State, Posted);
         if (Volatile.Read(ref worker.Mail.Parked) != 0 && Interlocked.Exchange(ref worker.Mail.Parked, 0) != 0)
         {
             worker.Wake.Release();
+        }
+    }
+
+    private void Begin(Worker worker)
+    {
+        var thread = new Thread(() => WorkerLoop(worker), 1 << 20)
+        {
+            IsBackground = true,
+            Name = $"picograd-worker-{worker.Index}",
+        };
+        try
+        {
+            thread.Start();
+            worker.Thread = thread;
+        }
+        catch (OutOfMemoryException)
+        {
+            // The system allows no more threads now. The caller takes back the share, and the next loop tries again.
         }
     }
 
@@ -390,8 +403,17 @@ public sealed unsafe class WorkerPool : IDisposable
     }
 
     /// <summary>Stops the pool's threads; loops asked for afterwards run on the calling thread.</summary>
+    /// <exception cref="InvalidOperationException">Called from inside a loop, whose end it would wait for.</exception>
     public void Dispose()
     {
+        if (_stopping)
+        {
+            return;
+        }
+        if (t_insideLoop)
+        {
+            throw new InvalidOperationException("A pool of threads cannot be disposed of inside a loop that it runs.");
+        }
         while (Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
         {
             Thread.Yield();

@@ -34,12 +34,15 @@ internal sealed record KernelDetails(
     {
         var kernel = Dispatcher.Resolve(spec);
         var key = TuneKeys.Of(spec, tuning.Backend.Target, TuneTask.Name(TimingPolicy.Warm));
+        string trace = Schedules.Traces.Trace.Of(kernel.Nest).ToString().TrimEnd();
+        // What is stored may not be what runs: guards, another version, a schedule of the library's own.
+        var record = store?.FindExact(key) is { } found && found.Trace.TrimEnd() == trace ? found : null;
         return new KernelDetails(
-            Schedules.Traces.Trace.Of(kernel.Nest).ToString().TrimEnd(),
+            trace,
             NestPrinter.Print(kernel.Nest).TrimEnd(),
             CodeOf(kernel.Nest, tuning.Backend),
             [.. kernel.Notes],
-            store?.FindExact(key),
+            record,
             store is null ? [] : SearchesOf(spec, tuning, store.Candidates(key))
         );
     }
@@ -70,11 +73,16 @@ internal sealed record KernelDetails(
     {
         var model = new CostModel(tuning.Backend.Target, tuning.Backend.Lower, Residuals.Of(tuning.Backend.Target));
         var searches = new List<LoggedSearch>();
-        foreach (var run in candidates.GroupBy(c => c.Run))
+        var runs = candidates.GroupBy(c => c.Run).OrderBy(run => run.First().Utc).ToList();
+        foreach (var run in runs)
         {
             double[] times = [.. run.Where(c => c.Milliseconds is not null).Select(c => c.Milliseconds!.Value)];
             var predictions = new List<(double Predicted, double Measured)>();
-            foreach (var candidate in run.Where(c => c is { Milliseconds: not null, Trace: not null }))
+            // Of the latest, which is what is shown.
+            var shown = ReferenceEquals(run, runs[^1])
+                ? run.Where(c => c is { Milliseconds: not null, Trace: not null })
+                : [];
+            foreach (var candidate in shown)
             {
                 if (predictions.Count == MostPredictions)
                     break;

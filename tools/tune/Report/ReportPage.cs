@@ -272,7 +272,16 @@ internal sealed class ReportPage
             Row("By", $"Picograd {from.ToolVersion}, .NET {from.RuntimeVersion}");
         }
         else
-            Row("Schedule", "the default one: no search of it is stored");
+            Row(
+                "Schedule",
+                line.Source switch
+                {
+                    "near" => "that of a shape near by, fitted to this one",
+                    "exact" =>
+                        "a stored winner that is not in this database: one that ships with the library, or one of an equal target",
+                    _ => "the default one: no search of it is stored that could be used",
+                }
+            );
         foreach (string note in details.Notes)
             Row("Note", note);
         if (line.Joules is { } joules && joules > 0 && line.Gigaflop > 0)

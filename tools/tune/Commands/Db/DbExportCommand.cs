@@ -31,7 +31,13 @@ internal static class DbExportCommand
                     "--sign says that records were certified, so it does not go with --uncertified, which writes those that were not."
                 );
             }
-            using var store = DbCommand.Read(parsed, db);
+            // What is signed was found and certified here: of a shared database the file on this machine holds that.
+            bool signs = parsed.GetValue(sign) is not null;
+            using var store = signs
+                ? TuneDatabase.OpenForUse(TuneDbLocation.Resolve(parsed.GetValue(db)), TuneDbMode.ReadOnly)
+                : DbCommand.Read(parsed, db);
+            if (signs)
+                filter = filter with { Origin = TuneOrigin.Local };
             if (parsed.GetValue(file) is not { } path || path == "-")
             {
                 var text = new StringWriter();
