@@ -41,12 +41,26 @@ internal static class Example
                 action(parsed);
                 return 0;
             }
-            catch (Exception e) when (e is IOException or InvalidDataException or UsageException)
+            catch (Exception e) when (IsOfInput(e))
             {
-                Console.Error.WriteLine($"{typeof(Example).Assembly.GetName().Name}: {e.Message}");
+                Console.Error.WriteLine(
+                    $"{typeof(Example).Assembly.GetName().Name}: {e.Message.ReplaceLineEndings(" ")}"
+                );
                 return 2;
             }
         });
+
+    // Files that cannot be read or written, or have not what they should (also other tensors or shapes), and values out of range.
+    private static bool IsOfInput(Exception e) =>
+        e
+            is UsageException
+                or IOException
+                or UnauthorizedAccessException
+                or InvalidDataException
+                or FormatException
+                or ArgumentException
+                or KeyNotFoundException
+                or NotSupportedException;
 
     /// <summary>Parses the command line and runs the command that it names.</summary>
     public static int Run(this RootCommand command, string[] args)
@@ -77,6 +91,14 @@ internal static class Example
             ? value
             : throw new UsageException($"{option.Name} is {value}, but must be from {least} to {most}.");
     }
+
+    /// <summary>How many pictures to train on: 0 for all, or enough for a batch.</summary>
+    public static int Pictures(this ParseResult parsed, Option<int> limit, int batch) =>
+        parsed.Within(limit, 0, int.MaxValue) is var count && (count == 0 || count >= batch)
+            ? count
+            : throw new UsageException(
+                $"{limit.Name} is {count}, but must be 0, for all, or at least {batch}, the pictures of a step."
+            );
 }
 
 /// <summary>A command line that cannot be followed; the message says why.</summary>

@@ -27,6 +27,7 @@ return Example.Run(
     args,
     parsed =>
     {
+        double lr = parsed.Within(rate, 0, 1000);
         long seed = parsed.GetValue(Example.Seed);
         Tensor.ManualSeed(seed);
         string text = File.ReadAllText(Example.File(parsed, "tinyshakespeare.txt")).ReplaceLineEndings("\n");
@@ -39,8 +40,8 @@ return Example.Run(
             throw new UsageException("--width must be a multiple of 4.");
         var model = new Bert(alphabet.Length, t, parsed.GetValue(width), parsed.Within(layers, 1, 100));
         int total = parsed.Within(steps, 1, 1_000_000);
-        var optimizer = new AdamW(model.Parameters, parsed.GetValue(rate));
-        var schedule = new OneCycleLR(optimizer, maxLr: parsed.GetValue(rate), totalSteps: total);
+        var optimizer = new AdamW(model.Parameters, lr);
+        var schedule = new OneCycleLR(optimizer, maxLr: lr, totalSteps: total);
         var losses = new List<double>();
         using (var progress = new ProgressLine(total, "bert"))
         {

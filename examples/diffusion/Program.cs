@@ -9,7 +9,7 @@ var steps = Example.Option("--steps", 2000, "Steps of training");
 var batch = Example.Option("--batch", 64, "Pictures a step");
 var width = Example.Option("--width", 32, "Channels at the full size; a multiple of 8");
 var rate = Example.Option("--lr", 0.002, "Highest learning rate");
-var limit = Example.Option("--limit", 0, "The first N pictures only; 0 for all");
+var limit = Example.Option("--limit", 0, "Trains on the first N pictures only; 0 for all");
 var train = new Command("train", "Trains on mnist-train10k")
 {
     Example.Data,
@@ -49,6 +49,7 @@ return new RootCommand("Diffusion of handwritten digits.") { train, sample }.Run
 
 void Train(ParseResult parsed)
 {
+    double lr = parsed.Within(rate, 0, 1000);
     Tensor.ManualSeed(parsed.GetValue(Example.Seed));
     var images = Idx.Load(Example.File(parsed, "mnist-train10k-images-idx3-ubyte.gz"));
     var labels = Idx.Load(Example.File(parsed, "mnist-train10k-labels-idx1-ubyte.gz")).Long();
@@ -61,8 +62,8 @@ void Train(ParseResult parsed)
         throw new UsageException("--width must be a multiple of 8.");
     var model = new DigitUnet(channels);
     int total = parsed.Within(steps, 1, 1_000_000);
-    var optimizer = new AdamW(model.Parameters, parsed.GetValue(rate));
-    var schedule = new OneCycleLR(optimizer, maxLr: parsed.GetValue(rate), totalSteps: total);
+    var optimizer = new AdamW(model.Parameters, lr);
+    var schedule = new OneCycleLR(optimizer, maxLr: lr, totalSteps: total);
     // What is drawn with is a running mean of the parameters.
     var mean = new AveragedModel(model, AveragedModel.Ema(Math.Min(0.995, 1 - 4.0 / total)));
     var diffusion = new Diffusion();
@@ -215,8 +216,8 @@ public sealed class DigitUnet(int width) : Module
         var full = _down[0].Forward(_in.Forward(x), about);
         var half = _down[1].Forward(F.AvgPool2d(full, 2), about);
         var quarter = _middle.Forward(F.AvgPool2d(half, 2), about);
-        var y = _up[0].Forward(Tensor.Cat([F.Interpolate(quarter, scaleFactor: [2], mode: "nearest"), half], 1), about);
-        y = _up[1].Forward(Tensor.Cat([F.Interpolate(y, scaleFactor: [2], mode: "nearest"), full], 1), about);
+        var y = _up[0].Forward(Tensor.Cat([F.Interpolate(quarter, scaleFactor: 2, mode: "nearest"), half], 1), about);
+        y = _up[1].Forward(Tensor.Cat([F.Interpolate(y, scaleFactor: 2, mode: "nearest"), full], 1), about);
         return _out.Forward(_norm.Forward(y).Silu());
     }
 

@@ -60,6 +60,7 @@ return new RootCommand("A small GPT on characters.") { train, sample }.Run(args)
 
 void Train(ParseResult parsed)
 {
+    double lr = parsed.Within(rate, 0, 1000);
     Tensor.ManualSeed(parsed.GetValue(Example.Seed));
     string all = File.ReadAllText(Example.File(parsed, parsed.GetValue(text)!)).ReplaceLineEndings("\n");
     var alphabet = string.Concat(all.Distinct().Order());
@@ -87,16 +88,13 @@ void Train(ParseResult parsed)
             new ParamGroup(model.Parameters.Where(p => p.Rank > 1)) { WeightDecay = 0.1 },
             new ParamGroup(model.Parameters.Where(p => p.Rank == 1)) { WeightDecay = 0 },
         ],
-        parsed.GetValue(rate),
+        lr,
         betas: (0.9, 0.99)
     );
     int total = parsed.Within(steps, 1, 10_000_000);
     var schedule = new SequentialLR(
         optimizer,
-        [
-            new LinearLR(optimizer, 0.01, 1, Math.Max(1, total / 50)),
-            new CosineAnnealingLR(optimizer, total, parsed.GetValue(rate) / 20),
-        ],
+        [new LinearLR(optimizer, 0.01, 1, Math.Max(1, total / 50)), new CosineAnnealingLR(optimizer, total, lr / 20)],
         [Math.Max(1, total / 50)]
     );
     Console.WriteLine($"{model.ParameterCount} parameters, {alphabet.Length} characters");
@@ -197,7 +195,8 @@ static void Add(Gpt model, List<long> written, int next)
 }
 
 // Leviathan and others (2023): the guesser draws some characters one by one, the model judges all of them at once. A guess is kept
-// with the probability p / q by model and guesser; the first that is not is drawn anew from what p has more than q.
+// with the probability p / q by model and guesser; the first that is not is drawn anew from what p has more than q. No guess goes beyond
+// what the model sees before it starts anew, so that it sees what it would see without guesses.
 static (int Kept, int Guessed) Speculate(
     Gpt model,
     Gpt guesser,
@@ -214,7 +213,7 @@ static (int Kept, int Guessed) Speculate(
         using var scope = Tensor.Scope();
         var draft = new List<long>(written);
         var q = new List<Tensor>();
-        int many = Math.Min(ahead, end - written.Count);
+        int many = Math.Min(Math.Min(ahead, end - written.Count), judge.Room(written.Count));
         for (int i = 0; i < many; i++)
         {
             q.Add(sampling.Probabilities(guess.Logits(draft)[-1]));
@@ -258,8 +257,7 @@ public sealed class Writer(Gpt model)
     /// <summary>Logits [last, alphabet] after the last characters of a text.</summary>
     public Tensor Logits(List<long> text, int last = 1)
     {
-        if (text.Count - _start > model.Config.Context)
-            (_start, _seen) = (text.Count - model.Config.Context / 2, []);
+        Room(text.Count);
         var window = text[_start..];
         // What was guessed and given up does not count; the last characters are computed (again) in any case.
         int same = Math.Min(_seen.Zip(window).TakeWhile(p => p.First == p.Second).Count(), window.Count - last);
@@ -269,6 +267,16 @@ public sealed class Writer(Gpt model)
             );
         _seen = window;
         return model.Forward(Tensor.From(window[same..].ToArray()), _keys, _values, same)[^last..];
+    }
+
+    /// <summary>Characters that fit into the context behind a text of some length; where that itself does not, it starts anew.</summary>
+    public int Room(int length)
+    {
+        int context = model.Config.Context;
+        // Guesses that were given up may leave a text that ends before the start.
+        if (length - _start > context || length <= _start)
+            (_start, _seen) = (Math.Max(0, length - context / 2), []);
+        return context - (length - _start);
     }
 
     private static Tensor[] Caches(GptConfig c) =>

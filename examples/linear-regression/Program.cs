@@ -21,6 +21,7 @@ return Example.Run(
     args,
     parsed =>
     {
+        double lr = parsed.Within(rate, 0, 1000);
         var (features, values) = Housing.Load(parsed);
         var (x, xTest) = Housing.Divided(Housing.Standardized(features));
         var (y, yTest) = Housing.Divided(values / 100_000);
@@ -29,7 +30,7 @@ return Example.Run(
         var exact = Linalg.Solve(x.T.MatMul(x), x.T.MatMul(y));
 
         var w = Tensor.Zeros([x.Size(1)], DType.Float64).RequiresGrad_();
-        var optimizer = new SGD([w], parsed.GetValue(rate), momentum: 0.95);
+        var optimizer = new SGD([w], lr, momentum: 0.95);
         var losses = new List<double>();
         int count = parsed.Within(steps, 1, 1_000_000);
         using (var progress = new ProgressLine(count, "descent"))

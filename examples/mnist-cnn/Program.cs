@@ -7,7 +7,7 @@ using Picograd.Examples;
 var epochsOption = Example.Option("--epochs", 6, "How often to go through the pictures");
 var batchOption = Example.Option("--batch", 64, "Pictures a step");
 var rateOption = Example.Option("--lr", 0.004, "Highest learning rate");
-var limitOption = Example.Option("--limit", 0L, "The first N pictures only; 0 for all");
+var limitOption = Example.Option("--limit", 0, "Trains on the first N pictures only; 0 for all");
 var outOption = new Option<string?>("--out")
 {
     Description = "Folder for the checkpoint, event files for TensorBoard and plots; by default nothing is written",
@@ -47,13 +47,13 @@ return Example.Run(
         int epochs = parsed.Within(epochsOption, 0, 100_000);
         int batch = parsed.Within(batchOption, 1, 100_000);
         double rate = parsed.Within(rateOption, 0, 1000);
-        long limit = parsed.Within(limitOption, 0, long.MaxValue);
+        int limit = parsed.Pictures(limitOption, batch);
         string? outFolder = parsed.GetValue(outOption);
         string checkpoint = Path.Combine(outFolder ?? "", "mnist-cnn.ckpt");
         if (parsed.GetValue(resumeOption) && !File.Exists(checkpoint))
             throw new UsageException($"there is nothing to resume: no {checkpoint}");
 
-        var test = Digits(parsed, ["mnist-t10k", "t10k"], parsed.GetValue(trainedOption) ? 0 : limit);
+        var test = Digits(parsed, ["mnist-t10k", "t10k"], 0);
         if (parsed.GetValue(trainedOption))
         {
             var trained = new TrainedCnn();

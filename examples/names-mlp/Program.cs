@@ -16,10 +16,11 @@ if (Option("--data") is not { } path)
 if (
     !int.TryParse(Option("--steps") ?? "200000", out int steps)
     || !double.TryParse(Option("--lr") ?? "0.1", out double rate)
+    || rate is not (>= 0 and <= 1000)
     || !long.TryParse(Option("--seed") ?? "0", out long seed)
 )
 {
-    Console.Error.WriteLine("names-mlp: --steps and --seed are whole numbers, --lr is a number.");
+    Console.Error.WriteLine("names-mlp: --steps and --seed are whole numbers, --lr is a number from 0 to 1000.");
     return 2;
 }
 

@@ -26,6 +26,7 @@ return Example.Run(
     args,
     parsed =>
     {
+        double lr = parsed.Within(rate, 0, 1000);
         long seed = parsed.GetValue(Example.Seed);
         Tensor.ManualSeed(seed);
         string[] names = File.ReadAllLines(Example.File(parsed, "names.txt"));
@@ -52,8 +53,8 @@ return Example.Run(
 
         var model = new NameRnn(parsed.GetValue(cell)!, parsed.Within(width, 1, 4096));
         int total = parsed.Within(steps, 1, 1_000_000);
-        var optimizer = new AdamW(model.Parameters, parsed.GetValue(rate));
-        var schedule = new OneCycleLR(optimizer, maxLr: parsed.GetValue(rate), totalSteps: total);
+        var optimizer = new AdamW(model.Parameters, lr);
+        var schedule = new OneCycleLR(optimizer, maxLr: lr, totalSteps: total);
         var losses = new List<double>();
         using (var progress = new ProgressLine(total, parsed.GetValue(cell)!))
         {

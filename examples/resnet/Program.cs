@@ -12,7 +12,7 @@ var classify = new Command("classify", "Names what is on a picture (mlperf-tiny-
     Example.Data,
 };
 var epochs = Example.Option("--epochs", 3, "How often to go through the pictures");
-var limit = Example.Option("--limit", 0, "The first N pictures only; 0 for all");
+var limit = Example.Option("--limit", 0, "Trains on the first N pictures only; 0 for all");
 var rate = Example.Option("--lr", 0.003, "Highest learning rate");
 var train = new Command("train", "Trains on MNIST: 10,000 pictures, tested on 10,000 others")
 {
@@ -40,14 +40,16 @@ void Classify(ParseResult parsed)
 
 void Train(ParseResult parsed)
 {
+    const int Batch = 64;
+    double lr = parsed.Within(rate, 0, 1000);
     Tensor.ManualSeed(parsed.GetValue(Example.Seed));
-    var training = Digits(parsed, "mnist-train10k", parsed.Within(limit, 0, int.MaxValue));
+    var training = Digits(parsed, "mnist-train10k", parsed.Pictures(limit, Batch));
     var test = Digits(parsed, "mnist-t10k", 0);
     var model = new ResNet8(channels: 1);
-    var optimizer = new AdamW(model.Parameters, parsed.GetValue(rate));
-    var loader = new DataLoader(training, 64, shuffle: true, dropLast: true);
+    var optimizer = new AdamW(model.Parameters, lr);
+    var loader = new DataLoader(training, Batch, shuffle: true, dropLast: true);
     int turns = parsed.Within(epochs, 1, 1000);
-    var schedule = new OneCycleLR(optimizer, maxLr: parsed.GetValue(rate), totalSteps: (int)(turns * loader.Count));
+    var schedule = new OneCycleLR(optimizer, maxLr: lr, totalSteps: (int)(turns * loader.Count));
     var losses = new List<double>();
     for (int epoch = 1; epoch <= turns; epoch++)
     {

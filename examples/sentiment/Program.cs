@@ -23,6 +23,7 @@ return Example.Run(
     args,
     parsed =>
     {
+        double lr = parsed.Within(rate, 0, 1000);
         long seed = parsed.GetValue(Example.Seed);
         Tensor.ManualSeed(seed);
         string[][] good = [.. File.ReadLines(Example.File(parsed, "rt-polarity.pos")).Select(Pieces)];
@@ -42,7 +43,7 @@ return Example.Run(
             .Select((c, i) => (c.Key, Id: (long)i))
             .ToDictionary(c => c.Key, c => c.Id);
         var model = new BagModel(vocabulary.Count, 32);
-        var optimizer = new Adam(model.Parameters, parsed.GetValue(rate));
+        var optimizer = new Adam(model.Parameters, lr);
         var losses = new List<double>();
         int turns = parsed.Within(epochs, 1, 1000);
         var order = new Random((int)seed);

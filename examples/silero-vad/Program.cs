@@ -21,6 +21,8 @@ return Example.Run(
         var (samples, rate) = Wav.Load(parsed.GetValue(sound) ?? Example.File(parsed, "jfk.wav"));
         if (rate != SileroVad.Rate)
             throw new UsageException($"the recording has {rate} Hz, but the model wants {SileroVad.Rate}.");
+        if (samples.Size(1) == 0)
+            throw new InvalidDataException("the recording is empty.");
         double limit = parsed.Within(threshold, 0, 1);
         var model = new SileroVad();
         model.LoadStateDict(Safetensors.Load(Example.File(parsed, "silero-vad-16k.safetensors")));

@@ -19,11 +19,12 @@ return Example.Run(
     args,
     parsed =>
     {
+        double lr = parsed.Within(rate, 0, 1000);
         Tensor.ManualSeed(parsed.GetValue(Example.Seed));
         var (x, labels) = Load("optdigits-train.csv");
         var (xTest, labelsTest) = Load("optdigits-test.csv");
         var model = new Linear(64, 10);
-        var optimizer = new Adam(model.Parameters, parsed.GetValue(rate));
+        var optimizer = new Adam(model.Parameters, lr);
         var loader = new DataLoader(new TensorDataset(x, labels), 64, shuffle: true);
         int turns = parsed.Within(epochs, 1, 10_000);
         var losses = new List<double>();

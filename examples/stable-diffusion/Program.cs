@@ -45,20 +45,9 @@ void Draw(ParseResult parsed)
         throw new UsageException("--size must be a multiple of 64.");
     var tokenizer = Tokenizers.Clip(Example.File(parsed, "clip-bpe_simple_vocab_16e6.txt.gz"));
     var file = Safetensors.Load(parsed.GetValue(checkpoint)!);
-    T Loaded<T>(T module, string prefix)
-        where T : Module
-    {
-        var part = file.Where(t => t.Key.StartsWith(prefix, StringComparison.Ordinal))
-            .ToDictionary(t => t.Key[prefix.Length..], t => t.Value);
-        if (part.Count == 0)
-            throw new InvalidDataException($"the checkpoint has no tensors that begin with '{prefix}'.");
-        module.LoadStateDict(part, strict: false);
-        module.Eval();
-        return module;
-    }
-    var text = Loaded(new ClipText(49408, 77, 768, 12, 12), "cond_stage_model.transformer.");
-    var unet = Loaded(new UNet(UNetConfig.StableDiffusion1), "model.diffusion_model.");
-    var decoder = Loaded(new AutoencoderDecoder(128, 4, [1, 2, 4, 4], 2), "first_stage_model.");
+    var text = Parts.Load(file, new ClipText(49408, 77, 768, 12, 12), "cond_stage_model.transformer.");
+    var unet = Parts.Load(file, new UNet(UNetConfig.StableDiffusion1), "model.diffusion_model.");
+    var decoder = Parts.Load(file, new AutoencoderDecoder(128, 4, [1, 2, 4, 4], 2), "first_stage_model.");
 
     using var off = Tensor.NoGrad();
     // With nothing and with the prompt, side by side.
@@ -91,6 +80,27 @@ void Draw(ParseResult parsed)
         }
     }
     ImageFile.Save(((decoder.Forward(x / 0.18215) + 1) / 2).Clamp(0, 1)[0], parsed.GetValue(output)!);
+}
+
+/// <summary>The parts of a checkpoint.</summary>
+public static class Parts
+{
+    /// <summary>Fills a module with the tensors whose names begin with a prefix; those that it does not have are left out.</summary>
+    /// <exception cref="InvalidDataException">The module has tensors that the checkpoint has not.</exception>
+    public static T Load<T>(IReadOnlyDictionary<string, Tensor> checkpoint, T module, string prefix)
+        where T : Module
+    {
+        var part = checkpoint
+            .Where(t => t.Key.StartsWith(prefix, StringComparison.Ordinal))
+            .ToDictionary(t => t.Key[prefix.Length..], t => t.Value);
+        var missing = module.LoadStateDict(part, strict: false).MissingKeys;
+        if (missing.Count > 0)
+            throw new InvalidDataException(
+                $"the checkpoint lacks {missing.Count} tensors of {typeof(T).Name}: {string.Join(", ", missing.Take(3).Select(k => $"'{prefix}{k}'"))}{(missing.Count > 3 ? ", …" : "")}."
+            );
+        module.Eval();
+        return module;
+    }
 }
 
 /// <summary>Sizes of a U-Net; attention stands at the levels that are named.</summary>
@@ -224,7 +234,7 @@ public sealed class UNet : Module
     {
         private readonly Conv2d _conv = new(channels, channels, 3, padding: 1);
 
-        public override Tensor Forward(Tensor x) => _conv.Forward(F.Interpolate(x, scaleFactor: [2], mode: "nearest"));
+        public override Tensor Forward(Tensor x) => _conv.Forward(F.Interpolate(x, scaleFactor: 2, mode: "nearest"));
     }
 }
 
@@ -381,7 +391,7 @@ public sealed class AutoencoderDecoder : Module
     {
         private readonly Conv2d _conv = new(channels, channels, 3, padding: 1);
 
-        public override Tensor Forward(Tensor x) => _conv.Forward(F.Interpolate(x, scaleFactor: [2], mode: "nearest"));
+        public override Tensor Forward(Tensor x) => _conv.Forward(F.Interpolate(x, scaleFactor: 2, mode: "nearest"));
     }
 
     private sealed class ResBlock(int from, int to) : Module

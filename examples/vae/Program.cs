@@ -9,7 +9,7 @@ var epochs = Example.Option("--epochs", 10, "How often to go through the picture
 var latent = Example.Option("--latent", 16, "Numbers a picture");
 var hidden = Example.Option("--hidden", 256, "Hidden units");
 var rate = Example.Option("--lr", 0.001, "Learning rate");
-var limit = Example.Option("--limit", 0, "The first N pictures only; 0 for all");
+var limit = Example.Option("--limit", 0, "Trains on the first N pictures only; 0 for all");
 var output = new Option<string?>("--out")
 {
     Description = "File for a picture: digits, how they come back, and new ones",
@@ -31,18 +31,23 @@ return Example.Run(
     args,
     parsed =>
     {
+        const int Batch = 64;
+        double lr = parsed.Within(rate, 0, 1000);
         Tensor.ManualSeed(parsed.GetValue(Example.Seed));
+        int pictures = parsed.Pictures(limit, Batch);
         var training = Digits("mnist-train10k");
+        if (pictures > 0 && pictures < training.Size(0))
+            training = training[..pictures];
         var test = Digits("mnist-t10k");
         var model = new Vae(parsed.Within(latent, 1, 1000), parsed.Within(hidden, 1, 10_000));
-        var optimizer = new Adam(model.Parameters, parsed.GetValue(rate));
+        var optimizer = new Adam(model.Parameters, lr);
         int turns = parsed.Within(epochs, 1, 10_000);
         var losses = new List<double>();
         using (var progress = new ProgressLine(turns, "epochs"))
         {
             for (int epoch = 0; epoch < turns; epoch++)
             {
-                foreach (var batch in training[Tensor.RandPerm(training.Size(0))].Split(64))
+                foreach (var batch in training[Tensor.RandPerm(training.Size(0))].Split(Batch))
                 {
                     using var scope = Tensor.Scope();
                     optimizer.ZeroGrad();
@@ -72,14 +77,8 @@ return Example.Run(
         if (parsed.GetValue(Example.Plot) is { } plot)
             Plots.Loss(plot, losses, "Variational autoencoder");
 
-        Tensor Digits(string name)
-        {
-            var images = Idx.Load(Example.File(parsed, $"{name}-images-idx3-ubyte.gz"));
-            long count = parsed.Within(limit, 0, int.MaxValue) is > 0 and var some
-                ? Math.Min(some, images.Size(0))
-                : images.Size(0);
-            return images[..(int)count].Float().Flatten(1) / 255;
-        }
+        Tensor Digits(string name) =>
+            Idx.Load(Example.File(parsed, $"{name}-images-idx3-ubyte.gz")).Float().Flatten(1) / 255;
     }
 );
 

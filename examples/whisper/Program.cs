@@ -46,32 +46,24 @@ Tensor Recording(ParseResult parsed)
 void Transcribe(ParseResult parsed)
 {
     var state = Safetensors.Load(parsed.GetValue(weights)!);
-    var model = new Whisper(WhisperConfig.Of(state));
+    var config = WhisperConfig.Of(state);
+    var marks = WhisperMarks.Of(config.Vocabulary);
+    int[] first = marks.Start(parsed.GetValue(language)!);
+    var model = new Whisper(config);
     model.LoadStateDict(state);
+    string name = marks.IsMultilingual ? "whisper-multilingual.tiktoken" : "whisper-gpt2.tiktoken";
     byte[][] tokens =
     [
-        .. File.ReadLines(Example.File(parsed, "whisper-multilingual.tiktoken"))
-            .Select(l => Convert.FromBase64String(l.Split(' ')[0])),
+        .. File.ReadLines(Example.File(parsed, name)).Select(l => Convert.FromBase64String(l.Split(' ')[0])),
     ];
-    // Behind the ranks: end, start, the languages, translate, transcribe, …, no timestamps.
-    string[] languages =
-        "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur hr bg lt la mi ml cy sk te fa lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jw su".Split(
-            ' '
-        );
-    int end = tokens.Length,
-        start = end + 1;
-    int spoken = Array.IndexOf(languages, parsed.GetValue(language));
-    if (spoken < 0)
-        throw new UsageException(
-            $"--language is {parsed.GetValue(language)}, but must be one of {string.Join(", ", languages)}."
-        );
-    int last = start + languages.Length;
+    if (tokens.Length != marks.End)
+        throw new InvalidDataException($"{name} has {tokens.Length} tokens, but must have {marks.End}.");
     using var off = Tensor.NoGrad();
     var audio = model.Encoder.Forward(LogMel.Of(Recording(parsed), model.Config.Mels).Unsqueeze(0));
     var (ids, _) = model.BeamSearch(
         audio,
-        [start, start + 1 + spoken, last + 2, last + 6],
-        end,
+        first,
+        marks.End,
         parsed.Within(beams, 1, 100),
         model.Config.TextContext / 2
     );
@@ -162,6 +154,48 @@ public sealed record WhisperConfig(
             Math.Max(1, text / 64),
             Layers("decoder")
         );
+    }
+}
+
+/// <summary>
+/// The marks behind the tokens of text: end, start, the languages, translate, transcribe, start of a model of language, start of what was
+/// before, no speech, no timestamps, and the 1501 timestamps.
+/// </summary>
+public sealed record WhisperMarks(int End, string[] Languages, bool IsMultilingual)
+{
+    private static readonly string[] s_languages = (
+        "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur "
+        + "hr bg lt la mi ml cy sk te fa lv bn sr az sl kn et mk br eu is hy ne mn bs kk sq sw gl mr pa si "
+        + "km sn yo so af oc ka be tg sd gu am yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln "
+        + "ha ba jw su yue"
+    ).Split(' ');
+
+    /// <summary>The marks of a model, which the number of its tokens tells.</summary>
+    /// <exception cref="InvalidDataException">None of OpenAI's models has so many.</exception>
+    public static WhisperMarks Of(int vocabulary) =>
+        vocabulary switch
+        {
+            51864 => new(50256, ["en"], false),
+            51865 => new(50257, s_languages[..^1], true),
+            // From large-v3 on there is Cantonese.
+            51866 => new(50257, s_languages, true),
+            _ => throw new InvalidDataException(
+                $"the model has {vocabulary} tokens, but OpenAI's have 51864 (English only), 51865 or 51866."
+            ),
+        };
+
+    /// <summary>What a text in a language starts with: start, language, transcribe, no timestamps. Models of English know no other task.</summary>
+    public int[] Start(string language)
+    {
+        int spoken = Array.IndexOf(Languages, language);
+        if (spoken < 0)
+            throw new UsageException(
+                $"--language is {language}, but must be {(IsMultilingual ? "one of " : "")}{string.Join(", ", Languages)}."
+            );
+        // Models of English have the marks of 99 languages, though they do not use them.
+        int start = End + 1,
+            last = start + (IsMultilingual ? Languages.Length : 99);
+        return IsMultilingual ? [start, start + 1 + spoken, last + 2, last + 6] : [start, last + 6];
     }
 }
 

@@ -138,9 +138,10 @@ public sealed class ClassicTests
         Needs(
             "mnist-train10k-images-idx3-ubyte.gz",
             "mnist-train10k-labels-idx1-ubyte.gz",
-            "mnist-t10k-images-idx3-ubyte.gz"
+            "mnist-t10k-images-idx3-ubyte.gz",
+            "mnist-t10k-labels-idx1-ubyte.gz"
         );
         string text = Run("mnist-cnn", "--data", ExampleProgram.Data, "--limit", "640", "--epochs", "2");
-        Assert.InRange(NumberAfter(text, "pictures:"), 70, 100);
+        Assert.InRange(NumberAfter(text, "on 10000 pictures:"), 70, 100);
     }
 }

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
-using Spectre.Console;
 using Xunit;
 
 [assembly: CollectionBehavior(DisableTestParallelization = true)]
@@ -11,12 +10,6 @@ namespace Picograd.Tests;
 /// <summary>Runs an example as its command line would, in this process.</summary>
 internal static partial class ExampleProgram
 {
-    // Progress lines keep the console that they find first, which would be one of a test.
-    static ExampleProgram() =>
-        AnsiConsole.Console = AnsiConsole.Create(
-            new AnsiConsoleSettings { Out = new AnsiConsoleOutput(TextWriter.Null) }
-        );
-
     public static string Data { get; } = Environment.GetEnvironmentVariable("PICOGRAD_DATA") ?? "";
 
     /// <summary>Skips the test where the data is not there.</summary>
@@ -34,6 +27,7 @@ internal static partial class ExampleProgram
         return output;
     }
 
+    /// <summary>Exit code, what it prints but for progress, and what it says to be wrong.</summary>
     public static (int Code, string Output, string Error) RunAny(string name, params string[] args)
     {
         var entry = Assembly.Load(name).EntryPoint!;
@@ -45,7 +39,7 @@ internal static partial class ExampleProgram
         try
         {
             int code = entry.Invoke(null, [args]) is int ended ? ended : 0;
-            return (code, written.ToString(), complained.ToString());
+            return (code, Progress().Replace(written.ToString(), ""), complained.ToString());
         }
         finally
         {
@@ -63,6 +57,10 @@ internal static partial class ExampleProgram
         Assert.True(number.Success, $"there is no number behind '{words}' in: {text}");
         return double.Parse(number.Value, CultureInfo.InvariantCulture);
     }
+
+    // Plain lines, and those that are written anew in a terminal.
+    [GeneratedRegex(@"[^\n]*( steps/s  |\r(?!\n))[^\n]*\n?")]
+    private static partial Regex Progress();
 
     [GeneratedRegex(@"-?\d+(\.\d+)?([eE][+-]?\d+)?")]
     private static partial Regex Number();

@@ -241,6 +241,8 @@ public sealed class LayerModuleTests : IDisposable
         Assert.Equal("ConstantPad1d(padding=(2, 2), value=3.5)", new ConstantPad1d(2, 3.5).ToString());
         Assert.Equal("ZeroPad2d((1, 1, 1, 1))", new ZeroPad2d(1).ToString());
         Assert.Equal([1, 2, 8, 8], new Upsample(scaleFactor: 2.0).Forward(x).Shape.ToArray());
+        Assert.Equal([1, 2, 8, 8], F.Interpolate(x, scaleFactor: 2).Shape.ToArray());
+        Assert.Equal([1, 2, 3, 3], F.Upsample(x, 3).Shape.ToArray());
         var (values, places) = F.MaxPool2dWithIndices(x, 2);
         Assert.Equal(values.Sum().Item(), new MaxUnpool2d(2).Forward(values, places).Sum().Item(), 4);
     }

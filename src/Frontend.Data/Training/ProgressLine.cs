@@ -30,13 +30,13 @@ public sealed class ProgressLine : IDisposable
 
     /// <param name="total">Steps in all; 0 where that is not known.</param>
     /// <param name="title">What the line begins with.</param>
-    /// <param name="console">Where it is written; the program's where null.</param>
+    /// <param name="console">Where it is written; <see cref="Console.Out"/> as it is now where null.</param>
     /// <param name="every">Time between two writings; 0.1 s in terminals, 10 s elsewhere where null.</param>
     public ProgressLine(long total, string title = "", IAnsiConsole? console = null, TimeSpan? every = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(total);
         ArgumentNullException.ThrowIfNull(title);
-        _console = console ?? AnsiConsole.Console;
+        _console = console ?? AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
         _isTerminal = _console.Profile.Capabilities.Interactive && _console.Profile.Capabilities.Ansi;
         (_total, _title) = (total, title);
         _every = every ?? TimeSpan.FromSeconds(_isTerminal ? 0.1 : 10);

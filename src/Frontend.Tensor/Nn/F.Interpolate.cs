@@ -108,12 +108,41 @@ public static partial class F
         return ReferenceEquals(result, input) ? input.Clone() : result.To(input.DType);
     }
 
+    /// <summary>The same with one number for all dimensions.</summary>
+    /// <inheritdoc cref="Interpolate(Tensor, ReadOnlySpan{long}, ReadOnlySpan{double}, string, bool?, bool?)"/>
+    public static Tensor Interpolate(
+        Tensor input,
+        long? size = null,
+        double? scaleFactor = null,
+        string mode = "nearest",
+        bool? alignCorners = null,
+        bool? recomputeScaleFactor = null
+    ) =>
+        Interpolate(
+            input,
+            size is { } to ? [to] : default(ReadOnlySpan<long>),
+            scaleFactor is { } by ? [by] : default(ReadOnlySpan<double>),
+            mode,
+            alignCorners,
+            recomputeScaleFactor
+        );
+
     /// <summary>The same by another name.</summary>
-    /// <inheritdoc cref="Interpolate"/>
+    /// <inheritdoc cref="Interpolate(Tensor, ReadOnlySpan{long}, ReadOnlySpan{double}, string, bool?, bool?)"/>
     public static Tensor Upsample(
         Tensor input,
         ReadOnlySpan<long> size = default,
         ReadOnlySpan<double> scaleFactor = default,
+        string mode = "nearest",
+        bool? alignCorners = null
+    ) => Interpolate(input, size, scaleFactor, mode, alignCorners);
+
+    /// <summary>The same with one number for all dimensions.</summary>
+    /// <inheritdoc cref="Interpolate(Tensor, ReadOnlySpan{long}, ReadOnlySpan{double}, string, bool?, bool?)"/>
+    public static Tensor Upsample(
+        Tensor input,
+        long? size = null,
+        double? scaleFactor = null,
         string mode = "nearest",
         bool? alignCorners = null
     ) => Interpolate(input, size, scaleFactor, mode, alignCorners);
