@@ -162,6 +162,7 @@ public sealed class PackageTests(PackedPackages packed) : IClassFixture<PackedPa
 
     [Theory]
     [InlineData(Samples.Model, 5)]
+    [InlineData(Samples.Graph, 5)]
     [InlineData(Samples.Tensors, 2)]
     public void Models_train(string sample, int lines)
     {

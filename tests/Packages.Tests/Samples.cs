@@ -14,6 +14,7 @@ internal sealed record Sample(string Name, string Code, params string[] Packages
 internal static class Samples
 {
     public const string Model = "readme-model";
+    public const string Graph = "readme-graph";
     public const string Own = "readme-own";
     public const string Schedule = "readme-schedule";
     public const string Gpu = "readme-gpu";
@@ -28,13 +29,14 @@ internal static class Samples
     public static IReadOnlyList<Sample> All()
     {
         string[] readme = Programs("README.md");
-        Assert.Equal(4, readme.Length);
+        Assert.Equal(5, readme.Length);
         return
         [
             new(Model, readme[0], "Picograd"),
-            new(Own, readme[1], "Picograd"),
-            new(Schedule, readme[2], "Picograd"),
-            new(Gpu, readme[3], "Picograd", "Picograd.Cuda"),
+            new(Graph, readme[1], "Picograd"),
+            new(Own, readme[2], "Picograd"),
+            new(Schedule, readme[3], "Picograd"),
+            new(Gpu, readme[4], "Picograd", "Picograd.Cuda"),
             new(Tensors, Assert.Single(Programs("packages/Picograd/README.md")), "Picograd"),
             new(Cuda, Assert.Single(Programs("packages/Picograd.Cuda/README.md")), "Picograd.Cuda"),
             new(Data, Assert.Single(Programs("packages/Picograd.Data/README.md")), "Picograd.Data"),
