@@ -182,16 +182,9 @@ internal sealed class Graph
             foreach (string name in Nodes[i].Graphs.SelectMany(g => g.AllOutputs))
                 last[name] = i;
         }
-        return
-        [
-            .. Enumerable
-                .Range(0, Nodes.Length)
-                .Select(i =>
-                    last.Where(e => e.Value == i && made.Contains(e.Key) && !Outputs.Contains(e.Key))
-                        .Select(e => e.Key)
-                        .ToArray()
-                ),
-        ];
+        made.ExceptWith(Outputs);
+        var ends = last.Where(e => made.Contains(e.Key)).ToLookup(e => e.Value, e => e.Key);
+        return [.. Enumerable.Range(0, Nodes.Length).Select(i => ends[i].ToArray())];
     }
 
     private IEnumerable<string> AllOutputs =>

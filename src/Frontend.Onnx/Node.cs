@@ -24,6 +24,10 @@ internal sealed class Node
         Outputs = [.. proto.Output];
         foreach (var attribute in proto.Attribute)
         {
+            if (attribute.RefAttrName.Length > 0)
+                throw Wrong(
+                    $"takes its attribute '{attribute.Name}' from '{attribute.RefAttrName}' of the function around it, which is not supported; inline the model's functions first"
+                );
             _attributes[attribute.Name] = attribute;
             if (attribute.G is { } graph)
                 _graphs[attribute.Name] = subgraph(graph);

@@ -64,7 +64,14 @@ public sealed class OnnxModel : Module
         if (Opset is < 1 or > LastOpset)
             throw Wrong($"its operators are of version {Opset}; read are 1 to {LastOpset}");
         long Version(string domain) => versions.GetValueOrDefault(Domain(domain), 1);
-        Tensor Initializer(string name, TensorProto tensor) => _weights[name] = OnnxTensors.Read(tensor, path);
+        // Inner graphs may have tensors of the names of those around, which were read before.
+        Tensor Initializer(string name, TensorProto tensor)
+        {
+            string own = name;
+            for (int i = 1; _weights.ContainsKey(own); i++)
+                own = $"{name}_{i}";
+            return _weights[own] = OnnxTensors.Read(tensor, path);
+        }
 
         var functions = new Dictionary<(string, string), Graph>();
         foreach (var function in proto.Functions)
@@ -78,6 +85,7 @@ public sealed class OnnxModel : Module
             );
         }
         _graph = new Graph(proto.Graph, path, Version, Initializer, 0);
+        RefuseRecursion(path, functions);
         Resolve(path, functions);
         var named = _graph.Constants.Keys.ToHashSet();
         Inputs = [.. proto.Graph.Input.Where(i => !named.Contains(i.Name)).Select(Info)];
@@ -171,7 +179,7 @@ public sealed class OnnxModel : Module
         object?[] given =
         [
             .. _graph.Inputs.Select(n =>
-                inputs.TryGetValue(n, out object? value) ? value : _weights.GetValueOrDefault(n)
+                inputs.TryGetValue(n, out object? value) ? value : _graph.Constants.GetValueOrDefault(n)
             ),
         ];
         return _graph.Run(given, null, Generator.Default, Training);
@@ -190,6 +198,36 @@ public sealed class OnnxModel : Module
             throw new ArgumentException(
                 $"The input '{input.Name}' is {tensor.DType.Name()} of shape {tensor.Shape}, but the model takes {input.DType?.Name() ?? "any dtype"} of shape [{string.Join(", ", input.Shape?.Select(s => s < 0 ? "any" : $"{s}") ?? ["any"])}].",
                 nameof(input)
+            );
+    }
+
+    private const int MostCalls = 16;
+
+    // A function that calls itself, over others or not, never ends.
+    private static void RefuseRecursion(string path, Dictionary<(string, string), Graph> functions)
+    {
+        var depths = new Dictionary<(string, string), int>();
+        foreach (var key in functions.Keys)
+            Depth(key, 0);
+
+        int Depth((string Domain, string Name) key, int above)
+        {
+            if (depths.TryGetValue(key, out int known))
+                return known;
+            if (above > MostCalls)
+                throw Deep(key);
+            int depth = 0;
+            foreach (var node in functions[key].AllNodes)
+            {
+                if (functions.ContainsKey((node.Domain, node.Operator)))
+                    depth = Math.Max(depth, 1 + Depth((node.Domain, node.Operator), above + 1));
+            }
+            return depth <= MostCalls ? depths[key] = depth : throw Deep(key);
+        }
+
+        InvalidDataException Deep((string Domain, string Name) key) =>
+            new(
+                $"{path} is no ONNX file that can be read: its function '{key.Name}' calls itself, or functions call each other more than {MostCalls} deep."
             );
     }
 

@@ -112,6 +112,72 @@ public class OnnxExportTests
     }
 
     [Fact]
+    public void Numbers_beside_halves()
+    {
+        foreach (var type in new[] { DType.Float16, DType.BFloat16 })
+        {
+            var proto = OnnxExport.Model(v => [v[0] * 0.5 + 1], [Tensor.Ones([3], type)], "m", []);
+            var made = OnnxModel.Load(proto.ToByteArray(), "m").Run(Tensor.Full([3], 4, type))[0];
+            Assert.Equal(type, made.DType);
+            Assert.Equal([3, 3, 3], made.ToDoubles());
+        }
+    }
+
+    [Fact]
+    public void Masks_of_fewer_queries_than_keys_begin_at_the_first()
+    {
+        foreach (var (queries, keys) in new[] { (3, 5), (5, 3) })
+            Check(
+                v => [F.ScaledDotProductAttention(v[0], v[1], v[2], isCausal: true)],
+                [Tensor.Randn(1, 2, queries, 4), Tensor.Randn(1, 2, keys, 4), Tensor.Randn(1, 2, keys, 4)]
+            );
+    }
+
+    [Fact]
+    public void Examples_that_are_views()
+    {
+        var x = Tensor.Randn(4, 6);
+        Check(v => [v[0] + v[1]], [x[1], x[2]]);
+        Check(v => [v[0] * 2 + v[1].T], [x.T.Narrow(0, 0, 4), x.Narrow(1, 1, 4)]);
+        Check(v => [v[0] - v[1]], [x, x]);
+    }
+
+    [Fact]
+    public void Weights_that_change_in_place_are_refused()
+    {
+        var weight = Tensor.Ones(3);
+        var weights = new[] { KeyValuePair.Create("count", weight) };
+        Tensor[] Adds(Tensor[] v)
+        {
+            weight.Add_(1);
+            return [v[0] * weight];
+        }
+        Tensor[] Part(Tensor[] v)
+        {
+            weight[0].Copy_(v[0][0]);
+            return [v[0] * weight];
+        }
+        foreach (var function in new Func<Tensor[], Tensor[]>[] { Adds, Part })
+        {
+            var e = Assert.Throws<NotSupportedException>(() =>
+                OnnxExport.Model(function, [Tensor.Ones(3)], "m", weights)
+            );
+            Assert.Contains("the weight 'count'", e.Message);
+        }
+        // What the function made itself, and what it was given, may change.
+        Check(
+            v =>
+            {
+                var made = Tensor.Zeros(3);
+                made.Add_(v[0]);
+                made[1].Copy_(v[0][2]);
+                return [made * 2];
+            },
+            [Tensor.Randn(3)]
+        );
+    }
+
+    [Fact]
     public void What_has_no_nodes_is_listed_and_nothing_is_written()
     {
         string path = Path.Combine(Path.GetTempPath(), $"picograd-export-{Environment.ProcessId}.onnx");

@@ -54,8 +54,9 @@ public class OnnxModelTests
 
     private static byte[] Linear(out Tensor weight, out Tensor bias)
     {
-        weight = Tensor.Randn(2, 3);
-        bias = Tensor.Randn(2);
+        var generator = new Generator(11);
+        weight = Tensor.Randn([2, 3], generator);
+        bias = Tensor.Randn([2], generator);
         return Model(
             17,
             [("fc.weight", weight), ("fc.bias", bias)],
@@ -70,14 +71,15 @@ public class OnnxModelTests
         Assert.Equal(["fc.weight", "fc.bias"], model.NamedParameters.Select(p => p.Name));
         Assert.Equal((17, "x", "y"), (model.Opset, model.Inputs[0].Name, model.Outputs[0].Name));
         Assert.Equal([-1, 3], model.Inputs[0].Shape!);
-        var x = Tensor.Randn(5, 3);
+        var generator = new Generator(12);
+        var x = Tensor.Randn([5, 3], generator);
         var wanted = F.Linear(x, weight.Detach(), bias.Detach()).Relu();
         Assert.True(model.Forward(x).AllClose(wanted));
         Assert.True(model.Run(new Dictionary<string, Tensor> { ["x"] = x })["y"].AllClose(wanted));
 
         // A target that it can reach: weights move, and the loss falls.
         var optimizer = new SGD(model.Parameters, lr: 0.1);
-        var target = F.Linear(x, Tensor.Randn(2, 3), Tensor.Randn(2)).Relu();
+        var target = F.Linear(x, Tensor.Randn([2, 3], generator), Tensor.Randn([2], generator)).Relu();
         double first = 0;
         double last = 0;
         for (int i = 0; i < 50; i++)

@@ -110,6 +110,15 @@ public class OnnxNodeTests(ITestOutputHelper output)
         }
         catch (Exception e) when (e is InvalidDataException or InvalidOperationException or ArgumentException)
         {
+            // Said not to be supported is no wrong answer; any other failure is, but that of cases whose data are of another shape than
+            // their model says.
+            bool isRefused =
+                e is InvalidDataException && e.Message.Contains("not supported", StringComparison.Ordinal)
+                || e is ArgumentException
+                    && name.StartsWith("castlike_", StringComparison.Ordinal)
+                    && name.Contains("BFLOAT16", StringComparison.Ordinal);
+            if (!isRefused)
+                wrong.Add($"{name}: {e.GetType().Name} {e.Message}");
             return $"{e.GetType().Name} {e.Message}";
         }
     }

@@ -1,4 +1,5 @@
 using Google.Protobuf;
+using Picograd.Calls;
 using Picograd.Onnx.Proto;
 using AttributeType = Picograd.Onnx.Proto.AttributeProto.Types.AttributeType;
 
@@ -17,6 +18,10 @@ internal sealed class ExportGraph
     private readonly Dictionary<Storage, Held> _held = [];
     private readonly Dictionary<Storage, (string Name, Tensor Tensor)> _weights = [];
     private readonly HashSet<string> _names = [];
+
+    // What the pass wrote, and what memory it made.
+    private readonly HashSet<Storage> _written = [];
+    private IReadOnlySet<Storage> _born = new HashSet<Storage>();
     private int _made;
 
     public void AddInput(string name, Tensor tensor)
@@ -39,6 +44,14 @@ internal sealed class ExportGraph
     }
 
     public GraphProto Finished() => _graph;
+
+    /// <summary>The pass, before its calls are added.</summary>
+    public void Ran(Recorder recorder)
+    {
+        _born = recorder.BornStorages;
+        foreach (var output in recorder.Calls.SelectMany(c => c.Outputs))
+            _written.Add(output.Storage);
+    }
 
     /// <summary>A new name.</summary>
     public string Name(string prefix)
@@ -145,6 +158,8 @@ internal sealed class ExportGraph
             return;
         }
         // A part: the rest stays, or is nothing yet.
+        if (!_held.ContainsKey(output.Storage) && !_born.Contains(output.Storage))
+            throw Changed(output);
         string before = _held.TryGetValue(output.Storage, out var held)
             ? Reshaped(held.Name, -1)
             : Constant(Tensor.Zeros([all], output.DType), "empty");
@@ -156,6 +171,9 @@ internal sealed class ExportGraph
     {
         if (_held.TryGetValue(storage, out var held))
             return held;
+        // It holds what the pass left there, not what this call read.
+        if (_written.Contains(storage))
+            throw Changed(operand);
         long all = storage.Length / operand.DType.Size();
         var whole = operand.Detach().Alias(Layout.Contiguous([all]));
         if (
@@ -169,6 +187,16 @@ internal sealed class ExportGraph
             name += "_";
         _graph.Initializer.Add(OnnxTensors.Write(name, weight.Tensor));
         return _held[storage] = new(name, weight.Tensor.Shape.ToArray());
+    }
+
+    private NotSupportedException Changed(Tensor tensor)
+    {
+        string what = _weights.TryGetValue(tensor.Storage, out var weight)
+            ? $"the weight '{weight.Name}'"
+            : $"a tensor of shape {tensor.Shape} whose value before is not known";
+        return new(
+            $"OnnxExport: the function changes {what} in place, which a model of ONNX can't; export with module.Eval(), or give it as an input."
+        );
     }
 
     private static Tensor Places(Layout layout)

@@ -76,6 +76,10 @@ internal static class ExportOperators
         public static Tensor Number(byte[] bytes, DType type) =>
             type switch
             {
+                // Beside tensors of two bytes numbers are float32, which kernels compute in.
+                DType.Float16 or DType.BFloat16 when bytes.Length == sizeof(float) => Picograd
+                    .Tensor.From(MemoryMarshal.Read<float>(bytes))
+                    .To(type),
                 DType.Float32 => Picograd.Tensor.From(MemoryMarshal.Read<float>(bytes)),
                 DType.Float64 => Picograd.Tensor.From(MemoryMarshal.Read<double>(bytes)),
                 DType.Float16 => Picograd.Tensor.From(MemoryMarshal.Read<Half>(bytes)),
@@ -357,8 +361,9 @@ internal static class ExportOperators
         string scores = Scaled(call, graph.Add("MatMul", [call[0], transposed]), scale);
         if (call.Long("causal") != 0)
         {
-            // Aligned at the last query and key.
-            var hidden = Tensor.Ones([queries, keys], DType.Bool).Triu(1 + keys - queries);
+            // Aligned at the last query and key, or at the first ones.
+            long diagonal = 1 + (call.Long("first") != 0 ? 0 : keys - queries);
+            var hidden = Tensor.Ones([queries, keys], DType.Bool).Triu(diagonal);
             var mask = Tensor.Where(hidden, double.NegativeInfinity, Tensor.Zeros([queries, keys], call.Output.DType));
             scores = graph.Add("Add", [scores, graph.Constant(mask.To(call.Output.DType))]);
         }

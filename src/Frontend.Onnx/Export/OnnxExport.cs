@@ -17,6 +17,7 @@ public static class OnnxExport
     /// <param name="input">An example of what it takes.</param>
     /// <param name="path">The file.</param>
     /// <exception cref="UnsupportedOperatorsException">Calls that have no nodes of ONNX here; lists all of them. Nothing is written.</exception>
+    /// <exception cref="NotSupportedException">It changes weights, or other tensors that were there before, in place.</exception>
     public static void Save(Module module, Tensor input, string path)
     {
         ArgumentNullException.ThrowIfNull(module);
@@ -51,8 +52,8 @@ public static class OnnxExport
     {
         using var off = Tensor.NoGrad();
         using var recorder = new Recorder();
-        // What is only read through the inputs' own memory is known by it.
-        Tensor[] given = [.. inputs.Select(i => i.Contiguous())];
+        // Each in memory of its own, by which it is known.
+        Tensor[] given = [.. inputs.Select(i => i.Detach().Contiguous().Clone())];
         var graph = new ExportGraph();
         for (int i = 0; i < given.Length; i++)
             graph.AddInput(given.Length == 1 ? "x" : $"x{i}", given[i]);
@@ -61,6 +62,7 @@ public static class OnnxExport
         Tensor[] outputs;
         using (recorder.Enter())
             outputs = function(given);
+        graph.Ran(recorder);
         var wanting = new List<string>();
         foreach (var call in recorder.Calls)
         {

@@ -152,9 +152,13 @@ internal static class Elements
                 int axis = c.Axis(c.Longs(1)![0], x.Rank);
                 bool reversed = c.Node.Int("reverse", 0) != 0;
                 var summed = reversed ? x.Flip(axis) : x;
+                // Without the last: a difference would lose what is small beside it.
+                if (c.Node.Int("exclusive", 0) != 0 && x.Size(axis) > 0)
+                    summed = Tensor.Cat(
+                        [Tensor.ZerosLike(summed.Narrow(axis, 0, 1)), summed.Narrow(axis, 0, x.Size(axis) - 1)],
+                        axis
+                    );
                 var sums = summed.Cumsum(axis, x.DType);
-                if (c.Node.Int("exclusive", 0) != 0)
-                    sums = sums - summed;
                 return reversed ? sums.Flip(axis) : sums;
             }
         );

@@ -67,16 +67,28 @@ internal static class Indexing
     }
 
     // Rows of data by places: tuples of indices as numbers of rows, with the batch before them.
-    private static (Tensor Rows, Tensor Places, long[] Inner) Tuples(Tensor data, Tensor indices, int batch)
+    private static (Tensor Rows, Tensor Places, long[] Inner) Tuples(Call call, int batch)
     {
+        var (data, indices) = (call[0], call[1]);
+        if (batch < 0 || indices.Rank == 0 || batch + indices.Size(-1) > data.Rank)
+            throw call.Node.Wrong(
+                $"takes tuples of indices of shape {indices.Shape} behind {batch} dimensions of data of shape {data.Shape}"
+            );
         int count = (int)indices.Size(-1);
         long[] shape = data.Shape.ToArray();
         long[] rest = shape[(batch + count)..];
         long batches = shape[..batch].Aggregate(1L, (a, b) => a * b);
         long rows = shape[batch..(batch + count)].Aggregate(1L, (a, b) => a * b);
-        var places = Tensor.Zeros(indices.Shape.ToArray()[..^1], DType.Int64);
+        var places = Tensor.Zeros(indices.Shape.ToArray()[..^1], DType.Int64, indices.Device);
         for (int k = 0; k < count; k++)
-            places = places * shape[batch + k] + Wrapped(indices.Select(-1, k), shape[batch + k]);
+        {
+            // Each by itself: a sum of one too large and one too small may be a row.
+            long size = shape[batch + k];
+            var along = Wrapped(indices.Select(-1, k), size);
+            if (along.NumElements > 0 && (along.Min().Item<long>() < 0 || along.Max().Item<long>() >= size))
+                throw call.Node.Wrong($"has an index outside of the {size} of dimension {batch + k}");
+            places = places * size + along;
+        }
         if (batch > 0)
             places = places.Reshape(batches, -1) + (Tensor.Arange(batches) * rows).Unsqueeze(1);
         return (data.Reshape([batches * rows, .. rest]), places.Reshape(-1), rest);
@@ -85,7 +97,7 @@ internal static class Indexing
     private static Tensor GatherNd(Call call)
     {
         int batch = (int)call.Node.Int("batch_dims", 0);
-        var (rows, places, rest) = Tuples(call[0], call[1], batch);
+        var (rows, places, rest) = Tuples(call, batch);
         return rows.IndexSelect(0, places).Reshape([.. call[1].Shape.ToArray()[..^1], .. rest]);
     }
 
@@ -111,7 +123,7 @@ internal static class Indexing
 
     private static Tensor ScatterNd(Call call)
     {
-        var (rows, places, rest) = Tuples(call[0], call[1], 0);
+        var (rows, places, rest) = Tuples(call, 0);
         var updates = call[2].Reshape([places.NumElements, .. rest]);
         var made = Reduction(call) is { } how
             ? how == "sum"
@@ -146,17 +158,26 @@ internal static class Indexing
     {
         var flat = axis is null ? x.Reshape(-1) : x.MoveDim(axis.Value, 0).Contiguous();
         long count = flat.Size(0);
-        double[] values = flat.Reshape(count, -1).ToDoubles();
+        // Integers by themselves: doubles hold those up to 2^53.
+        return x.DType.IsFloat()
+            ? Unique(flat, axis, sorted, flat.ToDoubles())
+            : Unique(flat, axis, sorted, flat.To(DType.Int64).ToArray<long>());
+    }
+
+    private static object?[] Unique<T>(Tensor flat, int? axis, bool sorted, T[] values)
+        where T : IComparable<T>, IEquatable<T>
+    {
+        long count = flat.Size(0);
         int width = count == 0 ? 0 : (int)(values.Length / count);
-        double[][] rows = [.. Enumerable.Range(0, (int)count).Select(i => values[(i * width)..((i + 1) * width)])];
+        T[][] rows = [.. Enumerable.Range(0, (int)count).Select(i => values[(i * width)..((i + 1) * width)])];
         var found = new List<int>();
         var order = Enumerable
             .Range(0, (int)count)
-            .GroupBy(i => rows[i], new RowsEqual())
+            .GroupBy(i => rows[i], new RowsEqual<T>())
             .Select(g => g.ToArray())
             .ToList();
         if (sorted)
-            order.Sort((a, b) => rows[a[0]].AsSpan().SequenceCompareTo(rows[b[0]]));
+            order.Sort((a, b) => rows[a[0]].AsSpan().SequenceCompareTo<T>(rows[b[0]]));
         long[] inverse = new long[count];
         for (int g = 0; g < order.Count; g++)
         {
@@ -175,14 +196,15 @@ internal static class Indexing
         ];
     }
 
-    private sealed class RowsEqual : IEqualityComparer<double[]>
+    private sealed class RowsEqual<T> : IEqualityComparer<T[]>
+        where T : IEquatable<T>
     {
-        public bool Equals(double[]? x, double[]? y) => x.AsSpan().SequenceEqual(y);
+        public bool Equals(T[]? x, T[]? y) => x.AsSpan().SequenceEqual(y);
 
-        public int GetHashCode(double[] row)
+        public int GetHashCode(T[] row)
         {
             var hash = new HashCode();
-            foreach (double value in row)
+            foreach (var value in row)
                 hash.Add(value);
             return hash.ToHashCode();
         }

@@ -52,13 +52,19 @@ internal static class Norms
         table.One(
             "LRN",
             c =>
-                F.LocalResponseNorm(
-                    c[0],
-                    c.Node.Int("size", 1),
+            {
+                // Of an even size the longer side is behind, not before as in PyTorch.
+                long size = c.Node.Int("size", 1);
+                bool isEven = size % 2 == 0;
+                var made = F.LocalResponseNorm(
+                    isEven ? c[0].Flip(1) : c[0],
+                    size,
                     c.Node.Float("alpha", 1e-4),
                     c.Node.Float("beta", 0.75),
                     c.Node.Float("bias", 1)
-                )
+                );
+                return isEven ? made.Flip(1) : made;
+            }
         );
         table.One(
             "MeanVarianceNormalization",

@@ -12,9 +12,7 @@ internal static class Pools
             c =>
             {
                 double p = c.Node.Int("p", 2);
-                long[] kernel = c.Node.Ints("kernel_shape")!;
-                var mean = Average(c, c[0].Abs().Pow(p), countPadding: true);
-                return (mean * (double)kernel.Aggregate(1L, (a, b) => a * b)).Pow(1 / p);
+                return Sums(c, c[0].Abs().Pow(p)).Pow(1 / p);
             }
         );
         table.One("GlobalAveragePool", c => c[0].Mean(Images(c), true));
@@ -94,29 +92,58 @@ internal static class Pools
         int dims = Convolutions.Dims(call, x);
         long[] kernel = Kernel(call, dims);
         long[] strides = Convolutions.Each(call, "strides", dims);
-        if (Convolutions.Each(call, "dilations", dims).Any(d => d != 1))
-            throw call.Node.Wrong("has dilations, which average pools here do not");
+        Undilated(call, dims);
         long[] sizes = x.Shape.ToArray()[2..];
         var (before, after) = Convolutions.Padding(call, sizes, kernel, strides, [.. strides.Select(_ => 1L)]);
         bool ceil = call.Node.Int("ceil_mode", 0) != 0;
         if (before.SequenceEqual(after) && !before.Where((p, d) => 2 * p > kernel[d]).Any())
-            return Pool(x, before, countPadding);
+            return Mean(x, kernel, strides, before, ceil, countPadding);
         // Sums over padded images, and how many elements each is of.
         long[] first = [0, 0, .. before];
         long[] last = [0, 0, .. after];
         var ones = Shapes.Padded(Tensor.Ones([1, 1, .. sizes], x.DType), first, last, countPadding ? 1 : 0);
-        return Pool(Shapes.Padded(x, first, last, 0), new long[dims], false) / Pool(ones, new long[dims], false);
+        long[] none = new long[dims];
+        return Mean(Shapes.Padded(x, first, last, 0), kernel, strides, none, ceil, false)
+            / Mean(ones, kernel, strides, none, ceil, false);
+    }
 
-        Tensor Pool(Tensor from, long[] padding, bool include)
+    // Zeros complete the windows that ceil_mode lets stand out: means of those count only what is inside.
+    private static Tensor Sums(Call call, Tensor x)
+    {
+        int dims = Convolutions.Dims(call, x);
+        long[] kernel = Kernel(call, dims);
+        long[] strides = Convolutions.Each(call, "strides", dims);
+        Undilated(call, dims);
+        long[] sizes = x.Shape.ToArray()[2..];
+        var (before, after) = Convolutions.Padding(call, sizes, kernel, strides, [.. strides.Select(_ => 1L)]);
+        long[] behind = [.. after];
+        for (int d = 0; d < dims && call.Node.Int("ceil_mode", 0) != 0; d++)
         {
-            var (size, stride, pad) = (PerDimension.Of(kernel), PerDimension.Of(strides), PerDimension.Of(padding));
-            return dims switch
-            {
-                1 => F.AvgPool1d(from, size, stride, pad, ceil, include),
-                2 => F.AvgPool2d(from, size, stride, pad, ceil, include),
-                _ => F.AvgPool3d(from, size, stride, pad, ceil, include),
-            };
+            long all = before[d] + sizes[d] + after[d];
+            long steps = (all - kernel[d] + strides[d] - 1) / strides[d];
+            // The last window begins in the image or before it.
+            if (steps * strides[d] < before[d] + sizes[d])
+                behind[d] += Math.Max(0, steps * strides[d] + kernel[d] - all);
         }
+        var padded = Shapes.Padded(x, [0, 0, .. before], [0, 0, .. behind], 0);
+        return Mean(padded, kernel, strides, new long[dims], false, true) * kernel.Aggregate(1.0, (a, b) => a * b);
+    }
+
+    private static void Undilated(Call call, int dims)
+    {
+        if (Convolutions.Each(call, "dilations", dims).Any(d => d != 1))
+            throw call.Node.Wrong("has dilations, which average pools here do not");
+    }
+
+    private static Tensor Mean(Tensor x, long[] kernel, long[] strides, long[] padding, bool ceil, bool include)
+    {
+        var (size, stride, pad) = (PerDimension.Of(kernel), PerDimension.Of(strides), PerDimension.Of(padding));
+        return kernel.Length switch
+        {
+            1 => F.AvgPool1d(x, size, stride, pad, ceil, include),
+            2 => F.AvgPool2d(x, size, stride, pad, ceil, include),
+            _ => F.AvgPool3d(x, size, stride, pad, ceil, include),
+        };
     }
 
     private static Tensor MaxUnpool(Call call)

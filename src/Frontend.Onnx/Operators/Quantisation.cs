@@ -9,7 +9,7 @@ internal static class Quantisation
             "QuantizeLinear",
             c =>
             {
-                var type = c.Given(2)?.DType ?? DType.UInt8;
+                var type = c.Given(2)?.DType ?? Asked(c);
                 return Quantised(c[0], Along(c, c[1]), c.Given(2) is { } zero ? Along(c, zero) : null, type);
             }
         );
@@ -71,8 +71,25 @@ internal static class Quantisation
         );
     }
 
+    // The dtype without a zero point.
+    private static DType Asked(Call call)
+    {
+        long number = call.Node.Int("output_dtype", 0);
+        if (number == 0)
+            return DType.UInt8;
+        return OnnxTensors.TypeOf((int)number) is { } type && !type.IsFloat() && type is not (DType.Bool or DType.Int64)
+            ? type
+            : throw call.Node.Wrong(
+                $"quantises to {OnnxTensors.NameOf((int)number)}; known are int8, uint8, int16 and uint16"
+            );
+    }
+
     private static Tensor Along(Call call, Tensor x)
     {
+        if (call.Node.Int("block_size", 0) != 0 || (x.Rank > 1 && x.NumElements != 1))
+            throw call.Node.Wrong(
+                "has a scale for each block, which is not supported; known are one, and one along an axis"
+            );
         int rank = call[0].Rank;
         if (x.NumElements == 1 || rank == 0)
             return x.Reshape();

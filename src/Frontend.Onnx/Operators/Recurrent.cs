@@ -20,7 +20,8 @@ internal static class Recurrent
         Func<Tensor, Tensor>[] Functions,
         long Hidden,
         Func<Tensor, Tensor> Clip,
-        bool ResetsAfter
+        bool ResetsAfter,
+        bool Couples
     );
 
     private delegate (Tensor H, Tensor? C) Step(Direction w, Tensor x, Tensor h, Tensor? c);
@@ -62,7 +63,8 @@ internal static class Recurrent
                 ],
                 hidden,
                 edge > 0 ? t => t.Clamp(-edge, edge) : t => t,
-                call.Node.Int("linear_before_reset", 0) != 0
+                call.Node.Int("linear_before_reset", 0) != 0,
+                call.Node.Int("input_forget", 0) != 0
             );
             var h = first.Select(0, d);
             var c = firstCell?.Select(0, d);
@@ -82,7 +84,7 @@ internal static class Recurrent
                 c = nextC is null ? null : Tensor.Where(goes, nextC, c!);
                 outputs[t] = Tensor.Where(goes, nextH, 0).To(nextH.DType);
             }
-            all.Add(steps > 0 ? Tensor.Stack(outputs, 0) : Tensor.Zeros([0, batch, hidden], x.DType));
+            all.Add(steps > 0 ? Tensor.Stack(outputs, 0) : Tensor.Zeros([0, batch, hidden], x.DType, x.Device));
             lastH.Add(h);
             if (c is not null)
                 lastC.Add(c);
@@ -99,7 +101,7 @@ internal static class Recurrent
         Tensor Start(int place)
         {
             if (call.Given(place) is not { } given)
-                return Tensor.Zeros([directions, batch, hidden], x.DType);
+                return Tensor.Zeros([directions, batch, hidden], x.DType, x.Device);
             return batchFirst ? given.Transpose(0, 1) : given;
         }
     }
@@ -134,7 +136,8 @@ internal static class Recurrent
         Tensor Seen(Tensor gate, int peephole, Tensor cell) =>
             w.Peepholes is { } p ? gate + p.Narrow(0, peephole * w.Hidden, w.Hidden) * cell : gate;
         var i = w.Functions[0](w.Clip(Seen(Of(0), 0, c!)));
-        var f = w.Functions[0](w.Clip(Seen(Of(2), 2, c!)));
+        // Coupled, what is taken in is forgotten.
+        var f = w.Couples ? 1 - i : w.Functions[0](w.Clip(Seen(Of(2), 2, c!)));
         var cell = f * c! + i * w.Functions[1](w.Clip(Of(3)));
         var o = w.Functions[0](w.Clip(Seen(Of(1), 1, cell)));
         return (o * w.Functions[2](cell), cell);

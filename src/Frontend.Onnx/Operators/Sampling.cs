@@ -69,6 +69,9 @@ internal static class Sampling
             return (span - (from - span).Abs() + low).Clamp(0, size - 1);
         }
 
+        // NaN is the first one.
+        static Tensor Whole(Tensor at, long size) => at.Clamp(0, size - 1).To(DType.Int64).Clamp(0, size - 1);
+
         Tensor Weight(Tensor weight) => weight.Unsqueeze(1);
 
         Tensor At(Tensor y, Tensor across)
@@ -79,7 +82,8 @@ internal static class Sampling
                 .LogicalAnd(y.Le((Tensor)(height - 1)))
                 .LogicalAnd(across.Ge((Tensor)0))
                 .LogicalAnd(across.Le((Tensor)(width - 1)));
-            var places = (y.Clamp(0, height - 1) * (double)width + across.Clamp(0, width - 1)).To(DType.Int64);
+            // Counted in int64: floats of the grid don't hold every place of a large image.
+            var places = Whole(y, height) * width + Whole(across, width);
             long[] shape = places.Shape.ToArray();
             var (n, c) = (x.Size(0), x.Size(1));
             var flat = places.Reshape(n, 1, -1).Expand(n, c, places.NumElements / Math.Max(1, n)).Contiguous();

@@ -105,6 +105,8 @@ internal static class Shapes
             c =>
             {
                 long axis = c.Node.Int("axis", 1);
+                if (axis < -c[0].Rank || axis > c[0].Rank)
+                    throw c.Node.Wrong($"has the axis {axis}, but its input {c[0].Rank} dimensions");
                 return Flat(c[0], (int)(axis < 0 ? axis + c[0].Rank : axis));
             }
         );
@@ -170,7 +172,10 @@ internal static class Shapes
         long rows = 1;
         for (int d = 0; d < axis; d++)
             rows *= x.Size(d);
-        return x.Reshape(rows, rows == 0 ? 0 : x.NumElements / rows);
+        long columns = 1;
+        for (int d = axis; d < x.Rank; d++)
+            columns *= x.Size(d);
+        return x.Reshape(rows, columns);
     }
 
     private static Tensor Constant(Call call)

@@ -65,9 +65,15 @@ internal sealed unsafe record RecordedCall(Operator Operator, long[] Words, Tens
 internal sealed class Recorder : Executor, IDisposable
 {
     private readonly List<RecordedCall> _calls = [];
+    private readonly HashSet<Storage> _born = [];
 
     /// <summary>What was called so far, in order.</summary>
     public IReadOnlyList<RecordedCall> Calls => _calls;
+
+    /// <summary>Memory that was made meanwhile.</summary>
+    public IReadOnlySet<Storage> BornStorages => _born;
+
+    public override void Born(Storage storage) => _born.Add(storage);
 
     public override void Run(scoped ref OpCall call)
     {
@@ -84,5 +90,6 @@ internal sealed class Recorder : Executor, IDisposable
                 operand?.Dispose();
         }
         _calls.Clear();
+        _born.Clear();
     }
 }

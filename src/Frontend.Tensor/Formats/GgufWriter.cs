@@ -21,6 +21,8 @@ internal sealed class GgufWriter
     )
     {
         _metadata = [.. (metadata ?? []).Where(e => e.Key != AlignmentKey)];
+        if (_metadata.GroupBy(e => e.Key).FirstOrDefault(g => g.Skip(1).Any()) is { } twice)
+            throw new ArgumentException($"Gguf.Save: the metadata '{twice.Key}' are given twice.");
         var names = new HashSet<string>();
         foreach (var (name, tensor) in tensors)
         {

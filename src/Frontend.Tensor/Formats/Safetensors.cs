@@ -284,6 +284,9 @@ public static class Safetensors
         const int Piece = 1 << 24;
         for (long at = 0; at < bytes; at += Piece)
             from.ReadExactly(new Span<byte>((byte*)tensor.Address + at, (int)Math.Min(Piece, bytes - at)));
+        // Other bytes than 0 and 1 are no bool that kernels know.
+        for (long i = 0; type == DType.Bool && i < bytes; i++)
+            ((byte*)tensor.Address)[i] = (byte)(((byte*)tensor.Address)[i] == 0 ? 0 : 1);
         return device is { } there ? tensor.ToDevice(there) : tensor;
     }
 }
