@@ -34,7 +34,7 @@ internal sealed class CheckpointRegion
     private static (long Seed, long Position) RandomState
     {
         get => (Generator.Default.Seed, Generator.Default.Position);
-        set => Generator.Default.ManualSeed(value.Seed).Position = value.Position;
+        set => Generator.Default.Go(value.Seed, value.Position);
     }
 
     /// <summary>Runs a part of a program, whose nodes let go of what they saved.</summary>

@@ -78,6 +78,12 @@ public sealed partial class Tensor
     /// <summary>Whether <see cref="Grad"/> was read, so that somebody may keep what it is now.</summary>
     internal bool IsGradSeen => (_flags & Flags.GradSeen) != 0;
 
+    /// <summary>Whether it is a leaf that wants a gradient, as far as it is known without a look at what its memory has become.</summary>
+    internal bool IsMarked => (_flags & Flags.RequiresGrad) != 0 && (_node is null || _node.Leaf is not null);
+
+    /// <summary>Whether it has no history, as far as that is known.</summary>
+    internal bool HasNoHistory => _node is null || _node.Leaf is not null;
+
     /// <summary>Starts (or ends) the recording of a leaf. Returns itself.</summary>
     /// <exception cref="ArgumentException">It is not of floats.</exception>
     /// <exception cref="InvalidOperationException">Switched off on a tensor that a recorded operator computed.</exception>
@@ -91,6 +97,7 @@ public sealed partial class Tensor
             throw new InvalidOperationException(
                 "RequiresGrad_: this tensor was computed by a recorded operator; use Detach() to cut it off."
             );
+        Calls.Executor.Listening?.Marks(this);
         _flags = requiresGrad ? _flags | Flags.RequiresGrad : _flags & ~Flags.RequiresGrad;
         if (!requiresGrad)
             _node = null;

@@ -166,7 +166,7 @@ internal static class Batch
         for (long s = 0; s < samples; s++)
         {
             if (randomness == "same")
-                Generator.Default.ManualSeed(seed).Position = position;
+                Generator.Default.Go(seed, position);
             var outputs = function([.. inputs.Select((x, i) => dims[i] < 0 ? x : x.Select(dims[i], s))]);
             ArgumentNullException.ThrowIfNull(outputs, nameof(function));
             if (randomness == "error" && draws.Any)

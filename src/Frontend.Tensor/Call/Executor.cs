@@ -41,6 +41,9 @@ internal abstract class Executor
     /// </summary>
     public virtual void AsksForGrad(Tensor of, bool drops) { }
 
+    /// <summary>A tensor is about to become one that requires a gradient, or none.</summary>
+    public virtual void Marks(Tensor tensor) { }
+
     /// <summary>Somebody asks whether a module (an object, since calls know none) is being trained.</summary>
     public virtual void AsksForMode(object module) { }
 
@@ -95,6 +98,12 @@ internal interface ILiveNumbers
 
     /// <summary>Changes when its tensors become others than those that were recorded.</summary>
     int Revision { get; }
+
+    /// <summary>Remembers the numbers as they are, until the next call.</summary>
+    void Save();
+
+    /// <summary>Puts back what <see cref="Save"/> remembered, and takes away tensors that were made since then.</summary>
+    void Restore();
 
     /// <summary>
     /// Does the host's part again for what was recorded: goes through its calls in the same order, each with

@@ -24,6 +24,7 @@ public sealed class Generator
         set
         {
             ArgumentOutOfRangeException.ThrowIfNegative(value);
+            Calls.Executor.Listening?.Refuses("the place of a generator is set; set it outside");
             Interlocked.Exchange(ref _position, value);
         }
     }
@@ -31,8 +32,15 @@ public sealed class Generator
     /// <summary>Starts a stream anew. Returns itself.</summary>
     public Generator ManualSeed(long seed)
     {
+        Calls.Executor.Listening?.Refuses("a generator is seeded; seed it outside");
+        return Go(seed, 0);
+    }
+
+    /// <summary>Goes to a place of a stream, without anybody being told. Returns itself.</summary>
+    internal Generator Go(long seed, long position)
+    {
         Seed = seed;
-        Position = 0;
+        Interlocked.Exchange(ref _position, position);
         return this;
     }
 

@@ -47,7 +47,7 @@ public sealed unsafe partial class Tensor
             throw new InvalidOperationException(
                 $"AsSpan: the tensor of shape {Layout} {(Device.IsCpu ? "is not contiguous; take Contiguous()" : $"is on {Device}; take Cpu()")} first."
             );
-        Calls.Executor.Listening?.HostReads(this);
+        TellOfExposure();
         Storage.Expose();
         return new Span<TValue>((void*)Address, checked((int)ArrayLength("AsSpan")));
     }
@@ -55,10 +55,19 @@ public sealed unsafe partial class Tensor
     /// <summary>The address of the first element, of a tensor of the CPU; see <see cref="AsSpan"/>.</summary>
     public nint DataPtr()
     {
-        Calls.Executor.Listening?.HostReads(this);
+        TellOfExposure();
         if (Device.IsCpu)
             Storage.Expose();
         return Address;
+    }
+
+    // Who has the address reads and writes whatever and whenever.
+    private void TellOfExposure()
+    {
+        if (Calls.Executor.Listening is not { } listener)
+            return;
+        listener.HostReads(this);
+        listener.HostWrites(this);
     }
 
     /// <summary>Where in its memory the first element lies, in elements.</summary>

@@ -61,6 +61,7 @@ internal static class TensorPrinter
         {
             if (!isPlain)
                 suffixes.Add(type);
+            Calls.Executor.Listening?.HostReads(tensor);
             elements = Elements(tensor.OnCpu());
         }
         if (History(tensor) is { Length: > 0 } history)

@@ -91,11 +91,13 @@ internal sealed class CallGuards
         }
         foreach (var leaf in program.Leaves)
         {
-            if (leaf.Drops)
-                continue;
             var tensor = leaf.Argument >= 0 ? arguments[leaf.Argument] : leaf.Tensor;
             if (tensor.IsDisposed)
                 return "a tensor that had a gradient was disposed";
+            if (leaf.Argument < 0 && tensor.IsMarked != leaf.RequiresGrad)
+                return Marked(tensor);
+            if (leaf.Drops)
+                continue;
             var now = tensor.GradUntold;
             if (now is null != leaf.Before is null)
                 return $"a tensor of shape {tensor.Layout} has {(now is null ? "no gradient" : "a gradient")} when the function begins";
@@ -107,15 +109,55 @@ internal sealed class CallGuards
             if (step is NumbersStep numbers && numbers.Numbers.Revision != numbers.Revision)
                 return $"the state of {numbers.Numbers.Title} was loaded, or has other parameters";
         }
-        return IsGone(program) ? "a tensor that the function uses was disposed, moved or converted" : null;
+        foreach (var outsider in program.Outsiders)
+        {
+            if (
+                outsider.RequiresGrad is { } marked
+                && outsider.Tensor.TryGetTarget(out var tensor)
+                && !tensor.IsDisposed
+                && tensor.IsMarked != marked
+            )
+                return Marked(tensor);
+        }
+        for (int i = 0; i < arguments.Length; i++)
+        {
+            if (program.CapturedStorages.Contains(arguments[i].Storage))
+                return $"argument {i} has the memory of a tensor that the function uses by itself";
+            foreach (var block in program.Gradients)
+            {
+                var leaf = block.Leaf!;
+                var tensor = leaf.Argument >= 0 ? arguments[leaf.Argument] : leaf.Tensor;
+                if (ReferenceEquals(tensor.GradUntold?.Storage, arguments[i].Storage))
+                    return $"argument {i} is a gradient that the function uses by itself";
+            }
+        }
+        return IsGone(program)
+            ? "a tensor that the function uses was disposed, moved, converted or exposed to other code"
+            : null;
     }
+
+    private static string Marked(Tensor tensor) =>
+        $"a tensor of shape {tensor.Layout} requires {(tensor.IsMarked ? "a" : "no")} gradient";
 
     /// <summary>Whether something that a program uses is no more.</summary>
     public static bool IsGone(RecordedProgram program)
     {
         foreach (var block in program.Captured)
         {
-            if (block.Storage!.Owners == 0 || !ReferenceEquals(block.Storage.Runtime, block.Runtime))
+            var storage = block.Storage!;
+            if (
+                storage.Owners == 0
+                || !ReferenceEquals(storage.Runtime, block.Runtime)
+                || storage.IsForeign != block.WasForeign
+            )
+                return true;
+        }
+        foreach (var outsider in program.Outsiders)
+        {
+            if (
+                outsider.Tensor.TryGetTarget(out var tensor)
+                && (tensor.IsDisposed || !ReferenceEquals(tensor.Storage, outsider.Storage))
+            )
                 return true;
         }
         return false;

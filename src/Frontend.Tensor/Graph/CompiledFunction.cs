@@ -63,7 +63,14 @@ public sealed partial class CompiledFunction : IDisposable
     public long Replays { get; private set; }
 
     /// <summary>Why there is no program, or more than one; a sentence each.</summary>
-    public IReadOnlyList<string> Messages => _messages;
+    public IReadOnlyList<string> Messages
+    {
+        get
+        {
+            lock (_gate)
+                return [.. _messages];
+        }
+    }
 
     /// <summary>Whether kernels are timed in the next calls, for <see cref="Explain"/>.</summary>
     public bool IsTimed { get; set; }
@@ -165,6 +172,8 @@ public sealed partial class CompiledFunction : IDisposable
                 return known;
         }
         // What was recorded under the same guards, and is no more, makes room.
+        foreach (var gone in _variants.Where(v => v.Last is { } last && CallGuards.IsGone(last)))
+            gone.Program?.Free();
         _variants.RemoveAll(v => v.Last is { } last && CallGuards.IsGone(last));
         if (_variants.Count == MostVariants)
         {
@@ -201,6 +210,10 @@ public sealed partial class CompiledFunction : IDisposable
             if (results.Any(HasHistory))
                 recorder.Refuses(
                     "a result has a history for gradients; call Backward inside, or compile it under Tensor.NoGrad"
+                );
+            if (recorder.Changed.Any(HasHistory))
+                recorder.Refuses(
+                    "a tensor from outside was changed in place and has a history for gradients now; change it under Tensor.NoGrad, or Detach what is written"
                 );
             recorded = recorder.Finish(results, made);
         }

@@ -36,7 +36,7 @@ internal sealed unsafe partial class CompiledProgram
                     writtenAt.TryAdd(block, i);
             }
         }
-        int lastLook = units.FindLastIndex(u => u.Host is ScanStep or ValueStep);
+        int lastLook = units.FindLastIndex(u => u.Host is ScanStep or ValueStep or NumbersStep);
         var stays = ProgramPasses.Stays(recorded).ToHashSet();
         var pieces = new Dictionary<Block, int>();
         var resultBlocks = recorded.Results.Select(r => r.Block).OfType<Block>().ToHashSet();
@@ -45,6 +45,7 @@ internal sealed unsafe partial class CompiledProgram
             // What no call writes has to be there from the beginning.
             b => b.Contents is null ? first.GetValueOrDefault(b, -1) : -1,
             b => last.GetValueOrDefault(b, -1),
+            lastLook,
             resultBlocks.Contains,
             pieces
         );
@@ -61,6 +62,7 @@ internal sealed unsafe partial class CompiledProgram
                 {
                     Piece = pieces.GetValueOrDefault(block, -1),
                     Leaf = recorded.Leaves.FirstOrDefault(l => ReferenceEquals(l.Made, block)),
+                    IsShared = recorded.Leaves.Count(l => ReferenceEquals(l.Made, block)) > 1,
                     Contents = block.IsOutside ? null : block.Contents,
                 }
             );
@@ -174,12 +176,8 @@ internal sealed unsafe partial class CompiledProgram
         (_nodes, _patches, _places) = ([.. nodes], [.. patches], [.. places]);
         _bases = new nint[_places.Length];
         // What is changed where it lies is put back where the host finds something else afterwards.
-        _backups =
-        [
-            .. writtenAt
-                .Where(w => w.Key.IsOutside && w.Value < lastLook)
-                .Select(w => (placeOf[w.Key], Kept(w.Key.Runtime, w.Key.Bytes))),
-        ];
+        _backups = [.. writtenAt.Where(w => w.Key.IsOutside && w.Value < lastLook).Select(w => placeOf[w.Key])];
+        _backupMemory = new DeviceMemory?[_backups.Length];
         foreach (var block in writtenAt.Keys.Where(b => b.IsOutside))
             places[placeOf[block]].IsWritten = true;
         _writtenOutside = [.. writtenAt.Keys.Where(b => b.IsOutside).Select(b => placeOf[b])];
@@ -207,6 +205,9 @@ internal sealed unsafe partial class CompiledProgram
         _arena?.Dispose();
         foreach (var memory in _kept)
             memory.Dispose();
+        foreach (var memory in _backupMemory)
+            memory?.Dispose();
+        Array.Clear(_backupMemory);
         _rotation.Free();
     }
 

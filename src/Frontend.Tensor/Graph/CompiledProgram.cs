@@ -27,7 +27,11 @@ internal sealed unsafe partial class CompiledProgram
     private readonly byte* _cells;
 
     private readonly (DeviceRuntime Runtime, nint To, byte[] Contents)[] _initial;
-    private readonly (int Place, DeviceMemory Memory)[] _backups;
+
+    // Places whose memory is put back where a run is refused, and copies of it: as much as this run's storages have.
+    private readonly int[] _backups;
+    private readonly DeviceMemory?[] _backupMemory;
+    private readonly List<ILiveNumbers> _repeated = [];
     private readonly Rotation _rotation;
 
     private readonly record struct Patch(int Argument, int Place, long Offset);
@@ -48,6 +52,9 @@ internal sealed unsafe partial class CompiledProgram
 
         // Of a gradient that is made: whose.
         public Leaf? Leaf;
+
+        // Whether it is the gradient of several leaves.
+        public bool IsShared;
 
         // Of what takes the place of another storage's memory: which of the rotation's pieces.
         public int Piece = -1;
@@ -102,7 +109,8 @@ internal sealed unsafe partial class CompiledProgram
     public long TimedRuns { get; private set; }
 
     /// <summary>Bytes that it holds: arena, constants, spare memory.</summary>
-    public long BytesHeld => _plan.Bytes + _kept.Sum(k => k.Length) + _rotation.Bytes;
+    public long BytesHeld =>
+        _plan.Bytes + _kept.Sum(k => k.Length) + _backupMemory.Sum(k => k?.Length ?? 0) + _rotation.Bytes;
 
     /// <summary>Whether the kernels are those that calls would find now.</summary>
     public bool IsCurrent
@@ -123,8 +131,9 @@ internal sealed unsafe partial class CompiledProgram
     /// <param name="isTimed">Whether to time each kernel.</param>
     public Tensor[]? Run(Tensor[] arguments, bool isTimed)
     {
-        Begin(arguments);
         bool done = false;
+        _repeated.Clear();
+        Begin(arguments);
         try
         {
             done = Start(isTimed);
@@ -132,7 +141,7 @@ internal sealed unsafe partial class CompiledProgram
         finally
         {
             if (!done)
-                Undo();
+                Undo(arguments);
         }
         if (!done)
             return null;
@@ -156,8 +165,17 @@ internal sealed unsafe partial class CompiledProgram
             fixed (byte* from = contents)
                 runtime.Write(to, (nint)from, contents.Length);
         }
-        foreach (var (place, memory) in _backups)
-            _places[place].Block.Runtime.Copy(_bases[place], memory.Address, memory.Length);
+        for (int i = 0; i < _backups.Length; i++)
+        {
+            var block = _places[_backups[i]].Block;
+            var storage = StorageOf(block, arguments);
+            if (_backupMemory[i]?.Length != storage.Length)
+            {
+                _backupMemory[i]?.Dispose();
+                _backupMemory[i] = block.Runtime.Rent(storage.Length);
+            }
+            block.Runtime.Copy(storage.Address, _backupMemory[i]!.Address, storage.Length);
+        }
     }
 
     internal static Storage StorageOf(Block block, Tensor[] arguments) =>
@@ -182,13 +200,25 @@ internal sealed unsafe partial class CompiledProgram
 
     private nint Made(Place place, Tensor[] arguments)
     {
+        var block = place.Block;
+        nint address = AddressOf(place, arguments);
+        if (place.Contents is { } contents)
+        {
+            fixed (byte* from = contents)
+                block.Runtime.Write(address, (nint)from, contents.Length);
+        }
+        return address;
+    }
+
+    private nint AddressOf(Place place, Tensor[] arguments)
+    {
         if (place.Piece >= 0)
             return _rotation.Address(place.Piece);
         var block = place.Block;
         (place.Storage, place.IsNew) = (null, false);
         // A gradient that is dropped at the beginning, and that nobody else has, is written over.
         if (
-            place.Leaf is { Drops: true } leaf
+            place is { Leaf: { Drops: true } leaf, IsShared: false, Contents: null }
             && LeafOf(leaf, arguments)
                 is { IsGradSeen: false, GradUntold: { GradHolders: 1, IsView: false, IsContiguous: true } old }
             && old.Storage is { Owners: 1, IsForeign: false } storage
@@ -197,13 +227,7 @@ internal sealed unsafe partial class CompiledProgram
             place.Storage = storage;
         else
             (place.Storage, place.IsNew) = (Storage.Allocate(block.Bytes, block.Runtime), true);
-        nint address = place.Storage.Address;
-        if (place.Contents is { } contents)
-        {
-            fixed (byte* from = contents)
-                block.Runtime.Write(address, (nint)from, contents.Length);
-        }
-        return address;
+        return place.Storage.Address;
     }
 
     private bool Start(bool isTimed)
@@ -276,9 +300,18 @@ internal sealed unsafe partial class CompiledProgram
             case NumbersStep numbers:
                 var taker = _taker ??= new NumberTaker();
                 taker.Begin(node.Cells);
-                using (taker.Enter())
-                using (Tensor.NoGrad())
-                    numbers.Numbers.Repeat();
+                numbers.Numbers.Save();
+                _repeated.Add(numbers.Numbers);
+                try
+                {
+                    using (taker.Enter())
+                    using (Tensor.NoGrad())
+                        numbers.Numbers.Repeat();
+                }
+                catch (OtherCallException)
+                {
+                    return false;
+                }
                 return taker.IsDone;
             case ScanStep scan:
                 var found = IndexCheck.Look(
@@ -302,10 +335,16 @@ internal sealed unsafe partial class CompiledProgram
 
     private nint AddressOf(Node node) => _arguments[node.First];
 
-    private void Undo()
+    private void Undo(Tensor[] arguments)
     {
-        foreach (var (place, memory) in _backups)
-            _places[place].Block.Runtime.Copy(memory.Address, _bases[place], memory.Length);
+        for (int i = 0; i < _backups.Length; i++)
+        {
+            var block = _places[_backups[i]].Block;
+            var storage = StorageOf(block, arguments);
+            block.Runtime.Copy(_backupMemory[i]!.Address, storage.Address, storage.Length);
+        }
+        for (int i = _repeated.Count - 1; i >= 0; i--)
+            _repeated[i].Restore();
         foreach (var place in _places)
         {
             if (place is { IsNew: true, Storage: { } made })
@@ -324,8 +363,9 @@ internal sealed unsafe partial class CompiledProgram
         foreach (var move in Recorded.Moves)
         {
             if (move.Offset != 0)
-                move.Generator.Position += move.Offset;
+                move.Generator.Go(move.Generator.Seed, move.Generator.Position + move.Offset);
         }
+        _given.Clear();
         using var off = Tensor.NoGrad();
         foreach (var (leaf, place) in _leafEnds)
         {
@@ -342,9 +382,16 @@ internal sealed unsafe partial class CompiledProgram
                 continue;
             }
             tensor.ZeroGrad_();
-            tensor.SetGrad(new Tensor(storage, leaf.After!.Layout, leaf.After.DType));
+            // Leaves may have one tensor for their gradient.
+            bool isFirst = !_given.Contains(storage);
+            if (isFirst)
+                _given.Add(storage);
+            else
+                storage.AddOwner();
+            tensor.SetGrad(new Tensor(storage, leaf.After!.Layout, leaf.After.DType, isView: !isFirst));
         }
-        _given.Clear();
+        foreach (var mark in Recorded.Marks)
+            (mark.Argument >= 0 ? arguments[mark.Argument] : mark.Tensor).RequiresGrad_(mark.After);
         var results = _results;
         for (int i = 0; i < results.Length; i++)
             results[i] = ResultOf(Recorded.Results[i], _resultPlaces[i], arguments);
@@ -372,7 +419,8 @@ internal sealed unsafe partial class CompiledProgram
             _given.Add(storage);
         else
             storage.AddOwner();
-        return new Tensor(storage, layout, result.Type, isView: !isFirst);
+        var made = new Tensor(storage, layout, result.Type, isView: !isFirst);
+        return result.RequiresGrad ? made.RequiresGrad_() : made;
     }
 
     // The same in every run; the caller takes what is in it.
@@ -405,7 +453,9 @@ internal sealed unsafe partial class CompiledProgram
             return true;
         }
 
-        public override void Run(scoped ref OpCall call) =>
-            throw new InvalidOperationException($"{call.Operator.Title} is called where only numbers are wanted.");
+        // Its results would be nothing: the step is another one than the recorded.
+        public override void Run(scoped ref OpCall call) => throw new OtherCallException();
     }
+
+    private sealed class OtherCallException : Exception;
 }

@@ -21,6 +21,11 @@ internal sealed unsafe class ProgramRecorder : Executor
     private readonly HashSet<Block> _hostMade = [];
     private readonly Dictionary<Tensor, Leaf> _leaves = new(ReferenceEqualityComparer.Instance);
     private readonly List<Leaf> _inOrder = [];
+
+    // Tensors from outside, and whether leaves among them required gradients before; those whose marks were changed likewise.
+    private readonly Dictionary<Tensor, bool?> _outsiders = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<Tensor, bool> _marked = new(ReferenceEqualityComparer.Instance);
+    private readonly HashSet<Block> _liveMade = [];
     private readonly List<(Generator Generator, long Start)> _generators = [];
     private readonly List<(Module Module, bool Training)> _modes = [];
     private readonly Tensor[] _arguments;
@@ -80,6 +85,8 @@ internal sealed unsafe class ProgramRecorder : Executor
             if (call[i] is { } tensor)
                 operands[i] = Writes(tensor, IsScattered(op));
         }
+        if (_numbers is not null)
+            AddToNumbers(op, operands, inputs);
         _steps.Add(
             new CallStep(op, call.Words.ToArray(), operands, call.Runtime, Line())
             {
@@ -89,6 +96,18 @@ internal sealed unsafe class ProgramRecorder : Executor
         );
         (_draw, _isLive) = (null, false);
         call.Start();
+    }
+
+    // A step of an optimizer is known by the numbers of its calls: beside those, it may make states and put results where they belong.
+    private void AddToNumbers(Operator op, Operand[] operands, int inputs)
+    {
+        bool IsOfStep(Operand o) => o.Block is null || _liveMade.Contains(o.Block);
+        if (_isLive)
+            _liveMade.UnionWith(operands.Skip(inputs).Select(o => o.Block).OfType<Block>());
+        else if (!operands.Take(inputs).All(IsOfStep))
+            Refuse(
+                $"{_numbers!.Numbers.Title} computes with {op.Title}{At(UserLine.Here())}, whose numbers are not known apart; call Step outside"
+            );
     }
 
     // A copy into a strided view leaves out what lies between.
@@ -117,7 +136,7 @@ internal sealed unsafe class ProgramRecorder : Executor
     public override void HostReads(Tensor tensor)
     {
         var block = Of(tensor.Storage);
-        if (block.Kind == BlockKind.Constant || _hostMade.Contains(block))
+        if (block is { Kind: BlockKind.Constant, Version: 0 } || _hostMade.Contains(block))
             return;
         if (tensor is { DType: DType.Bool, NumElements: 1, Device.IsMeta: false })
         {
@@ -155,10 +174,18 @@ internal sealed unsafe class ProgramRecorder : Executor
 
     public override void AsksForGrad(Tensor of, bool drops)
     {
-        if (_leaves.ContainsKey(of) || Of(of.Storage).Kind == BlockKind.Temporary)
+        if (_leaves.ContainsKey(of))
+            return;
+        // What was changed in place has memory that was made here, too.
+        if (Of(of.Storage).Kind == BlockKind.Temporary && !_before.ContainsKey(of.Storage))
             return;
         var before = of.GradUntold;
-        var leaf = new Leaf(Array.IndexOf(_arguments, of), of) { Drops = drops, Before = before };
+        var leaf = new Leaf(Array.IndexOf(_arguments, of), of)
+        {
+            Drops = drops,
+            Before = before,
+            RequiresGrad = _marked.TryGetValue(of, out bool was) ? was : of.IsMarked,
+        };
         _leaves.Add(of, leaf);
         _inOrder.Add(leaf);
         if (before is null || drops)
@@ -167,6 +194,8 @@ internal sealed unsafe class ProgramRecorder : Executor
         if (block.Kind == BlockKind.Captured)
             (block.Kind, block.Leaf) = (BlockKind.Gradient, leaf);
     }
+
+    public override void Marks(Tensor tensor) => _marked.TryAdd(tensor, tensor.IsMarked);
 
     public override void AsksForMode(object module)
     {
@@ -220,10 +249,16 @@ internal sealed unsafe class ProgramRecorder : Executor
                 Refuse("two tensors from outside have changed places");
             swaps.Add(new(before, Stays(after)));
         }
+        // What the function made and left behind.
+        var passed = new HashSet<Leaf>(ReferenceEqualityComparer.Instance);
         foreach (var leaf in _inOrder)
         {
             if (leaf.Tensor.IsDisposed || made.Holds(leaf.Tensor))
+            {
+                if (!_met.Exists(b => ReferenceEquals(b.Leaf, leaf)))
+                    passed.Add(leaf);
                 continue;
+            }
             leaf.After = leaf.Tensor.GradUntold;
             if (leaf.After is { } after && !ReferenceEquals(after, leaf.Before))
             {
@@ -239,9 +274,21 @@ internal sealed unsafe class ProgramRecorder : Executor
             Blocks = _met,
             Results = kept,
             Swaps = [.. swaps.OrderBy(s => s.Before.Number)],
-            Leaves = [.. _inOrder],
+            Leaves = [.. _inOrder.Where(l => !passed.Contains(l))],
             Moves = [.. _generators.Select(g => new Draw(g.Generator, g.Generator.Position - g.Start))],
             Modes = [.. _modes],
+            Outsiders =
+            [
+                .. _outsiders
+                    .Where(o => !o.Key.IsDisposed && !made.Holds(o.Key))
+                    .Select(o => new Outsider(new(o.Key), o.Key.Storage, o.Value)),
+            ],
+            Marks =
+            [
+                .. _marked
+                    .Where(m => !m.Key.IsDisposed && m.Key.IsMarked != m.Value && !made.Holds(m.Key))
+                    .Select(m => new Mark(Array.IndexOf(_arguments, m.Key), m.Key, m.Key.IsMarked)),
+            ],
             Arguments = _storages,
         };
     }
@@ -250,7 +297,7 @@ internal sealed unsafe class ProgramRecorder : Executor
     {
         int argument = Array.IndexOf(_arguments, result);
         return argument >= 0
-            ? new(null, argument, result.Layout, result.DType, result.Runtime)
+            ? new(null, argument, result.Layout, result.DType, result.Runtime, RequiresGrad: false)
             : Kept(Stays(Of(result.Storage)), result);
     }
 
@@ -260,7 +307,7 @@ internal sealed unsafe class ProgramRecorder : Executor
         long begin = BeginOf(block);
         if (begin != 0)
             layout = new Layout(layout.Sizes, layout.Strides, layout.Offset - begin / result.ElementSize);
-        return new(block, -1, layout, result.DType, result.Runtime);
+        return new(block, -1, layout, result.DType, result.Runtime, result.IsMarked);
     }
 
     // What no call met has what the host wrote, or nothing.
@@ -275,7 +322,12 @@ internal sealed unsafe class ProgramRecorder : Executor
         var memory = storage.Memory;
         if (_blocks.TryGetValue(memory, out var block))
             return block;
-        block = new Block(storage.Length, storage.Runtime) { Kind = BlockKind.Captured, Storage = storage };
+        block = new Block(storage.Length, storage.Runtime)
+        {
+            Kind = BlockKind.Captured,
+            Storage = storage,
+            WasForeign = storage.IsForeign,
+        };
         _blocks.Add(memory, block);
         _before.TryAdd(storage, block);
         return block;
@@ -284,6 +336,7 @@ internal sealed unsafe class ProgramRecorder : Executor
     private Operand Reads(Tensor tensor)
     {
         var block = Of(tensor.Storage);
+        Notes(tensor, block);
         // What nobody wrote, as far as is known, the host did.
         if (block is { Kind: BlockKind.Temporary, Number: < 0 })
             _hostMade.Add(block);
@@ -291,9 +344,25 @@ internal sealed unsafe class ProgramRecorder : Executor
         return Operand(tensor, block);
     }
 
+    private void Notes(Tensor tensor, Block block)
+    {
+        if (block.Kind == BlockKind.Captured && !_outsiders.ContainsKey(tensor))
+            _outsiders.Add(
+                tensor,
+                _marked.TryGetValue(tensor, out bool was) ? was
+                    : tensor.HasNoHistory ? tensor.IsMarked
+                    : null
+            );
+    }
+
+    /// <summary>Tensors from outside that were changed.</summary>
+    public IEnumerable<Tensor> Changed =>
+        _outsiders.Keys.Where(t => !t.IsDisposed && (_swapped.Contains(t.Storage) || Of(t.Storage).Version > 0));
+
     private Operand Writes(Tensor tensor, bool scattered)
     {
         var block = Of(tensor.Storage);
+        Notes(tensor, block);
         var operand = Operand(tensor, block);
         Meet(block, !scattered && operand.IsWhole);
         block.Version++;

@@ -43,6 +43,9 @@ internal sealed class Block(long bytes, DeviceRuntime runtime)
     /// <summary>What had it when the program began; null for what the program made.</summary>
     public Storage? Storage { get; set; }
 
+    /// <summary>Whether somebody else saw its memory when the program began, so that it is never exchanged.</summary>
+    public bool WasForeign { get; init; }
+
     /// <summary>Of a gradient: whose.</summary>
     public Leaf? Leaf { get; set; }
 
@@ -148,6 +151,9 @@ internal sealed record Leaf(int Argument, Tensor Tensor)
     /// <summary>Whether what it had before is dropped without a look.</summary>
     public bool Drops { get; init; }
 
+    /// <summary>Whether it required a gradient when the program began.</summary>
+    public bool RequiresGrad { get; init; }
+
     /// <summary>What it had before.</summary>
     public Tensor? Before { get; init; }
 
@@ -161,13 +167,33 @@ internal sealed record Leaf(int Argument, Tensor Tensor)
     public Block? Made { get; set; }
 }
 
+/// <summary>A tensor from outside that calls read or write, as it was when the program began.</summary>
+/// <param name="Tensor">Which, as long as somebody has it.</param>
+/// <param name="Storage">Its memory.</param>
+/// <param name="RequiresGrad">Whether it required a gradient; null where it was computed by recorded operators.</param>
+internal sealed record Outsider(WeakReference<Tensor> Tensor, Storage Storage, bool? RequiresGrad);
+
+/// <summary>A tensor that requires a gradient after the program and did not before, or the other way round.</summary>
+/// <param name="Argument">Which argument it is; -1 for none.</param>
+/// <param name="Tensor">The tensor; of an argument, the one of the recorded call.</param>
+/// <param name="After">What is so after the program.</param>
+internal sealed record Mark(int Argument, Tensor Tensor, bool After);
+
 /// <summary>A tensor that the function returned.</summary>
 /// <param name="Block">Where it lies; null where it is an argument itself, or of no elements.</param>
 /// <param name="Argument">The argument that it is; −1 for another.</param>
 /// <param name="Layout">How it lies there; in an argument, with the offset from its first element.</param>
 /// <param name="Type">Of its elements.</param>
 /// <param name="Runtime">The device that has it.</param>
-internal sealed record Result(Block? Block, int Argument, Layout Layout, DType Type, DeviceRuntime Runtime);
+/// <param name="RequiresGrad">Whether it is a leaf that wants a gradient.</param>
+internal sealed record Result(
+    Block? Block,
+    int Argument,
+    Layout Layout,
+    DType Type,
+    DeviceRuntime Runtime,
+    bool RequiresGrad
+);
 
 /// <summary>A storage from before that has other memory at the end.</summary>
 /// <param name="Before">What it had.</param>
@@ -194,11 +220,23 @@ internal sealed class RecordedProgram
     /// <summary>Modules whose mode was asked for, with the mode.</summary>
     public required (Module Module, bool Training)[] Modes { get; init; }
 
+    /// <summary>Tensors from outside that are operands themselves.</summary>
+    public required Outsider[] Outsiders { get; init; }
+
+    /// <summary>What has another mark afterwards.</summary>
+    public required Mark[] Marks { get; init; }
+
     /// <summary>Storages of the arguments.</summary>
     public required Storage[] Arguments { get; init; }
 
     /// <summary>Memory of tensors from outside, other than arguments and gradients.</summary>
     public Block[] Captured => field ??= [.. Blocks.Where(b => b.Kind == BlockKind.Captured)];
+
+    /// <summary>Memory of gradients that leaves had before.</summary>
+    public Block[] Gradients => field ??= [.. Blocks.Where(b => b.Kind == BlockKind.Gradient)];
+
+    /// <summary>Storages of what is captured.</summary>
+    public HashSet<Storage> CapturedStorages => field ??= [.. Captured.Select(b => b.Storage!)];
 
     public IEnumerable<CallStep> Calls => Steps.OfType<CallStep>();
 }

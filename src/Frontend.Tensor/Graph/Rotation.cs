@@ -21,12 +21,14 @@ internal sealed class Rotation
     /// <param name="swaps">What gets the place of what.</param>
     /// <param name="births">The group that first writes each.</param>
     /// <param name="deaths">The last group that touches each.</param>
+    /// <param name="lastLook">The last step that may refuse the run: what was before a program is not written over until then.</param>
     /// <param name="isKept">Whether memory of before has to stay as it is, since somebody sees it after the program.</param>
     /// <param name="pieces">Takes the piece of each new block.</param>
     public Rotation(
         IReadOnlyList<Swapped> swaps,
         Func<Block, int> births,
         Func<Block, int> deaths,
+        int lastLook,
         Func<Block, bool> isKept,
         Dictionary<Block, int> pieces
     )
@@ -38,7 +40,7 @@ internal sealed class Rotation
         {
             _givers.Add((swap.Before, count));
             if (!isKept(swap.Before))
-                free.Add((deaths(swap.Before), count, swap.Before.Bytes, swap.Before.Runtime));
+                free.Add((Math.Max(deaths(swap.Before), lastLook), count, swap.Before.Bytes, swap.Before.Runtime));
             count++;
         }
         foreach (var swap in swaps.OrderBy(s => births(s.After)))

@@ -149,6 +149,40 @@ public abstract partial class Optimizer
 
         public string Title => $"{optimizer.GetType().Name}.Step";
 
+        private readonly List<(ParamState State, long Step, Tensor?[] Tensors, double[] Numbers)> _saved = [];
+
+        public void Save()
+        {
+            if (_saved.Count != optimizer._inOrder.Count)
+            {
+                _saved.Clear();
+                foreach (var state in optimizer._inOrder)
+                    _saved.Add((state, 0, new Tensor?[state.Tensors.Length], new double[state.Numbers.Length]));
+            }
+            for (int i = 0; i < _saved.Count; i++)
+            {
+                var (state, _, tensors, numbers) = _saved[i];
+                state.Tensors.CopyTo(tensors.AsSpan());
+                state.Numbers.CopyTo(numbers.AsSpan());
+                _saved[i] = (state, state.Step, tensors, numbers);
+            }
+        }
+
+        public void Restore()
+        {
+            foreach (var (state, step, tensors, numbers) in _saved)
+            {
+                state.Step = step;
+                numbers.CopyTo(state.Numbers.AsSpan());
+                for (int i = 0; i < tensors.Length; i++)
+                {
+                    if (!ReferenceEquals(state.Tensors[i], tensors[i]))
+                        state.Tensors[i]?.Dispose();
+                    state.Tensors[i] = tensors[i];
+                }
+            }
+        }
+
         public void Repeat()
         {
             foreach (var group in optimizer._groups)
