@@ -76,6 +76,12 @@ internal sealed class Node
 
     public long[]? Ints(string name) => Typed(name, AttributeType.Ints) is { } attribute ? [.. attribute.Ints] : null;
 
+    /// <summary>Integers that must be there.</summary>
+    public long[] NeededInts(string name) => Ints(name) ?? throw Wrong($"has no '{name}'");
+
+    public TensorProto NeededTensor(AttributeProto attribute) =>
+        attribute.T ?? throw Wrong($"has the attribute '{attribute.Name}', which is no tensor");
+
     public float[]? Floats(string name) =>
         Typed(name, AttributeType.Floats) is { } attribute ? [.. attribute.Floats] : null;
 
@@ -115,6 +121,13 @@ internal sealed class Call(Node node, object?[] inputs, Scope scope)
 
     /// <summary>An input of integers, such as axes.</summary>
     public long[]? Longs(int place) => Given(place) is { } tensor ? tensor.To(DType.Int64).ToArray<long>() : null;
+
+    /// <summary>An input of integers that must be there.</summary>
+    public long[] Needed(int place) => Longs(place) ?? throw node.Wrong($"has no input {place}");
+
+    /// <summary>Integers that must be there, as an attribute or as an input.</summary>
+    public long[] Needed(string attribute, int place) =>
+        Longs(attribute, place) ?? throw node.Wrong($"has no '{attribute}'");
 
     /// <summary>Integers that are an attribute in older versions and an input in newer ones.</summary>
     public long[]? Longs(string attribute, int place) => node.Ints(attribute) ?? Longs(place);

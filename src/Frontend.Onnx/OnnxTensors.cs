@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Google.Protobuf;
+using Picograd.Formats;
 using Picograd.Onnx.Proto;
 using DataType = Picograd.Onnx.Proto.TensorProto.Types.DataType;
 
@@ -55,7 +56,7 @@ internal static class OnnxTensors
         Int128 elements = 1;
         foreach (long size in shape)
             elements = size < 0 ? -1 : Int128.Min(elements * size, long.MaxValue);
-        if (shape.Any(s => s < 0) || shape.Length > 32)
+        if (!TensorShapes.Fits(shape))
             throw Wrong($"has the shape [{string.Join(", ", shape)}]");
         ReadOnlyMemory<byte> raw;
         if (proto.DataLocation == TensorProto.Types.DataLocation.External)

@@ -197,6 +197,30 @@ public class OnnxOperatorTests
     }
 
     [Fact]
+    public void What_is_missing_is_named()
+    {
+        foreach (
+            string op in new[] { "Reshape", "Expand", "Tile", "Unsqueeze", "Slice", "Pad", "CumSum", "ReverseSequence" }
+        )
+            Assert.Contains("has no ", Assert.Throws<InvalidDataException>(() => One(op, [Tensor.Ones(2, 3)])).Message);
+        var value = new AttributeProto { Name = "value", Type = AttributeType.Tensor };
+        Assert.Contains(
+            "no tensor",
+            Assert
+                .Throws<InvalidDataException>(() => One("ConstantOfShape", [Tensor.From(2L).Reshape(1)], value))
+                .Message
+        );
+        var huge = new TensorProto
+        {
+            Name = "w",
+            DataType = 1,
+            RawData = ByteString.Empty,
+        };
+        huge.Dims.AddRange([0, 1L << 62, 4]);
+        Assert.Contains("shape", Assert.Throws<InvalidDataException>(() => OnnxTensors.Read(huge, "m")).Message);
+    }
+
+    [Fact]
     public void Functions_that_call_themselves_are_refused()
     {
         var model = Model(Node("F", ["x"], ["y"]), 1);

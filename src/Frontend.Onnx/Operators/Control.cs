@@ -38,8 +38,8 @@ internal static class Control
             bool isWhole = c.Given(1) is null;
             Tensor[] parts =
                 isWhole ? x.Split(1, axis)
-                : c[1].Rank == 0 ? x.Split(c.Longs(1)![0], axis)
-                : x.Split(c.Longs(1)!, axis);
+                : c[1].Rank == 0 ? x.Split(c.Needed(1)[0], axis)
+                : x.Split(c.Needed(1), axis);
             bool squeezes = isWhole && c.Node.Int("keepdims", 1) == 0;
             return [parts.Select(p => (object?)(squeezes ? p.Squeeze(axis) : p)).ToList()];
         };

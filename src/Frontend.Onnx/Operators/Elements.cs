@@ -149,7 +149,7 @@ internal static class Elements
             c =>
             {
                 var x = c[0];
-                int axis = c.Axis(c.Longs(1)![0], x.Rank);
+                int axis = c.Axis(c.Needed(1)[0], x.Rank);
                 bool reversed = c.Node.Int("reverse", 0) != 0;
                 var summed = reversed ? x.Flip(axis) : x;
                 // Without the last: a difference would lose what is small beside it.

@@ -5,9 +5,9 @@ internal static class Generators
 {
     public static void Add(Dictionary<string, Operation> table)
     {
-        table.One("RandomNormal", c => Normal(c, c.Node.Ints("shape")!, DType.Float32));
+        table.One("RandomNormal", c => Normal(c, c.Node.NeededInts("shape"), DType.Float32));
         table.One("RandomNormalLike", c => Normal(c, c[0].Shape.ToArray(), c[0].DType));
-        table.One("RandomUniform", c => Uniform(c, c.Node.Ints("shape")!, DType.Float32));
+        table.One("RandomUniform", c => Uniform(c, c.Node.NeededInts("shape"), DType.Float32));
         table.One("RandomUniformLike", c => Uniform(c, c[0].Shape.ToArray(), c[0].DType));
         table.One("Bernoulli", c => (Tensor.Rand(c[0].Shape, c.Scope.Generator) < c[0]).To(Type(c, c[0].DType)));
         table.One(

@@ -138,7 +138,7 @@ internal static class Indexing
         var x = call[0];
         int batch = (int)call.Node.Int("batch_axis", 1);
         int time = (int)call.Node.Int("time_axis", 0);
-        long[] lengths = call.Longs(1)!;
+        long[] lengths = call.Needed(1);
         long steps = x.Size(time);
         long[] places = new long[lengths.Length * steps];
         for (int b = 0; b < lengths.Length; b++)

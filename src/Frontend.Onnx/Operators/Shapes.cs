@@ -16,9 +16,9 @@ internal static class Shapes
             c =>
             {
                 var value = c.Node.Attribute("value") is { } given
-                    ? OnnxTensors.Read(given.T, c.Node.Path)
+                    ? OnnxTensors.Read(c.Node.NeededTensor(given), c.Node.Path)
                     : Tensor.Zeros(1);
-                return value.Reshape().Expand(c.Longs(0)!).Clone();
+                return value.Reshape().Expand(c.Needed(0)).Clone();
             }
         );
         table.One(
@@ -59,7 +59,7 @@ internal static class Shapes
             "Reshape",
             c =>
             {
-                long[] shape = c.Longs("shape", 1)!;
+                long[] shape = c.Needed("shape", 1);
                 if (c.Node.Int("allowzero", 0) == 0)
                 {
                     for (int d = 0; d < shape.Length; d++)
@@ -95,7 +95,7 @@ internal static class Shapes
             "Unsqueeze",
             c =>
             {
-                long[] axes = c.Longs("axes", 1)!;
+                long[] axes = c.Needed("axes", 1);
                 int[] dims = [.. c.Axes(axes, c[0].Rank + axes.Length).Order()];
                 return dims.Aggregate(c[0], (made, dim) => made.Unsqueeze(dim));
             }
@@ -132,8 +132,8 @@ internal static class Shapes
             ];
         };
         table.One("Slice", Slice);
-        table.One("Expand", c => c[0].Expand(Tensor.BroadcastShapes(c[0].Shape.ToArray(), c.Longs(1)!)));
-        table.One("Tile", c => c[0].Tile(c.Longs(1)!));
+        table.One("Expand", c => c[0].Expand(Tensor.BroadcastShapes(c[0].Shape.ToArray(), c.Needed(1))));
+        table.One("Tile", c => c[0].Tile(c.Needed(1)));
         table.One("Pad", Pad);
         table.One(
             "Shape",
@@ -185,7 +185,7 @@ internal static class Shapes
             switch (attribute.Name)
             {
                 case "value" when attribute.Type is AttributeType.Tensor or AttributeType.Undefined:
-                    return OnnxTensors.Read(attribute.T, call.Node.Path);
+                    return OnnxTensors.Read(call.Node.NeededTensor(attribute), call.Node.Path);
                 case "value_int":
                     return Tensor.From(attribute.I);
                 case "value_ints":
@@ -202,8 +202,8 @@ internal static class Shapes
     private static Tensor Slice(Call call)
     {
         var x = call[0];
-        long[] starts = call.Longs("starts", 1)!;
-        long[] ends = call.Longs("ends", 2)!;
+        long[] starts = call.Needed("starts", 1);
+        long[] ends = call.Needed("ends", 2);
         long[] axes = call.Longs("axes", 3) ?? [.. Enumerable.Range(0, starts.Length).Select(i => (long)i)];
         long[] steps = call.Longs(4) ?? [.. starts.Select(_ => 1L)];
         for (int i = 0; i < axes.Length; i++)
@@ -234,7 +234,7 @@ internal static class Shapes
     private static Tensor Pad(Call call)
     {
         var x = call[0];
-        long[] pads = call.Longs("pads", 1)!;
+        long[] pads = call.Needed("pads", 1);
         string mode = call.Node.Text("mode", "constant");
         int[] axes = call.Longs(3) is { } given ? call.Axes(given, x.Rank) : [.. Enumerable.Range(0, x.Rank)];
         if (pads.Length != 2 * axes.Length)

@@ -19,6 +19,9 @@ public static class PyTorchFile
     private const int MostNodes = 1_000_000;
     private const int MostDepth = 100;
 
+    // Characters of all names together.
+    private const long MostNames = 1L << 26;
+
     /// <summary>
     /// Opens a file; tensors are read when they are asked for. Those of nested dictionaries and lists have names with dots
     /// (<c>model.fc.weight</c>, <c>optimizer.state.0.exp_avg</c>): <see cref="TensorFile.Under"/> takes a part. A file of one tensor has
@@ -83,6 +86,18 @@ public static class PyTorchFile
             };
         }
 
+        OrderedDictionary<string, object?> Named(IEnumerable<KeyValuePair<string, object?>> items)
+        {
+            var made = new OrderedDictionary<string, object?>();
+            foreach (var (key, value) in items)
+            {
+                // 1 and "1" are two in Python.
+                if (!made.TryAdd(key, value))
+                    throw archive.Wrong($"a dictionary has two keys that are written '{key}'");
+            }
+            return made;
+        }
+
         Tensor Read(TorchTensor tensor)
         {
             var key = (tensor.Storage.Key, tensor.Type);
@@ -116,6 +131,7 @@ public static class PyTorchFile
         var tensors = new List<StoredTensor>();
         var metadata = new OrderedDictionary<string, object?>();
         int nodes = 0;
+        long names = 0;
         Walk(archive.Value, "", 0);
         return new TensorFile(bytes, bytes.Path, Format, tensors, metadata);
 
@@ -123,6 +139,8 @@ public static class PyTorchFile
         {
             if (++nodes > MostNodes || depth > MostDepth)
                 throw archive.Wrong($"it has more than {MostNodes} values, or containers more than {MostDepth} deep");
+            if ((names += name.Length) > MostNames)
+                throw archive.Wrong($"the names of its values have more than {MostNames} characters");
             switch (value)
             {
                 case TorchTensor tensor:
@@ -178,14 +196,6 @@ public static class PyTorchFile
         }
     }
 
-    private static OrderedDictionary<string, object?> Named(IEnumerable<KeyValuePair<string, object?>> items)
-    {
-        var made = new OrderedDictionary<string, object?>();
-        foreach (var (key, value) in items)
-            made[key] = value;
-        return made;
-    }
-
     /// <summary>The value of a file, and where the elements of its tensors lie.</summary>
     private sealed class TorchArchive(FileBytes bytes, TorchReader reader)
     {
@@ -215,9 +225,11 @@ public static class PyTorchFile
             long[] shape = [tensor.Numbers];
             if (packed is null && !_isBigEndian)
                 return bytes.View(at, shape, tensor.Type);
-            byte[] read = packed is null
-                ? bytes.Span(at, checked((int)tensor.Storage.Bytes)).ToArray()
-                : _zip!.ReadAll(packed);
+            if (packed is null && tensor.Storage.Bytes > Array.MaxLength)
+                throw Wrong(
+                    $"the storage {tensor.Storage.Key} is big-endian and has {tensor.Storage.Bytes} bytes, but at most {Array.MaxLength} can be turned"
+                );
+            byte[] read = packed is null ? bytes.Span(at, (int)tensor.Storage.Bytes).ToArray() : _zip!.ReadAll(packed);
             if (_isBigEndian)
             {
                 int width = tensor.Type.Size();
@@ -266,8 +278,9 @@ public static class PyTorchFile
                 throw Wrong("it is a pickle, but does not begin with the number that PyTorch's files begin with");
             if (Next() is not 1001L)
                 throw bytes.Wrong(Format, at, "it is of another version than 1001");
-            if (Next() is PickleDictionary system && system.Items.GetValueOrDefault("little_endian") is false)
-                _isBigEndian = true;
+            // What machine it was: elements are little-endian on any.
+            if (Next() is not PickleDictionary)
+                throw bytes.Wrong(Format, at, "it does not say what machine it was written on");
             Value = Next();
             if (Next() is not List<object?> keys)
                 throw bytes.Wrong(Format, at, "there is no list of storages");

@@ -259,7 +259,7 @@ public static class Safetensors
         entries = [.. entries.OrderBy(e => e.Start).ThenBy(e => e.End)];
         foreach (var (name, type, shape, start, end) in entries)
         {
-            if (shape.Length > Layout.MaxRank || shape.Any(s => s < 0))
+            if (!TensorShapes.Fits(shape))
                 throw Wrong($"'{name}' has the shape [{string.Join(", ", shape)}]");
             Int128 elements = 1;
             foreach (long size in shape)

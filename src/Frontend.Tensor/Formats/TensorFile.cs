@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Diagnostics.CodeAnalysis;
+using Picograd.Algorithms;
 using Picograd.Formats;
 
 namespace Picograd;
@@ -7,8 +8,9 @@ namespace Picograd;
 /// <summary>
 /// A file of tensors by name, of any format, that are read when they are asked for: <c>module.LoadStateDict(file)</c> takes it as it is.
 /// Opening it reads and checks what says where they lie, and takes memory for that only; files are mapped, so that tensors which lie
-/// aligned in the dtype that they have here are views of it. They may be changed, which changes their own memory only, and stay when the
-/// file is closed; the file must not be shortened meanwhile. Each access by name makes another tensor. Nothing of a file is executed.
+/// aligned in the dtype that they have here are views of it. They may be changed, which never changes the file, and stay when it is
+/// closed; it must not be shortened meanwhile. Each access by name makes another tensor, but those of one opened file that are views of the
+/// same place of it share its memory: a change of one is seen by the others (<see cref="Tensor.Clone"/> gives one of its own). Nothing of a file is executed.
 /// </summary>
 public class TensorFile : IReadOnlyDictionary<string, Tensor>, IStoredShapes, IDisposable
 {
@@ -29,6 +31,10 @@ public class TensorFile : IReadOnlyDictionary<string, Tensor>, IStoredShapes, ID
         Metadata = metadata ?? new Dictionary<string, object?>();
         foreach (var entry in entries)
         {
+            if (!TensorShapes.Fits(entry.Sizes))
+                throw new InvalidDataException(
+                    $"{path} is no {format} file that can be read: the tensor '{entry.Name}' has the shape {Layout.Text(entry.Sizes)}, but at most {Layout.MaxRank} dimensions and 2^59 elements are possible (sizes of 0 counted as 1)."
+                );
             if (!_entries.TryAdd(entry.Name, entry))
                 throw new InvalidDataException(
                     $"{path} is no {format} file that can be read: the tensor '{entry.Name}' is there twice."

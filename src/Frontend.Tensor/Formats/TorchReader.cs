@@ -12,6 +12,9 @@ internal sealed class TorchReader(string path, bool allowsObjects)
 
     private readonly Dictionary<string, TorchStorage> _storages = [];
 
+    // Values that containers may still be made of: each comes from bytes of the pickle, and is copied once or a few times.
+    private long _copies;
+
     /// <summary>Storages that tensors refer to, by key.</summary>
     public IReadOnlyDictionary<string, TorchStorage> Storages => _storages;
 
@@ -20,6 +23,7 @@ internal sealed class TorchReader(string path, bool allowsObjects)
     /// <param name="read">Bytes that it takes.</param>
     public object? Read(ReadOnlySpan<byte> bytes, long at, out int read)
     {
+        _copies = 1000 + 4L * bytes.Length;
         var pickle = new Pickle(bytes, (place, what) => Wrong(at + place, what), Made, Persistent);
         object? value = pickle.Read();
         read = pickle.At;
@@ -41,7 +45,7 @@ internal sealed class TorchReader(string path, bool allowsObjects)
                 return Dictionary(name, given);
             case ("builtins" or "__builtin__", "set" or "frozenset" or "list"):
                 return given is [] ? new List<object?>()
-                    : given is [List<object?> several] ? new List<object?>(several)
+                    : given is [List<object?> several] ? new List<object?>(Counted(several))
                     : throw Arguments(name);
             case ("torch", "Size"):
                 return given is [object?[] sizes] ? sizes : throw Arguments(name);
@@ -73,7 +77,7 @@ internal sealed class TorchReader(string path, bool allowsObjects)
         var made = new PickleDictionary();
         if (given is [] || name.Name == "defaultdict")
             return made;
-        foreach (object? pair in given is [List<object?> pairs] ? pairs : throw Arguments(name))
+        foreach (object? pair in given is [List<object?> pairs] ? Counted(pairs) : throw Arguments(name))
         {
             object? key;
             object? value;
@@ -88,6 +92,13 @@ internal sealed class TorchReader(string path, bool allowsObjects)
             made.Items[key] = value;
         }
         return made;
+    }
+
+    // Lists that are remembered may be copied with a few bytes each time.
+    private List<object?> Counted(List<object?> values)
+    {
+        _copies -= values.Count;
+        return _copies >= 0 ? values : throw Wrong("it copies its containers over and over");
     }
 
     private InvalidDataException Arguments(PickleName name) =>
@@ -105,6 +116,8 @@ internal sealed class TorchReader(string path, bool allowsObjects)
             || count < 0
         )
             throw Wrong("something outside of the pickle is no storage");
+        if (parts.Length > 5 && parts[5] is not null)
+            throw Wrong("a storage is a part of another, as PyTorch wrote before 0.4, which is not supported");
         string key = parts[2] is string text ? text : $"{parts[2]}";
         if (key.Length == 0 || key.AsSpan().ContainsAny('/', '\\', '.'))
             throw Wrong($"a storage has the key '{key}'");
@@ -155,6 +168,8 @@ internal sealed class TorchReader(string path, bool allowsObjects)
         for (int d = 0; d < shape.Length; d++)
             last += (Int128)Math.Max(0, shape[d] - 1) * strides[d];
         long elements = storage.Bytes / (known.Size() * (isComplex ? 2 : 1));
+        if (!TensorShapes.Fits(shape))
+            throw Wrong($"a tensor has the shape {Layout.Text(shape)}");
         if (shape.Contains(0))
             return new TorchTensor(
                 storage,
@@ -169,12 +184,6 @@ internal sealed class TorchReader(string path, bool allowsObjects)
             throw Wrong(
                 $"a tensor of shape {Layout.Text(shape)} and strides {Layout.Text(strides)} from element {offset} would end at {last} of the {elements} of storage {storage.Key}"
             );
-        // A view that repeats elements may be larger than its storage, but not than memory.
-        Int128 count = 1;
-        foreach (long extent in shape)
-            count = Int128.Min(count * extent, long.MaxValue);
-        if (count > long.MaxValue / 16)
-            throw Wrong($"a tensor has the shape {Layout.Text(shape)}");
         return new TorchTensor(storage, known, storedAs, isComplex, offset, shape, strides);
     }
 

@@ -6,7 +6,7 @@ namespace Picograd.Formats;
 
 /// <summary>
 /// The directory of a zip archive, with the places of its entries: those that are stored as they are can be mapped, which .NET's own
-/// reader does not offer. Source: PKWARE's APPNOTE 6.3.10. Entries that overlap the directory, are encrypted, or are packed by another
+/// reader does not offer. Source: PKWARE's APPNOTE 6.3.10. Entries that overlap the directory or each other, are encrypted, or are packed by another
 /// method than deflate are refused.
 /// </summary>
 internal sealed class Zip
@@ -93,6 +93,18 @@ internal sealed class Zip
                 throw bytes.Wrong(format, next, $"'{name}' is there twice");
             entries.Add(new Entry(name, start, packed, length, method == 8, U32(head, 16)));
             next += whole;
+        }
+        // One that lies in another would let few bytes stand for many.
+        long end = 0;
+        foreach (var entry in entries.OrderBy(e => e.At).ThenBy(e => e.Packed))
+        {
+            if (entry.At < end)
+                throw bytes.Wrong(
+                    format,
+                    entry.At,
+                    $"'{entry.Name}' begins in the entry before it, which ends at {end}"
+                );
+            end = entry.At + entry.Packed;
         }
         return new Zip(bytes, format, entries);
     }
