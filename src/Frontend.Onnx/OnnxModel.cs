@@ -260,14 +260,21 @@ public sealed class OnnxModel : Module
     private void Keep()
     {
         var leaves = _weights.Keys.ToHashSet();
+        var paths = _weights.ToDictionary(w => w.Key, w => w.Key.Split('.'));
+        bool IsPlain(string[] parts) =>
+            parts.Any(p => p.Length == 0)
+            || Enumerable.Range(1, parts.Length - 1).Any(i => leaves.Contains(string.Join('.', parts[..i])));
+        var taken = paths.Values.Where(p => !IsPlain(p)).Select(p => p[0]).ToHashSet();
         foreach (var (name, tensor) in _weights)
         {
-            string[] parts = name.Split('.');
-            bool isPlain =
-                parts.Any(p => p.Length == 0)
-                || Enumerable.Range(1, parts.Length - 1).Any(i => leaves.Contains(string.Join('.', parts[..i])));
-            if (isPlain)
-                parts = [name.Replace('.', '_')];
+            string[] parts = paths[name];
+            if (IsPlain(parts))
+            {
+                string plain = name.Length == 0 ? "_" : name.Replace('.', '_');
+                while (!taken.Add(plain))
+                    plain += "_";
+                parts = [plain];
+            }
             Part.Add(this, parts, tensor);
         }
     }

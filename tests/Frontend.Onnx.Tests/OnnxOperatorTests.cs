@@ -221,6 +221,17 @@ public class OnnxOperatorTests
     }
 
     [Fact]
+    public void Weights_of_any_names_are_kept()
+    {
+        var model = Model(Node("Relu", ["x"], ["y"]), 1);
+        string[] names = ["a", "a.b", "a_b", "c.d", "c_d", "c..d", "c._d", "", "_", "."];
+        foreach (string name in names)
+            model.Graph.Initializer.Add(OnnxTensors.Write(name, Tensor.From(1f)));
+        var loaded = OnnxModel.Load(model.ToByteArray(), "memory.onnx");
+        Assert.Equal(names.Length, loaded.NamedParameters.Select(p => p.Name).Distinct().Count());
+    }
+
+    [Fact]
     public void Functions_that_call_themselves_are_refused()
     {
         var model = Model(Node("F", ["x"], ["y"]), 1);

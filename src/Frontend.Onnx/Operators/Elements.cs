@@ -108,8 +108,8 @@ internal static class Elements
             double ratio = c.Given(1)?.Item() ?? c.Node.Float("ratio", 0.5);
             bool training = (c.Given(2)?.Item() ?? (c.Scope.Training && c.Node.Opset < 12 ? 1 : 0)) != 0 && ratio > 0;
             if (!training)
-                return [c[0], Tensor.Ones(c[0].Shape, DType.Bool)];
-            var mask = Tensor.Rand(c[0].Shape, c.Scope.Generator).Ge((Tensor)ratio);
+                return [c[0], Tensor.Ones(c[0].Shape, DType.Bool, c[0].Device)];
+            var mask = Tensor.Rand(c[0].Shape, c.Scope.Generator, DType.Float32, c[0].Device).Ge((Tensor)ratio);
             return [c[0] * mask.To(c[0].DType) * (1 / (1 - ratio)), mask];
         };
     }
@@ -199,7 +199,7 @@ internal static class Elements
                 return positive && negative ? c[0].IsInf()
                     : positive ? c[0].IsPosInf()
                     : negative ? c[0].IsNegInf()
-                    : Tensor.Zeros(c[0].Shape, DType.Bool);
+                    : Tensor.Zeros(c[0].Shape, DType.Bool, c[0].Device);
             }
         );
     }

@@ -40,7 +40,7 @@ internal static class Indexing
                 var values = c[2];
                 var indices = Wrapped(c[0].To(DType.Int64), depth);
                 int axis = c.Axis("axis", -1, c[0].Rank + 1);
-                var made = indices.Unsqueeze(-1).Eq(Tensor.Arange(depth));
+                var made = indices.Unsqueeze(-1).Eq(Tensor.Arange(depth, indices.Device));
                 return Tensor.Where(made, values[1], values[0]).MoveDim(-1, axis);
             }
         );
@@ -90,7 +90,7 @@ internal static class Indexing
             places = places * size + along;
         }
         if (batch > 0)
-            places = places.Reshape(batches, -1) + (Tensor.Arange(batches) * rows).Unsqueeze(1);
+            places = places.Reshape(batches, -1) + (Tensor.Arange(batches, indices.Device) * rows).Unsqueeze(1);
         return (data.Reshape([batches * rows, .. rest]), places.Reshape(-1), rest);
     }
 
@@ -146,7 +146,7 @@ internal static class Indexing
             for (long t = 0; t < steps; t++)
                 places[b * steps + t] = t < lengths[b] ? lengths[b] - 1 - t : t;
         }
-        var index = Tensor.From(places, [lengths.Length, steps]);
+        var index = Tensor.From(places, [lengths.Length, steps]).ToDevice(x.Device);
         index = batch < time ? index : index.T;
         for (int d = 2; d < x.Rank; d++)
             index = index.Unsqueeze(-1);

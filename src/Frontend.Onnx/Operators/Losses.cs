@@ -18,12 +18,12 @@ internal static class Losses
         var target = call[1].To(DType.Int64);
         bool ignores = call.Node.Attribute("ignore_index") is not null;
         long ignored = call.Node.Int("ignore_index", 0);
-        var isKept = ignores ? target.Ne((Tensor)ignored) : Tensor.Ones(target.Shape, DType.Bool);
+        var isKept = ignores ? target.Ne((Tensor)ignored) : Tensor.Ones(target.Shape, DType.Bool, target.Device);
         var places = Tensor.Where(isKept, target, 0).To(DType.Int64);
         var loss = -logarithms.Gather(1, places.Unsqueeze(1)).Squeeze(1);
         var weights = call.Given(2) is { } given
             ? given.IndexSelect(0, places.Reshape(-1)).Reshape(places.Shape)
-            : Tensor.Ones(target.Shape, logarithms.DType);
+            : Tensor.Ones(target.Shape, logarithms.DType, target.Device);
         weights = Tensor.Where(isKept, weights, 0).To(logarithms.DType);
         loss = loss * weights;
         return call.Node.Text("reduction", "mean") switch

@@ -65,7 +65,7 @@ internal static class Pools
         };
         // Places count through the whole input, in either order of its dimensions.
         long[] held = floats.Shape.ToArray()[2..];
-        var place = Tensor.Zeros(places.Shape, DType.Int64);
+        var place = Tensor.Zeros(places.Shape, DType.Int64, x.Device);
         bool columns = call.Node.Int("storage_order", 0) != 0;
         var rest = places;
         long scale = 1;
@@ -101,7 +101,7 @@ internal static class Pools
         // Sums over padded images, and how many elements each is of.
         long[] first = [0, 0, .. before];
         long[] last = [0, 0, .. after];
-        var ones = Shapes.Padded(Tensor.Ones([1, 1, .. sizes], x.DType), first, last, countPadding ? 1 : 0);
+        var ones = Shapes.Padded(Tensor.Ones([1, 1, .. sizes], x.DType, x.Device), first, last, countPadding ? 1 : 0);
         long[] none = new long[dims];
         return Mean(Shapes.Padded(x, first, last, 0), kernel, strides, none, ceil, false)
             / Mean(ones, kernel, strides, none, ceil, false);
@@ -158,7 +158,7 @@ internal static class Pools
             made[d + 2] = (made[d + 2] - 1) * strides[d] + kernel[d] - pads[d] - pads[d + dims];
         long count = made.Aggregate(1L, (a, b) => a * b);
         // Places are of the input that was pooled, which is this size; a given shape is larger.
-        var flat = Tensor.Zeros([count], x.DType).Scatter(0, places.Reshape(-1), x.Reshape(-1)).Reshape(made);
+        var flat = Tensor.Zeros([count], x.DType, x.Device).Scatter(0, places.Reshape(-1), x.Reshape(-1)).Reshape(made);
         if (call.Longs(2) is not { } shape)
             return flat;
         return Shapes.Padded(flat, new long[made.Length], [.. shape.Zip(made, (a, b) => a - b)], 0);

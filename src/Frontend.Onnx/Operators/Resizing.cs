@@ -100,19 +100,25 @@ internal static class Resizing
         if (settings.Mode == "nearest")
         {
             long[] nearest = [.. places.Select(p => Math.Clamp(Rounded(p), 0, held - 1))];
-            made = x.IndexSelect(dim, Tensor.From(nearest));
+            made = x.IndexSelect(dim, Tensor.From(nearest).ToDevice(x.Device));
         }
         else
         {
             double[] weights = new double[size * held];
             for (int i = 0; i < size; i++)
                 AddWeights(weights.AsSpan((int)(i * held), (int)held), places[i]);
-            var matrix = Tensor.From(weights, [size, held]).To(x.DType.IsFloat() ? x.DType : DType.Float32);
+            var matrix = Tensor
+                .From(weights, [size, held])
+                .To(x.DType.IsFloat() ? x.DType : DType.Float32)
+                .ToDevice(x.Device);
             made = x.To(matrix.DType).MoveDim(dim, -1).MatMul(matrix.T).MoveDim(-1, dim).To(x.DType);
         }
         if (!isOutside.Contains(true))
             return made;
-        var mask = Tensor.From(isOutside).Reshape([.. Enumerable.Range(0, x.Rank).Select(d => d == dim ? size : 1)]);
+        var mask = Tensor
+            .From(isOutside)
+            .ToDevice(x.Device)
+            .Reshape([.. Enumerable.Range(0, x.Rank).Select(d => d == dim ? size : 1)]);
         return Tensor.Where(mask, settings.Extrapolated, made).To(x.DType);
 
         double Place(int i) =>

@@ -110,7 +110,7 @@ internal static class Sampling
         long used = Math.Min(length, x.Size(axis));
         x = x.Narrow(axis, 0, used);
         var type = x.DType;
-        var angle = Tensor.Arange(used).Unsqueeze(1) * Tensor.Arange(kept);
+        var angle = Tensor.Arange(used, x.Device).Unsqueeze(1) * Tensor.Arange(kept, x.Device);
         var turn = angle.Remainder(length).To(DType.Float64) * ((inverse ? 2 : -2) * Math.PI / length);
         double scale = inverse ? 1.0 / length : 1;
         var (cos, sin) = ((turn.Cos() * scale).To(type), (turn.Sin() * scale).To(type));

@@ -37,7 +37,10 @@ internal static class Shapes
             c =>
             {
                 var type = c.Node.Attribute("dtype") is null ? c[0].DType : Type(c, "dtype");
-                var (rows, columns) = (Tensor.Arange(c[0].Size(0)), Tensor.Arange(c[0].Size(1)));
+                var (rows, columns) = (
+                    Tensor.Arange(c[0].Size(0), c[0].Device),
+                    Tensor.Arange(c[0].Size(1), c[0].Device)
+                );
                 return (rows.Unsqueeze(1) + c.Node.Int("k", 0)).Eq(columns).To(type);
             }
         );
@@ -219,7 +222,7 @@ internal static class Shapes
             x =
                 step == 1
                     ? x.Narrow(axis, count == 0 ? 0 : start, count)
-                    : x.IndexSelect(axis, Tensor.Arange(count) * step + start);
+                    : x.IndexSelect(axis, Tensor.Arange(count, x.Device) * step + start);
 
             // Backwards the first element's place is before −1.
             long Cut(long place, long least)
@@ -255,7 +258,7 @@ internal static class Shapes
             long size = x.Size(d);
             if (before[d] == 0 && after[d] == 0)
                 continue;
-            var places = Tensor.Arange(-before[d], size + after[d]);
+            var places = Tensor.Arange(-before[d], size + after[d], device: x.Device);
             long period = 2 * (size - 1);
             places = mode switch
             {
