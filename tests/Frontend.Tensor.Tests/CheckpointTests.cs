@@ -52,7 +52,7 @@ public sealed class CheckpointTests : IDisposable
             {
                 """{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}""",
                 "",
-                "lies from 0 to 0"
+                "has the shape"
             },
             { """{"a":{"dtype":"F32","shape":[1]}}""", "1234", "header is not as" },
             { """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,99999]}}""", "1234", "of 4 bytes" },
