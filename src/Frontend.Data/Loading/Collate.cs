@@ -86,14 +86,17 @@ public static class Collate
         var arguments = wanted.IsGenericType ? wanted.GetGenericArguments() : [];
         bool isTyped = arguments.Length == 2 && !wanted.IsAbstract && typeof(IDictionary).IsAssignableFrom(wanted);
         var value = isTyped || (arguments.Length == 2 && wanted.IsInterface) ? arguments[1] : typeof(object);
-        var made = isTyped
-            ? (IDictionary)Activator.CreateInstance(wanted)!
-            : (IDictionary)Activator.CreateInstance(typeof(Dictionary<,>).MakeGenericType(typeof(string), value))!;
-        foreach (object key in first.Keys)
+        var key =
+            arguments.Length == 2 && wanted.IsInterface ? arguments[0]
+            : first.GetType().GetGenericArguments() is [var own, _] ? own
+            : typeof(object);
+        var made = (IDictionary)
+            Activator.CreateInstance(isTyped ? wanted : typeof(Dictionary<,>).MakeGenericType(key, value))!;
+        foreach (object name in first.Keys)
         {
-            if (Array.Exists(samples, s => !((IDictionary)s!).Contains(key)))
-                throw new ArgumentException($"Collate: a sample has no '{key}', which the first one has.");
-            made.Add(key, Fitting(Batch([.. samples.Select(s => ((IDictionary)s!)[key])], value), value));
+            if (Array.Exists(samples, s => !((IDictionary)s!).Contains(name)))
+                throw new ArgumentException($"Collate: a sample has no '{name}', which the first one has.");
+            made.Add(name, Fitting(Batch([.. samples.Select(s => ((IDictionary)s!)[name])], value), value));
         }
         return made;
     }

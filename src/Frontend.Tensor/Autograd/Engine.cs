@@ -49,8 +49,7 @@ internal sealed class Engine
         try
         {
             grad.GradHolders++;
-            Deliver(root.NodeForGrad()!, grad);
-            engine.Drain(retainGraph || createGraph);
+            engine.Drain([root.NodeForGrad()!], [grad], retainGraph || createGraph);
             grad.GradHolders--;
             if (engine._plan is null && engine._beside is null && engine._results is not { Count: > 0 })
                 t_spare = engine;
@@ -72,9 +71,7 @@ internal sealed class Engine
         {
             foreach (var grad in grads)
                 grad.GradHolders++;
-            for (int i = 0; i < roots.Length; i++)
-                Deliver(roots[i], grads[i]);
-            engine.Drain(retainGraph || createGraph);
+            engine.Drain(roots, grads, retainGraph || createGraph);
         }
         finally
         {
@@ -249,10 +246,12 @@ internal sealed class Engine
         grad.DropIfUnheld();
     }
 
-    private void Drain(bool retainGraph)
+    private void Drain(ReadOnlySpan<Node> roots, ReadOnlySpan<Tensor> grads, bool retainGraph)
     {
         try
         {
+            for (int i = 0; i < roots.Length; i++)
+                Deliver(roots[i], grads[i]);
             if (_meetsHooks)
                 ExpectHooked(retainGraph);
             while (_ready.TryDequeue(out var node, out _))

@@ -24,6 +24,12 @@ internal sealed unsafe class InPlaceCalls
     // From so many elements on they are shared by threads, as those of one kernel would be.
     private const long Shared = 1 << 15;
 
+    private static long s_runs;
+
+    // What the next run is known by, and whether memory of it may be known by other storages, too.
+    private long _run = Interlocked.Increment(ref s_runs);
+    private bool _hasForeign;
+
     private readonly List<Call> _calls = [];
     private readonly List<nint> _pointers = [];
     private readonly List<Tensor> _tensors = [];
@@ -82,12 +88,18 @@ internal sealed unsafe class InPlaceCalls
     )
     {
         var target = operands[replaced[0]]!;
+        // Calls of one run have no order.
+        if (!IsEmpty && DependsOnEarlier(operands, replaced))
+            Run();
         int first = _pointers.Count;
         foreach (var operand in operands)
         {
             _pointers.Add(operand?.Address ?? 0);
-            if (operand is not null)
-                _tensors.Add(operand);
+            if (operand is null)
+                continue;
+            _tensors.Add(operand);
+            operand.Storage.LastRun = _run;
+            _hasForeign |= operand.Storage.IsForeign;
         }
         _calls.Add(
             new(
@@ -108,6 +120,38 @@ internal sealed unsafe class InPlaceCalls
         _threads = threads;
         foreach (byte input in replaced)
             operands[input]!.Storage.Version++;
+    }
+
+    // Whether it reads what an earlier call of the run replaces, or replaces what one reads. Most share no storage with others.
+    private bool DependsOnEarlier(ReadOnlySpan<Tensor?> operands, byte[] replaced)
+    {
+        for (int k = 0; k < operands.Length; k++)
+        {
+            if (operands[k] is not { } operand)
+                continue;
+            var storage = operand.Storage;
+            if (storage.LastRun != _run && !(storage.IsForeign && _hasForeign))
+                continue;
+            nint begin = operand.Address;
+            nint end = begin + (nint)(operand.NumElements * operand.ElementSize);
+            bool isReplaced = replaced.Contains((byte)k);
+            foreach (var call in _calls)
+            {
+                nint length = (nint)(call.Elements * call.ElementSize);
+                for (int i = 0; i < call.Inputs; i++)
+                {
+                    nint other = _pointers[call.First + i];
+                    if (
+                        other != 0
+                        && other < end
+                        && begin < other + length
+                        && (isReplaced || call.Replaced.Contains((byte)i))
+                    )
+                        return true;
+                }
+            }
+        }
+        return false;
     }
 
     // Calls one after another have mostly the same numbers.
@@ -165,6 +209,7 @@ internal sealed unsafe class InPlaceCalls
             _pointers.Clear();
             _tensors.Clear();
             (_cellBytes, _stretches, _elements, _mostOutputs) = (0, 0, 0, 0);
+            (_run, _hasForeign) = (Interlocked.Increment(ref s_runs), false);
         }
     }
 

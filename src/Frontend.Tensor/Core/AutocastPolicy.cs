@@ -29,7 +29,7 @@ internal static class AutocastPolicies
             AutocastPolicy.Lowered,
             """
             conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d
-            linear matmul addmm baddbmm addbmm addmv addr prelu
+            linear matmul addmm baddbmm addbmm prelu
             scaled_dot_product_attention rnn rnn_cell
             """
         ),
@@ -51,6 +51,7 @@ internal static class AutocastPolicies
 
     private static readonly (AutocastPolicy Policy, string Names)[] Gpu =
     [
+        (AutocastPolicy.Lowered, "addmv addr"),
         (
             AutocastPolicy.Raised,
             """

@@ -19,10 +19,10 @@ public sealed partial class Tensor
     /// <summary>Hurwitz's zeta function Σ (k + q)⁻ˣ. Its gradient is that by q, as in PyTorch.</summary>
     internal static Tensor Zeta(Tensor x, Tensor q) => new ZetaFunction().Apply(x, q);
 
-    private static unsafe Tensor OnHost(Tensor a, Tensor b, Func<double, double, double> function)
+    private static unsafe Tensor OnHost(string name, Tensor a, Tensor b, Func<double, double, double> function)
     {
         var type = Promotion.Float(Promotion.Of(a, b));
-        _ = CommonDevice.Joined(function.Method.Name, a.Runtime, b.Runtime);
+        _ = CommonDevice.Joined(name, a.Runtime, b.Runtime);
         var pair = BroadcastTensors(a, b);
         long[] sizes = [.. pair[0].Shape];
         var device = a.Rank > 0 ? a.Device : b.Device;
@@ -51,7 +51,9 @@ public sealed partial class Tensor
         public override Tensor Forward(FunctionContext context, params Tensor[] inputs)
         {
             context.SaveForBackward(inputs);
-            return OnHost(inputs[0], inputs[1], lower ? IncompleteGamma.Lower : IncompleteGamma.Upper);
+            return lower
+                ? OnHost("igamma", inputs[0], inputs[1], IncompleteGamma.Lower)
+                : OnHost("igammac", inputs[0], inputs[1], IncompleteGamma.Upper);
         }
 
         public override Tensor?[] Backward(FunctionContext context, Tensor gradient)
@@ -70,7 +72,7 @@ public sealed partial class Tensor
         public override Tensor Forward(FunctionContext context, params Tensor[] inputs)
         {
             context.SaveForBackward(inputs);
-            return OnHost(inputs[0], inputs[1], IncompleteGamma.Zeta);
+            return OnHost("zeta", inputs[0], inputs[1], IncompleteGamma.Zeta);
         }
 
         public override Tensor?[] Backward(FunctionContext context, Tensor gradient)

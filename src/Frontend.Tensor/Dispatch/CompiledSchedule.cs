@@ -9,7 +9,7 @@ internal sealed class CompiledSchedule(LoopNest nest, ICompiledKernel kernel)
 {
     private static long s_made;
 
-    private bool? _mayReplace;
+    private (byte[] Inputs, bool May)? _mayReplace;
 
     public LoopNest Nest => nest;
 
@@ -21,13 +21,13 @@ internal sealed class CompiledSchedule(LoopNest nest, ICompiledKernel kernel)
     /// <summary>Whether each output may lie where the input of the number given for it does.</summary>
     public bool MayReplace(ReadOnlySpan<byte> inputs)
     {
-        if (_mayReplace is { } known)
-            return known;
+        if (_mayReplace is { } known && inputs.SequenceEqual(known.Inputs))
+            return known.May;
         var algorithm = nest.Algorithm;
         bool may = algorithm.Outputs.Length == inputs.Length;
         for (int i = 0; may && i < inputs.Length; i++)
             may = ReplacedInput.IsSafe(nest, algorithm.Inputs[inputs[i]], algorithm.Outputs[i]);
-        _mayReplace = may;
+        _mayReplace = (inputs.ToArray(), may);
         return may;
     }
 

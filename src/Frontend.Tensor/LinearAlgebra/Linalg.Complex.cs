@@ -110,6 +110,10 @@ public static unsafe partial class Linalg
     private static ComplexTensor Saved(FunctionContext context, int first) =>
         new(context.SavedTensors[first], context.SavedTensors[first + 1]);
 
+    // The gradient of a result; null where it was not used.
+    private static ComplexTensor? Given(Tensor? real, Tensor? imag) =>
+        real is null && imag is null ? null : new(real ?? Tensor.ZerosLike(imag!), imag ?? Tensor.ZerosLike(real!));
+
     // Of a diagonal, as a complex matrix.
     private static ComplexTensor Diagonal(ComplexTensor d) => new(d.Real.DiagEmbed(), d.Imag.DiagEmbed());
 
@@ -135,6 +139,7 @@ public static unsafe partial class Linalg
                         to[2][0] = log;
                 }
             );
+            context.SetMaterializeGrads(false);
             context.SaveForBackward(inputs[0], inputs[1], results[0], results[1]);
             return results;
         }
@@ -142,18 +147,21 @@ public static unsafe partial class Linalg
         public override Tensor?[] Backward(FunctionContext context, Tensor?[] gradients)
         {
             var (a, value) = (Saved(context, 0), Saved(context, 2));
-            var given = new ComplexTensor(gradients[0]!, gradients[1]!);
+            var given = Given(gradients[0], gradients[1]);
             ComplexTensor factor;
             if (logarithms)
-                factor = new(gradients[2]!, -(given.Conj() * value).Imag);
+            {
+                var turned = given is null ? Tensor.ZerosLike(value.Imag) : -(given.Conj() * value).Imag;
+                factor = new(gradients[2] ?? Tensor.ZerosLike(turned), turned);
+            }
             else
             {
                 bool isRegular;
                 using (Tensor.NoGrad())
                     isRegular = a.Device.IsMeta || value.Abs().Ne(0).All().Item() != 0;
                 if (!isRegular)
-                    return Singular(a, given);
-                factor = given * value.Conj();
+                    return Singular(a, given!);
+                factor = given! * value.Conj();
             }
             var found = Inv(a).MH * factor.Unsqueeze(-1).Unsqueeze(-1);
             return [found.Real, found.Imag];
@@ -206,6 +214,7 @@ public static unsafe partial class Linalg
                     Write(vectors, to[1], to[2]);
                 }
             );
+            context.SetMaterializeGrads(false);
             context.SaveForBackward(results);
             return results;
         }
@@ -214,10 +223,21 @@ public static unsafe partial class Linalg
         public override Tensor?[] Backward(FunctionContext context, Tensor?[] gradients)
         {
             var (l, v) = (context.SavedTensors[0], Saved(context, 1));
-            var eye = EyeLike(v.Real);
-            var gaps = l.Unsqueeze(-2) - l.Unsqueeze(-1) + eye;
-            var middle = v.MH.MatMul(new ComplexTensor(gradients[1]!, gradients[2]!)) / gaps * (1 - eye);
-            var found = v.MatMul(middle + gradients[0]!.DiagEmbed()).MatMul(v.MH);
+            ComplexTensor found;
+            if (Given(gradients[1], gradients[2]) is { } ofV)
+            {
+                var eye = EyeLike(v.Real);
+                var gaps = l.Unsqueeze(-2) - l.Unsqueeze(-1) + eye;
+                var middle = v.MH.MatMul(ofV) / gaps * (1 - eye);
+                if (gradients[0] is { } ofL)
+                    middle = middle + ofL.DiagEmbed();
+                found = v.MatMul(middle).MatMul(v.MH);
+            }
+            else
+            {
+                // Values have slopes where several are equal, too.
+                found = (v * gradients[0]!.Unsqueeze(-2)).MatMul(v.MH);
+            }
             return [found.Real, found.Imag];
         }
     }
@@ -251,6 +271,7 @@ public static unsafe partial class Linalg
                     Write(wide ? left : right, to[3], to[4], adjoint: true);
                 }
             );
+            context.SetMaterializeGrads(false);
             context.SaveForBackward(results);
             return results;
         }
@@ -262,26 +283,43 @@ public static unsafe partial class Linalg
             // Beyond the reduced vectors there is nothing that is unique.
             ComplexTensor Thin(ComplexTensor t, int dim) => t.Size(dim) == k ? t : t.Narrow(dim, 0, k);
             var (u, v) = (Thin(Saved(context, 0), -1), Thin(Saved(context, 3), -2));
-            var ofU = Thin(new(gradients[0]!, gradients[1]!), -1);
-            var ofV = Thin(new(gradients[3]!, gradients[4]!), -2);
+            var (ofU, ofV) = (Given(gradients[0], gradients[1]), Given(gradients[3], gradients[4]));
+            if (ofU is null && ofV is null)
+            {
+                // Values have slopes where several are equal, or 0, too.
+                var direct = (u * gradients[2]!.Unsqueeze(-2)).MatMul(v);
+                return [direct.Real, direct.Imag];
+            }
+            ofU = ofU is null ? null : Thin(ofU, -1);
+            ofV = ofV is null ? null : Thin(ofV, -2);
             var eye = Tensor.Eye(k, null, s.DType, s.Device);
             var square = s.Square();
-            var gaps = square.Unsqueeze(-2) - square.Unsqueeze(-1) + eye;
-            var turnedU = u.MH.MatMul(ofU);
-            var turnedV = v.MatMul(ofV.MH);
-            var skewU = turnedU - turnedU.MH;
-            var skewV = turnedV - turnedV.MH;
-            var off = (1 - eye) / gaps;
-            var middle = skewU * off * s.Unsqueeze(-2) + skewV * off * s.Unsqueeze(-1) + gradients[2]!.DiagEmbed();
-            // Phases of pairs of vectors turn together: what is left of them.
-            middle = middle + Diagonal(skewU.Diagonal(0, -2, -1) / (s * 2));
-            var found = u.MatMul(middle).MatMul(v);
-            if (u.Size(-2) > k)
+            var off = (1 - eye) / (square.Unsqueeze(-2) - square.Unsqueeze(-1) + eye);
+            ComplexTensor? middle = gradients[2] is { } ofS
+                ? new(ofS.DiagEmbed(), Tensor.ZerosLike(off).ExpandAs(ofS.DiagEmbed()))
+                : null;
+            void Add(ComplexTensor term) => middle = middle is null ? term : middle + term;
+            if (ofU is not null)
+            {
+                var turned = u.MH.MatMul(ofU);
+                var skew = turned - turned.MH;
+                Add(skew * off * s.Unsqueeze(-2));
+                // Phases of pairs of vectors turn together: what is left of them.
+                if (ofV is not null)
+                    Add(Diagonal(skew.Diagonal(0, -2, -1) / (s * 2)));
+            }
+            if (ofV is not null)
+            {
+                var turned = v.MatMul(ofV.MH);
+                Add((turned - turned.MH) * off * s.Unsqueeze(-1));
+            }
+            var found = u.MatMul(middle!).MatMul(v);
+            if (ofU is not null && u.Size(-2) > k)
             {
                 var rest = ofU / s.Unsqueeze(-2);
                 found = found + (rest - u.MatMul(u.MH.MatMul(rest))).MatMul(v);
             }
-            if (v.Size(-1) > k)
+            if (ofV is not null && v.Size(-1) > k)
             {
                 var rest = ofV / s.Unsqueeze(-1);
                 found = found + u.MatMul(rest - rest.MatMul(v.MH).MatMul(v));

@@ -40,13 +40,19 @@ public sealed class AdaptiveLogSoftmaxWithLoss : Module
                 $"AdaptiveLogSoftmaxWithLoss: cutoffs are {string.Join(", ", given)}, but must be unique, ascending and from 1 to {nClasses - 1}.",
                 nameof(cutoffs)
             );
+        if (!(divValue > 0))
+            throw new ArgumentOutOfRangeException(
+                nameof(divValue),
+                divValue,
+                "AdaptiveLogSoftmaxWithLoss: divValue must be above 0."
+            );
         (InFeatures, NClasses, DivValue) = (inFeatures, nClasses, divValue);
         _cutoffs = [.. given, nClasses];
         Head = Register("head", new Linear(inFeatures, given[0] + given.Length, headBias, generator, dtype));
         _tail = Register("tail", new ModuleList<Sequential>());
         for (int i = 0; i < given.Length; i++)
         {
-            long width = inFeatures / (long)Math.Pow(divValue, i + 1);
+            long width = (long)Math.Floor(inFeatures / Math.Pow(divValue, i + 1));
             if (width < 1)
                 throw new ArgumentException(
                     string.Create(

@@ -93,7 +93,7 @@ public abstract partial class Module
         ArgumentNullException.ThrowIfNull(parametersAndBuffers);
         ArgumentNullException.ThrowIfNull(call);
         var entries = Walk();
-        var others = new Dictionary<Tensor, Tensor>();
+        var others = new Dictionary<Tensor, (string Name, Tensor Tensor)>();
         foreach (var (name, tensor) in parametersAndBuffers)
         {
             var entry =
@@ -103,8 +103,13 @@ public abstract partial class Module
                     nameof(parametersAndBuffers)
                 );
             ArgumentNullException.ThrowIfNull(tensor, nameof(parametersAndBuffers));
-            others[entry.Tensor] = tensor;
+            if (others.TryGetValue(entry.Tensor, out var tied) && !ReferenceEquals(tied.Tensor, tensor))
+                throw new ArgumentException(
+                    $"functional_call: '{tied.Name}' and '{name}' of {GetType().Name} are one tensor, but two were given for them.",
+                    nameof(parametersAndBuffers)
+                );
+            others[entry.Tensor] = (name, tensor);
         }
-        return call(ModuleCopy.With(this, t => others.GetValueOrDefault(t, t)));
+        return call(ModuleCopy.With(this, t => others.TryGetValue(t, out var other) ? other.Tensor : t));
     }
 }

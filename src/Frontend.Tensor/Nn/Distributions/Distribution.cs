@@ -135,6 +135,8 @@ public abstract class Distribution
             throw new ArgumentException($"{GetType().Name}: {parameter} {what}.");
     }
 
+    private protected void RequireNumbers(string parameter, Tensor t) => Require(parameter, t.Eq(t), "must not be NaN");
+
     // Parameters of one dtype and shape.
     private protected static Tensor[] Together(string what, params ReadOnlySpan<Tensor> parameters)
     {
@@ -157,9 +159,20 @@ public abstract class Distribution
     // Probabilities away from 0 and 1, as PyTorch cuts them.
     private protected static Tensor Cut(Tensor probs)
     {
-        double eps = Math.ScaleB(1, 1 - probs.DType.Compute().Info().Significand);
+        double eps = Math.ScaleB(1, 1 - probs.DType.Info().Significand);
         return probs.Clamp(eps, 1 - eps);
     }
+
+    // The least positive number of all digits.
+    internal static double LeastNormal(DType type) =>
+        type switch
+        {
+            DType.Float64 => Math.ScaleB(1, -1022),
+            DType.Float16 => Math.ScaleB(1, -14),
+            _ => Math.ScaleB(1, -126),
+        };
+
+    private protected static Tensor NotZero(Tensor drawn) => drawn.Clamp(min: LeastNormal(drawn.DType));
 
     private protected static Tensor Whole(Tensor value) =>
         value.DType.IsFloat() ? value.Eq(value.Floor()) : value.Eq(value);

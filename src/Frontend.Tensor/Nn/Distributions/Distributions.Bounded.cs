@@ -109,9 +109,9 @@ public static partial class Distributions
 
         private protected override Tensor Draw(long[] shape, Generator? generator)
         {
-            var a = GammaDraw.Of(Concentration1.Expand(shape), generator);
-            var b = GammaDraw.Of(Concentration0.Expand(shape), generator);
-            return a / (a + b);
+            var a = GammaDraw.LogOf(Concentration1.Expand(shape), generator);
+            var b = GammaDraw.LogOf(Concentration0.Expand(shape), generator);
+            return Inside((a - b).Sigmoid(), Concentration1.DType);
         }
     }
 
@@ -173,10 +173,10 @@ public static partial class Distributions
             Concentration1.Log()
             + Concentration0.Log()
             + (Concentration1 - 1).Xlogy(value)
-            + (Concentration0 - 1) * (-value.Pow(Concentration1)).Log1p();
+            + Special.Xlog1py(Concentration0 - 1, -value.Pow(Concentration1));
 
         private protected override Tensor Draw(long[] shape, Generator? generator) =>
-            Icdf(Tensor.Rand(shape, generator, Concentration1.DType, Concentration1.Device));
+            Icdf(NotZero(Tensor.Rand(shape, generator, Concentration1.DType, Concentration1.Device)));
     }
 
     /// <summary>Several numbers from 0 to 1 that add up to 1, of a density ∏ xᵢ^(aᵢ − 1) · Γ(Σ a) / ∏ Γ(aᵢ).</summary>
@@ -221,10 +221,14 @@ public static partial class Distributions
 
         private protected override Tensor Draw(long[] shape, Generator? generator)
         {
-            var drawn = GammaDraw.Of(Concentration.Expand(shape), generator);
-            return drawn / drawn.Sum(-1, keepdim: true);
+            var logarithms = GammaDraw.LogOf(Concentration.Expand(shape), generator);
+            return Inside(logarithms.Softmax(-1), Concentration.DType);
         }
     }
+
+    // As PyTorch, neither 0 nor 1, of which densities are infinite.
+    private static Tensor Inside(Tensor drawn, DType type) =>
+        drawn.To(type).Clamp(Distribution.LeastNormal(type), 1 - Math.ScaleB(1, -type.Info().Significand));
 
     // The batch in front of a last dimension.
     private static ReadOnlySpan<long> Leading(string what, Tensor t) =>

@@ -99,9 +99,8 @@ public static partial class Distributions
         {
             var count = value.To(Probs.DType);
             var ways = (TotalCount + 1).Lgamma() - (count + 1).Lgamma() - (TotalCount - count + 1).Lgamma();
-            // log(1 − p) is −log(1 + e^logits), written so that large logits do not overflow.
-            var normalized = TotalCount * Logits.Clamp(min: 0) + TotalCount * (-Logits.Abs()).Exp().Log1p();
-            return count * Logits + ways - normalized;
+            // The last is log(1 − p).
+            return count * Logits + ways + TotalCount * F.LogSigmoid(-Logits);
         }
 
         private protected override Tensor Draw(long[] shape, Generator? generator) =>

@@ -20,6 +20,7 @@ public static partial class Distributions
             else
             {
                 Logits = logits!.To(Promotion.Float(logits.DType)).Expand(shape);
+                RequireNumbers("logits", Logits);
                 Probs = Logits.Sigmoid();
             }
         }
@@ -141,12 +142,15 @@ public static partial class Distributions
             {
                 var given = probs.To(Promotion.Float(probs.DType));
                 Require("probs", given >= 0, "must be at least 0");
-                Probs = given / given.Sum(-1, keepdim: true);
+                var total = given.Sum(-1, keepdim: true);
+                Require("probs", total > 0, "must not all be 0");
+                Probs = given / total;
                 Logits = Cut(Probs).Log();
             }
             else
             {
                 var given = logits!.To(Promotion.Float(logits.DType));
+                RequireNumbers("logits", given);
                 Logits = given - given.LogSumExp(-1, keepdim: true);
                 Probs = Logits.Softmax(-1);
             }

@@ -12,6 +12,7 @@ public static partial class Distributions
             : base(p[0].Layout.Sizes, validateArgs)
         {
             (Loc, Scale) = (p[0], p[1]);
+            RequireNumbers("loc", Loc);
             Require("scale", Scale > 0);
         }
 
@@ -21,8 +22,9 @@ public static partial class Distributions
 
         private protected Tensor Standard(Tensor value) => (Tensor.Given(value) - Loc) / Scale;
 
+        // Numbers of 16 bits have too few digits for what is near 0 or 1.
         private protected Tensor Uniform(long[] shape, Generator? generator) =>
-            Tensor.Rand(shape, generator, Loc.DType, Loc.Device);
+            Tensor.Rand(shape, generator, Loc.DType.Compute(), Loc.Device);
     }
 
     /// <summary>Normal numbers of means and deviations.</summary>
@@ -126,7 +128,8 @@ public static partial class Distributions
         {
             // From −1/2 on; the sign says on which side.
             var u = Uniform(shape, generator) - 0.5;
-            return Loc - Scale * u.Sign() * (-2 * u.Abs()).Clamp(min: -1 + 1e-7).Log1p();
+            double most = 1 - Math.ScaleB(1, -u.DType.Info().Significand);
+            return Loc - Scale * (u.Sign() * (-2 * u.Abs()).Clamp(min: -most).Log1p()).To(Loc.DType);
         }
     }
 
@@ -155,7 +158,7 @@ public static partial class Distributions
             -Math.Log(Math.PI) - Scale.Log() - Standard(value).Square().Log1p();
 
         private protected override Tensor Draw(long[] shape, Generator? generator) =>
-            Loc + (Math.PI * (Uniform(shape, generator) - 0.5)).Tan() * Scale;
+            Loc + (Math.PI * (Uniform(shape, generator) - 0.5)).Tan().To(Loc.DType) * Scale;
     }
 
     /// <summary>The largest of many numbers: e^(−(z + e⁻ᶻ)) / scale with z = (x − loc) / scale.</summary>
@@ -187,8 +190,12 @@ public static partial class Distributions
             return -z - (-z).Exp() - Scale.Log();
         }
 
-        private protected override Tensor Draw(long[] shape, Generator? generator) =>
-            Loc - Scale * (-(1 - Uniform(shape, generator)).Log()).Clamp(min: 1e-38).Log();
+        private protected override Tensor Draw(long[] shape, Generator? generator)
+        {
+            // Below 1 by itself.
+            var u = NotZero(Uniform(shape, generator));
+            return Loc - Scale * (-u.Log()).Log().To(Loc.DType);
+        }
     }
 
     /// <summary>Student's t of some degrees of freedom, moved and scaled.</summary>
@@ -199,6 +206,7 @@ public static partial class Distributions
         {
             (Df, Loc, Scale) = (p[0], p[1], p[2]);
             Require("df", Df > 0);
+            RequireNumbers("loc", Loc);
             Require("scale", Scale > 0);
         }
 

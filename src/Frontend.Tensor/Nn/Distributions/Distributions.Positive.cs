@@ -84,11 +84,13 @@ public static partial class Distributions
         public override Tensor Entropy() =>
             Concentration - Rate.Log() + Concentration.Lgamma() + (1 - Concentration) * Concentration.Digamma();
 
-        /// <summary>How likely a number is at most the value. On the host, in float64, without gradients.</summary>
+        /// <summary>
+        /// How likely a number is at most the value. On the host, in float64; with gradients by value and rate, but not by the concentration.
+        /// </summary>
         public override Tensor Cdf(Tensor value)
         {
             CheckValue("Cdf", Tensor.Given(value));
-            return GammaDraw.Cdf(Concentration, Rate * value);
+            return Concentration.Igamma(Rate * value);
         }
 
         private protected override Tensor LogDensity(Tensor value) =>
@@ -281,7 +283,12 @@ public static partial class Distributions
         }
 
         private protected override Tensor Draw(long[] shape, Generator? generator) =>
-            Scale * (-(-Tensor.Rand(shape, generator, Scale.DType, Scale.Device)).Log1p()).Pow(1 / Concentration);
+            NotZero(
+                Scale
+                    * (-(-NotZero(Tensor.Rand(shape, generator, Scale.DType, Scale.Device))).Log1p()).Pow(
+                        1 / Concentration
+                    )
+            );
     }
 
     /// <summary>Numbers from scale on of a density alpha · scaleᵃ / xᵃ⁺¹.</summary>

@@ -11,6 +11,8 @@ public static partial class Distributions
             : base(p[0].Layout.Sizes[..^1], validateArgs, [p[0].Size(-1)])
         {
             (Loc, ScaleTril) = (p[0], p[1]);
+            RequireNumbers("loc", Loc);
+            Require("scaleTril", ScaleTril.Eq(ScaleTril.Tril()), "must be lower triangular");
             Require("scaleTril", ScaleTril.Diagonal(0, -2, -1) > 0, "must be above 0 on its diagonal");
         }
 
@@ -27,7 +29,11 @@ public static partial class Distributions
             Tensor? scaleTril = null,
             bool? validateArgs = null
         )
-            : this(Both(loc, covarianceMatrix, precisionMatrix, scaleTril), validateArgs) { }
+            : this(Both(loc, covarianceMatrix, precisionMatrix, scaleTril), validateArgs)
+        {
+            RequireSymmetric("covarianceMatrix", covarianceMatrix);
+            RequireSymmetric("precisionMatrix", precisionMatrix);
+        }
 
         public Tensor Loc { get; }
 
@@ -53,6 +59,14 @@ public static partial class Distributions
 
         private protected override Tensor LogDensity(Tensor value) =>
             -0.5 * (Loc.Size(-1) * Math.Log(2 * Math.PI) + Distance(value - Loc)) - HalfLogDet;
+
+        private void RequireSymmetric(string name, Tensor? matrix)
+        {
+            if (matrix is null)
+                return;
+            var gap = (matrix - matrix.Transpose(-2, -1)).Abs();
+            Require(name, gap <= 1e-6 + 1e-5 * matrix.Abs(), "must be symmetric");
+        }
 
         /// <summary>The square of a vector's length, measured by the covariance.</summary>
         internal Tensor Distance(Tensor difference)
@@ -231,6 +245,11 @@ public static partial class Distributions
             if (batch.Length == 0 || mixture.Probs.Size(-1) != batch[^1])
                 throw new ArgumentException(
                     $"MixtureSameFamily: {mixture.Probs.Size(-1)} probabilities do not fit components of a batch of shape {component.BatchShape}, whose last dimension must be that."
+                );
+            var together = Calls.Broadcasting.Shape(mixture.BatchShape.ToArray(), batch[..^1]);
+            if (together is null || !together.SequenceEqual(batch[..^1]))
+                throw new ArgumentException(
+                    $"MixtureSameFamily: probabilities of a batch of shape {mixture.BatchShape} do not fit components of a batch of shape {component.BatchShape}, which must be that and the number of components."
                 );
             return batch[..^1];
         }
