@@ -49,11 +49,7 @@ public sealed class CheckpointTests : IDisposable
             { """{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""", "12345678", "should begin at 0" },
             { """{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}""", "1234", "shape [-1]" },
             { """{"a":{"dtype":"F9","shape":[1],"data_offsets":[0,4]}}""", "1234", "dtype 'F9'" },
-            {
-                """{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}""",
-                "",
-                "has the shape"
-            },
+            { """{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}""", "", "has the shape" },
             { """{"a":{"dtype":"F32","shape":[1]}}""", "1234", "header is not as" },
             { """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,99999]}}""", "1234", "of 4 bytes" },
         };
