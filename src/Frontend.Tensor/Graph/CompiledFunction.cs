@@ -220,6 +220,7 @@ public sealed partial class CompiledFunction : IDisposable
         if (recorder.Refusal is { } refusal)
         {
             _refusal = refusal;
+            Forget();
             Tell($"runs without a program: {refusal}");
             return results;
         }
@@ -239,6 +240,7 @@ public sealed partial class CompiledFunction : IDisposable
                     $"The function cannot be compiled, for its calls are not the same program: {difference}."
                 );
             _refusal = difference;
+            Forget();
             Tell($"runs without a program: {difference}");
             return results;
         }
@@ -313,10 +315,13 @@ public sealed partial class CompiledFunction : IDisposable
     public void Dispose()
     {
         lock (_gate)
-        {
-            foreach (var variant in _variants)
-                variant.Program?.Free();
-            _variants.Clear();
-        }
+            Forget();
+    }
+
+    private void Forget()
+    {
+        foreach (var variant in _variants)
+            variant.Program?.Free();
+        _variants.Clear();
     }
 }

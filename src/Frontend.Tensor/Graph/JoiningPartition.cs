@@ -15,7 +15,8 @@ internal sealed class JoiningPartition : IPartition
 
     public IReadOnlyList<KernelGroup> Of(IReadOnlyList<CallStep> calls, Func<Block, bool> isNeeded)
     {
-        if (calls.Count < 2)
+        // Dependencies are told by places of operands, which move where one is missing.
+        if (calls.Count < 2 || !calls.All(IsWhole))
             return EachByItself.Instance.Of(calls, isNeeded);
         var program = new Translation(calls, isNeeded);
         var groups = new List<KernelGroup>();
@@ -34,6 +35,10 @@ internal sealed class JoiningPartition : IPartition
         }
         return groups;
     }
+
+    private static bool IsWhole(CallStep call) =>
+        call.Operands.Count(o => o is not { Block: null, Number: null })
+        == OperatorSpec.Parse(call.Spec).Problem.Algorithm.Arguments.Length;
 
     // Calls as those of a group: blocks and numbers are its values.
     private sealed class Translation

@@ -267,6 +267,8 @@ internal sealed unsafe class ProgramRecorder : Executor
                     Refuse("a gradient lies in memory of a tensor from outside");
             }
         }
+        if (_met.Where(b => !b.IsOutside).Select(b => b.Runtime).Distinct().Skip(1).Any())
+            Refuse("it computes on several devices; compile the parts of each");
         Result[] kept = [.. results.Select(Kept)];
         return new()
         {

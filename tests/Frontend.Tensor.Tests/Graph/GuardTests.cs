@@ -267,4 +267,21 @@ public class GuardTests
             Assert.Equal((Data(i, 4) * 2 * 3).ToDoubles(), f.Run(Data(i, 4)).ToDoubles());
         Assert.True(f.Replays > 0, f.Explain());
     }
+
+    // A program that is refused later gives back those that were made before.
+    [Fact]
+    public void A_function_that_is_no_program_any_more_keeps_none()
+    {
+        var f = Graph.Compile((Tensor x) => x.Shape[0] == 3 ? x.Tanh() * 2 : x * x.Sum().Item(), fullGraph: false);
+        for (int i = 0; i < 4; i++)
+            f.Run(Data(i, 3));
+        Assert.NotNull(f.Program);
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.Equal((Data(i, 2) * Data(i, 2).Sum().Item()).ToDoubles(), f.Run(Data(i, 2)).ToDoubles());
+            Assert.Equal((Data(i, 3).Tanh() * 2).ToDoubles(), f.Run(Data(i, 3)).ToDoubles());
+        }
+        Assert.Null(f.Program);
+        Assert.Contains(f.Messages, m => m.Contains("runs without a program", StringComparison.Ordinal));
+    }
 }
