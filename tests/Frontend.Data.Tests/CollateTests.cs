@@ -79,6 +79,11 @@ public class CollateTests
         var (number, list) = ((Tensor, List<object>))batch["pair"];
         Assert.Equal([3], number.Shape.ToArray());
         Assert.Equal([3, 1], ((Tensor)list[1]).Shape.ToArray());
+        var byNumber = Collate.Default<Dictionary<int, float>, System.Collections.IDictionary>([
+            new() { [7] = 1 },
+            new() { [7] = 2 },
+        ]);
+        Assert.Equal([1.0, 2], ((Tensor)byNumber[7]!).ToDoubles());
         var typed = Collate.Default<Dictionary<string, int>, Dictionary<string, Tensor>>([
             new() { ["a"] = 1 },
             new() { ["a"] = 5 },

@@ -51,7 +51,7 @@ public class ParametrizationTests
         Assert.Equal(slope, originals[1].Grad![1, 2].Item(), 5);
         Loss(0);
         Parametrize.RemoveParametrizations(layer, "weight");
-        Assert.Equal(["weight", "bias"], layer.StateDict().Keys);
+        Assert.Equal(["bias", "weight"], layer.StateDict().Keys);
         Near(plain.Weight * 2, layer.Weight);
         Assert.True(layer.Weight.RequiresGrad && layer.Weight.IsLeaf);
         foreach (int? dim in new int?[] { 1, -1, null })

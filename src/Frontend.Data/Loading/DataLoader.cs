@@ -37,7 +37,9 @@ public class DataLoader<T, TBatch> : IEnumerable<TBatch>
     /// <param name="shuffle">Whether in another order each time.</param>
     /// <param name="sampler">Another order.</param>
     /// <param name="batchSampler">Other batches.</param>
-    /// <param name="numWorkers">Threads that prepare batches; 0: they are made when they are asked for.</param>
+    /// <param name="numWorkers">
+    /// Threads that prepare batches; 0: they are made when they are asked for. Leaving the loop waits until the sample that is read is there.
+    /// </param>
     /// <param name="dropLast">Whether a last batch of fewer samples is left out.</param>
     /// <param name="generator">Of the order; <see cref="Generator.Default"/> where null.</param>
     /// <param name="prefetchFactor">Batches ahead, for each worker.</param>

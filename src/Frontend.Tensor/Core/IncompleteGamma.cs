@@ -1,3 +1,5 @@
+using Picograd.Algorithms.Evaluation;
+
 namespace Picograd;
 
 /// <summary>
@@ -14,6 +16,8 @@ internal static class IncompleteGamma
     {
         if (OfLimits(a, x) is { } known)
             return known;
+        if (IsWide(a))
+            return Uniform(a, x, upper: false);
         return x <= 1 || x <= a ? Series(a, x) : 1 - Rest(a, x);
     }
 
@@ -22,6 +26,10 @@ internal static class IncompleteGamma
     {
         if (OfLimits(a, x) is { } known)
             return 1 - known;
+        if (IsWide(a))
+            return Uniform(a, x, upper: true);
+        if (x <= 1 && a < 0.3)
+            return NearZero(a, x);
         return x <= 1 || x <= a ? 1 - Series(a, x) : Rest(a, x);
     }
 
@@ -32,6 +40,59 @@ internal static class IncompleteGamma
         : double.IsInfinity(a) ? (double.IsInfinity(x) ? double.NaN : 0)
         : double.IsInfinity(x) ? 1
         : null;
+
+    // From here on series of one argument take thousands of terms, and Temme's takes few.
+    private static bool IsWide(double a) => a > 1e5;
+
+    // Temme (1979): erfc(±η √(a / 2)) / 2 and a series in 1 / a, with η² / 2 = x / a − 1 − log(x / a); terms in η are those near 0, where
+    // the result is neither 0 nor 1.
+    private static double Uniform(double a, double x, bool upper)
+    {
+        double u = (x - a) / a;
+        double half = -Log1pMinus(u);
+        double eta = Math.CopySign(Math.Sqrt(2 * half), u);
+        if (a * half > 750)
+            return (u > 0) == upper ? 0 : 1;
+        double c0 =
+            -1.0 / 3
+            + eta * (1.0 / 12 + eta * (-2.0 / 135 + eta * (1.0 / 864 + eta * (1.0 / 2835 - eta * 139 / 777600))));
+        double c1 = -1.0 / 540 + eta * (-1.0 / 288 + eta * (1.0 / 378 - eta * 77 / 77760));
+        double c2 = 25.0 / 6048 - eta * 139 / 51840;
+        double rest = Math.Exp(-a * half) / Math.Sqrt(2 * Math.PI * a) * (c0 + (c1 + c2 / a) / a);
+        double sign = upper ? 1 : -1;
+        return Math.Clamp(0.5 * FloatFunctions.Erfc(sign * eta * Math.Sqrt(a / 2)) + sign * rest, 0, 1);
+    }
+
+    // 1 − xᵃ / Γ(a + 1) · (1 + …) of small a, where it would cancel: the series without its first term, and 1 less that one.
+    private static double NearZero(double a, double x)
+    {
+        double front = a * Math.Log(x) - LogGamma1p(a);
+        double sum = 0;
+        double power = 1;
+        for (int n = 1; n < 100; n++)
+        {
+            power *= -x / n;
+            double term = power / (a + n);
+            sum += term;
+            if (Math.Abs(term) <= Epsilon * Math.Abs(sum))
+                break;
+        }
+        double less = Math.Abs(front) < 1e-5 ? front + front * front / 2 : Math.Exp(front) - 1;
+        return -less - a * Math.Exp(front) * sum;
+    }
+
+    // log Γ(1 + a) of 0 to 0.3: −γ a + Σ ζ(n) (−a)ⁿ / n.
+    private static double LogGamma1p(double a)
+    {
+        double sum = -0.57721566490153286060 * a;
+        double power = -a;
+        for (int n = 2; n < 40; n++)
+        {
+            power *= -a;
+            sum += Zeta(n, 1) * power / n;
+        }
+        return sum;
+    }
 
     // Σ xⁿ / ((a + 1) … (a + n)), of which all terms are positive.
     private static double Series(double a, double x)

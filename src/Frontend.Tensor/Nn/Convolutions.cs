@@ -90,6 +90,8 @@ public abstract class ConvNd : Module
     /// <summary>Other values in the place of its own.</summary>
     internal void Become(Tensor weight, Tensor bias)
     {
+        OwnAgain("weight");
+        OwnAgain("bias");
         Weight = Register("weight", weight);
         Bias = Register("bias", bias);
     }

@@ -25,7 +25,11 @@ public sealed class Linear : Module
     public Tensor Weight
     {
         get => Current(_weight);
-        set => _weight = Register("weight", Matrix(value));
+        set
+        {
+            if (!SetParametrized("weight", Matrix(value)))
+                _weight = Register("weight", value);
+        }
     }
 
     /// <summary>[out]; null without bias.</summary>
@@ -40,6 +44,8 @@ public sealed class Linear : Module
     /// <summary>Other values in the place of its own.</summary>
     internal void Become(Tensor weight, Tensor bias)
     {
+        OwnAgain("weight");
+        OwnAgain("bias");
         Weight = weight;
         Bias = Register("bias", bias);
     }

@@ -13,6 +13,22 @@ public abstract partial class Module
     /// <summary>Whether its parameters are read by <see cref="Current"/>, so that they can be computed from others.</summary>
     private protected virtual bool IsParametrizable => false;
 
+    // Other values in the place of a parameter that may be computed: of what it is computed of, as in PyTorch.
+    private protected bool SetParametrized(string name, Tensor value)
+    {
+        if (ParametrizationOf(name) is not { } list)
+            return false;
+        list.Set(Tensor.Given(value));
+        return true;
+    }
+
+    // A parameter is computed from others no more.
+    private protected void OwnAgain(string name)
+    {
+        if (ParametrizationOf(name) is not null)
+            Unparametrize(name, leaveParametrized: true);
+    }
+
     internal ParametrizationList? ParametrizationOf(string name) =>
         _parametrized?.Values.FirstOrDefault(p => p.Name == name);
 
@@ -68,7 +84,7 @@ public abstract partial class Module
             _parametrized = null;
             _children.RemoveAll(c => c.Name == ParametrizationList.Group);
         }
-        _parameters.Insert(0, (name, parameter));
+        _parameters.Add((name, parameter));
     }
 
     /// <summary>Forgets a part; what takes it apart does so, too.</summary>

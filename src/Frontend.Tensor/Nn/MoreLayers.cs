@@ -121,7 +121,11 @@ public sealed class Embedding : Module
     public Tensor Weight
     {
         get => Current(_table);
-        set => _table = Register("weight", Matrix(value));
+        set
+        {
+            if (!SetParametrized("weight", Matrix(value)))
+                _table = Register("weight", value);
+        }
     }
 
     private protected override bool IsParametrizable => true;

@@ -27,6 +27,12 @@ internal sealed class ParametrizationList : Module
         Tensor[] originals;
         using (Tensor.NoGrad())
             originals = [.. first.RightInverse(parameter.Detach()).Select(t => t.Detach().Clone())];
+        // The parameter itself where it can be, since optimizers may know it.
+        if (originals.Length == 1 && originals[0].Layout.SameSizes(parameter.Layout))
+        {
+            parameter.Detach().Copy_(originals[0]);
+            originals = [parameter];
+        }
         Originals = [.. originals.Select((t, i) => Register(originals.Length == 1 ? "original" : $"original{i}", t))];
         foreach (var original in Originals)
             original.RequiresGrad_(parameter.RequiresGrad);
@@ -48,14 +54,32 @@ internal sealed class ParametrizationList : Module
                 throw new ArgumentException(
                     $"{parametrization.GetType().Name} computes from {inverse.Length} tensors, so it must be the first of a parameter."
                 );
-            var before = inverse[0];
-            for (int i = _all.Count - 1; i > 0; i--)
-                before = _all[i].RightInverse(before)[0];
-            Tensor[] first = _all[0].RightInverse(before);
-            for (int i = 0; i < first.Length; i++)
-                Originals[i].Detach().Copy_(first[i]);
+            SetWithoutChecks(inverse[0]);
         }
         _all.Add(Register(_all.Count.ToString(CultureInfo.InvariantCulture), parametrization));
+    }
+
+    /// <summary>Originals become those of a value.</summary>
+    /// <exception cref="ArgumentException">It has another shape.</exception>
+    public void Set(Tensor value)
+    {
+        using var off = Tensor.NoGrad();
+        var shape = Value().Shape;
+        if (!value.Shape.ToArray().SequenceEqual(shape.ToArray()))
+            throw new ArgumentException(
+                $"'{Name}' is computed from others and has the shape {shape}, so it cannot become a tensor of shape {value.Shape}.",
+                nameof(value)
+            );
+        SetWithoutChecks(value.Detach());
+    }
+
+    private void SetWithoutChecks(Tensor value)
+    {
+        for (int i = _all.Count - 1; i > 0; i--)
+            value = _all[i].RightInverse(value)[0];
+        Tensor[] first = _all[0].RightInverse(value);
+        for (int i = 0; i < first.Length; i++)
+            Originals[i].Detach().Copy_(first[i]);
     }
 
     public Tensor Value()

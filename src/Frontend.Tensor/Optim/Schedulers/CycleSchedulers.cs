@@ -156,7 +156,7 @@ public sealed class CyclicLR : LRScheduler
         settings.Add("step_ratio", () => _ratio, v => _ratio = v);
         settings.Add("mode", () => _mode, v => _mode = v);
         settings.Add("gamma", () => _gamma, v => _gamma = v);
-        settings.Add("scale_mode", () => _scaleMode, v => _scaleMode = v);
+        settings.Add("scale_mode", ["cycle", "iterations"], () => _scaleMode, v => _scaleMode = v);
         if (_momentum is null)
             return;
         settings.Add("base_momentums", () => _lowMomentum, v => _lowMomentum = v);

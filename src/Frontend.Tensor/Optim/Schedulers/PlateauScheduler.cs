@@ -134,9 +134,14 @@ public sealed class ReduceLROnPlateau : LRScheduler
         settings.Add("patience", () => _patience, v => _patience = v);
         settings.Add("cooldown", () => _cooldown, v => _cooldown = v);
         settings.Add("eps", () => _epsilon, v => _epsilon = v);
-        settings.Add("mode", () => _isMin ? "min" : "max", v => _isMin = v == "min");
+        settings.Add("mode", ["min", "max"], () => _isMin ? "min" : "max", v => _isMin = v == "min");
         settings.Add("threshold", () => _threshold, v => _threshold = v);
-        settings.Add("threshold_mode", () => _isRelative ? "rel" : "abs", v => _isRelative = v == "rel");
+        settings.Add(
+            "threshold_mode",
+            ["rel", "abs"],
+            () => _isRelative ? "rel" : "abs",
+            v => _isRelative = v == "rel"
+        );
         settings.Add("best", () => _best, v => _best = v);
         settings.Add("num_bad_epochs", () => _bad, v => _bad = v);
         settings.Add("cooldown_counter", () => _coolingFor, v => _coolingFor = v);

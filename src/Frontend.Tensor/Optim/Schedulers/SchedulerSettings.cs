@@ -6,13 +6,16 @@ namespace Picograd;
 /// <summary>What a scheduler was made with, by PyTorch's names: saved with its state, and taken over from there.</summary>
 internal sealed class SchedulerSettings
 {
+    // Of an epoch's, as of all: more is a broken file.
+    private const int MostTimes = 1 << 20;
+
     private readonly List<(string Name, Func<object?> Get, Func<object?, string, Action> Read)> _all = [];
 
     public void Add(string name, Func<double> get, Action<double> set) =>
         Add(name, () => get(), (v, what) => Later(set, StateTree.Number(v, name, what)));
 
     public void Add(string name, Func<int> get, Action<int> set) =>
-        Add(name, () => (long)get(), (v, what) => Later(set, checked((int)StateTree.Number(v, name, what))));
+        Add(name, () => (long)get(), (v, what) => Later(set, Whole(StateTree.Number(v, name, what), name, what)));
 
     public void Add(string name, Func<bool> get, Action<bool> set) =>
         Add(name, () => get(), (v, what) => Later(set, StateTree.Number(v, name, what) != 0));
@@ -25,6 +28,19 @@ internal sealed class SchedulerSettings
                 v is string text
                     ? Later(set, text)
                     : throw new ArgumentException($"{what}: '{name}' is {StateTree.Kind(v)}, but must be a string.")
+        );
+
+    /// <summary>One of several words.</summary>
+    public void Add(string name, string[] words, Func<string> get, Action<string> set) =>
+        Add(
+            name,
+            get,
+            (v, what) =>
+                v is string text && words.Contains(text)
+                    ? Later(set, text)
+                    : throw new ArgumentException(
+                        $"{what}: '{name}' is {(v is string other ? $"'{other}'" : StateTree.Kind(v))}, but must be {string.Join(" or ", words.Select(w => $"'{w}'"))}."
+                    )
         );
 
     public void Add(string name, Func<double[]> get, Action<double[]> set) =>
@@ -63,7 +79,11 @@ internal sealed class SchedulerSettings
                     {
                         int times = (int)StateTree.Number(entry.Value, name, what);
                         string key = Convert.ToString(entry.Key, CultureInfo.InvariantCulture) ?? "";
-                        if (!int.TryParse(key, CultureInfo.InvariantCulture, out int epoch) || times < 0)
+                        if (
+                            !int.TryParse(key, CultureInfo.InvariantCulture, out int epoch)
+                            || times is < 0 or > MostTimes
+                            || epochs.Count + times > MostTimes
+                        )
                             throw new ArgumentException($"{what}: '{name}' has {times} times epoch '{key}'.");
                         epochs.AddRange(Enumerable.Repeat(epoch, times));
                     }
@@ -102,6 +122,13 @@ internal sealed class SchedulerSettings
     }
 
     private void Add(string name, Func<object?> get, Func<object?, string, Action> read) => _all.Add((name, get, read));
+
+    private static int Whole(double number, string name, string what) =>
+        number is >= int.MinValue and <= int.MaxValue
+            ? (int)number
+            : throw new ArgumentException(
+                string.Create(CultureInfo.InvariantCulture, $"{what}: '{name}' is {number}, but must fit 32 bits.")
+            );
 
     private static Action Later<T>(Action<T> set, T value) => () => set(value);
 }
