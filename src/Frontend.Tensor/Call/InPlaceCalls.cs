@@ -24,10 +24,10 @@ internal sealed unsafe class InPlaceCalls
     // From so many elements on they are shared by threads, as those of one kernel would be.
     private const long Shared = 1 << 15;
 
-    private static long s_runs;
+    // A bit for some storages each, set where one of them takes part in the next run: almost none does twice, and who might is looked at closely.
+    private readonly ulong[] _met = new ulong[512];
 
-    // What the next run is known by, and whether memory of it may be known by other storages, too.
-    private long _run = Interlocked.Increment(ref s_runs);
+    // Whether memory of it may be known by other storages, too.
     private bool _hasForeign;
 
     private readonly List<Call> _calls = [];
@@ -98,7 +98,7 @@ internal sealed unsafe class InPlaceCalls
             if (operand is null)
                 continue;
             _tensors.Add(operand);
-            operand.Storage.LastRun = _run;
+            Meet(operand.Storage);
             _hasForeign |= operand.Storage.IsForeign;
         }
         _calls.Add(
@@ -130,7 +130,7 @@ internal sealed unsafe class InPlaceCalls
             if (operands[k] is not { } operand)
                 continue;
             var storage = operand.Storage;
-            if (storage.LastRun != _run && !(storage.IsForeign && _hasForeign))
+            if (!HasMet(storage) && !(storage.IsForeign && _hasForeign))
                 continue;
             nint begin = operand.Address;
             nint end = begin + (nint)(operand.NumElements * operand.ElementSize);
@@ -153,6 +153,21 @@ internal sealed unsafe class InPlaceCalls
         }
         return false;
     }
+
+    private void Meet(Storage storage)
+    {
+        int bit = BitOf(storage);
+        _met[bit >> 6] |= 1UL << bit;
+    }
+
+    private bool HasMet(Storage storage)
+    {
+        int bit = BitOf(storage);
+        return (_met[bit >> 6] >> bit & 1) != 0;
+    }
+
+    // One of 2^15, by the upper bits of a product with the golden ratio; memory begins at multiples of 64 bytes.
+    private static int BitOf(Storage storage) => (int)(((ulong)storage.Address >> 6) * 0x9E37_79B9_7F4A_7C15 >> 49);
 
     // Calls one after another have mostly the same numbers.
     private int Keep(ReadOnlySpan<byte> cell)
@@ -209,7 +224,8 @@ internal sealed unsafe class InPlaceCalls
             _pointers.Clear();
             _tensors.Clear();
             (_cellBytes, _stretches, _elements, _mostOutputs) = (0, 0, 0, 0);
-            (_run, _hasForeign) = (Interlocked.Increment(ref s_runs), false);
+            Array.Clear(_met);
+            _hasForeign = false;
         }
     }
 

@@ -34,9 +34,6 @@ internal sealed class Storage
     /// <summary>Raised by one at every in-place change; saved tensors remember the value they were saved at.</summary>
     public int Version;
 
-    /// <summary>The last run of <see cref="Calls.InPlaceCalls"/> that it takes part in.</summary>
-    public long LastRun;
-
     public static Storage Allocate(long bytes, DeviceRuntime runtime) => new(runtime.Rent(bytes), runtime);
 
     /// <summary>What it consists of.</summary>
